@@ -1,0 +1,49 @@
+"""lrlab: a laboratory for learning rates. See README.md and `lrlab --help`.
+
+Names are loaded on first use, so that `import lrlab` costs nothing and sets nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_NAMES = {
+    "sweep": "lrlab.api",
+    "find": "lrlab.api",
+    "range_test": "lrlab.api",
+    "compare": "lrlab.api",
+    "load": "lrlab.api",
+    "log_grid": "lrlab.grid",
+    "Task": "lrlab.tasks",
+    "Model": "lrlab.types",
+    "Plan": "lrlab.types",
+    "Answer": "lrlab.types",
+}
+_MODULES = (
+    "api", "bench", "config", "data", "engine", "models", "optimizers", "probes", "report", "rng",
+    "runs", "scaling", "schedules", "search", "tasks", "theory", "types", "verify",
+)  # fmt: skip
+
+__all__ = [*_NAMES, *_MODULES, "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _NAMES:
+        return getattr(importlib.import_module(_NAMES[name]), name)
+    if name in _MODULES:
+        return importlib.import_module(f"lrlab.{name}")
+    raise AttributeError(f"module 'lrlab' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+if TYPE_CHECKING:
+    from lrlab.api import compare, find, load, range_test, sweep
+    from lrlab.grid import log_grid
+    from lrlab.tasks import Task
+    from lrlab.types import Answer, Model, Plan

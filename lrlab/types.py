@@ -1,0 +1,181 @@
+"""The words that several modules share: NamedTuples and aliases, no logic.
+
+Everything below `api.py` meets here. The engine imports nothing else of lrlab than this module and
+`rng`: tasks, optimizers and schedules reach it as the plain functions described on `Problem`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+PyTree = Any
+Params = Any
+Array = Any
+"""A NumPy or JAX array; the docstring that uses it states shape and dtype."""
+
+Hyper = Mapping[str, Any]
+"""A lane's traced scalars by name: always `lr`, further ones such as `weight_decay` as swept."""
+
+
+class Model(NamedTuple):
+    """A network as two pure functions.
+
+    `init(key, x) -> variables`: `x` is a batch of inputs. `variables` is either the parameters
+    alone, or a dict with the entry `params` beside non-parameter collections (`batch_stats`, ...).
+    `apply(variables, x, train, key) -> (outputs, variables)`: `train` is a Python bool, `key` feeds
+    dropout; the returned variables carry updated collections (training) or the given ones.
+    """
+
+    init: Callable[[Array, Array], PyTree]
+    apply: Callable[[PyTree, Array, bool, Array], tuple[Array, PyTree]]
+
+
+class TaskFunctions(NamedTuple):
+    """What is trained, as pure functions of one lane. Hashable: a static argument of `jit`.
+
+    `init(key, example) -> (params, state)`: `example` is a batch (see `loss`) or None; `state` is a
+    pytree of what is not trained by gradients (BatchNorm statistics), often `{}`.
+    `loss(params, state, batch, key) -> (loss, (state, metrics))`: `batch` is a pytree of arrays with
+    a leading batch axis, `(inputs, targets)` for supervised tasks, None for objectives; `metrics` is
+    a dict of scalars that excludes the loss. All in the dtype of the parameters.
+    `evaluate(params, state, data, key) -> metrics`: over a whole split (pytree of arrays, leading
+    axis = examples), in evaluation mode; a dict of scalars that includes `loss`.
+    """
+
+    init: Callable[[Array, PyTree], tuple[Params, PyTree]]
+    loss: Callable[[Params, PyTree, PyTree, Array], tuple[Array, tuple[PyTree, dict[str, Array]]]]
+    evaluate: Callable[[Params, PyTree, PyTree, Array], dict[str, Array]]
+
+
+class Optimizer(NamedTuple):
+    """An optimizer for the engine. Hashable: a static argument of `jit`.
+
+    `make(hyper) -> optax.GradientTransformation`, called inside the traced step with
+    `hyper["lr"]` = the learning rate of this very step (a traced scalar) and every other
+    hyper-parameter of the lane. `evaluation_params(opt_state, params) -> params` gives the
+    parameters to evaluate (Schedule-Free, DoG averages); None where they are the trained ones.
+    """
+
+    make: Callable[[Hyper], Any]
+    evaluation_params: Callable[[PyTree, Params], Params] | None = None
+
+
+class Problem(NamedTuple):
+    """One group: everything that shapes the compiled program, hashable, no arrays.
+
+    `schedule(hyper, step) -> learning rate`, traceable in both. `batch_size` is None where the loss
+    takes the whole training split (or no batch at all). `num_examples` is the size of the training
+    split (0 for objectives). `splits` are the splits evaluated, in order.
+    """
+
+    task: TaskFunctions
+    optimizer: Optimizer
+    schedule: Callable[[Hyper, Array], Array]
+    steps: int
+    batch_size: int | None
+    num_examples: int
+    replay: bool = False
+    splits: tuple[str, ...] = ()
+    dtype: str = "float32"
+    stop_diverged: bool = True
+    probes: tuple[tuple[str, Callable[..., Any]], ...] = ()
+
+
+class Lanes(NamedTuple):
+    """N lanes as columns: `hyper[name]` f64[N] (always with `lr`), `seed` int64[N]."""
+
+    hyper: dict[str, np.ndarray]
+    seed: np.ndarray
+
+
+class Plan(NamedTuple):
+    """How lanes are laid on the machine. None means: chosen by the planner.
+
+    The tile width is part of a run's identity: at one width a lane's bits do not depend on the
+    lanes beside it, at another width rounding differs.
+    """
+
+    tile_width: int | None = None
+    devices: int | None = None
+    segment_steps: int | None = None
+    memory_bytes: int | None = None
+    reasons: tuple[str, ...] = ()
+
+
+OUTCOMES = ("ok", "diverged", "pruned", "not_run")
+"""What can become of a lane; the engine's `outcome` arrays hold the index into this tuple."""
+
+
+class Trained(NamedTuple):
+    """What training N lanes gave. Rows a lane did not reach are nan; float dtype of the run.
+
+    `steps` int[T] and `history[name]` [T, N]: per update, read before it (`train_loss`,
+    `learning_rate`, `train_<metric>`). `eval_steps` int[E] (updates done) and `evaluated[name]`
+    [E, N] (`valid_loss`, ...). `initial[name]` [N]: the same metrics before the first update.
+    `outcome` int8[N] (index into `OUTCOMES`), `diverged_at` int[N] (-1: never), `last_loss` [N]
+    the last finite training loss, `steps_trained` int[N], `seconds` wall time of training.
+    """
+
+    steps: np.ndarray
+    history: dict[str, np.ndarray]
+    eval_steps: np.ndarray
+    evaluated: dict[str, np.ndarray]
+    initial: dict[str, np.ndarray]
+    outcome: np.ndarray
+    diverged_at: np.ndarray
+    last_loss: np.ndarray
+    steps_trained: np.ndarray
+    seconds: float
+
+
+class Progress(NamedTuple):
+    """What the host knows at a segment's end, for progress bars."""
+
+    done: int  # lane-steps trained
+    total: int  # lane-steps of lanes that can still finish, plus those done
+    alive: int
+    lanes: int
+    best_loss: float
+    best_lr: float
+    steps_per_second: float
+
+
+class Recorder(Protocol):
+    """Where the engine writes as it goes; a run folder, or nothing.
+
+    `rows(name, start, lanes, values)`: `values` [k, n] of metric `name`, rows `start..start+k` of
+    the step axis (or evaluation axis) for the flat lane numbers `lanes` int[n].
+    `commit(arrays, info)`: everything given so far, together with `arrays` (flat dict of NumPy
+    arrays: the state of unfinished lanes) and `info` (JSON-able), becomes durable at once.
+    """
+
+    def rows(self, name: str, start: int, lanes: np.ndarray, values: np.ndarray) -> None: ...
+
+    def commit(self, arrays: Mapping[str, np.ndarray], info: Mapping[str, Any]) -> None: ...
+
+
+class Answer(NamedTuple):
+    """The recommended learning rate with its evidence; see `lrlab.search.answer`."""
+
+    lr: float | None
+    interval: tuple[float, float] | None
+    verdict: str  # interior | edge | flat | noisy | none
+    sentence: str
+    metric: str
+    cost: float  # full-length lanes
+    evidence: tuple[Mapping[str, Any], ...]  # rows: lr, scores per seed, steps, outcome per seed
+    largest_stable: float | None = None
+    details: Mapping[str, Any] = {}
+    run: str | None = None
+
+    def __str__(self) -> str:
+        return self.sentence
+
+
+Metrics = Mapping[str, str]
+"""Metric name -> "min" or "max"."""
+
+Floats = Sequence[float] | np.ndarray
