@@ -1,0 +1,80 @@
+"""Every figure of a report as a matplotlib Figure, and writing them all to a folder."""
+
+from __future__ import annotations
+
+import importlib
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from lrlab.report import style
+from lrlab.report.data import ReportData
+
+FIGURES: dict[str, str] = {
+    "loss_vs_lr": "lrlab.report.figures.loss_vs_lr:loss_vs_lr",
+    "training_curves": "lrlab.report.figures.curves:training_curves",
+    "validation_curves": "lrlab.report.figures.curves:validation_curves",
+    "schedule": "lrlab.report.figures.curves:schedule",
+    "outcomes": "lrlab.report.figures.outcomes:outcomes",
+    "rungs": "lrlab.report.figures.rungs:rungs",
+    "heatmap": "lrlab.report.figures.heatmap:heatmap",
+    "accuracy_vs_lr": "lrlab.report.figures.accuracy:accuracy_vs_lr",
+}
+"""Name -> "module:function(data, theme)", which returns a Figure, or None where it has no subject."""
+
+
+def draw(name: str, data: ReportData, theme: str = "light") -> Any:
+    """The named figure of a run, or None where the run has nothing for it to show.
+
+    Raises:
+        ValueError: no such figure or theme.
+    """
+    if name not in FIGURES:
+        raise ValueError(f"report: no figure {name!r}; there are {', '.join(FIGURES)}")
+    module, function = FIGURES[name].split(":")
+    return getattr(importlib.import_module(module), function)(data, theme)
+
+
+def write_figures(
+    data: ReportData,
+    folder: str | Path,
+    formats: Sequence[str] = ("png", "svg"),
+    theme: str = "light",
+    names: Sequence[str] | None = None,
+) -> list[Path]:
+    """Draw the figures of a run into `folder` (made where missing); the paths written.
+
+    Args:
+        formats: endings that matplotlib can write, among them png, svg and pdf.
+        names: keys of `FIGURES`; None means all that have something to show.
+
+    Raises:
+        ValueError: an unknown figure, theme or format.
+    """
+    known = ("png", "svg", "pdf", "eps", "webp", "jpg")
+    for ending in formats:
+        if ending not in known:
+            raise ValueError(
+                f"report: format {ending!r} is unknown; choose from {known}"
+            )
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for name in FIGURES if names is None else names:
+        made = draw(name, data, theme)
+        if made is None:
+            continue
+        with style.use(theme), warnings.catch_warnings():
+            # A title in a script that the font lacks is drawn with boxes, not refused.
+            warnings.filterwarnings(
+                "ignore", message="Glyph .* missing from", category=UserWarning
+            )
+            for ending in formats:
+                path = folder / f"{name}.{ending}"
+                dated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(
+                    ending, {}
+                )
+                made.savefig(path, metadata=dated or None)
+                written.append(path)
+    return written

@@ -1,0 +1,165 @@
+"""The figure of a run: the metric reached against the learning rate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from lrlab.report import data as d
+from lrlab.report import style, summary
+from lrlab.report.data import ReportData
+from lrlab.report.style import Theme
+
+
+def loss_vs_lr(data: ReportData, theme: str = "light") -> Any:
+    """Points per seed, their mean, the interval, the recommended LR, and where training diverges.
+
+    The line is the mean score, min(final, initial) with a diverged lane as its initial value (one
+    line per value of a further lane axis); hollow points are lanes pruned before the end.
+    """
+    metric = d.metric_of(data)
+    with style.use(theme) as colors:
+        fig = style.figure()
+        ax = fig.subplots()
+        start = summary.initial(data, metric)
+        start = float(np.nanmean(start)) if np.isfinite(start).any() else float("nan")
+        _axes(ax, data, metric, start)
+        _marks(ax, data, colors, start)
+        _points(ax, data, metric, colors)
+        _means(ax, data, metric, colors)
+        _picks(ax, data.suggestions, colors)
+        ax.set_title(data.title or "Loss against learning rate")
+        ax.set_xlabel("peak learning rate")
+        ax.set_ylabel(f"final {style.label(metric)}")
+        fig.legend(loc="outside lower center", ncols=3, handlelength=1.8)
+    return fig
+
+
+def y_range(data: ReportData, metric: str, start: float) -> tuple[float, float, bool]:
+    """(low, high, logarithmic): all means and the initial value, hopeless outliers cut."""
+    means = np.array([row.mean for row in summary.lr_rows(data, metric)])
+    values = summary.final(data, metric)
+    seen = np.concatenate([means, [start], values[np.isfinite(values)]])
+    seen = seen[np.isfinite(seen)]
+    if not seen.size:
+        return 0.0, 1.0, False
+    low, high = float(seen.min()), float(seen.max())
+    if d.mode_of(data, metric) == "min" and np.isfinite(start):
+        reached = float(np.nanmax(means)) if np.isfinite(means).any() else start
+        high = min(high, max(start, reached) + 0.6 * abs(max(start, reached) - low))
+    if low > 0 and high / low > 8:
+        return low / 1.25, high * 1.25, True
+    margin = 0.06 * (high - low) or 0.05 * abs(high) or 1.0
+    return low - margin, high + margin, False
+
+
+def _axes(ax: Any, data: ReportData, metric: str, start: float) -> None:
+    low, high, log = y_range(data, metric, start)
+    ax.set_ylim(low, high)
+    if log:
+        style.log_axis(ax, "y")
+    run = (data.outcome != "not_run").reshape(len(data.lr), -1).any(axis=1)
+    lr = data.lr[run] if run.any() else data.lr
+    pad = (lr.max() / lr.min()) ** 0.03 if lr.max() > lr.min() else 2.0
+    ax.set_xlim(lr.min() / pad, lr.max() * pad)
+    style.log_axis(ax, "x")
+
+
+def _marks(ax: Any, data: ReportData, colors: Theme, start: float) -> None:
+    answer = data.answer or {}
+    if answer.get("interval"):
+        low, high = answer["interval"]
+        ax.axvspan(
+            low,
+            high,
+            color=colors.accent,
+            alpha=0.13,
+            lw=0,
+            label="as good as the best",
+        )
+    if answer.get("lr"):
+        text = f"recommended: {summary.number(answer['lr'])}"
+        ax.axvline(answer["lr"], color=colors.accent, lw=1.6, label=text)
+    edge = summary.diverged_from(data)
+    if edge is not None:
+        right = ax.get_xlim()[1]
+        below = data.lr[data.lr < edge]
+        left = float(np.sqrt(edge * below.max())) if below.size else ax.get_xlim()[0]
+        ax.axvspan(
+            left, right, facecolor="none", edgecolor=colors.danger, hatch="///", alpha=0.35, lw=0,
+            label="at least half the seeds diverge",
+        )  # fmt: skip
+    if np.isfinite(start):
+        ax.axhline(
+            start, color=colors.soft, lw=1, ls=(0, (4, 3)), label="before training"
+        )
+
+
+def _points(ax: Any, data: ReportData, metric: str, colors: Theme) -> None:
+    cmap, norm = style.lr_scale(data.lr, colors)
+    shape = (-1,) + (1,) * (data.outcome.ndim - 1)
+    lr = np.broadcast_to(data.lr.reshape(shape), data.outcome.shape)
+    low, high = ax.get_ylim()
+    done = d.last_finite(d.curve(data, metric)[1])
+    for outcome in ("pruned", "ok"):
+        here = (data.outcome == outcome) & np.isfinite(done)
+        if not here.any():
+            continue
+        y, c = np.clip(done[here], low, high), cmap(norm(lr[here]))
+        if outcome == "ok":
+            ax.scatter(
+                lr[here], y, s=13, c=c, alpha=0.85, lw=0, zorder=3, label="one seed"
+            )
+        else:
+            ax.scatter(
+                lr[here], y, s=11, facecolors="none", edgecolors=c, lw=0.8, alpha=0.7, zorder=2,
+                label="pruned early",
+            )  # fmt: skip
+    here = data.outcome == "diverged"
+    if here.any():
+        ax.scatter(
+            lr[here], np.full(here.sum(), 0.975), s=20, marker="x", c=colors.danger, lw=1.1,
+            transform=ax.get_xaxis_transform(), zorder=4, label="diverged",
+        )  # fmt: skip
+
+
+def _means(ax: Any, data: ReportData, metric: str, colors: Theme) -> None:
+    lines: dict[tuple[Any, ...], list[tuple[float, float]]] = {}
+    for row in summary.lr_rows(data, metric):
+        if np.isfinite(row.mean):
+            lines.setdefault(tuple(row.extra.items()), []).append((row.lr, row.mean))
+    for number, (extra, points) in enumerate(lines.items()):
+        x, y = np.array(points).T
+        shade = 1.0 - 0.7 * number / max(len(lines) - 1, 1)
+        named = ", ".join(f"{k} {summary.number(v)}" for k, v in extra)
+        name = (
+            (named if len(lines) <= 8 else None) if named else "mean score over seeds"
+        )
+        ax.plot(x, y, color=colors.ink, alpha=shade, lw=1.4, zorder=2.5, label=name)
+
+
+def _picks(ax: Any, suggestions: Mapping[str, Any], colors: Theme) -> None:
+    for number, (rule, value) in enumerate(suggestions.items()):
+        picks = np.atleast_1d(np.asarray(value, dtype=np.float64))
+        picks = picks[np.isfinite(picks)]
+        if not picks.size:
+            continue
+        middle = float(np.exp(np.median(np.log(picks))))
+        height = 0.03 + 0.045 * (number % 6)
+        where = ax.get_xaxis_transform()
+        ax.plot(
+            [picks.min(), picks.max()],
+            [height] * 2,
+            color=colors.soft,
+            lw=1,
+            transform=where,
+        )
+        ax.plot(
+            middle, height, marker="|", ms=7, color=colors.ink, transform=where, ls=""
+        )
+        ax.annotate(
+            rule, (picks.max(), height), xycoords=where, xytext=(4, 0),
+            textcoords="offset points", va="center", size=6.5, color=colors.soft,
+        )  # fmt: skip
