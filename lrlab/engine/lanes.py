@@ -1,0 +1,72 @@
+"""Which lane sits where: lanes -> tiles (one seed each) -> waves (one tile per device)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+PADDING = -1
+
+
+def tile_lanes(lanes: np.ndarray, seeds: np.ndarray, tile_width: int) -> np.ndarray:
+    """Lane numbers by tile: int[tiles, tile_width], `PADDING` where a tile is not full.
+
+    Every tile holds one seed, so that one gather of the batch serves all of its lanes and a lane's
+    bits do not depend on which lanes are beside it.
+
+    Args:
+        lanes: lane numbers, int[n], in any order.
+        seeds: the seed of each, int[n].
+
+    >>> tile_lanes(np.arange(5), np.array([0, 0, 0, 1, 1]), 2).tolist()
+    [[0, 1], [2, -1], [3, 4]]
+    """
+    tiles: list[np.ndarray] = []
+    for seed in np.unique(seeds):
+        mine = lanes[seeds == seed]
+        for start in range(0, len(mine), tile_width):
+            part = mine[start : start + tile_width]
+            tiles.append(np.pad(part, (0, tile_width - len(part)), constant_values=PADDING))
+    return np.stack(tiles) if tiles else np.empty((0, tile_width), np.int64)
+
+
+def wave_tiles(tiles: np.ndarray, devices: int) -> list[np.ndarray]:
+    """Tiles by wave: a list of int[devices, tile_width]; the last wave is padded with empty tiles.
+
+    >>> [wave.shape for wave in wave_tiles(np.zeros((3, 4), int), 2)]
+    [(2, 4), (2, 4)]
+    """
+    waves = []
+    for start in range(0, len(tiles), devices):
+        part = tiles[start : start + devices]
+        pad = ((0, devices - len(part)), (0, 0))
+        waves.append(np.pad(part, pad, constant_values=PADDING))
+    return waves
+
+
+def cohorts(seeds: np.ndarray, capacity: int) -> list[np.ndarray]:
+    """Lane numbers by cohort: the lanes whose states are held at the same time, int[<= capacity].
+
+    Lanes of a seed stay together, so that tiles are full and a seed's batches are made once.
+    """
+    order = np.argsort(seeds, kind="stable")
+    return [order[start : start + capacity] for start in range(0, len(order), capacity)]
+
+
+def boundaries(
+    stops: Sequence[int], start: int, end: int, segment_steps: int
+) -> list[tuple[int, int]]:
+    """Segments `(first step, one past the last)` from `start` to `end` that end at every stop.
+
+    >>> boundaries([5, 10], 0, 10, 4)
+    [(0, 4), (4, 5), (5, 9), (9, 10)]
+    """
+    marks = sorted({stop for stop in stops if start < stop < end} | {end})
+    segments = []
+    for mark in marks:
+        while start < mark:
+            stop = min(start + segment_steps, mark)
+            segments.append((start, stop))
+            start = stop
+    return segments

@@ -1,0 +1,99 @@
+"""The arrays that training fills, and what of them a checkpoint holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from lrlab.types import OUTCOMES, Trained
+
+OK, DIVERGED, PRUNED, NOT_RUN = range(len(OUTCOMES))
+
+LANE_ARRAYS = ("outcome", "diverged_at", "last_loss", "steps_trained")
+
+
+class Saved(NamedTuple):
+    """An unfinished run as a recorder gives it back.
+
+    `trained` holds the results so far; `lanes` int[n] stand at step `step` of cohort `cohort`
+    (step 0: that cohort has not begun) and `leaves` are the arrays of their states [n, ...], in
+    tree order.
+    """
+
+    trained: Trained
+    cohort: int
+    step: int
+    lanes: np.ndarray
+    leaves: Sequence[np.ndarray]
+
+
+def blank(steps: int, lanes: int, eval_steps: Sequence[int]) -> Trained:
+    """Results before anything is trained."""
+    return Trained(
+        steps=np.arange(steps),
+        history={},
+        eval_steps=np.asarray(eval_steps, np.int64),
+        evaluated={},
+        initial={},
+        outcome=np.full(lanes, NOT_RUN, np.int8),
+        diverged_at=np.full(lanes, -1, np.int64),
+        last_loss=np.full(lanes, np.nan),
+        steps_trained=np.zeros(lanes, np.int64),
+        seconds=0.0,
+    )
+
+
+def write(
+    table: dict[str, np.ndarray],
+    name: str,
+    shape: tuple[int, ...],
+    first: int,
+    lanes: np.ndarray,
+    block: np.ndarray,
+) -> None:
+    """Puts `block` [k, n] (or [n] for a table of one row) of metric `name` where it belongs.
+
+    `shape` is the metric's whole array, made of nan when the metric is first seen.
+    """
+    if name not in table:
+        table[name] = np.full(shape, np.nan, block.dtype)
+    if len(shape) == 1:
+        table[name][lanes] = block
+    else:
+        table[name][first : first + len(block), lanes] = block
+
+
+def snapshot(
+    trained: Trained, lanes: np.ndarray | None = None, leaves: Sequence[np.ndarray] = ()
+) -> dict[str, np.ndarray]:
+    """A flat dict of arrays from which, with the recorded rows, the run can go on."""
+    arrays = {name: getattr(trained, name).copy() for name in LANE_ARRAYS}
+    arrays |= {f"initial_{name}": values.copy() for name, values in trained.initial.items()}
+    arrays["lanes"] = np.empty(0, np.int64) if lanes is None else lanes
+    return arrays | {f"state_{index:04d}": leaf for index, leaf in enumerate(leaves)}
+
+
+def restore(
+    arrays: Mapping[str, np.ndarray],
+    place: Mapping[str, float],
+    history: dict[str, np.ndarray],
+    evaluated: dict[str, np.ndarray],
+    eval_steps: Sequence[int],
+    steps: int,
+) -> Saved:
+    """The inverse of `snapshot`: `history` [T, N] and `evaluated` [E, N] are the recorded rows."""
+    trained = blank(steps, len(arrays["outcome"]), eval_steps)._replace(
+        history=history,
+        evaluated=evaluated,
+        initial={
+            name.removeprefix("initial_"): np.array(values)
+            for name, values in arrays.items()
+            if name.startswith("initial_")
+        },
+        seconds=float(place["seconds"]),
+        **{name: np.array(arrays[name]) for name in LANE_ARRAYS},
+    )
+    leaves = [arrays[name] for name in sorted(arrays) if name.startswith("state_")]
+    return Saved(trained, int(place["cohort"]), int(place["step"]), arrays["lanes"], leaves)

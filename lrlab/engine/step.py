@@ -1,0 +1,121 @@
+"""One lane, one update: `(state, batch, hyper) -> (state, metrics)`. No lanes are known here."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from lrlab.types import Array, Hyper, Params, Problem, PyTree
+
+
+class LaneState(NamedTuple):
+    """All that evolves while a lane trains.
+
+    `model` is what is not trained by gradients; `alive` bool: the lane still trains; `diverged_at`
+    int32: the first update whose loss or parameters were not finite (-1: none); `last_loss`: the
+    last finite training loss.
+    """
+
+    params: Params
+    model: PyTree
+    optimizer: PyTree
+    alive: Array
+    diverged_at: Array
+    last_loss: Array
+
+
+def scheduled(problem: Problem, hyper: Hyper, step: Array) -> dict[str, Array]:
+    """`hyper` with every learning rate (`lr`, and `lr_<group>`) as it is at update `step`."""
+    rates = {
+        name: problem.schedule({**hyper, "lr": value}, step)
+        for name, value in hyper.items()
+        if is_learning_rate(name)
+    }
+    return {**hyper, **rates}
+
+
+def is_learning_rate(name: str) -> bool:
+    return name == "lr" or name.startswith("lr_")
+
+
+def transformation(problem: Problem, hyper: Hyper) -> optax.GradientTransformationExtraArgs:
+    """The lane's optimizer, built from traced values: just as `optax.adam(lr)` would be."""
+    return optax.with_extra_args_support(problem.optimizer.make(hyper))
+
+
+def initial_state(
+    problem: Problem, params: Params, model: PyTree, hyper: Hyper, alive: Array
+) -> LaneState:
+    """A lane before its first update, from its seed's parameters (scaled by `init_scale`)."""
+    if "init_scale" in hyper:
+        params = jax.tree.map(lambda leaf: leaf * hyper["init_scale"], params)
+    at_start = scheduled(problem, hyper, jnp.zeros((), jnp.int32))
+    return LaneState(
+        params=params,
+        model=model,
+        optimizer=transformation(problem, at_start).init(params),
+        alive=alive,
+        diverged_at=jnp.full((), -1, jnp.int32),
+        last_loss=jnp.full((), jnp.nan, problem.dtype),
+    )
+
+
+def lane_step(
+    problem: Problem, state: LaneState, batch: Any, hyper: Hyper, step: Array, key: Array
+) -> tuple[LaneState, dict[str, Array]]:
+    """One update of one lane, and what it measured before the update.
+
+    A lane diverges at the first update whose loss or updated parameters are not finite. It then
+    keeps the state from before that update for ever and its later metrics are nan; with
+    `stop_diverged=False` it only gets the label.
+    """
+    now = scheduled(problem, hyper, step)
+
+    def loss_of(params: Params) -> tuple[Array, tuple[PyTree, dict[str, Array]]]:
+        return problem.task.loss(params, state.model, batch, key)
+
+    (loss, (model, extra)), grads = jax.value_and_grad(loss_of, has_aux=True)(state.params)
+    updates, optimizer = transformation(problem, now).update(
+        grads,
+        state.optimizer,
+        state.params,
+        value=loss,
+        grad=grads,
+        value_fn=lambda params: loss_of(params)[0],
+    )
+    params = optax.apply_updates(state.params, updates)
+
+    finite = jnp.isfinite(loss) & all_finite(params)
+    alive = state.alive & finite
+    metrics = {"train_loss": loss, **{f"train_{name}": value for name, value in extra.items()}}
+    if problem.stop_diverged:
+        params, model, optimizer = jax.tree.map(
+            lambda new, old: jnp.where(alive, new, old),
+            (params, model, optimizer),
+            (state.params, state.model, state.optimizer),
+        )
+        metrics = {name: jnp.where(state.alive, value, jnp.nan) for name, value in metrics.items()}
+    metrics["learning_rate"] = now["lr"]
+    metrics |= {
+        f"learning_rate_{name[3:]}": now[name]
+        for name in now
+        if is_learning_rate(name) and name != "lr"
+    }
+    new = LaneState(
+        params=params,
+        model=model,
+        optimizer=optimizer,
+        alive=alive,
+        diverged_at=jnp.where(state.alive & ~finite, step, state.diverged_at),
+        last_loss=jnp.where(state.alive & jnp.isfinite(loss), loss, state.last_loss),
+    )
+    return new, metrics
+
+
+def all_finite(tree: PyTree) -> Array:
+    """Whether every number of `tree` is finite; a bool scalar."""
+    leaves = [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(tree)]
+    return jnp.all(jnp.stack(leaves)) if leaves else jnp.ones((), bool)
