@@ -150,11 +150,14 @@ class Recorder(Protocol):
     the step axis (or evaluation axis) for the flat lane numbers `lanes` int[n].
     `commit(arrays, info)`: everything given so far, together with `arrays` (flat dict of NumPy
     arrays: the state of unfinished lanes) and `info` (JSON-able), becomes durable at once.
+    `due()`: whether enough time has passed for another commit; the last one is made in any case.
     """
 
     def rows(self, name: str, start: int, lanes: np.ndarray, values: np.ndarray) -> None: ...
 
     def commit(self, arrays: Mapping[str, np.ndarray], info: Mapping[str, Any]) -> None: ...
+
+    def due(self) -> bool: ...
 
 
 class Answer(NamedTuple):

@@ -1,8 +1,8 @@
 """Training many lanes in one compiled program.
 
-Read in this order: `step` (one lane, one update), `wave` (tiles of lanes, compiled), `lanes` (which
-lane sits in which tile), `loop` (segments, outcomes, compaction, checkpoints), `plan` (mesh, tile
-width, memory), `devices`.
+Read in this order: `step` (one lane, one update), `programs` (a tile of lanes, compiled), `lanes`
+and `tiles` (which lane sits where), `loop` (segments, outcomes, compaction, checkpoints), `plan`
+(devices, tile width, memory), `devices` and `replicas` (the machine).
 """
 
 from lrlab.engine.loop import train

@@ -7,7 +7,6 @@ import os
 from collections.abc import Iterator
 
 import jax
-import numpy as np
 
 
 def cores() -> int:
@@ -52,11 +51,6 @@ def prepare_devices(count: int | None = None) -> tuple[list[jax.Device], str]:
             f"start lrlab before other JAX code to use every core"
         )
     return chosen, f"{len(chosen)} CPU device(s), one per core"
-
-
-def tile_mesh(devices: list[jax.Device]) -> jax.sharding.Mesh:
-    """A one-dimensional mesh named `tiles`: each device trains a tile of its own."""
-    return jax.sharding.Mesh(np.asarray(devices), ("tiles",))
 
 
 @contextlib.contextmanager

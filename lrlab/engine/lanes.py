@@ -1,4 +1,4 @@
-"""Which lane sits where: lanes -> tiles (one seed each) -> waves (one tile per device)."""
+"""Which lane sits where, and when the host looks: tiles of one seed, cohorts, segments."""
 
 from __future__ import annotations
 
@@ -29,20 +29,6 @@ def tile_lanes(lanes: np.ndarray, seeds: np.ndarray, tile_width: int) -> np.ndar
             part = mine[start : start + tile_width]
             tiles.append(np.pad(part, (0, tile_width - len(part)), constant_values=PADDING))
     return np.stack(tiles) if tiles else np.empty((0, tile_width), np.int64)
-
-
-def wave_tiles(tiles: np.ndarray, devices: int) -> list[np.ndarray]:
-    """Tiles by wave: a list of int[devices, tile_width]; the last wave is padded with empty tiles.
-
-    >>> [wave.shape for wave in wave_tiles(np.zeros((3, 4), int), 2)]
-    [(2, 4), (2, 4)]
-    """
-    waves = []
-    for start in range(0, len(tiles), devices):
-        part = tiles[start : start + devices]
-        pad = ((0, devices - len(part)), (0, 0))
-        waves.append(np.pad(part, pad, constant_values=PADDING))
-    return waves
 
 
 def cohorts(seeds: np.ndarray, capacity: int) -> list[np.ndarray]:

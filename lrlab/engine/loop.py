@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import NamedSharding, PartitionSpec
 
 from lrlab.engine import devices as machine
 from lrlab.engine.lanes import PADDING, boundaries, cohorts
 from lrlab.engine.meter import meter
 from lrlab.engine.plan import lane_shapes
+from lrlab.engine.programs import compiled
 from lrlab.engine.results import DIVERGED, NOT_RUN, OK, PRUNED, Saved, blank, snapshot, write
-from lrlab.engine.wave import compiled
-from lrlab.engine.waves import Machine, SegmentIndices, Wave, begin, pack, put, unpack
+from lrlab.engine.tiles import Machine, SegmentIndices, Tile, begin, pack, unpack, waves
 from lrlab.types import Lanes, Plan, Problem, Progress, PyTree, Recorder, Trained
 
 RESIDENT_BYTES = 2 << 30
@@ -65,56 +65,69 @@ def train(
     with machine.precision(problem.dtype):
         began = time.perf_counter()
         devices, _ = machine.prepare_devices(plan.devices)
-        mesh = machine.tile_mesh(devices)
-        programs = compiled(problem, mesh, plan.tile_width, plan.segment_steps)
-        shared = NamedSharding(mesh, PartitionSpec())
-        on_device = jax.device_put(as_dtype_host(dict(data), problem.dtype), shared)
+        programs = compiled(problem, plan.tile_width, plan.segment_steps)
+        host = as_dtype_host(dict(data), problem.dtype)
+        on_device = {device: jax.device_put(host, device) for device in devices}
         run = Machine(
-            problem, programs, mesh, on_device, lanes, indices, plan.tile_width, plan.segment_steps
+            problem,
+            programs,
+            devices,
+            on_device,
+            lanes,
+            indices,
+            plan.tile_width,
+            plan.segment_steps,
         )
         trained = saved.trained if saved else blank(problem.steps, len(lanes.seed), eval_steps)
         tell = meter(progress, lanes, problem.steps)
         shapes = lane_shapes(problem, data, tuple(lanes.hyper))
-        size = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(shapes))
-        per_wave = plan.tile_width * len(devices)
-        capacity = max(per_wave, int(RESIDENT_BYTES // max(size, 1)) // per_wave * per_wave)
-        if decide is not None:
-            capacity = len(lanes.seed)  # every lane must reach a rung before one is cut
         stops = sorted({*eval_steps, *rungs})
         earlier = trained.seconds
-        for number, members in enumerate(cohorts(lanes.seed, capacity)):
+        # Every lane must reach a rung before any is cut: then all states are held at once.
+        capacity = len(lanes.seed) if decide is not None else _capacity(run, shapes)
+        parts = cohorts(lanes.seed, capacity)
+        for number, members in enumerate(parts):
             start = 0
             if saved and number < saved.cohort:
                 continue
             if saved and number == saved.cohort and saved.step > 0:
                 start = saved.step
-                waves = pack(run, saved.lanes, saved.leaves, shapes)
+                tiles = pack(run, saved.lanes, saved.leaves, shapes)
             else:
-                waves = begin(run, members)
-                _evaluate(run, waves, trained, None, recorder)
+                tiles = begin(run, members)
+                _evaluate(run, tiles, trained, 0, None, recorder)
             for first, end in boundaries(stops, start, problem.steps, plan.segment_steps):
-                waves = _segment(run, waves, first, end - first, trained, recorder)
+                tiles = _segment(run, tiles, first, end - first, trained, recorder)
                 if end in eval_steps:
-                    _evaluate(run, waves, trained, list(eval_steps).index(end), recorder)
+                    row = list(eval_steps).index(end)
+                    _evaluate(run, tiles, trained, end, row, recorder)
                 if decide is not None and end in rungs and end < problem.steps:
                     _prune(trained, decide(end, trained))
-                waves = _compact(run, waves, trained, shapes)
-                seconds = earlier + time.perf_counter() - began
-                trained = trained._replace(seconds=seconds)
-                if recorder is not None:
-                    arrays = snapshot(trained, *_states(run, waves, trained))
-                    recorder.commit(arrays, {"cohort": number, "step": end, "seconds": seconds})
+                tiles = _compact(run, tiles, trained, shapes)
+                trained = trained._replace(seconds=earlier + time.perf_counter() - began)
+                stopping = interrupted()
+                if recorder is not None and (stopping or recorder.due()):
+                    arrays = snapshot(trained, *_states(run, tiles, trained))
+                    place = {"cohort": number, "step": end, "seconds": trained.seconds}
+                    recorder.commit(arrays, place)
                 tell(trained)
-                if interrupted():
+                if stopping:
                     raise Interrupted
-                if not waves:
+                if not tiles:
                     break
             outcome = trained.outcome[members]
             trained.outcome[members] = np.where(outcome == NOT_RUN, OK, outcome)
-            if recorder is not None:
+            if recorder is not None and (number + 1 == len(parts) or recorder.due()):
                 place = {"cohort": number + 1, "step": 0, "seconds": trained.seconds}
                 recorder.commit(snapshot(trained), place)
         return trained._replace(seconds=earlier + time.perf_counter() - began)
+
+
+def _capacity(run: Machine, shapes: PyTree) -> int:
+    """How many lanes' states are held at once: whole waves that fit in `RESIDENT_BYTES`."""
+    size = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(shapes))
+    per_wave = run.width * len(run.devices)
+    return max(per_wave, int(RESIDENT_BYTES // max(size, 1)) // per_wave * per_wave)
 
 
 def as_dtype_host(tree: PyTree, dtype: str) -> PyTree:
@@ -129,80 +142,88 @@ def as_dtype_host(tree: PyTree, dtype: str) -> PyTree:
     return jax.tree.map(cast, tree)
 
 
-def _shown(wave: Wave, trained: Trained) -> np.ndarray:
-    """The places of a wave whose numbers count: no padding, no pruned lanes; bool[D, T]."""
-    return (wave.lanes != PADDING) & (trained.outcome[wave.lanes] != PRUNED)
+def _shown(tile: Tile, trained: Trained) -> np.ndarray:
+    """The places of a tile whose numbers count: no padding, no pruned lanes; bool[T]."""
+    return (tile.lanes != PADDING) & (trained.outcome[tile.lanes] != PRUNED)
 
 
 def _segment(
     run: Machine,
-    waves: list[Wave],
+    tiles: list[Tile],
     first: int,
     count: int,
     trained: Trained,
     recorder: Recorder | None,
-) -> list[Wave]:
-    """Trains every wave from `first` for `count` updates; rows are fetched as later waves run."""
+) -> list[Tile]:
+    """Trains every tile from `first` for `count` updates; rows are fetched as later tiles run."""
+    batches = _batches(run, first, count)
     pending = []
-    for wave in waves:
+    for tile in tiles:
+        here = run.data[tile.device]
+        batch = batches(tile.seed, tile.device)
         state, rows = run.programs.train(
-            wave.state,
-            run.data,
-            put(run, wave.seeds.astype(np.uint32)),
-            wave.hyper,
-            _indices(run, wave.seeds, first, count),
-            np.int32(first),
-            np.int32(count),
+            tile.device, tile.state, here, tile.seed, tile.hyper, *batch
         )
-        pending.append((wave._replace(state=state), rows))
-    for wave, rows in pending:
-        shown = _shown(wave, trained)
-        ids = wave.lanes[shown]
+        pending.append((tile._replace(state=state), rows))
+    shape = (len(trained.steps), len(trained.outcome))
+    for tile, rows in pending:
+        shown = _shown(tile, trained)
+        ids = tile.lanes[shown]
         for name, values in rows.items():
-            block = np.swapaxes(np.asarray(values), 0, 1)[:count][:, shown]
-            write(
-                trained.history, name, (len(trained.steps), len(trained.outcome)), first, ids, block
-            )
+            block = np.asarray(values)[:count, shown]
+            write(trained.history, name, shape, first, ids, block)
             if recorder is not None:
                 recorder.rows(name, first, ids, block)
         training = trained.outcome[ids] == NOT_RUN
-        at = np.asarray(wave.state.diverged_at)[shown]
+        at = np.asarray(tile.state.diverged_at)[shown]
         frozen = (at >= 0) & run.problem.stop_diverged
         trained.diverged_at[ids] = at
-        trained.last_loss[ids] = np.asarray(wave.state.last_loss)[shown]
+        trained.last_loss[ids] = np.asarray(tile.state.last_loss)[shown]
         moving = training if run.problem.stop_diverged else trained.outcome[ids] != PRUNED
         trained.steps_trained[ids[moving]] = np.where(frozen, at + 1, first + count)[moving]
         trained.outcome[ids[training & (at >= 0)]] = DIVERGED
-    return [wave for wave, _ in pending]
+    return [tile for tile, _ in pending]
 
 
-def _indices(run: Machine, seeds: np.ndarray, first: int, count: int) -> Any:
-    """The batches of a segment, i32[D, S, B] on the devices; rows past `count` are never read."""
-    if run.indices is None:
-        return None
-    blocks = {seed: run.indices(int(seed), first, count) for seed in np.unique(seeds)}
-    pad = ((0, run.segment_steps - count), (0, 0))
-    return put(run, np.stack([np.pad(blocks[seed], pad).astype(np.int32) for seed in seeds]))
+def _batches(run: Machine, first: int, count: int) -> Callable[[Any, jax.Device], tuple[Any, ...]]:
+    """`(seed, device) -> (indices i32[S, B] | None, first, count)` there; rows past `count` are
+    never read. A seed's batches are made once, and go to each device once."""
+    made: dict[tuple[int, jax.Device], tuple[Any, ...]] = {}
+
+    def of(seed: Any, device: jax.Device) -> tuple[Any, ...]:
+        number = int(seed) if run.indices is not None else 0
+        if (number, device) not in made:
+            indices = None
+            if run.indices is not None:
+                rows = np.asarray(run.indices(number, first, count), np.int32)
+                indices = np.pad(rows, ((0, run.segment_steps - count), (0, 0)))
+            block = (indices, np.int32(first), np.int32(count))
+            made[number, device] = jax.device_put(block, device)
+        return made[number, device]
+
+    return of
 
 
 def _evaluate(
     run: Machine,
-    waves: list[Wave],
+    tiles: list[Tile],
     trained: Trained,
+    step: int,
     row: int | None,
     recorder: Recorder | None,
 ) -> None:
-    """Evaluates every wave into row `row` of the evaluations; None: into the initial values."""
-    pending = [
-        run.programs.evaluate(
-            wave.state, run.data, put(run, wave.seeds.astype(np.uint32)), wave.hyper
+    """Evaluates every tile into row `row` of the evaluations; None: into the initial values."""
+    pending = []
+    for tile in tiles:
+        at = jax.device_put(np.int32(step), tile.device)
+        here = run.data[tile.device]
+        pending.append(
+            run.programs.evaluate(tile.device, tile.state, here, tile.seed, tile.hyper, at)
         )
-        for wave in waves
-    ]
     lanes = len(trained.outcome)
-    for wave, values in zip(waves, pending, strict=True):
-        shown = _shown(wave, trained)
-        ids = wave.lanes[shown]
+    for tile, values in zip(tiles, pending, strict=True):
+        shown = _shown(tile, trained)
+        ids = tile.lanes[shown]
         for name, value in values.items():
             block = np.asarray(value)[shown][None]
             if row is None:
@@ -218,33 +239,32 @@ def _prune(trained: Trained, keep: np.ndarray) -> None:
     trained.outcome[cut] = PRUNED
 
 
-def _training(run: Machine, wave: Wave, trained: Trained) -> np.ndarray:
-    """The places of a wave that still have steps to do; bool[D, T]."""
-    outcome = trained.outcome[wave.lanes]
+def _training(run: Machine, tile: Tile, trained: Trained) -> np.ndarray:
+    """The places of a tile that still have steps to do; bool[T]."""
+    outcome = trained.outcome[tile.lanes]
     goes_on = outcome == NOT_RUN
     if not run.problem.stop_diverged:
         goes_on |= outcome == DIVERGED
-    return (wave.lanes != PADDING) & goes_on
+    return (tile.lanes != PADDING) & goes_on
 
 
 def _states(
-    run: Machine, waves: list[Wave], trained: Trained
+    run: Machine, tiles: list[Tile], trained: Trained
 ) -> tuple[np.ndarray, list[np.ndarray]]:
-    return unpack(waves, [_training(run, wave, trained) for wave in waves])
+    return unpack(tiles, [_training(run, tile, trained) for tile in tiles])
 
 
-def _compact(run: Machine, waves: list[Wave], trained: Trained, shapes: PyTree) -> list[Wave]:
-    """Lanes that ended leave; the rest move together where that saves whole waves.
+def _compact(run: Machine, tiles: list[Tile], trained: Trained, shapes: PyTree) -> list[Tile]:
+    """Lanes that ended leave; the rest move together where that saves a whole wave.
 
     Shapes never change, so nothing compiles again, and at one tile width a lane's bits do not
     depend on its neighbors, so moving is free of consequences.
     """
-    goes_on = [_training(run, wave, trained) for wave in waves]
-    seeds = np.concatenate(
-        [run.lanes.seed[wave.lanes[on]] for wave, on in zip(waves, goes_on, strict=True)]
-        or [np.empty(0, np.int64)]
-    )
-    tiles = sum(-(-count // run.width) for count in np.unique(seeds, return_counts=True)[1])
-    if -(-tiles // run.mesh.size) == len(waves):
-        return waves
-    return pack(run, *unpack(waves, goes_on), shapes)
+    goes_on = [_training(run, tile, trained) for tile in tiles]
+    left: Counter[int] = Counter()
+    for tile, on in zip(tiles, goes_on, strict=True):
+        left[int(run.lanes.seed[tile.lanes[0]])] += int(on.sum())
+    needed = sum(-(-count // run.width) for count in left.values())
+    if waves(needed, len(run.devices)) == waves(len(tiles), len(run.devices)):
+        return tiles
+    return pack(run, *unpack(tiles, goes_on), shapes)

@@ -40,7 +40,7 @@ def lane_state_bytes(problem: Problem, data: PyTree, hyper_names: tuple[str, ...
 
 def lane_shapes(problem: Problem, data: PyTree, hyper_names: tuple[str, ...]) -> LaneState:
     """The shapes and dtypes of one lane's state."""
-    from lrlab.engine.wave import as_dtype
+    from lrlab.engine.programs import as_dtype
 
     def start() -> LaneState:
         example = jax.tree.map(lambda leaf: leaf[:1], data.get("train"))

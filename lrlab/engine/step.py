@@ -97,13 +97,14 @@ def lane_step(
             (params, model, optimizer),
             (state.params, state.model, state.optimizer),
         )
-        metrics = {name: jnp.where(state.alive, value, jnp.nan) for name, value in metrics.items()}
     metrics["learning_rate"] = now["lr"]
     metrics |= {
         f"learning_rate_{name[3:]}": now[name]
         for name in now
         if is_learning_rate(name) and name != "lr"
     }
+    if problem.stop_diverged:
+        metrics = {name: jnp.where(state.alive, value, jnp.nan) for name, value in metrics.items()}
     new = LaneState(
         params=params,
         model=model,

@@ -1,7 +1,7 @@
-"""The compiled programs: a wave trains one tile of lanes on every device of the mesh.
+"""The compiled programs: how one tile of lanes starts, trains a segment, and is evaluated.
 
-`vmap` gives the lanes of a tile, a bounded loop gives time, `shard_map` gives the devices, which
-never talk to each other. The number of steps is a traced bound, so that segments of any length
+`vmap` gives the lanes of a tile and a bounded loop gives time; the devices come from `replicas`,
+each with its own tiles. The number of steps is a traced bound, so that segments of any length
 share one program.
 """
 
@@ -13,49 +13,31 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.sharding import PartitionSpec
 
-from lrlab.engine.step import LaneState, initial_state, lane_step
+from lrlab.engine.replicas import Replicated, replicated
+from lrlab.engine.step import LaneState, initial_state, lane_step, scheduled
 from lrlab.rng import key
 from lrlab.types import Array, Problem, PyTree
 
-_TILES = PartitionSpec("tiles")
-_SHARED = PartitionSpec()
-
 
 class Programs(NamedTuple):
-    """The compiled functions of one group. D devices, T tile width, S segment steps, B batch size.
+    """The programs of one group. T is the tile width, S the segment's most steps, B a batch.
 
-    `start(data, seeds u32[D], hyper [D, T], alive bool[D, T]) -> state [D, T, ...]`
-    `train(state, data, seeds, hyper, indices i32[D, S, B] | None, first i32, count i32)
-    -> (state, metrics [D, S, T])`; gives the state's memory back to XLA.
-    `evaluate(state, data, seeds, hyper) -> metrics [D, T]`, named `<split>_<metric>`, nan for lanes
-    that are not alive.
+    `start(device, data, seed u32, hyper [T], alive bool[T]) -> state [T, ...]`
+    `train(device, state, data, seed, hyper, indices i32[S, B] | None, first i32, count i32)
+    -> (state, metrics [S, T])`; the given state's memory is used again.
+    `evaluate(device, state, data, seed, hyper, step i32) -> metrics [T]`, named `<split>_<metric>`
+    and as the probes name theirs, nan for lanes that are not alive.
     """
 
-    start: Callable[..., LaneState]
-    train: Callable[..., tuple[LaneState, dict[str, Array]]]
-    evaluate: Callable[..., dict[str, Array]]
+    start: Replicated
+    train: Replicated
+    evaluate: Replicated
 
 
 @functools.lru_cache(maxsize=64)
-def compiled(
-    problem: Problem, mesh: jax.sharding.Mesh, tile_width: int, segment_steps: int
-) -> Programs:
+def compiled(problem: Problem, tile_width: int, segment_steps: int) -> Programs:
     """The programs of a group; the same arguments give the same functions, compiled once."""
-
-    def per_device(function: Callable[..., Any], shared: tuple[int, ...], arity: int) -> Any:
-        """`function` of one tile, on every device: tile arguments lose their leading axis."""
-
-        def body(*args: Any) -> Any:
-            mine = [
-                arg if index in shared else jax.tree.map(lambda leaf: leaf[0], arg)
-                for index, arg in enumerate(args)
-            ]
-            return jax.tree.map(lambda leaf: leaf[None], function(*mine))
-
-        specs = tuple(_SHARED if index in shared else _TILES for index in range(arity))
-        return jax.shard_map(body, mesh=mesh, in_specs=specs, out_specs=_TILES, check_vma=False)
 
     def over_lanes(function: Callable[..., Any], in_axes: tuple[Any, ...]) -> Callable[..., Any]:
         """`vmap` over a tile; a tile of one lane stays free of it, as a run by hand would be."""
@@ -115,11 +97,11 @@ def compiled(
         return jax.lax.fori_loop(0, count, body, (state, rows))
 
     def evaluate(
-        state: LaneState, data: PyTree, seed: Array, hyper: dict[str, Array]
+        state: LaneState, data: PyTree, seed: Array, hyper: dict[str, Array], step: Array
     ) -> dict[str, Array]:
         noise = key(seed, "evaluation")
 
-        def lane(state: LaneState) -> dict[str, Array]:
+        def lane(state: LaneState, hyper: dict[str, Array]) -> dict[str, Array]:
             params = state.params
             if problem.optimizer.evaluation_params is not None:
                 params = problem.optimizer.evaluation_params(state.optimizer, params)
@@ -130,19 +112,19 @@ def compiled(
                     params, state.model, data.get(split), noise
                 ).items()
             }
+            now = scheduled(problem, hyper, jnp.minimum(step, problem.steps - 1))
+            model, optimizer, train_split = state.model, state.optimizer, data.get("train")
+            for _, probe in problem.probes:
+                values |= probe(problem.task, params, model, optimizer, train_split, now, noise)
             shown = state.alive if problem.stop_diverged else True
             return {
                 name: jnp.where(shown, jnp.asarray(value, problem.dtype), jnp.nan)
                 for name, value in values.items()
             }
 
-        return over_lanes(lane, (0,))(state)
+        return over_lanes(lane, (0, 0))(state, hyper)
 
-    return Programs(
-        start=jax.jit(per_device(start, shared=(0,), arity=4)),
-        train=jax.jit(per_device(train, shared=(1, 5, 6), arity=7), donate_argnums=0),
-        evaluate=jax.jit(per_device(evaluate, shared=(1,), arity=4)),
-    )
+    return Programs(replicated(start), replicated(train, donate=(0,)), replicated(evaluate))
 
 
 def as_dtype(tree: PyTree, dtype: str) -> PyTree:
