@@ -1,0 +1,152 @@
+"""Shapes that fall from the peak over all the steps.
+
+Every function takes `step` (int or float, traced or not, `0 <= step <= steps`) and the number of
+steps, and gives what multiplies the peak (no unit). p stands for `step / steps`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+
+
+def constant(step: Any, steps: Any) -> Any:
+    """1: the peak at every step.
+
+    >>> float(constant(7, 10))
+    1.0
+    """
+    return jnp.ones_like(step, dtype=jnp.result_type(float))
+
+
+def linear(step: Any, steps: Any, *, final: Any = 0.0) -> Any:
+    """1 - (1 - final) p. Linear decay to `final` times the peak, by default to zero at `steps`;
+    optimal for the last iterate (Zamani and Glineur 2023, arXiv 2307.11134; Defazio et al. 2023,
+    arXiv 2310.07831).
+
+    >>> float(linear(5, 10))
+    0.5
+    """
+    return 1 - (1 - final) * (step / steps)
+
+
+def polynomial(step: Any, steps: Any, *, power: Any = 2.0, final: Any = 0.0) -> Any:
+    """(1 - final) (1 - p)^power + final. `power = 1` is `linear`.
+
+    >>> float(polynomial(5, 10))
+    0.25
+    """
+    return (1 - final) * jnp.maximum(1 - step / steps, 0) ** power + final
+
+
+def cosine(step: Any, steps: Any, *, final: Any = 0.0, power: Any = 1.0) -> Any:
+    """(1 - final) ((1 + cos(pi p)) / 2)^power + final: half a cosine, zero at `steps` (Loshchilov
+    and Hutter 2017, SGDR, arXiv 1608.03983). Bitwise equal to `optax.cosine_decay_schedule`.
+
+    >>> round(float(cosine(5, 10)), 6)
+    0.5
+    """
+    wave = 0.5 * (1 + jnp.cos(jnp.pi * step / steps))
+    if not (isinstance(power, float) and power == 1.0):
+        wave = jnp.maximum(wave, 0) ** power
+    return (1 - final) * wave + final
+
+
+def k_decay(step: Any, steps: Any, *, k: Any = 3.0, final: Any = 0.0) -> Any:
+    """(1 - final) (1 + cos(pi p^k)) / 2 + final: a cosine that stays high longer (Zhang and Li
+    2020, k-decay, arXiv 2004.05909).
+
+    >>> float(k_decay(5, 10, k=1.0)) == float(cosine(5, 10))
+    True
+    """
+    return (1 - final) * 0.5 * (1 + jnp.cos(jnp.pi * (step / steps) ** k)) + final
+
+
+def exponential(
+    step: Any,
+    steps: Any,
+    *,
+    final: Any = 0.01,
+    rate: Any = None,
+    every: Any = 1,
+    staircase: bool = False,
+) -> Any:
+    """final^p: a constant ratio from each step to the next, `final` at `steps`. With `rate` given:
+    rate^(step / every), `every` in steps, whole powers only where `staircase`.
+
+    >>> round(float(exponential(5, 10)), 6), round(float(exponential(4, 10, rate=0.5, every=2)), 6)
+    (0.1, 0.25)
+    """
+    if rate is None:
+        return jnp.asarray(final, jnp.result_type(float)) ** (step / steps)
+    exponent = step / every
+    return jnp.asarray(rate, jnp.result_type(float)) ** (
+        jnp.floor(exponent) if staircase else exponent
+    )
+
+
+def inverse_time(step: Any, steps: Any, *, rate: Any = 10.0) -> Any:
+    """1 / (1 + rate p): Robbins and Monro's decay (1951, Ann. Math. Stat. 22:400), without unit.
+
+    >>> round(float(inverse_time(10, 10, rate=9.0)), 6)
+    0.1
+    """
+    return 1 / (1 + rate * (step / steps))
+
+
+def inverse_sqrt(step: Any, steps: Any, *, timescale: Any = 0.05) -> Any:
+    """1 / sqrt(max(1, step / t)), t = `timescale` in steps or as a fraction of them; after a warmup
+    the step counts from its start (Vaswani et al. 2017, arXiv 1706.03762; "Noam").
+
+    >>> round(float(inverse_sqrt(400, 1000, timescale=100)), 6)
+    0.5
+    """
+    from lrlab.schedules import length
+
+    return 1 / jnp.sqrt(jnp.maximum(step / jnp.maximum(length(timescale, steps), 1), 1))
+
+
+def power(step: Any, steps: Any, *, exponent: Any = 0.51, timescale: Any = 0.05) -> Any:
+    """min(1, (step / t)^-exponent): the power schedule, whose peak does not depend on the training
+    length (Shen et al. 2024, arXiv 2408.13359).
+
+    >>> round(float(power(400, 1000, exponent=0.5, timescale=100)), 6)
+    0.5
+    """
+    from lrlab.schedules import length
+
+    return jnp.maximum(step / jnp.maximum(length(timescale, steps), 1), 1) ** (-exponent)
+
+
+def rex(step: Any, steps: Any, *, alpha: Any = 0.5) -> Any:
+    """(1 - p) / (1 - alpha p): REX, which holds the rate up until late (Chen et al. 2022, arXiv
+    2107.04197, alpha = 1/2). Zero at `steps`.
+
+    >>> round(float(rex(5, 10)), 6)
+    0.666667
+    """
+    p = step / steps
+    return (1 - p) / (1 - alpha * p)
+
+
+def tanh(step: Any, steps: Any, *, low: Any = -6.0, high: Any = 3.0) -> Any:
+    """(1 - tanh(low + (high - low) p)) / 2: hyperbolic-tangent decay (Hsueh et al. 2019, arXiv
+    1806.01593).
+
+    >>> round(float(tanh(10, 10)), 6)
+    0.002473
+    """
+    return 0.5 * (1 - jnp.tanh(low + (high - low) * (step / steps)))
+
+
+def hyperbolic(step: Any, steps: Any, *, upper: Any = 2.0) -> Any:
+    """sqrt((1 - p) (2u - 1 - p) / (2u - 1)): an arc of a hyperbola from 1 at p = 0 to 0 at p = 1,
+    u = `upper` >= 1 the upper bound of the length over `steps` (after Kim et al. 2024, HyperbolicLR,
+    arXiv 2407.15200).
+
+    >>> float(hyperbolic(0, 10)), float(hyperbolic(10, 10))
+    (1.0, 0.0)
+    """
+    p = step / steps
+    return jnp.sqrt(jnp.maximum((1 - p) * (2 * upper - 1 - p), 0) / (2 * upper - 1))

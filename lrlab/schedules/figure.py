@@ -1,0 +1,59 @@
+"""Schedules side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+
+def plot(
+    schedules: Sequence[str | Mapping[str, Any]] | Mapping[str, np.ndarray],
+    *,
+    peak: float = 1.0,
+    steps: int = 1000,
+    ax: Any = None,
+) -> Any:
+    """Draws learning rate against step, with integral, final value and peak in the legend.
+
+    Args:
+        schedules: names, or dicts of `make`'s arguments with `name`, or label -> values f64[steps].
+        peak: where an entry gives none.
+        steps: likewise.
+        ax: a Matplotlib axis to draw on; None makes a figure.
+
+    Returns:
+        The Matplotlib figure.
+
+    >>> plot(["cosine", {"name": "wsd", "cooldown": 0.3}], steps=50).axes[0].get_xlabel()
+    'step'
+    """
+    import matplotlib.pyplot as plt
+
+    from lrlab.schedules import values
+
+    if ax is None:
+        _, ax = plt.subplots(figsize=(7, 4), layout="constrained")
+    curves: dict[str, np.ndarray] = {}
+    if isinstance(schedules, Mapping):
+        curves = {name: np.asarray(rates) for name, rates in schedules.items()}
+    else:
+        for entry in schedules:
+            arguments = {"name": entry} if isinstance(entry, str) else dict(entry)
+            label = ", ".join(
+                str(value) if key == "name" else f"{key}={value}"
+                for key, value in arguments.items()
+            )
+            arguments = {"peak": peak, "steps": steps} | arguments
+            curves[label] = values(**arguments)
+    for label, rates in curves.items():
+        facts = f"mean {rates.mean():.3g}, last {rates[-1]:.3g}, peak {rates.max():.3g}"
+        ax.plot(np.arange(len(rates)), rates, lw=1.8, label=f"{label}\n{facts}")
+    ax.set_xlabel("step")
+    ax.set_ylabel("learning rate")
+    ax.set_ylim(bottom=0)
+    ax.legend(frameon=False, fontsize=8)
+    for side in ("top", "right"):
+        ax.spines[side].set_visible(False)
+    return ax.figure

@@ -1,0 +1,56 @@
+"""Shapes that hold the peak and fall at the end. `step`, `steps` and lengths as in `stairs`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+
+COOLDOWNS = ("linear", "cosine", "sqrt", "square", "exponential")
+
+
+def wsd(
+    step: Any,
+    steps: Any,
+    *,
+    cooldown: Any = 0.2,
+    kind: str = "linear",
+    final: Any = 0.0,
+) -> Any:
+    """Warmup-stable-decay: 1 until the last `cooldown` (steps or a fraction of all, warmup included
+    in `make`), then down to `final` (Hu et al. 2024, MiniCPM, arXiv 2404.06395; cooldown shapes of
+    Hägele et al. 2024, arXiv 2405.18392). With q the part of the cooldown that is over: linear
+    1 - q; cosine (1 + cos(pi q)) / 2; sqrt 1 - sqrt(q); square 1 - q^2; exponential 0.001^q.
+
+    >>> [round(float(wsd(k, 10, cooldown=0.4)), 6) for k in (0, 6, 8, 10)]
+    [1.0, 1.0, 0.5, 0.0]
+    """
+    from lrlab.schedules import length
+
+    if kind not in COOLDOWNS:
+        raise ValueError(
+            f"schedule 'wsd': kind must be one of {', '.join(COOLDOWNS)}, got {kind!r}"
+        )
+    fall = jnp.maximum(length(cooldown, steps), 1)
+    q = jnp.clip((step - (steps - fall)) / fall, 0, 1)
+    shape = {
+        "linear": lambda: 1 - q,
+        "cosine": lambda: 0.5 * (1 + jnp.cos(jnp.pi * q)),
+        "sqrt": lambda: 1 - jnp.sqrt(q),
+        "square": lambda: 1 - q**2,
+        "exponential": lambda: jnp.where(q < 1, jnp.asarray(0.001, q.dtype) ** q, 0.0),
+    }[kind]()
+    return (1 - final) * shape + final
+
+
+def flat_cosine(step: Any, steps: Any, *, flat: Any = 0.75, final: Any = 0.0) -> Any:
+    """1 for the first `flat`, then half a cosine to `final` (fastai's `fit_flat_cos`).
+
+    >>> [round(float(flat_cosine(k, 8)), 6) for k in (0, 6, 7, 8)]
+    [1.0, 1.0, 0.5, 0.0]
+    """
+    from lrlab.schedules import length
+
+    level = length(flat, steps)
+    q = jnp.clip((step - level) / jnp.maximum(steps - level, 1), 0, 1)
+    return (1 - final) * 0.5 * (1 + jnp.cos(jnp.pi * q)) + final

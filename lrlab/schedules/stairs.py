@@ -1,0 +1,61 @@
+"""Shapes of steps. `step` and `steps` as in `decay`; lengths are in steps, or fractions below 1."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax.numpy as jnp
+
+
+def step(step: Any, steps: Any, *, rate: Any = 0.1, every: Any = 1 / 3) -> Any:
+    """rate^floor(step / every): a drop by `rate` each `every` steps (PyTorch's StepLR).
+
+    >>> [round(float(step(k, 9, rate=0.5, every=3)), 6) for k in (0, 2, 3, 8)]
+    [1.0, 1.0, 0.5, 0.25]
+    """
+    from lrlab.schedules import length
+
+    drops = jnp.floor(step / jnp.maximum(length(every, steps), 1))
+    return jnp.asarray(rate, jnp.result_type(float)) ** drops
+
+
+def multistep(
+    step: Any, steps: Any, *, rate: Any = 0.1, milestones: Sequence[float] = (0.5, 0.75)
+) -> Any:
+    """rate^(number of milestones reached), milestones in steps or fractions (PyTorch's MultiStepLR;
+    the schedule of He et al. 2016, arXiv 1512.03385).
+
+    >>> [round(float(multistep(k, 10, milestones=(2, 5), rate=0.5)), 6) for k in (1, 2, 5)]
+    [1.0, 0.5, 0.25]
+    """
+    from lrlab.schedules import length
+
+    reached = sum(jnp.where(step >= length(mark, steps), 1, 0) for mark in milestones)
+    return jnp.asarray(rate, jnp.result_type(float)) ** reached
+
+
+def piecewise(
+    step: Any,
+    steps: Any,
+    *,
+    boundaries: Sequence[float] = (0.5, 0.75),
+    factors: Sequence[float] = (1.0, 0.1, 0.01),
+) -> Any:
+    """factors[i] between boundary i-1 and boundary i: any staircase, one factor more than there are
+    boundaries.
+
+    >>> [round(float(piecewise(k, 10)), 6) for k in (4, 5, 8)]
+    [1.0, 0.1, 0.01]
+    """
+    from lrlab.schedules import length
+
+    if len(factors) != len(boundaries) + 1:
+        raise ValueError(
+            f"schedule 'piecewise': {len(boundaries)} boundaries need {len(boundaries) + 1} "
+            f"factors, got {len(factors)}"
+        )
+    value = jnp.full(jnp.shape(step), factors[0], jnp.result_type(float))
+    for mark, factor in zip(boundaries, factors[1:], strict=True):
+        value = jnp.where(step >= length(mark, steps), factor, value)
+    return value
