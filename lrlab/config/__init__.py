@@ -1,0 +1,22 @@
+"""Configuration: TOML files and arguments become one checked, frozen `Experiment`."""
+
+from __future__ import annotations
+
+from lrlab.config.arguments import from_arguments, plain
+from lrlab.config.loading import build, load, problem
+from lrlab.config.problems import PYTHON, ConfigError, Problem, did_you_mean
+from lrlab.config.resolved import (
+    budget,
+    defaults,
+    digest,
+    dumps,
+    fixed,
+    lane_axes,
+    optimizer_args,
+    rates,
+    schedule_args,
+    seed_list,
+    table,
+    total_steps,
+)
+from lrlab.config.schema import Experiment

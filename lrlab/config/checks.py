@@ -1,0 +1,187 @@
+"""What types cannot say: names and options against the registries, fields against fields."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from lrlab.config import names
+from lrlab.config.lanes import is_axis, is_form, lane_form
+from lrlab.config.problems import did_you_mean, show
+from lrlab.config.schema import DEFAULT_STEPS, TABLES, Experiment
+
+Path = tuple[str, ...]
+Found = Iterator[tuple[Path, str]]
+
+NAMED: tuple[tuple[str, str, Path], ...] = (
+    ("optimizer", "optimizers", ("optimizer",)),
+    ("schedule", "schedules", ("schedule",)),
+    ("task", "tasks", ("task",)),
+    ("model", "models", ("task", "model")),
+    ("data source", "data", ("task", "data")),
+)
+LISTED = {"optimizers", "schedules", "tasks", "models"}
+COMMANDS = ("sweep", "find", "range-test", "compare", "study", "plan", "preview")
+
+
+def check(raw: Mapping[str, Any], command: str) -> Found:
+    """Every mistake in a normalized configuration that `schema` does not catch, as (path, message).
+
+    `raw` need not be valid: what has the wrong type is passed over here, the schema names it.
+    """
+    for word, kind, path in NAMED:
+        if isinstance(at(raw, path), Mapping):
+            yield from _named(word, kind, path, at(raw, path))
+    yield from _task(at(raw, ("task",)))
+    yield from _axes(raw)
+    yield from _learning_rate(raw, command)
+    yield from _fields(raw)
+    for position, probe in enumerate(_list(raw.get("probes"))):
+        if isinstance(probe, str) and not names.known("probes", probe):
+            hint = did_you_mean(probe, names.registry("probes"))
+            yield ("probes", str(position)), f"unknown probe {probe!r}{hint}"
+    if command == "compare" and not raw.get("compare"):
+        yield ("compare",), "compare needs entries: write [compare.NAME] tables"
+    if command == "study" and not raw.get("study"):
+        yield ("study",), "study needs a [study] table with axis and values"
+
+
+def at(raw: Any, path: Path) -> Any:
+    """The value at `path`, or None."""
+    for key in path:
+        raw = raw.get(key) if isinstance(raw, Mapping) else None
+    return raw
+
+
+def _list(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, (list, tuple)) else []
+
+
+def _named(word: str, kind: str, path: Path, table: Mapping[str, Any]) -> Found:
+    name = table.get("name", TABLES[path].model_fields["name"].default)
+    if table.get("external") is True or not isinstance(name, str):
+        return
+    if not names.known(kind, name):
+        hint = did_you_mean(name, names.registry(kind))
+        more = f" (known: `lrlab ls {kind}`)" if kind in LISTED else ""
+        if not more and not hint:
+            more = f"; known: {', '.join(names.registry(kind))}"
+        yield (*path, "name"), f"unknown {word} {name!r}{hint}{more}"
+        return
+    accepted = names.parameters(kind, name)
+    fields = TABLES[path].model_fields
+    sweeps = kind in ("optimizers", "schedules")
+    for option, value in table.items():
+        if option in fields:
+            continue
+        if accepted is not None and option not in accepted:
+            hint = did_you_mean(option, [*accepted, *fields])
+            takes = ", ".join(accepted) or "nothing"
+            yield (*path, option), f"unknown option of {word} {name!r}{hint} (it takes: {takes})"
+            continue
+        expected = (accepted or {}).get(option)
+        problem = _option(value, expected, sweeps)
+        if problem:
+            yield (*path, option), problem
+
+
+def _option(value: Any, expected: names.Parameter | None, sweeps: bool) -> str:
+    """What is wrong with an option's value, judged by the default it stands in for."""
+    if sweeps and (is_form(value) or isinstance(value, list)):
+        if expected is not None and expected.sequence:
+            return "" if isinstance(value, list) else f"must be a list, got {show(value)}"
+        try:
+            lane_form(value)
+        except ValueError as error:
+            return str(error)
+        return ""
+    if isinstance(value, float) and value != value:
+        return "must be a number, got nan"
+    default = None if expected is None else expected.default
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if isinstance(default, bool):
+        return "" if isinstance(value, bool) else f"must be true or false, got {show(value)}"
+    if isinstance(default, int) and not sweeps:
+        whole = number and not (isinstance(value, float) and not value.is_integer())
+        return "" if whole else f"must be a whole number, got {show(value)}"
+    if isinstance(default, (int, float)) and not number:
+        return f"must be a number, got {show(value)}"
+    if isinstance(default, str) and not isinstance(value, str):
+        return f"must be a string, got {show(value)}"
+    return ""
+
+
+def _task(task: Any) -> Found:
+    if not isinstance(task, Mapping):
+        return
+    has = [key for key in ("model", "data") if key in task]
+    if "name" not in task and len(has) < 2:
+        if has:
+            other = "data" if has == ["model"] else "model"
+            yield ("task", other), f"task.{has[0]} needs task.{other} beside it"
+        else:
+            yield ("task",), "must have a name (see `lrlab ls tasks`), or a model and data"
+    fractions = [at(task, ("data", f"{split}_fraction")) for split in ("valid", "test")]
+    if all(isinstance(value, (int, float)) for value in fractions) and sum(fractions) >= 1:
+        yield (
+            ("task", "data", "test_fraction"),
+            "valid and test fractions leave nothing to train on",
+        )
+
+
+def _axes(raw: Mapping[str, Any]) -> Found:
+    """Every axis has one place."""
+    taken: dict[str, Path] = {"lr": ("lr",), "seed": ("seeds",)}
+    for path in (("axes",), ("optimizer",), ("schedule",)):
+        table = at(raw, path)
+        for key, value in table.items() if isinstance(table, Mapping) else ():
+            if key in ("name", "external") and path != ("axes",):
+                continue
+            if key in taken and (
+                path == ("axes",) or is_axis(value) or taken[key] == ("axes", key)
+            ):
+                yield (*path, key), f"{key} is already given by {'.'.join(taken[key])}"
+            taken.setdefault(key, (*path, key))
+
+
+def _learning_rate(raw: Mapping[str, Any], command: str) -> Found:
+    lr = raw.get("lr")
+    if command == "sweep" and lr is None:
+        yield ("lr",), "sweep needs learning rates, for example lr = {log = [1e-5, 1.0, 33]}"
+    grouped = isinstance(lr, Mapping) and bool(lr) and not is_form(lr)
+    if command in ("find", "compare") and grouped:
+        yield ("lr",), "find searches one learning rate; sweep takes one per group"
+    if command == "find" and isinstance(lr, (int, float)) and "lr_range" not in raw:
+        yield ("lr",), "find searches a range: write lr_range = [low, high], or use sweep"
+    groups = raw.get("groups")
+    if not isinstance(groups, Mapping):
+        groups = {}
+    if grouped:
+        for name in lr:
+            if name not in groups:
+                hint = did_you_mean(name, groups)
+                yield ("lr", name), f"no group {name!r} in groups{hint}"
+    for name in groups:
+        if not grouped or name not in lr:
+            yield ("groups", name), f"group {name!r} has no learning rate: write lr.{name} = ..."
+
+
+def _fields(raw: Mapping[str, Any]) -> Found:
+    if raw.get("steps") is not None and raw.get("epochs") is not None:
+        yield ("epochs",), "give steps or epochs, not both"
+    ramp = at(raw, ("range_test",))
+    if isinstance(ramp, Mapping):
+        fields = TABLES[("range_test",)].model_fields
+        start, end = (ramp.get(key, fields[key].default) for key in ("start", "end"))
+        if all(isinstance(value, (int, float)) for value in (start, end)) and start >= end:
+            yield ("range_test", "end"), f"must be above start ({show(start)}), got {show(end)}"
+    metric = raw.get("metric")
+    if isinstance(metric, str) and metric.partition("_")[0] not in ("train", "valid", "test"):
+        yield (
+            ("metric",),
+            f"must be <split>_<name>, such as {Experiment.model_fields['metric'].default!r}; "
+            f"did you mean 'valid_{metric}'?",
+        )
+    eval_every, steps = raw.get("eval_every"), raw.get("steps", DEFAULT_STEPS)
+    if isinstance(eval_every, int) and isinstance(steps, int) and eval_every > steps > 0:
+        yield ("eval_every",), f"must not be above steps ({steps}), got {eval_every}"

@@ -1,0 +1,194 @@
+"""Lane axes as they are written: a number, a list, or `{log|linear|values = [...]}`; and seeds.
+
+A lane form stands where the value would stand: `lr = {log = [1e-5, 1.0, 33]}`,
+`weight_decay = [0.0, 0.01]`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, TypeAlias
+
+import numpy as np
+from pydantic import PlainValidator
+
+from lrlab.config.problems import show
+from lrlab.grid import log_grid
+
+FORMS = ("log", "linear", "values")
+LaneForm: TypeAlias = float | list[float] | dict[str, list[float]]
+
+
+def is_form(value: Any) -> bool:
+    """Whether `value` is a table such as `{log = [low, high, num]}`."""
+    return isinstance(value, Mapping) and bool(value) and all(key in FORMS for key in value)
+
+
+def is_axis(value: Any) -> bool:
+    """Whether a (valid) lane form sweeps: anything but a single number."""
+    return isinstance(value, (list, tuple)) or is_form(value)
+
+
+def values(form: LaneForm) -> tuple[float, ...]:
+    """The numbers a lane form stands for, in order.
+
+    >>> values({"log": [0.01, 1.0, 3]})
+    (0.01, 0.1, 1.0)
+    >>> values(0.5), values([3.0, 1.0])
+    ((0.5,), (3.0, 1.0))
+    """
+    if isinstance(form, Mapping):
+        ((kind, given),) = form.items()
+        if kind == "values":
+            return tuple(map(float, given))
+        low, high, num = given
+        grid = log_grid(low, high, int(num)) if kind == "log" else np.linspace(low, high, int(num))
+        return tuple(float(value) for value in grid)
+    return tuple(map(float, form)) if isinstance(form, (list, tuple)) else (float(form),)
+
+
+def lane_form(value: Any, positive: bool = False) -> LaneForm:
+    """Check one lane form and return it in plain types.
+
+    Raises:
+        ValueError: not a number, list or one-entry table; an empty list; a value not finite, or
+            not positive where it must be; `low >= high`; `num` below 2 or not whole.
+    """
+    if isinstance(value, Mapping):
+        if len(value) != 1 or not is_form(value):
+            raise ValueError(
+                "must be a number, a list, or one of {log = [low, high, num]}, "
+                f"{{linear = [low, high, num]}}, {{values = [...]}}; got {show(value)}"
+            )
+        ((kind, given),) = value.items()
+        if not isinstance(given, (list, tuple)):
+            raise ValueError(f"{kind} must be a list, got {show(given)}")
+        if kind == "values":
+            return {kind: _numbers(given, positive)}
+        return {kind: _grid(kind, given, positive)}
+    if isinstance(value, (list, tuple)):
+        return _numbers(value, positive)
+    return _number(value, positive)
+
+
+def _number(value: Any, positive: bool) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ValueError(f"must be a number or a list of numbers, got {show(value)}")
+    if not math.isfinite(value):
+        raise ValueError(f"must be finite, got {show(value)}")
+    if positive and value <= 0:
+        raise ValueError(f"must be greater than 0, got {show(value)}")
+    return float(value)
+
+
+def _numbers(given: list[Any] | tuple[Any, ...], positive: bool) -> list[float]:
+    if not given:
+        raise ValueError("must hold at least one number, got []")
+    return [_number(value, positive) for value in given]
+
+
+def _grid(kind: str, given: list[Any] | tuple[Any, ...], positive: bool) -> list[float]:
+    if len(given) != 3:
+        raise ValueError(f"{kind} must be [low, high, num], got {show(list(given))}")
+    low, high = (_number(end, positive or kind == "log") for end in given[:2])
+    num = given[2]
+    if isinstance(num, bool) or not isinstance(num, (int, float)) or num != int(num):
+        raise ValueError(
+            f"num in {kind} = [low, high, num] must be a whole number, got {show(num)}"
+        )
+    if num < 2:
+        raise ValueError(f"num in {kind} = [low, high, num] must be at least 2, got {show(num)}")
+    if low >= high:
+        raise ValueError(f"low must be below high in {kind} = {show(list(given))}")
+    return [low, high, int(num)]
+
+
+def _learning_rate(value: Any) -> Any:
+    if isinstance(value, Mapping) and value and not is_form(value):
+        groups = {}
+        for group, form in value.items():
+            try:
+                groups[str(group)] = lane_form(form, positive=True)
+            except ValueError as error:
+                raise ValueError(f"group {group!r}: {error}") from None
+        return groups
+    return lane_form(value, positive=True)
+
+
+def _interval(value: Any) -> list[float]:
+    if not isinstance(value, (list, tuple)) or len(value) != 2:
+        raise ValueError(f"must be [low, high], got {show(value)}")
+    low, high = _numbers(value, positive=True)
+    if low >= high:
+        raise ValueError(f"low must be below high, got {show(list(value))}")
+    return [low, high]
+
+
+def _seeds(value: Any) -> int | list[int]:
+    if isinstance(value, (list, tuple)):
+        if not value:
+            raise ValueError("must hold at least one seed, got []")
+        for seed in value:
+            _whole(seed, 0)
+        repeated = sorted({seed for seed in value if list(value).count(seed) > 1})
+        if repeated:
+            raise ValueError(f"must not repeat a seed, got {show(repeated[0])} more than once")
+        return list(value)
+    return _whole(value, 1)
+
+
+def _batch_size(value: Any) -> int | str:
+    if value == "full":
+        return "full"
+    if isinstance(value, str):
+        raise ValueError(f'must be a whole number or "full", got {show(value)}')
+    return _whole(value, 1)
+
+
+def _whole(value: Any, least: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f"must be a whole number, got {show(value)}")
+    if not least <= value < 2**31:
+        raise ValueError(f"must be at least {least} and below 2^31, got {value}")
+    return value
+
+
+_UNITS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+
+
+def parse_budget(value: Any) -> tuple[float | None, float | None]:
+    """A budget as (full-length runs, seconds), one of them None.
+
+    >>> parse_budget(20), parse_budget("1.5m")
+    ((20.0, None), (None, 90.0))
+    """
+    if isinstance(value, str):
+        match = re.fullmatch(r"\s*([0-9.]+)\s*(s|m|min|h)\s*", value)
+        if match is None or match[1].count(".") > 1 or not match[1].strip("."):
+            raise ValueError(
+                f'must be a number of full-length runs or a time such as "60s", got {show(value)}'
+            )
+        seconds = float(match[1]) * _UNITS[match[2]]
+        if seconds <= 0:
+            raise ValueError(f"must be greater than 0, got {show(value)}")
+        return None, seconds
+    return _number(value, positive=True), None
+
+
+def _budget(value: Any) -> float | str:
+    parse_budget(value)
+    return value.strip() if isinstance(value, str) else float(value)
+
+
+def _none_or(check: Any) -> PlainValidator:
+    return PlainValidator(lambda value: None if value is None else check(value))
+
+
+LearningRate = Annotated[Any, _none_or(_learning_rate)]
+Axis = Annotated[Any, PlainValidator(lane_form)]
+Interval = Annotated[list[float], PlainValidator(_interval)]
+Seeds = Annotated[int | list[int], PlainValidator(_seeds)]
+BatchSize = Annotated[int | str, PlainValidator(_batch_size)]
+Budget = Annotated[float | str | None, _none_or(_budget)]

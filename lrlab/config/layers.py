@@ -1,0 +1,130 @@
+"""Reading the layers of a configuration (`extends`, the file, `--set`) into one plain table."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path as File
+from typing import Any, NamedTuple
+
+from lrlab.config.lanes import is_form
+from lrlab.config.problems import Problem
+from lrlab.config.toml import Path, locate, parse_override
+
+Places = dict[Path, tuple[str, int | None]]
+OVERRIDE = "--set"
+
+
+class Layer(NamedTuple):
+    """A plain table, where each of its keys stands, and what could not be read."""
+
+    table: dict[str, Any]
+    places: Places
+    problems: tuple[Problem, ...] = ()
+
+
+def read(file: File, chain: tuple[File, ...] = ()) -> Layer:
+    """A file on top of the one it extends. Problems come back, they are not raised."""
+    name = str(file)
+    if not file.is_file():
+        return Layer({}, {}, (Problem(name, None, "", "no such configuration file"),))
+    try:
+        text = file.read_text(encoding="utf-8")
+        table = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        found = re.search(r"at line (\d+)", str(error))
+        at_end = getattr(error, "lineno", None) or len(file.read_bytes().splitlines()) or 1
+        line = int(found[1]) if found else int(at_end)
+        return Layer({}, {}, (Problem(name, line, "", f"not TOML: {error}"),))
+    lines = locate(text)
+    layer = Layer(table, {path: (name, line) for path, line in lines.items()})
+    parent = table.pop("extends", None)
+    _absolute_data_path(table, file.parent)
+    if parent is None:
+        return layer
+    line = lines[("extends",)]
+    if not isinstance(parent, str):
+        problem = Problem(name, line, "extends", "must be the path of a TOML file")
+        return layer._replace(problems=(problem,))
+    below_file = (file.parent / parent).resolve()
+    if below_file in (*chain, file.resolve()):
+        circle = " -> ".join(part.name for part in (*chain, file.resolve(), below_file))
+        return layer._replace(problems=(Problem(name, line, "extends", f"a circle: {circle}"),))
+    if not below_file.is_file():
+        problem = Problem(name, line, "extends", f"no such configuration file: {below_file}")
+        return layer._replace(problems=(problem,))
+    shown = file.parent / parent
+    return over(read(shown, (*chain, file.resolve())), layer)
+
+
+def _absolute_data_path(table: dict[str, Any], folder: File) -> None:
+    """Data paths are relative to the file that names them, where they exist there."""
+    task = table.get("task")
+    data = task.get("data") if isinstance(task, dict) else None
+    path = data.get("path") if isinstance(data, dict) else None
+    if isinstance(path, str) and not File(path).is_absolute():
+        beside = folder / File(path).expanduser()
+        if beside.exists():
+            data["path"] = str(beside.resolve())  # type: ignore[index]
+
+
+def override(layer: Layer, settings: Sequence[str]) -> Layer:
+    """`--set` options on top, in order; a table given whole replaces, and so does a list."""
+    for number, text in enumerate(settings, start=1):
+        try:
+            path, value = parse_override(text)
+        except ValueError as error:
+            problem = Problem(OVERRIDE, number, text.partition("=")[0].strip(), str(error))
+            layer = layer._replace(problems=(*layer.problems, problem))
+            continue
+        places: Places = {path[:n]: (OVERRIDE, number) for n in range(len(path), 0, -1)}
+        if isinstance(value, dict):  # replaces: remove first, then merge
+            layer = layer._replace(table=_without(layer.table, path))
+        nested: Any = value
+        for key in reversed(path):
+            nested = {key: nested}
+        kept = {p: place for p, place in places.items() if p == path or p not in layer.places}
+        layer = over(layer, Layer(nested, kept))
+    return layer
+
+
+def over(below: Layer, above: Layer) -> Layer:
+    """`above` merged onto `below`: tables key by key, everything else replaced."""
+    table = dict(below.table)
+    for one, other in (("steps", "epochs"), ("epochs", "steps")):
+        if one in above.table and other not in above.table:
+            table.pop(other, None)
+    return Layer(
+        merge(table, above.table),
+        {**below.places, **above.places},
+        (*below.problems, *above.problems),
+    )
+
+
+def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested tables merged; a lane form (`{log = [...]}`) counts as a value.
+
+    >>> merge({"a": {"b": 1, "c": 2}, "lr": {"log": [1, 2, 3]}}, {"a": {"b": 5}, "lr": 0.1})
+    {'a': {'b': 5, 'c': 2}, 'lr': 0.1}
+    """
+    result = dict(below)
+    for key, value in above.items():
+        old = result.get(key)
+        if isinstance(value, Mapping) and not is_form(value):
+            if isinstance(old, str):  # the shorthand `optimizer = "adam"`
+                old = {"name": old}
+            result[key] = merge(old if isinstance(old, Mapping) and not is_form(old) else {}, value)
+        elif isinstance(value, str) and isinstance(old, Mapping) and "name" in old:
+            result[key] = {"name": value}
+        else:
+            result[key] = value
+    return result
+
+
+def _without(table: dict[str, Any], path: Path) -> dict[str, Any]:
+    head, *rest = path
+    if not rest:
+        return {key: value for key, value in table.items() if key != head}
+    below = table.get(head)
+    return {**table, head: _without(below, tuple(rest))} if isinstance(below, dict) else table

@@ -1,0 +1,233 @@
+"""From files or arguments to an `Experiment`, or to every problem at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path as File
+from typing import Any
+
+from pydantic import ValidationError
+
+from lrlab.config import names
+from lrlab.config.checks import check
+from lrlab.config.lanes import is_form, values
+from lrlab.config.layers import Places, merge, override, read
+from lrlab.config.problems import PYTHON, ConfigError, Problem, did_you_mean, show
+from lrlab.config.schema import TABLES, Experiment
+from lrlab.config.toml import Path
+
+_SHORTHAND: tuple[Path, ...] = (
+    ("task",),
+    ("optimizer",),
+    ("schedule",),
+    ("task", "model"),
+    ("task", "data"),
+)
+EXTRA_AXES = ("init_scale",)
+"""Lane axes that belong to the engine rather than to an optimizer or a schedule."""
+
+
+def load(
+    path: str | File, overrides: Sequence[str] = (), command: str = "find", text: str | None = None
+) -> Experiment:
+    """The experiment that a TOML file describes, complete with defaults.
+
+    Args:
+        path: the file; `extends` in it is relative to it.
+        overrides: `a.b=value` options, applied in order.
+        command: what the experiment is for; some fields are required by some commands only.
+
+    Raises:
+        ConfigError: with every problem found; `line` of `--set` counts the options.
+    """
+    layer = override(read(File(path)), tuple(overrides))
+    unreadable = [p for p in layer.problems if p.message.startswith(("not TOML", "no such conf"))]
+    if unreadable:
+        raise ConfigError(layer.problems)
+    return build(layer.table, command, layer.places, str(path), layer.problems)
+
+
+def build(
+    table: Mapping[str, Any],
+    command: str,
+    places: Places | None = None,
+    file: str = PYTHON,
+    problems: Sequence[Problem] = (),
+) -> Experiment:
+    """A plain table as an `Experiment`: shorthands spelled out, everything checked.
+
+    Raises:
+        ConfigError: with every problem found.
+    """
+    places = {} if places is None else places
+    raw = _normalize(table, command)
+    found: dict[Path, str] = {}
+    experiment = None
+    try:
+        experiment = Experiment.model_validate(raw)
+    except ValidationError as error:
+        for item in error.errors():
+            found.setdefault(tuple(map(str, item["loc"])), describe(dict(item)))
+    for path, message in check(raw, command):
+        found.setdefault(path, message)
+    entries: dict[str, Experiment] = {}
+    if isinstance(raw.get("compare"), Mapping):
+        entries = _entries(raw, places, file, found)
+    if found or problems or experiment is None:
+        here = [_problem(path, message, places, file) for path, message in found.items()]
+        order = sorted((*problems, *here), key=lambda p: (p.file, p.line or 0))
+        raise ConfigError(dict.fromkeys(order))
+    experiment._places.update(places)
+    experiment._file = file
+    experiment._entries.update(entries)
+    return experiment
+
+
+def problem(experiment: Experiment, field: str, message: str) -> Problem:
+    """A problem found later (in the data, say), with the place where `field` was written."""
+    return _problem(tuple(field.split(".")), message, experiment._places, experiment._file)
+
+
+def _problem(path: Path, message: str, places: Places, file: str) -> Problem:
+    if path[:1] == ("axes",) and path[1:2] in places:
+        path = path[1:]
+    for length in range(len(path), 0, -1):
+        if path[:length] in places:
+            where = places[path[:length]]
+            return Problem(where[0], where[1], ".".join(path), message)
+    return Problem(file, None if file == PYTHON else 1, ".".join(path), message)
+
+
+def _normalize(table: Mapping[str, Any], command: str) -> dict[str, Any]:
+    """Shorthands spelled out, loose lane axes gathered under `axes`, seeds of a range test."""
+    raw = {
+        key: dict(value) if isinstance(value, Mapping) else value for key, value in table.items()
+    }
+    for *above, last in _SHORTHAND:
+        parent: Any = raw
+        for key in above:
+            parent = parent.get(key) if isinstance(parent, dict) else None
+        if isinstance(parent, dict) and isinstance(parent.get(last), str):
+            parent[last] = {"name": parent[last]}
+    loose = [key for key in raw if key not in Experiment.model_fields]
+    if loose:
+        taken = [_parameters(raw, key) for key in ("optimizer", "schedule")]
+        fields = Experiment.model_fields
+        anything = None in taken  # a function of the user's: its parameters cannot be known
+        known = {*EXTRA_AXES, *(key for names in taken for key in names or ())}
+        moved = {
+            key: raw.pop(key)
+            for key in loose
+            if key in known
+            or (anything and isinstance(raw[key], list) and not did_you_mean(key, fields))
+        }
+        axes = raw.get("axes", {})
+        if moved and isinstance(axes, Mapping):
+            raw["axes"] = {**axes, **moved}
+    if raw.get("epochs") is not None and "steps" not in raw:
+        raw["steps"] = None
+    lr = raw.get("lr")
+    if command in ("find", "compare") and "lr_range" not in raw and (is_form(lr) or _rates(lr)):
+        try:
+            rates = values(lr)  # type: ignore[arg-type]
+            raw["lr_range"] = [min(rates), max(rates)]
+        except (TypeError, ValueError):
+            pass  # the schema says what is wrong with lr
+    if command == "range-test":
+        ramp = raw.get("range_test", {})
+        if isinstance(ramp, Mapping):
+            shared = {key: raw[key] for key in ("seeds", "batch_size") if key in raw}
+            raw["range_test"] = {**shared, **ramp}
+    return raw
+
+
+def _rates(lr: Any) -> bool:
+    return isinstance(lr, (list, tuple)) and len(lr) > 1
+
+
+def _parameters(raw: Mapping[str, Any], key: str) -> Mapping[str, Any] | None:
+    """The parameters of the optimizer or schedule that `raw` names, for keys at the top level."""
+    spec = raw.get(key, {})
+    default = TABLES[(key,)].model_fields["name"].default
+    name = spec.get("name", default) if isinstance(spec, Mapping) else None
+    return names.parameters(f"{key}s", name) if isinstance(name, str) else {}
+
+
+def _entries(
+    raw: Mapping[str, Any], places: Places, file: str, found: dict[Path, str]
+) -> dict[str, Experiment]:
+    """Each `[compare.NAME]` table on top of what the entries share, as an experiment of its own."""
+    shared = {key: value for key, value in raw.items() if key != "compare"}
+    entries = {}
+    for name, entry in raw["compare"].items():
+        if not isinstance(entry, Mapping):
+            continue  # the schema says so
+        above: dict[Path, tuple[str, int | None]] = {
+            path[2:]: place for path, place in places.items() if path[:2] == ("compare", name)
+        }
+        written = _normalize(entry, "entry")
+        below = dict(shared)
+        for key in ("optimizer", "schedule"):  # another name brings its own options
+            mine, theirs = written.get(key), below.get(key)
+            if isinstance(mine, dict) and isinstance(theirs, Mapping):
+                if mine.get("name", theirs.get("name")) != theirs.get("name"):
+                    below.pop(key)
+        if written.get("steps") is not None:
+            below.pop("epochs", None)
+        try:
+            entries[name] = build(merge(below, written), "find", {**places, **above}, file)
+        except ConfigError as error:
+            for item in error.problems:
+                path = tuple(item.field.split("."))
+                if any(path[: len(p)] == p for p in above if p) or path[0] in entry:
+                    found.setdefault(("compare", name, *path), item.message)
+    return entries
+
+
+_TYPES = {
+    "int_type": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "bool_type": "must be true or false",
+    "string_type": "must be a string",
+    "list_type": "must be a list",
+    "dict_type": "must be a table",
+    "model_type": "must be a table",
+    "model_attributes_type": "must be a table",
+    "finite_number": "must be finite",
+    "too_short": "must not be empty",
+}
+_LIMITS = {
+    "greater_than": ("gt", "greater than"),
+    "greater_than_equal": ("ge", "at least"),
+    "less_than": ("lt", "below"),
+    "less_than_equal": ("le", "at most"),
+}
+
+
+def describe(error: dict[str, Any]) -> str:
+    """One of pydantic's errors in our words."""
+    kind, given, context = error["type"], error.get("input"), error.get("ctx", {})
+    if kind == "extra_forbidden":
+        *table, key = map(str, error["loc"])
+        model = TABLES.get(tuple(table))
+        fields = [] if model is None else list(model.model_fields)
+        if not table:
+            fields = [*fields, *EXTRA_AXES]
+        return f"unknown key{did_you_mean(key, fields)}"
+    if kind == "missing":
+        return "is missing"
+    if kind == "value_error":
+        return str(context["error"])
+    if kind in _TYPES:
+        return f"{_TYPES[kind]}, got {show(given)}"
+    if kind in _LIMITS:
+        name, words = _LIMITS[kind]
+        return f"must be {words} {show(context[name])}, got {show(given)}"
+    if kind == "literal_error":
+        allowed = str(context["expected"])
+        hint = did_you_mean(str(given), allowed.replace("'", "").replace(" or ", ", ").split(", "))
+        return f"must be {allowed}, got {show(given)}{hint}"
+    return f"{error['msg']}, got {show(given)}"
