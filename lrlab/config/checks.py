@@ -145,7 +145,7 @@ def _axes(raw: Mapping[str, Any]) -> Found:
 
 
 def _learning_rate(raw: Mapping[str, Any], command: str) -> Found:
-    lr = raw.get("lr")
+    lr: Any = raw.get("lr")
     if command == "sweep" and lr is None:
         yield ("lr",), "sweep needs learning rates, for example lr = {log = [1e-5, 1.0, 33]}"
     grouped = isinstance(lr, Mapping) and bool(lr) and not is_form(lr)
@@ -156,13 +156,13 @@ def _learning_rate(raw: Mapping[str, Any], command: str) -> Found:
     groups = raw.get("groups")
     if not isinstance(groups, Mapping):
         groups = {}
-    if grouped:
-        for name in lr:
-            if name not in groups:
-                hint = did_you_mean(name, groups)
-                yield ("lr", name), f"no group {name!r} in groups{hint}"
+    rates: Mapping[str, Any] = lr if grouped else {}
+    for name in rates:
+        if name not in groups:
+            hint = did_you_mean(name, groups)
+            yield ("lr", name), f"no group {name!r} in groups{hint}"
     for name in groups:
-        if not grouped or name not in lr:
+        if name not in rates:
             yield ("groups", name), f"group {name!r} has no learning rate: write lr.{name} = ..."
 
 

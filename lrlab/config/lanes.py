@@ -31,7 +31,7 @@ def is_axis(value: Any) -> bool:
     return isinstance(value, (list, tuple)) or is_form(value)
 
 
-def values(form: LaneForm) -> tuple[float, ...]:
+def values(form: Any) -> tuple[float, ...]:
     """The numbers a lane form stands for, in order.
 
     >>> values({"log": [0.01, 1.0, 3]})

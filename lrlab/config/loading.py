@@ -129,7 +129,7 @@ def _normalize(table: Mapping[str, Any], command: str) -> dict[str, Any]:
     lr = raw.get("lr")
     if command in ("find", "compare") and "lr_range" not in raw and (is_form(lr) or _rates(lr)):
         try:
-            rates = values(lr)  # type: ignore[arg-type]
+            rates = values(lr)
             raw["lr_range"] = [min(rates), max(rates)]
         except (TypeError, ValueError):
             pass  # the schema says what is wrong with lr
