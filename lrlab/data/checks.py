@@ -1,0 +1,96 @@
+"""Arrays from outside become numbers and labels, or a DataError that says where they are wrong."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lrlab.data.dataset import DataError
+
+MAX_GUESSED_CLASSES = 1000
+
+
+def numbers(values: object, place: str) -> np.ndarray:
+    """`values` as a numeric array without nan or inf.
+
+    Raises:
+        DataError: object, string, complex or other arrays; nan or inf (with the first index); empty.
+    """
+    array = np.asarray(values)
+    if array.dtype == bool:
+        array = array.astype(np.int8)
+    if array.dtype.kind not in "iuf":
+        raise DataError(
+            f"{place}: needs numbers, got dtype {array.dtype}; "
+            "convert it to a float or integer array without pickled objects"
+        )
+    if array.ndim == 0 or array.size == 0:
+        raise DataError(f"{place}: is empty (shape {array.shape})")
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+        column = f", position {where[1:]}" if len(where) > 1 else ""
+        raise DataError(
+            f"{place}: {array[where]} at row {where[0]}{column} (counted from 0); "
+            "remove or impute such values first"
+        )
+    return array
+
+
+def labels(values: object, place: str, num_classes: int | None = None) -> np.ndarray:
+    """`values` as int32 labels from 0 to `num_classes` - 1.
+
+    Raises:
+        DataError: not integers, negative, or not below `num_classes`; with the first row.
+    """
+    array = numbers(values, place)
+    if array.dtype.kind == "f":
+        bad = np.argwhere(array != np.floor(array))
+        if len(bad):
+            row = tuple(int(i) for i in bad[0])
+            raise DataError(
+                f"{place}: label {array[row]} at row {row[0]} (counted from 0) is not an integer; "
+                'for a numeric target say kind = "regression"'
+            )
+    bad = np.argwhere((array < 0) | (array >= (num_classes or np.iinfo(np.int32).max)))
+    if len(bad):
+        row = tuple(int(i) for i in bad[0])
+        last = f" to {num_classes - 1}" if num_classes else ""
+        raise DataError(
+            f"{place}: label {int(array[row])} at row {row[0]} (counted from 0) is out of range; "
+            f"labels count from 0{last}"
+        )
+    return array.astype(np.int32)
+
+
+def targets(
+    values: object, place: str, kind: str | None, num_classes: int | None = None
+) -> tuple[np.ndarray, str]:
+    """The targets, and their kind: the one given, else classification where they are integers.
+
+    Raises:
+        DataError: see `labels`; and more classes than can be meant when the kind was guessed.
+    """
+    array = numbers(values, place)
+    if kind not in (None, "classification", "regression"):
+        raise DataError(f'{place}: kind must be "classification" or "regression", got {kind!r}')
+    if kind is None:
+        kind = "regression" if array.dtype.kind == "f" and array.ndim > 1 else "classification"
+        if array.dtype.kind == "f" and (array != np.floor(array)).any():
+            kind = "regression"
+        elif (
+            kind == "classification"
+            and num_classes is None
+            and array.max() >= min(MAX_GUESSED_CLASSES, len(array))
+        ):
+            raise DataError(
+                f"{place}: {len(array)} labels go up to {int(array.max())}; "
+                'say kind = "regression" if the target is a number, else give num_classes'
+            )
+    if kind == "regression":
+        return array.astype(np.float64), kind
+    return labels(array, place, num_classes), kind
+
+
+def same_length(x: np.ndarray, y: np.ndarray, place: str) -> None:
+    """Raises DataError where inputs and targets differ in length."""
+    if len(x) != len(y):
+        raise DataError(f"{place}: {len(x)} inputs but {len(y)} targets; they must pair up")

@@ -1,0 +1,72 @@
+"""What a data source gives: arrays in splits, with their identity; and the error for wrong data."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+Split = tuple[np.ndarray, np.ndarray]
+"""Inputs [N, ...] and targets [N, ...] of the same length."""
+
+
+class DataError(ValueError):
+    """Data that cannot be trained on; the message names the place (file, row, column) and the mend."""
+
+
+class Raw(NamedTuple):
+    """What a source reads, before splitting and scaling.
+
+    `splits` holds `train` alone (to be split) or official splits too; `license` and `origin`
+    (JSON-able) say where the data come from; `scale` is "standard" for tables, whose columns have
+    units of their own, else "none"; `contiguous`: examples follow each other in time (text), so the
+    held-out part is the end and not a random choice.
+    """
+
+    splits: Mapping[str, Split]
+    kind: str
+    license: str
+    origin: Mapping[str, Any]
+    sha256: str
+    num_classes: int | None = None
+    scale: str = "none"
+    contiguous: bool = False
+
+
+class Dataset(NamedTuple):
+    """Arrays ready to train on, and what they are.
+
+    `train`, `valid`, `test`: (inputs [N, ...] float, targets): int32 labels [N] for kind
+    "classification", floats [N] or [N, K] for "regression", int32 bytes [N, T] for "tokens" (inputs
+    too). `num_outputs` is what a model must give per example (or token). `sha256` identifies the
+    source before splitting; `shapes` maps split -> (inputs, targets); `source` is JSON-able and
+    holds all that is needed to load the same data again.
+    """
+
+    train: Split
+    valid: Split | None
+    test: Split | None
+    name: str
+    kind: str
+    num_outputs: int
+    num_classes: int | None
+    sha256: str
+    shapes: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]]
+    license: str
+    source: Mapping[str, Any]
+
+    def splits(self) -> dict[str, Split]:
+        """The splits that there are, by name."""
+        all_of_them = {"train": self.train, "valid": self.valid, "test": self.test}
+        return {name: split for name, split in all_of_them.items() if split is not None}
+
+
+def digest(arrays: Iterable[np.ndarray]) -> str:
+    """SHA-256 over dtypes, shapes and bytes, in order."""
+    result = hashlib.sha256()
+    for array in arrays:
+        result.update(f"{array.dtype.str}{array.shape}".encode())
+        result.update(np.ascontiguousarray(array).tobytes())
+    return result.hexdigest()

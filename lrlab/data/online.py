@@ -1,0 +1,171 @@
+"""Data that other libraries fetch: Hugging Face datasets, TensorFlow Datasets, OpenML."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from lrlab.data.checks import numbers, same_length, targets
+from lrlab.data.dataset import DataError, Raw, Split, digest
+
+OFFLINE = (
+    "digits, wine, breast_cancer, iris, diabetes, mnist1d, chebyshev, stdlib, npz:, csv:, idx:"
+)
+INPUTS = ("x", "image", "img", "features", "data", "inputs")
+TARGETS = ("y", "label", "labels", "target", "fine_label")
+
+
+def hf(
+    name: str,
+    *,
+    subset: str | None = None,
+    inputs: str | None = None,
+    target: str | None = None,
+    kind: str | None = None,
+    num_classes: int | None = None,
+) -> Raw:
+    """Hugging Face dataset: splits `train`, and `validation` and `test` where there are any.
+
+    `inputs` and `target` name the columns where they cannot be guessed. Needs `lrlab[hf]`.
+    """
+    datasets = _package("datasets", "hf")
+    found = _reach(
+        f"hf:{name}",
+        "the Hugging Face hub and its cache",
+        lambda: datasets.load_dataset(name, subset),
+    )
+    parts = {
+        split: (
+            _stack(part[_column(part.column_names, inputs, INPUTS, "inputs", f"hf:{name}")]),
+            part[_column(part.column_names, target, TARGETS, "target", f"hf:{name}")],
+        )
+        for split, part in found.items()
+        if split in ("train", "validation", "valid", "test")
+    }
+    return _raw(f"hf:{name}", parts, kind, num_classes, f"datasets {datasets.__version__}")
+
+
+def tfds(
+    name: str,
+    *,
+    inputs: str | None = None,
+    target: str | None = None,
+    kind: str | None = None,
+    num_classes: int | None = None,
+) -> Raw:
+    """TensorFlow dataset: splits `train`, and `validation` and `test` where there are any.
+
+    Needs `lrlab[tfds]`.
+    """
+    library = _package("tensorflow_datasets", "tfds")
+    found = _reach(
+        f"tfds:{name}",
+        "the TensorFlow Datasets store and its cache",
+        lambda: library.as_numpy(library.load(name, batch_size=-1)),
+    )
+    parts = {
+        split: (
+            part[_column(list(part), inputs, INPUTS, "inputs", f"tfds:{name}")],
+            part[_column(list(part), target, TARGETS, "target", f"tfds:{name}")],
+        )
+        for split, part in found.items()
+        if split in ("train", "validation", "valid", "test")
+    }
+    return _raw(f"tfds:{name}", parts, kind, num_classes, f"tfds {library.__version__}")
+
+
+def openml(name: str, *, kind: str | None = None, num_classes: int | None = None) -> Raw:
+    """OpenML data set by name or number, numeric columns only; standardized as tables are.
+
+    Text targets are numbered in the order of their names.
+    """
+    from sklearn.datasets import fetch_openml
+
+    which = {"data_id": int(name)} if name.isdigit() else {"name": name}
+    bunch: Any = _reach(
+        f"openml:{name}",
+        "openml.org and scikit-learn's data folder",
+        lambda: fetch_openml(**which, as_frame=False, parser="liac-arff"),
+    )
+    y = np.asarray(bunch.target)
+    if y.dtype.kind in "OUS" and kind != "regression":
+        y = np.unique(y.astype(str), return_inverse=True)[1]
+        kind = "classification"
+    elif kind == "regression":
+        y = y.astype(float)
+    try:
+        x = np.asarray(bunch.data, np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"openml:{name}: has columns that are not numbers ({error})") from error
+    raw = _raw(f"openml:{name}", {"train": (x, y)}, kind, num_classes, "OpenML")
+    return raw._replace(scale="standard")
+
+
+def _package(module: str, extra: str) -> Any:
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise DataError(
+            f"{extra}: data need the package {module!r}: install lrlab[{extra}]"
+        ) from error
+
+
+def _reach(spec: str, where: str, fetch: Callable[[], Any]) -> Any:
+    try:
+        return fetch()
+    except Exception as error:  # noqa: BLE001 - each library has its own errors, all mean: no data
+        raise DataError(
+            f"{spec}: cannot reach it ({type(error).__name__}: {error}); looked in {where}; "
+            f"offline sources: {OFFLINE}"
+        ) from error
+
+
+def _column(
+    names: list[str], given: str | None, usual: tuple[str, ...], option: str, spec: str
+) -> str:
+    for name in (given,) if given else usual:
+        if name in names:
+            return name
+    raise DataError(f"{spec}: no column for {option}; give one of {', '.join(names)}")
+
+
+def _stack(column: Any) -> np.ndarray:
+    shapes = {np.shape(item) for item in column}
+    if len(shapes) > 1:
+        raise DataError(
+            f"inputs have different shapes: {sorted(shapes)[:4]}; make them equal first"
+        )
+    return np.stack([np.asarray(item) for item in column])
+
+
+def _raw(
+    spec: str,
+    parts: Mapping[str, tuple[Any, Any]],
+    kind: str | None,
+    num_classes: int | None,
+    package: str,
+) -> Raw:
+    if "train" not in parts:
+        raise DataError(f"{spec}: has no split named train")
+    splits: dict[str, Split] = {}
+    for split, (inputs, outputs) in parts.items():
+        x = numbers(inputs, f"{spec}, {split} inputs")
+        y, kind = targets(outputs, f"{spec}, {split} targets", kind, num_classes)
+        same_length(x, y, f"{spec}, {split}")
+        x = x.astype(np.float32) / np.float32(255) if x.dtype == np.uint8 else x
+        x = x if x.dtype.kind == "f" else x.astype(np.float32)
+        splits["valid" if split == "validation" else split] = (x, y)
+    assert kind is not None
+    if kind == "classification" and num_classes is None:
+        num_classes = max(int(y.max()) for _, y in splits.values()) + 1
+    return Raw(
+        splits=splits,
+        kind=kind,
+        license="see the data set's page",
+        origin={"package": package, "dataset": spec},
+        sha256=digest(array for split in splits.values() for array in split),
+        num_classes=num_classes if kind == "classification" else None,
+    )
