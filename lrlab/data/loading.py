@@ -6,7 +6,6 @@ import difflib
 import functools
 import importlib
 import inspect
-import math
 from typing import Any
 
 import numpy as np
@@ -155,7 +154,7 @@ def held_out(
         order = np.argsort(place, kind="stable")
     parts, start = {}, 0
     for name, share in shares.items():
-        size = math.ceil(share * count - 1e-9) if share else 0
+        size = round(share * count) if share else 0
         if size:
             parts[name] = np.sort(order[start : start + size])
         start += size

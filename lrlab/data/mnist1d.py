@@ -31,7 +31,8 @@ def mnist1d(
     white_noise: float = 0.02,
     shear: float = 0.75,
 ) -> Raw:
-    """MNIST-1D: 10 classes of signals of 40 points, 5,000 samples (Greydanus 2020, arXiv 2011.14439).
+    """MNIST-1D: 10 classes of signals of 40 points, 5,000 samples, a fifth for validation (Greydanus
+    2020, arXiv 2011.14439).
 
     Every sample is a template, padded by 36 to 60 zeros, scaled by 1 + 0.4 N(0,1), shifted by up to
     48 places around, with correlated noise (Gaussian filter, deviation 2 points), white noise and a
