@@ -66,7 +66,7 @@ def _epoch(num_examples: int, seed: int, epoch: int) -> np.ndarray:
 
 @functools.lru_cache(maxsize=64)
 def _block(num_examples: int, size: int, seed: int, block: int, mode: Any) -> np.ndarray:
-    """The orders of `size` epochs; int32[size, num_examples]. `mode`: what else decides the bits."""
+    """The orders of `size` epochs; int32[size, num_examples]. `mode`: decides the bits too."""
     import jax
 
     # The bits must not depend on the precision of the run that asks.

@@ -24,7 +24,7 @@ def wine() -> Raw:
 
 
 def breast_cancer() -> Raw:
-    """Breast cancer: 569 cell nuclei of 30 numbers, malignant or benign (Wolberg et al. 1995, UCI)."""
+    """Breast cancer: 569 samples of 30 numbers, malignant or benign (Wolberg et al. 1995, UCI)."""
     return _raw("load_breast_cancer", *_load("load_breast_cancer"), "classification", "standard")
 
 

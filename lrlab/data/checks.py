@@ -13,7 +13,7 @@ def numbers(values: object, place: str) -> np.ndarray:
     """`values` as a numeric array without nan or inf.
 
     Raises:
-        DataError: object, string, complex or other arrays; nan or inf (with the first index); empty.
+        DataError: not numbers; nan or inf (with the first index); empty.
     """
     array = np.asarray(values)
     if array.dtype == bool:

@@ -13,7 +13,7 @@ Split = tuple[np.ndarray, np.ndarray]
 
 
 class DataError(ValueError):
-    """Data that cannot be trained on; the message names the place (file, row, column) and the mend."""
+    """Data that cannot be trained on; the message names the place (file, row) and the mend."""
 
 
 class Raw(NamedTuple):

@@ -64,7 +64,7 @@ def _generate(num_samples: int, seed: int) -> tuple[Split, Split]:
 def _signal(template: np.ndarray, random: np.random.RandomState) -> np.ndarray:
     """One noisy, padded, stretched, shifted and sheared copy; f64[40].
 
-    The calls on `random` keep the order of the published code: pad, scale, shift, two noises, shear.
+    The calls on `random` keep the published order: pad, scale, shift, two noises, shear.
     """
     from scipy.ndimage import gaussian_filter
 
