@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path as File
 from typing import Any
 
 from lrlab.config import names
@@ -20,6 +21,8 @@ NAMED: tuple[tuple[str, str, Path], ...] = (
     ("model", "models", ("task", "model")),
     ("data source", "data", ("task", "data")),
 )
+FILE_SOURCES = ("npz", "csv", "text", "idx", "fashion_mnist")
+"""Data sources whose `path` is a file or folder of this machine."""
 LISTED = {"optimizers", "schedules", "tasks", "models"}
 COMMANDS = ("sweep", "find", "range-test", "compare", "study", "plan", "preview")
 
@@ -58,8 +61,8 @@ def _list(value: Any) -> list[Any]:
 
 
 def _named(word: str, kind: str, path: Path, table: Mapping[str, Any]) -> Found:
-    name = table.get("name", TABLES[path].model_fields["name"].default)
-    if table.get("external") is True or not isinstance(name, str):
+    name = _name_of(path, table)
+    if table.get("external") is True or name is None:
         return
     if not names.known(kind, name):
         hint = did_you_mean(name, names.registry(kind))
@@ -83,6 +86,11 @@ def _named(word: str, kind: str, path: Path, table: Mapping[str, Any]) -> Found:
         problem = _option(value, expected, sweeps)
         if problem:
             yield (*path, option), problem
+
+
+def _name_of(path: Path, table: Mapping[str, Any]) -> str | None:
+    name = table.get("name", TABLES[path].model_fields["name"].default)
+    return name if isinstance(name, str) else None
 
 
 def _option(value: Any, expected: names.Parameter | None, sweeps: bool) -> str:
@@ -121,12 +129,31 @@ def _task(task: Any) -> Found:
             yield ("task", other), f"task.{has[0]} needs task.{other} beside it"
         else:
             yield ("task",), "must have a name (see `lrlab ls tasks`), or a model and data"
+    for part in has:
+        if isinstance(task[part], Mapping) and "name" not in task and "name" not in task[part]:
+            kind = "models" if part == "model" else "data"
+            known = ", ".join(names.registry(kind))
+            yield ("task", part, "name"), "is missing" + (f"; known: {known}" if known else "")
+    yield from _data(at(task, ("data",)))
     fractions = [at(task, ("data", f"{split}_fraction")) for split in ("valid", "test")]
     if all(isinstance(value, (int, float)) for value in fractions) and sum(fractions) >= 1:
         yield (
             ("task", "data", "test_fraction"),
             "valid and test fractions leave nothing to train on",
         )
+
+
+def _data(data: Any) -> Found:
+    """A file that a source reads must be there."""
+    name = data.get("name") if isinstance(data, Mapping) else None
+    name, _, rest = name.partition(":") if isinstance(name, str) else ("", "", "")
+    if name not in FILE_SOURCES:
+        return
+    path = data.get("path", rest or None)
+    if path is None and name != "fashion_mnist":
+        yield ("task", "data", "path"), f"is missing: the file that {name!r} reads"
+    if isinstance(path, str) and not File(path).expanduser().exists():
+        yield ("task", "data", "path"), f"no such file: {File(path).expanduser().absolute()}"
 
 
 def _axes(raw: Mapping[str, Any]) -> Found:
@@ -148,6 +175,9 @@ def _learning_rate(raw: Mapping[str, Any], command: str) -> Found:
     lr: Any = raw.get("lr")
     if command == "sweep" and lr is None:
         yield ("lr",), "sweep needs learning rates, for example lr = {log = [1e-5, 1.0, 33]}"
+    if command in ("find", "range-test"):
+        for path, value in _swept(raw):
+            yield path, f"{command} takes one value, sweep takes several; got {show(value)}"
     grouped = isinstance(lr, Mapping) and bool(lr) and not is_form(lr)
     if command in ("find", "compare") and grouped:
         yield ("lr",), "find searches one learning rate; sweep takes one per group"
@@ -164,6 +194,20 @@ def _learning_rate(raw: Mapping[str, Any], command: str) -> Found:
     for name in groups:
         if name not in rates:
             yield ("groups", name), f"group {name!r} has no learning rate: write lr.{name} = ..."
+
+
+def _swept(raw: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
+    """Every lane axis but the learning rate."""
+    for path in (("axes",), ("optimizer",), ("schedule",)):
+        table = at(raw, path)
+        if not isinstance(table, Mapping):
+            continue
+        name = None if path == ("axes",) else _name_of(path, table)
+        known = None if name is None else names.parameters(f"{path[0]}s", name)
+        for key, value in table.items():
+            whole = (known or {}).get(key)
+            if is_axis(value) and not (whole is not None and whole.sequence):
+                yield (*path, key), value
 
 
 def _fields(raw: Mapping[str, Any]) -> Found:

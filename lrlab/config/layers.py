@@ -8,12 +8,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path as File
 from typing import Any, NamedTuple
 
+from lrlab.config.checks import FILE_SOURCES
 from lrlab.config.lanes import is_form
 from lrlab.config.problems import Problem
 from lrlab.config.toml import Path, locate, parse_override
 
 Places = dict[Path, tuple[str, int | None]]
 OVERRIDE = "--set"
+HUBS = ("hf", "tfds", "openml")
+"""Data sources whose `path` is no file."""
 
 
 class Layer(NamedTuple):
@@ -62,11 +65,19 @@ def _absolute_data_path(table: dict[str, Any], folder: File) -> None:
     """Data paths are relative to the file that names them, where they exist there."""
     task = table.get("task")
     data = task.get("data") if isinstance(task, dict) else None
-    path = data.get("path") if isinstance(data, dict) else None
+    if isinstance(data, str) and isinstance(task, dict):
+        data = task["data"] = {"name": data}
+    if not isinstance(data, dict):
+        return
+    name = data.get("name")
+    if isinstance(name, str) and name.partition(":")[0] in FILE_SOURCES and ":" in name:
+        data["name"], _, rest = name.partition(":")
+        data.setdefault("path", rest)
+    path = data.get("path")
     if isinstance(path, str) and not File(path).is_absolute():
         beside = folder / File(path).expanduser()
-        if beside.exists():
-            data["path"] = str(beside.resolve())  # type: ignore[index]
+        if beside.exists() and data.get("name") not in HUBS:
+            data["path"] = str(beside.resolve())
 
 
 def override(layer: Layer, settings: Sequence[str]) -> Layer:

@@ -22,14 +22,14 @@ class ModelSpec(BaseModel):
     """`[task.model]`: a network by name and its options (see `lrlab ls models`)."""
 
     model_config = _OPEN
-    name: str
+    name: str | None = None  # absent beside `task.name`: that task's own
 
 
 class DataSpec(BaseModel):
     """`[task.data]`: where the examples come from and how they are split; options of the source."""
 
     model_config = _OPEN
-    name: str
+    name: str | None = None  # absent beside `task.name`: that task's own
     path: str | None = None
     valid_fraction: float = Field(default=0.2, ge=0, lt=1)
     test_fraction: float = Field(default=0.0, ge=0, lt=1)

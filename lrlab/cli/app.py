@@ -1,0 +1,81 @@
+"""The application: its commands, and `main`, which turns exceptions into exit statuses."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import importlib.util
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from lrlab.cli import configured, folders, listing
+from lrlab.cli.output import FAILED, INTERRUPTED, failure_of, tell
+
+app = typer.Typer(
+    name="lrlab",
+    help="A laboratory for learning rates: which one to train with, how sure that is, and why.",
+    no_args_is_help=True,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+)
+
+for _part in (configured, folders, listing):
+    _part.register(app)
+for _name in ("study", "verify", "bench", "reproduce", "replay"):
+    if importlib.util.find_spec(f"lrlab.cli.{_name}") is not None:
+        importlib.import_module(f"lrlab.cli.{_name}").register(app)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from lrlab import __version__
+
+        print(f"lrlab {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit: 0 done, 2 bad input, 3 the run failed, 130 interrupted."""
+    sys.exit(run(sys.argv[1:] if arguments is None else list(arguments)))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command line and return the exit status.
+
+    LRLAB_DEBUG=1 lets unexpected exceptions through with their traceback.
+    """
+    as_json = "--json" in arguments
+    try:
+        result = app(list(arguments), prog_name="lrlab", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except SystemExit as error:
+        return error.code if isinstance(error.code, int) else FAILED
+    except BrokenPipeError:  # `lrlab ls | head`
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (Exception, KeyboardInterrupt) as error:
+        failure = failure_of(error, *_context(error))
+        debug = os.environ.get("LRLAB_DEBUG") not in (None, "", "0")
+        if debug and failure.status != INTERRUPTED:
+            raise
+        tell(failure, as_json)
+        return failure.status
+
+
+def _context(error: BaseException) -> tuple[object, str]:
+    return getattr(error, "_lrlab_context", (None, ""))

@@ -1,0 +1,198 @@
+"""Commands that take a configuration: find, sweep, range-test, compare, plan, preview."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import typer
+
+from lrlab import config
+from lrlab.cli.output import console, emit, table
+
+Config = Annotated[str, typer.Argument(metavar="CONFIG", help="A TOML file.", show_default=False)]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="A.B=VALUE", help="Override a field; may be repeated."),
+]
+Out = Annotated[
+    str | None,
+    typer.Option("--out", metavar="DIR", help="The run folder; an unfinished one goes on."),
+]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress; the answer only.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    for name, function in (
+        ("find", find),
+        ("sweep", sweep),
+        ("range-test", range_test),
+        ("compare", compare),
+        ("plan", plan),
+        ("preview", preview),
+    ):
+        app.command(name, rich_help_panel="Train" if name != "preview" else "Look")(function)
+
+
+def find(
+    config: Config, set_: Set = None, out: Out = None, json: Json = False, quiet: Quiet = False
+) -> None:
+    """Search for the learning rate to train with, and say how sure that is."""
+    train("find", config, set_, out, json, quiet)
+
+
+def sweep(
+    config: Config, set_: Set = None, out: Out = None, json: Json = False, quiet: Quiet = False
+) -> None:
+    """Train every learning rate in `lr`, with every seed, to the end."""
+    train("sweep", config, set_, out, json, quiet)
+
+
+def range_test(
+    config: Config, set_: Set = None, out: Out = None, json: Json = False, quiet: Quiet = False
+) -> None:
+    """Raise the learning rate within one short run, and read off what the rules suggest."""
+    train("range-test", config, set_, out, json, quiet)
+
+
+def compare(
+    config: Config, set_: Set = None, out: Out = None, json: Json = False, quiet: Quiet = False
+) -> None:
+    """Tune every compare.NAME entry alike, and compare what they reach."""
+    train("compare", config, set_, out, json, quiet)
+
+
+def plan(config: Config, set_: Set = None, json: Json = False) -> None:
+    """Show how the lanes would be laid on this machine, without training."""
+    experiment = load(config, set_, "plan")
+    with placed(experiment, config):
+        from lrlab import api
+
+        with only_json():
+            made = api.plan(experiment)
+    if json:
+        emit(made)
+        return
+    reasons = made.get("reasons") or ()
+    rows = [(key, _words(value)) for key, value in made.items() if key != "reasons"]
+    console().print(table("Plan", ("part", "value"), rows, "\n".join(map(str, reasons))))
+
+
+def preview(config: Config, set_: Set = None, json: Json = False) -> None:
+    """Show what a configuration says: every field with its default, the lanes, the schedule."""
+    experiment = load(config, set_, "preview")
+    made = _preview(experiment)
+    if json:
+        emit(made)
+        return
+    print(made["config"])
+    for key in ("lanes", "axes", "seeds", "steps", "epochs", "digest"):
+        if made[key] not in (None, {}):
+            print(f"# {key}: {_words(made[key])}")
+    if made["schedule"]:
+        from lrlab.report import sparkline
+
+        values = made["schedule"]
+        print(f"# learning rate over the run, as a share of the peak: {sparkline(values)}")
+        print(f"# it starts at {values[0]:.4g} and ends at {values[-1]:.4g} of the peak")
+
+
+def load(path: str, settings: list[str] | None, command: str) -> Any:
+    """The experiment in a file with `--set` options on top."""
+    return config.load(path, tuple(settings or ()), command=command)
+
+
+def train(
+    command: str,
+    path: str,
+    settings: list[str] | None,
+    out: str | None,
+    json: bool,
+    quiet: bool,
+) -> None:
+    """Run one command of the API and print what came of it."""
+    experiment = load(path, settings, command)
+    with placed(experiment, path):
+        from lrlab import api
+
+        with only_json():
+            ran = api.run(command, experiment, out=out or experiment.out, progress=not quiet)
+    report(ran, json, quiet)
+
+
+def report(ran: Any, json: bool, quiet: bool) -> None:
+    """What a training command prints at its end."""
+    if json:
+        emit(ran.payload)
+        return
+    if quiet or ran.run is None:
+        print(ran.value)
+        return
+    from lrlab.report import read, renderable
+
+    console().print(renderable(read(ran.run)))
+    print(f"\nRun folder: {ran.run}\nReport:     {ran.run}/report.html")
+
+
+@contextlib.contextmanager
+def placed(experiment: Any, path: str) -> Iterator[None]:
+    """Exceptions from training carry the experiment, so that `main` can name file and line."""
+    try:
+        yield
+    except Exception as error:
+        if not isinstance(error, config.ConfigError):
+            with contextlib.suppress(AttributeError):
+                error._lrlab_context = (experiment, path)  # type: ignore[attr-defined]
+        raise
+
+
+def only_json() -> contextlib.AbstractContextManager[Any]:
+    """Whatever libraries print while training goes to standard error."""
+    return contextlib.redirect_stdout(sys.stderr)
+
+
+def _preview(experiment: Any) -> dict[str, Any]:
+    axes = {**config.rates(experiment), **config.lane_axes(experiment)}
+    seeds = config.seed_list(experiment)
+    lanes = len(seeds)
+    for values in axes.values():
+        lanes *= len(values)
+    return {
+        "config": config.dumps(experiment),
+        "axes": {name: list(values) for name, values in axes.items()},
+        "seeds": seeds,
+        "lanes": lanes,
+        "steps": experiment.steps,
+        "epochs": experiment.epochs,
+        "schedule": _shape(experiment),
+        "digest": config.digest(experiment),
+    }
+
+
+def _shape(experiment: Any, points: int = 61) -> list[float] | None:
+    """The schedule over its peak, at `points` steps; None for one made in Python."""
+    if experiment.schedule.external:
+        return None
+    from lrlab import schedules
+
+    steps = experiment.steps or 1000
+    values = schedules.values(
+        experiment.schedule.name, 1.0, steps, **config.schedule_args(experiment)
+    )
+    picked = [round(i * (len(values) - 1) / (points - 1)) for i in range(points)]
+    return [float(values[i]) for i in picked]
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, (list, tuple)):
+        shown = ", ".join(map(_words, value[:8]))
+        return shown if len(value) <= 8 else f"{shown}, ... ({len(value)} in all)"
+    if isinstance(value, dict):
+        return "; ".join(f"{key}: {_words(entry)}" for key, entry in value.items())
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
