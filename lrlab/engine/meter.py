@@ -17,6 +17,7 @@ def meter(
     """A function to call at segment ends; `listener` gets a `Progress` each time."""
     if listener is None:
         return lambda trained: None
+    rates = next(iter(lanes.hyper.values()))
     began: list[tuple[float, int]] = []
 
     def tell(trained: Trained) -> None:
@@ -36,7 +37,7 @@ def meter(
                 alive=int((trained.outcome != DIVERGED).sum()),
                 lanes=len(trained.outcome),
                 best_loss=float(loss[best]) if len(loss) else float("nan"),
-                best_lr=float(lanes.hyper["lr"][best]) if len(loss) else float("nan"),
+                best_lr=float(rates[best]) if len(loss) else float("nan"),
                 steps_per_second=(done - began[0][1]) / elapsed if elapsed > 0 else 0.0,
             )
         )

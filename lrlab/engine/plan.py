@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import jax
+import numpy as np
 
-from lrlab.engine.devices import prepare_devices
+from lrlab.engine.devices import precision, prepare_devices
 from lrlab.engine.step import LaneState, initial_state
 from lrlab.rng import key
-from lrlab.types import Plan, Problem, PyTree
+from lrlab.types import Lanes, Plan, Problem, PyTree
 
 MAX_SEGMENT_STEPS = 1000
 """Bounds the memory of a segment's batch indices and rows, and the wait after Ctrl-C."""
 
-CACHE_BYTES = 1 << 20
-"""What a tile's training state may take on CPU: about the second-level cache of one core."""
+CACHE_BYTES = 512 << 10
+"""What a tile's training state may take on CPU: half of a core's second-level cache."""
+
+MAX_TILE_WIDTH = 512
 
 
 def evaluation_steps(steps: int, eval_every: int | None) -> list[int]:
@@ -62,8 +65,8 @@ def make_plan(
 ) -> Plan:
     """`plan` with every open field decided, and the reasons in words.
 
-    The tile width is the largest power of two whose states fit in a core's cache, at most 16, and
-    no wider than spreads the lanes over all devices.
+    The tile width is the largest power of two whose states fit in a core's cache, and no wider than
+    spreads the lanes over all devices.
 
     Raises:
         ValueError: a given field is below 1, or asks for more devices than there are.
@@ -81,13 +84,62 @@ def make_plan(
         fits = max(1, CACHE_BYTES // max(size, 1))
         spread = max(1, -(-lanes_per_seed * seeds // len(devices)))
         width = 1
-        while width * 2 <= min(fits, 16, lanes_per_seed, spread):
+        while width * 2 <= min(fits, MAX_TILE_WIDTH, lanes_per_seed, spread):
             width *= 2
         reasons.append(
             f"tile width {width}: a lane's state is {size:,} bytes, "
-            f"{fits} fit in {CACHE_BYTES >> 20} MiB of cache"
+            f"{fits} fit in {CACHE_BYTES >> 10} KiB of cache"
         )
     segment = plan.segment_steps or min(problem.steps, MAX_SEGMENT_STEPS)
     if segment < 1:
         raise ValueError(f"plan.segment_steps must be at least 1, got {segment}")
     return Plan(width, len(devices), segment, plan.memory_bytes, tuple(reasons))
+
+
+def planned_waves(lanes: Lanes, plan: Plan) -> int:
+    """How many waves the lanes make: tiles of one seed each, one tile per device at a time.
+
+    >>> planned_waves(Lanes({"lr": np.ones(10)}, np.repeat([0, 1], 5)), Plan(4, 2))
+    2
+    """
+    assert plan.tile_width is not None and plan.devices is not None
+    counts = np.unique(lanes.seed, return_counts=True)[1]
+    tiles = int(sum(-(-int(count) // plan.tile_width) for count in counts))
+    return -(-tiles // plan.devices)
+
+
+def planned_memory(problem: Problem, data: PyTree, lanes: Lanes, plan: Plan) -> int:
+    """An estimate in bytes of what training holds at once, before anything is allocated.
+
+    The data on every device, the states of the lanes that are held together, the recorded rows, and
+    what XLA says that the compiled segment needs besides (`memory_analysis`).
+    """
+    from lrlab.engine.loop import RESIDENT_BYTES, as_dtype_host
+    from lrlab.engine.programs import compiled
+
+    assert plan.tile_width is not None and plan.segment_steps is not None
+    with precision(problem.dtype):
+        devices, _ = prepare_devices(plan.devices)
+        place = jax.sharding.SingleDeviceSharding(devices[0])
+
+        def struct(shape: tuple[int, ...], dtype: object) -> jax.ShapeDtypeStruct:
+            return jax.ShapeDtypeStruct(shape, dtype, sharding=place)
+
+        shapes = lane_shapes(problem, data, tuple(lanes.hyper))
+        wide = jax.tree.map(lambda leaf: struct((plan.tile_width, *leaf.shape), leaf.dtype), shapes)
+        host = as_dtype_host(dict(data), problem.dtype)
+        here = jax.tree.map(lambda leaf: struct(leaf.shape, leaf.dtype), host)
+        hyper = {name: struct((plan.tile_width,), problem.dtype) for name in lanes.hyper}
+        batch = problem.batch_size
+        rows = None if batch is None else struct((plan.segment_steps, batch), np.int32)
+        number, seed = struct((), np.int32), struct((), np.uint32)
+        program = compiled(problem, plan.tile_width, plan.segment_steps).train.program(
+            devices[0], wide, here, seed, hyper, rows, number, number
+        )
+        analysis = program.memory_analysis()
+    state = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(shapes))
+    held = min(len(lanes.seed) * state, max(RESIDENT_BYTES, state * plan.tile_width * len(devices)))
+    examples = sum(leaf.nbytes for leaf in jax.tree.leaves(host))
+    recorded = len(lanes.seed) * problem.steps * 2 * np.dtype(problem.dtype).itemsize
+    scratch = 0 if analysis is None else int(analysis.temp_size_in_bytes)
+    return int(len(devices) * (examples + scratch) + held + recorded)

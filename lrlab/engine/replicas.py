@@ -10,14 +10,23 @@ from __future__ import annotations
 import io
 import pickle
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
-Replicated = Callable[..., Any]
-"""`(device, *args) -> outputs`; every array in `args` lives on `device`. Returns at once: devices
-work through what they were given side by side."""
+
+class Replicated(NamedTuple):
+    """A program for any device: `(device, *args) -> outputs`, every array in `args` on `device`.
+
+    Returns at once: devices work through what they were given side by side. `program(device,
+    *args)` is the executable itself; its arguments may be `jax.ShapeDtypeStruct`s.
+    """
+
+    program: Callable[..., jax.stages.Compiled]
+
+    def __call__(self, device: jax.Device, *args: Any) -> Any:
+        return self.program(device, *args)(*args)
 
 
 def replicated(function: Callable[..., Any], donate: tuple[int, ...] = ()) -> Replicated:
@@ -28,15 +37,15 @@ def replicated(function: Callable[..., Any], donate: tuple[int, ...] = ()) -> Re
     jitted = jax.jit(function, donate_argnums=donate)
     programs: dict[Any, dict[jax.Device, jax.stages.Compiled]] = {}
 
-    def call(device: jax.Device, *args: Any) -> Any:
+    def program(device: jax.Device, *args: Any) -> jax.stages.Compiled:
         by_device = programs.setdefault(_signature(args), {})
         if device not in by_device:
             first = next(iter(by_device.values()), None)
             copy = None if first is None else _load_on(first, device)
             by_device[device] = copy or jitted.lower(*args).compile()
-        return by_device[device](*args)
+        return by_device[device]
 
-    return call
+    return Replicated(program)
 
 
 def _signature(args: Any) -> Any:

@@ -97,11 +97,8 @@ def lane_step(
             (params, model, optimizer),
             (state.params, state.model, state.optimizer),
         )
-    metrics["learning_rate"] = now["lr"]
     metrics |= {
-        f"learning_rate_{name[3:]}": now[name]
-        for name in now
-        if is_learning_rate(name) and name != "lr"
+        f"learning_rate{name[2:]}": value for name, value in now.items() if is_learning_rate(name)
     }
     if problem.stop_diverged:
         metrics = {name: jnp.where(state.alive, value, jnp.nan) for name, value in metrics.items()}
