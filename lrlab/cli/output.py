@@ -105,8 +105,7 @@ def console() -> Any:
     """Where people read results: standard output, wide when it is not a terminal."""
     from rich.console import Console
 
-    wide = {} if sys.stdout.isatty() else {"width": 120}
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty(), **wide)
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], caption: str) -> Any:

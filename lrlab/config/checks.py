@@ -105,6 +105,8 @@ def _option(value: Any, expected: names.Parameter | None, sweeps: bool) -> str:
         return ""
     if isinstance(value, float) and value != value:
         return "must be a number, got nan"
+    if isinstance(value, list) and (expected is None or expected.sequence):
+        return ""
     default = None if expected is None else expected.default
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if isinstance(default, bool):
@@ -178,15 +180,14 @@ def _learning_rate(raw: Mapping[str, Any], command: str) -> Found:
     if command in ("find", "range-test"):
         for path, value in _swept(raw):
             yield path, f"{command} takes one value, sweep takes several; got {show(value)}"
-    grouped = isinstance(lr, Mapping) and bool(lr) and not is_form(lr)
-    if command in ("find", "compare") and grouped:
+    rates: Mapping[str, Any] = lr if isinstance(lr, Mapping) and not is_form(lr) else {}
+    if command in ("find", "compare") and rates:
         yield ("lr",), "find searches one learning rate; sweep takes one per group"
     if command == "find" and isinstance(lr, (int, float)) and "lr_range" not in raw:
         yield ("lr",), "find searches a range: write lr_range = [low, high], or use sweep"
     groups = raw.get("groups")
     if not isinstance(groups, Mapping):
         groups = {}
-    rates: Mapping[str, Any] = lr if grouped else {}
     for name in rates:
         if name not in groups:
             hint = did_you_mean(name, groups)

@@ -10,6 +10,7 @@ import ast
 import functools
 import importlib
 import importlib.util
+import re
 from typing import Any, NamedTuple
 
 _REGISTRIES = {
@@ -25,6 +26,11 @@ _REGISTRIES = {
 }
 KINDS = ("tasks", "models", "schedules", "optimizers", "rules", "probes")
 """The registries that `lrlab ls` shows."""
+
+
+_SENTENCE_END = re.compile(r"(?<=\.)(?<!al\.)(?<!e\.g\.)(?<!i\.e\.)\s")
+_GIVEN = {"schedules": 2, "models": 1}
+"""How many leading arguments lrlab fills in itself: (step, steps), (num_outputs)."""
 
 
 class Parameter(NamedTuple):
@@ -60,10 +66,11 @@ def _base(kind: str, name: str) -> str:
 
 
 def summary(kind: str, name: str) -> str:
-    """The first line of the entry's docstring."""
+    """The first sentence of the entry's docstring."""
     node = _node(kind, name)
     text = (ast.get_docstring(node) or "") if node is not None else ""
-    return text.partition("\n")[0].strip()
+    paragraph = " ".join(text.partition("\n\n")[0].split())
+    return _SENTENCE_END.split(paragraph)[0]
 
 
 @functools.lru_cache
@@ -81,8 +88,8 @@ def parameters(kind: str, name: str) -> dict[str, Parameter] | None:
     first = len(positional) - len(node.args.defaults)
     pairs = list(zip(positional[first:], node.args.defaults, strict=True))
     pairs += list(zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True))
-    required = {"schedules": 2}.get(kind, 0)
-    pairs = [(argument, None) for argument in positional[required:first]] + pairs
+    pairs = [(argument, None) for argument in positional[:first]] + pairs
+    pairs = pairs[_GIVEN.get(kind, 0) :]
     for argument, default in pairs:
         literal = _literal(default)
         annotation = ast.unparse(argument.annotation) if argument.annotation else ""
