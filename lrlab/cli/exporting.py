@@ -48,7 +48,8 @@ def write(folder: Path, format: str, target: str) -> int | None:
         return None
     data = read(folder)
     if format == "npz":
-        np.savez_compressed(target, **arrays(data))
+        named: dict[str, Any] = arrays(data)
+        np.savez_compressed(target, **named)
         return None
     header, rows = lanes(data) if format == "csv" else curves(data)
     count = 0

@@ -70,7 +70,8 @@ def _list_runs(root: Path, json: bool) -> None:
             summary = read_json(folder / "summary.json") or {}
         except ConfigError:
             manifest, summary = {"status": "damaged"}, {}
-        best = summary.get("best") if isinstance(summary.get("best"), dict) else summary
+        inner = summary.get("best")
+        best = inner if isinstance(inner, dict) else summary
         found.append(
             {
                 "run": str(folder),

@@ -113,10 +113,17 @@ def _hyperparameters(name: str) -> dict[str, Parameter] | None:
 
 
 def _literal(node: ast.expr | None) -> Any:
-    try:
-        return None if node is None else ast.literal_eval(node)
-    except ValueError:
+    """A default's value, where it is a literal or arithmetic on literals (`1 / 3`)."""
+    if node is None:
         return None
+    try:
+        return ast.literal_eval(node)
+    except ValueError:
+        arithmetic = (ast.BinOp, ast.UnaryOp, ast.Constant, ast.operator, ast.unaryop)
+        if not all(isinstance(part, arithmetic) for part in ast.walk(node)):
+            return None
+        value = eval(compile(ast.Expression(node), "<default>", "eval"), {"__builtins__": {}})
+        return round(value, 6)
 
 
 def _node(kind: str, name: str) -> ast.FunctionDef | ast.ClassDef | None:
