@@ -1,0 +1,256 @@
+"""From a name or from parts to a task: the registry, options, the last check before training."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import importlib
+import inspect
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lrlab import data as sources
+from lrlab import models
+from lrlab.tasks.task import Task
+
+NAMES: dict[str, str] = {
+    "digits-mlp": "lrlab.tasks.recipes:digits_mlp",
+    "digits-linear": "lrlab.tasks.recipes:digits_linear",
+    "digits-cnn": "lrlab.tasks.recipes:digits_cnn",
+    "wine-mlp": "lrlab.tasks.recipes:wine_mlp",
+    "breast_cancer-linear": "lrlab.tasks.recipes:breast_cancer_linear",
+    "iris-linear": "lrlab.tasks.recipes:iris_linear",
+    "diabetes-mlp": "lrlab.tasks.recipes:diabetes_mlp",
+    "diabetes-linear": "lrlab.tasks.recipes:diabetes_linear",
+    "fashion_mnist-mlp": "lrlab.tasks.recipes:fashion_mnist_mlp",
+    "fashion_mnist-cnn": "lrlab.tasks.recipes:fashion_mnist_cnn",
+    "fashion_mnist-resnet": "lrlab.tasks.recipes:fashion_mnist_resnet",
+    "mnist1d-mlp": "lrlab.tasks.recipes:mnist1d_mlp",
+    "mnist1d-cnn": "lrlab.tasks.recipes:mnist1d_cnn",
+    "bytes-transformer": "lrlab.tasks.recipes:bytes_transformer",
+    "chebyshev": "lrlab.tasks.recipes:chebyshev",
+    "quadratic": "lrlab.tasks.closed_forms:quadratic",
+    "rosenbrock": "lrlab.tasks.closed_forms:rosenbrock",
+    "noisy_quadratic": "lrlab.tasks.closed_forms:noisy_quadratic",
+}
+"""Name -> "module:function". Any `<data>-<model>` loads as well, with the model's defaults."""
+
+USUAL_LOSS = {"classification": "softmax_cross_entropy", "tokens": "softmax_cross_entropy",
+              "regression": "mse"}  # fmt: skip
+
+
+def load(
+    name: str,
+    *,
+    model: Mapping[str, Any] | str | None = None,
+    data: Mapping[str, Any] | str | None = None,
+    loss: Any = None,
+    metrics: Any = None,
+    root: str | Path | None = None,
+    **flat: Any,
+) -> Task:
+    """The task of that name, with options of its model and data changed.
+
+    Args:
+        name: a key of `NAMES`, or `<data>-<model>` such as "wine-linear" or "csv:my.csv-mlp".
+        model, data: options to change; with `name` another model or data set takes the place.
+        loss, metrics: in place of the recipe's; see `Task.supervised`.
+        root: where relative data paths start.
+        flat: options of the model or the data (or of the objective) without saying whose.
+
+    Raises:
+        ValueError: unknown names and options, data that are wrong or absent (DataError), or parts
+            that do not fit.
+
+    >>> load("iris-linear").num_examples
+    120
+    >>> load("quadratic", spectrum=[3.0, 1.0]).source["spectrum"]
+    [3.0, 1.0]
+    """
+    recipe = _recipe(name)
+    if not isinstance(recipe, dict):
+        given = {"model": model, "data": data, "loss": loss, "metrics": metrics}
+        wrong = [key for key, value in given.items() if value is not None]
+        _known(f"task {name!r}", [*wrong, *flat], options(name))
+        return recipe(**flat)._replace(name=name, options=dict(flat))
+    chosen = {
+        "model": _changed(recipe["model"], model),
+        "data": _changed(recipe["data"], data),
+    }
+    if flat:
+        of_model = models.options(chosen["model"]["name"])
+        of_data = _data_options(chosen["data"]["name"])
+        _known(f"task {name!r}", list(flat), {**of_model, **of_data})
+        for key, value in flat.items():
+            chosen["model" if key in of_model else "data"][key] = value
+    return build(
+        chosen["model"],
+        chosen["data"],
+        loss=recipe.get("loss") if loss is None else loss,
+        metrics=recipe.get("metrics") if metrics is None else metrics,
+        name=name,
+        root=root,
+    )
+
+
+def build(
+    model: Any,
+    data: Mapping[str, Any] | str,
+    loss: Any = None,
+    metrics: Any = None,
+    *,
+    name: str | None = None,
+    root: str | Path | None = None,
+) -> Task:
+    """A task from a registered (or anyone's) model and a data source.
+
+    Args:
+        model: {"name": ..., option: ...}, a name, or whatever `Task.supervised` takes.
+        data: {"name": ..., option: ...} or a name, as `lrlab.data.load` takes them.
+        loss: None for the usual one: softmax cross-entropy for classes and bytes, else "mse".
+            "binary" gives a model one output; "mse" on classes trains on one-hot targets.
+        metrics: see `Task.supervised`; None for accuracy where targets are classes.
+
+    >>> build({"name": "linear"}, {"name": "wine"}).name
+    'wine-linear'
+    """
+    data = {"name": data} if isinstance(data, str) else dict(data)
+    model = {"name": model} if isinstance(model, str) else model
+    described = model if isinstance(model, Mapping) else None
+    if described is not None:
+        if "name" not in described:
+            raise ValueError(f"task.model needs a name; known: {', '.join(models.NAMES)}")
+        models.options(described["name"])
+        if data.get("name") == "digits" and described["name"] in models.FOR_IMAGES:
+            data.setdefault("flat", False)
+    if loss == "mse" and data.get("name") in ("csv", "npz") and "kind" not in data:
+        data["kind"] = "regression"
+    dataset = sources.load(data, root=root)
+    if dataset.valid is None:
+        raise sources.DataError(
+            f"{dataset.name}: has no validation split; give valid_fraction above 0"
+        )
+    splits: dict[str, Any] = dataset.splits()
+    loss = loss or USUAL_LOSS[dataset.kind]
+    classes = dataset.kind == "classification"
+    outputs = dataset.num_outputs
+    if loss in ("binary", "sigmoid_binary_cross_entropy") and classes:
+        if outputs > 2:
+            raise ValueError(
+                f'loss "binary" needs two classes, {dataset.name} has {outputs}; '
+                'use "softmax_cross_entropy"'
+            )
+        outputs = 1
+    if loss == "mse" and classes:
+        splits = {part: (x, np.eye(outputs)[y]) for part, (x, y) in splits.items()}
+        metrics = ("accuracy",) if metrics is None else metrics
+    network = model
+    if described is not None:
+        rest = {key: value for key, value in described.items() if key != "name"}
+        network = models.module(described["name"], outputs, **rest)
+    source = {
+        "model": dict(described) if described is not None else repr(model),
+        "data": dict(dataset.source),
+        "loss": loss if isinstance(loss, str) else getattr(loss, "__name__", repr(loss)),
+    }
+    label = described["name"] if described is not None else "model"
+    return Task.supervised(
+        name=name or f"{dataset.name}-{label}",
+        model=network,
+        loss=loss,
+        train=splits["train"],
+        valid=splits["valid"],
+        test=splits.get("test"),
+        metrics=metrics,
+        source=source,
+        options={"model": source["model"], "data": data},
+    )
+
+
+def options(name: str) -> dict[str, Any]:
+    """What `load(name, ...)` takes beside model, data, loss and metrics, with the defaults.
+
+    >>> options("rosenbrock")["b"]
+    100.0
+    """
+    recipe = _recipe(name)
+    if not isinstance(recipe, dict):
+        parameters = inspect.signature(recipe).parameters.values()
+        return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+    mine = {**recipe["data"], **recipe["model"]}
+    known = {**_data_options(recipe["data"]["name"]), **models.options(recipe["model"]["name"])}
+    return {key: mine.get(key, default) for key, default in known.items()}
+
+
+def check(task: Task, batch_size: int | str | None = None) -> None:
+    """Whether the task can train with that batch size; nothing is compiled.
+
+    Args:
+        batch_size: a number, "full" (or None) for the whole training split.
+
+    Raises:
+        ValueError: a batch larger than the data, a batch size for an objective, or functions whose
+            shapes do not fit the engine.
+    """
+    from lrlab.tasks.checks import check_functions
+
+    if task.is_objective:
+        if batch_size is not None:
+            raise ValueError(f"{task.name}: an objective has no data, so give no batch_size")
+    elif batch_size not in (None, "full"):
+        if isinstance(batch_size, (bool, str)) or batch_size < 1:
+            raise ValueError(
+                f'{task.name}: batch_size must be at least 1, or "full", got {batch_size!r}'
+            )
+        if batch_size > task.num_examples:
+            raise ValueError(
+                f"{task.name}: batch_size = {batch_size} is larger than the training data "
+                f'({task.num_examples} examples); use a smaller one, or "full"'
+            )
+    check_functions(task)
+
+
+@functools.lru_cache(maxsize=256)
+def _function(name: str) -> Callable[..., Any]:
+    module, function = NAMES[name].split(":")
+    return getattr(importlib.import_module(module), function)
+
+
+def _recipe(name: str) -> dict[str, Any] | Callable[..., Task]:
+    """A fresh recipe, or the function that makes an objective."""
+    if name in NAMES:
+        function = _function(name)
+        return function() if not inspect.signature(function).parameters else function
+    data, dash, model = str(name).rpartition("-")
+    if dash and model in models.NAMES and data.split(":")[0] in sources.NAMES:
+        return {"data": {"name": data}, "model": {"name": model}}
+    close = difflib.get_close_matches(str(name), NAMES, 1)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    raise ValueError(
+        f"there is no task {name!r}{hint} Known: {', '.join(NAMES)}, and any <data>-<model>"
+    )
+
+
+def _changed(recipe: Mapping[str, Any], change: Mapping[str, Any] | str | None) -> dict[str, Any]:
+    """The recipe's part with options changed; another name starts from that one's defaults."""
+    change = {"name": change} if isinstance(change, str) else dict(change or {})
+    if change.get("name", recipe["name"]) != recipe["name"]:
+        return change
+    return {**recipe, **change}
+
+
+def _data_options(spec: str) -> dict[str, Any]:
+    parameters = inspect.signature(sources.load).parameters
+    common = {key: parameters[key].default for key in sources.COMMON}
+    return {**common, **sources.options(spec.split(":")[0])}
+
+
+def _known(place: str, given: list[str], known: Mapping[str, Any]) -> None:
+    for key in given:
+        if key not in known:
+            close = difflib.get_close_matches(key, known, 1)
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+            raise ValueError(f"{place} has no option {key!r}{hint} It has: {', '.join(known)}")

@@ -1,0 +1,90 @@
+"""Task.objective: a function to minimize, without data."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from lrlab.tasks.losses import label
+from lrlab.tasks.task import Task
+from lrlab.types import Array, Params, PyTree, TaskFunctions
+
+
+def objective(
+    name: str,
+    init: Callable[[Array], Params],
+    loss: Callable[[Params, Array], Array],
+    expected: Callable[[Params], Array] | None,
+    metrics: Mapping[str, tuple[Callable[[Params], Array], str]] | None,
+    source: Mapping[str, Any] | None,
+    options: Mapping[str, Any] | None,
+) -> Task:
+    """See `Task.objective`."""
+    metrics = dict(metrics or {})
+    for metric, value in metrics.items():
+        if not (isinstance(value, (tuple, list)) and len(value) == 2 and callable(value[0])):
+            raise ValueError(f'metric {metric!r} must be (function, "min" or "max"), got {value!r}')
+        if value[1] not in ("min", "max") or metric == "loss" or not metric.isidentifier():
+            raise ValueError(f'metric {metric!r} needs another name, or "min" or "max"')
+    params = _tried(name, "init", init, jax.eval_shape(lambda: jax.random.key(0)))
+    for leaf in jax.tree.leaves(params):
+        if not jnp.issubdtype(leaf.dtype, jnp.floating):
+            raise ValueError(f"{name}: parameters must be floating, init gave dtype {leaf.dtype}")
+    if not jax.tree.leaves(params):
+        raise ValueError(f"{name}: init gave no parameters")
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    _scalar(name, f"loss {label(loss)!r}", _tried(name, "loss", loss, params, key))
+    if expected is not None:
+        _scalar(name, "expected", _tried(name, "expected", expected, params))
+    for metric, (function, _) in metrics.items():
+        _scalar(name, f"metric {metric!r}", _tried(name, f"metric {metric!r}", function, params))
+    return Task(
+        name=name,
+        functions=objective_functions(
+            init, loss, expected, tuple((metric, part[0]) for metric, part in metrics.items())
+        ),
+        data={},
+        metrics={"loss": "min", **{metric: part[1] for metric, part in metrics.items()}},
+        source={"objective": label(loss)} if source is None else source,
+        options=options or {},
+    )
+
+
+@functools.lru_cache(maxsize=512)
+def objective_functions(
+    init: Callable[[Array], Params],
+    loss: Callable[[Params, Array], Array],
+    expected: Callable[[Params], Array] | None,
+    metrics: tuple[tuple[str, Callable[[Params], Array]], ...],
+) -> TaskFunctions:
+    """The engine's view of an objective; equal arguments give the same functions."""
+
+    def start(key: Array, example: PyTree) -> tuple[Params, PyTree]:
+        return jax.tree.map(jnp.asarray, init(key)), {}
+
+    def train_loss(
+        params: Params, state: PyTree, batch: PyTree, key: Array
+    ) -> tuple[Array, tuple[PyTree, dict[str, Array]]]:
+        return loss(params, key), (state, {})
+
+    def evaluate(params: Params, state: PyTree, data: PyTree, key: Array) -> dict[str, Array]:
+        value = loss(params, key) if expected is None else expected(params)
+        return {"loss": value, **{name: function(params) for name, function in metrics}}
+
+    return TaskFunctions(start, train_loss, evaluate)
+
+
+def _tried(name: str, what: str, function: Callable[..., Any], *args: Any) -> Any:
+    try:
+        return jax.eval_shape(lambda *values: jax.tree.map(jnp.asarray, function(*values)), *args)
+    except (TypeError, ValueError, AttributeError) as error:
+        raise ValueError(f"{name}: {what} fails: {error}") from error
+
+
+def _scalar(name: str, what: str, value: Any) -> None:
+    if getattr(value, "shape", None) != () or not jnp.issubdtype(value.dtype, jnp.floating):
+        raise ValueError(f"{name}: {what} gave {value}, expected a floating scalar of shape ()")

@@ -1,0 +1,118 @@
+"""What is trained: pure functions and the data they read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from lrlab.types import Array, Metrics, Params, TaskFunctions
+
+Pair = tuple[Any, Any]
+"""Inputs [N, ...] (an array or a pytree of arrays) and targets [N, ...]."""
+
+MetricFunction = Callable[[Array, Array], Array]
+"""`(outputs, targets) -> [batch]`, `[batch, tokens]`, or a scalar over all that was given."""
+
+
+class Task(NamedTuple):
+    """A bundle of pure functions and data.
+
+    `data` maps split -> (inputs, targets) as NumPy arrays, {} for objectives. `metrics` maps each
+    evaluated metric (without its split) to "min" or "max", `loss` among them. `source` is JSON-able
+    and says where model and data come from; `options` are those it was loaded with.
+    """
+
+    name: str
+    functions: TaskFunctions
+    data: Mapping[str, Pair]
+    metrics: Metrics
+    source: Mapping[str, Any]
+    options: Mapping[str, Any]
+
+    @property
+    def num_examples(self) -> int:
+        """Size of the training split; 0 for objectives."""
+        return len(self.data["train"][1]) if self.data else 0
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The splits that are evaluated; `valid` alone for objectives, with no data."""
+        return tuple(split for split in self.data if split != "train") or ("valid",)
+
+    @property
+    def is_objective(self) -> bool:
+        """Whether it has no data, and so no batches."""
+        return not self.data
+
+    @staticmethod
+    def supervised(
+        *,
+        model: Any,
+        loss: str | Callable[[Array, Array], Array],
+        train: Pair,
+        valid: Pair,
+        test: Pair | None = None,
+        metrics: Sequence[str] | Mapping[str, tuple[MetricFunction, str]] | None = None,
+        name: str = "supervised",
+        source: Mapping[str, Any] | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> Task:
+        """Anyone's model on anyone's arrays.
+
+        Args:
+            model: a Flax Linen module called as `model(x)` or `model(x, train=...)`, a function
+                `rngs -> NNX module`, or `lrlab.Model(init, apply)`.
+            loss: "softmax_cross_entropy" (integer labels), "sigmoid_binary_cross_entropy" (or
+                "binary"), "mse", or `loss(outputs, targets) -> [batch]` or `[batch, tokens]`: one
+                value per example, averaged.
+            train, valid, test: (inputs [N, ...], targets [N, ...]).
+            metrics: names ("accuracy", "mae"), or {name: (function, "min" | "max")}. None for
+                accuracy where targets are classes.
+
+        Raises:
+            ValueError: data, model, loss and metrics that do not fit each other; the message names
+                the shapes. Nothing is compiled and no device is used to find out.
+
+        >>> import flax.linen as nn, numpy as np
+        >>> x, y = np.zeros((8, 3), np.float32), np.arange(8) % 2
+        >>> task = Task.supervised(model=nn.Dense(2), loss="softmax_cross_entropy",
+        ...                        train=(x, y), valid=(x, y))
+        >>> dict(task.metrics), task.num_examples
+        ({'loss': 'min', 'accuracy': 'max'}, 8)
+        """
+        from lrlab.tasks.supervised import supervised
+
+        return supervised(name, model, loss, train, valid, test, metrics, source, options)
+
+    @staticmethod
+    def objective(
+        name: str,
+        init: Callable[[Array], Params],
+        loss: Callable[[Params, Array], Array],
+        *,
+        expected: Callable[[Params], Array] | None = None,
+        metrics: Mapping[str, tuple[Callable[[Params], Array], str]] | None = None,
+        source: Mapping[str, Any] | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> Task:
+        """A function to minimize, without data.
+
+        Args:
+            init: `init(key) -> params`, any pytree of floating arrays.
+            loss: `loss(params, key) -> scalar`; a fresh key at each update is its noise.
+            expected: `expected(params) -> scalar`, evaluated in place of the loss where that is
+                noisy; None evaluates the loss with one fixed key per seed.
+            metrics: {name: (function of the params -> scalar, "min" | "max")}, evaluated too.
+
+        Raises:
+            ValueError: something is not a scalar, or the parameters are not floating.
+
+        >>> import jax
+        >>> bowl = Task.objective("bowl", init=lambda key: jax.random.normal(key, (3,)),
+        ...                       loss=lambda x, key: (x**2).sum())
+        >>> bowl.splits, bowl.num_examples
+        (('valid',), 0)
+        """
+        from lrlab.tasks.objective import objective
+
+        return objective(name, init, loss, expected, metrics, source, options)
