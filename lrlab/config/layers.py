@@ -8,13 +8,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path as File
 from typing import Any, NamedTuple
 
-from lrlab.config.checks import FILE_SOURCES
+from lrlab.config.checks import FILE_SOURCES, NAMED
 from lrlab.config.lanes import is_form
 from lrlab.config.problems import Problem
+from lrlab.config.schema import TABLES
 from lrlab.config.toml import Path, locate, parse_override
 
 Places = dict[Path, tuple[str, int | None]]
 OVERRIDE = "--set"
+NAMED_TABLES = tuple(path for _, _, path in NAMED)
 HUBS = ("hf", "tfds", "openml")
 """Data sources whose `path` is no file."""
 
@@ -113,24 +115,39 @@ def over(below: Layer, above: Layer) -> Layer:
     )
 
 
-def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+def merge(below: Mapping[str, Any], above: Mapping[str, Any], path: Path = ()) -> dict[str, Any]:
     """Nested tables merged; a lane form (`{log = [...]}`) counts as a value.
 
-    >>> merge({"a": {"b": 1, "c": 2}, "lr": {"log": [1, 2, 3]}}, {"a": {"b": 5}, "lr": 0.1})
-    {'a': {'b': 5, 'c': 2}, 'lr': 0.1}
+    Another name brings its own options: where `above` names another optimizer (schedule, model,
+    data source, task), the options that belonged to the former are dropped.
+
+    >>> merge({"optimizer": {"name": "adamw", "b1": 0.8}, "lr": {"log": [1, 2, 3]}},
+    ...       {"optimizer": {"name": "sgd"}, "lr": 0.1})
+    {'optimizer': {'name': 'sgd'}, 'lr': 0.1}
     """
     result = dict(below)
     for key, value in above.items():
-        old = result.get(key)
-        if isinstance(value, Mapping) and not is_form(value):
-            if isinstance(old, str):  # the shorthand `optimizer = "adam"`
-                old = {"name": old}
-            result[key] = merge(old if isinstance(old, Mapping) and not is_form(old) else {}, value)
-        elif isinstance(value, str) and isinstance(old, Mapping) and "name" in old:
-            result[key] = {"name": value}
-        else:
+        old, here = result.get(key), (*path, key)
+        if here in NAMED_TABLES:  # the shorthand `optimizer = "adam"`
+            old = {"name": old} if isinstance(old, str) else old
+            value = {"name": value} if isinstance(value, str) else value
+        if not isinstance(value, Mapping) or is_form(value):
             result[key] = value
+            continue
+        old = old if isinstance(old, Mapping) and not is_form(old) else {}
+        if here in NAMED_TABLES and "name" in value:
+            old = _of_any_name(here, old, value["name"])
+        result[key] = merge(old, value, here)
     return result
+
+
+def _of_any_name(path: Path, old: Mapping[str, Any], name: Any) -> dict[str, Any]:
+    """What stays of a named table when `name` takes over: all of it, or what is no option."""
+    fields = TABLES[path].model_fields
+    if not old or old.get("name", fields["name"].default) == name:
+        return dict(old)
+    keep = set(fields) - {"path", "external"} if path != ("task",) else set()
+    return {key: value for key, value in old.items() if key in keep}
 
 
 def _without(table: dict[str, Any], path: Path) -> dict[str, Any]:

@@ -11,18 +11,11 @@ from pydantic import ValidationError
 from lrlab.config import names
 from lrlab.config.checks import check
 from lrlab.config.lanes import is_form, values
-from lrlab.config.layers import Places, merge, override, read
+from lrlab.config.layers import NAMED_TABLES, Places, merge, override, read
 from lrlab.config.problems import PYTHON, ConfigError, Problem, did_you_mean, show
 from lrlab.config.schema import TABLES, Experiment
 from lrlab.config.toml import Path
 
-_SHORTHAND: tuple[Path, ...] = (
-    ("task",),
-    ("optimizer",),
-    ("schedule",),
-    ("task", "model"),
-    ("task", "data"),
-)
 EXTRA_AXES = ("init_scale",)
 """Lane axes that belong to the engine rather than to an optimizer or a schedule."""
 
@@ -103,7 +96,7 @@ def _normalize(table: Mapping[str, Any], command: str) -> dict[str, Any]:
     raw = {
         key: dict(value) if isinstance(value, Mapping) else value for key, value in table.items()
     }
-    for *above, last in _SHORTHAND:
+    for *above, last in sorted(NAMED_TABLES, key=len):
         parent: Any = raw
         for key in above:
             parent = parent.get(key) if isinstance(parent, dict) else None
@@ -167,11 +160,6 @@ def _entries(
         }
         written = _normalize(entry, "entry")
         below = dict(shared)
-        for key in ("optimizer", "schedule"):  # another name brings its own options
-            mine, theirs = written.get(key), below.get(key)
-            if isinstance(mine, dict) and isinstance(theirs, Mapping):
-                if mine.get("name", theirs.get("name")) != theirs.get("name"):
-                    below.pop(key)
         if written.get("steps") is not None:
             below.pop("epochs", None)
         try:
