@@ -60,7 +60,8 @@ def _epoch(num_examples: int, seed: int, epoch: int) -> np.ndarray:
     import jax
 
     size = max(1, min(64, BLOCK // num_examples))
-    mode = (jax.config.jax_threefry_partitionable, jax.config.jax_default_prng_impl)
+    settings: Any = jax.config
+    mode = (settings.jax_threefry_partitionable, settings.jax_default_prng_impl)
     return _block(num_examples, size, seed, epoch // size, mode)[epoch % size]
 
 

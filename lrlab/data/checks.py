@@ -26,10 +26,10 @@ def numbers(values: object, place: str) -> np.ndarray:
     if array.ndim == 0 or array.size == 0:
         raise DataError(f"{place}: is empty (shape {array.shape})")
     if array.dtype.kind == "f" and not np.isfinite(array).all():
-        where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+        where: list[int] = np.argwhere(~np.isfinite(array))[0].tolist()
         column = f", position {where[1:]}" if len(where) > 1 else ""
         raise DataError(
-            f"{place}: {array[where]} at row {where[0]}{column} (counted from 0); "
+            f"{place}: {array[tuple(where)]} at row {where[0]}{column} (counted from 0); "
             "remove or impute such values first"
         )
     return array

@@ -84,7 +84,7 @@ def openml(name: str, *, kind: str | None = None, num_classes: int | None = None
     """
     from sklearn.datasets import fetch_openml
 
-    which = {"data_id": int(name)} if name.isdigit() else {"name": name}
+    which: dict[str, Any] = {"data_id": int(name)} if name.isdigit() else {"name": name}
     bunch: Any = _reach(
         f"openml:{name}",
         "openml.org and scikit-learn's data folder",

@@ -91,7 +91,7 @@ def _statistics(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     mean, std = values.mean(axis=0), values.std(axis=0)
     # Rounding leaves a tiny spread in a constant column; dividing by it would make noise of it.
     constant = std <= 1e-12 * np.maximum(1.0, np.abs(mean))
-    return mean, np.where(constant, 1.0, std)
+    return np.where(constant, values[0], mean), np.where(constant, 1.0, std)
 
 
 def limited(part: Split, count: int | None, name: str, seed: int, contiguous: bool) -> Split:

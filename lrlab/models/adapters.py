@@ -91,7 +91,7 @@ def _takes_train(call: Callable[..., Any], name: str) -> tuple[bool, bool]:
 @functools.lru_cache(maxsize=512)
 def _linen(module: nn.Module) -> Model:
     takes_train, has_default = _takes_train(module.__call__, type(module).__name__)  # type: ignore
-    at_init = {"train": False} if takes_train and not has_default else {}
+    at_init: dict[str, Any] = {"train": False} if takes_train and not has_default else {}
 
     def init(key: Array, x: Array) -> PyTree:
         return dict(module.init(key, x, **at_init))
@@ -123,7 +123,7 @@ def _nnx(factory: Callable[..., Any]) -> Model:
             )
         return module
 
-    def parts(module: nnx.Module) -> tuple[Any, Any, Any, Any, Any]:
+    def parts(module: nnx.Module) -> Any:
         return nnx.split(module, nnx.Param, nnx.RngState, nnx.Intermediate, ...)
 
     def init(key: Array, x: Array) -> PyTree:
@@ -176,7 +176,7 @@ def _reseeded(random: Any, key: Array) -> Any:
     leaves, structure = jax.tree.flatten(random)
     fresh = [
         jax.random.fold_in(key, number)
-        if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+        if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
         else jnp.zeros(leaf.shape, leaf.dtype)
         for number, leaf in enumerate(leaves)
     ]
