@@ -19,6 +19,7 @@ _WITH_OPTIONS = ("schedules", "models", "data", "optimizers")
 _PLURAL = {"data": "data sources"}
 _MORE = {
     "schedules": "Each takes warmup and warmup_start; `warmup_cosine` is cosine with 5 % warmup.",
+    "data": "Each takes valid_fraction, test_fraction, split_seed, scale, max_train, max_valid.",
     "optimizers": "Numbers among the options may be lane axes: optimizer.b2 = [0.9, 0.999].",
 }
 
@@ -50,12 +51,15 @@ def ls(
         emit({what: [{"name": name, "summary": text} for name, text in entries.items()]})
         return
     rows = []
+    common = {"warmup", "warmup_start"}
+    if what == "data":
+        common = set(names.common_data_options())
     for name, summary in entries.items():
         takes = names.parameters(what, name) if what in _WITH_OPTIONS else None
         options = ", ".join(
             key if value.default is None else f"{key}={value.default}"
             for key, value in (takes or {}).items()
-            if key not in ("warmup", "warmup_start")
+            if key not in common
         )
         rows.append((name, summary + (f"\n({options})" if options else "")))
     caption = f"{len(rows)} {_PLURAL.get(what, what)}. {_MORE.get(what, '')}".strip()

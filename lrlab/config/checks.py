@@ -33,8 +33,9 @@ def check(raw: Mapping[str, Any], command: str) -> Found:
     `raw` need not be valid: what has the wrong type is passed over here, the schema names it.
     """
     for word, kind, path in NAMED:
-        if isinstance(at(raw, path), Mapping):
-            yield from _named(word, kind, path, at(raw, path))
+        table = at(raw, path)
+        if isinstance(table, Mapping):
+            yield from _named(word, kind, path, _with_name(raw, path, table))
     yield from _task(at(raw, ("task",)))
     yield from _axes(raw)
     yield from _learning_rate(raw, command)
@@ -93,6 +94,15 @@ def _name_of(path: Path, table: Mapping[str, Any]) -> str | None:
     return name if isinstance(name, str) else None
 
 
+def _with_name(raw: Any, path: Path, table: Mapping[str, Any]) -> Mapping[str, Any]:
+    """`task.model` and `task.data` beside `task.name` are about that task's own."""
+    task = at(raw, ("task", "name"))
+    if len(path) == 1 or "name" in table or not isinstance(task, str):
+        return table
+    parts = names.recipe(task)
+    return {**table, "name": parts[path[-1]]} if parts else table
+
+
 def _option(value: Any, expected: names.Parameter | None, sweeps: bool) -> str:
     """What is wrong with an option's value, judged by the default it stands in for."""
     if sweeps and (is_form(value) or isinstance(value, list)):
@@ -137,12 +147,21 @@ def _task(task: Any) -> Found:
             known = ", ".join(names.registry(kind))
             yield ("task", part, "name"), "is missing" + (f"; known: {known}" if known else "")
     yield from _data(at(task, ("data",)))
+    yield from _loss(task)
     fractions = [at(task, ("data", f"{split}_fraction")) for split in ("valid", "test")]
     if all(isinstance(value, (int, float)) for value in fractions) and sum(fractions) >= 1:
         yield (
             ("task", "data", "test_fraction"),
             "valid and test fractions leave nothing to train on",
         )
+
+
+def _loss(task: Mapping[str, Any]) -> Found:
+    losses = names.table_keys("lrlab.tasks.losses", "LOSSES")
+    loss = task.get("loss")
+    if losses and isinstance(loss, str) and loss not in losses and task.get("external") is not True:
+        hint = did_you_mean(loss, losses)
+        yield ("task", "loss"), f"unknown loss {loss!r}{hint} (known: {', '.join(losses)})"
 
 
 def _data(data: Any) -> Found:

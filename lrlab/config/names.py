@@ -17,8 +17,6 @@ _REGISTRIES = {
     "tasks": ("lrlab.tasks", "NAMES"),
     "models": ("lrlab.models", "NAMES"),
     "data": ("lrlab.data", "NAMES"),
-    "losses": ("lrlab.tasks.losses", "NAMES"),
-    "metrics": ("lrlab.tasks.metrics", "NAMES"),
     "schedules": ("lrlab.schedules", "NAMES"),
     "optimizers": ("lrlab.optimizers", "NAMES"),
     "rules": ("lrlab.search.rules", "NAMES"),
@@ -56,6 +54,8 @@ def registry(kind: str) -> dict[str, str]:
 def known(kind: str, name: str) -> bool:
     """Whether `name` is registered (anything is, where the registry does not exist)."""
     entries = registry(kind)
+    if kind == "tasks" and name not in entries:
+        return not entries or recipe(name) is not None
     return not entries or _base(kind, name) in entries
 
 
@@ -63,6 +63,38 @@ def _base(kind: str, name: str) -> str:
     if kind == "schedules" and name not in registry(kind):
         return name.removeprefix("warmup_")
     return name.partition(":")[0] if kind == "data" else name
+
+
+@functools.lru_cache
+def recipe(task: str) -> dict[str, str] | None:
+    """The model and the data source of a supervised task; None for objectives and unknown names.
+
+    >>> recipe("wine-mlp")
+    {'data': 'wine', 'model': 'mlp'}
+    """
+    entry = registry("tasks").get(task)
+    if entry is None:
+        data, _, model = task.rpartition("-")
+        found = model in registry("models") and data.partition(":")[0] in registry("data")
+        return {"data": data, "model": model} if found else None
+    node = _node("tasks", task)
+    if not isinstance(node, ast.FunctionDef) or node.args.args or node.args.kwonlyargs:
+        return None
+    module, _, attribute = entry.partition(":")
+    parts = getattr(importlib.import_module(module), attribute)()
+    return {part: str(parts[part]["name"]) for part in ("data", "model")}
+
+
+@functools.lru_cache
+def table_keys(module: str, table: str) -> tuple[str, ...]:
+    """The keys of a module's literal dict, read from its source."""
+    tree = _tree(module)
+    for node in tree.body if tree else ():
+        if isinstance(node, ast.AnnAssign) and isinstance(node.value, ast.Dict):
+            if isinstance(node.target, ast.Name) and node.target.id == table:
+                keys = (key.value for key in node.value.keys if isinstance(key, ast.Constant))
+                return tuple(map(str, keys))
+    return ()
 
 
 def summary(kind: str, name: str) -> str:
@@ -78,18 +110,38 @@ def parameters(kind: str, name: str) -> dict[str, Parameter] | None:
     """The keywords an entry takes; None where that cannot be known (`**kwargs`, no registry)."""
     if kind == "optimizers":
         return _hyperparameters(name)
+    parts = recipe(name) if kind == "tasks" else None
+    if parts is not None:
+        of_both = [parameters("data", parts["data"]), parameters("models", parts["model"])]
+        return None if None in of_both else {**(of_both[0] or {}), **(of_both[1] or {})}
     node = _node(kind, name)
     if not isinstance(node, ast.FunctionDef) or node.args.kwarg is not None:
         return None
-    found: dict[str, Parameter] = {}
+    found = _keywords(node, _GIVEN.get(kind, 0))
     if kind == "schedules":
-        found = {"warmup": Parameter(0.0, False), "warmup_start": Parameter(0.0, False)}
+        found = {"warmup": Parameter(0.0, False), "warmup_start": Parameter(0.0, False), **found}
+    if kind == "data":
+        found |= common_data_options()
+    return found
+
+
+def common_data_options() -> dict[str, Parameter]:
+    """What every data source takes."""
+    load = _functions("lrlab.data").get("load")
+    common = getattr(importlib.import_module("lrlab.data"), "COMMON", ()) if load else ()
+    every = _keywords(load, 1) if isinstance(load, ast.FunctionDef) else {}
+    return {key: every[key] for key in common if key in every}
+
+
+def _keywords(node: ast.FunctionDef, skip: int) -> dict[str, Parameter]:
+    """A function's arguments but the first `skip`."""
     positional = node.args.posonlyargs + node.args.args
     first = len(positional) - len(node.args.defaults)
-    pairs = list(zip(positional[first:], node.args.defaults, strict=True))
+    pairs: list[tuple[ast.arg, ast.expr | None]] = [(arg, None) for arg in positional[:first]]
+    pairs += list(zip(positional[first:], node.args.defaults, strict=True))
+    pairs = pairs[skip:]
     pairs += list(zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True))
-    pairs = [(argument, None) for argument in positional[:first]] + pairs
-    pairs = pairs[_GIVEN.get(kind, 0) :]
+    found = {}
     for argument, default in pairs:
         literal = _literal(default)
         annotation = ast.unparse(argument.annotation) if argument.annotation else ""
@@ -136,10 +188,18 @@ def _node(kind: str, name: str) -> ast.FunctionDef | ast.ClassDef | None:
 
 @functools.lru_cache
 def _functions(module: str) -> dict[str, ast.FunctionDef | ast.ClassDef]:
-    spec = importlib.util.find_spec(module)
-    if spec is None or spec.origin is None:
-        return {}
-    with open(spec.origin, encoding="utf-8") as file:
-        tree = ast.parse(file.read())
+    tree = _tree(module)
     kinds = (ast.FunctionDef, ast.ClassDef)
-    return {node.name: node for node in tree.body if isinstance(node, kinds)}
+    return {node.name: node for node in tree.body if isinstance(node, kinds)} if tree else {}
+
+
+@functools.lru_cache
+def _tree(module: str) -> ast.Module | None:
+    try:
+        spec = importlib.util.find_spec(module)
+    except ModuleNotFoundError:
+        return None
+    if spec is None or spec.origin is None:
+        return None
+    with open(spec.origin, encoding="utf-8") as file:
+        return ast.parse(file.read())
