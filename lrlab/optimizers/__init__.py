@@ -1,0 +1,219 @@
+"""Optimizers by name: the transformation is built inside the step from traced hyper-parameters.
+
+An optimizer's file holds `name(lr, *, hyper-parameters) -> optax.GradientTransformation`. To add
+one: such a function and a line in `NAMES`. Weight decay, clipping, accumulation and averaging are
+options of every optimizer (`lrlab.optimizers.options`). Importing this module imports no jax.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import functools
+import importlib
+import importlib.util
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from lrlab.types import Hyper, Optimizer, Params, PyTree
+
+NAMES: dict[str, str] = {
+    "sgd": "lrlab.optimizers.sgd:sgd",
+    "momentum": "lrlab.optimizers.sgd:momentum",
+    "nesterov": "lrlab.optimizers.sgd:nesterov",
+    "adam": "lrlab.optimizers.adam:adam",
+    "adamw": "lrlab.optimizers.adam:adamw",
+    "rmsprop": "lrlab.optimizers.adagrad:rmsprop",
+    "adagrad": "lrlab.optimizers.adagrad:adagrad",
+    "lion": "lrlab.optimizers.sign:lion",
+    "lamb": "lrlab.optimizers.layerwise:lamb",
+    "adafactor": "lrlab.optimizers.layerwise:adafactor",
+    "muon": "lrlab.optimizers.matrix:muon",
+}
+"""Name -> "module:function"; the function takes `lr` and keyword-only hyper-parameters."""
+
+LR_FREE: tuple[str, ...] = ()
+"""Methods that set the step size themselves: `lr` multiplies it and is 1 by default."""
+
+COUPLED: tuple[str, ...] = ()
+"""Optimizers whose weight decay goes into the gradient unless `decoupled = True` is asked for."""
+
+OPTIONS: dict[str, Any] = {
+    "weight_decay": 0.0,
+    "decoupled": True,
+    "clip_norm": None,
+    "accumulate": 1,
+    "ema": None,
+    "average_from": None,
+}
+"""What every optimizer takes besides its own hyper-parameters; see `lrlab.optimizers.options`."""
+
+
+def names() -> list[str]:
+    """Every registered name."""
+    return list(NAMES)
+
+
+def make(name: str, lr: Any = None, **hyper: Any) -> Any:
+    """The optimizer `name` as an `optax.GradientTransformation`.
+
+    Args:
+        name: a key of `NAMES`.
+        lr: the learning rate: a float, a traced scalar, or a function `step -> learning rate` (one
+            of `lrlab.schedules` or of Optax). May be left out for the names in `LR_FREE` (1).
+        hyper: hyper-parameters and options, see `hyperparameters(name)`; floats may be traced.
+
+    Raises:
+        ValueError: unknown name or hyper-parameter, or no `lr` where one is needed.
+
+    >>> import jax.numpy as jnp
+    >>> optimizer = make("adamw", lr=0.1, weight_decay=0.0)
+    >>> updates, _ = optimizer.update(jnp.ones(2), optimizer.init(jnp.ones(2)), jnp.ones(2))
+    >>> [round(float(value), 4) for value in updates]
+    [-0.1, -0.1]
+    """
+    from lrlab.optimizers.options import build, scheduled
+
+    values = _checked(name, hyper)
+    if lr is None:
+        if name not in LR_FREE:
+            raise ValueError(f"optimizer {name!r} needs a learning rate: make({name!r}, lr=...)")
+        lr = 1.0
+    function = _function(name)
+    if callable(lr):
+        return scheduled(lambda rate: build(function, rate, values), lr)
+    return build(function, lr, values)
+
+
+def engine_optimizer(name: str, **arguments: Any) -> Optimizer:
+    """The optimizer as the engine wants it; equal arguments give the same object.
+
+    Its `make(hyper)` builds the transformation from `hyper["lr"]`; entries of `hyper` named like
+    hyper-parameters (lane axes) take the place of `arguments`, further entries are not looked at.
+
+    Raises:
+        ValueError: unknown name or hyper-parameter.
+
+    >>> engine_optimizer("adam", b1=0.8) is engine_optimizer("adam", b1=0.8)
+    True
+    """
+    _checked(name, arguments)
+    return _engine_optimizer(name, tuple(sorted(_frozen(arguments).items())))
+
+
+@functools.lru_cache(maxsize=256)
+def _engine_optimizer(name: str, arguments: tuple[tuple[str, Any], ...]) -> Optimizer:
+    known = hyperparameters(name)
+
+    def make_from(hyper: Hyper) -> Any:
+        swept = {key: value for key, value in hyper.items() if key in known}
+        return make(name, hyper.get("lr"), **{**dict(arguments), **swept})
+
+    return Optimizer(make_from, evaluation_params)
+
+
+def hyperparameters(name: str) -> dict[str, Any]:
+    """The hyper-parameters and options of an optimizer and their defaults, without importing jax.
+
+    Those whose default is a float (or None, for `clip_norm` and `ema`) may be lane axes; bools,
+    whole numbers, words and tuples shape the program.
+
+    >>> hyperparameters("adamw")["weight_decay"], hyperparameters("momentum")["momentum"]
+    (0.0001, 0.9)
+    """
+    own = dict(_signature(_entry(name)))
+    return {**own, **{k: v for k, v in _options(name).items() if k not in own}}
+
+
+def grouped(optimizer: Optimizer, groups: Mapping[str, str]) -> Optimizer:
+    """One learning rate per parameter group; see `lrlab.optimizers.groups.grouped`."""
+    from lrlab.optimizers.groups import grouped as build
+
+    return build(optimizer, tuple(groups.items()))
+
+
+def evaluation_params(opt_state: PyTree, params: Params) -> Params:
+    """The parameters to evaluate: averages where the state holds some, else `params`."""
+    from lrlab.optimizers.states import evaluation_params as read
+
+    return read(opt_state, params)
+
+
+def effective_lr(opt_state: PyTree) -> Any:
+    """The step size that an adaptive method used last, a scalar; None where it records none."""
+    from lrlab.optimizers.states import effective_lr as read
+
+    return read(opt_state)
+
+
+def describe(name: str) -> str:
+    """The docstring of an optimizer: formula, units, source, example."""
+    return (_function(name).__doc__ or "").strip()
+
+
+def _options(name: str) -> dict[str, Any]:
+    return {**OPTIONS, "decoupled": name not in COUPLED}
+
+
+def _checked(name: str, hyper: Mapping[str, Any]) -> dict[str, Any]:
+    """Every hyper-parameter by name, defaults filled in.
+
+    Raises:
+        ValueError: unknown name, unknown hyper-parameter, or a traced value where the default
+            shapes the program.
+    """
+    known = hyperparameters(name)
+    for key, value in hyper.items():
+        if key not in known:
+            hint = _did_you_mean(key, known)
+            raise ValueError(
+                f"optimizer {name!r} has no hyper-parameter {key!r}{hint} "
+                f"It has: {', '.join(known)}"
+            )
+        if isinstance(known[key], (bool, int, str, tuple)) and hasattr(value, "aval"):
+            raise ValueError(
+                f"optimizer {name!r}: {key!r} shapes the compiled program and cannot be a lane "
+                f"axis; compare its values as groups"
+            )
+    return {**known, **hyper}
+
+
+def _did_you_mean(name: Any, known: Any) -> str:
+    close = difflib.get_close_matches(name, list(known), 1) if isinstance(name, str) else []
+    return f"; did you mean {close[0]!r}?" if close else "."
+
+
+def _entry(name: str) -> str:
+    if name not in NAMES:
+        hint = _did_you_mean(name, NAMES)
+        raise ValueError(f"there is no optimizer {name!r}{hint} Known: {', '.join(NAMES)}")
+    return NAMES[name]
+
+
+@functools.lru_cache(maxsize=256)
+def _function(name: str) -> Callable[..., Any]:
+    module, function = _entry(name).split(":")
+    return getattr(importlib.import_module(module), function)
+
+
+@functools.lru_cache(maxsize=256)
+def _signature(entry: str) -> tuple[tuple[str, Any], ...]:
+    """Keyword-only parameters and defaults of "module:function", read from the source text."""
+    module, function = entry.split(":")
+    node = _functions(module)[function]
+    pairs = zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
+    return tuple((a.arg, ast.literal_eval(d)) for a, d in pairs if d is not None)
+
+
+@functools.lru_cache(maxsize=64)
+def _functions(module: str) -> dict[str, ast.FunctionDef]:
+    spec = importlib.util.find_spec(module)
+    if spec is None or spec.origin is None:
+        raise ValueError(f"the registry names a module {module!r} that is not there")
+    with open(spec.origin, encoding="utf-8") as file:
+        tree = ast.parse(file.read())
+    return {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+
+
+def _frozen(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in arguments.items()}

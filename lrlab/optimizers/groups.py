@@ -1,0 +1,119 @@
+"""Parameter groups: one learning rate each, chosen by patterns on parameter paths."""
+
+from __future__ import annotations
+
+import fnmatch
+import functools
+import re
+from typing import Any
+
+import jax
+import optax
+
+from lrlab.optimizers.states import evaluation_params
+from lrlab.types import Hyper, Optimizer, Params, PyTree
+
+
+def grouped(optimizer: Optimizer, groups: tuple[tuple[str, str], ...]) -> Optimizer:
+    """`optimizer` with the learning rate `hyper["lr_<group>"]` on the parameters of each group.
+
+    Where `hyper` has no `lr_<group>`, that group takes `hyper["lr"]`. Patterns are read by
+    `matches`. Every group keeps its own optimizer state (and its own clipping norm).
+
+    Args:
+        optimizer: any `types.Optimizer`.
+        groups: (group, pattern) pairs.
+
+    Returns:
+        The grouped optimizer; equal arguments give the same object. Its transformation raises
+        ValueError where a parameter belongs to no group or to several, or a group holds none.
+
+    >>> from lrlab.optimizers import engine_optimizer
+    >>> two = grouped(engine_optimizer("sgd"), (("a", "first"), ("b", "second")))
+    >>> transformation = two.make({"lr_a": 0.1, "lr_b": 0.5})
+    >>> params = {"first": 1.0, "second": 1.0}
+    >>> updates, _ = transformation.update(params, transformation.init(params), params)
+    >>> {name: float(value) for name, value in updates.items()}
+    {'first': -0.1, 'second': -0.5}
+    """
+    if not groups:
+        raise ValueError("groups must hold at least one entry: group -> pattern of paths")
+    return _grouped(optimizer, tuple(groups))
+
+
+@functools.lru_cache(maxsize=64)
+def _grouped(optimizer: Optimizer, groups: tuple[tuple[str, str], ...]) -> Optimizer:
+    patterns = dict(groups)
+
+    def make(hyper: Hyper) -> Any:
+        rest = {key: value for key, value in hyper.items() if key[3:] not in patterns}
+        transformations = {}
+        for group in patterns:
+            rate = hyper.get(f"lr_{group}", hyper.get("lr"))
+            if rate is None:
+                raise ValueError(f"group {group!r} has no learning rate: give lr_{group} or lr")
+            transformations[group] = optimizer.make({**rest, "lr": rate})
+        return optax.partition(transformations, functools.partial(labels, patterns=patterns))
+
+    return Optimizer(make, evaluation_params)
+
+
+def labels(params: Params, patterns: dict[str, str]) -> PyTree:
+    """The group of every parameter, as a pytree like `params`.
+
+    Raises:
+        ValueError: a parameter that no pattern or several match, a pattern without any; the
+            message names the paths.
+
+    >>> labels({"hidden_0": 1.0, "readout": 2.0}, {"h": "hidden*", "r": "readout"})
+    {'hidden_0': 'h', 'readout': 'r'}
+    """
+    flat, tree = jax.tree_util.tree_flatten_with_path(params)
+    paths = [jax.tree_util.keystr(path, simple=True, separator="/") for path, _ in flat]
+    members = {group: matches(pattern, paths) for group, pattern in patterns.items()}
+    found = [[group for group, member in members.items() if path in member] for path in paths]
+    problems = [f"{path} is in no group" for path, own in zip(paths, found, strict=True) if not own]
+    problems += [
+        f"{path} is in {' and '.join(own)}"
+        for path, own in zip(paths, found, strict=True)
+        if len(own) > 1
+    ]
+    problems += [
+        f"group {group!r} ({patterns[group]!r}) holds no parameter"
+        for group, member in members.items()
+        if not member
+    ]
+    if problems:
+        raise ValueError(
+            f"parameter groups: {'; '.join(problems)}. Every parameter must match exactly one "
+            f"pattern; the paths are {', '.join(paths)}"
+        )
+    return jax.tree.unflatten(tree, [own[0] for own in found])
+
+
+def matches(pattern: str, paths: list[str]) -> set[str]:
+    """The paths that a pattern stands for.
+
+    A pattern with `.*` or any of `^ $ + ( ) | [ ] { }` or a backslash is a regular expression, to
+    be found in the path. Any other is a glob for the whole path or for one of its parts between slashes;
+    a word that is no part of any path stands for the paths that contain it.
+
+    >>> sorted(matches("hidden_[12]", ["hidden_1/bias", "hidden_2/bias", "out/bias"]))
+    ['hidden_1/bias', 'hidden_2/bias']
+    >>> matches("*/kernel", ["a/kernel", "a/bias"]), matches("hid", ["hidden/bias", "out"])
+    ({'a/kernel'}, {'hidden/bias'})
+    """
+    if re.search(r"[\^$+()|\[\]{}\\]|\.\*", pattern):
+        try:
+            expression = re.compile(pattern)
+        except re.error as error:
+            raise ValueError(f"pattern {pattern!r} is no regular expression: {error}") from None
+        return {path for path in paths if expression.search(path)}
+    found = {
+        path
+        for path in paths
+        if any(fnmatch.fnmatchcase(part, pattern) for part in (path, *path.split("/")))
+    }
+    if not found and not re.search(r"[*?]", pattern):
+        found = {path for path in paths if pattern in path}
+    return found

@@ -1,0 +1,49 @@
+"""Updates that treat weights as matrices. g is the gradient, w the parameters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import optax
+
+
+def muon(
+    lr: Any,
+    *,
+    ns_steps: int = 5,
+    beta: float = 0.95,
+    eps: float = 1e-8,
+    weight_decay: float = 0.0,
+    nesterov: bool = True,
+    adaptive: bool = False,
+    adam_b1: float = 0.9,
+    adam_b2: float = 0.999,
+    adam_eps_root: float = 0.0,
+    adam_weight_decay: float = 0.0,
+    consistent_rms: float | None = None,
+) -> optax.GradientTransformation:
+    """Muon: momentum made orthogonal on matrices, AdamW on everything else.
+
+    m <- beta m + g; w <- w - lr (NS(m) sqrt(max(1, rows / columns)) + weight_decay w), where NS is
+    `ns_steps` Newton-Schulz iterations towards U V' of m = U S V' (Jordan et al. 2024, "Muon"; at
+    scale: Liu et al. 2025, arXiv 2502.16982). Only parameters with two axes are matrices. `lr` is
+    the spectral norm of an update, in the parameters' unit.
+
+    >>> from lrlab.optimizers.toy import first_update
+    >>> first_update(muon(0.1))
+    [-0.1, -0.1]
+    """
+    return optax.contrib.muon(
+        lr,
+        ns_steps=ns_steps,
+        beta=beta,
+        eps=eps,
+        weight_decay=weight_decay,
+        nesterov=nesterov,
+        adaptive=adaptive,
+        adam_b1=adam_b1,
+        adam_b2=adam_b2,
+        adam_eps_root=adam_eps_root,
+        adam_weight_decay=adam_weight_decay,
+        consistent_rms=consistent_rms,
+    )

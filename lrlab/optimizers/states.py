@@ -1,0 +1,116 @@
+"""What optimizer states say about themselves: parameters to evaluate, the step size in use.
+
+A state that keeps an average has a field `evaluation` (a pytree like the parameters); one that
+sets its own step size has a field `effective_lr` (a scalar). They are found wherever they sit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from lrlab.types import Array, Params, PyTree
+
+
+class Recorded(NamedTuple):
+    """A state beside the step size of the last update."""
+
+    inner: PyTree
+    effective_lr: Array
+
+
+class Averaged(NamedTuple):
+    """A state beside the average of the parameters; `count` int32 updates seen."""
+
+    inner: PyTree
+    evaluation: Params
+    count: Array
+
+
+def evaluation_params(opt_state: PyTree, params: Params) -> Params:
+    """`params`, with the average in their place wherever the state keeps one (outermost first).
+
+    >>> import jax.numpy as jnp
+    >>> float(evaluation_params(Averaged((), jnp.float32(2.0), 0), jnp.float32(1.0)))
+    2.0
+    """
+    for node in _nodes(opt_state, "evaluation"):
+        params = jax.tree.map(
+            lambda average, own: own if isinstance(average, optax.MaskedNode) else average,
+            node.evaluation,
+            params,
+            is_leaf=lambda leaf: isinstance(leaf, optax.MaskedNode),
+        )
+    return params
+
+
+def effective_lr(opt_state: PyTree) -> Array | None:
+    """The step size of the last update (their mean, where groups have one each), or None."""
+    found = [node.effective_lr for node in _nodes(opt_state, "effective_lr")]
+    return sum(found) / len(found) if found else None
+
+
+def recorded(
+    transformation: optax.GradientTransformation, read: Callable[[PyTree], Array] | None = None
+) -> optax.GradientTransformationExtraArgs:
+    """`transformation`, recording the step size it used: `read(new state)`, by default the norm of
+    the update over the norm of the gradient that came in (0 before the first update).
+    """
+    inner = optax.with_extra_args_support(transformation)
+
+    def init(params: Params) -> Recorded:
+        return Recorded(inner.init(params), jnp.zeros((), float_dtype(params)))
+
+    def update(
+        grads: Params, state: Recorded, params: Params | None = None, **extra: Any
+    ) -> tuple[Params, Recorded]:
+        updates, new = inner.update(grads, state.inner, params, **extra)
+        if read is None:
+            norm = optax.tree.norm(grads)
+            size = jnp.where(norm > 0, optax.tree.norm(updates) / jnp.where(norm > 0, norm, 1), 0)
+        else:
+            size = read(new)
+        return updates, Recorded(new, jnp.asarray(size, state.effective_lr.dtype))
+
+    return optax.GradientTransformationExtraArgs(init, update)
+
+
+def averaged(
+    transformation: optax.GradientTransformation, weight: Callable[[Array], Array]
+) -> optax.GradientTransformationExtraArgs:
+    """`transformation`, keeping an average a of the iterates w: a <- a + c (w - a) after every
+    update, c = `weight(updates before this one)`, a = w at the start.
+    """
+    inner = optax.with_extra_args_support(transformation)
+
+    def init(params: Params) -> Averaged:
+        copy = jax.tree.map(jnp.array, params)
+        return Averaged(inner.init(params), copy, jnp.zeros((), jnp.int32))
+
+    def update(
+        grads: Params, state: Averaged, params: Params | None = None, **extra: Any
+    ) -> tuple[Params, Averaged]:
+        updates, new = inner.update(grads, state.inner, params, **extra)
+        c = weight(state.count)
+        average = jax.tree.map(
+            lambda a, p, u: (a + c * (p + u - a)).astype(a.dtype), state.evaluation, params, updates
+        )
+        return updates, Averaged(new, average, optax.safe_increment(state.count))
+
+    return optax.GradientTransformationExtraArgs(init, update)
+
+
+def float_dtype(params: Params) -> Any:
+    """The dtype of scalars that go with `params`: their lowest precision."""
+    return optax.tree.dtype(params, "lowest")
+
+
+def _nodes(tree: PyTree, field: str) -> list[Any]:
+    def has(node: Any) -> bool:
+        return field in getattr(node, "_fields", ())
+
+    return [node for node in jax.tree.leaves(tree, is_leaf=has) if has(node)]
