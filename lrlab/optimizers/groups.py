@@ -95,8 +95,8 @@ def matches(pattern: str, paths: list[str]) -> set[str]:
     """The paths that a pattern stands for.
 
     A pattern with `.*` or any of `^ $ + ( ) | [ ] { }` or a backslash is a regular expression, to
-    be found in the path. Any other is a glob for the whole path or for one of its parts between slashes;
-    a word that is no part of any path stands for the paths that contain it.
+    be found in the path. Any other is a glob for the whole path or for one of its parts between
+    slashes; a word that is no part of any path stands for the paths that contain it.
 
     >>> sorted(matches("hidden_[12]", ["hidden_1/bias", "hidden_2/bias", "out/bias"]))
     ['hidden_1/bias', 'hidden_2/bias']

@@ -31,7 +31,7 @@ def muon(
 
     >>> from lrlab.optimizers.toy import first_update
     >>> first_update(muon(0.1))
-    [-0.1, -0.1]
+    [-0.1474, -0.1474]
     """
     return optax.contrib.muon(
         lr,
