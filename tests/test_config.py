@@ -111,6 +111,11 @@ def test_every_problem_at_once_with_its_line(tmp_path: Path) -> None:
         ("task.data.test_fraction=0.9", "task.data.test_fraction", "nothing to train on"),
         ("schedule.finall=0.1", "schedule.finall", "did you mean 'final'?"),
         ("schedule.final=low", "schedule.final", "must be a number"),
+        ("optimizer.momentun=0.9", "optimizer.momentun", "did you mean 'momentum'?"),
+        ("optimizer.momentum=high", "optimizer.momentum", "must be a number"),
+        ("optimizer.accumulate=[1, 2]", "optimizer.accumulate", "cannot be a lane axis"),
+        ("optimizer.accumulate=1.5", "optimizer.accumulate", "whole number"),
+        ("weight_decy=[0.0, 0.1]", "weight_decy", "unknown key"),
         ("range_test.end=1e-9", "range_test.end", "above start"),
         ("range_test.kind=ramps", "range_test.kind", "did you mean 'ramp'?"),
         ("task.data.name=npz", "task.data.path", "is missing"),
@@ -218,6 +223,16 @@ def test_lane_axes_in_order(tmp_path: Path) -> None:
     experiment = config.load(write(tmp_path, listed), command="sweep")
     assert config.lane_axes(experiment) == {}  # a list by nature
     assert config.schedule_args(experiment) == {"milestones": [0.2, 0.4]}
+
+
+def test_loose_axes_are_hyperparameters_of_the_optimizer(tmp_path: Path) -> None:
+    text = "momentum = [0.0, 0.9]\nweight_decay = 0.01\n" + GOOD
+    experiment = config.load(write(tmp_path, text), command="sweep")
+    assert config.lane_axes(experiment) == {"momentum": (0.0, 0.9)}
+    assert config.fixed(experiment) == {"weight_decay": 0.01}
+    assert "unknown key" in said(tmp_path, text, "optimizer.name=adam")["momentum"]
+    twice = said(tmp_path, text, "optimizer.momentum=0.5")
+    assert "already given by axes.momentum" in twice["optimizer.momentum"]
 
 
 def test_groups(tmp_path: Path) -> None:

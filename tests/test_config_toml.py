@@ -46,6 +46,7 @@ def test_locate() -> None:
     assert ("x",) not in lines and ("not", "a") not in lines
     assert lines[("literal",)] == 11
     assert lines[("table", "sub", "k")] == 15
+    assert (lines[("b", "c")], lines[("table",)], lines[("many",)]) == (4, 14, 17)
     assert lines[("many", "0", "n")] == 18
     assert lines[("many", "1", "n")] == 20
 

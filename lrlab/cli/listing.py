@@ -20,7 +20,8 @@ _PLURAL = {"data": "data sources"}
 _MORE = {
     "schedules": "Each takes warmup and warmup_start; `warmup_cosine` is cosine with 5 % warmup.",
     "data": "Each takes valid_fraction, test_fraction, split_seed, scale, max_train, max_valid.",
-    "optimizers": "Numbers among the options may be lane axes: optimizer.b2 = [0.9, 0.999].",
+    "optimizers": "Each takes weight_decay, decoupled, clip_norm, accumulate, ema, average_from. "
+    "Decimal numbers may be lane axes: optimizer.b2 = [0.9, 0.999].",
 }
 
 
@@ -51,15 +52,16 @@ def ls(
         emit({what: [{"name": name, "summary": text} for name, text in entries.items()]})
         return
     rows = []
-    common = {"warmup", "warmup_start"}
-    if what == "data":
-        common = set(names.common_data_options())
+    common: dict[str, Any] = {"warmup": 0.0, "warmup_start": 0.0}
+    if what in ("data", "optimizers"):
+        of_all = names.common_data_options if what == "data" else names.common_optimizer_options
+        common = {key: value.default for key, value in of_all().items()}
     for name, summary in entries.items():
         takes = names.parameters(what, name) if what in _WITH_OPTIONS else None
         options = ", ".join(
             key if value.default is None else f"{key}={value.default}"
             for key, value in (takes or {}).items()
-            if key not in common
+            if key not in common or value.default != common[key]
         )
         rows.append((name, summary + (f"\n({options})" if options else "")))
     caption = f"{len(rows)} {_PLURAL.get(what, what)}. {_MORE.get(what, '')}".strip()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path as File
 from typing import Any
@@ -74,7 +75,6 @@ def _named(word: str, kind: str, path: Path, table: Mapping[str, Any]) -> Found:
         return
     accepted = names.parameters(kind, name)
     fields = TABLES[path].model_fields
-    sweeps = kind in ("optimizers", "schedules")
     for option, value in table.items():
         if option in fields:
             continue
@@ -83,8 +83,7 @@ def _named(word: str, kind: str, path: Path, table: Mapping[str, Any]) -> Found:
             takes = ", ".join(accepted) or "nothing"
             yield (*path, option), f"unknown option of {word} {name!r}{hint} (it takes: {takes})"
             continue
-        expected = (accepted or {}).get(option)
-        problem = _option(value, expected, sweeps)
+        problem = _option(value, (accepted or {}).get(option), kind)
         if problem:
             yield (*path, option), problem
 
@@ -103,27 +102,31 @@ def _with_name(raw: Any, path: Path, table: Mapping[str, Any]) -> Mapping[str, A
     return {**table, "name": parts[path[-1]]} if parts else table
 
 
-def _option(value: Any, expected: names.Parameter | None, sweeps: bool) -> str:
+def _option(value: Any, expected: names.Parameter | None, kind: str) -> str:
     """What is wrong with an option's value, judged by the default it stands in for."""
-    if sweeps and (is_form(value) or isinstance(value, list)):
-        if expected is not None and expected.sequence:
-            return "" if isinstance(value, list) else f"must be a list, got {show(value)}"
+    default = None if expected is None else expected.default
+    swept = kind in ("optimizers", "schedules") and (is_form(value) or isinstance(value, list))
+    if expected is not None and expected.sequence and (swept or isinstance(value, list)):
+        return "" if isinstance(value, list) else f"must be a list, got {show(value)}"
+    whole = isinstance(default, int) and kind != "schedules"  # a schedule's 1 is a float's
+    if swept:
+        if isinstance(default, (bool, str)) or whole:
+            return "cannot be a lane axis, as it shapes the program: give one value"
         try:
             lane_form(value)
         except ValueError as error:
             return str(error)
         return ""
-    if isinstance(value, float) and value != value:
-        return "must be a number, got nan"
-    if isinstance(value, list) and (expected is None or expected.sequence):
+    if isinstance(value, list) and expected is None:
         return ""
-    default = None if expected is None else expected.default
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"must be finite, got {show(value)}"
     if isinstance(default, bool):
         return "" if isinstance(value, bool) else f"must be true or false, got {show(value)}"
-    if isinstance(default, int) and not sweeps:
-        whole = number and not (isinstance(value, float) and not value.is_integer())
-        return "" if whole else f"must be a whole number, got {show(value)}"
+    if whole:
+        fits = isinstance(value, (int, float)) and number and float(value).is_integer()
+        return "" if fits else f"must be a whole number, got {show(value)}"
     if isinstance(default, (int, float)) and not number:
         return f"must be a number, got {show(value)}"
     if isinstance(default, str) and not isinstance(value, str):

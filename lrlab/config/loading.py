@@ -111,14 +111,17 @@ def _normalize(table: Mapping[str, Any], command: str) -> dict[str, Any]:
         moved = {
             key: raw.pop(key)
             for key in loose
-            if key in known
-            or (anything and isinstance(raw[key], list) and not did_you_mean(key, fields))
+            if key in known or (anything and _numeric(raw[key]) and not did_you_mean(key, fields))
         }
         axes = raw.get("axes", {})
         if moved and isinstance(axes, Mapping):
             raw["axes"] = {**axes, **moved}
     if raw.get("epochs") is not None and "steps" not in raw:
         raw["steps"] = None
+    optimizer = raw.get("optimizer")
+    if command in ("sweep", "plan", "preview") and isinstance(optimizer, dict):
+        if raw.get("lr") is None and names.lr_free(optimizer.get("name")):
+            raw["lr"] = 1.0
     lr = raw.get("lr")
     if command in ("find", "compare") and "lr_range" not in raw and (is_form(lr) or _rates(lr)):
         try:
@@ -132,6 +135,11 @@ def _normalize(table: Mapping[str, Any], command: str) -> dict[str, Any]:
             shared = {key: raw[key] for key in ("seeds", "batch_size") if key in raw}
             raw["range_test"] = {**shared, **ramp}
     return raw
+
+
+def _numeric(value: Any) -> bool:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return number or isinstance(value, list) or is_form(value)
 
 
 def _rates(lr: Any) -> bool:

@@ -152,6 +152,17 @@ def _keywords(node: ast.FunctionDef, skip: int) -> dict[str, Parameter]:
     return found
 
 
+def common_optimizer_options() -> dict[str, Parameter]:
+    """What every optimizer takes besides its own hyper-parameters."""
+    given = getattr(importlib.import_module("lrlab.optimizers"), "OPTIONS", {})
+    return {key: Parameter(default, False) for key, default in given.items()}
+
+
+def lr_free(optimizer: Any) -> bool:
+    """Whether an optimizer sets the step size itself, so that its rate is 1 unless given."""
+    return optimizer in getattr(importlib.import_module("lrlab.optimizers"), "LR_FREE", ())
+
+
 def _hyperparameters(name: str) -> dict[str, Parameter] | None:
     if name not in registry("optimizers"):
         return None
