@@ -152,8 +152,10 @@ def _nnx(factory: Callable[..., Any]) -> Model:
 
 def _wants_rngs_by_name(factory: Callable[..., Any]) -> bool:
     name = getattr(factory, "__name__", repr(factory))
+    # A class's own signature is that of its metaclass, which takes anything.
+    called = functools.partial(factory.__init__, None) if isinstance(factory, type) else factory
     try:
-        parameters = inspect.signature(factory).parameters
+        parameters = inspect.signature(called).parameters
     except (TypeError, ValueError):
         return False
     needed = [
