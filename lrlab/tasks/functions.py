@@ -59,7 +59,7 @@ def supervised_functions(
                 for name, value in values.items()
             }
 
-        inputs, targets = data
+        inputs, targets = jax.tree.map(jnp.asarray, data)
         whole = _scalar_metrics(metrics, outputs_of, inputs, targets)
         result = _over_chunks(values_of, inputs, targets, frozenset(whole))
         for name, function in whole.items():

@@ -29,7 +29,7 @@ from lrlab.tasks.losses import (
 from lrlab.tasks.task import Pair, Task
 from lrlab.types import Array, Model
 
-EXAMPLES = 3
+EXAMPLES = 7
 """The batch that shapes are tried with: unlike 1, it shows a broadcast, and is rarely a size."""
 
 
@@ -46,7 +46,9 @@ def supervised(
 ) -> Task:
     """See `Task.supervised`."""
     given = {"train": train, "valid": valid, "test": test}
-    data = {split: arrays(pair, f"{name}, {split}") for split, pair in given.items() if pair}
+    data = {
+        split: arrays(pair, f"{name}, {split}") for split, pair in given.items() if pair is not None
+    }
     for split in ("train", "valid"):
         if split not in data:
             raise DataError(f"{name}: {split} must be a pair (inputs, targets), got {given[split]}")
