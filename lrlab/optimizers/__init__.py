@@ -21,21 +21,51 @@ NAMES: dict[str, str] = {
     "sgd": "lrlab.optimizers.sgd:sgd",
     "momentum": "lrlab.optimizers.sgd:momentum",
     "nesterov": "lrlab.optimizers.sgd:nesterov",
+    "noisy_sgd": "lrlab.optimizers.sgd:noisy_sgd",
+    "optimistic_gradient_descent": "lrlab.optimizers.sgd:optimistic_gradient_descent",
     "adam": "lrlab.optimizers.adam:adam",
     "adamw": "lrlab.optimizers.adam:adamw",
-    "rmsprop": "lrlab.optimizers.adagrad:rmsprop",
+    "nadam": "lrlab.optimizers.adam:nadam",
+    "nadamw": "lrlab.optimizers.adam:nadamw",
+    "adamax": "lrlab.optimizers.adam:adamax",
+    "adamaxw": "lrlab.optimizers.adam:adamaxw",
+    "amsgrad": "lrlab.optimizers.adam:amsgrad",
+    "radam": "lrlab.optimizers.adam:radam",
+    "adabelief": "lrlab.optimizers.adam:adabelief",
+    "yogi": "lrlab.optimizers.adam:yogi",
+    "adan": "lrlab.optimizers.adam:adan",
+    "acprop": "lrlab.optimizers.adam_variants:acprop",
+    "ademamix": "lrlab.optimizers.adam_variants:ademamix",
+    "simplified_ademamix": "lrlab.optimizers.adam_variants:simplified_ademamix",
+    "adopt": "lrlab.optimizers.adam_variants:adopt",
+    "optimistic_adam": "lrlab.optimizers.adam_variants:optimistic_adam",
+    "novograd": "lrlab.optimizers.adam_variants:novograd",
+    "sophia": "lrlab.optimizers.adam_variants:sophia",
     "adagrad": "lrlab.optimizers.adagrad:adagrad",
+    "rmsprop": "lrlab.optimizers.adagrad:rmsprop",
+    "adadelta": "lrlab.optimizers.adagrad:adadelta",
+    "sm3": "lrlab.optimizers.adagrad:sm3",
+    "rprop": "lrlab.optimizers.adagrad:rprop",
+    "madgrad": "lrlab.optimizers.adagrad:madgrad",
     "lion": "lrlab.optimizers.sign:lion",
+    "sign_sgd": "lrlab.optimizers.sign:sign_sgd",
+    "signum": "lrlab.optimizers.sign:signum",
     "lamb": "lrlab.optimizers.layerwise:lamb",
+    "lars": "lrlab.optimizers.layerwise:lars",
+    "fromage": "lrlab.optimizers.layerwise:fromage",
     "adafactor": "lrlab.optimizers.layerwise:adafactor",
     "muon": "lrlab.optimizers.matrix:muon",
+    "galore": "lrlab.optimizers.matrix:galore",
+    "lbfgs": "lrlab.optimizers.matrix:lbfgs",
+    "lookahead": "lrlab.optimizers.wrappers:lookahead",
+    "sam": "lrlab.optimizers.wrappers:sam",
 }
 """Name -> "module:function"; the function takes `lr` and keyword-only hyper-parameters."""
 
-LR_FREE: tuple[str, ...] = ()
+LR_FREE: tuple[str, ...] = ("lbfgs",)
 """Methods that set the step size themselves: `lr` multiplies it and is 1 by default."""
 
-COUPLED: tuple[str, ...] = ()
+COUPLED: tuple[str, ...] = ("lars", "novograd", "lbfgs")
 """Optimizers whose weight decay goes into the gradient unless `decoupled = True` is asked for."""
 
 OPTIONS: dict[str, Any] = {

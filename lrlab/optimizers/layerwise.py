@@ -64,3 +64,38 @@ def adafactor(
         eps=eps,
         factored=factored,
     )
+
+
+def lars(
+    lr: Any,
+    *,
+    trust_coefficient: float = 0.001,
+    eps: float = 0.0,
+    momentum: float = 0.9,
+    nesterov: bool = False,
+) -> optax.GradientTransformation:
+    """LARS: momentum SGD with each tensor's step scaled to the tensor's norm.
+
+    m <- momentum m + lr trust_coefficient |w| / (|g| + eps) g; w <- w - m (You et al. 2017, arXiv
+    1708.03888). `lr` has no unit. Weight decay goes into g before the norms are taken.
+
+    >>> from lrlab.optimizers.toy import first_update
+    >>> first_update(lars(10.0))
+    [-0.0014, -0.0141]
+    """
+    return optax.lars(
+        lr, trust_coefficient=trust_coefficient, eps=eps, momentum=momentum, nesterov=nesterov
+    )
+
+
+def fromage(lr: Any, *, min_norm: float = 1e-6) -> optax.GradientTransformation:
+    """Fromage: each tensor turned by the same angle.
+
+    w <- (w - lr g max(|w|, min_norm) / max(|g|, min_norm)) / sqrt(1 + lr^2) (Bernstein et al. 2020,
+    arXiv 2002.03432). `lr` has no unit.
+
+    >>> from lrlab.optimizers.toy import first_update
+    >>> first_update(fromage(0.1))
+    [-0.019, -0.145]
+    """
+    return optax.fromage(lr, min_norm=min_norm)

@@ -47,3 +47,37 @@ def muon(
         adam_weight_decay=adam_weight_decay,
         consistent_rms=consistent_rms,
     )
+
+
+def galore(
+    lr: Any, *, rank: int = 128, update_proj_gap: int = 200, scale: float = 1.0
+) -> optax.GradientTransformation:
+    """GaLore: Adam in a low-rank subspace of each matrix's gradient.
+
+    With P the first `rank` singular vectors of g, found anew each `update_proj_gap` updates:
+    w <- w - lr scale P Adam(P' g) (Zhao et al. 2024, arXiv 2403.03507). Unit of `lr`: as Adam's.
+
+    >>> from lrlab.optimizers.toy import first_update
+    >>> first_update(galore(0.1))
+    [-0.1, -0.1]
+    """
+    return optax.contrib.galore(lr, rank=rank, update_proj_gap=update_proj_gap, scale=scale)
+
+
+def lbfgs(
+    lr: Any, *, memory_size: int = 10, scale_init_precond: bool = True, linesearch_steps: int = 20
+) -> optax.GradientTransformation:
+    """L-BFGS with a zoom line search, for full batches.
+
+    w <- w - a lr H g, H the inverse Hessian from the last `memory_size` changes, a by line search
+    with the strong Wolfe conditions (Liu and Nocedal 1989, Math. Program. 45:503; Nocedal and
+    Wright 2006, algorithm 3.5). `lr` has no unit and is 1 by default. Needs the loss as a function.
+
+    >>> from lrlab.optimizers.toy import first_update
+    >>> first_update(lbfgs(1.0))
+    [-0.0995, -0.995]
+    """
+    search = optax.scale_by_zoom_linesearch(linesearch_steps, initial_guess_strategy="one")
+    return optax.lbfgs(
+        lr, memory_size=memory_size, scale_init_precond=scale_init_precond, linesearch=search
+    )

@@ -109,7 +109,7 @@ def scheduled(
 
 def _mean_weight(count: Array, first: Any) -> Array:
     """The weight of the newest iterate in the mean of those from `first` on."""
-    return 1 / jnp.maximum(count + 2 - jnp.maximum(first, 1), 1).astype(jnp.result_type(float))
+    return 1 / jnp.maximum(count + 2 - first, 1).astype(jnp.result_type(float))
 
 
 def _set(value: Any) -> bool:

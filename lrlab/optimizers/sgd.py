@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import jax
 import optax
 
 
@@ -44,3 +45,33 @@ def nesterov(lr: Any, *, momentum: float = 0.9) -> optax.GradientTransformation:
     [-0.19, -1.9]
     """
     return optax.sgd(lr, momentum=momentum, nesterov=True)
+
+
+def noisy_sgd(
+    lr: Any, *, eta: float = 0.01, gamma: float = 0.55, seed: int = 0
+) -> optax.GradientTransformation:
+    """Gradient descent with annealed Gaussian noise on the gradient.
+
+    w <- w - lr (g + N(0, eta / (1 + t)^gamma)) (Neelakantan et al. 2015, arXiv 1511.06807). `eta`
+    is a variance of gradients. Every lane draws the same noise from `seed`.
+
+    >>> from lrlab.optimizers.toy import first_update
+    >>> first_update(noisy_sgd(0.1, eta=0.0))
+    [-0.1, -1.0]
+    """
+    return optax.noisy_sgd(lr, eta=eta, gamma=gamma, key=jax.random.PRNGKey(seed))
+
+
+def optimistic_gradient_descent(
+    lr: Any, *, alpha: float = 1.0, beta: float = 1.0
+) -> optax.GradientTransformation:
+    """Gradient descent with a prediction of the next gradient, for games.
+
+    w <- w - lr ((alpha + beta) g - beta g_before) (Rakhlin and Sridharan 2013, arXiv 1311.1869;
+    Mokhtari et al. 2019, arXiv 1901.08511). `alpha`, `beta` have no unit.
+
+    >>> from lrlab.optimizers.toy import first_update
+    >>> first_update(optimistic_gradient_descent(0.1))
+    [-0.1, -1.0]
+    """
+    return optax.optimistic_gradient_descent(lr, alpha=alpha, beta=beta)

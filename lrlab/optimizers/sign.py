@@ -20,3 +20,27 @@ def lion(
     [-0.1, -0.1]
     """
     return optax.lion(lr, b1=b1, b2=b2, weight_decay=weight_decay)
+
+
+def sign_sgd(lr: Any) -> optax.GradientTransformation:
+    """The sign of the gradient.
+
+    w <- w - lr sign(g) (Bernstein et al. 2018, arXiv 1802.04434).
+
+    >>> from lrlab.optimizers.toy import first_update
+    >>> first_update(sign_sgd(0.1))
+    [-0.1, -0.1]
+    """
+    return optax.sign_sgd(lr)
+
+
+def signum(lr: Any, *, beta: float = 0.9) -> optax.GradientTransformation:
+    """The sign of the momentum.
+
+    m <- beta m + (1 - beta) g; w <- w - lr sign(m) (Bernstein et al. 2018, arXiv 1802.04434).
+
+    >>> from lrlab.optimizers.toy import first_update
+    >>> first_update(signum(0.1))
+    [-0.1, -0.1]
+    """
+    return optax.signum(lr, beta=beta)
