@@ -1,0 +1,139 @@
+"""The arrays of a stage: zarr v3 through tensorstore, every chunk with its own checksum."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lrlab.runs.files import RunError, write_text
+
+STEP_METRICS = ("train_", "learning_rate")
+"""Metrics of every update; all others belong to evaluations."""
+
+CHUNK_VALUES = 1 << 19
+"""Values in a chunk, about; a commit rewrites the last one."""
+
+
+def on_steps(name: str) -> bool:
+    """Whether a metric has a row per update."""
+    return name.startswith(STEP_METRICS)
+
+
+def begin(folder: Path) -> None:
+    """An empty zarr group.
+
+    Raises:
+        RunError: the place cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"{folder}: cannot be written ({error.strerror or error})") from error
+    content = {"zarr_format": 3, "node_type": "group", "attributes": {}}
+    write_text(folder / "zarr.json", json.dumps(content))
+
+
+def create(folder: Path, name: str, shape: tuple[int, ...], dtype: Any, dims: list[str]) -> Any:
+    """A new or existing array, nan (0 for whole numbers) where nothing was written.
+
+    Raises:
+        RunError: it exists with another shape, or cannot be written.
+    """
+    import tensorstore
+
+    dtype = np.dtype(dtype)
+    spec = {
+        "driver": "zarr3",
+        "kvstore": {"driver": "file", "path": str(folder / name)},
+        "metadata": {
+            "shape": list(shape),
+            "data_type": dtype.name,
+            "fill_value": "NaN" if dtype.kind == "f" else 0,
+            "dimension_names": dims,
+            "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": chunks(shape)}},
+            "codecs": [
+                {"name": "bytes", "configuration": {"endian": "little"}},
+                {"name": "zstd", "configuration": {"level": 1}},
+                {"name": "crc32c"},
+            ],
+        },
+    }
+    try:
+        return tensorstore.open(spec, create=True, open=True).result()
+    except (ValueError, OSError) as error:
+        raise RunError(f"{folder / name}: cannot be written ({_first(error)})") from None
+
+
+def chunks(shape: tuple[int, ...]) -> list[int]:
+    """Chunk sizes: all lanes of some rows, or some lanes of one row where lanes are very many.
+
+    >>> chunks((2000, 33, 4)), chunks((100, 1024, 1024, 1))
+    ([2000, 33, 4], [1, 512, 1024, 1])
+    """
+    sizes, room = [1] * len(shape), CHUNK_VALUES
+    for axis in reversed(range(len(shape))):
+        sizes[axis] = max(1, min(shape[axis], room))
+        room //= max(1, sizes[axis])
+    return sizes
+
+
+def put(array: Any, start: int, pieces: list[tuple[int, np.ndarray, np.ndarray]]) -> None:
+    """Writes rows into an array [K, axes...]; pieces are (first row, cells int[n], values [k, n]).
+
+    Cells that no piece names keep what they hold.
+    """
+    end = max(first + len(values) for first, _, values in pieces)
+    region = array[start:end]
+    block = np.array(region.read().result())
+    flat = block.reshape(len(block), -1)
+    for first, cells, values in pieces:
+        flat[first - start : first - start + len(values), cells] = values
+    region.write(block).result()
+
+
+def write(folder: Path, name: str, values: np.ndarray, dims: list[str]) -> None:
+    """A whole array at once."""
+    create(folder, name, values.shape, values.dtype, dims).write(values).result()
+
+
+def read(folder: Path, name: str) -> np.ndarray:
+    """A whole array.
+
+    Raises:
+        RunError: absent, or a chunk whose checksum is wrong.
+    """
+    import tensorstore
+
+    spec = {"driver": "zarr3", "kvstore": {"driver": "file", "path": str(folder / name)}}
+    try:
+        return np.asarray(tensorstore.open(spec, open=True).result().read().result())
+    except (ValueError, OSError, RuntimeError) as error:
+        raise RunError(f"{folder / name}: damaged or missing ({_first(error)})") from None
+
+
+def dims(folder: Path, name: str) -> list[str]:
+    """The dimension names of an array."""
+    try:
+        content = json.loads((folder / name / "zarr.json").read_text(encoding="utf-8"))
+        return [str(dim) for dim in content["dimension_names"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{folder / name}/zarr.json: damaged or missing ({error})") from None
+
+
+def names(folder: Path) -> list[str]:
+    """The arrays of a group."""
+    return sorted(path.parent.name for path in folder.glob("*/zarr.json"))
+
+
+def coordinates(folder: Path, axes: Mapping[str, np.ndarray]) -> None:
+    """Writes each axis as an array of its own name."""
+    for name, values in axes.items():
+        write(folder, name, np.asarray(values), [name])
+
+
+def _first(error: Exception) -> str:
+    return str(error).splitlines()[0][:300] if str(error) else type(error).__name__

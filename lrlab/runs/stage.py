@@ -1,0 +1,192 @@
+"""One call of the engine, recorded: rows in zarr, states in a checkpoint, one rename for both."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lrlab.runs import history
+from lrlab.runs.files import RunError, checksums, read_json, write_json
+
+INTERVAL = 3.0
+"""Seconds between commits, at least; a crash loses no more than this and a segment."""
+
+
+class Stage:
+    """A recorder (see `lrlab.types.Recorder`) that writes one stage of a run folder.
+
+    A class because it holds what is under way: rows not yet written and a thread that writes. The
+    folder is always at its last commit: `commit.json` names the checkpoint and is renamed last, and
+    rows after it are written again, with the same bits, when the run goes on.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        steps: int,
+        eval_steps: Sequence[int],
+        axes: Mapping[str, np.ndarray],
+        cells: np.ndarray,
+        interval: float = INTERVAL,
+    ) -> None:
+        self.folder, self.cells, self.interval = folder, np.asarray(cells), interval
+        self.lengths = {True: steps, False: len(eval_steps)}
+        self.axes = {name: np.asarray(values) for name, values in axes.items()}
+        self.shape = tuple(len(values) for values in self.axes.values())
+        self._rows: dict[str, list[tuple[int, np.ndarray, np.ndarray]]] = {}
+        self._arrays: dict[str, Any] = {}
+        self._last = time.monotonic()
+        self._thread: threading.Thread | None = None
+        self._error: BaseException | None = None
+        place = folder / "commit.json"
+        self._commit = read_json(place) if place.exists() else None
+        if self._commit is None:
+            history.begin(folder / "history.zarr")
+            axis = {"step": np.arange(steps), "eval_step": np.asarray(eval_steps, np.int64)}
+            history.coordinates(folder / "history.zarr", {**axis, **self.axes})
+
+    @property
+    def complete(self) -> bool:
+        """Whether this stage was trained to its end."""
+        return bool(self._commit and self._commit.get("complete"))
+
+    def saved(self) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
+        """The arrays and the info of the last commit; None where there is none."""
+        if self._commit is None:
+            return None
+        return load_checkpoint(self.folder, self._commit), dict(self._commit["info"])
+
+    def tables(self) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """What was recorded up to the last commit, by lane: per update [T, N], evaluated [E, N]."""
+        found: dict[bool, dict[str, np.ndarray]] = {True: {}, False: {}}
+        for name in (self._commit or {}).get("metrics", []):
+            values = history.read(self.folder / "history.zarr", name)
+            kind = history.on_steps(name)
+            found[kind][name] = np.array(values.reshape(len(values), -1)[:, self.cells])
+        return found[True], found[False]
+
+    def rows(self, name: str, start: int, lanes: np.ndarray, values: np.ndarray) -> None:
+        self._rows.setdefault(name, []).append((start, self.cells[lanes], np.array(values)))
+
+    def due(self) -> bool:
+        writing = self._thread is not None and self._thread.is_alive()
+        return not writing and time.monotonic() - self._last >= self.interval
+
+    def commit(self, arrays: Mapping[str, np.ndarray], info: Mapping[str, Any]) -> None:
+        self.wait()
+        rows, self._rows = self._rows, {}
+        number = 1 if self._commit is None else int(self._commit["number"]) + 1
+        work = (rows, dict(arrays), dict(info), number)
+        self._last = time.monotonic()
+        self._thread = threading.Thread(target=self._write, args=work, daemon=True)
+        self._thread.start()
+
+    def wait(self) -> None:
+        """Waits for the commit under way.
+
+        Raises:
+            RunError: it could not be written; the commit before it still stands.
+        """
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+        if self._error is not None:
+            error, self._error = self._error, None
+            raise RunError(
+                f"{self.folder}: could not be written ({error}); the run can go on from its last "
+                "commit once that is mended"
+            ) from error
+
+    def finish(self) -> None:
+        """Marks the stage as complete, and stores what became of each lane."""
+        self.wait()
+        assert self._commit is not None
+        arrays = load_checkpoint(self.folder, self._commit)
+        store, lane_dims = self.folder / "history.zarr", list(self.axes)
+        for name, fill in (("outcome", 3), ("diverged_at", -1), ("steps_trained", 0)):
+            self._lane_array(store, name, arrays[name], fill, lane_dims)
+        for name in arrays:
+            if name == "last_loss" or name.startswith("initial_"):
+                self._lane_array(store, name, arrays[name], np.nan, lane_dims)
+        self._commit = {**self._commit, "complete": True}
+        write_json(self.folder / "commit.json", self._commit)
+
+    def _lane_array(self, store: Path, name: str, values: Any, fill: Any, dims: list[str]) -> None:
+        flat = np.full(int(np.prod(self.shape)), fill, np.asarray(values).dtype)
+        flat[self.cells] = values
+        history.write(store, name, flat.reshape(self.shape), dims)
+
+    def _write(self, rows: Any, arrays: Any, info: Any, number: int) -> None:
+        try:
+            store = self.folder / "history.zarr"
+            for name, pieces in rows.items():
+                if name not in self._arrays:
+                    kind = history.on_steps(name)
+                    shape = (self.lengths[kind], *self.shape)
+                    dims = ["step" if kind else "eval_step", *self.axes]
+                    dtype = pieces[0][2].dtype
+                    self._arrays[name] = history.create(store, name, shape, dtype, dims)
+                first = min(start for start, _, _ in pieces)
+                history.put(self._arrays[name], first, pieces)
+            known = set((self._commit or {}).get("metrics", [])) | set(rows)
+            commit = {
+                "number": number,
+                "checkpoint": f"checkpoint/{number:06d}",
+                "info": info,
+                "metrics": sorted(known),
+                "complete": False,
+                "dtypes": {name: np.asarray(value).dtype.name for name, value in arrays.items()},
+            }
+            commit["checksums"] = save_checkpoint(self.folder, commit["checkpoint"], arrays)
+            write_json(self.folder / "commit.json", commit)
+            self._commit = commit
+            self._forget(number - 2)
+        except BaseException as error:  # handed to the thread that trains, at its next visit
+            self._error = error
+
+    def _forget(self, number: int) -> None:
+        for path in (self.folder / "checkpoint").glob("*"):
+            if path.is_dir() and path.name.isdigit() and int(path.name) <= number:
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def save_checkpoint(folder: Path, name: str, arrays: Mapping[str, np.ndarray]) -> dict[str, str]:
+    """Writes an orbax checkpoint of a flat dict; returns its files' checksums.
+
+    Arrays without elements, which orbax would drop, are left out; `load_checkpoint` makes them.
+    """
+    import orbax.checkpoint as orbax
+
+    target = (folder / name).absolute()
+    shutil.rmtree(target, ignore_errors=True)  # left by a crash in the middle of this commit
+    kept = {key: np.asarray(value) for key, value in arrays.items() if np.size(value)}
+    with orbax.PyTreeCheckpointer() as checkpointer:
+        checkpointer.save(target, kept)
+    return checksums(target)
+
+
+def load_checkpoint(folder: Path, commit: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """The arrays of a commit, each with the dtype it had.
+
+    Raises:
+        RunError: a file of the checkpoint is missing, cut or changed.
+    """
+    import orbax.checkpoint as orbax
+
+    target = (folder / str(commit["checkpoint"])).absolute()
+    if checksums(target) != commit["checksums"]:
+        raise RunError(f"{target}: a file of the checkpoint is missing or damaged")
+    with orbax.PyTreeCheckpointer() as checkpointer:
+        restored = checkpointer.restore(target)
+    arrays = {name: np.asarray(value) for name, value in restored.items()}
+    for name, dtype in commit["dtypes"].items():
+        arrays.setdefault(name, np.empty(0, dtype))
+        if arrays[name].dtype.name != dtype:
+            raise RunError(f"{target}: {name} has dtype {arrays[name].dtype}, expected {dtype}")
+    return arrays

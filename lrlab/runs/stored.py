@@ -1,0 +1,173 @@
+"""Reading run folders: arrays by name, one grid for all stages, or an xarray.Dataset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from lrlab.runs import history
+from lrlab.runs.files import RunError, read_json
+from lrlab.runs.folder import read_info
+from lrlab.types import OUTCOMES
+
+
+class StoredStage(NamedTuple):
+    """One stage as recorded. Axes: lr, further lane axes, seed.
+
+    `axes` name -> values; `steps` int[T], `eval_steps` int[E]; `history` [T, axes...] and
+    `evaluated` [E, axes...] by metric; `initial` [axes...]; `outcome` str[axes...];
+    `diverged_at`, `steps_trained` int[axes...]; `last_loss` [axes...].
+    """
+
+    axes: dict[str, np.ndarray]
+    steps: np.ndarray
+    eval_steps: np.ndarray
+    history: dict[str, np.ndarray]
+    evaluated: dict[str, np.ndarray]
+    initial: dict[str, np.ndarray]
+    outcome: np.ndarray
+    diverged_at: np.ndarray
+    steps_trained: np.ndarray
+    last_loss: np.ndarray
+
+
+def stages(path: str | Path) -> list[str]:
+    """The stages of a run that hold anything, in the order they were made."""
+    folder = Path(path)
+    later = sorted(
+        (p.parent.name for p in folder.glob("stages/*/commit.json")),
+        key=lambda name: (len(name), name),
+    )
+    return ([""] if (folder / "commit.json").exists() else []) + later
+
+
+def read_stage(path: str | Path, name: str = "") -> StoredStage:
+    """One stage of a run folder, up to its last commit.
+
+    Raises:
+        RunError: nothing recorded, or something damaged; names the file.
+    """
+    folder = Path(path) / "stages" / name if name else Path(path)
+    if not (folder / "commit.json").exists():
+        raise RunError(f"{folder}: nothing is recorded here yet")
+    commit = read_json(folder / "commit.json")
+    store = folder / "history.zarr"
+    present = history.names(store)
+    metrics = [metric for metric in commit["metrics"] if metric in present]
+    if missing := sorted(set(commit["metrics"]) - set(present)):
+        raise RunError(f"{store}: missing arrays: {', '.join(missing)}")
+    steps, eval_steps = (history.read(store, axis) for axis in ("step", "eval_step"))
+    dims = history.dims(store, metrics[0])[1:] if metrics else []
+    axes = {dim: history.read(store, dim) for dim in dims}
+    shape = tuple(len(values) for values in axes.values())
+    tables = {metric: history.read(store, metric) for metric in metrics}
+    blank: dict[str, Any] = {
+        "outcome": np.full(shape, 3, np.int8),
+        "diverged_at": np.full(shape, -1),
+        "steps_trained": np.zeros(shape, np.int64),
+        "last_loss": np.full(shape, np.nan),
+    }
+    lanes = {
+        name: history.read(store, name) if commit.get("complete") and name in present else value
+        for name, value in blank.items()
+    }
+    initial = {
+        name.removeprefix("initial_"): history.read(store, name)
+        for name in present
+        if name.startswith("initial_") and commit.get("complete")
+    }
+    return StoredStage(
+        axes=axes,
+        steps=steps,
+        eval_steps=eval_steps,
+        history={m: values for m, values in tables.items() if history.on_steps(m)},
+        evaluated={m: values for m, values in tables.items() if not history.on_steps(m)},
+        initial=initial,
+        outcome=np.asarray(OUTCOMES)[lanes["outcome"]],
+        diverged_at=lanes["diverged_at"],
+        steps_trained=lanes["steps_trained"],
+        last_loss=lanes["last_loss"],
+    )
+
+
+def open_run(path: str | Path) -> tuple[dict[str, Any], StoredStage]:
+    """`run.json` and all stages of a run on one grid: a search's later rates and seeds included.
+
+    Cells that no stage trained are "not_run"; where two stages trained a cell, the longer counts.
+
+    Raises:
+        RunError: no run folder, nothing recorded, or something damaged.
+    """
+    info = read_info(Path(path))
+    parts = [read_stage(path, name) for name in stages(path)]
+    if not parts:
+        raise RunError(f"{path}: nothing is recorded here yet")
+    return info, parts[0] if len(parts) == 1 else _merged(parts)
+
+
+def _merged(parts: list[StoredStage]) -> StoredStage:
+    axes = {
+        name: np.unique(np.concatenate([part.axes[name] for part in parts]))
+        for name in parts[0].axes
+    }
+    shape = tuple(len(values) for values in axes.values())
+    first = parts[0]
+
+    def blank(template: np.ndarray, lead: int, fill: Any) -> np.ndarray:
+        return np.full((*template.shape[:lead], *shape), fill, template.dtype)
+
+    history = {name: blank(values, 1, np.nan) for name, values in first.history.items()}
+    evaluated = {name: blank(values, 1, np.nan) for name, values in first.evaluated.items()}
+    initial = {name: blank(values, 0, np.nan) for name, values in first.initial.items()}
+    merged = first._replace(
+        axes=axes,
+        history=history,
+        evaluated=evaluated,
+        initial=initial,
+        outcome=np.full(shape, "not_run", first.outcome.dtype),
+        diverged_at=blank(first.diverged_at, 0, -1),
+        steps_trained=blank(first.steps_trained, 0, 0),
+        last_loss=blank(first.last_loss, 0, np.nan),
+    )
+    for part in parts:
+        places = np.ix_(*(np.searchsorted(axes[name], part.axes[name]) for name in axes))
+        take = part.steps_trained > merged.steps_trained[places]
+        for name in ("outcome", "diverged_at", "steps_trained", "last_loss"):
+            whole = getattr(merged, name)
+            whole[places] = np.where(take, getattr(part, name), whole[places])
+        for ours, theirs in ((merged.history, part.history), (merged.evaluated, part.evaluated)):
+            for name, values in theirs.items():
+                for row, whole in zip(values, ours[name], strict=True):
+                    whole[places] = np.where(take, row, whole[places])
+        for name, values in part.initial.items():
+            whole = merged.initial[name]
+            whole[places] = np.where(take, values, whole[places])
+    return merged
+
+
+def dataset(path: str | Path) -> Any:
+    """A run as an `xarray.Dataset` with dims step, eval_step, lr, further axes, seed.
+
+    Raises:
+        RunError: see `open_run`.
+        ImportError: xarray is not installed.
+    """
+    try:
+        import xarray
+    except ImportError as error:
+        raise ImportError("this needs xarray: pip install xarray") from error
+    info, stage = open_run(path)
+    lanes = tuple(stage.axes)
+    variables: dict[str, Any] = {
+        **{name: (("step", *lanes), values) for name, values in stage.history.items()},
+        **{name: (("eval_step", *lanes), values) for name, values in stage.evaluated.items()},
+        **{f"initial_{name}": (lanes, values) for name, values in stage.initial.items()},
+        **{
+            name: (lanes, getattr(stage, name))
+            for name in ("outcome", "diverged_at", "steps_trained", "last_loss")
+        },
+    }
+    coordinates = {"step": stage.steps, "eval_step": stage.eval_steps, **stage.axes}
+    return xarray.Dataset(variables, coordinates, {"name": str(info.get("name", ""))})
