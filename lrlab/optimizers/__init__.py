@@ -59,13 +59,56 @@ NAMES: dict[str, str] = {
     "lbfgs": "lrlab.optimizers.matrix:lbfgs",
     "lookahead": "lrlab.optimizers.wrappers:lookahead",
     "sam": "lrlab.optimizers.wrappers:sam",
+    "dadapt_sgd": "lrlab.optimizers.dadaptation:dadapt_sgd",
+    "dadapt_adam": "lrlab.optimizers.dadaptation:dadapt_adam",
+    "dadapt_lion": "lrlab.optimizers.dadaptation:dadapt_lion",
+    "prodigy": "lrlab.optimizers.prodigy:prodigy",
+    "dog": "lrlab.optimizers.dog:dog",
+    "l_dog": "lrlab.optimizers.dog:l_dog",
+    "dowg": "lrlab.optimizers.dog:dowg",
+    "cocob": "lrlab.optimizers.cocob:cocob",
+    "mechanic": "lrlab.optimizers.mechanic:mechanic",
+    "momo": "lrlab.optimizers.momo:momo",
+    "momo_adam": "lrlab.optimizers.momo:momo_adam",
+    "schedule_free_sgd": "lrlab.optimizers.schedule_free:schedule_free_sgd",
+    "schedule_free_adamw": "lrlab.optimizers.schedule_free:schedule_free_adamw",
+    "schedule_free_radam": "lrlab.optimizers.schedule_free:schedule_free_radam",
+    "adagrad_norm": "lrlab.optimizers.adagrad_norm:adagrad_norm",
 }
 """Name -> "module:function"; the function takes `lr` and keyword-only hyper-parameters."""
 
-LR_FREE: tuple[str, ...] = ("lbfgs",)
-"""Methods that set the step size themselves: `lr` multiplies it and is 1 by default."""
+LR_FREE: tuple[str, ...] = (
+    "dadapt_sgd",
+    "dadapt_adam",
+    "dadapt_lion",
+    "prodigy",
+    "dog",
+    "l_dog",
+    "dowg",
+    "cocob",
+    "mechanic",
+    "momo",
+    "momo_adam",
+    "schedule_free_sgd",
+    "schedule_free_adamw",
+    "schedule_free_radam",
+    "adagrad_norm",
+)
+"""Methods that need no tuned learning rate, or claim so: their `lr` has a default."""
 
-COUPLED: tuple[str, ...] = ("lars", "novograd", "lbfgs")
+COUPLED: tuple[str, ...] = (
+    "lars",
+    "novograd",
+    "lbfgs",
+    "dadapt_sgd",
+    "dog",
+    "l_dog",
+    "dowg",
+    "cocob",
+    "mechanic",
+    "schedule_free_sgd",
+    "adagrad_norm",
+)
 """Optimizers whose weight decay goes into the gradient unless `decoupled = True` is asked for."""
 
 OPTIONS: dict[str, Any] = {
@@ -90,7 +133,7 @@ def make(name: str, lr: Any = None, **hyper: Any) -> Any:
     Args:
         name: a key of `NAMES`.
         lr: the learning rate: a float, a traced scalar, or a function `step -> learning rate` (one
-            of `lrlab.schedules` or of Optax). May be left out for the names in `LR_FREE` (1).
+            of `lrlab.schedules` or of Optax). May be left out for the names in `LR_FREE`.
         hyper: hyper-parameters and options, see `hyperparameters(name)`; floats may be traced.
 
     Raises:
@@ -105,11 +148,11 @@ def make(name: str, lr: Any = None, **hyper: Any) -> Any:
     from lrlab.optimizers.options import build, scheduled
 
     values = _checked(name, hyper)
-    if lr is None:
-        if name not in LR_FREE:
-            raise ValueError(f"optimizer {name!r} needs a learning rate: make({name!r}, lr=...)")
-        lr = 1.0
     function = _function(name)
+    if lr is None:
+        if not function.__defaults__:
+            raise ValueError(f"optimizer {name!r} needs a learning rate: make({name!r}, lr=...)")
+        lr = function.__defaults__[0]
     if callable(lr):
         return scheduled(lambda rate: build(function, rate, values), lr)
     return build(function, lr, values)

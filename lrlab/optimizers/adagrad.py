@@ -94,8 +94,8 @@ def rprop(
     """Rprop: each parameter's step grows while its gradient keeps its sign; for full batches.
 
     d <- d eta_plus where g g_before > 0, d eta_minus where below 0, first d = lr;
-    w <- w - d sign(g), one gradient late, as in Optax (Riedmiller and Braun 1993, ICNN). `lr` is the first step, in the parameters' unit: only the
-    value at step 0 counts.
+    w <- w - d sign(g), one gradient late as in Optax (Riedmiller and Braun 1993, ICNN). `lr` is the
+    first step, in the parameters' unit: only its value at step 0 counts.
 
     >>> from lrlab.optimizers.toy import first_update
     >>> first_update(rprop(0.1))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import jax
 import optax
 
 
@@ -59,7 +58,7 @@ def noisy_sgd(
     >>> first_update(noisy_sgd(0.1, eta=0.0))
     [-0.1, -1.0]
     """
-    return optax.noisy_sgd(lr, eta=eta, gamma=gamma, key=jax.random.PRNGKey(seed))
+    return optax.noisy_sgd(lr, eta=eta, gamma=gamma, key=seed)
 
 
 def optimistic_gradient_descent(

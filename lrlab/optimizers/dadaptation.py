@@ -1,0 +1,164 @@
+"""D-Adaptation: step sizes from a lower bound d on the distance to the solution.
+
+`lr` multiplies d (no unit; 1 is the published method, a schedule of it is meant to decay to 0); d
+has the parameters' unit. The step size recorded is the one that multiplies the direction.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from lrlab.optimizers.states import float_dtype, recorded
+from lrlab.types import Array, Params
+
+
+def dadapt_adam(
+    lr: Any = 1.0,
+    *,
+    b1: float = 0.9,
+    b2: float = 0.999,
+    eps: float = 1e-8,
+    estim_lr0: float = 1e-6,
+    weight_decay: float = 0.0,
+) -> optax.GradientTransformation:
+    """D-Adaptation for Adam: d instead of a learning rate.
+
+    d <- max(d, r / ((1 - sqrt(b2)) |s|_1)), s the weighted sum of gradients, r that of
+    lr d <g, s / (sqrt(v) + eps)>; w <- w - lr d Adam(g) (Defazio and Mishchenko 2023, arXiv
+    2301.07733). Optax corrects Adam's bias; the authors' package does so on request.
+
+    >>> from lrlab.optimizers.toy import first_update
+    >>> first_update(dadapt_adam(estim_lr0=0.1))
+    [-0.1, -0.1]
+    """
+    inner = optax.contrib.dadapt_adamw(lr, (b1, b2), eps, estim_lr0, weight_decay)
+    return recorded(inner, lambda state: lr * state.estim_lr)
+
+
+class DAdaptSGDState(NamedTuple):
+    """d, the first gradient's norm, <lr g, s> summed, s, the starting point; scalars but the last."""
+
+    estim_lr: Array
+    first_norm: Array
+    numerator: Array
+    grad_sum: Params
+    start: Params
+    count: Array
+
+
+def dadapt_sgd(
+    lr: Any = 1.0,
+    *,
+    momentum: float = 0.0,
+    estim_lr0: float = 1e-6,
+    growth_rate: float | None = None,
+) -> optax.GradientTransformation:
+    """D-Adaptation for SGD: step sizes d over the first gradient's norm.
+
+    With a = lr d / |g_0|: s <- s + a g; d <- max(d, 2 sum a <g, s_before> / |s|), at most
+    growth_rate d; z = w_0 - s; w <- momentum w + (1 - momentum) z (Defazio and Mishchenko 2023,
+    arXiv 2301.07733, in the authors' version 3).
+
+    >>> from lrlab.optimizers.toy import first_update
+    >>> first_update(dadapt_sgd(estim_lr0=0.1))
+    [-0.01, -0.0995]
+    """
+
+    def init(params: Params) -> DAdaptSGDState:
+        zero = jnp.zeros((), float_dtype(params))
+        return DAdaptSGDState(
+            estim_lr=zero + estim_lr0,
+            first_norm=zero,
+            numerator=zero,
+            grad_sum=optax.tree.zeros_like(params),
+            start=jax.tree.map(jnp.array, params),
+            count=jnp.zeros((), jnp.int32),
+        )
+
+    def update(
+        grads: Params, state: DAdaptSGDState, params: Params
+    ) -> tuple[Params, DAdaptSGDState]:
+        first_norm = jnp.where(state.count == 0, optax.tree.norm(grads), state.first_norm)
+        step = state.estim_lr * lr / jnp.where(first_norm > 0, first_norm, 1)
+        numerator = state.numerator + step * optax.tree.vdot(grads, state.grad_sum)
+        grad_sum = jax.tree.map(lambda s, g: s + (step * g).astype(s.dtype), state.grad_sum, grads)
+        norm = optax.tree.norm(grad_sum)
+        estimate = 2 * numerator / jnp.where(norm > 0, norm, 1)
+        if growth_rate is not None:
+            estimate = jnp.minimum(estimate, state.estim_lr * growth_rate)
+        estim_lr = jnp.maximum(state.estim_lr, estimate)
+        updates = jax.tree.map(
+            lambda p, p0, s: (1 - momentum) * (p0 - s - p), params, state.start, grad_sum
+        )
+        new = DAdaptSGDState(
+            estim_lr.astype(state.estim_lr.dtype),
+            first_norm,
+            numerator.astype(state.numerator.dtype),
+            grad_sum,
+            state.start,
+            optax.safe_increment(state.count),
+        )
+        return updates, new
+
+    def step_size(state: DAdaptSGDState) -> Array:
+        return lr * state.estim_lr / jnp.where(state.first_norm > 0, state.first_norm, 1)
+
+    return recorded(optax.GradientTransformation(init, update), step_size)
+
+
+class DAdaptLionState(NamedTuple):
+    """d, the momentum and the weighted sum of updates."""
+
+    estim_lr: Array
+    exp_avg: Params
+    update_sum: Params
+
+
+def dadapt_lion(
+    lr: Any = 1.0,
+    *,
+    b1: float = 0.9,
+    b2: float = 0.99,
+    estim_lr0: float = 1e-6,
+    weight_decay: float = 0.0,
+) -> optax.GradientTransformation:
+    """D-Adaptation for Lion, as the authors' package has it.
+
+    With a = lr d, q = sqrt(b2): u = sign(b1 m + (1 - b1) g); w <- (1 - a weight_decay) w - a u;
+    m <- b2 m + (1 - b2) a g; d <- max(d, a <u, s> / |s'|_1), s' = q s + (1 - q) a u (the package
+    `dadaptation` 3 of Defazio and Mishchenko 2023, arXiv 2301.07733; Lion: Chen et al. 2023, arXiv
+    2302.06675). The package keeps no memory of the numerator, and neither does this.
+
+    >>> from lrlab.optimizers.toy import first_update
+    >>> first_update(dadapt_lion(estim_lr0=0.1))
+    [-0.1, -0.1]
+    """
+    root = b2**0.5
+
+    def init(params: Params) -> DAdaptLionState:
+        zeros = optax.tree.zeros_like(params)
+        return DAdaptLionState(jnp.zeros((), float_dtype(params)) + estim_lr0, zeros, zeros)
+
+    def update(
+        grads: Params, state: DAdaptLionState, params: Params
+    ) -> tuple[Params, DAdaptLionState]:
+        step = state.estim_lr * lr
+        signs = jax.tree.map(lambda m, g: jnp.sign(b1 * m + (1 - b1) * g), state.exp_avg, grads)
+        exp_avg = jax.tree.map(
+            lambda m, g: (b2 * m + (1 - b2) * step * g).astype(m.dtype), state.exp_avg, grads
+        )
+        numerator = step * optax.tree.vdot(signs, state.update_sum)
+        update_sum = jax.tree.map(
+            lambda s, u: (root * s + (1 - root) * step * u).astype(s.dtype), state.update_sum, signs
+        )
+        size = optax.tree.sum(jax.tree.map(lambda s: jnp.sum(jnp.abs(s)), update_sum))
+        estimate = jnp.where(size > 0, numerator / jnp.where(size > 0, size, 1), 0)
+        estim_lr = jnp.maximum(state.estim_lr, estimate).astype(state.estim_lr.dtype)
+        updates = jax.tree.map(lambda u, p: -step * (u + weight_decay * p), signs, params)
+        return updates, DAdaptLionState(estim_lr, exp_avg, update_sum)
+
+    return recorded(optax.GradientTransformation(init, update), lambda state: lr * state.estim_lr)

@@ -1,0 +1,56 @@
+"""MoMo: momentum with a model-based cap on the step size. Needs the loss (`value`)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import optax
+
+from lrlab.optimizers.states import recorded
+
+
+def momo(
+    lr: Any = 1.0,
+    *,
+    beta: float = 0.9,
+    lower_bound: float = 0.0,
+    weight_decay: float = 0.0,
+    adapt_lower_bound: bool = False,
+) -> optax.GradientTransformation:
+    """MoMo: momentum SGD whose step is the smaller of `lr` and the model's Polyak step.
+
+    With f, m and c the averages of the loss, of g and of <g, w>: w <- w - min(lr, max(f -
+    lower_bound - c + <m, w>, 0) / |m|^2) m (Schaipp et al. 2024, arXiv 2305.07583). `lower_bound`
+    is a loss below all losses; `lr`, a cap, in the parameters' unit over the gradient's. The step
+    size recorded is the norm of the update over that of the gradient.
+
+    >>> from lrlab.optimizers.toy import first_update
+    >>> first_update(momo())
+    [-0.0545, -0.5446]
+    """
+    return recorded(optax.contrib.momo(lr, beta, lower_bound, weight_decay, adapt_lower_bound))
+
+
+def momo_adam(
+    lr: Any = 0.01,
+    *,
+    b1: float = 0.9,
+    b2: float = 0.999,
+    eps: float = 1e-8,
+    lower_bound: float = 0.0,
+    weight_decay: float = 0.0,
+    adapt_lower_bound: bool = False,
+) -> optax.GradientTransformation:
+    """MoMo-Adam: Adam whose step is the smaller of `lr` and the model's Polyak step.
+
+    MoMo's formula with |m|^2 in the metric D = eps + sqrt(v^), and w <- w - tau m / D,
+    tau = min(lr / (1 - b1^t), ...) (Schaipp et al. 2024, arXiv 2305.07583). `lr`, a cap, is in the
+    parameters' unit. The step size recorded is the norm of the update over that of the gradient.
+
+    >>> from lrlab.optimizers.toy import first_update
+    >>> first_update(momo_adam())
+    [-0.01, -0.01]
+    """
+    return recorded(
+        optax.contrib.momo_adam(lr, b1, b2, eps, lower_bound, weight_decay, adapt_lower_bound)
+    )
