@@ -74,6 +74,19 @@ NAMES: dict[str, str] = {
     "schedule_free_adamw": "lrlab.optimizers.schedule_free:schedule_free_adamw",
     "schedule_free_radam": "lrlab.optimizers.schedule_free:schedule_free_radam",
     "adagrad_norm": "lrlab.optimizers.adagrad_norm:adagrad_norm",
+    "reduce_on_plateau": "lrlab.optimizers.plateau:reduce_on_plateau",
+    "polyak": "lrlab.optimizers.polyak:polyak",
+    "sps": "lrlab.optimizers.polyak:sps",
+    "armijo": "lrlab.optimizers.linesearch:armijo",
+    "stochastic_line_search": "lrlab.optimizers.linesearch:stochastic_line_search",
+    "zoom_line_search": "lrlab.optimizers.linesearch:zoom_line_search",
+    "exact_line_search": "lrlab.optimizers.linesearch:exact_line_search",
+    "bb1": "lrlab.optimizers.barzilai_borwein:bb1",
+    "bb2": "lrlab.optimizers.barzilai_borwein:bb2",
+    "hypergradient_sgd": "lrlab.optimizers.hypergradient:hypergradient_sgd",
+    "hypergradient_nesterov": "lrlab.optimizers.hypergradient:hypergradient_nesterov",
+    "hypergradient_adam": "lrlab.optimizers.hypergradient:hypergradient_adam",
+    "greedy": "lrlab.optimizers.greedy:greedy",
 }
 """Name -> "module:function"; the function takes `lr` and keyword-only hyper-parameters."""
 
@@ -96,6 +109,34 @@ LR_FREE: tuple[str, ...] = (
 )
 """Methods that need no tuned learning rate, or claim so: their `lr` has a default."""
 
+CONTROLLERS: tuple[str, ...] = (
+    "reduce_on_plateau",
+    "polyak",
+    "sps",
+    "armijo",
+    "stochastic_line_search",
+    "zoom_line_search",
+    "exact_line_search",
+    "bb1",
+    "bb2",
+    "hypergradient_sgd",
+    "hypergradient_nesterov",
+    "hypergradient_adam",
+    "greedy",
+)
+"""Adaptive controllers: step sizes from losses, gradients or function values as they come."""
+
+ONE_BATCH: tuple[str, ...] = (
+    "lbfgs",
+    "sam",
+    "sophia",
+    "armijo",
+    "stochastic_line_search",
+    "zoom_line_search",
+    "exact_line_search",
+)
+"""Methods that call the loss of the step's batch again: gradients cannot be accumulated."""
+
 COUPLED: tuple[str, ...] = (
     "lars",
     "novograd",
@@ -108,6 +149,14 @@ COUPLED: tuple[str, ...] = (
     "mechanic",
     "schedule_free_sgd",
     "adagrad_norm",
+    "polyak",
+    "sps",
+    "armijo",
+    "stochastic_line_search",
+    "zoom_line_search",
+    "exact_line_search",
+    "bb1",
+    "bb2",
 )
 """Optimizers whose weight decay goes into the gradient unless `decoupled = True` is asked for."""
 
@@ -248,6 +297,11 @@ def _checked(name: str, hyper: Mapping[str, Any]) -> dict[str, Any]:
                 f"optimizer {name!r}: {key!r} shapes the compiled program and cannot be a lane "
                 f"axis; compare its values as groups"
             )
+    if name in ONE_BATCH and hyper.get("accumulate", 1) != 1:
+        raise ValueError(
+            f"optimizer {name!r} calls the loss of one batch and cannot accumulate gradients over "
+            "several; use a larger batch"
+        )
     return {**known, **hyper}
 
 

@@ -40,7 +40,7 @@ def dadapt_adam(
 
 
 class DAdaptSGDState(NamedTuple):
-    """d, the first gradient's norm, <lr g, s> summed, s, the starting point; scalars but the last."""
+    """Scalars d, the first gradient's norm, summed <a g, s>; s and the starting point; updates."""
 
     estim_lr: Array
     first_norm: Array
@@ -111,9 +111,10 @@ def dadapt_sgd(
 
 
 class DAdaptLionState(NamedTuple):
-    """d, the momentum and the weighted sum of updates."""
+    """Scalars d and n; the momentum m and the weighted sum s of updates."""
 
     estim_lr: Array
+    numerator: Array
     exp_avg: Params
     update_sum: Params
 
@@ -128,10 +129,10 @@ def dadapt_lion(
 ) -> optax.GradientTransformation:
     """D-Adaptation for Lion, as the authors' package has it.
 
-    With a = lr d, q = sqrt(b2): u = sign(b1 m + (1 - b1) g); w <- (1 - a weight_decay) w - a u;
-    m <- b2 m + (1 - b2) a g; d <- max(d, a <u, s> / |s'|_1), s' = q s + (1 - q) a u (the package
-    `dadaptation` 3 of Defazio and Mishchenko 2023, arXiv 2301.07733; Lion: Chen et al. 2023, arXiv
-    2302.06675). The package keeps no memory of the numerator, and neither does this.
+    With a = lr d, q = sqrt(b2): u = sign(b1 m + (1 - b1) g); w <- (1 - a weight_decay) w - a u; m
+    <- b2 m + (1 - b2) a g; n <- q n + (1 - q) a <u, s>, s <- q s + (1 - q) a u; d <- max(d, n / ((1
+    - q) |s|_1)) (package `dadaptation` 3.2 of Defazio and Mishchenko 2023, arXiv 2301.07733; Lion:
+    Chen et al. 2023, arXiv 2302.06675).
 
     >>> from lrlab.optimizers.toy import first_update
     >>> first_update(dadapt_lion(estim_lr0=0.1))
@@ -141,7 +142,8 @@ def dadapt_lion(
 
     def init(params: Params) -> DAdaptLionState:
         zeros = optax.tree.zeros_like(params)
-        return DAdaptLionState(jnp.zeros((), float_dtype(params)) + estim_lr0, zeros, zeros)
+        zero = jnp.zeros((), float_dtype(params))
+        return DAdaptLionState(zero + estim_lr0, zero, zeros, zeros)
 
     def update(
         grads: Params, state: DAdaptLionState, params: Params
@@ -151,14 +153,15 @@ def dadapt_lion(
         exp_avg = jax.tree.map(
             lambda m, g: (b2 * m + (1 - b2) * step * g).astype(m.dtype), state.exp_avg, grads
         )
-        numerator = step * optax.tree.vdot(signs, state.update_sum)
+        product = step * optax.tree.vdot(signs, state.update_sum)
+        numerator = root * state.numerator + (1 - root) * product
         update_sum = jax.tree.map(
             lambda s, u: (root * s + (1 - root) * step * u).astype(s.dtype), state.update_sum, signs
         )
         size = optax.tree.sum(jax.tree.map(lambda s: jnp.sum(jnp.abs(s)), update_sum))
-        estimate = jnp.where(size > 0, numerator / jnp.where(size > 0, size, 1), 0)
+        estimate = numerator / ((1 - root) * jnp.where(size > 0, size, 1))
         estim_lr = jnp.maximum(state.estim_lr, estimate).astype(state.estim_lr.dtype)
         updates = jax.tree.map(lambda u, p: -step * (u + weight_decay * p), signs, params)
-        return updates, DAdaptLionState(estim_lr, exp_avg, update_sum)
+        return updates, DAdaptLionState(estim_lr, numerator, exp_avg, update_sum)
 
     return recorded(optax.GradientTransformation(init, update), lambda state: lr * state.estim_lr)

@@ -1,4 +1,4 @@
-"""Distance over gradients: step sizes from the distance traveled. `lr` multiplies them (no unit)."""
+"""Distance over gradients: steps from the distance traveled. `lr` multiplies them (no unit)."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def l_dog(
 def scale_by_distance(
     lr: Any, init_step: Any, eps: Any, layerwise: bool
 ) -> optax.GradientTransformation:
-    """The update of DoG (`layerwise` false) or L-DoG; signs are those of an update, not a gradient."""
+    """The update of DoG (`layerwise` false) or L-DoG, with the sign of an update."""
 
     def norms(tree: Params) -> PyTree:
         leaves = jax.tree.map(lambda leaf: jnp.sqrt(jnp.sum(jnp.square(leaf))), tree)

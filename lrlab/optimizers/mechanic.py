@@ -23,10 +23,10 @@ def mechanic(
     """Mechanic: learns the scale s of `base`'s updates by online convex optimization.
 
     w = w_0 + s D, D the sum of the updates of `base` (run with the learning rate `lr`); for each
-    beta: h = <g + s_decay s |g| w / |w|, D>, m = max(beta m, |h|), v <- beta^2 v + h^2,
-    r <- beta r + h s, s = (s_init m / n + max(r, 0)) / sqrt(v), summed over the n betas (Cutkosky
-    et al. 2023, arXiv 2306.00144). `lr` carries the schedule, 1 at its peak. The step size recorded
-    is lr s; s has no unit.
+    beta: h = <g + s_decay s |g| w / |w|, D>, m = max(beta m, |h|), v <- beta^2 v + h^2, r <- beta r
+    + h s, s = (s_init m / n + max(r, 0)) / sqrt(v), summed over the n betas (Cutkosky et al. 2023,
+    arXiv 2306.00144). As in Optax every s starts at s_init, where the authors' package starts at 0.
+    `lr` carries the schedule, 1 at its peak. The step size recorded is lr s; s has no unit.
 
     >>> from lrlab.optimizers.toy import first_update
     >>> first_update(mechanic(base="sgd", s_init=0.1))

@@ -1,0 +1,101 @@
+"""Reduce on plateau: a smaller learning rate once the loss has stopped falling."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from lrlab.optimizers.states import recorded
+from lrlab.optimizers.wrappers import base_optimizer
+from lrlab.types import Array, Params
+
+TIMINGS = ("torch", "optax")
+
+
+class PlateauState(NamedTuple):
+    """Scalars: the factor of the learning rate, the best mean loss, values without improvement
+    (int32), cooldown left (int32), the running mean and its number of values (int32).
+    """
+
+    scale: Array
+    best: Array
+    bad: Array
+    cooldown: Array
+    mean: Array
+    count: Array
+
+
+def reduce_on_plateau(
+    lr: Any,
+    *,
+    base: str = "momentum",
+    factor: float = 0.1,
+    patience: int = 10,
+    rtol: float = 1e-4,
+    cooldown: int = 0,
+    accumulation_size: int = 1,
+    min_scale: float = 0.0,
+    timing: str = "torch",
+) -> optax.GradientTransformation:
+    """Multiplies the learning rate by `factor` when the loss has not improved for `patience`
+    values.
+
+    A value is the mean of `accumulation_size` minibatch losses; it improves where v < (1 - rtol)
+    best. `timing` "torch": a cut at the (patience + 1)-th value without improvement, and none of
+    the `cooldown` values after a cut count (`ReduceLROnPlateau` of PyTorch 2); "optax": at the
+    patience-th (`optax.contrib.reduce_on_plateau`, 0.2.8). No paper: Caffe's and Keras's practice
+    (Bottou 2012, "Stochastic gradient descent tricks"). `lr` as for `base`; lengths are in values.
+    The step size recorded is lr times the product of the cuts. Needs the loss (`value`).
+
+    >>> from lrlab.optimizers.toy import first_update
+    >>> first_update(reduce_on_plateau(0.1, base="sgd"))
+    [-0.1, -1.0]
+    """
+    if timing not in TIMINGS:
+        raise ValueError(f"reduce_on_plateau: timing must be torch or optax, got {timing!r}")
+    if timing == "optax":
+        scale = optax.contrib.reduce_on_plateau(
+            factor, patience, rtol, 0.0, cooldown, accumulation_size, min_scale
+        )
+    else:
+        scale = torch_plateau(factor, patience, rtol, cooldown, accumulation_size, min_scale)
+    inner = optax.chain(base_optimizer(base, lr), scale)
+    return recorded(inner, lambda state: lr * state[1].scale)
+
+
+def torch_plateau(
+    factor: Any, patience: Any, rtol: Any, cooldown: Any, accumulation_size: Any, min_scale: Any
+) -> optax.GradientTransformationExtraArgs:
+    """Scales updates with the timing of PyTorch's scheduler; `value` is the loss."""
+
+    def init(params: Params) -> PlateauState:
+        dtype = optax.tree.dtype(params, "lowest")
+        zero, none = jnp.zeros((), dtype), jnp.zeros((), jnp.int32)
+        return PlateauState(zero + 1, zero + jnp.inf, none, none, zero, none)
+
+    def update(
+        updates: Params, state: PlateauState, params: Any = None, *, value: Any, **extra: Any
+    ) -> tuple[Params, PlateauState]:
+        count = state.count + 1
+        mean = state.mean + (jnp.asarray(value, state.mean.dtype) - state.mean) / count
+        seen = count >= accumulation_size
+        better = mean < (1 - rtol) * state.best
+        bad = jnp.where(better | (state.cooldown > 0), 0, state.bad + 1)
+        cut = bad > patience
+        scale = jnp.where(cut, jnp.maximum(state.scale * factor, min_scale), state.scale)
+        looked = PlateauState(
+            scale=scale.astype(state.scale.dtype),
+            best=jnp.where(better, mean, state.best),
+            bad=jnp.where(cut, 0, bad),
+            cooldown=jnp.where(cut, cooldown, jnp.maximum(state.cooldown - 1, 0)).astype(jnp.int32),
+            mean=jnp.zeros_like(mean),
+            count=jnp.zeros_like(count),
+        )
+        waiting = state._replace(mean=mean, count=count)
+        new = jax.tree.map(lambda a, b: jnp.where(seen, a, b), looked, waiting)
+        return jax.tree.map(lambda u: (new.scale * u).astype(u.dtype), updates), new
+
+    return optax.GradientTransformationExtraArgs(init, update)
