@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from lrlab.optimizers.states import float_dtype
+from lrlab.optimizers.states import float_dtype, without_extra_args
 from lrlab.types import Array, Params
 
 
@@ -42,4 +42,4 @@ def adagrad_norm(lr: Any = 1.0, *, b0: float = 0.01) -> optax.GradientTransforma
         step = step.astype(sum_sq.dtype)
         return jax.tree.map(lambda g: -step * g, grads), AdagradNormState(sum_sq, step)
 
-    return optax.GradientTransformation(init, update)
+    return without_extra_args(init, update)

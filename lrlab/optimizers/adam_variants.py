@@ -7,6 +7,8 @@ from typing import Any
 import jax
 import optax
 
+from lrlab.optimizers.states import with_extra_args
+
 
 def acprop(
     lr: Any,
@@ -202,4 +204,4 @@ def sophia(
     def update(grads: Any, state: Any, params: Any = None, *, value_fn: Any, **extra: Any) -> Any:
         return inner.update(grads, state, params, obj_fn=value_fn)
 
-    return optax.GradientTransformationExtraArgs(inner.init, update)
+    return with_extra_args(inner.init, update)

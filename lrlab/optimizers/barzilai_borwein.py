@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from lrlab.optimizers.states import float_dtype
+from lrlab.optimizers.states import float_dtype, without_extra_args
 from lrlab.types import Array, Params
 
 
@@ -57,13 +57,13 @@ def _two_point(lr: Any, short: bool) -> optax.GradientTransformation:
 
     def update(grads: Params, state: TwoPointState, params: Params) -> tuple[Params, TwoPointState]:
         s, y = optax.tree.sub(params, state.params), optax.tree.sub(grads, state.grads)
-        product = optax.tree.vdot(s, y)
+        product = jnp.asarray(optax.tree.vdot(s, y))
         above = product if short else optax.tree.norm(s, squared=True)
-        below = optax.tree.norm(y, squared=True) if short else product
+        below = jnp.square(optax.tree.norm(y)) if short else product
         found = above / jnp.where(below > 0, below, 1)
         step = jnp.where((product > 0) & (below > 0), found, state.effective_lr)
         step = jnp.where(state.count == 0, lr, step).astype(state.effective_lr.dtype)
         updates = jax.tree.map(lambda g: (-step * g).astype(g.dtype), grads)
         return updates, TwoPointState(params, grads, step, optax.safe_increment(state.count))
 
-    return optax.GradientTransformation(init, update)
+    return without_extra_args(init, update)

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from lrlab.optimizers.states import float_dtype, recorded
+from lrlab.optimizers.states import float_dtype, recorded, without_extra_args
 from lrlab.types import Array, Params
 
 
@@ -107,7 +107,7 @@ def dadapt_sgd(
     def step_size(state: DAdaptSGDState) -> Array:
         return lr * state.estim_lr / jnp.where(state.first_norm > 0, state.first_norm, 1)
 
-    return recorded(optax.GradientTransformation(init, update), step_size)
+    return recorded(without_extra_args(init, update), step_size)
 
 
 class DAdaptLionState(NamedTuple):
@@ -158,10 +158,10 @@ def dadapt_lion(
         update_sum = jax.tree.map(
             lambda s, u: (root * s + (1 - root) * step * u).astype(s.dtype), state.update_sum, signs
         )
-        size = optax.tree.sum(jax.tree.map(lambda s: jnp.sum(jnp.abs(s)), update_sum))
+        size = jnp.asarray(optax.tree.sum(jax.tree.map(lambda s: jnp.sum(jnp.abs(s)), update_sum)))
         estimate = numerator / ((1 - root) * jnp.where(size > 0, size, 1))
         estim_lr = jnp.maximum(state.estim_lr, estimate).astype(state.estim_lr.dtype)
         updates = jax.tree.map(lambda u, p: -step * (u + weight_decay * p), signs, params)
         return updates, DAdaptLionState(estim_lr, numerator, exp_avg, update_sum)
 
-    return recorded(optax.GradientTransformation(init, update), lambda state: lr * state.estim_lr)
+    return recorded(without_extra_args(init, update), lambda state: lr * state.estim_lr)

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from lrlab.optimizers.states import averaged, recorded
+from lrlab.optimizers.states import averaged, recorded, without_extra_args
 from lrlab.types import Array, Params, PyTree
 
 
@@ -90,7 +90,7 @@ def scale_by_distance(
         updates = jax.tree.map(lambda a, g: -(a * g).astype(g.dtype), step, grads)
         return updates, DistanceState(state.start, max_dist, sum_sq)
 
-    return optax.GradientTransformation(init, update)
+    return without_extra_args(init, update)
 
 
 def dowg(

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from lrlab.optimizers.states import float_dtype
+from lrlab.optimizers.states import float_dtype, with_extra_args
 from lrlab.optimizers.wrappers import base_optimizer
 from lrlab.types import Array, Params, PyTree
 
@@ -74,4 +74,4 @@ def greedy(
             inner=new,
         )
 
-    return optax.GradientTransformationExtraArgs(init, update)
+    return with_extra_args(init, update)

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from lrlab.optimizers.states import float_dtype
+from lrlab.optimizers.states import float_dtype, without_extra_args
 from lrlab.types import Array, Params, PyTree
 
 KINDS = ("additive", "multiplicative")
@@ -98,7 +98,7 @@ def hypergradient(
     def update(
         grads: Params, state: HypergradientState, params: Params
     ) -> tuple[Params, HypergradientState]:
-        h = -optax.tree.vdot(grads, state.direction)
+        h = -jnp.asarray(optax.tree.vdot(grads, state.direction))
         if kind == "additive":
             size = state.effective_lr + rate * h
         else:
@@ -110,4 +110,4 @@ def hypergradient(
         updates = jax.tree.map(lambda d: (size * d).astype(d.dtype), directions)
         return updates, HypergradientState(size, directions, inner)
 
-    return optax.GradientTransformation(init, update)
+    return without_extra_args(init, update)

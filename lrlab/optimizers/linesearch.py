@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import optax
 
 from lrlab.optimizers.polyak import StepState
-from lrlab.optimizers.states import float_dtype, recorded
+from lrlab.optimizers.states import float_dtype, recorded, with_extra_args
 from lrlab.types import Array, Params
 
 
@@ -97,7 +97,7 @@ def exact_line_search(lr: Any = 1.0) -> optax.GradientTransformation:
         grads: Params, state: StepState, params: Params, *, value_fn: Any, **extra: Any
     ) -> tuple[Params, StepState]:
         curved = jax.jvp(jax.grad(value_fn), (params,), (grads,))[1]
-        curvature = optax.tree.vdot(grads, curved)
+        curvature = jnp.asarray(optax.tree.vdot(grads, curved))
         squared = optax.tree.norm(grads, squared=True)
         found = lr * squared / jnp.where(curvature > 0, curvature, 1)
         step = jnp.where(curvature > 0, found, state.effective_lr)
@@ -105,7 +105,7 @@ def exact_line_search(lr: Any = 1.0) -> optax.GradientTransformation:
         updates = jax.tree.map(lambda g: (-step * g).astype(g.dtype), grads)
         return updates, StepState(step, optax.safe_increment(state.count))
 
-    return optax.GradientTransformationExtraArgs(_init, update)
+    return with_extra_args(_init, update)
 
 
 def _init(params: Params) -> StepState:
@@ -151,4 +151,4 @@ def _backtracking(
         updates = jax.tree.map(lambda g: (-step * g).astype(g.dtype), grads)
         return updates, StepState(step, optax.safe_increment(state.count))
 
-    return optax.GradientTransformationExtraArgs(_init, update)
+    return with_extra_args(_init, update)

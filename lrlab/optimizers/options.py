@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import optax
 
-from lrlab.optimizers.states import averaged
+from lrlab.optimizers.states import averaged, with_extra_args
 from lrlab.types import Array, Params, PyTree
 
 
@@ -104,7 +104,7 @@ def scheduled(
         updates, inner = now.update(grads, state.inner, params, **extra)
         return updates, ScheduledState(optax.safe_increment(state.count), inner)
 
-    return optax.GradientTransformationExtraArgs(init, update)
+    return with_extra_args(init, update)
 
 
 def _mean_weight(count: Array, first: Any) -> Array:

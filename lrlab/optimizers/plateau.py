@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from lrlab.optimizers.states import recorded
+from lrlab.optimizers.states import recorded, with_extra_args
 from lrlab.optimizers.wrappers import base_optimizer
 from lrlab.types import Array, Params
 
@@ -98,4 +98,4 @@ def torch_plateau(
         new = jax.tree.map(lambda a, b: jnp.where(seen, a, b), looked, waiting)
         return jax.tree.map(lambda u: (new.scale * u).astype(u.dtype), updates), new
 
-    return optax.GradientTransformationExtraArgs(init, update)
+    return with_extra_args(init, update)

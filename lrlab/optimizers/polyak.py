@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from lrlab.optimizers.states import float_dtype
+from lrlab.optimizers.states import float_dtype, with_extra_args
 from lrlab.types import Array, Params
 
 
@@ -77,4 +77,4 @@ def _polyak(lr: Any, f_min: Any, cap: Any, growth: Any) -> optax.GradientTransfo
         updates = jax.tree.map(lambda g: (-step * g).astype(g.dtype), grads)
         return updates, StepState(step, optax.safe_increment(state.count))
 
-    return optax.GradientTransformationExtraArgs(init, update)
+    return with_extra_args(init, update)

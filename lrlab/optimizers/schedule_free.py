@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from lrlab.optimizers.states import float_dtype
+from lrlab.optimizers.states import float_dtype, with_extra_args
 from lrlab.types import Array, Params, PyTree
 
 
@@ -57,7 +57,7 @@ def schedule_free(
         grads: Params, state: ScheduleFreeState, params: Params, **extra: Any
     ) -> tuple[Params, ScheduleFreeState]:
         directions, new = inner.update(grads, state.inner, params, **extra)
-        count = optax.safe_increment(state.count)
+        count = jnp.asarray(optax.safe_increment(state.count))
         rate = jnp.asarray(lr if factor is None else lr * factor(count), state.max_lr.dtype)
         max_lr = jnp.maximum(state.max_lr, rate)
         weight = (count.astype(rate.dtype) ** r * max_lr**weight_lr_power).astype(rate.dtype)
@@ -68,7 +68,7 @@ def schedule_free(
         updates = jax.tree.map(lambda x, z, y: (1 - b1) * z + b1 * x - y, x, z, params)
         return updates, ScheduleFreeState(x, z, total, max_lr, count, rate, new)
 
-    return optax.GradientTransformationExtraArgs(init, update)
+    return with_extra_args(init, update)
 
 
 def schedule_free_sgd(

@@ -76,7 +76,7 @@ def recorded(
             size = read(new)
         return updates, Recorded(new, jnp.asarray(size, state.effective_lr.dtype))
 
-    return optax.GradientTransformationExtraArgs(init, update)
+    return with_extra_args(init, update)
 
 
 def averaged(
@@ -101,7 +101,17 @@ def averaged(
         )
         return updates, Averaged(new, average, optax.safe_increment(state.count))
 
+    return with_extra_args(init, update)
+
+
+def with_extra_args(init: Any, update: Any) -> optax.GradientTransformationExtraArgs:
+    """A transformation whose update takes the loss and the like by name."""
     return optax.GradientTransformationExtraArgs(init, update)
+
+
+def without_extra_args(init: Any, update: Any) -> optax.GradientTransformation:
+    """A transformation that needs gradients and parameters only."""
+    return optax.GradientTransformation(init, update)
 
 
 def float_dtype(params: Params) -> Any:

@@ -30,4 +30,4 @@ def first_update(optimizer: optax.GradientTransformation) -> list[float]:
         updates, _ = optax.with_extra_args_support(optimizer).update(
             grads, optimizer.init(params), params, value=value, grad=grads, value_fn=bowl
         )
-        return [round(float(update), 4) + 0.0 for update in updates]
+        return [round(float(update), 4) + 0.0 for update in jnp.asarray(updates)]

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from lrlab.optimizers.states import with_extra_args
 from lrlab.types import Array, Params, PyTree
 
 
@@ -48,7 +49,7 @@ def lookahead(
         grads: Params, state: LookaheadState, params: Params, **extra: Any
     ) -> tuple[Params, LookaheadState]:
         updates, new = inner.update(grads, state.inner, params, **extra)
-        count = optax.safe_increment(state.count)
+        count = jnp.asarray(optax.safe_increment(state.count))
         now = count % sync_period == 0
         slow = jax.tree.map(
             lambda s, p, u: jnp.where(now, s + slow_step_size * (p + u - s), s).astype(s.dtype),
@@ -59,7 +60,7 @@ def lookahead(
         updates = jax.tree.map(lambda s, p, u: jnp.where(now, s - p, u), slow, params, updates)
         return updates, LookaheadState(slow, count, new)
 
-    return optax.GradientTransformationExtraArgs(init, update)
+    return with_extra_args(init, update)
 
 
 def sam(lr: Any, *, base: str = "momentum", rho: float = 0.05) -> optax.GradientTransformation:
@@ -83,4 +84,4 @@ def sam(lr: Any, *, base: str = "momentum", rho: float = 0.05) -> optax.Gradient
         worst = jax.tree.map(lambda p, g: p + (scale * g).astype(p.dtype), params, grads)
         return inner.update(jax.grad(value_fn)(worst), state, params, value_fn=value_fn, **extra)
 
-    return optax.GradientTransformationExtraArgs(inner.init, update)
+    return with_extra_args(inner.init, update)
