@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -21,25 +22,43 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lrlab"
 
 
-def keep_compilations() -> None:
-    """Lets JAX keep compiled programs in the cache folder, unless the user chose another place.
+MAX_PROGRAMS = 512
+"""Compiled programs kept; the oldest go first."""
 
-    A folder that cannot be written is no error: then every process compiles for itself.
+
+def kept_program(name: str) -> bytes | None:
+    """A compiled program of an earlier process, or None."""
+    path = cache_folder() / "compiled" / name
+    try:
+        content = path.read_bytes()
+        digest, payload = content[:32], content[32:]
+        if hashlib.sha256(payload).digest() != digest:
+            return None
+        os.utime(path)
+        return payload
+    except OSError:
+        return None
+
+
+def keep_program(name: str, payload: bytes) -> None:
+    """Keeps a compiled program; a folder that cannot be written is no error.
+
+    Only the user may read and write the folder: what lies there is run as machine code.
     """
-    if jax.config.jax_compilation_cache_dir is not None:
-        return
     folder = cache_folder() / "compiled"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
+            file.write(hashlib.sha256(payload).digest() + payload)
+        os.replace(file.name, folder / name)
+        kept = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime)
+        for path in kept[:-MAX_PROGRAMS]:
+            path.unlink(missing_ok=True)
     except OSError:
         return
-    if not os.access(folder, os.W_OK):
-        return
-    jax.config.update("jax_compilation_cache_dir", str(folder))
-    jax.config.update("jax_persistent_compilation_cache_min_compile_time_secs", 0.1)
-    jax.config.update("jax_persistent_compilation_cache_min_entry_size_bytes", 0)
 
 
+@functools.lru_cache(maxsize=1)
 def machine_name() -> str:
     """The processor or accelerator, as far as the tile width depends on it."""
     device = jax.devices()[0]

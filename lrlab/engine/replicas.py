@@ -1,4 +1,4 @@
-"""One program on several devices: compiled once, loaded on the others, the same bits on each.
+"""One program on several devices: compiled once, loaded on all, kept between processes.
 
 `shard_map` would also give one program for all devices, but XLA simplifies a partitioned program in
 another order than a plain one, so that a lane's last bits would depend on whether the machine has
@@ -7,13 +7,17 @@ one device or two. Here every device runs the plain single-device program.
 
 from __future__ import annotations
 
+import hashlib
 import io
+import os
 import pickle
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+
+from lrlab.engine import cache
 
 
 class Replicated(NamedTuple):
@@ -32,18 +36,25 @@ class Replicated(NamedTuple):
 def replicated(function: Callable[..., Any], donate: tuple[int, ...] = ()) -> Replicated:
     """`function` as a program for any device; arguments numbered in `donate` give up their memory.
 
-    Compiles once per set of shapes and dtypes, whatever the number of devices.
+    Compiles once per set of shapes and dtypes, whatever the number of devices, and not at all where
+    the cache folder holds the same program from an earlier process.
     """
     jitted = jax.jit(function, donate_argnums=donate)
     programs: dict[Any, dict[jax.Device, jax.stages.Compiled]] = {}
+    payloads: dict[Any, Any] = {}
 
     def program(device: jax.Device, *args: Any) -> jax.stages.Compiled:
-        by_device = programs.setdefault(_signature(args), {})
-        if device not in by_device:
-            first = next(iter(by_device.values()), None)
-            copy = None if first is None else _load_on(first, device)
-            by_device[device] = copy or jitted.lower(*args).compile()
-        return by_device[device]
+        shapes = _signature(args)
+        by_device = programs.setdefault(shapes, {})
+        if device in by_device:
+            return by_device[device]
+        made = None
+        if shapes in payloads:
+            made = _load_on(payloads[shapes], device)
+        if made is None:
+            made, payloads[shapes] = _compile(jitted, device, args)
+        by_device[device] = made
+        return made
 
     return Replicated(program)
 
@@ -53,19 +64,62 @@ def _signature(args: Any) -> Any:
     return tree, tuple((leaf.shape, leaf.dtype) for leaf in leaves)
 
 
-def _load_on(compiled: jax.stages.Compiled, device: jax.Device) -> jax.stages.Compiled | None:
-    """`compiled` for another device without compiling again; None where JAX cannot do that.
+def _compile(jitted: Any, device: jax.Device, args: Any) -> tuple[jax.stages.Compiled, Any]:
+    """The program on a device, and what to load it from on the others (None: nothing)."""
+    lowered = jitted.lower(*args)
+    if jax.config.jax_compilation_cache_dir is not None:
+        # An executable out of JAX's own cache cannot be serialized again (jax 0.10): its functions
+        # are lost. Whoever set that cache up keeps it; each device then compiles through it.
+        return lowered.compile(), None
+    name = _name(lowered, device)
+    kept = cache.kept_program(name)
+    if kept is not None:
+        loaded = _load_on(kept, device)
+        if loaded is not None:
+            return loaded, kept
+    compiled = lowered.compile()
+    payload = _serialized(compiled)
+    if payload is not None:
+        cache.keep_program(name, payload)
+    return compiled, payload
 
-    JAX serializes executables but loads them only on the devices that they were compiled for. This
-    names the other device while loading. It leans on JAX's internals, hence the wide except: the
-    answer to any surprise is to compile.
-    """
+
+def _name(lowered: Any, device: jax.Device) -> str:
+    """What a compiled program follows from: its text, the versions, the machine, XLA's flags."""
+    import jaxlib
+
+    parts = (
+        lowered.as_text(),
+        jax.__version__,
+        jaxlib.__version__,
+        cache.machine_name(),
+        device.device_kind,
+        os.environ.get("XLA_FLAGS", ""),
+        str(jax.config.jax_default_matmul_precision),
+    )
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+# What follows leans on JAX's internals, hence the wide excepts: the answer to any surprise is to
+# compile.
+
+
+def _serialized(compiled: jax.stages.Compiled) -> bytes | None:
+    try:
+        from jax.experimental import serialize_executable
+
+        return pickle.dumps(serialize_executable.serialize(compiled))
+    except Exception:
+        return None
+
+
+def _load_on(payload: bytes, device: jax.Device) -> jax.stages.Compiled | None:
+    """A serialized program on a device; JAX itself loads only where the program was compiled."""
     try:
         from jax._src import compiler
         from jax._src.lib import xla_client
-        from jax.experimental import serialize_executable
 
-        payload, in_tree, out_tree = serialize_executable.serialize(compiled)
+        content, in_tree, out_tree = pickle.loads(payload)
         options = compiler.get_compile_options(
             num_replicas=1, num_partitions=1, device_assignment=np.array([[device.id]])
         )
@@ -77,9 +131,9 @@ def _load_on(compiled: jax.stages.Compiled, device: jax.Device) -> jax.stages.Co
                     return device.client.deserialize_executable(pid[1], places, options)
                 return device if pid[0] == "device" else device.client
 
-        unloaded, info, no_kwargs = Loader(io.BytesIO(payload)).load()
+        unloaded, info, no_kwargs = Loader(io.BytesIO(content)).load()
         return jax.stages.Compiled(
             unloaded.load(), [], in_tree.unflatten(info), out_tree, no_kwargs=no_kwargs
         )
-    except Exception:  # noqa: BLE001
+    except Exception:
         return None

@@ -1,0 +1,250 @@
+"""`sweep`, `find`, `range_test`, `compare`, `load`, and what the command line does with configs.
+
+Every public function turns its arguments into an `Experiment` (where all defaults are), so that a
+call and a file go one way from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lrlab import config
+from lrlab.api.comparing import run_compare
+from lrlab.api.jobs import Ran, run_find, run_sweep
+from lrlab.api.live import Live, live
+from lrlab.api.ramps import run_range_test
+from lrlab.api.result import Result
+from lrlab.types import Answer, Floats, Plan
+
+
+def sweep(
+    task: Any,
+    *,
+    lr: Floats | Mapping[str, Floats],
+    optimizer: Any = None,
+    steps: int | None = None,
+    batch_size: int | str | None = None,
+    schedule: Any = None,
+    seeds: int | Sequence[int] | None = None,
+    optimizer_args: Mapping[str, Any] | None = None,
+    schedule_args: Mapping[str, Any] | None = None,
+    groups: Mapping[str, str] | None = None,
+    metric: str | None = None,
+    eval_every: int | None = None,
+    stop_diverged: bool | None = None,
+    sampler: str | None = None,
+    precision: str | None = None,
+    probes: Sequence[str] | None = None,
+    plan: Plan | None = None,
+    seed: int | None = None,
+    out: str | Path | None = None,
+    progress: bool = True,
+    **axes: Any,
+) -> Result:
+    """Trains every learning rate with every seed, many at a time, in one compiled program.
+
+    None stands for the default, which is the schema's (`lrlab.config.defaults()`).
+
+    Args:
+        task: a `Task`, or the name of a registered one (`lrlab ls tasks`).
+        lr: peak learning rates, any order; or group -> rates, with `groups` group -> path pattern.
+        optimizer: a name (`lrlab ls optimizers`), or a function `hyper -> optax transformation`
+            where `hyper["lr"]` is the rate of the step.
+        steps: updates per lane.
+        batch_size: examples per update, or "full".
+        schedule: a name (`lrlab ls schedules`), or a function `step -> factor` of the rate.
+        seeds: how many, or which; a seed gives the same weights and batches to every rate.
+        optimizer_args, schedule_args: their parameters.
+        metric: what `best()` and the report look at, `<split>_<name>`.
+        eval_every: evaluate after each so many updates; None for 20 evaluations.
+        stop_diverged: freeze a lane whose loss or parameters are not finite.
+        sampler: "shuffle", or "replay" for the first epoch's order in every epoch.
+        precision: "float32" or "float64".
+        probes: names of measurements at evaluations (`lrlab ls probes`).
+        plan: fixes how lanes are laid on the machine.
+        out: a run folder to write; one that holds an unfinished run of the same experiment goes on.
+        progress: draw a progress bar on standard error.
+        axes: further lane axes, such as `weight_decay=[0.0, 0.01]`, or single values.
+
+    Raises:
+        ConfigError: with every problem in the arguments.
+
+    >>> import lrlab
+    >>> result = lrlab.sweep("wine-linear", lr=[0.01, 0.1], optimizer="sgd", steps=20,
+    ...                      batch_size=16, seeds=2, schedule="constant", progress=False)
+    >>> result.final["valid_loss"].shape, result.history["train_loss"].shape
+    ((2, 2), (20, 2, 2))
+    """
+    arguments = _given(locals())
+    experiment = config.from_arguments("sweep", **arguments)
+    ran = run_sweep(experiment, live(task, optimizer, schedule), _path(out), progress)
+    return ran.value
+
+
+def find(
+    task: Any,
+    *,
+    optimizer: Any = None,
+    steps: int | None = None,
+    batch_size: int | str | None = None,
+    schedule: Any = None,
+    seeds: int | Sequence[int] | None = None,
+    lr_range: tuple[float, float] | None = None,
+    metric: str | None = None,
+    budget: float | str | None = None,
+    optimizer_args: Mapping[str, Any] | None = None,
+    schedule_args: Mapping[str, Any] | None = None,
+    eval_every: int | None = None,
+    sampler: str | None = None,
+    precision: str | None = None,
+    plan: Plan | None = None,
+    seed: int | None = None,
+    out: str | Path | None = None,
+    progress: bool = True,
+    **fixed: Any,
+) -> Answer:
+    """The learning rate to train with: how sure, where it breaks, and what it cost to know.
+
+    Arguments as in `sweep`; `lr_range` is where to look first (it is extended when the best stands
+    at an edge), `budget` a number of full-length runs, or a time such as "60s".
+
+    Raises:
+        ConfigError: with every problem in the arguments.
+
+    >>> import lrlab
+    >>> answer = lrlab.find("wine-linear", optimizer="sgd", steps=40, batch_size=16, budget=20,
+    ...                     progress=False)
+    >>> answer.verdict in ("interior", "edge", "flat", "noisy", "none") and answer.cost <= 20
+    True
+    """
+    arguments = _given(locals())
+    experiment = config.from_arguments("find", **arguments)
+    return run_find(experiment, live(task, optimizer, schedule), _path(out), progress).value
+
+
+def range_test(
+    task: Any,
+    *,
+    optimizer: Any = None,
+    start: float | None = None,
+    end: float | None = None,
+    num_steps: int | None = None,
+    seeds: int | Sequence[int] | None = None,
+    batch_size: int | str | None = None,
+    kind: str | None = None,
+    params: Any = None,
+    split: str | None = None,
+    optimizer_args: Mapping[str, Any] | None = None,
+    precision: str | None = None,
+    plan: Plan | None = None,
+    seed: int | None = None,
+    out: str | Path | None = None,
+    progress: bool = False,
+) -> Any:
+    """The learning-rate range test (Smith 2017, arXiv 1506.01186), over several seeds at once.
+
+    Args:
+        start, end, num_steps: the ladder of rates, evenly spaced in log.
+        kind: "ramp": one run per seed whose rate climbs the ladder; "parallel": one short run per
+            rate, which is what the ramp imitates.
+        params: start from these parameters rather than from fresh ones; they are not changed.
+        split: "train" records the minibatch loss before each update, "valid" the validation loss.
+
+    Returns:
+        A `RangeTest` with `lr` f64[N], `loss` [seeds, N] and `suggest(rule)`.
+    """
+    arguments = _given(locals())
+    experiment = config.from_arguments("range-test", **arguments)
+    ran = run_range_test(experiment, live(task, optimizer), _path(out), progress, params=params)
+    return ran.value
+
+
+def compare(
+    entries: Mapping[str, Mapping[str, Any]],
+    *,
+    task: Any = None,
+    out: str | Path | None = None,
+    progress: bool = True,
+    **shared: Any,
+) -> Any:
+    """Two or more settings, each at its own best learning rate, its own search counted.
+
+    Args:
+        entries: name -> arguments of `find`; `shared` holds for all of them.
+
+    Returns:
+        A `Comparison`: who wins, by how much, how sure; print it.
+    """
+    arguments = {"task": task, "entries": entries, **shared}
+    experiment = config.from_arguments("compare", **arguments)
+    lives = {
+        name: live(entry.get("task", task), entry.get("optimizer"), entry.get("schedule"))
+        for name, entry in entries.items()
+    }
+    shared_live = live(task, shared.get("optimizer"), shared.get("schedule"))
+    return run_compare(experiment, shared_live, _path(out), progress, lives=lives).value
+
+
+def load(folder: str | Path) -> Result:
+    """A sweep's result from its run folder.
+
+    Raises:
+        RunError: not a run folder, or a damaged one; says what is lost.
+    """
+    from lrlab.api.recording import load_result
+
+    return load_result(Path(folder))
+
+
+def run(
+    command: str,
+    experiment: config.Experiment,
+    *,
+    out: str | None = None,
+    progress: bool = True,
+    record: bool = True,
+) -> Ran:
+    """What the command line does: `command` on an experiment, into a run folder.
+
+    `out` None makes a new folder under `runs/`; `record` False writes nothing.
+    """
+    jobs = {
+        "sweep": run_sweep,
+        "find": run_find,
+        "range-test": run_range_test,
+        "compare": run_compare,
+    }
+    return jobs[command](experiment, Live(), _path(out), progress, record=record)
+
+
+def resume(folder: str | Path, *, progress: bool = True) -> Ran:
+    """Goes on with an interrupted run, from its folder alone, to the same bits.
+
+    Raises:
+        RunError: finished already, locked by another process, damaged, or made in Python.
+    """
+    from lrlab import runs
+
+    command, experiment = runs.experiment_of(Path(folder))
+    return run(command, experiment, out=str(folder), progress=progress)
+
+
+def plan(experiment: config.Experiment, command: str = "sweep") -> dict[str, Any]:
+    """How an experiment would be laid on the machine, as `lrlab plan --json` gives it."""
+    from lrlab.api.jobs import plan_of
+
+    return plan_of(experiment, command)
+
+
+def _given(arguments: dict[str, Any]) -> dict[str, Any]:
+    """A public function's arguments as `config.from_arguments` takes them."""
+    axes = {**arguments.pop("axes", {}), **arguments.pop("fixed", {})}
+    for name in ("out", "progress"):
+        arguments.pop(name)
+    return {**arguments, **axes}
+
+
+def _path(out: str | Path | None) -> str | None:
+    return None if out is None else str(out)

@@ -1,0 +1,191 @@
+"""From names, arrays and arguments to what the engine trains: a problem, its data and its lanes."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from lrlab import optimizers, schedules
+from lrlab.data.batches import Batches, segment_indices
+from lrlab.engine.plan import evaluation_steps, make_plan
+from lrlab.tasks import Task
+from lrlab.types import Lanes, Optimizer, Plan, Problem
+
+
+class Setup(NamedTuple):
+    """One group, ready to train.
+
+    `axes`: lane axes in order, learning rates first, each f64; `seeds` int64[S]; `directions`:
+    evaluated metric -> "min" or "max".
+    """
+
+    problem: Problem
+    data: dict[str, Any]
+    axes: dict[str, np.ndarray]
+    seeds: np.ndarray
+    eval_steps: list[int]
+    indices: Callable[[int, int, int], np.ndarray] | None
+    plan: Plan
+    directions: dict[str, str]
+    source: dict[str, Any]
+
+
+def assemble(
+    task: Task,
+    *,
+    axes: Mapping[str, np.ndarray],
+    seeds: Sequence[int],
+    steps: int,
+    batch_size: int | str | None,
+    optimizer: str | Callable[..., Any] = "adam",
+    optimizer_args: Mapping[str, Any] | None = None,
+    schedule: str | Callable[..., Any] = "constant",
+    schedule_args: Mapping[str, Any] | None = None,
+    fixed: Mapping[str, float] | None = None,
+    groups: Mapping[str, str] | None = None,
+    sampler: str = "shuffle",
+    eval_every: int | None = None,
+    stop_diverged: bool = True,
+    precision: str = "float32",
+    probes: Sequence[str] = (),
+    plan: Plan | None = None,
+) -> Setup:
+    """Puts one group together; every argument as in `lrlab.sweep`.
+
+    Raises:
+        ValueError: an axis that neither the optimizer nor the schedule has, a batch larger than the
+            data, or what the pieces themselves refuse.
+    """
+    train = task.data.get("train")
+    examples = 0 if train is None else len(train[0])
+    batch = None
+    if examples and batch_size not in (None, "full"):
+        batch = int(batch_size)  # type: ignore[arg-type]
+        if batch > examples:
+            raise ValueError(
+                f"batch_size {batch} is larger than the {examples} training examples of "
+                f'{task.name!r}; use at most {examples}, or batch_size = "full"'
+            )
+    optimizer_args, schedule_args = dict(optimizer_args or {}), dict(schedule_args or {})
+    _known_axes({**axes, **(fixed or {})}, optimizer, schedule, groups)
+    for name, value in (fixed or {}).items():
+        if isinstance(optimizer, str) and name in optimizers.hyperparameters(optimizer):
+            optimizer_args.setdefault(name, value)
+        elif isinstance(schedule, str) and name in schedules.parameters(schedule):
+            schedule_args.setdefault(name, value)
+        else:
+            axes = {**axes, name: [value]}
+    made = engine_optimizer(optimizer, optimizer_args, groups)
+    shape = engine_schedule(schedule, steps, schedule_args)
+    splits = tuple(name for name in ("valid", "test") if name in task.data or not task.data)
+    if not task.data:
+        splits = ("valid",)
+    problem = Problem(
+        task=task.functions,
+        optimizer=made,
+        schedule=shape,
+        steps=steps,
+        batch_size=batch,
+        num_examples=examples,
+        replay=sampler == "replay",
+        splits=splits,
+        dtype=precision,
+        stop_diverged=stop_diverged,
+        probes=_probes(tuple(probes)),
+    )
+    data = dict(task.data)
+    names = tuple(axes)
+    lanes_per_seed = int(np.prod([len(values) for values in axes.values()]))
+    return Setup(
+        problem=problem,
+        data=data,
+        axes={name: np.asarray(values, np.float64) for name, values in axes.items()},
+        seeds=np.asarray(seeds, np.int64),
+        eval_steps=evaluation_steps(steps, eval_every),
+        indices=None if batch is None else _indices(Batches(examples, batch, problem.replay)),
+        plan=make_plan(problem, data, names, lanes_per_seed, len(seeds), plan),
+        directions={
+            f"{split}_{name}": direction
+            for split in splits
+            for name, direction in task.metrics.items()
+        },
+        source={"name": task.name, **dict(task.source)},
+    )
+
+
+def grid_lanes(setup: Setup) -> Lanes:
+    """A lane for every combination, seeds fastest: flat numbers in C order of (axes..., seed)."""
+    columns = np.meshgrid(*setup.axes.values(), setup.seeds.astype(np.float64), indexing="ij")
+    hyper = {name: column.ravel() for name, column in zip(setup.axes, columns[:-1], strict=True)}
+    return Lanes(hyper, columns[-1].ravel().astype(np.int64))
+
+
+def engine_optimizer(
+    optimizer: str | Callable[..., Any] | Optimizer,
+    arguments: dict[str, Any],
+    groups: Mapping[str, str] | None,
+) -> Optimizer:
+    """A registered optimizer by name, or anyone's function `hyper -> optax transformation`."""
+    if isinstance(optimizer, str):
+        made = optimizers.engine_optimizer(optimizer, **arguments)
+    elif isinstance(optimizer, Optimizer):
+        made = optimizer
+    else:
+        made = _custom_optimizer(optimizer)
+    return optimizers.grouped(made, dict(groups)) if groups else made
+
+
+@functools.lru_cache(maxsize=64)
+def _custom_optimizer(function: Callable[..., Any]) -> Optimizer:
+    return Optimizer(function)
+
+
+def engine_schedule(
+    schedule: str | Callable[..., Any], steps: int, arguments: dict[str, Any]
+) -> Callable[[Any, Any], Any]:
+    """A registered schedule by name, or anyone's function `step -> factor of the learning rate`."""
+    if isinstance(schedule, str):
+        return schedules.engine_schedule(schedule, steps, **arguments)
+    return _custom_schedule(schedule)
+
+
+@functools.lru_cache(maxsize=64)
+def _custom_schedule(function: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
+    return lambda hyper, step: hyper["lr"] * function(step)
+
+
+@functools.lru_cache(maxsize=64)
+def _indices(batches: Batches) -> Callable[[int, int, int], np.ndarray]:
+    return lambda seed, first, count: segment_indices(batches, seed, first, count)
+
+
+@functools.lru_cache(maxsize=64)
+def _probes(names: tuple[str, ...]) -> tuple[tuple[str, Callable[..., Any]], ...]:
+    if not names:
+        return ()
+    from lrlab import probes
+
+    return probes.engine_probes(names)
+
+
+def _known_axes(
+    axes: Mapping[str, Any],
+    optimizer: Any,
+    schedule: Any,
+    groups: Mapping[str, str] | None,
+) -> None:
+    known = {"lr", "init_scale", *(f"lr_{group}" for group in groups or ())}
+    if isinstance(optimizer, str):
+        known |= set(optimizers.hyperparameters(optimizer))
+    if isinstance(schedule, str):
+        known |= set(schedules.parameters(schedule))
+    if isinstance(optimizer, str) and isinstance(schedule, str):
+        for name in axes:
+            if name not in known:
+                raise ValueError(
+                    f"{name!r} cannot be swept: neither optimizer {optimizer!r} nor schedule "
+                    f"{schedule!r} has it. They have: {', '.join(sorted(known))}"
+                )

@@ -1,0 +1,213 @@
+"""The jobs behind the public functions: an experiment in, a value and its JSON object out."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from lrlab import config
+from lrlab.api.assemble import Setup, grid_lanes
+from lrlab.api.live import Live, setup_of
+from lrlab.api.progress import bar, interruptible
+from lrlab.api.recording import recorded
+from lrlab.api.result import Result, from_trained
+from lrlab.api.sessions import Session, plan_for, train_stage
+from lrlab.config import Experiment
+from lrlab.types import Answer, Lanes, Trained
+
+
+class Ran(NamedTuple):
+    """A job's end: the run folder (None: none written), the JSON object, and the value."""
+
+    run: str | None
+    payload: dict[str, Any]
+    value: Any
+
+
+def run_sweep(
+    experiment: Experiment,
+    objects: Live,
+    out: str | None,
+    progress: bool,
+    record: bool | None = None,
+) -> Ran:
+    """`lrlab sweep`: every lane of the grid, full length."""
+    began = time.perf_counter()
+    setup = setup_of(experiment, objects)
+    lanes = grid_lanes(setup)
+    setup = plan_for(setup, lanes)
+    with (
+        recorded("sweep", experiment, setup, setup.source, out, record) as run,
+        bar(progress) as listener,
+        interruptible() as stop,
+    ):
+        trained = train_stage(Session(setup, run, listener, stop), "", lanes, grid=True)
+        result = _result(experiment, setup, trained, run)
+        answer = result.best(experiment.metric)
+        diverged = int((result.outcome == "diverged").sum())
+        payload = {
+            "run": None if run is None else str(run.path),
+            "best": {
+                "lr": answer.lr,
+                "interval": answer.interval,
+                "verdict": answer.verdict,
+                "sentence": answer.sentence,
+            },
+            "lanes": int(result.outcome.size),
+            "diverged": diverged,
+            "metric": experiment.metric,
+            "seconds": time.perf_counter() - began,
+        }
+        if run is not None:
+            run.finish({**payload, **_evidence(answer)})
+    return Ran(payload["run"], payload, result)
+
+
+def _result(experiment: Experiment, setup: Setup, trained: Trained, run: Any) -> Result:
+    return from_trained(
+        trained,
+        name=experiment.name or experiment.task.name or "sweep",
+        axes=setup.axes,
+        seeds=setup.seeds,
+        metric=experiment.metric,
+        directions=setup.directions,
+        plan=setup.plan,
+        config=config.dumps(experiment),
+        run=None if run is None else str(run.path),
+    )
+
+
+def _evidence(answer: Answer) -> dict[str, Any]:
+    """What the report wants beside the JSON object."""
+    return {
+        "lr": answer.lr,
+        "interval": answer.interval,
+        "verdict": answer.verdict,
+        "sentence": answer.sentence,
+        "cost": answer.cost,
+        "evidence": list(answer.evidence),
+        "largest_stable": answer.largest_stable,
+        "details": dict(answer.details),
+    }
+
+
+def run_find(
+    experiment: Experiment,
+    objects: Live,
+    out: str | None,
+    progress: bool,
+    record: bool | None = None,
+) -> Ran:
+    """`lrlab find`: the adaptive search; every call of the trainer is a stage of the run."""
+    from lrlab import search
+
+    began = time.perf_counter()
+    seeds = config.seed_list(experiment)
+    first = np.geomspace(*experiment.lr_range, 16)
+    setup = setup_of(experiment, objects, axes={"lr": first, **config.lane_axes(experiment)})
+    direction = setup.directions.get(experiment.metric, "min")
+    setup = plan_for(setup, Lanes({"lr": np.tile(first, len(seeds))}, np.repeat(seeds, len(first))))
+    runs, seconds = config.budget(experiment)
+    with (
+        recorded("find", experiment, setup, setup.source, out, record) as run,
+        bar(progress, "searching") as listener,
+        interruptible() as stop,
+    ):
+        session = Session(setup, run, listener, stop)
+        train = trainer(session, experiment.metric, direction)
+        answer = search.find(
+            train,
+            lr_range=tuple(experiment.lr_range),
+            seeds=seeds,
+            steps=setup.problem.steps,
+            eval_steps=setup.eval_steps,
+            metric=experiment.metric,
+            direction=direction,
+            budget_runs=runs,
+            budget_seconds=seconds,
+        )
+        where = None if run is None else str(run.path)
+        answer = answer._replace(run=where, details={**answer.details, "direction": direction})
+        payload = search.answer_json(answer, run=where, seconds=time.perf_counter() - began)
+        if run is not None:
+            run.finish({**payload, **_evidence(answer)})
+    return Ran(where, payload, answer)
+
+
+def trainer(session: Session, metric: str, direction: str) -> Any:
+    """The function that a search is handed: it trains lanes and gives their scores."""
+    from lrlab.search import Scores
+
+    setup = session.setup
+    calls: list[int] = []
+
+    def scores_of(trained: Trained, lr: np.ndarray, seed: np.ndarray) -> Scores:
+        return Scores(
+            lr=lr,
+            seed=seed,
+            metric=metric_rows(trained, metric),
+            eval_steps=trained.eval_steps,
+            initial=initial_of(trained, metric),
+            outcome=trained.outcome,
+            diverged_at=trained.diverged_at,
+            steps_trained=trained.steps_trained,
+            steps=setup.problem.steps,
+            direction=direction,
+        )
+
+    def train(lr: Any, seed: Any, rungs: Any = (), decide: Any = None) -> Scores:
+        lr, seed = np.asarray(lr, np.float64), np.asarray(seed, np.int64)
+        name = "" if not calls else f"stage{len(calls)}"
+        calls.append(1)
+        inner = None
+        if decide is not None:
+            inner = lambda step, trained: decide(step, scores_of(trained, lr, seed))  # noqa: E731
+        trained = train_stage(session, name, Lanes({"lr": lr}, seed), tuple(rungs), inner)
+        return scores_of(trained, lr, seed)
+
+    return train
+
+
+def metric_rows(trained: Trained, metric: str) -> np.ndarray:
+    """The metric at each evaluation, [E, N]; `train_...` is the mean of the updates since the last
+    evaluation (it is noisy, and recorded before each update)."""
+    if metric in trained.evaluated:
+        return trained.evaluated[metric]
+    shape = (len(trained.eval_steps), len(trained.outcome))
+    rows = np.full(shape, np.nan)
+    values, start = trained.history.get(metric), 0
+    if values is not None:
+        for row, end in enumerate(trained.eval_steps):
+            rows[row] = values[start:end].mean(0)
+            start = end
+    return rows
+
+
+def initial_of(trained: Trained, metric: str) -> np.ndarray:
+    """The metric before the first update, [N]."""
+    if metric in trained.initial:
+        return trained.initial[metric]
+    return trained.history[metric][0]
+
+
+def plan_of(experiment: Experiment, command: str) -> dict[str, Any]:
+    """The plan as JSON: {mesh, tile_width, waves, segment_steps, memory_bytes, reasons}."""
+    axes = None
+    if experiment.lr is None:
+        axes = {"lr": np.geomspace(*experiment.lr_range, 16), **config.lane_axes(experiment)}
+    setup = setup_of(experiment, Live(), axes=axes)
+    lanes = grid_lanes(setup)
+    setup = plan_for(setup, lanes)
+    from lrlab.engine.plan import planned_memory, planned_waves
+
+    plan = setup.plan
+    return {
+        "mesh": {"tiles": plan.devices},
+        "tile_width": plan.tile_width,
+        "waves": planned_waves(lanes, plan),
+        "segment_steps": plan.segment_steps,
+        "memory_bytes": planned_memory(setup.problem, setup.data, lanes, plan),
+        "reasons": list(plan.reasons),
+    }

@@ -1,0 +1,129 @@
+"""From an experiment, and what was handed over in Python, to a group that can train."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from lrlab import config, tasks
+from lrlab.api.assemble import Setup, assemble
+from lrlab.config import ConfigError, Experiment
+from lrlab.data import DataError
+from lrlab.tasks import Task
+from lrlab.types import Plan
+
+
+class Live(NamedTuple):
+    """What only Python can hand over: objects that a file cannot name. None: as in the file."""
+
+    task: Task | None = None
+    optimizer: Callable[..., Any] | None = None
+    schedule: Callable[..., Any] | None = None
+
+
+def live(task: Any = None, optimizer: Any = None, schedule: Any = None) -> Live:
+    """The arguments that are objects; names stay with the experiment."""
+    return Live(
+        task if isinstance(task, Task) else None,
+        optimizer if callable(optimizer) or hasattr(optimizer, "make") else None,
+        schedule if callable(schedule) else None,
+    )
+
+
+def task_of(experiment: Experiment, objects: Live) -> Task:
+    """The task, loaded.
+
+    Raises:
+        ConfigError: no such data, model or option, or data that make no sense, with its place.
+    """
+    if objects.task is not None:
+        return objects.task
+    spec = experiment.task
+    if spec.external:
+        raise ConfigError(
+            [
+                config.problem(
+                    experiment,
+                    "task",
+                    f"{spec.name!r} was made in Python; call lrlab from that script again with "
+                    "out = this folder, and it goes on",
+                )
+            ]
+        )
+    options = dict(spec.model_extra or {})
+    parts = {
+        "model": None if spec.model is None else _options(spec.model),
+        "data": None if spec.data is None else _options(spec.data),
+        "loss": spec.loss,
+        "metrics": None if spec.metrics is None else tuple(spec.metrics),
+    }
+    options |= {key: value for key, value in parts.items() if value is not None}
+    try:
+        return tasks.build(**options) if spec.name is None else tasks.load(spec.name, **options)
+    except DataError as error:
+        field = "task.data" if spec.data is not None else "task"
+        raise ConfigError([config.problem(experiment, field, str(error))]) from error
+    except (ValueError, TypeError) as error:
+        raise ConfigError([config.problem(experiment, "task", str(error))]) from error
+
+
+def _options(spec: Any) -> dict[str, Any]:
+    given = {name: value for name, value in spec.model_dump().items() if value is not None}
+    return {name: value for name, value in given.items() if name in spec.model_fields_set} | dict(
+        spec.model_extra or {}
+    )
+
+
+def setup_of(
+    experiment: Experiment,
+    objects: Live,
+    *,
+    axes: Mapping[str, Sequence[float]] | None = None,
+    seeds: Sequence[int] | None = None,
+    **changes: Any,
+) -> Setup:
+    """The experiment's group, with `axes` and `seeds` in place of its own where given.
+
+    Raises:
+        ConfigError: whatever can be known to be wrong before anything compiles.
+    """
+    task = task_of(experiment, objects)
+    train = task.data.get("train")
+    examples = 0 if train is None else len(train[0])
+    fixed = config.fixed(experiment)
+    own = {**config.rates(experiment), **config.lane_axes(experiment)}
+    plan = experiment.plan
+    arguments: dict[str, Any] = {
+        "axes": own if axes is None else axes,
+        "seeds": config.seed_list(experiment) if seeds is None else seeds,
+        "steps": config.total_steps(experiment, examples),
+        "batch_size": experiment.batch_size if examples else None,
+        "optimizer": objects.optimizer or experiment.optimizer.name,
+        "optimizer_args": config.optimizer_args(experiment),
+        "schedule": objects.schedule or experiment.schedule.name,
+        "schedule_args": config.schedule_args(experiment),
+        "fixed": fixed,
+        "groups": experiment.groups,
+        "sampler": experiment.sampler,
+        "eval_every": experiment.eval_every,
+        "stop_diverged": experiment.stop_diverged,
+        "precision": experiment.precision,
+        "probes": experiment.probes,
+        "plan": Plan(plan.tile_width, plan.devices, plan.segment_steps, plan.memory_bytes),
+    }
+    try:
+        setup = assemble(task, **{**arguments, **changes})
+    except ConfigError:
+        raise
+    except ValueError as error:
+        field = next((name for name in _FIELDS if name in str(error)), "task")
+        raise ConfigError([config.problem(experiment, field, str(error))]) from error
+    if experiment.metric not in setup.directions and not experiment.metric.startswith("train_"):
+        close = config.did_you_mean(experiment.metric, setup.directions)
+        known = ", ".join(setup.directions)
+        message = f"there is no metric {experiment.metric!r}{close} This task has: {known}"
+        raise ConfigError([config.problem(experiment, "metric", message)])
+    return setup
+
+
+_FIELDS = ("batch_size", "plan.devices", "plan.tile_width", "optimizer", "schedule", "metric")

@@ -1,0 +1,112 @@
+"""Training with everything around it: plan, cache, progress, Ctrl-C, the stages of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from lrlab import engine
+from lrlab.api.assemble import Setup
+from lrlab.engine.results import restore
+from lrlab.engine.tuning import tuned
+from lrlab.types import Lanes, Progress, Recorder, Trained
+
+
+class Session(NamedTuple):
+    """A group that trains, maybe several times (stages of a search), maybe into a run folder."""
+
+    setup: Setup
+    run: Any = None  # a lrlab.runs.Run
+    progress: Callable[[Progress], None] | None = None
+    interrupted: Callable[[], bool] = lambda: False
+
+
+def plan_for(setup: Setup, lanes: Lanes) -> Setup:
+    """`setup` with the tile width tuned, unless it was given."""
+    if any("given" in why for why in setup.plan.reasons if why.startswith("tile width")):
+        return setup
+    plan = tuned(setup.problem, setup.data, lanes, setup.plan, setup.indices)
+    return setup._replace(plan=plan)
+
+
+def train_stage(
+    session: Session,
+    name: str,
+    lanes: Lanes,
+    rungs: tuple[int, ...] = (),
+    decide: Callable[[int, Trained], np.ndarray] | None = None,
+    grid: bool = False,
+) -> Trained:
+    """Trains lanes as stage `name` of the session's run.
+
+    A stage that the run folder already holds is read, not trained; an unfinished one goes on.
+
+    Raises:
+        Interrupted: Ctrl-C; everything so far is in the run folder.
+    """
+    setup = session.setup
+    if session.run is None:
+        return _train(session, lanes, None, None, rungs, decide)
+    if grid:  # the lanes are the whole grid in order; rates may repeat
+        axes = {**setup.axes, "seed": setup.seeds}
+        cells = np.arange(len(lanes.seed))
+    else:
+        axes, cells = grid_of(lanes)
+    stage = session.run.stage(name, setup.problem.steps, setup.eval_steps, axes, cells)
+    found, saved = stage.saved(), None
+    if found is not None:
+        saved = restore(*found, *stage.tables(), setup.eval_steps, setup.problem.steps)
+        if stage.complete:
+            return saved.trained
+    trained = _train(session, lanes, stage, saved, rungs, decide)
+    stage.finish()
+    return trained
+
+
+def _train(
+    session: Session,
+    lanes: Lanes,
+    recorder: Recorder | None,
+    saved: Any,
+    rungs: tuple[int, ...],
+    decide: Callable[[int, Trained], np.ndarray] | None,
+) -> Trained:
+    setup = session.setup
+    return engine.train(
+        setup.problem,
+        setup.data,
+        lanes,
+        setup.plan,
+        eval_steps=setup.eval_steps,
+        indices=setup.indices,
+        rungs=rungs,
+        decide=decide,
+        recorder=recorder,
+        saved=saved,
+        progress=session.progress,
+        interrupted=session.interrupted,
+    )
+
+
+def grid_of(lanes: Lanes) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """The smallest grid that holds the lanes: axis name -> values in order of appearance (seed
+    last), and the flat C-order cell of each lane.
+
+    >>> axes, cells = grid_of(Lanes({"lr": np.array([0.1, 0.1, 0.2])}, np.array([5, 6, 5])))
+    >>> axes["lr"].tolist(), axes["seed"].tolist(), cells.tolist()
+    ([0.1, 0.2], [5, 6], [0, 1, 2])
+    """
+    columns = {**lanes.hyper, "seed": lanes.seed}
+    axes: dict[str, np.ndarray] = {}
+    places = []
+    for name, column in columns.items():
+        values, first, inverse = np.unique(column, return_index=True, return_inverse=True)
+        order = np.argsort(first, kind="stable")
+        rank = np.empty_like(order)
+        rank[order] = np.arange(len(order))
+        axes[name] = values[order]
+        places.append(rank[inverse])
+    shape = tuple(len(values) for values in axes.values())
+    return axes, np.ravel_multi_index(tuple(places), shape)

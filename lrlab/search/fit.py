@@ -1,0 +1,126 @@
+"""The loss as a smooth function of log learning rate, from a few noisy scores."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from lrlab.search.scores import Table
+
+BANDWIDTH = 0.35
+"""Decades: how far a score speaks for its neighbors."""
+
+
+class Curve(NamedTuple):
+    """Mean score against learning rate: `lr` f64[G] a fine grid, `mean` and `error` (one standard
+    error, seed noise only) f64[G]; `noise` the standard deviation between seeds at one rate, after
+    the part that all rates of a seed share was taken out."""
+
+    lr: np.ndarray
+    mean: np.ndarray
+    error: np.ndarray
+    noise: float
+
+
+def usable(table: Table) -> np.ndarray:
+    """Rates with at least one full-length score; bool[L]."""
+    return np.isfinite(table.score).any(1)
+
+
+def gap(table: Table) -> float:
+    """Initial value minus the best mean score: what training gains; the unit of regret."""
+    means = mean_scores(table)
+    start = float(np.nanmean(table.initial)) if np.isfinite(table.initial).any() else np.nan
+    return start - float(np.nanmin(means)) if np.isfinite(means).any() else 0.0
+
+
+def mean_scores(table: Table) -> np.ndarray:
+    """Mean over seeds with what each seed adds to every rate taken out, f64[L]; nan without scores.
+
+    Rates that were tried with different seeds are then comparable: score[l, s] = rate_l + seed_s,
+    fitted by alternating means over the scores that there are.
+    """
+    score, rates = table.score, usable(table)
+    seen = np.isfinite(score)
+    effect = np.zeros(score.shape[1])
+    level = np.full(len(score), np.nan)
+    for _ in range(50):
+        level[rates] = _mean(np.where(seen, score - effect, 0)[rates], seen[rates], 1)
+        # Seeds are compared near the best rates: far off, scores say little about a seed.
+        near = rates & (level <= np.nanmin(level) + 0.3 * np.nanmax(level - np.nanmin(level)))
+        mask = seen & near[:, None]
+        residual = np.where(mask, score - np.nan_to_num(level)[:, None], 0)
+        new = _mean(residual, mask, 0)
+        new = new - new[mask.any(0)].mean() if mask.any() else new
+        if np.allclose(new, effect, atol=1e-12):
+            break
+        effect = new
+    return level
+
+
+def _mean(values: np.ndarray, mask: np.ndarray, axis: int) -> np.ndarray:
+    return (values * mask).sum(axis) / np.maximum(mask.sum(axis), 1)
+
+
+def curve(table: Table, per_decade: int = 48) -> Curve:
+    """A local quadratic in log LR through the mean scores, weighted by seeds and distance.
+
+    Scores far above the best (instability, too small rates) are capped at a third of the gap, so
+    that a cliff repels without bending the valley beside it.
+    """
+    rates = usable(table)
+    x, y = np.log10(table.lr[rates]), mean_scores(table)[rates]
+    counts = np.isfinite(table.score[rates]).sum(1)
+    noise = noise_of(table)
+    best = y.min()
+    cap = best + max(gap(table) / 3, 1e-300)
+    y = np.minimum(y, cap)
+    if len(x) == 1:
+        return Curve(10**x, y, np.array([noise / np.sqrt(counts[0])]), noise)
+    grid = np.unique(
+        np.concatenate([np.linspace(x[0], x[-1], int((x[-1] - x[0]) * per_decade) + 2), x])
+    )
+    mean, error = np.empty(len(grid)), np.empty(len(grid))
+    for i, place in enumerate(grid):
+        distance = np.abs(x - place)
+        width = max(BANDWIDTH, np.sort(distance)[min(2, len(x) - 1)] * 1.05)
+        weight = counts * np.maximum(1 - (distance / (2 * width)) ** 2, 0) ** 2
+        near = weight > 0
+        order = min(2, int(near.sum()) - 1)
+        design = np.vander(x[near] - place, order + 1, increasing=True)
+        root = np.sqrt(weight[near])
+        ridge = np.diag([0.0, 1e-6, 1e-3][: order + 1])
+        inverse = np.linalg.inv((design * weight[near][:, None]).T @ design + ridge)
+        row = inverse[0] @ (design * weight[near][:, None]).T
+        mean[i] = row @ y[near]
+        error[i] = noise * np.sqrt(np.sum(row**2 / counts[near]))
+        _ = root
+    lowest = np.interp(grid, x, y)  # a fit may overshoot between points, never below all of them
+    mean = np.maximum(mean, np.minimum(lowest, best) - 0.02 * max(cap - best, 0))
+    return Curve(10**grid, mean, error, noise)
+
+
+def noise_of(table: Table) -> float:
+    """The standard deviation between seeds near the best rates, shared seed effects taken out."""
+    level = mean_scores(table)
+    rates = usable(table)
+    with np.errstate(invalid="ignore"):
+        near = rates & (level <= np.nanmin(level) + 0.1 * max(gap(table), 0))
+    residuals = table.score[near] - level[near][:, None]
+    many = np.isfinite(residuals).sum(1) > 1
+    if not many.any():
+        return 0.0
+    residuals = residuals[many]
+    freedom = int((np.isfinite(residuals).sum(1) - 1).sum())
+    return float(np.sqrt(np.nansum((residuals - np.nanmean(residuals, 1)[:, None]) ** 2) / freedom))
+
+
+def largest_stable(table: Table) -> float | None:
+    """The largest rate below which no tried rate diverged for any seed; None where none did."""
+    ran = table.steps_trained > 0
+    broken = (table.diverged & ran).any(1)
+    if not broken.any():
+        return None
+    first = int(np.argmax(broken))
+    return None if first == 0 else float(table.lr[first - 1])

@@ -1,0 +1,53 @@
+"""Rules: pure functions from a range test's curve to a learning rate. One file per origin.
+
+A rule is `rule(lr f64[N], loss f64[N]) -> Pick`. To add one: a function and a line in `NAMES`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from typing import Any
+
+import numpy as np
+
+from lrlab.search.rules.curves import Pick
+
+NAMES: dict[str, str] = {
+    "valley": "lrlab.search.rules.fastai:valley",
+    "slide": "lrlab.search.rules.fastai:slide",
+    "minimum": "lrlab.search.rules.fastai:minimum",
+    "steep": "lrlab.search.rules.fastai:steep",
+    "lightning": "lrlab.search.rules.lightning:lightning",
+    "lightning_before_2_5_3": "lrlab.search.rules.lightning:lightning_before_2_5_3",
+    "torch_lr_finder": "lrlab.search.rules.torch_lr_finder:torch_lr_finder",
+    "safe_descent": "lrlab.search.rules.robust:safe_descent",
+    "below_divergence": "lrlab.search.rules.robust:below_divergence",
+}
+"""Name -> "module:function"."""
+
+
+def apply(name: str, lr: Any, loss: Any) -> Pick:
+    """A rule on one curve.
+
+    Args:
+        lr: the ladder, f64[N], ascending; `loss` f64[N], nan after divergence.
+
+    Raises:
+        ValueError: no such rule, or arrays that do not belong together.
+
+    >>> import numpy as np
+    >>> lr = np.geomspace(1e-6, 1.0, 60)
+    >>> loss = 2.3 - 2 / (1 + np.exp(-3 * (np.log10(lr) + 2)))
+    >>> 1e-4 < apply("valley", lr, loss).lr < 1e-1
+    True
+    """
+    if name not in NAMES:
+        close = difflib.get_close_matches(name, NAMES, 1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise ValueError(f"there is no rule {name!r}{hint} Known: {', '.join(NAMES)}")
+    lr, loss = np.asarray(lr, np.float64), np.asarray(loss, np.float64)
+    if lr.shape != loss.shape or lr.ndim != 1:
+        raise ValueError(f"a rule takes lr [N] and loss [N], got {lr.shape} and {loss.shape}")
+    module, function = NAMES[name].split(":")
+    return getattr(importlib.import_module(module), function)(lr, loss)

@@ -1,0 +1,215 @@
+"""Statistics over seeds and learning rates; NumPy float64, values that are not finite refused.
+
+Scores are to be minimized unless said otherwise.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+
+
+class Interval(NamedTuple):
+    """An estimate and its two-sided confidence interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class Paired(NamedTuple):
+    """A paired comparison of a minus b: mean difference with interval, p value (t test), and the
+    effect size d = mean / standard deviation of the differences (Cohen's d_z)."""
+
+    difference: Interval
+    p_value: float
+    effect_size: float
+
+
+def _checked(values: object, name: str = "values", least: int = 1) -> np.ndarray:
+    array = np.asarray(values, np.float64).ravel()
+    if array.size < least:
+        raise ValueError(f"{name}: at least {least} needed, got {array.size}")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name}: {int((~np.isfinite(array)).sum())} are not finite")
+    return array
+
+
+def mean_interval(values: object, confidence: float = 0.95) -> Interval:
+    """Mean with Student's t interval: mean +- t(n - 1) s / sqrt(n); infinite for one value.
+
+    >>> interval = mean_interval([1.0, 2.0, 3.0])
+    >>> round(interval.low, 3), round(interval.high, 3)
+    (-0.484, 4.484)
+    """
+    x = _checked(values)
+    if len(x) == 1:
+        return Interval(float(x[0]), -np.inf, np.inf)
+    half = stats.t.ppf(0.5 + confidence / 2, len(x) - 1) * x.std(ddof=1) / np.sqrt(len(x))
+    return Interval(float(x.mean()), float(x.mean() - half), float(x.mean() + half))
+
+
+def median_interval(values: object, confidence: float = 0.95) -> Interval:
+    """Median with the distribution-free interval from order statistics: the narrowest symmetric
+    [x_(k), x_(n+1-k)] whose binomial coverage is at least `confidence`; the range where none is.
+
+    >>> median_interval(range(1, 11))
+    Interval(value=5.5, low=2.0, high=9.0)
+    """
+    x = np.sort(_checked(values))
+    n, k = len(x), 1
+    while k + 1 <= n // 2 and 1 - 2 * stats.binom.cdf(k, n, 0.5) >= confidence:
+        k += 1
+    return Interval(float(np.median(x)), float(x[k - 1]), float(x[n - k]))
+
+
+def paired_comparison(a: object, b: object, confidence: float = 0.95) -> Paired:
+    """Two settings on the same seeds; negative differences favor `a`.
+
+    >>> paired_comparison([1.0, 2.0, 3.0], [2.0, 3.1, 3.9]).difference.high < 0
+    True
+    """
+    x, y = _checked(a, "a", 2), _checked(b, "b", 2)
+    if len(x) != len(y):
+        raise ValueError(f"paired values must be as many: {len(x)} and {len(y)}")
+    difference = x - y
+    spread = difference.std(ddof=1)
+    if spread == 0:
+        p = 1.0 if difference[0] == 0 else 0.0
+        effect = 0.0 if difference[0] == 0 else float(np.sign(difference[0]) * np.inf)
+    else:
+        p = float(stats.ttest_rel(x, y).pvalue)
+        effect = float(difference.mean() / spread)
+    return Paired(mean_interval(difference, confidence), p, effect)
+
+
+def learning_rate_sensitivity(
+    lr: object, score: object, initial: float, low: float, high: float
+) -> float:
+    """Mean over log LR in [low, high] of min(score, initial), minus the best of it (Wortsman et al.
+    2023, arXiv 2309.14322); the curve is linear between the given rates.
+
+    >>> learning_rate_sensitivity([0.01, 0.1, 1.0], [2.0, 1.0, 2.0], 5.0, 0.01, 1.0)
+    0.5
+    """
+    x, y = np.log10(_checked(lr, "lr", 2)), _checked(score, "score", 2)
+    order = np.argsort(x)
+    x, y = x[order], np.minimum(y[order], initial)
+    ends = np.log10([low, high])
+    if not (x[0] <= ends[0] + 1e-12 and ends[1] - 1e-12 <= x[-1] and ends[0] < ends[1]):
+        raise ValueError(f"[{low}, {high}] must lie within the given rates")
+    inside = x[(x > ends[0]) & (x < ends[1])]
+    places = np.concatenate([ends[:1], inside, ends[1:]])
+    values = np.interp(places, x, y)
+    return float(np.trapezoid(values, places) / (ends[1] - ends[0]) - values.min())
+
+
+def expected_best(values: object, trials: int, replacement: bool = True) -> float:
+    """The expected minimum of `trials` random draws from the observed values (Dodge et al. 2019,
+    arXiv 1909.03004), with or without replacement.
+
+    With: sum_i x_(i) [((n - i + 1)/n)^k - ((n - i)/n)^k]; without: weights C(n-i, k-1) / C(n, k).
+
+    >>> expected_best([1.0, 2.0, 3.0], 2, replacement=False)
+    1.3333333333333335
+    """
+    x = np.sort(_checked(values))
+    n = len(x)
+    if trials < 1 or (not replacement and trials > n):
+        raise ValueError(f"trials must be from 1 to {n}, got {trials}")
+    if replacement:
+        above = ((n - np.arange(n + 1)) / n) ** trials
+        return float((x * (above[:-1] - above[1:])).sum())
+    left = np.array([_choose_ratio(n, i, trials) for i in range(n + 1)])
+    return float((x * (left[:-1] - left[1:])).sum())
+
+
+def _choose_ratio(n: int, i: int, k: int) -> float:
+    """C(n - i, k) / C(n, k): the chance that none of the i smallest is among k draws."""
+    ratio = 1.0
+    for j in range(k):
+        ratio *= max(n - i - j, 0) / (n - j)
+    return ratio
+
+
+def probability_best(scores: object, draws: int = 4000, seed: int = 0) -> np.ndarray:
+    """For each setting of [L, S] the share of bootstrap resamples of the seeds in which its mean is
+    the lowest (ties shared); f64[L], sums to 1.
+
+    >>> probability_best([[1.0, 1.1], [2.0, 2.1]]).tolist()
+    [1.0, 0.0]
+    """
+    x = np.asarray(scores, np.float64)
+    if x.ndim != 2 or not np.isfinite(x).all():
+        raise ValueError("scores must be finite, [settings, seeds]")
+    picks = np.random.default_rng(seed).integers(0, x.shape[1], (draws, x.shape[1]))
+    means = x[:, picks].mean(-1)
+    best = means == means.min(0)
+    return (best / best.sum(0)).mean(1)
+
+
+def rank_stability(early: object, late: object) -> float:
+    """Kendall's tau between the scores of the same settings at two rungs; 1: the same order.
+
+    >>> rank_stability([1, 2, 3], [10, 20, 30])
+    1.0
+    """
+    return float(stats.kendalltau(_checked(early, "early", 2), _checked(late, "late", 2)).statistic)
+
+
+def tunability(values: object, budgets: int = 10) -> float:
+    """Weighted mean over budgets k = 1..K of the expected best of k trials (Sivaprasad et al. 2020,
+    arXiv 1910.11758, CPE with weights proportional to K - k + 1).
+
+    >>> tunability([1.0, 1.0, 1.0])
+    1.0
+    """
+    weights = np.arange(budgets, 0, -1, dtype=float)
+    best = [expected_best(values, trials) for trials in range(1, budgets + 1)]
+    return float(np.dot(weights, best) / weights.sum())
+
+
+class PowerLaw(NamedTuple):
+    """y = coefficient x^exponent, with the exponent's interval."""
+
+    coefficient: float
+    exponent: Interval
+
+
+def power_law(x: object, y: object, confidence: float = 0.95) -> PowerLaw:
+    """Least squares of log y on log x, Student's t interval for the slope.
+
+    >>> round(power_law([1, 2, 4, 8], [3, 6, 12, 24]).exponent.value, 12)
+    1.0
+    """
+    a, b = _checked(x, "x", 2), _checked(y, "y", 2)
+    if len(a) != len(b) or (a <= 0).any() or (b <= 0).any():
+        raise ValueError("a power law needs as many positive x as y")
+    fit = stats.linregress(np.log(a), np.log(b))
+    if len(a) == 2:
+        slope = Interval(float(fit.slope), -np.inf, np.inf)
+    else:
+        half = stats.t.ppf(0.5 + confidence / 2, len(a) - 2) * float(fit.stderr)
+        slope = Interval(float(fit.slope), float(fit.slope - half), float(fit.slope + half))
+    return PowerLaw(float(np.exp(fit.intercept)), slope)
+
+
+def seeds_needed(differences: object, precision: float, confidence: float = 0.95) -> int:
+    """How many seeds make the half width of the mean's interval at most `precision`, judging by the
+    spread of the paired differences seen; at least 2.
+
+    >>> seeds_needed([0.1, -0.1, 0.1, -0.1], 0.05)
+    23
+    """
+    x = _checked(differences, "differences", 2)
+    if precision <= 0:
+        raise ValueError(f"precision must be positive, got {precision}")
+    spread, count = x.std(ddof=1), 2
+    while count < 100_000:
+        half = stats.t.ppf(0.5 + confidence / 2, count - 1) * spread / np.sqrt(count)
+        if half <= precision:
+            break
+        count += max(1, count // 50)
+    return count
