@@ -2,14 +2,17 @@
 
 A schedule's file holds `shape(step, steps, **parameters) -> factor`: what multiplies the peak at
 `step` of `steps`. `make` adds the peak and a warmup. To add one: a function and a line in `NAMES`.
+Compositions are in `lrlab.schedules.compose`, bounds in `lrlab.schedules.bounds`.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import functools
 import importlib
 import inspect
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -22,23 +25,32 @@ NAMES: dict[str, str] = {
     "cosine": "lrlab.schedules.decay:cosine",
     "k_decay": "lrlab.schedules.decay:k_decay",
     "exponential": "lrlab.schedules.decay:exponential",
+    "natural_exponential": "lrlab.schedules.decay:natural_exponential",
     "inverse_time": "lrlab.schedules.decay:inverse_time",
     "inverse_sqrt": "lrlab.schedules.decay:inverse_sqrt",
     "power": "lrlab.schedules.decay:power",
     "rex": "lrlab.schedules.decay:rex",
     "tanh": "lrlab.schedules.decay:tanh",
     "hyperbolic": "lrlab.schedules.decay:hyperbolic",
+    "exp_hyperbolic": "lrlab.schedules.decay:exp_hyperbolic",
     "step": "lrlab.schedules.stairs:step",
     "multistep": "lrlab.schedules.stairs:multistep",
     "piecewise": "lrlab.schedules.stairs:piecewise",
     "wsd": "lrlab.schedules.plateau:wsd",
     "flat_cosine": "lrlab.schedules.plateau:flat_cosine",
+    "cosine_cycle": "lrlab.schedules.cycles:cosine_cycle",
     "cosine_restarts": "lrlab.schedules.cycles:cosine_restarts",
     "triangular": "lrlab.schedules.cycles:triangular",
+    "triangular2": "lrlab.schedules.cycles:triangular2",
+    "exp_range": "lrlab.schedules.cycles:exp_range",
     "slanted_triangular": "lrlab.schedules.cycles:slanted_triangular",
-    "one_cycle": "lrlab.schedules.cycles:one_cycle",
+    "one_cycle": "lrlab.schedules.one_cycle:one_cycle",
     "chebyshev": "lrlab.schedules.acceleration:chebyshev",
     "silver": "lrlab.schedules.acceleration:silver",
+    "refined": "lrlab.schedules.bounds:refined",
+    "last_iterate": "lrlab.schedules.bounds:last_iterate",
+    "two_point": "lrlab.schedules.splines:two_point",
+    "spline": "lrlab.schedules.splines:spline",
 }
 """Name -> "module:function". A name with `warmup_` in front has a warmup of 5 % by default."""
 
@@ -48,32 +60,60 @@ OF_ALL_STEPS = {"wsd": ("cooldown",)}
 """Parameters whose fractions are of all the steps, the warmup included."""
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Schedule:
+    """`schedule(step) -> learning rate` for steps 0 to `steps`, with what it was made from.
+
+    A class, because `jax.jit` and `jax.vmap` take callables, but not tuples.
+    """
+
+    name: str
+    steps: int
+    function: Callable[[Any], Any]
+    arguments: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    def __call__(self, step: Any) -> Any:
+        """The learning rate of update `step`; see `make`."""
+        import jax.numpy as jnp
+
+        check_step(self.name, step, self.steps)
+        return self.function(jnp.clip(jnp.asarray(step), 0, self.steps))
+
+
 def names() -> list[str]:
     """Every name that `make` takes, the warmup variants left out."""
     return list(NAMES)
 
 
 def make(
-    name: str, peak: Any, steps: int, warmup: float = 0, warmup_start: float = 0.0, **shape: Any
-) -> Callable[[Any], Any]:
+    name: str,
+    peak: Any,
+    steps: int,
+    warmup: Any = 0,
+    warmup_start: Any = 0.0,
+    warmup_kind: str = "linear",
+    steps_per_epoch: int | None = None,
+    **shape: Any,
+) -> Schedule:
     """The schedule `name` as a function `step -> learning rate`.
 
     The rate used by update k (from 0) is `schedule(k)`, `0 <= k < steps`; `schedule(steps)` is the
-    end. During the warmup, `peak (s + (1 - s) k / W)` with s = `warmup_start` (Goyal et al.
-    2017, arXiv 1706.02677); after it, `peak * shape(k - W, steps - W)`: the shape has all the steps
-    that the warmup left, and none of them twice.
+    end. During a warmup of W steps it is `peak` times `warmups.factor(k / W)`; after it, `peak *
+    shape(k - W, steps - W)`: the shape has all the steps that the warmup left, and none twice.
 
     Args:
         name: a key of `NAMES`, or one with the prefix `warmup_`.
-        peak: the largest rate of the shape, a float or a traced scalar.
+        peak: what multiplies the shape (its largest rate, but for `silver`); may be traced.
         steps: the number of updates, warmup included; an int.
         warmup: a fraction of `steps` (below 1) or a number of steps; may be traced.
         warmup_start: the rate at step 0 over the peak.
+        warmup_kind: `linear`, `cosine`, `exponential` or `untuned_adam`, see `warmups`.
+        steps_per_epoch: makes lengths such as "3 epochs" known; "20 steps" and "5 %" always are.
         shape: parameters of the shape, floats or traced scalars; see `parameters(name)`.
 
     Returns:
-        A function of an int or array of ints, traced or not, giving floats of JAX's current
-        precision. Traced steps past the end are clamped; a Python int past it is an error.
+        A function of an int (or float, or array of them), traced or not, giving floats of JAX's
+        current precision. Traced steps past the end are clamped; a concrete one is an error.
 
     Raises:
         ValueError: unknown name or parameter, or a value that makes no schedule.
@@ -82,34 +122,44 @@ def make(
     >>> [round(float(schedule(k)), 6) for k in (0, 25, 50, 799, 900, 1000)]
     [0.0, 0.05, 0.1, 0.1, 0.05, 0.0]
     """
-    import jax.numpy as jnp
+    from lrlab.schedules import warmups
 
+    arguments = {"peak": peak, "warmup": warmup, "warmup_start": warmup_start}
+    arguments |= {"warmup_kind": warmup_kind, "steps_per_epoch": steps_per_epoch, **shape}
+    own = name
     if name not in NAMES and name.startswith("warmup_") and name[7:] in NAMES:
         name, warmup = name[7:], warmup if _given(warmup) else DEFAULT_WARMUP
     function = shape_function(name)
+    shape = {key: _words(value, steps, steps_per_epoch) for key, value in shape.items()}
+    warmup = warmups.length(_words(warmup, steps, steps_per_epoch), warmup_kind)
     _check(name, steps, warmup, shape)
+    warmups.check(warmup_kind, warmup_start, warmup)
     known, of_all = parameters(name), OF_ALL_STEPS.get(name, ())
 
-    def schedule(step: Any) -> Any:
-        if isinstance(step, (int, np.integer)) and not 0 <= step <= steps:
-            raise ValueError(f"schedule {name!r} has steps 0 to {steps}, asked for step {step}")
-        if (
-            isinstance(step, np.ndarray)
-            and step.size
-            and not 0 <= step.min() <= step.max() <= steps
-        ):
-            raise ValueError(f"schedule {name!r} has steps 0 to {steps}, asked for {step.max()}")
-        k = jnp.clip(jnp.asarray(step), 0, steps)
+    def rate(k: Any) -> Any:
+        import jax.numpy as jnp
+
         if not _given(warmup):
             return peak * function(k, steps, **shape)
         ramp = length(warmup, steps)
-        start = warmup_start + (1 - warmup_start) * k / jnp.maximum(ramp, 1)
+        concrete = isinstance(ramp, (int, float))
+        start = warmups.factor(warmup_kind, k, jnp.maximum(ramp, 1), warmup_start)
         lengths = {key: length(shape.get(key, known[key]), steps) for key in of_all}
-        left = jnp.maximum(steps - ramp, 1)
+        left = max(steps - ramp, 1) if concrete else jnp.maximum(steps - ramp, 1)
         after = function(jnp.maximum(k - ramp, 0), left, **{**shape, **lengths})
         return peak * jnp.where(k < ramp, start, after)
 
-    return schedule
+    return Schedule(own, int(steps), rate, arguments)
+
+
+def check_step(name: str, step: Any, steps: int) -> None:
+    """Raises ValueError where a concrete step lies outside of 0 to `steps`."""
+    if isinstance(step, (int, float, np.integer, np.floating)) and not 0 <= step <= steps:
+        raise ValueError(f"schedule {name!r} has steps 0 to {steps}, asked for step {step}")
+    if isinstance(step, np.ndarray) and step.size:
+        for end in (step.min(), step.max()):
+            if not 0 <= end <= steps:
+                raise ValueError(f"schedule {name!r} has steps 0 to {steps}, asked for {end}")
 
 
 def values(name: str, peak: float, steps: int, **arguments: Any) -> np.ndarray:
@@ -146,7 +196,7 @@ def parameters(name: str) -> dict[str, Any]:
     declared = inspect.signature(shape_function(bare)).parameters.values()
     shape = {p.name: p.default for p in declared if p.kind is p.KEYWORD_ONLY}
     warmup = 0 if bare == name else DEFAULT_WARMUP
-    return {"warmup": warmup, "warmup_start": 0.0, **shape}
+    return {"warmup": warmup, "warmup_start": 0.0, "warmup_kind": "linear", **shape}
 
 
 def engine_schedule(name: str, steps: int, **arguments: Any) -> Callable[[Any, Any], Any]:
@@ -174,10 +224,19 @@ def _engine_schedule(
 def length(value: Any, steps: Any) -> Any:
     """`value` in steps: a value below 1 is a fraction of `steps`. Traced or not."""
     if isinstance(value, (int, float, np.floating, np.integer)):
-        return value * steps if value < 1 else value
+        # 0.07 * 100 is a little more than 7, which would shift the step it stands for.
+        scaled = round(value * steps, 9) if isinstance(steps, (int, float)) else value * steps
+        return scaled if value < 1 else value
     import jax.numpy as jnp
 
     return jnp.where(value < 1, value * steps, value)
+
+
+def describe(name: str) -> str:
+    """The docstring of a schedule: formula, whether it ends at zero, source, example."""
+    return (
+        shape_function(name.removeprefix("warmup_") if name not in NAMES else name).__doc__ or ""
+    ).strip()
 
 
 def plot(schedules: Sequence[Any], **options: Any) -> Any:
@@ -189,6 +248,26 @@ def plot(schedules: Sequence[Any], **options: Any) -> Any:
 
 def _given(warmup: Any) -> bool:
     return not (isinstance(warmup, (int, float, np.floating, np.integer)) and warmup == 0)
+
+
+_LENGTH = re.compile(r"\s*([0-9.]+(?:e-?\d+)?)\s*(epochs?|steps?|%)\s*")
+
+
+def _words(value: Any, steps: int, steps_per_epoch: int | None) -> Any:
+    """Lengths in words ("3 epochs", "20 steps", "5 %") as steps or fractions, in lists too."""
+    if isinstance(value, (list, tuple)):
+        return tuple(_words(entry, steps, steps_per_epoch) for entry in value)
+    match = _LENGTH.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        return value
+    number, unit = float(match[1]), match[2]
+    if unit == "%":
+        return number / 100 if number < 100 else float(steps)
+    if unit.startswith("step"):
+        return number
+    if steps_per_epoch is None:
+        raise ValueError(f"length {value!r} needs steps_per_epoch; give it, or the length in steps")
+    return number * steps_per_epoch
 
 
 def _frozen(arguments: dict[str, Any]) -> dict[str, Any]:
@@ -206,7 +285,8 @@ def _check(name: str, steps: int, warmup: Any, shape: dict[str, Any]) -> None:
             )
     if not isinstance(steps, (int, np.integer)) or steps < 1:
         raise ValueError(f"schedule {name!r}: steps must be an int of at least 1, got {steps!r}")
-    if isinstance(warmup, (int, float)) and not 0 <= length(warmup, steps) < steps:
+    concrete = isinstance(warmup, (int, float, np.integer, np.floating))
+    if concrete and not 0 <= length(warmup, steps) < steps:
         raise ValueError(
             f"schedule {name!r}: warmup {warmup} leaves no step of {steps}; give a fraction "
             "below 1 or fewer steps than the run has"

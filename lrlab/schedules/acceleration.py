@@ -8,40 +8,60 @@ import jax.numpy as jnp
 import numpy as np
 
 
-def chebyshev(step: Any, steps: Any, *, condition: float = 100.0, fractal: bool = True) -> Any:
-    """Chebyshev step sizes for curvatures in [1/condition, 1] of the largest: the optimal steps of
-    gradient descent on a quadratic (Young 1953; the fractal, numerically stable order of Agarwal,
-    Goel and Zhang 2021, arXiv 2103.01338, where `steps` is a power of two).
+def chebyshev(step: Any, steps: Any, *, condition: Any = 100.0, fractal: bool = True) -> Any:
+    """node_min / node_t: the optimal steps of gradient descent for curvatures in [L / condition,
+    L].
 
-    Inverse steps: the Chebyshev nodes (M + m)/2 - (M - m)/2 cos((t - 1/2) pi / T); the factor is
-    relative to the largest step, so that `peak` = 1 / min(node) gives the published schedule.
+    Steps are 1 / node_t with node_t = (L + m)/2 - (L - m)/2 cos((t - 1/2) pi / T), m = L /
+    condition: they shrink the error by 2 s^T / (1 + s^2T), s = (sqrt(c) - 1) / (sqrt(c) + 1) (Young
+    1953, J. Math. Phys. 32:243), in the numerically stable fractal order (Agarwal, Goel and Zhang
+    2021, arXiv 2103.01338; for a T that is no power of two, that of the next one), or from the
+    largest step down. The factor is relative to the largest step 1 / node_min, so that `peak` is
+    that step, in 1 / curvature. Not zero at the end.
 
     >>> float(jnp.max(chebyshev(jnp.arange(8), 8)))
     1.0
     """
-    table = jnp.asarray(chebyshev_table(int(steps), condition, fractal), jnp.result_type(float))
-    return table[jnp.clip(jnp.asarray(step).astype(int), 0, int(steps) - 1)]
+    total = _whole("chebyshev", steps)
+    order = jnp.asarray(fractal_order(total) if fractal else np.arange(total))
+    number = order[jnp.clip(jnp.asarray(step).astype(int), 0, total - 1)]
+    low = 1 / jnp.asarray(condition, jnp.result_type(float))
+
+    def node(t: Any) -> Any:
+        return (1 + low) / 2 - (1 - low) / 2 * jnp.cos((t + 0.5) * jnp.pi / total)
+
+    return node(0) / node(number)
 
 
-def chebyshev_table(steps: int, condition: float, fractal: bool) -> np.ndarray:
-    """The factors of `chebyshev` in the order of use; f64[steps]."""
+def fractal_order(steps: int) -> np.ndarray:
+    """The order in which to use Chebyshev nodes 0 to steps - 1; int[steps].
+
+    >>> fractal_order(4).tolist()
+    [0, 3, 1, 2]
+    """
+    order = np.array([0])
+    while len(order) < steps:
+        order = np.stack([order, 2 * len(order) - 1 - order], 1).ravel()
+    return order[order < steps]
+
+
+def largest_step(curvature: float, condition: float, steps: int) -> float:
+    """1 / node_min: the `peak` at which `chebyshev` is the published schedule; 1 / curvature.
+
+    >>> round(largest_step(1.0, 100.0, 1), 6)
+    1.980198
+    """
     low = 1 / condition
-    angle = (np.arange(1, steps + 1) - 0.5) * np.pi / steps
-    inverse = (1 + low) / 2 - (1 - low) / 2 * np.cos(angle)
-    rates = 1 / inverse
-    order = np.arange(steps)
-    if fractal and steps & (steps - 1) == 0:
-        sigma = np.array([0])
-        while len(sigma) < steps:
-            sigma = np.stack([sigma, 2 * len(sigma) - 1 - sigma], 1).ravel()
-        order = sigma
-    return rates[order] / rates.max()
+    node = (1 + low) / 2 - (1 - low) / 2 * np.cos(0.5 * np.pi / steps)
+    return float(1 / (curvature * node))
 
 
 def silver(step: Any, steps: Any) -> Any:
-    """Silver step sizes: 1 + rho^(v(k+1) - 1), rho = 1 + sqrt(2), v(j) the number of times that 2
-    divides j (Altschuler and Parrilo 2023, arXiv 2309.07879), for a peak of 1/L; larger than the
-    peak by construction.
+    """1 + rho^(v - 1): silver step sizes, rho = 1 + sqrt(2).
+
+    v is the number of times that 2 divides step + 1; `peak` = 1 / L, in 1 / curvature; the factors
+    are larger than 1 by construction and do not fall to zero (Altschuler and Parrilo 2023, arXiv
+    2309.07879).
 
     >>> [round(float(silver(k, 8)), 4) for k in range(4)]
     [1.4142, 2.0, 1.4142, 3.4142]
@@ -49,3 +69,9 @@ def silver(step: Any, steps: Any) -> Any:
     j = jnp.asarray(step).astype(int) + 1
     twos = jnp.log2((j & -j).astype(jnp.result_type(float)))
     return 1 + (1 + jnp.sqrt(2.0)) ** (twos - 1)
+
+
+def _whole(name: str, steps: Any) -> int:
+    if not isinstance(steps, (int, float, np.integer)):
+        raise ValueError(f"schedule {name!r} needs a fixed number of steps: no swept warmup")
+    return max(int(steps), 1)

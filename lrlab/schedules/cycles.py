@@ -7,6 +7,22 @@ from typing import Any
 import jax.numpy as jnp
 
 
+def cosine_cycle(step: Any, steps: Any, *, half: Any = 0.25, final: Any = 0.0) -> Any:
+    """final + (1 - final) (1 + cos(pi step / half)) / 2: a cosine up and down without jumps.
+
+    From the peak to `final` in `half` steps and back in as many (PyTorch's CosineAnnealingLR beyond
+    its T_max; Loshchilov and Hutter 2017, arXiv 1608.03983). `half` in steps or as a fraction.
+
+    >>> [round(float(cosine_cycle(k, 16)), 6) for k in (0, 2, 4, 8)]
+    [1.0, 0.5, 0.0, 1.0]
+    """
+    from lrlab.schedules import length
+
+    return final + (1 - final) * 0.5 * (
+        1 + jnp.cos(jnp.pi * step / jnp.maximum(length(half, steps), 1))
+    )
+
+
 def cosine_restarts(
     step: Any,
     steps: Any,
@@ -26,43 +42,72 @@ def cosine_restarts(
     from lrlab.schedules import length
 
     first = jnp.maximum(length(cycle, steps), 1)
-    if growth == 1:
-        number = jnp.floor(step / first)
-        place = step / first - number
-    else:
-        number = jnp.floor(jnp.log1p(step / first * (growth - 1)) / jnp.log(growth) + 1e-6)
-        begin = first * (growth**number - 1) / (growth - 1)
-        place = (step - begin) / (first * growth**number)
+    # With growth 1 the geometric sum is 0 / 0: the other branch is taken, on safe values.
+    even = jnp.asarray(growth) == 1
+    g = jnp.where(even, 2.0, growth)
+    grown = jnp.floor(jnp.log1p(step / first * (g - 1)) / jnp.log(g) + 1e-6)
+    begin = first * (g**grown - 1) / (g - 1)
+    number = jnp.where(even, jnp.floor(step / first + 1e-6), grown)
+    place = jnp.where(even, step / first - number, (step - begin) / (first * g**grown))
+    place = jnp.clip(place, 0, 1)
     top = jnp.asarray(decay, jnp.result_type(float)) ** number
     return final + (top - final) * 0.5 * (1 + jnp.cos(jnp.pi * place))
 
 
-def triangular(
+def triangular(step: Any, steps: Any, *, low: Any = 0.1, up: Any = 0.125, down: Any = None) -> Any:
+    """low + (1 - low) height: lines between `low` (over the peak) and 1, again and again.
+
+    From `low` to 1 in `up` steps and back in `down` (default: `up`), lengths in steps or fractions;
+    not zero at the end (Smith 2017, cyclical learning rates, arXiv 1506.01186).
+
+    >>> [round(float(triangular(k, 16, up=4)), 6) for k in (0, 2, 4, 8)]
+    [0.1, 0.55, 1.0, 0.1]
+    """
+    height, _ = _triangle(step, steps, up, down)
+    return low + (1 - low) * height
+
+
+def triangular2(step: Any, steps: Any, *, low: Any = 0.1, up: Any = 0.125, down: Any = None) -> Any:
+    """low + (1 - low) height / 2^cycle: triangles, each half as high as the one before.
+
+    Lengths as in `triangular` (Smith 2017, arXiv 1506.01186).
+
+    >>> [round(float(triangular2(k, 16, up=4)), 6) for k in (4, 8, 12)]
+    [1.0, 0.1, 0.55]
+    """
+    height, number = _triangle(step, steps, up, down)
+    return low + (1 - low) * height * 0.5**number
+
+
+def exp_range(
     step: Any,
     steps: Any,
     *,
     low: Any = 0.1,
     up: Any = 0.125,
     down: Any = None,
-    halve: bool = False,
-    gamma: Any = 1.0,
+    gamma: Any = 0.99994,
 ) -> Any:
-    """Cyclical learning rates (Smith 2017, arXiv 1506.01186): from `low` (over the peak) to 1 in
-    `up` steps and back in `down` (default: `up`). `halve`: each cycle half as high ("triangular2");
-    `gamma`: the height times gamma^step ("exp_range").
+    """low + (1 - low) height gamma^step: triangles whose height falls exponentially.
 
-    >>> [round(float(triangular(k, 16, up=4)), 6) for k in (0, 2, 4, 8)]
-    [0.1, 0.55, 1.0, 0.1]
+    Lengths as in `triangular`, gamma per step (Smith 2017, arXiv 1506.01186).
+
+    >>> [round(float(exp_range(k, 16, up=4, gamma=0.5)), 6) for k in (0, 4, 8)]
+    [0.1, 0.15625, 0.1]
     """
+    height, _ = _triangle(step, steps, up, down)
+    return low + (1 - low) * height * jnp.asarray(gamma, jnp.result_type(float)) ** step
+
+
+def _triangle(step: Any, steps: Any, up: Any, down: Any) -> tuple[Any, Any]:
+    """The height in [0, 1] and the number of the cycle."""
     from lrlab.schedules import length
 
     rise = jnp.maximum(length(up, steps), 1)
     fall = rise if down is None else jnp.maximum(length(down, steps), 1)
     number = jnp.floor(step / (rise + fall))
     place = step - number * (rise + fall)
-    height = jnp.where(place <= rise, place / rise, 1 - (place - rise) / fall)
-    scale = 0.5**number if halve else jnp.asarray(gamma, jnp.result_type(float)) ** step
-    return low + (1 - low) * height * scale
+    return jnp.where(place <= rise, place / rise, 1 - (place - rise) / fall), number
 
 
 def slanted_triangular(step: Any, steps: Any, *, cut: Any = 0.1, ratio: Any = 32.0) -> Any:
@@ -77,45 +122,3 @@ def slanted_triangular(step: Any, steps: Any, *, cut: Any = 0.1, ratio: Any = 32
     top = jnp.maximum(length(cut, steps), 1)
     q = jnp.where(step < top, step / top, 1 - (step - top) / jnp.maximum(steps - top, 1))
     return (1 + q * (ratio - 1)) / ratio
-
-
-def one_cycle(
-    step: Any,
-    steps: Any,
-    *,
-    up: Any = 0.3,
-    start: Any = 1 / 25,
-    final: Any = 4e-6,
-    kind: str = "cosine",
-    three_phase: bool = False,
-) -> Any:
-    """One-cycle (Smith and Topin 2018, arXiv 1708.07120) with PyTorch's defaults: from `start`
-    (over the peak) to 1 in the first `up`, then to `final`, in cosines or lines; `three_phase`: back to
-    `start` in as many steps, then to `final`. As in PyTorch the last update uses `final` and the
-    top stands at up * steps - 1.
-
-    >>> [round(float(one_cycle(k, 10)), 6) for k in (0, 1, 2, 9)]
-    [0.04, 0.52, 1.0, 4e-06]
-    """
-    from lrlab.schedules import length
-
-    if kind not in ("cosine", "linear"):
-        raise ValueError(f"schedule 'one_cycle': kind must be cosine or linear, got {kind!r}")
-    rise = jnp.maximum(length(up, steps) - 1, 1)
-    last = jnp.maximum(steps - 1, 1)
-
-    def between(high: Any, low: Any, q: Any) -> Any:
-        q = jnp.clip(q, 0, 1)
-        if kind == "linear":
-            return high + (low - high) * q
-        return low + (high - low) * 0.5 * (1 + jnp.cos(jnp.pi * q))
-
-    going_up = between(start, 1.0, step / rise)
-    if not three_phase:
-        return jnp.where(
-            step <= rise, going_up, between(1.0, final, (step - rise) / jnp.maximum(last - rise, 1))
-        )
-    back = 2 * rise
-    middle = between(1.0, start, (step - rise) / rise)
-    end = between(start, final, (step - back) / jnp.maximum(last - back, 1))
-    return jnp.where(step <= rise, going_up, jnp.where(step <= back, middle, end))

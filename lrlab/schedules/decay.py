@@ -71,19 +71,33 @@ def exponential(
     rate: Any = None,
     every: Any = 1,
     staircase: bool = False,
+    lowest: Any = 0.0,
 ) -> Any:
-    """final^p: a constant ratio from each step to the next, `final` at `steps`. With `rate` given:
-    rate^(step / every), `every` in steps, whole powers only where `staircase`.
+    """final^p: a constant ratio from each step to the next.
+
+    `final` is reached at `steps` (it is not zero). With `rate` given: rate^(step / every), `every`
+    in steps, whole powers only where `staircase`, at least `lowest` (PyTorch's ExponentialLR,
+    Optax's exponential_decay; Li and Arora 2020, arXiv 1910.07454). Factors have no unit.
 
     >>> round(float(exponential(5, 10)), 6), round(float(exponential(4, 10, rate=0.5, every=2)), 6)
     (0.1, 0.25)
     """
     if rate is None:
         return jnp.asarray(final, jnp.result_type(float)) ** (step / steps)
-    exponent = step / every
-    return jnp.asarray(rate, jnp.result_type(float)) ** (
-        jnp.floor(exponent) if staircase else exponent
-    )
+    exponent = jnp.floor(step / every) if staircase else step / every
+    return jnp.maximum(jnp.asarray(rate, jnp.result_type(float)) ** exponent, lowest)
+
+
+def natural_exponential(step: Any, steps: Any, *, rate: Any = 5.0) -> Any:
+    """exp(-rate p): exponential decay by its rate over the whole run.
+
+    Ends at exp(-rate), not at zero (Bottou 2012, "Stochastic gradient descent tricks"). `rate` has
+    no unit.
+
+    >>> round(float(natural_exponential(5, 10, rate=2.0)), 6)
+    0.367879
+    """
+    return jnp.exp(-rate * (step / steps))
 
 
 def inverse_time(step: Any, steps: Any, *, rate: Any = 10.0) -> Any:
@@ -140,13 +154,35 @@ def tanh(step: Any, steps: Any, *, low: Any = -6.0, high: Any = 3.0) -> Any:
     return 0.5 * (1 - jnp.tanh(low + (high - low) * (step / steps)))
 
 
-def hyperbolic(step: Any, steps: Any, *, upper: Any = 2.0) -> Any:
-    """sqrt((1 - p) (2u - 1 - p) / (2u - 1)): an arc of a hyperbola from 1 at p = 0 to 0 at p = 1,
-    u = `upper` >= 1 the upper bound of the length over `steps` (after Kim et al. 2024, HyperbolicLR,
-    arXiv 2407.15200).
+def hyperbolic(step: Any, steps: Any, *, upper: Any = 1.5, final: Any = 1e-3) -> Any:
+    """1 + (1 - final) (h(p) - h(0)): an arc of a hyperbola, nearly the same at its start for any
+    length.
 
-    >>> float(hyperbolic(0, 10)), float(hyperbolic(10, 10))
-    (1.0, 0.0)
+    h(p) = sqrt((1 - p) (2 - (1 + p) / u) / u) with u = `upper` >= 1, a bound on all lengths over
+    `steps`; ends at 1 - (1 - final) h(0), that is `final` for u = 1 and not at zero (Kim 2024,
+    HyperbolicLR, arXiv 2407.15200). No unit.
+
+    >>> float(hyperbolic(0, 10)), round(float(hyperbolic(10, 10, upper=1.0)), 6)
+    (1.0, 0.001)
     """
-    p = step / steps
-    return jnp.sqrt(jnp.maximum((1 - p) * (2 * upper - 1 - p), 0) / (2 * upper - 1))
+    return 1 + (1 - final) * _hyperbola(step / steps, upper)
+
+
+def exp_hyperbolic(step: Any, steps: Any, *, upper: Any = 1.5, final: Any = 1e-3) -> Any:
+    """final^(h(0) - h(p)): the hyperbola of `hyperbolic` in the logarithm.
+
+    Ends at final^h(0), not at zero (Kim 2024, ExpHyperbolicLR, arXiv 2407.15200). No unit.
+
+    >>> float(exp_hyperbolic(0, 10)), round(float(exp_hyperbolic(10, 10, upper=1.0)), 6)
+    (1.0, 0.001)
+    """
+    return jnp.asarray(final, jnp.result_type(float)) ** -_hyperbola(step / steps, upper)
+
+
+def _hyperbola(p: Any, upper: Any) -> Any:
+    """h(p) - h(0), from 0 down to -h(0)."""
+
+    def h(q: Any) -> Any:
+        return jnp.sqrt(jnp.maximum((1 - q) / upper * (2 - (1 + q) / upper), 0))
+
+    return h(p) - h(0.0)

@@ -15,7 +15,8 @@ def plot(
     steps: int = 1000,
     ax: Any = None,
 ) -> Any:
-    """Draws learning rate against step, with integral, final value and peak in the legend.
+    """Draws learning rate against step, with the integral (sum), the final value and the peak in
+    the legend.
 
     Args:
         schedules: names, or dicts of `make`'s arguments with `name`, or label -> values f64[steps].
@@ -48,7 +49,7 @@ def plot(
             arguments = {"peak": peak, "steps": steps} | arguments
             curves[label] = values(**arguments)
     for label, rates in curves.items():
-        facts = f"mean {rates.mean():.3g}, last {rates[-1]:.3g}, peak {rates.max():.3g}"
+        facts = f"sum {rates.sum():.4g}, last {rates[-1]:.3g}, peak {rates.max():.3g}"
         ax.plot(np.arange(len(rates)), rates, lw=1.8, label=f"{label}\n{facts}")
     ax.set_xlabel("step")
     ax.set_ylabel("learning rate")
