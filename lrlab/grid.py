@@ -15,7 +15,9 @@ def log_grid(low: float, high: float, num: int) -> np.ndarray:
     [0.001, 0.01, 0.1]
     """
     if not (0 < low < np.inf and 0 < high < np.inf):
-        raise ValueError(f"log_grid: the ends must be positive and finite, got {low!r} and {high!r}")
+        raise ValueError(
+            f"log_grid: the ends must be positive and finite, got {low!r} and {high!r}"
+        )
     if num < 1 or (num == 1 and low != high):
         raise ValueError(f"log_grid: num must be at least 2 for two different ends, got {num!r}")
     values = np.geomspace(low, high, num)

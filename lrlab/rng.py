@@ -1,4 +1,4 @@
-"""The only place that derives random keys: a key is a function of (root, names), never of history."""
+"""The only place that derives random keys: a key is a function of (root, names) alone."""
 
 from __future__ import annotations
 

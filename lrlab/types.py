@@ -38,9 +38,9 @@ class TaskFunctions(NamedTuple):
 
     `init(key, example) -> (params, state)`: `example` is a batch (see `loss`) or None; `state` is a
     pytree of what is not trained by gradients (BatchNorm statistics), often `{}`.
-    `loss(params, state, batch, key) -> (loss, (state, metrics))`: `batch` is a pytree of arrays with
-    a leading batch axis, `(inputs, targets)` for supervised tasks, None for objectives; `metrics` is
-    a dict of scalars that excludes the loss. All in the dtype of the parameters.
+    `loss(params, state, batch, key) -> (loss, (state, metrics))`: `batch` is a pytree of arrays
+    with a leading batch axis, `(inputs, targets)` for supervised tasks, None for objectives;
+    `metrics` is a dict of scalars that excludes the loss. All in the dtype of the parameters.
     `evaluate(params, state, data, key) -> metrics`: over a whole split (pytree of arrays, leading
     axis = examples), in evaluation mode; a dict of scalars that includes `loss`.
     """

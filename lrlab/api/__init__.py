@@ -80,6 +80,8 @@ def sweep(
     arguments = _given(locals())
     experiment = config.from_arguments("sweep", **arguments)
     ran = run_sweep(experiment, live(task, optimizer, schedule), _path(out), progress)
+    if ran.run is not None:
+        write_report(ran.run)
     return ran.value
 
 
@@ -121,7 +123,10 @@ def find(
     """
     arguments = _given(locals())
     experiment = config.from_arguments("find", **arguments)
-    return run_find(experiment, live(task, optimizer, schedule), _path(out), progress).value
+    ran = run_find(experiment, live(task, optimizer, schedule), _path(out), progress)
+    if ran.run is not None:
+        write_report(ran.run)
+    return ran.value
 
 
 def range_test(
@@ -229,6 +234,27 @@ def resume(folder: str | Path, *, progress: bool = True) -> Ran:
 
     command, experiment = runs.experiment_of(Path(folder))
     return run(command, experiment, out=str(folder), progress=progress)
+
+
+def write_report(folder: str | Path, figures: bool = True) -> Path | None:
+    """Writes `report.html` and `figures/` of a run from its folder alone; the page's path.
+
+    A comparison's folder gets one page for all of its runs. None where nothing is recorded.
+    """
+    from lrlab import report, runs
+
+    path = Path(folder)
+    inner = [place.parent for place in sorted(path.glob("*/run.json"))]
+    several = [path] if (path / "run.json").exists() else inner
+    several = [place for place in several if runs.stages(place)]
+    if not several:
+        return None
+    data = [report.read(place) for place in several]
+    page = report.write_html(data, path / "report.html")
+    if figures:
+        for place, one in zip(several, data, strict=True):
+            report.write_figures(one, place / "figures")
+    return page
 
 
 def plan(experiment: config.Experiment, command: str = "sweep") -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -128,14 +129,20 @@ def report(ran: Any, json: bool, quiet: bool) -> None:
     """What a training command prints at its end."""
     if json:
         emit(ran.payload)
-        return
-    if quiet or ran.run is None:
+    elif quiet or ran.run is None or not (Path(ran.run) / "run.json").exists():
         print(ran.value)
-        return
-    from lrlab.report import read, renderable
+    else:
+        from lrlab.report import read, renderable
 
-    console().print(renderable(read(ran.run)))
-    print(f"\nRun folder: {ran.run}\nReport:     {ran.run}/report.html")
+        console().print(renderable(read(ran.run)))
+    if ran.run is not None:
+        sys.stdout.flush()
+        with only_json():  # the answer is out; what people look at next may take its seconds
+            from lrlab import api
+
+            page = api.write_report(ran.run)
+        if not json:
+            print(f"\nRun folder: {ran.run}" + (f"\nReport:     {page}" if page else ""))
 
 
 @contextlib.contextmanager

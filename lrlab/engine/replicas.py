@@ -71,7 +71,7 @@ def _compile(jitted: Any, device: jax.Device, args: Any) -> tuple[jax.stages.Com
         # An executable out of JAX's own cache cannot be serialized again (jax 0.10): its functions
         # are lost. Whoever set that cache up keeps it; each device then compiles through it.
         return lowered.compile(), None
-    name = _name(lowered, device)
+    name = _name(lowered, device, str(_signature(args)))
     kept = cache.kept_program(name)
     if kept is not None:
         loaded = _load_on(kept, device)
@@ -84,12 +84,14 @@ def _compile(jitted: Any, device: jax.Device, args: Any) -> tuple[jax.stages.Com
     return compiled, payload
 
 
-def _name(lowered: Any, device: jax.Device) -> str:
-    """What a compiled program follows from: its text, the versions, the machine, XLA's flags."""
+def _name(lowered: Any, device: jax.Device, arguments: str) -> str:
+    """What a compiled program follows from: its text, the versions, the machine, XLA's flags; and
+    its arguments, since XLA drops those that it does not use."""
     import jaxlib
 
     parts = (
         lowered.as_text(),
+        arguments,
         jax.__version__,
         jaxlib.__version__,
         cache.machine_name(),

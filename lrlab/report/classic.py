@@ -1,4 +1,4 @@
-"""The classic learning-rate table: accuracy over the process, at the end, and a verdict per rate."""
+"""The classic learning-rate table: accuracy over the process and a verdict per rate."""
 
 from __future__ import annotations
 
@@ -41,9 +41,7 @@ def table(data: ReportData, at: Sequence[float] = (0.02, 0.1, 0.3, 1.0)) -> list
         ValueError: a share in `at` is outside (0, 1].
     """
     if not all(0 < share <= 1 for share in at):
-        raise ValueError(
-            f"report: `at` holds shares of the run in (0, 1], got {list(at)}"
-        )
+        raise ValueError(f"report: `at` holds shares of the run in (0, 1], got {list(at)}")
     train_name, valid_name = accuracy_names(data)
     metric = valid_name or d.metric_of(data)
     lane = (len(data.lr), -1)
@@ -74,13 +72,9 @@ def table(data: ReportData, at: Sequence[float] = (0.02, 0.1, 0.3, 1.0)) -> list
 def accuracy_names(data: ReportData) -> tuple[str | None, str | None]:
     """(training metric, validation metric) whose names end in accuracy; None where not recorded."""
     names = [*data.evaluated, *data.history]
-    train = next(
-        (n for n in names if n.startswith("train_") and n.endswith("accuracy")), None
-    )
+    train = next((n for n in names if n.startswith("train_") and n.endswith("accuracy")), None)
     valid = next((n for n in data.evaluated if n == "valid_accuracy"), None)
-    return train, valid or next(
-        (n for n in data.evaluated if n == "test_accuracy"), None
-    )
+    return train, valid or next((n for n in data.evaluated if n == "test_accuracy"), None)
 
 
 def _mean(values: np.ndarray) -> float:
@@ -105,9 +99,7 @@ def _at(data: ReportData, metric: str, share: float) -> tuple[int, np.ndarray]:
     window = values[begin:stop]
     seen = np.isfinite(window)
     total = np.where(seen, window, 0.0).sum(0)
-    return round(share * full), np.where(
-        seen.any(0), total / np.maximum(seen.sum(0), 1), np.nan
-    )
+    return round(share * full), np.where(seen.any(0), total / np.maximum(seen.sum(0), 1), np.nan)
 
 
 def _label(

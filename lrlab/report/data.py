@@ -74,14 +74,10 @@ def build(
     >>> data.outcome.tolist(), metric_of(data)
     ([['ok'], ['ok']], 'train_loss')
     """
-    lr, seeds, steps, eval_steps = (
-        np.asarray(v) for v in (lr, seeds, steps, eval_steps)
-    )
+    lr, seeds, steps, eval_steps = (np.asarray(v) for v in (lr, seeds, steps, eval_steps))
     extra = {name: np.asarray(values) for name, values in (extra or {}).items()}
     lanes = (len(lr), *(len(values) for values in extra.values()), len(seeds))
-    outcome = (
-        np.full(lanes, "ok") if outcome is None else np.asarray(outcome).astype(str)
-    )
+    outcome = np.full(lanes, "ok") if outcome is None else np.asarray(outcome).astype(str)
     arrays = {
         "train_loss": (train_loss, (len(steps), *lanes)),
         "learning_rate": (learning_rate, (len(steps), *lanes)),
@@ -91,9 +87,7 @@ def build(
             lanes,
         ),
     }
-    checked = {
-        name: _shaped(name, value, shape) for name, (value, shape) in arrays.items()
-    }
+    checked = {name: _shaped(name, value, shape) for name, (value, shape) in arrays.items()}
     groups = {
         "evaluated": (evaluated, (len(eval_steps), *lanes)),
         "initial": (initial, lanes),
@@ -133,9 +127,7 @@ def metric_of(data: ReportData) -> str:
     'valid_loss'
     """
     named = (data.answer or {}).get("metric")
-    if named and (
-        named in data.evaluated or named in data.history or named == "train_loss"
-    ):
+    if named and (named in data.evaluated or named in data.history or named == "train_loss"):
         return str(named)
     for name in ("valid_loss", "test_loss", *data.evaluated):
         if name in data.evaluated:
@@ -227,7 +219,7 @@ def from_result(result: Any, *, title: str = "", **rest: Any) -> ReportData:
     fields: dict[str, Any] = {
         "title": title,
         "lr": result.lr,
-        "extra": dict(getattr(result, "extra", None) or {}),
+        "extra": dict(list(getattr(result, "axes", {}).items())[1:]),
         "seeds": result.seeds,
         "steps": steps,
         "train_loss": per_step.pop("train_loss", None),
@@ -238,7 +230,9 @@ def from_result(result: Any, *, title: str = "", **rest: Any) -> ReportData:
         "outcome": result.outcome,
         "diverged_at": result.diverged_at,
         "history": per_step,
-        "answer": answer_dict(getattr(result, "answer", None)),
+        "answer": answer_dict(result.best()) if hasattr(result, "best") else None,
+        "modes": dict(getattr(result, "directions", None) or {}),
+        "config_text": str(getattr(result, "config", "")),
     }
     return build(**(fields | rest))
 
@@ -306,9 +300,7 @@ def _lane_dims(dataset: Any, names: Sequence[str]) -> list[str]:
         if "lr" in dims and "seed" in dims:
             middle = [d for d in dims if d not in ("step", "eval_step", "lr", "seed")]
             return ["lr", *middle, "seed"]
-    raise ValueError(
-        f"report: no array with the dimensions lr and seed; dimensions are {names}"
-    )
+    raise ValueError(f"report: no array with the dimensions lr and seed; dimensions are {names}")
 
 
 def read(run: str | Path) -> ReportData:
@@ -320,15 +312,34 @@ def read(run: str | Path) -> ReportData:
     from lrlab import runs
 
     path = Path(run)
-    manifest = _json(path / "run.json") or {}
+    manifest, stage = runs.open_run(path)
     config = path / "config.toml"
-    return from_dataset(
-        runs.dataset(path),
+    answer = _json(path / "summary.json")
+    if answer is None and (path / "summary.json").exists():
+        answer = {}
+    first, *extra = (name for name in stage.axes if name != "seed")
+    history = dict(stage.history)
+    rates = [name for name in history if name.startswith("learning_rate")]
+    return build(
         title=str(manifest.get("title") or manifest.get("name") or path.name),
-        answer=_json(path / "summary.json"),
+        lr=stage.axes[first],
+        extra={name: stage.axes[name] for name in extra},
+        seeds=stage.axes["seed"],
+        steps=stage.steps,
+        train_loss=history.pop("train_loss", None),
+        learning_rate=history.pop(rates[0], None) if rates else None,
+        eval_steps=stage.eval_steps,
+        evaluated=stage.evaluated,
+        initial=stage.initial,
+        outcome=stage.outcome,
+        diverged_at=stage.diverged_at,
+        history=history,
+        modes=dict(manifest.get("modes") or {}),
+        answer=answer,
         manifest=manifest,
         config_text=config.read_text(encoding="utf-8") if config.exists() else "",
-        command=str(manifest.get("command") or f"lrlab reproduce {path.name}"),
+        command=f"lrlab {manifest.get('command', 'sweep')} {config}",
+        suggestions=(answer or {}).get("suggestions") or {},
     )
 
 
@@ -338,6 +349,4 @@ def _json(path: Path) -> dict[str, Any] | None:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
-        raise ValueError(
-            f"report: {path} is not JSON ({error}); is the run complete?"
-        ) from None
+        raise ValueError(f"report: {path} is not JSON ({error}); is the run complete?") from None

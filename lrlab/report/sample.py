@@ -51,11 +51,7 @@ def sample(
     loss = clean * np.exp(rng.normal(0, 1, (steps, *shape)) * rough)
     spikes = rng.random((steps, *shape)) < 0.003 * np.minimum(lr_of * 4, 1.0)
     loss = np.where(spikes, loss * 6, loss)
-    limit = (
-        2.2 * np.exp(rng.normal(0, 0.35, shape))
-        if kind != "none"
-        else np.full(shape, 1e-9)
-    )
+    limit = 2.2 * np.exp(rng.normal(0, 0.35, shape)) if kind != "none" else np.full(shape, 1e-9)
     blown = np.broadcast_to(lr_of, shape) > limit
     at = np.where(blown, rng.integers(3, max(steps // 3, 4), shape), -1)
     growth = np.exp(np.minimum((t - at + 6) * 1.5, 60.0))
@@ -96,9 +92,7 @@ def _accuracy(loss: np.ndarray) -> np.ndarray:
 def _rungs(made: Any, outcome: Any, loss: Any, steps: int, rng: Any) -> tuple[Any, Any]:
     ran = np.zeros(outcome.shape, dtype=bool)
     ran[::2, ..., :2] = True
-    middle = np.nanargmin(
-        np.where(outcome == "ok", loss[-1], np.inf).mean(axis=-1).ravel()
-    )
+    middle = np.nanargmin(np.where(outcome == "ok", loss[-1], np.inf).mean(axis=-1).ravel())
     row = np.unravel_index(middle, outcome.shape[:-1])[0]
     ran[max(row - 2, 0) : row + 3] = True
     worse = np.abs(np.arange(len(ran)) - row).reshape((-1,) + (1,) * (outcome.ndim - 1))
@@ -114,9 +108,7 @@ def _answer(run: ReportData) -> dict[str, Any]:
     cost = summary.d.steps_trained(run).sum() / len(run.steps)
     common = {"metric": "valid_loss", "cost": float(cost), "seconds": 12.4}
     if not rows:
-        sentence = (
-            "Nothing trains here: every lane diverged. Try learning rates below 1e-5."
-        )
+        sentence = "Nothing trains here: every lane diverged. Try learning rates below 1e-5."
         return {
             "lr": None,
             "interval": None,

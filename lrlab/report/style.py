@@ -24,12 +24,8 @@ class Theme(NamedTuple):
 
 
 THEMES = {
-    "light": Theme(
-        "#ffffff", "#1c2128", "#656d76", "#e4e7eb", "#c2410c", "#b42318", (0.0, 0.93)
-    ),
-    "dark": Theme(
-        "#101418", "#e6e9ed", "#9aa4af", "#272d34", "#fb923c", "#f97066", (0.22, 1.0)
-    ),
+    "light": Theme("#ffffff", "#1c2128", "#656d76", "#e4e7eb", "#c2410c", "#b42318", (0.0, 0.93)),
+    "dark": Theme("#101418", "#e6e9ed", "#9aa4af", "#272d34", "#fb923c", "#f97066", (0.22, 1.0)),
 }
 
 OUTCOME_COLORS = {
@@ -55,9 +51,7 @@ def theme(name: str) -> Theme:
         ValueError: the name is neither "light" nor "dark".
     """
     if name not in THEMES:
-        raise ValueError(
-            f"report: theme {name!r} is unknown; choose one of {', '.join(THEMES)}"
-        )
+        raise ValueError(f"report: theme {name!r} is unknown; choose one of {', '.join(THEMES)}")
     return THEMES[name]
 
 
@@ -147,9 +141,7 @@ def color_bar(fig: Any, ax: Any, lr: np.ndarray, colors: Theme) -> None:
     from matplotlib.cm import ScalarMappable
 
     cmap, norm = lr_scale(lr, colors)
-    bar = fig.colorbar(
-        ScalarMappable(norm, cmap), ax=ax, pad=0.015, aspect=32, fraction=0.04
-    )
+    bar = fig.colorbar(ScalarMappable(norm, cmap), ax=ax, pad=0.015, aspect=32, fraction=0.04)
     bar.outline.set_visible(False)
     bar.ax.yaxis.set_major_formatter(log_labels)
     bar.ax.yaxis.set_minor_formatter("")
@@ -165,9 +157,7 @@ def log_axis(ax: Any, which: str = "x") -> None:
     axis = getattr(ax, f"{which}axis")
     low, high = sorted(getattr(ax, f"get_{which}lim")())
     few = low > 0 and high / low < 30
-    axis.set_major_locator(
-        LogLocator(subs=(1.0, 2.0, 5.0) if few else (1.0,), numticks=12)
-    )
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if few else (1.0,), numticks=12))
     axis.set_major_formatter((lambda v, _: number(v)) if few else log_labels)
     axis.set_minor_formatter(NullFormatter())
 

@@ -1,4 +1,4 @@
-"""Numbers that the figures, the page and the terminal share: scores, rungs, cost, thinned curves."""
+"""Numbers that figures, page and terminal share: scores, rungs, cost, thinned curves."""
 
 from __future__ import annotations
 
@@ -59,9 +59,8 @@ def lr_rows(data: ReportData, metric: str | None = None) -> list[LrRow]:
     rows = []
     for index in np.ndindex(*data.outcome.shape[:-1]):
         outcomes = data.outcome[index]
-        counts = {
-            str(k): int(n) for k, n in zip(*np.unique(outcomes, return_counts=True))
-        }
+        kinds, numbers = np.unique(outcomes, return_counts=True)
+        counts = {str(k): int(n) for k, n in zip(kinds, numbers, strict=True)}
         if counts.get("not_run", 0) == outcomes.size:
             continue
         seen = values[index][np.isfinite(values[index])]
@@ -69,9 +68,7 @@ def lr_rows(data: ReportData, metric: str | None = None) -> list[LrRow]:
         rows.append(
             LrRow(
                 lr=float(data.lr[index[0]]),
-                extra={
-                    n: data.extra[n][i] for n, i in zip(names, index[1:], strict=True)
-                },
+                extra={n: data.extra[n][i] for n, i in zip(names, index[1:], strict=True)},
                 index=index,
                 mean=float(seen.mean()) if seen.size else float("nan"),
                 low=float(seen.min()) if seen.size else float("nan"),
@@ -127,7 +124,7 @@ def rungs(data: ReportData) -> list[Rung]:
     for steps in np.unique(place[run]):
         here = run & (place == steps)
         names, numbers = np.unique(data.outcome[here], return_counts=True)
-        outcomes = {str(k): int(n) for k, n in zip(names, numbers)}
+        outcomes = {str(k): int(n) for k, n in zip(names, numbers, strict=False)}
         low, high = float(lr[here].min()), float(lr[here].max())
         rows.append(Rung(int(steps), int(here.sum()), outcomes, low, high))
     return rows
@@ -160,19 +157,13 @@ def costs(data: ReportData) -> list[tuple[str, str, str]]:
         remark = f"all lane-steps trained, divided by the {full:,} steps of one run"
         rows.append(("Full-length runs", number(cost), remark))
     else:
-        rows.append(
-            ("Full-length runs", number(made.sum() / full), "lane-steps kept / steps")
-        )
+        rows.append(("Full-length runs", number(made.sum() / full), "lane-steps kept / steps"))
     seconds = answer.get("seconds")
     if seconds is not None:
-        rows.append(
-            ("Wall time", duration(seconds), "start to answer, compilation included")
-        )
+        rows.append(("Wall time", duration(seconds), "start to answer, compilation included"))
         if cost:
             each = duration(float(seconds) / float(cost))
-            rows.append(
-                ("Wall time per full-length run", each, "wall time / full-length runs")
-            )
+            rows.append(("Wall time per full-length run", each, "wall time / full-length runs"))
     return rows
 
 
@@ -201,9 +192,7 @@ def thin(steps: np.ndarray, values: np.ndarray, points: int = 400) -> tuple[Any,
     stretch = np.repeat(np.arange(len(edges)), width)
     order = np.lexsort((seen, stretch))  # within a stretch from lowest to highest
     ends = np.cumsum(width)
-    keep = np.unique(
-        np.concatenate([order[ends - width], order[ends - 1], [0, len(seen) - 1]])
-    )
+    keep = np.unique(np.concatenate([order[ends - width], order[ends - 1], [0, len(seen) - 1]]))
     return steps[finite][keep], seen[keep]
 
 

@@ -94,7 +94,7 @@ def create(
     Raises:
         RunError: `out` holds something already, or cannot be written.
     """
-    path = _fresh(name) if out is None else Path(out)
+    path = fresh_path(name) if out is None else Path(out)
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise RunError(f"{path}: exists already and is no run folder; choose another place")
     part = path.parent / f".{path.name}.{os.getpid()}"
@@ -194,7 +194,8 @@ def _locked(path: Path) -> int:
     return handle
 
 
-def _fresh(name: str) -> Path:
+def fresh_path(name: str) -> Path:
+    """A new place under `runs/`, named after the run and the time."""
     safe = re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-")[:60] or "run"
     now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
     return Path("runs") / f"{safe}-{now}-{secrets.token_hex(2)}"

@@ -189,8 +189,8 @@ def sentence(
         )
     return (
         f"Noise hides the answer: {metric} differs between seeds as much as between learning "
-        f"rates. {show(lr)} is the best guess; about {details['seeds_needed']} seeds per rate would "
-        f"settle it.{end}"
+        f"rates. {show(lr)} is the best guess; about {details['seeds_needed']} seeds per rate "
+        f"would settle it.{end}"
     )
 
 

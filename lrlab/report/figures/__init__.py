@@ -21,7 +21,7 @@ FIGURES: dict[str, str] = {
     "heatmap": "lrlab.report.figures.heatmap:heatmap",
     "accuracy_vs_lr": "lrlab.report.figures.accuracy:accuracy_vs_lr",
 }
-"""Name -> "module:function(data, theme)", which returns a Figure, or None where it has no subject."""
+"""Name -> "module:function(data, theme)", which gives a Figure; None where it has no subject."""
 
 
 def draw(name: str, data: ReportData, theme: str = "light") -> Any:
@@ -55,9 +55,7 @@ def write_figures(
     known = ("png", "svg", "pdf", "eps", "webp", "jpg")
     for ending in formats:
         if ending not in known:
-            raise ValueError(
-                f"report: format {ending!r} is unknown; choose from {known}"
-            )
+            raise ValueError(f"report: format {ending!r} is unknown; choose from {known}")
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     written = []
@@ -67,14 +65,10 @@ def write_figures(
             continue
         with style.use(theme), warnings.catch_warnings():
             # A title in a script that the font lacks is drawn with boxes, not refused.
-            warnings.filterwarnings(
-                "ignore", message="Glyph .* missing from", category=UserWarning
-            )
+            warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
             for ending in formats:
                 path = folder / f"{name}.{ending}"
-                dated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(
-                    ending, {}
-                )
+                dated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(ending, {})
                 made.savefig(path, metadata=dated or None)
                 written.append(path)
     return written

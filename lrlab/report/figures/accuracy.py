@@ -69,15 +69,9 @@ def _regions(ax: Any, rows: list[classic.Row], colors: style.Theme) -> None:
     for stop in range(1, len(rows) + 1):
         if stop < len(rows) and rows[stop].label == rows[start].label:
             continue
-        left = (
-            ax.get_xlim()[0]
-            if not start
-            else np.sqrt(rows[start - 1].lr * rows[start].lr)
-        )
+        left = ax.get_xlim()[0] if not start else np.sqrt(rows[start - 1].lr * rows[start].lr)
         right = (
-            ax.get_xlim()[1]
-            if stop == len(rows)
-            else np.sqrt(rows[stop - 1].lr * rows[stop].lr)
+            ax.get_xlim()[1] if stop == len(rows) else np.sqrt(rows[stop - 1].lr * rows[stop].lr)
         )
         label = rows[start].label
         if label in tint:

@@ -21,11 +21,7 @@ def validation_curves(data: ReportData, theme: str = "light") -> Any:
     metric = d.metric_of(data)
     if metric not in data.evaluated:
         metric = next(iter(data.evaluated), "")
-    return (
-        curves(data, metric, theme, style.label(metric).capitalize())
-        if metric
-        else None
-    )
+    return curves(data, metric, theme, style.label(metric).capitalize()) if metric else None
 
 
 def schedule(data: ReportData, theme: str = "light") -> Any:
@@ -78,8 +74,7 @@ def lane_order(data: ReportData) -> list[tuple[int, ...]]:
     """The index of every lane that ran, by rising LR, so that large ones lie on top everywhere."""
     ran = np.argwhere(data.outcome != "not_run")
     return [
-        tuple(int(i) for i in row)
-        for row in ran[np.argsort(data.lr[ran[:, 0]], kind="stable")]
+        tuple(int(i) for i in row) for row in ran[np.argsort(data.lr[ran[:, 0]], kind="stable")]
     ]
 
 
@@ -90,11 +85,7 @@ def focus(data: ReportData, metric: str) -> tuple[float, float, bool]:
     low, high = float(seen.min()), float(seen.max())
     if metric.endswith("loss"):
         start = summary.initial(data, metric)
-        start = (
-            float(np.nanmedian(start))
-            if np.isfinite(start).any()
-            else float(np.median(seen))
-        )
+        start = float(np.nanmedian(start)) if np.isfinite(start).any() else float(np.median(seen))
         if start > 0:
             high = min(high, 4 * start)
         below = seen[(seen > 0) & (seen < 1e-7 * max(start, 1e-300))]

@@ -29,9 +29,7 @@ def heatmap(data: ReportData, theme: str = "light") -> Any:
         tables = [table(data, metric, name) for name in names]
         seen = np.concatenate([t[np.isfinite(t)] for t in tables])
         low, high = (float(seen.min()), float(seen.max())) if seen.size else (0.0, 1.0)
-        norm = (
-            LogNorm(low, high) if low > 0 and high / low > 8 else Normalize(low, high)
-        )
+        norm = LogNorm(low, high) if low > 0 and high / low > 8 else Normalize(low, high)
         best = d.mode_of(data, metric)
         cmap = "viridis" if best == "max" else "viridis_r"
         order = np.argsort(data.lr, kind="stable")
@@ -45,9 +43,7 @@ def heatmap(data: ReportData, theme: str = "light") -> Any:
             ax.grid(False)
             ticks = np.arange(0, len(order), max(1, -(-len(order) // 9)))
             ax.set_xticks(ticks, [summary.number(v) for v in data.lr[order][ticks]])
-            ax.set_yticks(
-                range(len(cells)), [summary.number(v) for v in data.extra[name]]
-            )
+            ax.set_yticks(range(len(cells)), [summary.number(v) for v in data.extra[name]])
             ax.tick_params(length=0)
             ax.set_ylabel(name.replace("_", " "))
             if np.isfinite(cells).any():

@@ -92,9 +92,7 @@ def _marks(ax: Any, data: ReportData, colors: Theme, start: float) -> None:
             label="at least half the seeds diverge",
         )  # fmt: skip
     if np.isfinite(start):
-        ax.axhline(
-            start, color=colors.soft, lw=1, ls=(0, (4, 3)), label="before training"
-        )
+        ax.axhline(start, color=colors.soft, lw=1, ls=(0, (4, 3)), label="before training")
 
 
 def _points(ax: Any, data: ReportData, metric: str, colors: Theme) -> None:
@@ -109,9 +107,7 @@ def _points(ax: Any, data: ReportData, metric: str, colors: Theme) -> None:
             continue
         y, c = np.clip(done[here], low, high), cmap(norm(lr[here]))
         if outcome == "ok":
-            ax.scatter(
-                lr[here], y, s=13, c=c, alpha=0.85, lw=0, zorder=3, label="one seed"
-            )
+            ax.scatter(lr[here], y, s=13, c=c, alpha=0.85, lw=0, zorder=3, label="one seed")
         else:
             ax.scatter(
                 lr[here], y, s=11, facecolors="none", edgecolors=c, lw=0.8, alpha=0.7, zorder=2,
@@ -134,9 +130,7 @@ def _means(ax: Any, data: ReportData, metric: str, colors: Theme) -> None:
         x, y = np.array(points).T
         shade = 1.0 - 0.7 * number / max(len(lines) - 1, 1)
         named = ", ".join(f"{k} {summary.number(v)}" for k, v in extra)
-        name = (
-            (named if len(lines) <= 8 else None) if named else "mean score over seeds"
-        )
+        name = (named if len(lines) <= 8 else None) if named else "mean score over seeds"
         ax.plot(x, y, color=colors.ink, alpha=shade, lw=1.4, zorder=2.5, label=name)
 
 
@@ -156,9 +150,7 @@ def _picks(ax: Any, suggestions: Mapping[str, Any], colors: Theme) -> None:
             lw=1,
             transform=where,
         )
-        ax.plot(
-            middle, height, marker="|", ms=7, color=colors.ink, transform=where, ls=""
-        )
+        ax.plot(middle, height, marker="|", ms=7, color=colors.ink, transform=where, ls="")
         ax.annotate(
             rule, (picks.max(), height), xycoords=where, xytext=(4, 0),
             textcoords="offset points", va="center", size=6.5, color=colors.soft,

@@ -50,9 +50,7 @@ def outcomes(data: ReportData, theme: str = "light") -> Any:
         ax.set_title("Outcomes")
         present = [name for name in names if (data.outcome == name).any()]
         handles = [
-            Patch(
-                facecolor=palette[n], edgecolor=colors.soft, lw=0.4, label=f"{n}: {k}"
-            )
+            Patch(facecolor=palette[n], edgecolor=colors.soft, lw=0.4, label=f"{n}: {k}")
             for n in present
             if (k := int((data.outcome == n).sum()))
         ]
@@ -66,8 +64,7 @@ def row_names(data: ReportData) -> list[str]:
     made = []
     for index in np.ndindex(*data.outcome.shape[1:]):
         extra = [
-            f"{n} {summary.number(data.extra[n][i])}"
-            for n, i in zip(names, index, strict=False)
+            f"{n} {summary.number(data.extra[n][i])}" for n, i in zip(names, index, strict=False)
         ]
         seed = str(data.seeds[index[-1]])
         made.append(", ".join([*extra, f"seed {seed}"]) if extra else seed)
