@@ -11,7 +11,7 @@ from lrlab import config
 from lrlab.api.assemble import Setup, grid_lanes
 from lrlab.api.live import Live, setup_of
 from lrlab.api.progress import bar, interruptible
-from lrlab.api.recording import recorded
+from lrlab.api.recording import name_of, recorded
 from lrlab.api.result import Result, from_trained
 from lrlab.api.sessions import Session, plan_for, train_stage
 from lrlab.config import Experiment
@@ -68,7 +68,7 @@ def run_sweep(
 def _result(experiment: Experiment, setup: Setup, trained: Trained, run: Any) -> Result:
     return from_trained(
         trained,
-        name=experiment.name or experiment.task.name or "sweep",
+        name=name_of(experiment),
         axes=setup.axes,
         seeds=setup.seeds,
         metric=experiment.metric,

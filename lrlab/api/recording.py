@@ -49,7 +49,7 @@ def recorded(
         run = runs.resume(out, mark)
     else:
         manifest = {"fingerprint": mark, **manifest_of(experiment, setup, source)}
-        name = experiment.name or experiment.task.name or command
+        name = name_of(experiment)
         run = runs.create(out, name, command, config.dumps(experiment), manifest)
     try:
         yield run
@@ -62,6 +62,13 @@ def recorded(
             run.close("interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
         raise
     run.close()
+
+
+def name_of(experiment: Experiment) -> str:
+    """What to call a run: its own name, the task's, or data and model."""
+    task = experiment.task
+    parts = [part.name for part in (task.data, task.model) if part is not None]
+    return experiment.name or task.name or "-".join(parts) or "run"
 
 
 def fingerprint(command: str, experiment: Experiment, setup: Setup, source: dict[str, Any]) -> str:

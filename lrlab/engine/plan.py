@@ -52,7 +52,8 @@ def lane_shapes(problem: Problem, data: PyTree, hyper_names: tuple[str, ...]) ->
         hyper = {name: jax.numpy.full((), 0.1, dtype=problem.dtype) for name in hyper_names}
         return initial_state(problem, params, model, hyper, jax.numpy.ones((), bool))
 
-    return jax.eval_shape(start)
+    with precision(problem.dtype):
+        return jax.eval_shape(start)
 
 
 def make_plan(

@@ -65,6 +65,7 @@ def payload_of(data: ReportData) -> dict[str, Any]:
     """What the page's script draws, in JSON's own types."""
     metric = d.metric_of(data)
     scores, made = summary.scores(data, metric), d.steps_trained(data)
+    early = np.where(data.outcome == "pruned", d.last_finite(d.curve(data, metric)[1]), np.nan)
     lanes = []
     for index in np.ndindex(*data.outcome.shape):
         place = index[1:-1]
@@ -80,6 +81,7 @@ def payload_of(data: ReportData) -> dict[str, Any]:
                 "diverged_at": int(data.diverged_at[index]),
                 "steps": int(made[index]),
                 "score": _number(scores[index]),
+                "early": _number(early[index]),
             }
         )
     answer = data.answer or {}

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 
 def constant(step: Any, steps: Any) -> Any:
-    """1: the peak at every step.
+    """1 * peak: the same learning rate at every step, never zero.
 
     >>> float(constant(7, 10))
     1.0

@@ -44,7 +44,10 @@ def wsd(
 
 
 def flat_cosine(step: Any, steps: Any, *, flat: Any = 0.75, final: Any = 0.0) -> Any:
-    """1 for the first `flat`, then half a cosine to `final` (fastai's `fit_flat_cos`).
+    """1, then final + (1 - final) (1 + cos(pi q)) / 2: flat first, then half a cosine.
+
+    q is the part of what comes after `flat` (in steps or a fraction) that is over; `final`, zero by
+    default, at `steps` (fastai's `fit_flat_cos`; Howard and Gugger 2020, arXiv 2002.04688).
 
     >>> [round(float(flat_cosine(k, 8)), 6) for k in (0, 6, 7, 8)]
     [1.0, 1.0, 0.5, 0.0]

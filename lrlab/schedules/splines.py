@@ -44,7 +44,8 @@ def spline(
     """curve(p) through (places[i], heights[i]): a monotone cubic spline, without overshoot.
 
     `places` rise from 0 to 1, heights are over the peak; at `steps` it is the last height (Fritsch
-    and Carlson 1980, SIAM J. Numer. Anal. 17:238).
+    and Carlson 1980, SIAM J. Numer. Anal. 17:238). Between two places, with t in [0, 1], the cubic
+    (1 + 2 t)(1 - t)^2 y_i + t^2 (3 - 2 t) y_i+1 and the tangents' part.
 
     >>> [round(float(spline(k, 10)), 6) for k in (0, 5, 10)]
     [1.0, 0.5, 0.0]

@@ -9,7 +9,10 @@ import jax.numpy as jnp
 
 
 def step(step: Any, steps: Any, *, rate: Any = 0.1, every: Any = 1 / 3) -> Any:
-    """rate^floor(step / every): a drop by `rate` each `every` steps (PyTorch's StepLR).
+    """rate^floor(step / every): a drop by `rate` each `every` steps.
+
+    `every` in steps or as a fraction; not zero at the end (PyTorch's StepLR; Krizhevsky et al.
+    2012, NeurIPS 25).
 
     >>> [round(float(step(k, 9, rate=0.5, every=3)), 6) for k in (0, 2, 3, 8)]
     [1.0, 1.0, 0.5, 0.25]

@@ -56,11 +56,11 @@ function lossChart(run, host) {
   const d = run.data;
   let log = d.mode === "min" && extent(d.lanes.map((l) => l.score).filter((v) => v > 0))[0] > 0;
   const can = log;
-  const value = (i) => d.lanes[i].score;
+  const value = (i) => d.lanes[i].score ?? d.lanes[i].early;
   const spec = {
     title: `${d.metric} against learning rate`, height: 360,
     note: "Each dot is one seed, the line their mean. A lane counts with the better of its last " +
-      "and its first value; diverged lanes are crosses. Drag to zoom, click a dot to isolate it.",
+      "and its first value. Crosses diverged; hollow dots were pruned, drawn where they stood then.",
     controls: can ? choice([["log", "log"], ["lin", "linear"]], "log",
       (v) => { log = v === "log"; self.draw(); }, "vertical axis") : [],
     view() {
@@ -103,6 +103,9 @@ function lossChart(run, host) {
       g.lineWidth = 1;
       for (const i of run.shown()) {
         const l = d.lanes[i], y = c.y(l.score);
+        if (l.early != null) {
+          g.lineWidth = 1.2; disc(g, c.x(l.lr), c.y(l.early), 3, colors.paper, colors.faint);
+        }
         if (!Number.isFinite(y) || l.score == null) continue;
         if (l.outcome === "diverged") {
           g.strokeStyle = colors.danger; g.lineWidth = 1.6; cross(g, c.x(l.lr), y, 4);
@@ -112,22 +115,23 @@ function lossChart(run, host) {
     },
     mark(g, c, lane) {
       const l = d.lanes[lane];
-      if (l.score == null) return;
-      g.lineWidth = 2; disc(g, c.x(l.lr), c.y(l.score), 7, null, colors.ink); g.lineWidth = 1;
+      if (value(lane) == null) return;
+      g.lineWidth = 2; disc(g, c.x(l.lr), c.y(value(lane)), 7, null, colors.ink); g.lineWidth = 1;
     },
     spot(c, lane) {
       const l = d.lanes[lane];
-      if (l.score == null) return null;
-      return { lane, px: c.x(l.lr), py: c.y(l.score), lead: `learning rate ${fmt(l.lr)}`,
-        color: run.color(lane), rows: rowsOf(run, lane, [[d.metric, fmt(l.score, 4)],
+      const v = value(lane);
+      if (v == null) return null;
+      return { lane, px: c.x(l.lr), py: c.y(v), lead: `learning rate ${fmt(l.lr)}`,
+        color: run.color(lane), rows: rowsOf(run, lane, [[d.metric, fmt(v, 4)],
           ["steps", String(l.steps)]]) };
     },
     hit(c, px, py) {
       let best = null, near = 24;
       for (const i of run.shown()) {
         const l = d.lanes[i];
-        if (l.score == null) continue;
-        const far = Math.hypot(c.x(l.lr) - px, c.y(l.score) - py);
+        if (value(i) == null) continue;
+        const far = Math.hypot(c.x(l.lr) - px, c.y(value(i)) - py);
         if (far < near) { near = far; best = i; }
       }
       return best == null ? null : spec.spot(c, best);
@@ -230,7 +234,7 @@ function outcomeChart(run, host) {
     view() {
       const rates = seen.map((row) => row.lr).filter((v) => v > 0);
       return { x: padded(extent(rates), true), xlog: true, y: [0, 1.02], xlabel: "learning rate",
-        yticks: [[0, "0"], [0.5, "half"], [1, "all steps"]] };
+        yticks: [[0, "0"], [0.5, "half"], [1, "all"]] };
     },
     paint(g, c) {
       const width = Math.max(2, Math.min(14, (c.r - c.l) / Math.max(8, d.lanes.length + seen.length)));
