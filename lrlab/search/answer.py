@@ -51,7 +51,7 @@ def from_scores(
     details: dict[str, Any] = {
         "noise": shape.noise,
         "gap": fit.gap(whole),
-        "initial": float(np.nanmean(whole.initial)) * whole.sign,
+        "initial": fit.start(whole) * whole.sign,
         "best_score": float(np.nanmin(fit.mean_scores(whole))) * whole.sign,
         "fit": {"lr": shape.lr, "mean": shape.mean * whole.sign},
     }
@@ -76,7 +76,7 @@ def nothing_trains(whole: Table, metric: str) -> str | None:
             f"of them by step {first}. Try far smaller rates, clip the gradient "
             "(optimizer.clip_norm), or check the loss and the scale of the inputs."
         )
-    start = float(np.nanmean(whole.initial)) if np.isfinite(whole.initial).any() else np.nan
+    start = fit.start(whole)
     gain = start - float(np.nanmin(fit.mean_scores(whole)))
     if np.isfinite(start) and gain <= 1e-3 * max(abs(start), 1e-12):
         some = int(whole.diverged[ran].sum())

@@ -155,7 +155,8 @@ def survivors(scores: Scores, step: int, keep: int) -> np.ndarray:
     order = order[going[order]]
     values = value[order]
     kept = np.zeros(len(going), bool)
-    gain = float(np.nanmean(scores.initial)) * sign_of(scores.direction) - values.min()
+    known = scores.initial[np.isfinite(scores.initial)]
+    gain = (known.mean() * sign_of(scores.direction) if known.size else 0.0) - values.min()
     if len(order) > 2 and np.ptp(values) <= FLAT_SHARE * abs(gain):
         # So far the rate makes no difference: go on with rates from end to end.
         kept[order[np.linspace(0, len(order) - 1, keep).round().astype(int)]] = True
@@ -188,7 +189,7 @@ def beyond(parts: Sequence[Scores], ratio: float, budget: float) -> np.ndarray:
         return lowest / 10.0 ** np.arange(count, 0, -1)
     scores = np.where(np.isfinite(whole.score), whole.score, np.inf).min(1)
     scores = np.where(whole.diverged.any(1), np.inf, scores)
-    start = float(np.nanmean(whole.initial)) if np.isfinite(whole.initial).any() else np.inf
+    start = fit.start(whole) if np.isfinite(fit.start(whole)) else np.inf
     if not np.isfinite(scores).any() or scores.min() >= start:
         return np.empty(0)
     best = int(np.argmin(scores))

@@ -28,11 +28,16 @@ def usable(table: Table) -> np.ndarray:
     return np.isfinite(table.score).any(1)
 
 
+def start(table: Table) -> float:
+    """The mean value before training; nan where it was never finite."""
+    known = table.initial[np.isfinite(table.initial)]
+    return float(known.mean()) if known.size else float("nan")
+
+
 def gap(table: Table) -> float:
     """Initial value minus the best mean score: what training gains; the unit of regret."""
     means = mean_scores(table)
-    start = float(np.nanmean(table.initial)) if np.isfinite(table.initial).any() else np.nan
-    return start - float(np.nanmin(means)) if np.isfinite(means).any() else 0.0
+    return start(table) - float(np.nanmin(means)) if np.isfinite(means).any() else 0.0
 
 
 def mean_scores(table: Table) -> np.ndarray:

@@ -1,0 +1,176 @@
+"""The search on curves made up for it: verdicts, budgets, intervals, repeatability."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lrlab.search import Scores, find, from_scores, lane_scores, table
+from lrlab.search.find import rungs_of, scout_plan, survivors
+
+STEPS, EVALS = 1000, list(range(50, 1001, 50))
+START = 2.3
+
+
+def trainer(final, noise=0.0, breaks=np.inf, start=START, log=None, root=0, direction="min"):
+    """A stand-in for training: losses fall from `start` to `final(log10 lr)`, larger than `breaks`
+    diverge; noise is shared by a seed in part and its own for each rate."""
+
+    def train(lr, seed, rungs=(), decide=None):
+        lr, seed = np.asarray(lr, float), np.asarray(seed, int)
+        draws = [
+            np.random.default_rng([root, int(s), int(1e6 * (20 + np.log10(r)))]).normal()
+            for r, s in zip(lr, seed, strict=True)
+        ]
+        shared = [np.random.default_rng([root, int(s)]).normal() for s in seed]
+        end = final(np.log10(lr)) + noise * (0.7 * np.array(draws) + 0.7 * np.array(shared))
+        t = np.asarray(EVALS)[:, None] / STEPS
+        curve = start + (end - start) * (1 - np.exp(-4 * t)) / (1 - np.exp(-4))
+        broken = lr > breaks
+        outcome = np.where(broken, "diverged", "ok").astype("<U8")
+        trained = np.where(broken, 7, STEPS)
+        curve[:, broken] = np.nan
+        at = np.where(broken, 6, -1)
+        scores = Scores(
+            lr, seed, curve, np.asarray(EVALS), np.full(len(lr), start), outcome, at, trained,
+            STEPS, direction,
+        )  # fmt: skip
+        for step in rungs:
+            keep = decide(step, scores)
+            cut = ~keep & (scores.outcome == "ok")
+            scores.outcome[cut] = "pruned"
+            scores.steps_trained[cut] = step
+            scores.metric[np.asarray(EVALS)[:, None].ravel() > step][:, cut] = np.nan
+        if log is not None:
+            log.append((len(lr), float(scores.steps_trained.sum() / STEPS)))
+        return scores
+
+    return train
+
+
+def valley(center=-1.5, width=1.0, depth=0.1):
+    return lambda x: START - (START - depth) * np.exp(-(((x - center) / width) ** 2))
+
+
+def search(train, **options):
+    defaults = dict(
+        lr_range=(1e-6, 10.0), seeds=[0, 1, 2], steps=STEPS, eval_steps=EVALS, metric="valid_loss"
+    )
+    return find(train, **(defaults | options))
+
+
+@pytest.mark.parametrize("budget", [5, 10, 20, 40])
+@pytest.mark.parametrize("center", [-4.5, -2.2, -0.3])
+def test_finds_a_valley_within_its_budget(center, budget):
+    spent = []
+    answer = search(trainer(valley(center), 0.01, log=spent), budget_runs=budget)
+    assert answer.verdict == "interior"
+    # 0.25 decades off costs 6 % of the depth of this valley.
+    assert abs(np.log10(answer.lr) - center) < (0.35 if budget < 10 else 0.25)
+    assert answer.interval[0] <= answer.lr <= answer.interval[1]
+    assert answer.cost <= budget and answer.cost == pytest.approx(sum(c for _, c in spent))
+
+
+def test_picks_agree_between_root_seeds():
+    picks = [
+        search(trainer(valley(-2.0), 0.02, root=root), budget_runs=20).lr for root in range(20)
+    ]
+    ratio = np.maximum(np.array(picks) / 1e-2, 1e-2 / np.array(picks))
+    assert (ratio <= 2).mean() >= 0.9
+
+
+def test_stays_clear_of_the_cliff():
+    def cliff(x):
+        return np.where(x < -1, START - 1.0 * (x + 7) / 6 * 2.0, START)
+
+    answer = search(trainer(cliff, 0.01, breaks=0.1), budget_runs=20)
+    assert answer.lr < 0.1
+    assert answer.largest_stable is not None and answer.largest_stable <= 0.1
+    assert "diverges" in answer.sentence
+
+
+CASES = {
+    "edge": trainer(lambda x: START - 0.08 * (x + 12)),
+    "flat": trainer(lambda x: np.full_like(x, 0.5), 0.001),
+    "noisy": trainer(lambda x: np.full_like(x, 1.8), 0.3),
+    "none": trainer(lambda x: np.full_like(x, START)),
+}
+
+
+@pytest.mark.parametrize("verdict", list(CASES))
+def test_verdicts_of_constructed_cases(verdict):
+    answer = search(CASES[verdict], budget_runs=30)
+    assert answer.verdict == verdict, answer.sentence
+    assert (answer.lr is None) == (verdict == "none")
+    assert answer.sentence
+
+
+def test_everything_diverges():
+    answer = search(trainer(valley(), breaks=1e-30), budget_runs=20)
+    assert answer.verdict == "none" and "diverged" in answer.sentence
+    assert answer.lr is None and answer.interval is None
+
+
+def test_two_minima_the_lower_wins():
+    def twins(x):
+        return np.minimum(valley(-4.0, 0.5, 0.5)(x), valley(-1.0, 0.5, 0.1)(x))
+
+    answer = search(trainer(twins, 0.01), budget_runs=30)
+    assert abs(np.log10(answer.lr) + 1.0) < 0.3
+
+
+def test_a_metric_to_maximize():
+    train = trainer(lambda x: -valley(-2.0)(x), 0.005, start=-START, direction="max")
+    answer = search(train, budget_runs=20, direction="max", metric="valid_accuracy")
+    assert abs(np.log10(answer.lr) + 2.0) < 0.3
+
+
+def test_the_range_is_extended_beyond_its_end():
+    answer = search(trainer(valley(-1.0), 0.005), lr_range=(1e-6, 1e-2), budget_runs=30)
+    assert answer.verdict == "interior" and abs(np.log10(answer.lr) + 1.0) < 0.4
+
+
+def test_survivors_are_neighbors_of_the_leader():
+    scores = trainer(valley(-2.0))(np.geomspace(1e-6, 10, 16), np.zeros(16))
+    kept = np.flatnonzero(survivors(scores, 100, 5))
+    assert len(kept) == 5 and np.ptp(kept) == 4
+
+
+def test_rungs_are_evaluations():
+    for budget in (4, 6, 10, 30):
+        assert {step for step, _ in rungs_of(scout_plan(budget), STEPS, EVALS)} <= set(EVALS)
+    assert rungs_of(scout_plan(30), 1, [1]) == []
+
+
+finite = st.floats(-1e6, 1e6)
+anything = st.one_of(finite, st.just(np.nan), st.just(np.inf), st.just(-np.inf))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_no_pattern_of_nan_and_inf_breaks_an_answer(data):
+    rates, seeds = data.draw(st.integers(1, 5)), data.draw(st.integers(1, 3))
+    n = rates * seeds
+    draw = lambda kind: np.array(data.draw(st.lists(kind, min_size=n, max_size=n)))  # noqa: E731
+    scores = Scores(
+        np.repeat(np.geomspace(1e-3, 1, rates), seeds), np.tile(np.arange(seeds), rates),
+        draw(anything)[None].astype(float), np.array([10]), draw(anything).astype(float),
+        draw(st.sampled_from(["ok", "diverged", "pruned", "not_run"])), np.full(n, -1),
+        np.full(n, 10), 10,
+    )  # fmt: skip
+    values = lane_scores(scores)
+    assert not np.isinf(values).any()
+    answer = from_scores(scores, "valid_loss")
+    assert answer.verdict in ("interior", "edge", "flat", "noisy", "none")
+    if answer.lr is not None:
+        assert np.isfinite(answer.lr) and answer.interval[0] <= answer.interval[1]
+
+
+def test_table_keeps_the_longer_of_two_trainings():
+    short = trainer(valley())(np.array([0.1]), np.array([0]))
+    short.outcome[:] = "pruned"
+    whole = trainer(valley())(np.array([0.1]), np.array([0]))
+    both = table([whole, short._replace(steps_trained=np.array([50]))])
+    assert np.isfinite(both.score).all()

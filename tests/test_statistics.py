@@ -1,0 +1,82 @@
+"""Every statistic against brute force or a closed form."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from lrlab.search import statistics as s
+
+X = np.array([3.0, 1.0, 4.0, 1.5, 5.0, 9.0])
+
+
+@pytest.mark.parametrize("trials", [1, 2, 3])
+def test_expected_best_by_enumeration(trials):
+    drawn = list(itertools.product(X, repeat=trials))
+    assert s.expected_best(X, trials) == pytest.approx(np.mean([min(d) for d in drawn]))
+    without = list(itertools.permutations(X, trials))
+    assert s.expected_best(X, trials, replacement=False) == pytest.approx(
+        np.mean([min(d) for d in without])
+    )
+
+
+def test_mean_interval_covers_as_often_as_it_says():
+    random = np.random.default_rng(0)
+    hits = [
+        (i := s.mean_interval(random.normal(1.0, 2.0, 5))).low <= 1.0 <= i.high for _ in range(2000)
+    ]
+    assert 0.935 < np.mean(hits) < 0.965
+
+
+def test_median_interval_covers_at_least_as_often():
+    random = np.random.default_rng(0)
+    hits = [
+        (i := s.median_interval(random.exponential(1.0, 20))).low <= np.log(2) <= i.high
+        for _ in range(2000)
+    ]
+    assert np.mean(hits) > 0.94
+
+
+def test_paired_comparison_is_the_t_test():
+    a, b = X, X[::-1] * 1.1
+    found = s.paired_comparison(a, b)
+    assert found.p_value == pytest.approx(stats.ttest_rel(a, b).pvalue)
+    assert found.effect_size == pytest.approx((a - b).mean() / (a - b).std(ddof=1))
+    assert s.paired_comparison(a, a).p_value == 1.0
+
+
+def test_sensitivity_of_a_tent():
+    # min(score, 3) over log lr is a triangle from 3 to 1 to 3: mean 2, best 1.
+    assert s.learning_rate_sensitivity([0.1, 1, 10], [3, 1, 3], 9.0, 0.1, 10) == pytest.approx(1.0)
+    assert s.learning_rate_sensitivity([0.1, 1, 10], [5, 5, 5], 2.0, 0.1, 10) == 0.0
+
+
+def test_probability_best_of_equals_is_shared():
+    random = np.random.default_rng(0)
+    shares = s.probability_best(random.normal(size=(3, 400)))
+    assert shares.sum() == pytest.approx(1.0) and (shares >= 0).all()
+    assert s.probability_best([[1.0, 1.0], [1.0, 1.0]]).tolist() == [0.5, 0.5]
+
+
+def test_power_law_recovers_its_exponent():
+    x = np.array([1.0, 2, 4, 8, 16])
+    noisy = 3 * x**-0.5 * np.exp(0.01 * np.array([1, -1, 1, -1, 1]))
+    fit = s.power_law(x, noisy)
+    assert fit.exponent.low < -0.5 < fit.exponent.high
+    assert fit.coefficient == pytest.approx(3, rel=0.05)
+
+
+def test_seeds_needed_is_the_least_that_suffices():
+    spread = np.std([0.1, -0.1, 0.1, -0.1], ddof=1)
+    n = s.seeds_needed([0.1, -0.1, 0.1, -0.1], 0.05)
+    half = [stats.t.ppf(0.975, k - 1) * spread / np.sqrt(k) for k in (n - 1, n)]
+    assert half[0] > 0.05 >= half[1]
+
+
+@pytest.mark.parametrize("values", [[], [np.nan], [1.0, np.inf]])
+def test_values_that_are_not_finite_are_refused(values):
+    with pytest.raises(ValueError):
+        s.mean_interval(values)
