@@ -180,6 +180,7 @@ function chart(run, host, spec) {
   }
 
   function hover(event) {
+    if (!c) return;
     const [px, py] = place(event);
     if (drag) {
       const [x0, y0] = drag.start, far = Math.hypot(px - x0, py - y0) > 8;
