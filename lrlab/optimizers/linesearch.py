@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import optax
 
 from lrlab.optimizers.polyak import StepState
-from lrlab.optimizers.states import float_dtype, recorded, with_extra_args
+from lrlab.optimizers.states import float_dtype, recorded, strongly_typed, with_extra_args
 from lrlab.types import Array, Params
 
 
@@ -78,7 +78,7 @@ def zoom_line_search(
             max_steps, tol=tol, slope_rtol=slope_rtol, curv_rtol=curv_rtol
         ),
     )
-    return recorded(inner, lambda state: lr * state[1].learning_rate)
+    return recorded(strongly_typed(inner), lambda state: lr * state[1].learning_rate)
 
 
 def exact_line_search(lr: Any = 1.0) -> optax.GradientTransformation:

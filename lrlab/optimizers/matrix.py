@@ -6,6 +6,8 @@ from typing import Any
 
 import optax
 
+from lrlab.optimizers.states import strongly_typed
+
 
 def muon(
     lr: Any,
@@ -78,6 +80,8 @@ def lbfgs(
     [-0.0995, -0.995]
     """
     search = optax.scale_by_zoom_linesearch(linesearch_steps, initial_guess_strategy="one")
-    return optax.lbfgs(
-        lr, memory_size=memory_size, scale_init_precond=scale_init_precond, linesearch=search
+    return strongly_typed(
+        optax.lbfgs(
+            lr, memory_size=memory_size, scale_init_precond=scale_init_precond, linesearch=search
+        )
     )

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
+import jax
+import jax.numpy as jnp
 import optax
+
+from lrlab.optimizers.states import without_extra_args
+from lrlab.rng import key
+from lrlab.types import Array, Params
 
 
 def sgd(lr: Any) -> optax.GradientTransformation:
@@ -46,6 +52,12 @@ def nesterov(lr: Any, *, momentum: float = 0.9) -> optax.GradientTransformation:
     return optax.sgd(lr, momentum=momentum, nesterov=True)
 
 
+class NoiseState(NamedTuple):
+    """Updates made, int32."""
+
+    count: Array
+
+
 def noisy_sgd(
     lr: Any, *, eta: float = 0.01, gamma: float = 0.55, seed: int = 0
 ) -> optax.GradientTransformation:
@@ -58,7 +70,24 @@ def noisy_sgd(
     >>> first_update(noisy_sgd(0.1, eta=0.0))
     [-0.1, -1.0]
     """
-    return optax.noisy_sgd(lr, eta=eta, gamma=gamma, key=seed)
+
+    def init(params: Params) -> NoiseState:
+        return NoiseState(jnp.zeros((), jnp.int32))
+
+    def update(
+        grads: Params, state: NoiseState, params: Params | None = None
+    ) -> tuple[Params, NoiseState]:
+        # Keys follow from the count, so that the state holds plain numbers only.
+        noise = optax.tree.random_like(
+            key(seed, "noise", state.count), grads, sampler=jax.random.normal
+        )
+        deviation = jnp.sqrt(eta / (1 + state.count) ** gamma)
+        updates = jax.tree.map(
+            lambda g, n: (-lr * (g + deviation * n)).astype(g.dtype), grads, noise
+        )
+        return updates, NoiseState(jnp.asarray(optax.safe_increment(state.count)))
+
+    return without_extra_args(init, update)
 
 
 def optimistic_gradient_descent(

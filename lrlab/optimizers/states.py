@@ -114,6 +114,21 @@ def without_extra_args(init: Any, update: Any) -> optax.GradientTransformation:
     return optax.GradientTransformation(init, update)
 
 
+def strongly_typed(
+    transformation: optax.GradientTransformation,
+) -> optax.GradientTransformationExtraArgs:
+    """`transformation` whose first state has no weak types, which would compile a program twice."""
+    inner = optax.with_extra_args_support(transformation)
+
+    def init(params: Params) -> PyTree:
+        return jax.tree.map(
+            lambda leaf: jax.lax.convert_element_type(leaf, jnp.asarray(leaf).dtype),
+            inner.init(params),
+        )
+
+    return with_extra_args(init, inner.update)
+
+
 def float_dtype(params: Params) -> Any:
     """The dtype of scalars that go with `params`: their lowest precision."""
     return optax.tree.dtype(params, "lowest")

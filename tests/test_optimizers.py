@@ -1,0 +1,197 @@
+"""The contract of every registered optimizer, on a small convex problem."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import re
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from lrlab import optimizers
+
+NAMES = sorted(optimizers.NAMES)
+PARAMS = {"w": jnp.array([[0.5, -0.4], [0.3, 0.2]]), "b": jnp.array([0.1, -0.2])}
+TARGET = {"w": jnp.array([[1.0, 0.6], [-0.7, -0.8]]), "b": jnp.array([0.9, 0.8])}
+CURVATURE = {"w": jnp.array([[1.0, 2.0], [0.5, 0.8]]), "b": jnp.array([0.3, 1.5])}
+LR = {
+    "adadelta": 30.0,
+    "adamax": 0.1,
+    "adamaxw": 0.1,
+    "fromage": 0.02,
+    "lamb": 0.02,
+    "lars": 20.0,
+    "adan": 0.1,
+    "madgrad": 0.02,
+    "simplified_ademamix": 0.003,
+    "novograd": 0.02,
+    "noisy_sgd": 0.05,
+    "rprop": 0.01,
+    "lbfgs": 1.0,
+    "schedule_free_radam": 0.05,
+}
+"""Learning rates for the convex problem where 0.05, or the default, is not a sensible one."""
+
+
+def loss(params):
+    terms = jax.tree.map(lambda p, t, c: 0.5 * jnp.sum(c * (p - t) ** 2), params, TARGET, CURVATURE)
+    return sum(jax.tree.leaves(terms))
+
+
+def rate(name):
+    default = inspect.signature(optimizers._function(name)).parameters["lr"].default
+    return LR.get(name, 0.05 if default is inspect.Parameter.empty else default)
+
+
+def floats(name):
+    own = optimizers._signature(optimizers.NAMES[name])
+    return {key: np.float32(value) for key, value in own if isinstance(value, float)}
+
+
+@functools.lru_cache
+def programs(name):
+    """`start(hyper)` and `advance(state, hyper, steps)`, one lane each, and a count of traces."""
+    made = optimizers.engine_optimizer(name)
+    traces = []
+
+    def transformation(hyper):
+        return optax.with_extra_args_support(made.make(hyper))
+
+    def start(hyper):
+        return PARAMS, transformation(hyper).init(PARAMS)
+
+    def advance(state, hyper, steps):
+        traces.append(1)
+
+        def body(_, state):
+            params, inner = state
+            value, grads = jax.value_and_grad(loss)(params)
+            updates, inner = transformation(hyper).update(
+                grads, inner, params, value=value, grad=grads, value_fn=loss
+            )
+            return optax.apply_updates(params, updates), inner
+
+        params, inner = jax.lax.fori_loop(0, steps, body, state)
+        evaluated = made.evaluation_params(inner, params)
+        used = optimizers.effective_lr(inner)
+        return (params, inner), loss(evaluated), jnp.nan if used is None else used
+
+    many = jax.jit(jax.vmap(advance, (0, 0, None)))
+    return jax.jit(jax.vmap(start)), many, jax.jit(start), jax.jit(advance), traces
+
+
+def lanes(name, *scales):
+    hyper = {"lr": np.float32(rate(name)), **floats(name)}
+    return {
+        key: jnp.stack([value * (scale if key == "lr" else 1) for scale in scales])
+        for key, value in hyper.items()
+    }
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_contract(name):
+    start, advance, start_one, advance_one, traces = programs(name)
+    hyper = lanes(name, 1.0, 0.5)
+    first = start(hyper)
+    state, value, used = advance(first, hyper, 12)
+    shapes = jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), first)
+    assert shapes == jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), state)
+    assert jax.tree.map(jnp.shape, state[0]) == jax.tree.map(lambda p: (2, *p.shape), PARAMS)
+    assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(state[0]))
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(state[0]))
+
+    half, _, _ = advance(first, hyper, 5)
+    resumed, _, _ = advance(half, hyper, 7)
+    for one, other in zip(jax.tree.leaves(state), jax.tree.leaves(resumed), strict=True):
+        assert np.array_equal(one, other, equal_nan=True)
+
+    # Another value of every float hyper-parameter: the same program.
+    changed = {key: values * 0.97 for key, values in hyper.items()}
+    assert np.isfinite(advance(start(changed), changed, 3)[1]).all()
+    assert len(traces) == 1
+
+    single = {key: values[0] for key, values in hyper.items()}
+    alone, _, _ = advance_one(start_one(single), single, 12)
+    for one, other in zip(jax.tree.leaves(alone[0]), jax.tree.leaves(state[0]), strict=True):
+        np.testing.assert_allclose(one, other[0], rtol=2e-4, atol=2e-5)
+
+    before = float(loss(PARAMS))
+    _, converged, _ = advance(first, hyper, 600)
+    assert converged[0] < 0.3 * before, (name, before, converged)
+    if name in optimizers.LR_FREE + optimizers.CONTROLLERS:
+        assert np.isfinite(used).all() and (used >= 0).all() and used.max() > 0
+    else:
+        assert np.isnan(used).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_docstring_and_signature(name):
+    text = optimizers.describe(name)
+    assert re.search(r"[-+*/^]|<-", text) and ">>>" in text
+    assert re.search(r"\b(18|19|20)\d\d\b", text), "no year"
+    assert "first_update" in text
+    own = dict(optimizers._signature(optimizers.NAMES[name]))
+    assert own == (optimizers._function(name).__kwdefaults__ or {})
+    assert set(optimizers.hyperparameters(name)) == set(own) | set(optimizers.OPTIONS)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_unknown_argument_is_named(name):
+    for call in (optimizers.make, lambda name, lr, **bad: optimizers.engine_optimizer(name, **bad)):
+        with pytest.raises(
+            ValueError, match=f"{name}.*'weight_decey'.*did you mean 'weight_decay'"
+        ):
+            call(name, 0.1, weight_decey=0.1)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_defaults_are_optax(name):
+    theirs = getattr(optax, name, None) or getattr(optax.contrib, name, None)
+    if theirs is None or name in {"lookahead", "sam", "reduce_on_plateau"}:
+        return
+    defaults = {
+        key: parameter.default for key, parameter in inspect.signature(theirs).parameters.items()
+    }
+    for key, value in optimizers._signature(optimizers.NAMES[name]):
+        if key in defaults and (name, key) not in {("dog", "init_step"), ("noisy_sgd", "seed")}:
+            assert defaults[key] == value, (name, key)
+
+
+def test_every_optimizer_of_optax_is_there():
+    """Aliases of optax and optax.contrib, but those that need per-example gradients."""
+    mine = set(optimizers.NAMES)
+    renamed = {
+        "polyak_sgd": "polyak",
+        "dadapt_adamw": "dadapt_adam",
+        "mechanize": "mechanic",
+        "optimistic_adam_v2": "optimistic_adam",
+        "schedule_free": "schedule_free_sgd",
+    }
+    for module in (optax, optax.contrib):
+        for name in (name for name in dir(module) if not name.startswith(("_", "scale_by_"))):
+            function = getattr(module, name)
+            parameters = (
+                inspect.signature(function).parameters if inspect.isfunction(function) else {}
+            )
+            if next(iter(parameters), "") in ("learning_rate", "max_learning_rate", "optimizer"):
+                if name not in ("dpsgd", "scale_by_learning_rate", "MultiSteps"):
+                    assert renamed.get(name, name) in mine, name
+
+
+def test_names_errors_and_caching():
+    with pytest.raises(ValueError, match="did you mean 'adam'"):
+        optimizers.make("adamm", 0.1)
+    with pytest.raises(ValueError, match="needs a learning rate"):
+        optimizers.make("adam")
+    optimizers.make("prodigy")
+    assert optimizers.engine_optimizer("adam") is optimizers.engine_optimizer("adam")
+    assert hash(optimizers.engine_optimizer("adam")) is not None
+    with pytest.raises(ValueError, match="'nesterov' shapes the compiled program"):
+        jax.jit(lambda n: optimizers.make("adam", 0.1, nesterov=n).init(PARAMS))(True)
+    with pytest.raises(ValueError, match="cannot accumulate"):
+        optimizers.make("lbfgs", 1.0, accumulate=2)
+    assert set(optimizers.LR_FREE) | set(optimizers.CONTROLLERS) <= set(optimizers.NAMES)
