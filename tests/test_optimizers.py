@@ -122,6 +122,12 @@ def test_contract(name):
     before = float(loss(PARAMS))
     _, converged, _ = advance(first, hyper, 600)
     assert converged[0] < 0.3 * before, (name, before, converged)
+    # A warmup from zero: neither nan nor standing still for ever.
+    zero = {**hyper, "lr": 0 * hyper["lr"]}
+    warmed, _, _ = advance(start(zero), zero, 2)
+    _, converged, _ = advance(warmed, hyper, 600)
+    assert converged[0] < 0.3 * before, (name, before, converged)
+
     if name in optimizers.LR_FREE + optimizers.CONTROLLERS:
         assert np.isfinite(used).all() and (used >= 0).all() and used.max() > 0
     else:
@@ -177,7 +183,7 @@ def test_every_optimizer_of_optax_is_there():
             parameters = (
                 inspect.signature(function).parameters if inspect.isfunction(function) else {}
             )
-            if next(iter(parameters), "") in ("learning_rate", "max_learning_rate", "optimizer"):
+            if next(iter(parameters), "") in ("learning_rate", "max_learning_rate"):
                 if name not in ("dpsgd", "scale_by_learning_rate", "MultiSteps"):
                     assert renamed.get(name, name) in mine, name
 

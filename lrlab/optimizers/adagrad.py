@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import jax.numpy as jnp
 import optax
 
 
@@ -102,7 +103,7 @@ def rprop(
     [0.0, 0.0]
     """
     return optax.rprop(
-        lr,
+        jnp.maximum(lr, min_step_size),
         eta_minus=eta_minus,
         eta_plus=eta_plus,
         min_step_size=min_step_size,

@@ -62,7 +62,9 @@ def _two_point(lr: Any, short: bool) -> optax.GradientTransformation:
         below = jnp.square(optax.tree.norm(y)) if short else product
         found = above / jnp.where(below > 0, below, 1)
         step = jnp.where((product > 0) & (below > 0), found, state.effective_lr)
-        step = jnp.where(state.count == 0, lr, step).astype(state.effective_lr.dtype)
+        step = jnp.where((state.count == 0) | (step == 0), lr, step).astype(
+            state.effective_lr.dtype
+        )
         updates = jax.tree.map(lambda g: (-step * g).astype(g.dtype), grads)
         return updates, TwoPointState(params, grads, step, optax.safe_increment(state.count))
 

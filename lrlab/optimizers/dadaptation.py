@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from lrlab.optimizers.states import float_dtype, recorded, without_extra_args
+from lrlab.optimizers.states import float_dtype, idle_at_zero, recorded, without_extra_args
 from lrlab.types import Array, Params
 
 
@@ -36,7 +36,7 @@ def dadapt_adam(
     [-0.1, -0.1]
     """
     inner = optax.contrib.dadapt_adamw(lr, (b1, b2), eps, estim_lr0, weight_decay)
-    return recorded(inner, lambda state: lr * state.estim_lr)
+    return recorded(idle_at_zero(inner, lr), lambda state: lr * state.estim_lr)
 
 
 class DAdaptSGDState(NamedTuple):

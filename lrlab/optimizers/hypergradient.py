@@ -105,7 +105,8 @@ def hypergradient(
             norms = optax.tree.norm(grads) * optax.tree.norm(state.direction)
             cosine = jnp.where(norms > 0, h / jnp.where(norms > 0, norms, 1), 0)
             size = state.effective_lr * (1 + rate * cosine)
-        size = size.astype(state.effective_lr.dtype)
+        # A warmup that starts at zero would otherwise stay there.
+        size = jnp.where(state.effective_lr == 0, lr, size).astype(state.effective_lr.dtype)
         directions, inner = direction.update(grads, state.inner, params)
         updates = jax.tree.map(lambda d: (size * d).astype(d.dtype), directions)
         return updates, HypergradientState(size, directions, inner)

@@ -6,7 +6,7 @@ from typing import Any
 
 import optax
 
-from lrlab.optimizers.states import strongly_typed
+from lrlab.optimizers.states import idle_at_zero, strongly_typed
 
 
 def muon(
@@ -80,8 +80,7 @@ def lbfgs(
     [-0.0995, -0.995]
     """
     search = optax.scale_by_zoom_linesearch(linesearch_steps, initial_guess_strategy="one")
-    return strongly_typed(
-        optax.lbfgs(
-            lr, memory_size=memory_size, scale_init_precond=scale_init_precond, linesearch=search
-        )
+    inner = optax.lbfgs(
+        lr, memory_size=memory_size, scale_init_precond=scale_init_precond, linesearch=search
     )
+    return idle_at_zero(strongly_typed(inner), lr)

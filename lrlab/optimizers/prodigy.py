@@ -6,7 +6,7 @@ from typing import Any
 
 import optax
 
-from lrlab.optimizers.states import recorded
+from lrlab.optimizers.states import idle_at_zero, recorded
 
 
 def prodigy(
@@ -43,4 +43,4 @@ def prodigy(
         weight_decay,
         safeguard_warmup,
     )
-    return recorded(inner, lambda state: lr * state.estim_lr)
+    return recorded(idle_at_zero(inner, lr), lambda state: lr * state.estim_lr)

@@ -114,6 +114,27 @@ def without_extra_args(init: Any, update: Any) -> optax.GradientTransformation:
     return optax.GradientTransformation(init, update)
 
 
+def idle_at_zero(
+    transformation: optax.GradientTransformation, lr: Any
+) -> optax.GradientTransformationExtraArgs:
+    """`transformation`, whose state waits while the learning rate is zero.
+
+    For methods that divide by sums of lr g: a warmup that starts at zero would make them nan, or
+    leave them standing for ever.
+    """
+    inner = optax.with_extra_args_support(transformation)
+
+    def update(
+        grads: Params, state: PyTree, params: Params | None = None, **extra: Any
+    ) -> tuple[Params, PyTree]:
+        updates, new = inner.update(grads, state, params, **extra)
+        idle = jnp.asarray(lr) == 0
+        updates = jax.tree.map(lambda u: jnp.where(idle, 0, u).astype(u.dtype), updates)
+        return updates, jax.tree.map(lambda a, b: jnp.where(idle, a, b), state, new)
+
+    return with_extra_args(inner.init, update)
+
+
 def strongly_typed(
     transformation: optax.GradientTransformation,
 ) -> optax.GradientTransformationExtraArgs:
