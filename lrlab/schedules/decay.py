@@ -32,7 +32,8 @@ def linear(step: Any, steps: Any, *, final: Any = 0.0) -> Any:
 
 
 def polynomial(step: Any, steps: Any, *, power: Any = 2.0, final: Any = 0.0) -> Any:
-    """(1 - final) (1 - p)^power + final. `power = 1` is `linear`.
+    """(1 - final) (1 - p)^power + final. `power = 1` is `linear`. Ends at `final`,
+    zero by default.
 
     >>> float(polynomial(5, 10))
     0.25
@@ -56,6 +57,7 @@ def cosine(step: Any, steps: Any, *, final: Any = 0.0, power: Any = 1.0) -> Any:
 def k_decay(step: Any, steps: Any, *, k: Any = 3.0, final: Any = 0.0) -> Any:
     """(1 - final) (1 + cos(pi p^k)) / 2 + final: a cosine that stays high longer (Zhang and Li
     2020, k-decay, arXiv 2004.05909).
+    Ends at `final`, zero by default.
 
     >>> float(k_decay(5, 10, k=1.0)) == float(cosine(5, 10))
     True
@@ -102,6 +104,7 @@ def natural_exponential(step: Any, steps: Any, *, rate: Any = 5.0) -> Any:
 
 def inverse_time(step: Any, steps: Any, *, rate: Any = 10.0) -> Any:
     """1 / (1 + rate p): Robbins and Monro's decay (1951, Ann. Math. Stat. 22:400), without unit.
+    Ends at 1 / (1 + rate), not at zero.
 
     >>> round(float(inverse_time(10, 10, rate=9.0)), 6)
     0.1
@@ -112,6 +115,7 @@ def inverse_time(step: Any, steps: Any, *, rate: Any = 10.0) -> Any:
 def inverse_sqrt(step: Any, steps: Any, *, timescale: Any = 0.05) -> Any:
     """1 / sqrt(max(1, step / t)), t = `timescale` in steps or as a fraction of them; after a warmup
     the step counts from its start (Vaswani et al. 2017, arXiv 1706.03762; "Noam").
+    Not zero at the end.
 
     >>> round(float(inverse_sqrt(400, 1000, timescale=100)), 6)
     0.5
@@ -123,7 +127,9 @@ def inverse_sqrt(step: Any, steps: Any, *, timescale: Any = 0.05) -> Any:
 
 def power(step: Any, steps: Any, *, exponent: Any = 0.51, timescale: Any = 0.05) -> Any:
     """min(1, (step / t)^-exponent): the power schedule, whose peak does not depend on the training
-    length (Shen et al. 2024, arXiv 2408.13359).
+    length (Shen et al. 2024, arXiv 2408.13359). Not zero at the end. With LR = a batch n^-exponent,
+    n in tokens, t is the step at which that is the peak: t = (a batch / peak)^(1 / exponent) /
+    tokens per step; paper: a = 4.6, exponent = 0.51.
 
     >>> round(float(power(400, 1000, exponent=0.5, timescale=100)), 6)
     0.5
@@ -147,6 +153,7 @@ def rex(step: Any, steps: Any, *, alpha: Any = 0.5) -> Any:
 def tanh(step: Any, steps: Any, *, low: Any = -6.0, high: Any = 3.0) -> Any:
     """(1 - tanh(low + (high - low) p)) / 2: hyperbolic-tangent decay (Hsueh et al. 2019, arXiv
     1806.01593).
+    Not zero at the end: (1 - tanh(high)) / 2.
 
     >>> round(float(tanh(10, 10)), 6)
     0.002473

@@ -28,6 +28,7 @@ def multistep(
 ) -> Any:
     """rate^(number of milestones reached), milestones in steps or fractions (PyTorch's MultiStepLR;
     the schedule of He et al. 2016, arXiv 1512.03385).
+    Not zero at the end.
 
     >>> [round(float(multistep(k, 10, milestones=(2, 5), rate=0.5)), 6) for k in (1, 2, 5)]
     [1.0, 0.5, 0.25]
