@@ -28,7 +28,7 @@ BAND = 1 << 15
 
 @functools.lru_cache
 def trainability(width: int = WIDTH, points: int = POINTS) -> lrlab.Task:
-    """The paper's network as an objective: tanh layer and readout, mean-field scaling, full batch."""
+    """The paper's network as an objective: tanh layer and readout, mean-field, full batch."""
     with jax.enable_x64(True), jax.threefry_partitionable(False):
         rng = jax.random.PRNGKey(0)
         draws = []

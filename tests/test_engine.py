@@ -107,7 +107,9 @@ def test_labels_only_when_divergence_does_not_stop():
 def test_recorded_learning_rate_is_the_one_that_trained():
     trained = tiny.run(tiny.problem(), tiny.grid((0.25,)), 1)
     expected = 0.25 * optax.cosine_decay_schedule(1.0, 40)(jnp.arange(40))
-    np.testing.assert_allclose(trained.history["learning_rate"][:, 0], expected, rtol=2e-6, atol=1e-8)
+    np.testing.assert_allclose(
+        trained.history["learning_rate"][:, 0], expected, rtol=2e-6, atol=1e-8
+    )
 
 
 def test_pruned_lanes_stop_and_the_rest_keep_their_bits():

@@ -16,7 +16,7 @@ from lrlab.report.figures import FIGURES
 from lrlab.report.page import payload_of
 from lrlab.report.summary import thin
 
-HOSTILE = '</script><script>alert(1)</script>"\'<img src=x onerror=alert(2)>'
+HOSTILE = "</script><script>alert(1)</script>\"'<img src=x onerror=alert(2)>"
 ANSWER = {
     "lr": 0.03, "interval": [0.01, 0.1], "verdict": "interior", "sentence": "Train with 0.03.",
     "cost": 12.0, "metric": "valid_loss", "seconds": 3.0,
@@ -113,7 +113,9 @@ setTimeout(() => {
     }
   document.body.dataset.tip = seen;
 }, 1500);
-window.addEventListener("error", (e) => document.body.dataset.error = (document.body.dataset.error || "") + e.message);""",
+window.addEventListener("error", (e) => {
+  document.body.dataset.error = (document.body.dataset.error || "") + e.message;
+});""",
     )
     path = tmp_path / "report.html"
     path.write_text(page)

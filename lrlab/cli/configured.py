@@ -130,7 +130,8 @@ def report(ran: Any, json: bool, quiet: bool) -> None:
     if json:
         emit(ran.payload)
     elif quiet or ran.run is None or not (Path(ran.run) / "run.json").exists():
-        print(ran.value)
+        best = ran.payload.get("best") or {}
+        print(ran.payload.get("sentence") or best.get("sentence") or ran.value)
     else:
         from lrlab.report import read, renderable
 

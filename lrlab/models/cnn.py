@@ -21,6 +21,7 @@ from lrlab.models.layers import (
     sizes,
     whole,
 )
+from lrlab.models.pooling import avg_pool, max_pool
 from lrlab.types import Array
 
 POOLS = ("max", "avg", "none")
@@ -57,9 +58,9 @@ class Cnn(nn.Module):
             x = act(normalized(x, self.norm, train, f"hidden_norm_{number}"))
             window = (min(2, x.shape[1]), min(2, x.shape[2]))
             if self.pool == "max":
-                x = nn.max_pool(x, window, window)
+                x = max_pool(x, window)
             elif self.pool == "avg":
-                x = nn.avg_pool(x, window, window)
+                x = avg_pool(x, window)
         x = x.reshape(x.shape[0], -1)
         if self.width:
             x = nn.Dense(

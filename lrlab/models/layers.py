@@ -129,9 +129,7 @@ def kernel(x: Array, size: int) -> tuple[int, int]:
 def convolution(name: str) -> Callable[..., Array]:
     """What `nn.Conv` runs: "xla", or "auto" for the way that stays fast under `vmap`."""
     if name == "auto":
-        try:
-            from lrlab.models.conv import conv_general_dilated
-        except ImportError:
-            return jax.lax.conv_general_dilated
+        from lrlab.models.conv import conv_general_dilated
+
         return conv_general_dilated
     return jax.lax.conv_general_dilated
