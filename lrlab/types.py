@@ -16,6 +16,9 @@ Params = Any
 Array = Any
 """A NumPy or JAX array; the docstring that uses it states shape and dtype."""
 
+Device = Any
+"""A `jax.Device`."""
+
 Hyper = Mapping[str, Any]
 """A lane's traced scalars by name: always `lr`, further ones such as `weight_decay` as swept."""
 

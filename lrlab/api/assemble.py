@@ -36,7 +36,7 @@ class Setup(NamedTuple):
 def assemble(
     task: Task,
     *,
-    axes: Mapping[str, np.ndarray],
+    axes: Mapping[str, Any],
     seeds: Sequence[int],
     steps: int,
     batch_size: int | str | None,

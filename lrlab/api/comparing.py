@@ -31,7 +31,11 @@ def run_compare(
         base = out or str(fresh_path(experiment.name or "compare"))
     for name, entry in experiment.entries.items():
         own = (lives or {}).get(name, Live())
-        merged = Live(*(mine or shared for mine, shared in zip(own, objects, strict=True)))
+        merged = Live(
+            own.task or objects.task,
+            own.optimizer or objects.optimizer,
+            own.schedule or objects.schedule,
+        )
         place = None if base is None else f"{base}/{name}"
         answers[name] = run_find(entry, merged, place, progress, keep).value
         direction = answers[name].details.get("direction", direction)

@@ -105,7 +105,8 @@ def run_find(
 
     began = time.perf_counter()
     seeds = config.seed_list(experiment)
-    first = np.geomspace(*experiment.lr_range, 16)
+    low, high = experiment.lr_range
+    first = np.geomspace(low, high, 16)
     setup = setup_of(experiment, objects, axes={"lr": first, **config.lane_axes(experiment)})
     direction = setup.directions.get(experiment.metric, "min")
     setup = plan_for(setup, Lanes({"lr": np.tile(first, len(seeds))}, np.repeat(seeds, len(first))))
@@ -119,7 +120,7 @@ def run_find(
         train = trainer(session, experiment.metric, direction)
         answer = search.find(
             train,
-            lr_range=tuple(experiment.lr_range),
+            lr_range=(low, high),
             seeds=seeds,
             steps=setup.problem.steps,
             eval_steps=setup.eval_steps,
@@ -196,7 +197,8 @@ def plan_of(experiment: Experiment, command: str) -> dict[str, Any]:
     """The plan as JSON: {mesh, tile_width, waves, segment_steps, memory_bytes, reasons}."""
     axes = None
     if experiment.lr is None:
-        axes = {"lr": np.geomspace(*experiment.lr_range, 16), **config.lane_axes(experiment)}
+        low, high = experiment.lr_range
+        axes = {"lr": np.geomspace(low, high, 16), **config.lane_axes(experiment)}
     setup = setup_of(experiment, Live(), axes=axes)
     lanes = grid_lanes(setup)
     setup = plan_for(setup, lanes)

@@ -78,7 +78,7 @@ def setup_of(
     experiment: Experiment,
     objects: Live,
     *,
-    axes: Mapping[str, Sequence[float]] | None = None,
+    axes: Mapping[str, Any] | None = None,
     seeds: Sequence[int] | None = None,
     **changes: Any,
 ) -> Setup:

@@ -19,6 +19,7 @@ from lrlab.api.assemble import Setup
 from lrlab.api.result import Result
 from lrlab.config import Experiment
 from lrlab.engine.loop import Interrupted
+from lrlab.runs.files import read_json
 from lrlab.types import OUTCOMES, Plan
 
 PACKAGES = ("lrlab", "jax", "jaxlib", "flax", "optax", "chex", "numpy", "orbax-checkpoint")
@@ -67,7 +68,7 @@ def recorded(
 def name_of(experiment: Experiment) -> str:
     """What to call a run: its own name, the task's, or data and model."""
     task = experiment.task
-    parts = [part.name for part in (task.data, task.model) if part is not None]
+    parts = [str(part.name) for part in (task.data, task.model) if part is not None]
     return experiment.name or task.name or "-".join(parts) or "run"
 
 
@@ -173,7 +174,7 @@ def load_result(folder: Path) -> Result:
     final["train_loss"] = stage.history["train_loss"][-1]
     plan = dict(info.get("plan") or {})
     plan["reasons"] = tuple(plan.get("reasons") or ())
-    commit = runs.files.read_json(folder / "commit.json")
+    commit = read_json(folder / "commit.json")
     return Result(
         name=str(info.get("name", folder.name)),
         axes=axes,

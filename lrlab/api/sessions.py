@@ -57,7 +57,9 @@ def train_stage(
     stage = session.run.stage(name, setup.problem.steps, setup.eval_steps, axes, cells)
     found, saved = stage.saved(), None
     if found is not None:
-        saved = restore(*found, *stage.tables(), setup.eval_steps, setup.problem.steps)
+        (arrays, info), (history, evaluated) = found, stage.tables()
+        steps = setup.problem.steps
+        saved = restore(arrays, info, history, evaluated, setup.eval_steps, steps)
         if stage.complete:
             return saved.trained
     trained = _train(session, lanes, stage, saved, rungs, decide)
@@ -109,4 +111,4 @@ def grid_of(lanes: Lanes) -> tuple[dict[str, np.ndarray], np.ndarray]:
         axes[name] = values[order]
         places.append(rank[inverse])
     shape = tuple(len(values) for values in axes.values())
-    return axes, np.ravel_multi_index(tuple(places), shape)
+    return axes, np.asarray(np.ravel_multi_index(tuple(places), shape))

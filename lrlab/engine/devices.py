@@ -8,13 +8,15 @@ from collections.abc import Iterator
 
 import jax
 
+from lrlab.types import Device
+
 
 def cores() -> int:
     """The CPU cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def prepare_devices(count: int | None = None) -> tuple[list[jax.Device], str]:
+def prepare_devices(count: int | None = None) -> tuple[list[Device], str]:
     """The devices to train on, and a sentence that says why these.
 
     On a machine without an accelerator this asks XLA for one CPU device per core, which must happen
@@ -33,7 +35,7 @@ def prepare_devices(count: int | None = None) -> tuple[list[jax.Device], str]:
     wanted = count or cores()
     late = False
     try:
-        if jax.config.jax_num_cpu_devices < wanted:
+        if jax.config.read("jax_num_cpu_devices") < wanted:
             jax.config.update("jax_num_cpu_devices", wanted)
     except RuntimeError:
         late = True

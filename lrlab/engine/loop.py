@@ -18,7 +18,7 @@ from lrlab.engine.plan import lane_shapes
 from lrlab.engine.programs import compiled
 from lrlab.engine.results import DIVERGED, NOT_RUN, OK, PRUNED, Saved, blank, snapshot, write
 from lrlab.engine.tiles import Machine, SegmentIndices, Tile, begin, pack, unpack, waves
-from lrlab.types import Lanes, Plan, Problem, Progress, PyTree, Recorder, Trained
+from lrlab.types import Device, Lanes, Plan, Problem, Progress, PyTree, Recorder, Trained
 
 RESIDENT_BYTES = 2 << 30
 """How much lane state is held at once; further lanes wait for their cohort."""
@@ -185,12 +185,12 @@ def _segment(
     return [tile for tile, _ in pending]
 
 
-def _batches(run: Machine, first: int, count: int) -> Callable[[Any, jax.Device], tuple[Any, ...]]:
+def _batches(run: Machine, first: int, count: int) -> Callable[[Any, Device], tuple[Any, ...]]:
     """`(seed, device) -> (indices i32[S, B] | None, first, count)` there; rows past `count` are
     never read. A seed's batches are made once, and go to each device once."""
-    made: dict[tuple[int, jax.Device], tuple[Any, ...]] = {}
+    made: dict[tuple[int, Device], tuple[Any, ...]] = {}
 
-    def of(seed: Any, device: jax.Device) -> tuple[Any, ...]:
+    def of(seed: Any, device: Device) -> tuple[Any, ...]:
         number = int(seed) if run.indices is not None else 0
         if (number, device) not in made:
             indices = None

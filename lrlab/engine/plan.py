@@ -127,7 +127,8 @@ def planned_memory(problem: Problem, data: PyTree, lanes: Lanes, plan: Plan) -> 
             return jax.ShapeDtypeStruct(shape, dtype, sharding=place)
 
         shapes = lane_shapes(problem, data, tuple(lanes.hyper))
-        wide = jax.tree.map(lambda leaf: struct((plan.tile_width, *leaf.shape), leaf.dtype), shapes)
+        width = plan.tile_width
+        wide = jax.tree.map(lambda leaf: struct((width, *leaf.shape), leaf.dtype), shapes)
         host = as_dtype_host(dict(data), problem.dtype)
         here = jax.tree.map(lambda leaf: struct(leaf.shape, leaf.dtype), host)
         hyper = {name: struct((plan.tile_width,), problem.dtype) for name in lanes.hyper}

@@ -78,9 +78,10 @@ def compiled(problem: Problem, tile_width: int, segment_steps: int) -> Programs:
         )
 
         def update(index: Array, state: LaneState) -> tuple[LaneState, dict[str, Array]]:
-            batch = data.get("train")
+            batch: Any = data.get("train")
             if indices is not None:
-                batch = jax.tree.map(lambda leaf: leaf[indices[index]], batch)
+                rows = indices[index]
+                batch = jax.tree.map(lambda leaf: leaf[rows], batch)
             step = first + index
             return lanes(state, batch, hyper, step, jax.random.fold_in(noise, step))
 

@@ -8,6 +8,7 @@ one device or two. Here every device runs the plain single-device program.
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import io
 import os
 import pickle
@@ -18,6 +19,7 @@ import jax
 import numpy as np
 
 from lrlab.engine import cache
+from lrlab.types import Device
 
 
 class Replicated(NamedTuple):
@@ -29,7 +31,7 @@ class Replicated(NamedTuple):
 
     program: Callable[..., jax.stages.Compiled]
 
-    def __call__(self, device: jax.Device, *args: Any) -> Any:
+    def __call__(self, device: Device, *args: Any) -> Any:
         return self.program(device, *args)(*args)
 
 
@@ -40,10 +42,10 @@ def replicated(function: Callable[..., Any], donate: tuple[int, ...] = ()) -> Re
     the cache folder holds the same program from an earlier process.
     """
     jitted = jax.jit(function, donate_argnums=donate)
-    programs: dict[Any, dict[jax.Device, jax.stages.Compiled]] = {}
+    programs: dict[Any, dict[Device, jax.stages.Compiled]] = {}
     payloads: dict[Any, Any] = {}
 
-    def program(device: jax.Device, *args: Any) -> jax.stages.Compiled:
+    def program(device: Device, *args: Any) -> jax.stages.Compiled:
         shapes = _signature(args)
         by_device = programs.setdefault(shapes, {})
         if device in by_device:
@@ -64,10 +66,10 @@ def _signature(args: Any) -> Any:
     return tree, tuple((leaf.shape, leaf.dtype) for leaf in leaves)
 
 
-def _compile(jitted: Any, device: jax.Device, args: Any) -> tuple[jax.stages.Compiled, Any]:
+def _compile(jitted: Any, device: Device, args: Any) -> tuple[jax.stages.Compiled, Any]:
     """The program on a device, and what to load it from on the others (None: nothing)."""
     lowered = jitted.lower(*args)
-    if jax.config.jax_compilation_cache_dir is not None:
+    if jax.config.read("jax_compilation_cache_dir") is not None:
         # An executable out of JAX's own cache cannot be serialized again (jax 0.10): its functions
         # are lost. Whoever set that cache up keeps it; each device then compiles through it.
         return lowered.compile(), None
@@ -84,20 +86,18 @@ def _compile(jitted: Any, device: jax.Device, args: Any) -> tuple[jax.stages.Com
     return compiled, payload
 
 
-def _name(lowered: Any, device: jax.Device, arguments: str) -> str:
+def _name(lowered: Any, device: Device, arguments: str) -> str:
     """What a compiled program follows from: its text, the versions, the machine, XLA's flags; and
     its arguments, since XLA drops those that it does not use."""
-    import jaxlib
-
     parts = (
         lowered.as_text(),
         arguments,
         jax.__version__,
-        jaxlib.__version__,
+        importlib.metadata.version("jaxlib"),
         cache.machine_name(),
         device.device_kind,
         os.environ.get("XLA_FLAGS", ""),
-        str(jax.config.jax_default_matmul_precision),
+        str(jax.config.read("jax_default_matmul_precision")),
     )
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
@@ -115,11 +115,11 @@ def _serialized(compiled: jax.stages.Compiled) -> bytes | None:
         return None
 
 
-def _load_on(payload: bytes, device: jax.Device) -> jax.stages.Compiled | None:
+def _load_on(payload: bytes, device: Device) -> jax.stages.Compiled | None:
     """A serialized program on a device; JAX itself loads only where the program was compiled."""
     try:
         from jax._src import compiler
-        from jax._src.lib import xla_client
+        from jax._src.lib import xla_client  # pyright: ignore
 
         content, in_tree, out_tree = pickle.loads(payload)
         options = compiler.get_compile_options(

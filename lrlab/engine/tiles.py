@@ -11,7 +11,7 @@ import numpy as np
 from lrlab.engine.lanes import PADDING, tile_lanes
 from lrlab.engine.programs import Programs
 from lrlab.engine.step import LaneState
-from lrlab.types import Lanes, Problem, PyTree
+from lrlab.types import Device, Lanes, Problem, PyTree
 
 SegmentIndices = Callable[[int, int, int], np.ndarray]
 """`(seed, first step, steps) -> int32[steps, batch]`: which examples each update reads."""
@@ -22,8 +22,8 @@ class Machine(NamedTuple):
 
     problem: Problem
     programs: Programs
-    devices: Sequence[jax.Device]
-    data: Mapping[jax.Device, PyTree]
+    devices: Sequence[Device]
+    data: Mapping[Device, PyTree]
     lanes: Lanes
     indices: SegmentIndices | None
     width: int
@@ -34,7 +34,7 @@ class Tile(NamedTuple):
     """Lanes int[T] of one seed that train together (`PADDING`: an empty place) on one device."""
 
     lanes: np.ndarray
-    device: jax.Device
+    device: Device
     seed: Any
     hyper: dict[str, Any]
     state: LaneState
@@ -87,7 +87,7 @@ def unpack(
     return lanes, [np.concatenate(parts) for parts in zip(*columns, strict=True)]
 
 
-def _place(run: Machine, number: int, lanes: np.ndarray) -> tuple[jax.Device, Any, dict[str, Any]]:
+def _place(run: Machine, number: int, lanes: np.ndarray) -> tuple[Device, Any, dict[str, Any]]:
     """The device of tile `number`, its seed and hyper-parameters there.
 
     An empty place repeats the tile's first lane and stays dead.

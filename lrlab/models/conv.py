@@ -105,8 +105,8 @@ def conv_general_dilated(
         parts = zip(jnp.split(x, groups, -1), jnp.split(w, groups, -1), strict=True)
         y = jnp.concatenate([_shifted(a, b, out, strides, dilation, options) for a, b in parts], -1)
     # From [N, spatial..., C] to where the caller wants each of them.
-    place = np.argsort((numbers.out_spec[0], *numbers.out_spec[2:], numbers.out_spec[1]))
-    return jnp.transpose(y, place)
+    order = (numbers.out_spec[0], *numbers.out_spec[2:], numbers.out_spec[1])
+    return jnp.transpose(y, [order.index(axis) for axis in range(len(order))])
 
 
 def _shifted(

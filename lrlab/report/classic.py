@@ -63,7 +63,7 @@ def table(data: ReportData, at: Sequence[float] = (0.02, 0.1, 0.3, 1.0)) -> list
                 train[step] = _mean(values[i])
         ended = summary.final(data, valid_name)[i] if valid_name else np.array([])
         ended = ended[np.isfinite(ended)]
-        label, reason = _label(data, i, best, sign * score, sign * start, diverged[i])
+        label, reason = _label(data, i, best, sign * score, sign * start, float(diverged[i]))
         spread = float(np.ptp(ended)) if ended.size else float("nan")
         rows.append(Row(float(data.lr[i]), train, _mean(ended), spread, label, reason))
     return rows

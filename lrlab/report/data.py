@@ -87,7 +87,9 @@ def build(
             lanes,
         ),
     }
-    checked = {name: _shaped(name, value, shape) for name, (value, shape) in arrays.items()}
+    checked: dict[str, Any] = {
+        name: _shaped(name, value, shape) for name, (value, shape) in arrays.items()
+    }
     groups = {
         "evaluated": (evaluated, (len(eval_steps), *lanes)),
         "initial": (initial, lanes),

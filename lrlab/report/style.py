@@ -65,7 +65,7 @@ def use(name: str = "light") -> Iterator[Theme]:
         yield colors
 
 
-def settings(colors: Theme) -> dict[str, Any]:
+def settings(colors: Theme) -> Any:
     """The rcParams of a theme. User text is never read as TeX; SVG text stays text."""
     return {
         "figure.figsize": (6.4, 4.0),

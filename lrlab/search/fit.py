@@ -25,7 +25,7 @@ class Curve(NamedTuple):
 
 def usable(table: Table) -> np.ndarray:
     """Rates with at least one full-length score; bool[L]."""
-    return np.isfinite(table.score).any(1)
+    return np.asarray(np.isfinite(table.score).any(1))
 
 
 def start(table: Table) -> float:

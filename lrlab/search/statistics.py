@@ -5,7 +5,7 @@ Scores are to be minimized unless said otherwise.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import stats
@@ -156,7 +156,8 @@ def rank_stability(early: object, late: object) -> float:
     >>> rank_stability([1, 2, 3], [10, 20, 30])
     1.0
     """
-    return float(stats.kendalltau(_checked(early, "early", 2), _checked(late, "late", 2)).statistic)
+    found: Any = stats.kendalltau(_checked(early, "early", 2), _checked(late, "late", 2))
+    return float(found.statistic)
 
 
 def tunability(values: object, budgets: int = 10) -> float:
@@ -187,7 +188,7 @@ def power_law(x: object, y: object, confidence: float = 0.95) -> PowerLaw:
     a, b = _checked(x, "x", 2), _checked(y, "y", 2)
     if len(a) != len(b) or (a <= 0).any() or (b <= 0).any():
         raise ValueError("a power law needs as many positive x as y")
-    fit = stats.linregress(np.log(a), np.log(b))
+    fit: Any = stats.linregress(np.log(a), np.log(b))
     if len(a) == 2:
         slope = Interval(float(fit.slope), -np.inf, np.inf)
     else:
