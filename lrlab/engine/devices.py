@@ -5,10 +5,16 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import jax
 
 from lrlab.types import Device
+
+
+def setting(name: str) -> Any:
+    """The value of one of JAX's settings."""
+    return getattr(jax.config, name)
 
 
 def cores() -> int:
@@ -35,7 +41,7 @@ def prepare_devices(count: int | None = None) -> tuple[list[Device], str]:
     wanted = count or cores()
     late = False
     try:
-        if jax.config.read("jax_num_cpu_devices") < wanted:
+        if setting("jax_num_cpu_devices") < wanted:
             jax.config.update("jax_num_cpu_devices", wanted)
     except RuntimeError:
         late = True

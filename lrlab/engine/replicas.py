@@ -19,6 +19,7 @@ import jax
 import numpy as np
 
 from lrlab.engine import cache
+from lrlab.engine.devices import setting
 from lrlab.types import Device
 
 
@@ -69,7 +70,7 @@ def _signature(args: Any) -> Any:
 def _compile(jitted: Any, device: Device, args: Any) -> tuple[jax.stages.Compiled, Any]:
     """The program on a device, and what to load it from on the others (None: nothing)."""
     lowered = jitted.lower(*args)
-    if jax.config.read("jax_compilation_cache_dir") is not None:
+    if setting("jax_compilation_cache_dir") is not None:
         # An executable out of JAX's own cache cannot be serialized again (jax 0.10): its functions
         # are lost. Whoever set that cache up keeps it; each device then compiles through it.
         return lowered.compile(), None
@@ -97,7 +98,7 @@ def _name(lowered: Any, device: Device, arguments: str) -> str:
         cache.machine_name(),
         device.device_kind,
         os.environ.get("XLA_FLAGS", ""),
-        str(jax.config.read("jax_default_matmul_precision")),
+        str(setting("jax_default_matmul_precision")),
     )
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
