@@ -21,6 +21,7 @@ _NAMES = {
     "Model": "lrlab.types",
     "Plan": "lrlab.types",
     "Answer": "lrlab.types",
+    "Result": "lrlab.api.result",
 }
 _MODULES = (
     "api", "bench", "config", "data", "engine", "models", "optimizers", "probes", "report", "rng",
@@ -44,6 +45,7 @@ def __dir__() -> list[str]:
 
 if TYPE_CHECKING:
     from lrlab.api import compare, find, load, range_test, sweep
+    from lrlab.api.result import Result
     from lrlab.grid import log_grid
     from lrlab.tasks import Task
     from lrlab.types import Answer, Model, Plan
