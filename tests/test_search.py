@@ -121,6 +121,19 @@ def test_two_minima_the_lower_wins():
     assert abs(np.log10(answer.lr) + 1.0) < 0.3
 
 
+@pytest.mark.parametrize("root", range(10))
+def test_does_not_dip_between_the_valley_and_the_cliff(root):
+    def adam(x):  # flat over a decade and a half, slowly worse, then a cliff
+        slope = np.where(x > -2.3, 0.05 * (x + 2.3), 0.12 * (x + 2.3) ** 2)
+        return 0.11 + slope + np.where(x > -1.3, 8 * (x + 1.3) ** 2, 0)
+
+    answer = search(trainer(adam, 0.012, root=root), budget_runs=20)
+    regret = (adam(np.log10(answer.lr)) - 0.11) / (START - 0.11)
+    assert regret < 0.012, (answer.lr, regret)
+    inside = np.linspace(*np.log10(answer.interval), 50)
+    assert ((adam(inside) - 0.11) / (START - 0.11)).max() < 0.05
+
+
 def test_a_metric_to_maximize():
     train = trainer(lambda x: -valley(-2.0)(x), 0.005, start=-START, direction="max")
     answer = search(train, budget_runs=20, direction="max", metric="valid_accuracy")

@@ -37,6 +37,7 @@ def run_compare(
             own.schedule or objects.schedule,
         )
         place = None if base is None else f"{base}/{name}"
+        entry = entry.model_copy(update={"name": name})
         answers[name] = run_find(entry, merged, place, progress, keep).value
         direction = answers[name].details.get("direction", direction)
     comparison = compared(answers, experiment.metric, direction)._replace(run=base)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -129,9 +128,11 @@ def report(ran: Any, json: bool, quiet: bool) -> None:
     """What a training command prints at its end."""
     if json:
         emit(ran.payload)
-    elif quiet or ran.run is None or not (Path(ran.run) / "run.json").exists():
+    elif quiet:
         best = ran.payload.get("best") or {}
         print(ran.payload.get("sentence") or best.get("sentence") or ran.value)
+    elif ran.run is None or "lr" not in ran.payload and "best" not in ran.payload:
+        print(ran.value)  # a range test's or a comparison's own table
     else:
         from lrlab.report import read, renderable
 

@@ -24,7 +24,7 @@ def from_scores(
 ) -> Answer:
     """The answer that trained lanes hold.
 
-    The pick minimizes a local quadratic fit of the mean score in log LR. The interval holds the
+    The pick minimizes a Gaussian process fit of the mean score in log LR. The interval holds the
     rates whose fitted regret stays below 1 % of what training gains, or below 3 % where the noise
     between seeds cannot tell them from the best.
 
@@ -41,9 +41,10 @@ def from_scores(
     if reason := nothing_trains(whole, metric):
         return Answer(None, None, NONE, reason, metric, paid, evidence, stable)
     shape = fit.curve(whole)
-    best = int(np.argmin(shape.mean))
+    # Between rates of the same promise the one that is known better is the one to recommend.
+    best = int(np.argmin(shape.mean + 0.5 * shape.error))
     regret = (shape.mean - shape.mean[best]) / max(fit.gap(whole), 1e-300)
-    error = np.sqrt(shape.error**2 + shape.error[best] ** 2) / max(fit.gap(whole), 1e-300)
+    error = np.hypot(shape.error, shape.error[best]) / max(fit.gap(whole), 1e-300)
     allowed = np.clip(1.64 * error, AS_GOOD, NOT_WORSE)
     low, high = _around(regret <= allowed, best)
     pick, interval = float(shape.lr[best]), (float(shape.lr[low]), float(shape.lr[high]))

@@ -231,7 +231,7 @@ def confirmation(
     whole = table(parts)
     shape = fit.curve(whole)
     tried = whole.lr[fit.usable(whole)]
-    fitted = np.interp(np.log10(tried), np.log10(shape.lr), shape.mean)
+    fitted = np.interp(np.log10(tried), np.log10(shape.lr), shape.mean + 0.5 * shape.error)
     leaders = tried[np.argsort(fitted, kind="stable")][:3]
     seeds = min(4, int(budget) // max(1, len(leaders)))
     if seeds == 0:

@@ -8,14 +8,18 @@ import numpy as np
 
 from lrlab.search.scores import Table
 
-BANDWIDTH = 0.35
+LENGTH = 0.6
 """Decades: how far a score speaks for its neighbors."""
+
+CAP = 0.1
+"""Scores above the best by more than this share of the gap are all the same: bad."""
 
 
 class Curve(NamedTuple):
-    """Mean score against learning rate: `lr` f64[G] a fine grid, `mean` and `error` (one standard
-    error, seed noise only) f64[G]; `noise` the standard deviation between seeds at one rate, after
-    the part that all rates of a seed share was taken out."""
+    """Mean score against learning rate: `lr` f64[G] a fine grid, `mean` and `error` f64[G], one
+    standard deviation of what is not known (seed noise, and the distance to rates that were tried);
+    `noise` the standard deviation between seeds at one rate, after the part that all rates of a
+    seed share was taken out."""
 
     lr: np.ndarray
     mean: np.ndarray
@@ -69,41 +73,32 @@ def _mean(values: np.ndarray, mask: np.ndarray, axis: int) -> np.ndarray:
 
 
 def curve(table: Table, per_decade: int = 48) -> Curve:
-    """A local quadratic in log LR through the mean scores, weighted by seeds and distance.
+    """A Gaussian process through the mean scores in log LR, with the noise between seeds.
 
-    Scores far above the best (instability, too small rates) are capped at a third of the gap, so
-    that a cliff repels without bending the valley beside it.
+    Matern 3/2 kernel of length `LENGTH`: continuous, but free to turn at a cliff, so that it does
+    not dip between points as a polynomial does. Scores far above the best (instability, too small
+    rates) are capped: a cliff repels without bending the valley beside it.
     """
     rates = usable(table)
     x, y = np.log10(table.lr[rates]), mean_scores(table)[rates]
     counts = np.isfinite(table.score[rates]).sum(1)
     noise = noise_of(table)
-    best = y.min()
-    cap = best + max(gap(table) / 3, 1e-300)
-    y = np.minimum(y, cap)
-    if len(x) == 1:
-        return Curve(10**x, y, np.array([noise / np.sqrt(counts[0])]), noise)
-    grid = np.unique(
-        np.concatenate([np.linspace(x[0], x[-1], int((x[-1] - x[0]) * per_decade) + 2), x])
-    )
-    mean, error = np.empty(len(grid)), np.empty(len(grid))
-    for i, place in enumerate(grid):
-        distance = np.abs(x - place)
-        width = max(BANDWIDTH, np.sort(distance)[min(2, len(x) - 1)] * 1.05)
-        weight = counts * np.maximum(1 - (distance / (2 * width)) ** 2, 0) ** 2
-        near = weight > 0
-        order = min(2, int(near.sum()) - 1)
-        design = np.vander(x[near] - place, order + 1, increasing=True)
-        root = np.sqrt(weight[near])
-        ridge = np.diag([0.0, 1e-6, 1e-3][: order + 1])
-        inverse = np.linalg.inv((design * weight[near][:, None]).T @ design + ridge)
-        row = inverse[0] @ (design * weight[near][:, None]).T
-        mean[i] = row @ y[near]
-        error[i] = noise * np.sqrt(np.sum(row**2 / counts[near]))
-        _ = root
-    lowest = np.interp(grid, x, y)  # a fit may overshoot between points, never below all of them
-    mean = np.maximum(mean, np.minimum(lowest, best) - 0.02 * max(cap - best, 0))
-    return Curve(10**grid, mean, error, noise)
+    height = max(CAP * abs(gap(table)), 4 * noise, 1e-12 * max(1.0, float(np.abs(y).max())))
+    y = np.minimum(y, y.min() + height)
+    inside = np.linspace(x[0], x[-1], int((x[-1] - x[0]) * per_decade) + 2)
+    grid = np.unique(np.concatenate([inside, x]))
+    center, spread = float(np.median(y)), height / 2
+    among = spread**2 * _matern(x[:, None] - x) + np.diag(noise**2 / counts + (1e-3 * spread) ** 2)
+    across = spread**2 * _matern(grid[:, None] - x)
+    solved = np.linalg.solve(among, np.column_stack([y - center, across.T]))
+    mean = center + across @ solved[:, 0]
+    variance = spread**2 - np.einsum("ij,ji->i", across, solved[:, 1:])
+    return Curve(10**grid, mean, np.sqrt(np.maximum(variance, 0)), noise)
+
+
+def _matern(distance: np.ndarray) -> np.ndarray:
+    scaled = np.sqrt(3) * np.abs(distance) / LENGTH
+    return (1 + scaled) * np.exp(-scaled)
 
 
 def noise_of(table: Table) -> float:
