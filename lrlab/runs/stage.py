@@ -164,7 +164,8 @@ def save_checkpoint(folder: Path, name: str, arrays: Mapping[str, np.ndarray]) -
     import orbax.checkpoint as orbax
 
     target = (folder / name).absolute()
-    shutil.rmtree(target, ignore_errors=True)  # left by a crash in the middle of this commit
+    for left in target.parent.glob(f"{target.name}*"):  # by a crash in the middle of this commit
+        shutil.rmtree(left, ignore_errors=True)
     kept = {key: np.asarray(value) for key, value in arrays.items() if np.size(value)}
     with orbax.PyTreeCheckpointer() as checkpointer:
         checkpointer.save(target, kept)
