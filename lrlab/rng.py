@@ -12,17 +12,16 @@ import jax.numpy as jnp
 def key(root: Any, *names: Any) -> jax.Array:
     """The key that (root, names) stands for: `fold_in` over the names, from `jax.random.key(root)`.
 
-        Args:
-            root: an int (a seed, traced or not) or a key.
-            names: strings (hashed with CRC-32) and non-negative ints (traced or not), in order.
+    Args:
+        root: an int (a seed, traced or not) or a key.
+        names: strings (hashed with CRC-32) and non-negative ints (traced or not), in order.
 
-        Returns:
-            A scalar typed key array. The same arguments give the same key on every machine.
+    Returns:
+        A scalar typed key array. The same arguments give the same key on every machine.
 
-        >>> import jax
-    import jax.numpy as jnp
-        >>> bool(key(3, "init") == key(3, "init")), bool(key(3, "init") == key(3, "batches", 0))
-        (True, False)
+    >>> import jax
+    >>> bool(key(3, "init") == key(3, "init")), bool(key(3, "init") == key(3, "batches", 0))
+    (True, False)
     """
     is_key = isinstance(root, jax.Array) and jnp.issubdtype(root.dtype, jax.dtypes.prng_key)
     result = root if is_key else jax.random.key(root)
