@@ -1,0 +1,48 @@
+"""How sharp a loss may be before an optimizer with a fixed learning rate leaves it."""
+
+from __future__ import annotations
+
+FAMILIES = ("sgd", "momentum", "nesterov", "ema", "rmsprop", "adam")
+
+
+def max_sharpness(optimizer: str, lr: float, momentum: float = 0.0) -> float:
+    """Largest curvature at which the iterates of a quadratic stay bounded; times `lr` it is fixed.
+
+    With b the momentum: sgd 2/lr; momentum (heavy ball) 2(1+b)/lr; nesterov (2+2b)/((1+2b) lr);
+    ema (update lr * m, m <- b m + (1-b) g) 2(1+b)/((1-b) lr); adam the same, of the Hessian
+    preconditioned by 1/(sqrt(v) + eps) with v frozen: 38/lr at b = 0.9; rmsprop 2/lr without
+    momentum, 2(1+b)/lr with. Units: loss / parameter^2 (adam, rmsprop: per unit of preconditioner).
+
+    Source: Cohen et al. 2021 (arXiv 2103.00065), appendix A; Cohen et al. 2022 (arXiv 2207.14484).
+
+    Raises:
+        ValueError: an unknown family, `lr` not above 0, or a momentum outside [0, 1).
+
+    >>> max_sharpness("sgd", 0.1), round(max_sharpness("adam", 1.0, 0.9), 9)
+    (20.0, 38.0)
+    """
+    if not lr > 0:
+        raise ValueError(f"lr must be above 0, not {lr}")
+    if not 0 <= momentum < 1:
+        raise ValueError(f"momentum must be in [0, 1), not {momentum}")
+    b = momentum
+    if optimizer in ("sgd", "momentum", "rmsprop"):
+        return (2 + 2 * b) / lr
+    if optimizer == "nesterov":
+        return (2 + 2 * b) / ((1 + 2 * b) * lr)
+    if optimizer in ("ema", "adam"):
+        return (2 + 2 * b) / ((1 - b) * lr)
+    raise ValueError(f"optimizer {optimizer!r} is unknown; choose one of {', '.join(FAMILIES)}")
+
+
+def max_lr(optimizer: str, sharpness: float, momentum: float = 0.0) -> float:
+    """Largest stable LR on curvature `sharpness`: the inverse of `max_sharpness`.
+
+    Source and errors as there; unit: parameter^2 / loss.
+
+    >>> max_lr("momentum", 4.0, 0.5)
+    0.75
+    """
+    if not sharpness > 0:
+        raise ValueError(f"sharpness must be above 0, not {sharpness}")
+    return max_sharpness(optimizer, 1.0, momentum) / sharpness
