@@ -180,6 +180,7 @@ function chart(run, host, spec) {
   }
 
   function hover(event) {
+    if (!c) draw(); // before the first layout was told
     if (!c) return;
     const [px, py] = place(event);
     if (drag) {
