@@ -1,0 +1,1 @@
+"""Measurements of a model in training: curvature and gradient noise."""

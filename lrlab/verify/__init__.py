@@ -1,0 +1,75 @@
+"""Published results, reproduced on this machine: `run`, `payload`, `write_html`.
+
+To add a case: a file with a function that returns a `Verdict`, and a line in `CASES`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from lrlab.verify.verdict import Verdict
+
+CASES: dict[str, str] = {
+    "quadratic-laws": "lrlab.verify.quadratic_laws:case",
+    "schedule-bound": "lrlab.verify.schedule_bound:case",
+    "noisy-quadratic": "lrlab.verify.noisy_quadratic:case",
+    "catapult": "lrlab.verify.catapult:case",
+    "linear-decay": "lrlab.verify.linear_decay:case",
+    "noise-scale": "lrlab.verify.noise_scale:case",
+    "fractal": "lrlab.verify.fractal:case",
+    "batch-linear": "lrlab.verify.noisy_quadratic:linear",
+}
+"""Name -> "module:function"."""
+
+
+def run(
+    only: str | Sequence[str] | None = None, told: Callable[[Verdict], None] | None = None
+) -> list[Verdict]:
+    """Runs the cases named in `only` (default: all), in order; `told` hears of each as it ends.
+
+    A case that raises is a verdict that failed, with the error as what was measured.
+
+    Raises:
+        ValueError: a name that is not in `CASES`.
+    """
+    names = list(CASES) if only is None else [only] if isinstance(only, str) else list(only)
+    for name in names:
+        if name not in CASES:
+            close = difflib.get_close_matches(name, CASES, n=1)
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+            raise ValueError(f"no case {name!r}{hint} (known: {', '.join(CASES)})")
+    verdicts = []
+    for name in names:
+        module, function = CASES[name].split(":")
+        start = time.perf_counter()
+        try:
+            verdict = getattr(importlib.import_module(module), function)()
+        except Exception as error:  # one broken case must not hide the others
+            measured = f"{type(error).__name__}: {error}"
+            verdict = Verdict(name, "the case runs", None, measured, "no error", False)
+        verdict = verdict._replace(seconds=round(time.perf_counter() - start, 3))
+        verdicts.append(verdict)
+        if told is not None:
+            told(verdict)
+    return verdicts
+
+
+def payload(verdicts: Sequence[Verdict]) -> dict[str, Any]:
+    """What `lrlab verify --json` prints: `passed`, and each case without its figure."""
+    cases = [{k: v for k, v in verdict._asdict().items() if k != "figure"} for verdict in verdicts]
+    return {"passed": all(verdict.passed for verdict in verdicts), "cases": cases}
+
+
+def write_html(verdicts: Sequence[Verdict], path: str | Path) -> Path:
+    """Writes one self-contained page with a figure for each claim."""
+    from lrlab.verify.page import page
+
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(page(verdicts), encoding="utf-8")
+    return path

@@ -1,0 +1,46 @@
+"""The two-batch estimator of gradient noise is unbiased (McCandlish et al. 2018)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lrlab.probes.noise import two_batch_estimates
+from lrlab.verify.verdict import Verdict
+
+SMALL, BIG, REPEATS, DIMENSION = 8, 64, 2000, 20
+
+
+def case() -> Verdict:
+    """Known mean and covariance of gradients, estimated 2,000 times from 8 and 64 examples."""
+    rng = np.random.default_rng(0)
+    mean = rng.normal(size=DIMENSION) * 0.3
+    root = rng.normal(size=(DIMENSION, DIMENSION)) / 2
+    squared, trace = float(mean @ mean), float((root**2).sum())
+    found = np.empty((2, REPEATS))
+    for repeat in range(REPEATS):
+        gradients = mean + rng.normal(size=(BIG, DIMENSION)) @ root.T
+        small, big = gradients[:SMALL].mean(0), gradients.mean(0)
+        found[:, repeat] = two_batch_estimates(small @ small, big @ big, SMALL, BIG)
+    means, errors = found.mean(1), found.std(1, ddof=1) / np.sqrt(REPEATS)
+    scores = (means - [squared, trace]) / errors
+    upto = np.unique(np.geomspace(10, REPEATS, 60).astype(int))
+    running = np.cumsum(found, axis=1)[:, upto - 1] / upto
+    return Verdict(
+        "noise-scale",
+        "Squared gradient norm and covariance trace from two batch sizes, without bias",
+        {"squared norm": squared, "trace": trace},
+        {"squared norm": float(means[0]), "trace": float(means[1])},
+        f"3 standard errors over {REPEATS} repeats (here {scores[0]:+.2f} and {scores[1]:+.2f})",
+        bool(np.all(np.abs(scores) <= 3)),
+        figure={
+            "x": upto.tolist(),
+            "xlabel": "repeats",
+            "ylabel": "running mean / truth",
+            "log": "x",
+            "lines": {
+                "squared norm": (running[0] / squared).tolist(),
+                "trace": (running[1] / trace).tolist(),
+                "truth": [1.0] * len(upto),
+            },
+        },
+    )

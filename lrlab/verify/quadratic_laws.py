@@ -1,0 +1,130 @@
+"""Thresholds, best constants and rates of GD, heavy ball and Nesterov on quadratics."""
+
+from __future__ import annotations
+
+import numpy as np
+
+import lrlab
+from lrlab.theory import max_lr, optimal_constants, trajectory
+from lrlab.verify.verdict import Verdict
+
+LOW, HIGH, STEPS = 1.0, 10.0, 8000
+BETA = {"sgd": 0.0, "momentum": 0.9, "nesterov": 0.9}
+
+
+def trained(method: str, lrs: list[float], momentum: float, steps: int) -> np.ndarray:
+    """Losses of lrlab's own lanes on (LOW x^2 + HIGH y^2)/2 from (1, 1), f64[steps, lanes]."""
+    import jax.numpy as jnp
+
+    def loss(params, key):
+        return 0.5 * jnp.sum(jnp.array([LOW, HIGH], params["x"].dtype) * params["x"] ** 2)
+
+    def init(key):
+        return {"x": jnp.ones(2)}
+
+    task = lrlab.Task.objective(name="laws", init=init, loss=loss)
+    result = lrlab.sweep(
+        task,
+        optimizer=method,
+        lr=lrs,
+        seeds=1,
+        steps=steps,
+        optimizer_args={} if method == "sgd" else {"momentum": momentum},
+        schedule="constant",
+        eval_every=steps,
+        precision="float64",
+        stop_diverged=False,
+        progress=False,
+    )
+    return np.asarray(result.history["train_loss"])[..., 0]
+
+
+def case() -> Verdict:
+    """Trajectories and rates to 1e-6; growth flips between 0.999 and 1.001 of the threshold."""
+    curvatures = np.array([LOW, HIGH])
+    factors = [0.9, 0.999, 1.001]
+    measured, published, lines, passed = {}, {}, {}, True
+    for method, momentum in BETA.items():
+        limit = max_lr(method, HIGH, momentum)
+        losses = trained(method, [factor * limit for factor in factors], momentum, STEPS)
+        flips = losses[-50:, 1].max() < losses[0, 1] < losses[-50:, 2].max()
+        exact = trajectory(method, curvatures, 0.9 * limit, 200, momentum)[:-1]
+        error = np.abs(losses[:200, 0] - 0.5 * (curvatures * exact**2).sum(1)).max() / losses[0, 0]
+        best = optimal_constants(method, LOW, HIGH)
+        # Both ends of the spectrum contract alike at the best constants. A double root adds a
+        # factor t, which t log r + log(1 + c t) would hide, so the roots are taken from the steps.
+        rate = rate_from_lanes(method, best.lr, best.momentum)
+        published[method] = {"threshold": 1.0, "rate": best.rate}
+        measured[method] = {"flips": bool(flips), "error": float(error), "rate": rate}
+        passed &= bool(flips) and error <= 1e-6 and abs(rate - best.rate) <= 1e-6
+        keep = slice(0, STEPS, STEPS // 200)
+        for column, factor in ((1, 0.999), (2, 1.001)):
+            lines[f"{method} {factor}"] = np.clip(losses[keep, column], 1e-12, 1e12).tolist()
+    return Verdict(
+        "quadratic-laws",
+        "Stability thresholds, trajectories and best rates of GD, heavy ball and Nesterov",
+        published,
+        measured,
+        "1e-6; the flip between 0.999 and 1.001 of the threshold",
+        bool(passed),
+        figure={
+            "x": list(range(0, STEPS, STEPS // 200)),
+            "xlabel": "step",
+            "ylabel": "loss",
+            "log": "y",
+            "lines": lines,
+        },
+    )
+
+
+def rate_from_lanes(method: str, lr: float, momentum: float) -> float:
+    """The slowest root of the two modes, read off one update of lrlab's optimizer, linear in it."""
+    import jax
+    import jax.numpy as jnp
+
+    from lrlab import optimizers
+
+    arguments = {} if method == "sgd" else {"momentum": momentum}
+    with jax.enable_x64(True):
+        transformation = optimizers.make(method, lr, **arguments)
+
+        def step(carry):
+            x, state = carry
+            updates, state = transformation.update(h * x, state, x)
+            return x + updates, state
+
+        slowest = 0.0
+        for h in (LOW, HIGH):
+            x = jnp.ones(())
+            jacobian = jax.jacobian(
+                lambda flat, h=h, x=x: _flat(step((flat[0], _filled(transformation, x, flat))))
+            )(jnp.ones(_size(transformation, x)))
+            slowest = max(slowest, float(np.abs(np.linalg.eigvals(np.asarray(jacobian))).max()))
+    return slowest
+
+
+def _floats(tree):
+    import jax
+    import jax.numpy as jnp
+
+    return [leaf for leaf in jax.tree.leaves(tree) if jnp.issubdtype(leaf.dtype, jnp.floating)]
+
+
+def _size(transformation, x) -> int:
+    return 1 + len(_floats(transformation.init(x)))
+
+
+def _filled(transformation, x, flat):
+    import jax
+    import jax.numpy as jnp
+
+    leaves, tree = jax.tree.flatten(transformation.init(x))
+    values = iter(flat[1:])
+    filled = [next(values) if jnp.issubdtype(v.dtype, jnp.floating) else v for v in leaves]
+    return jax.tree.unflatten(tree, filled)
+
+
+def _flat(carry):
+    import jax.numpy as jnp
+
+    return jnp.stack([carry[0], *_floats(carry[1])])

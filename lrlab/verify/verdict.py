@@ -1,0 +1,30 @@
+"""What a published case gives back, and how its numbers are read."""
+
+from __future__ import annotations
+
+import json
+from importlib import resources
+from typing import Any, NamedTuple
+
+
+class Verdict(NamedTuple):
+    """One published claim, reproduced. Numbers are plain Python; `seconds` is filled in by `run`.
+
+    `figure`: a dict with `x`, `xlabel`, `ylabel`, `log` (axes to draw in logarithms: "", "x", "y",
+    "xy") and `lines`, name -> list as long as `x`; or with `image`, rows of numbers.
+    """
+
+    name: str
+    claim: str
+    published: Any
+    measured: Any
+    tolerance: str
+    passed: bool
+    seconds: float = 0.0
+    figure: dict[str, Any] = {}
+
+
+def data(name: str) -> dict[str, Any]:
+    """The published numbers of the case `name`, from the package's own files."""
+    path = resources.files("lrlab.verify") / "data" / f"{name}.json"
+    return json.loads(path.read_text(encoding="utf-8"))
