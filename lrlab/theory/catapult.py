@@ -33,11 +33,12 @@ def catapult(
     >>> round(float(f[1]), 6), round(float(c[1]), 6)
     (0.025, 1.85)
     """
-    f, c = np.empty(steps + 1), np.empty(steps + 1)
+    # Before an overflow the map amplifies rounding up to 1e8 times, so extended precision is used.
+    f, c = np.empty((2, steps + 1), np.longdouble)
     f[0], c[0] = output, curvature
     with np.errstate(over="ignore", invalid="ignore"):
         for t in range(steps):
             push = lr * f[t] ** 2 / width
             f[t + 1] = f[t] * (1 - lr * c[t] + lr * push)
             c[t + 1] = c[t] + push * (lr * c[t] - 4)
-    return f, c
+        return f.astype(np.float64), c.astype(np.float64)

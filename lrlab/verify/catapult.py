@@ -13,24 +13,25 @@ PRODUCTS, WIDTH, STEPS, SEEDS = (1.9, 2.1, 3.9, 4.1), 512, 50, 20
 def train(seed: int, product: float, steps: int) -> tuple[np.ndarray, np.ndarray, float]:
     """Gradient descent on f^2/2, f = u.v/sqrt(n), by its weights: f, curvature, the LR used."""
     rng = np.random.default_rng(seed)
-    u, v = rng.normal(size=WIDTH), rng.normal(size=WIDTH)
+    # Before an overflow the map amplifies rounding up to 1e8 times, so extended precision is used.
+    u, v = (rng.normal(size=WIDTH).astype(np.longdouble) for _ in range(2))
     lr = product / ((u @ u + v @ v) / WIDTH)
-    outputs, curvatures = np.empty(steps + 1), np.empty(steps + 1)
+    outputs, curvatures = np.empty((2, steps + 1), np.longdouble)
     with np.errstate(over="ignore", invalid="ignore"):
         for t in range(steps + 1):
-            f = u @ v / np.sqrt(WIDTH)
+            f = u @ v / np.sqrt(np.longdouble(WIDTH))
             outputs[t], curvatures[t] = f, (u @ u + v @ v) / WIDTH
-            push = lr * f / np.sqrt(WIDTH)
+            push = lr * f / np.sqrt(np.longdouble(WIDTH))
             u, v = u - push * v, v - push * u
     return outputs, curvatures, lr
 
 
-def phase(outputs: np.ndarray, curvatures: np.ndarray) -> str:
-    """What a run did: diverged; or converged after its curvature fell visibly, or without that."""
+def phase(outputs: np.ndarray) -> str:
+    """What a run did: diverged, or converged with its output rising first, or without that."""
     if not np.isfinite(outputs).all():
         return "divergent"
-    grew = np.abs(outputs).max() > 3 * max(np.abs(outputs[0]), 1e-12)
-    return "catapult" if grew else "lazy"
+    rose = np.abs(outputs).max() > 1.05 * np.abs(outputs[0])
+    return "catapult" if rose else "lazy"
 
 
 def case() -> Verdict:
@@ -38,14 +39,14 @@ def case() -> Verdict:
     worst, wrong, lines = 0.0, 0, {}
     for product in PRODUCTS:
         for seed in range(SEEDS):
-            outputs, curvatures, lr = train(seed, product, 3000)
+            outputs, curvatures, lr = train(seed, product, 400)
             found, _ = catapult(outputs[0], curvatures[0], lr, WIDTH, STEPS)
             short = outputs[: STEPS + 1]
             ok = np.isfinite(short) & np.isfinite(found) & (np.abs(short) < 1e150)
             kept = np.logical_and.accumulate(ok)
             largest = np.maximum.accumulate(np.abs(short[kept]))
             worst = max(worst, float((np.abs(found - short)[kept] / largest).max()))
-            wrong += phase(outputs, curvatures) != catapult_phase(lr, curvatures[0])
+            wrong += phase(outputs) != catapult_phase(lr, curvatures[0])
             if seed == 0:
                 size = np.abs(outputs[: STEPS + 1])
                 lines[f"LR x curvature {product}"] = [
