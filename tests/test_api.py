@@ -258,3 +258,21 @@ def test_batch_larger_than_the_data_and_unknown_axis(small):
         lrlab.sweep(task_of(small), lr=[0.1], steps=5, batch_size=999, **QUIET)
     with pytest.raises(ConfigError):
         lrlab.sweep(task_of(small), lr=[0.1], steps=5, batch_size=8, wieght_decay=[0.1], **QUIET)
+
+
+def test_repeated_rates_and_extreme_rates(small):
+    result = lrlab.sweep(
+        task_of(small), lr=[0.1, 0.1, 1e-40, 1e30], optimizer="sgd", steps=8, seeds=1,
+        batch_size=32, plan=lrlab.Plan(tile_width=4), **QUIET,
+    )  # fmt: skip
+    losses = result.history["train_loss"]
+    assert np.array_equal(losses[:, 0], losses[:, 1])
+    assert result.outcome[2, 0] == "ok" and result.outcome[3, 0] == "diverged"
+
+
+def test_find_where_everything_diverges(small):
+    answer = lrlab.find(
+        task_of(small), optimizer="sgd", lr_range=(1e25, 1e30), steps=12, batch_size=32, budget=6,
+        **QUIET,
+    )  # fmt: skip
+    assert answer.verdict == "none" and answer.lr is None and "diverged" in answer.sentence

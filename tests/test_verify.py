@@ -17,7 +17,9 @@ def test_light_cases(name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["quadratic-laws", "fractal", "noisy-quadratic", "batch-linear"])
+@pytest.mark.parametrize(
+    "name", ["quadratic-laws", "deepobs-sgd", "fractal", "noisy-quadratic", "batch-linear"]
+)
 def test_heavier_cases(name: str) -> None:
     verdict = verify.run(name)[0]
     assert verdict.passed, verdict.measured

@@ -59,8 +59,7 @@ def assemble(
         ValueError: an axis that neither the optimizer nor the schedule has, a batch larger than the
             data, or what the pieces themselves refuse.
     """
-    train = task.data.get("train")
-    examples = 0 if train is None else len(train[0])
+    examples = task.num_examples
     batch = None
     if examples and batch_size not in (None, "full"):
         batch = int(batch_size)  # type: ignore[arg-type]

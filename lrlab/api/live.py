@@ -88,8 +88,7 @@ def setup_of(
         ConfigError: whatever can be known to be wrong before anything compiles.
     """
     task = task_of(experiment, objects)
-    train = task.data.get("train")
-    examples = 0 if train is None else len(train[0])
+    examples = task.num_examples
     fixed = config.fixed(experiment)
     own = {**config.rates(experiment), **config.lane_axes(experiment)}
     plan = experiment.plan

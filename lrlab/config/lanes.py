@@ -110,20 +110,11 @@ def _learning_rate(value: Any) -> Any:
         groups = {}
         for group, form in value.items():
             try:
-                groups[str(group)] = _distinct(lane_form(form, positive=True))
+                groups[str(group)] = lane_form(form, positive=True)
             except ValueError as error:
                 raise ValueError(f"group {group!r}: {error}") from None
         return groups
-    return _distinct(lane_form(value, positive=True))
-
-
-def _distinct(form: LaneForm) -> LaneForm:
-    """A repeated rate would be the same lane twice, with one place in the arrays."""
-    numbers = values(form)
-    for number in numbers:
-        if numbers.count(number) > 1:
-            raise ValueError(f"must not repeat a value, got {show(number)} more than once")
-    return form
+    return lane_form(value, positive=True)
 
 
 def _interval(value: Any) -> list[float]:
@@ -196,7 +187,7 @@ def _none_or(check: Any) -> PlainValidator:
 
 
 LearningRate = Annotated[Any, _none_or(_learning_rate)]
-Axis = Annotated[Any, PlainValidator(lambda value: _distinct(lane_form(value)))]
+Axis = Annotated[Any, PlainValidator(lambda value: lane_form(value))]
 Interval = Annotated[list[float], PlainValidator(_interval)]
 Seeds = Annotated[int | list[int], PlainValidator(_seeds)]
 BatchSize = Annotated[int | str, PlainValidator(_batch_size)]

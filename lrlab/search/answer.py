@@ -167,11 +167,11 @@ def sentence(
         broken = whole.lr[(whole.diverged & (whole.steps_trained > 0)).any(1)].min()
         end = f" From {show(broken)} on, training diverges for some seed."
     if verdict == INTERIOR:
-        range_ = (
-            "no other rate that was tried is as good"
-            if interval[0] == interval[1]
-            else f"anything from {low} to {high} is as good"
-        )
+        range_ = f"anything from {low} to {high} is as good"
+        if interval[0] == interval[1]:
+            range_ = "no other rate that was tried is as good"
+        if len(whole.lr) == 1:
+            range_ = "no other rate was tried"
         return f"Train with learning rate {show(lr)}; {range_} ({seeds} seeds).{end}"
     if verdict == FLAT:
         return (

@@ -148,7 +148,10 @@ def survivors(scores: Scores, step: int, keep: int) -> np.ndarray:
     """
     row = int(np.searchsorted(scores.eval_steps, step))
     value = np.asarray(scores.metric, np.float64)[row] * sign_of(scores.direction)
-    going = (outcomes(scores) != "diverged") & (outcomes(scores) != "pruned") & np.isfinite(value)
+    going = (outcomes(scores) != "diverged") & (outcomes(scores) != "pruned")
+    if not np.isfinite(value[going]).any():
+        return going  # none can be judged yet: they will recover or diverge
+    going &= np.isfinite(value)
     if going.sum() <= keep:
         return going
     order = np.argsort(scores.lr, kind="stable")

@@ -16,6 +16,7 @@ from lrlab.verify.verdict import Verdict
 
 CASES: dict[str, str] = {
     "quadratic-laws": "lrlab.verify.quadratic_laws:case",
+    "deepobs-sgd": "lrlab.verify.deepobs:case",
     "schedule-bound": "lrlab.verify.schedule_bound:case",
     "noisy-quadratic": "lrlab.verify.noisy_quadratic:case",
     "catapult": "lrlab.verify.catapult:case",

@@ -10,12 +10,12 @@ from lrlab.verify.verdict import Verdict
 PRODUCTS, WIDTH, STEPS, SEEDS = (1.9, 2.1, 3.9, 4.1), 512, 50, 20
 
 
-def train(seed: int, product: float, steps: int) -> tuple[np.ndarray, np.ndarray, float]:
+def train(seed: int, product: float, steps: int) -> tuple[np.ndarray, np.ndarray, np.floating]:
     """Gradient descent on f^2/2, f = u.v/sqrt(n), by its weights: f, curvature, the LR used."""
     rng = np.random.default_rng(seed)
     # Before an overflow the map amplifies rounding up to 1e8 times, so extended precision is used.
     u, v = (rng.normal(size=WIDTH).astype(np.longdouble) for _ in range(2))
-    lr = product / ((u @ u + v @ v) / WIDTH)
+    lr = np.longdouble(product) / ((u @ u + v @ v) / WIDTH)
     outputs, curvatures = np.empty((2, steps + 1), np.longdouble)
     with np.errstate(over="ignore", invalid="ignore"):
         for t in range(steps + 1):
