@@ -20,7 +20,7 @@ def catapult_phase(lr: float, curvature: float) -> str:
 
 
 def catapult(
-    output: float, curvature: float, lr: float | np.floating, width: int, steps: int
+    output: float, curvature: float, lr: float, width: int, steps: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Exact outputs and curvatures of f = u.v / sqrt(n) under GD on f^2 / 2, two f64[steps + 1].
 
