@@ -12,7 +12,7 @@ from lrlab.verify.verdict import Verdict
 PRODUCTS, WIDTH, STEPS, SEEDS = (1.9, 2.1, 3.9, 4.1), 512, 50, 20
 
 
-def train(seed: int, product: float, steps: int) -> tuple[np.ndarray, np.ndarray, Any]:
+def train(seed: int, product: float, steps: int) -> tuple[Any, Any, Any]:
     """Gradient descent on f^2/2, f = u.v/sqrt(n), by its weights: f, curvature, the LR used."""
     rng = np.random.default_rng(seed)
     # Before an overflow the map amplifies rounding up to 1e8 times, so extended precision is used.
