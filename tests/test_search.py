@@ -145,6 +145,14 @@ def test_the_range_is_extended_beyond_its_end():
     assert answer.verdict == "interior" and abs(np.log10(answer.lr) + 1.0) < 0.4
 
 
+def test_beside_pruned_rates_is_not_the_edge_of_the_range():
+    scores = trainer(valley(-2.0))(np.geomspace(1e-4, 1, 9), np.zeros(9))
+    scores.outcome[5:] = "pruned"
+    scores.steps_trained[5:] = 100
+    answer = from_scores(scores, "valid_loss")
+    assert answer.verdict == "interior" and answer.lr == pytest.approx(0.01, rel=0.1)
+
+
 def test_survivors_are_neighbors_of_the_leader():
     scores = trainer(valley(-2.0))(np.geomspace(1e-6, 10, 16), np.zeros(16))
     kept = np.flatnonzero(survivors(scores, 100, 5))

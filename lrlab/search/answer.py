@@ -102,7 +102,9 @@ def verdict_of(whole: Table, shape: fit.Curve, best: int, interval: tuple[float,
         return FLAT
     if shape.noise > 0 and _is_noise(whole):
         return NOISY
-    if len(lr) > 1 and (shape.lr[best] <= lr[0] * 1.001 or shape.lr[best] >= lr[-1] / 1.001):
+    # Of all rates that were tried: those that a rung cut short were worse there.
+    first, last = whole.lr[0] * 1.001, whole.lr[-1] / 1.001
+    if len(lr) > 1 and not first < shape.lr[best] < last:
         return EDGE
     return INTERIOR
 
@@ -179,7 +181,7 @@ def sentence(
             f"{show(whole.lr[-1])} gives {metric} within 2 % of the best; take {show(lr)}.{end}"
         )
     if verdict == EDGE:
-        at_low = lr <= whole.lr[fit.usable(whole)][0] * 1.5
+        at_low = lr <= whole.lr[0] * 1.5
         side, to, field = (
             ("smallest", "Lower", "lr_range[0]") if at_low else ("largest", "Raise", "lr_range[1]")
         )
