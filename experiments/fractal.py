@@ -3,7 +3,7 @@
 Hypothesis: the boundary between learning rates that converge and those that diverge is a fractal
 (Sohl-Dickstein 2024, arXiv 2402.06184): zooming in shows structure at every scale.
 Command: python experiments/fractal.py [--size 256] [--window LOW HIGH LOW HIGH] [--out fractal]
-Cost: 256 x 256 points in about 10 s on 2 CPU cores; any size streams at constant memory, and an
+Cost: 256 x 256 points in about 7 s on 2 CPU cores; any size streams at constant memory, and an
 interrupted picture goes on where it stopped.
 Result: blue points converged, red ones diverged; shades say how fast. The map is one lane per
 point: two lane axes, one per layer, 100 full-batch steps in float64.
@@ -12,49 +12,21 @@ point: two lane axes, one per layer, 100 full-batch steps in float64.
 from __future__ import annotations
 
 import argparse
-import functools
 from pathlib import Path
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 import lrlab
 
-WIDTH, POINTS, STEPS = 8, 72, 100
+STEPS = 100
 BAND = 1 << 15
 """Lanes that train between two visits to the disk."""
-
-
-@functools.lru_cache
-def trainability(width: int = WIDTH, points: int = POINTS) -> lrlab.Task:
-    """The paper's network as an objective: tanh layer and readout, mean-field, full batch."""
-    with jax.enable_x64(True), jax.threefry_partitionable(False):
-        rng = jax.random.PRNGKey(0)
-        draws = []
-        for _ in range(3):
-            rng, key = jax.random.split(rng)
-            draws.append(key)
-        layers = jax.random.split(draws[0])
-        hidden = np.asarray(jax.random.normal(layers[0], (width, width), "float64"))
-        readout = np.asarray(jax.random.normal(layers[1], (width, 1), "float64"))
-        x = np.asarray(jax.random.normal(draws[1], (points, width), "float64"))
-        y = np.asarray(jax.random.normal(draws[2], (points, 1), "float64"))
-
-    def loss(params, key):
-        h = jnp.tanh(jnp.asarray(x) @ params["hidden"] / np.sqrt(width) * np.sqrt(2))
-        return jnp.mean((h @ params["readout"] / width - jnp.asarray(y)) ** 2)
-
-    def init(key):
-        return {"hidden": jnp.asarray(hidden), "readout": jnp.asarray(readout)}
-
-    return lrlab.Task.objective(name="trainability", init=init, loss=loss)
 
 
 def image(hidden: np.ndarray, readout: np.ndarray) -> np.ndarray:
     """The value of every pair of rates, f64[len(hidden), len(readout)]; below 0: converged."""
     result = lrlab.sweep(
-        trainability(),
+        lrlab.tasks.load("trainability"),
         optimizer="sgd",
         lr={"hidden": hidden, "readout": readout},
         groups={"hidden": "hidden", "readout": "readout"},

@@ -35,6 +35,7 @@ NAMES: dict[str, str] = {
     "quadratic": "lrlab.tasks.closed_forms:quadratic",
     "rosenbrock": "lrlab.tasks.closed_forms:rosenbrock",
     "noisy_quadratic": "lrlab.tasks.closed_forms:noisy_quadratic",
+    "trainability": "lrlab.tasks.trainability:trainability",
 }
 """Name -> "module:function". Any `<data>-<model>` loads as well, with the model's defaults."""
 

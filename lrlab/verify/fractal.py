@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from lrlab.tasks.trainability import draws
 from lrlab.verify.verdict import Verdict, data
 
 POINTS = 72
@@ -19,28 +20,21 @@ def decisions(rates: np.ndarray, width: int, steps: int) -> np.ndarray:
     import jax
     import jax.numpy as jnp
 
-    with jax.enable_x64(True), jax.threefry_partitionable(False):
-        rng, draws = jax.random.PRNGKey(0), []
-        for _ in range(3):
-            rng, key = jax.random.split(rng)
-            draws.append(key)
-        first, second = jax.random.split(draws[0])
-        hidden = jax.random.normal(first, (width, width), "float64")
-        readout = jax.random.normal(second, (width, 1), "float64")
-        x = jax.random.normal(draws[1], (POINTS, width), "float64")
-        y = jax.random.normal(draws[2], (POINTS, 1), "float64")
+    with jax.enable_x64(True):
+        given = draws(width, POINTS)
 
         def loss(params):
-            h = jnp.tanh(x @ params[0] / np.sqrt(width) * np.sqrt(2))
-            return jnp.mean((h @ params[1] / width - y) ** 2)
+            h = jnp.tanh(given["x"] @ params[0] / np.sqrt(width) * np.sqrt(2))
+            return jnp.mean((h @ params[1] / width - given["y"]) ** 2)
 
         def losses(lr_hidden, lr_readout):
             def step(params, _):
                 value, (a, b) = jax.value_and_grad(loss)(params)
                 return (params[0] - lr_hidden * a, params[1] - lr_readout * b), value
 
-            return jax.lax.scan(step, (hidden, readout), None, length=steps)[1]
+            return jax.lax.scan(step, start, None, length=steps)[1]
 
+        start = (given["hidden"], given["readout"])
         row = jax.jit(jax.vmap(losses, in_axes=(0, None)))
         found = np.stack([np.asarray(row(jnp.asarray(rates), lr)) for lr in rates])
     found = np.where(np.isfinite(found), found, 1e6)
