@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+from typing import Any
+
 import jax
 import numpy as np
 
@@ -42,11 +45,24 @@ def lane_state_bytes(problem: Problem, data: PyTree, hyper_names: tuple[str, ...
 
 
 def lane_shapes(problem: Problem, data: PyTree, hyper_names: tuple[str, ...]) -> LaneState:
-    """The shapes and dtypes of one lane's state."""
+    """The shapes and dtypes of one lane's state; traced once per problem."""
+    example = jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct((1, *leaf.shape[1:]), leaf.dtype), data.get("train")
+    )
+    leaves, structure = jax.tree.flatten(example)
+    return _lane_shapes(problem, tuple(leaves), structure, hyper_names)
+
+
+@functools.lru_cache(maxsize=64)
+def _lane_shapes(
+    problem: Problem, leaves: tuple[Any, ...], structure: Any, hyper_names: tuple[str, ...]
+) -> LaneState:
     from lrlab.engine.programs import as_dtype
 
+    zeros = [np.zeros(leaf.shape, leaf.dtype) for leaf in leaves]
+
     def start() -> LaneState:
-        example = jax.tree.map(lambda leaf: leaf[:1], data.get("train"))
+        example = jax.tree.unflatten(structure, zeros)
         params, model = problem.task.init(key(0, "init"), example)
         params, model = as_dtype((params, model), problem.dtype)
         hyper = {name: jax.numpy.full((), 0.1, dtype=problem.dtype) for name in hyper_names}

@@ -43,15 +43,19 @@ def compiled(problem: Problem, tile_width: int, segment_steps: int) -> Programs:
         """`vmap` over a tile; a tile of one lane stays free of it, as a run by hand would be."""
         if tile_width > 1:
             return jax.vmap(function, in_axes=in_axes)
+        return lambda *args: tiled(function(*map(alone, args, in_axes)))
 
-        def single(*args: Any) -> Any:
-            args = tuple(
-                jax.tree.map(lambda leaf: leaf[0], arg) if axis == 0 else arg
-                for arg, axis in zip(args, in_axes, strict=True)
-            )
-            return jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], function(*args))
+    def alone(tree: Any, axis: int | None = 0) -> Any:
+        """A tile of one lane as that lane, without the axis; wider tiles as they are."""
+        if tile_width > 1 or axis is None:
+            return tree
+        return jax.tree.map(lambda leaf: leaf[0], tree)
 
-        return single
+    def tiled(tree: Any) -> Any:
+        """The inverse of `alone`."""
+        if tile_width > 1:
+            return tree
+        return jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], tree)
 
     def start(data: PyTree, seed: Array, hyper: dict[str, Array], alive: Array) -> LaneState:
         example = jax.tree.map(lambda leaf: leaf[:1], data.get("train"))
@@ -70,32 +74,51 @@ def compiled(problem: Problem, tile_width: int, segment_steps: int) -> Programs:
         count: Array,
     ) -> tuple[LaneState, dict[str, Array]]:
         noise = key(seed, "noise")
-        lanes = over_lanes(
-            lambda state, batch, hyper, step, noise: lane_step(
-                problem, state, batch, hyper, step, noise
-            ),
-            (0, None, 0, None, None),
-        )
+        lanes = functools.partial(lane_step, problem)
+        if tile_width > 1:
+            lanes = jax.vmap(lanes, in_axes=(0, None, 0, None, None))
+        # The axis of a lone lane stays outside of the loop: inside, XLA would copy the state.
+        state, hyper = alone(state), alone(hyper)
 
         def update(index: Array, state: LaneState) -> tuple[LaneState, dict[str, Array]]:
             batch: Any = data.get("train")
             if indices is not None:
                 rows = indices[index]
-                batch = jax.tree.map(lambda leaf: leaf[rows], batch)
+                batch = jax.tree.map(
+                    lambda leaf: leaf.at[rows].get(mode="promise_in_bounds"), batch
+                )
             step = first + index
             return lanes(state, batch, hyper, step, jax.random.fold_in(noise, step))
 
         def body(index: Array, carry: Any) -> Any:
             state, rows = carry
             state, metrics = update(index, state)
-            rows = jax.tree.map(lambda row, value: row.at[index].set(value), rows, metrics)
+            rows = jax.tree.map(
+                lambda row, value: jax.lax.dynamic_update_index_in_dim(row, value, index, 0),
+                rows,
+                metrics,
+            )
             return state, rows
 
         shapes = jax.eval_shape(update, jnp.zeros((), jnp.int32), state)[1]
         rows = jax.tree.map(
             lambda leaf: jnp.full((segment_steps, *leaf.shape), jnp.nan, leaf.dtype), shapes
         )
-        return jax.lax.fori_loop(0, count, body, (state, rows))
+
+        def goes_on(carry: Any) -> Array:
+            index, (state, _) = carry
+            # A tile whose lanes all diverged has nothing left to do: its rows stay nan.
+            trains = jnp.any(state.alive) if problem.stop_diverged else True
+            return (index < count) & trains
+
+        _, (state, rows) = jax.lax.while_loop(
+            goes_on,
+            lambda carry: (carry[0] + 1, body(*carry)),
+            (jnp.zeros((), jnp.int32), (state, rows)),
+        )
+        if tile_width == 1:
+            rows = jax.tree.map(lambda row: row[:, None], rows)
+        return tiled(state), rows
 
     def evaluate(
         state: LaneState, data: PyTree, seed: Array, hyper: dict[str, Array], step: Array

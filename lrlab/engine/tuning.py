@@ -13,18 +13,20 @@ import numpy as np
 
 from lrlab.engine import cache
 from lrlab.engine import devices as machine
-from lrlab.engine.plan import lane_shapes
+from lrlab.engine.flops import step_cost
 from lrlab.engine.programs import compiled
-from lrlab.engine.step import lane_step
 from lrlab.engine.tiles import Machine, begin
-from lrlab.rng import key
 from lrlab.types import Lanes, Plan, Problem, PyTree
 
 SHARE, SECONDS = 0.05, 2.0
 """Timing may take the larger of this share of the expected run and this many seconds."""
 
 WORTH_SECONDS = 15.0
-"""A run expected to be shorter is not worth another compilation."""
+"""A run that is shorter by count of its operations is not worth another compilation."""
+
+NOMINAL = {"cpu": 25e9, "other": 5e12}
+"""FLOP/s per device that the count assumes. Not measured on the spot, so that the same run is timed
+or left alone on every repetition."""
 
 SAMPLE_SECONDS = 0.15
 
@@ -45,7 +47,14 @@ def tuned(
     assert plan.tile_width is not None
     with machine.precision(problem.dtype):
         devices, _ = machine.prepare_devices(plan.devices)
-        identity = _identity(problem, data, lanes, len(devices))
+        names = tuple(lanes.hyper)
+        cost = step_cost(problem, data, names)
+        nominal = NOMINAL.get(devices[0].platform, NOMINAL["other"]) * len(devices)
+        work = len(lanes.seed) * problem.steps * (cost.flops + 4 * cost.state_bytes) / nominal
+        if work < WORTH_SECONDS:
+            why = f"not timed: about {work:.1f} s of work by count of operations"
+            return plan._replace(reasons=(*plan.reasons, why))
+        identity = _identity(cost.program, lanes, len(devices))
         known = cache.remembered(identity)
         if known is not None:
             why = f"tile width {known}: the fastest when timed earlier on this machine"
@@ -55,17 +64,14 @@ def tuned(
         run = _machine(problem, data, lanes, plan, devices, indices)
         timings = {plan.tile_width: _throughput(run, plan.tile_width)}
         expected = len(lanes.seed) * problem.steps / timings[plan.tile_width]
-        if expected < WORTH_SECONDS:
-            why = f"not timed: the run takes about {expected:.1f} s"
-            return plan._replace(reasons=(*plan.reasons, why))
         allowed = max(SECONDS, SHARE * expected)
-        cost = 0.0
+        last = 0.0
         for width in _candidates(plan.tile_width, per_seed):
             start = time.perf_counter()
-            if start - began + cost > allowed:
+            if start - began + last > allowed:
                 break
             timings[width] = _throughput(run, width)
-            cost = time.perf_counter() - start
+            last = time.perf_counter() - start
         best = max(timings, key=lambda width: timings[width])
         named = {str(width): round(speed, 1) for width, speed in sorted(timings.items())}
         cache.remember(identity, best, named)
@@ -127,27 +133,11 @@ def _throughput(run: Machine, width: int) -> float:
     return places * count / elapsed
 
 
-def _identity(problem: Problem, data: PyTree, lanes: Lanes, devices: int) -> dict[str, Any]:
+def _identity(program: str, lanes: Lanes, devices: int) -> dict[str, Any]:
     """What the fastest width depends on: the machine, the versions, and the step itself."""
     from lrlab import __version__
 
-    shapes = lane_shapes(problem, data, tuple(lanes.hyper))
-    scalar = jax.ShapeDtypeStruct((), problem.dtype)
-    batch = data.get("train")
-    if batch is not None and problem.batch_size is not None:
-        size = problem.batch_size
-        batch = jax.tree.map(
-            lambda leaf: jax.ShapeDtypeStruct(
-                (size, *np.shape(leaf)[1:]), jax.dtypes.canonicalize_dtype(np.asarray(leaf).dtype)
-            ),
-            batch,
-        )
-    step = str(
-        jax.make_jaxpr(
-            lambda state, batch, hyper: lane_step(problem, state, batch, hyper, 0, key(0))  # type: ignore[arg-type]
-        )(shapes, batch, dict.fromkeys(lanes.hyper, scalar))
-    )
-    step = re.sub(r"0x[0-9a-f]+", "", step)  # addresses of functions differ between processes
+    step = re.sub(r"0x[0-9a-f]+", "", program)  # addresses of functions differ between processes
     return {
         "machine": cache.machine_name(),
         "devices": devices,

@@ -1,0 +1,109 @@
+"""Floating-point operations of a training step, counted in its program."""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from lrlab.engine.plan import lane_shapes
+from lrlab.engine.step import lane_step
+from lrlab.rng import key
+from lrlab.types import Problem, PyTree
+
+
+class StepCost(NamedTuple):
+    """One lane's update: `flops` in matrix products and convolutions, the bytes of its state, and
+    `program`, the text of its program (the same for the same step)."""
+
+    flops: float
+    state_bytes: int
+    program: str
+
+
+def step_cost(problem: Problem, data: PyTree, hyper_names: tuple[str, ...]) -> StepCost:
+    """What one update of one lane costs; nothing is computed, only traced, once per problem."""
+    batch = data.get("train")
+    if batch is not None:
+        size = problem.batch_size
+        batch = jax.tree.map(
+            lambda leaf: (
+                (*((size,) if size else np.shape(leaf)[:1]), *np.shape(leaf)[1:]),
+                str(np.asarray(leaf).dtype),
+            ),
+            batch,
+        )
+    leaves, structure = jax.tree.flatten(batch, is_leaf=_is_shape)
+    return _step_cost(problem, tuple(leaves), structure, hyper_names)
+
+
+def _is_shape(value: Any) -> bool:
+    return isinstance(value, tuple) and len(value) == 2 and isinstance(value[1], str)
+
+
+@functools.lru_cache(maxsize=64)
+def _step_cost(
+    problem: Problem, shapes: tuple[Any, ...], structure: Any, hyper_names: tuple[str, ...]
+) -> StepCost:
+    from lrlab.engine.devices import precision
+
+    with precision(problem.dtype):
+        structs = [_struct(shape, dtype, problem.dtype) for shape, dtype in shapes]
+        batch = jax.tree.unflatten(structure, structs)
+        state = lane_shapes(problem, {} if batch is None else {"train": batch}, hyper_names)
+        scalar = jax.ShapeDtypeStruct((), problem.dtype)
+        traced = jax.make_jaxpr(
+            lambda state, batch, hyper: lane_step(problem, state, batch, hyper, 0, key(0))  # type: ignore[arg-type]
+        )(state, batch, dict.fromkeys(hyper_names, scalar))
+    size = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))
+    return StepCost(count(traced.jaxpr), size, str(traced))
+
+
+def _struct(shape: tuple[int, ...], dtype: str, floating: str) -> jax.ShapeDtypeStruct:
+    kind = np.dtype(dtype)
+    if np.issubdtype(kind, np.floating):
+        kind = np.dtype(floating)
+    return jax.ShapeDtypeStruct(shape, jax.dtypes.canonicalize_dtype(kind))
+
+
+def count(jaxpr: Any) -> float:
+    """2 x multiply-adds of every `dot_general` and `conv_general_dilated`, scans multiplied.
+
+    >>> import jax, jax.numpy as jnp
+    >>> count(jax.make_jaxpr(jnp.dot)(jnp.ones((3, 4)), jnp.ones((4, 5))).jaxpr)
+    120.0
+    """
+    total = 0.0
+    for equation in jaxpr.eqns:
+        name, options = equation.primitive.name, equation.params
+        if name == "dot_general":
+            (contracted, _), _ = options["dimension_numbers"]
+            left = equation.invars[0].aval.shape
+            depth = math.prod(left[axis] for axis in contracted)
+            total += 2.0 * math.prod(equation.outvars[0].aval.shape) * depth
+        elif name == "conv_general_dilated":
+            total += _convolution(equation)
+        repeated = options.get("length", 1) if name == "scan" else 1
+        for value in options.values():
+            for inner in value if isinstance(value, (tuple, list)) else (value,):
+                inner = getattr(inner, "jaxpr", inner)
+                if hasattr(inner, "eqns"):
+                    total += repeated * count(inner)
+    return total
+
+
+def _convolution(equation: Any) -> float:
+    """The products that meet data, not the zeros of dilated gradients: each of a layer's three
+    convolutions (forward, by input, by kernel) costs what the forward one does."""
+    options = equation.params
+    numbers = options["dimension_numbers"]
+    left, right = (variable.aval.shape for variable in equation.invars[:2])
+    out = equation.outvars[0].aval.shape
+    inner = math.prod(right[axis] for axis in numbers.rhs_spec[1:])
+    outputs = math.prod(out)
+    if any(step > 1 for step in options["lhs_dilation"] or ()):
+        outputs = math.prod(left) // left[numbers.lhs_spec[1]] * out[numbers.out_spec[1]]
+    return 2.0 * outputs * inner / options["batch_group_count"]
