@@ -70,5 +70,7 @@ def write_figures(
                 path = folder / f"{name}.{ending}"
                 dated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(ending, {})
                 made.savefig(path, metadata=dated or None)
+                # Laid out once: what comes next has the same size and the same text.
+                made.set_layout_engine("none")
                 written.append(path)
     return written
