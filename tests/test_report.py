@@ -128,3 +128,26 @@ window.addEventListener("error", (e) => {
     assert body is not None and 'data-ready="yes"' in body[0], done.stderr[-2000:]
     assert "data-error" not in body[0]
     assert re.search(r'data-tip="learning rate [^"]+seed', body[0]), body[0]
+
+
+def test_the_notebook_figure_holds_every_lane_and_reads_user_text_as_text() -> None:
+    from lrlab.report import build, interactive
+
+    loss = np.arange(1.0, 25.0).reshape(4, 3, 2)
+    loss[2:, 2] = np.nan
+    data = build(
+        title="<b>mine</b>",
+        lr=[0.1, 0.01, 1.0],
+        seeds=[3, 4],
+        steps=range(4),
+        train_loss=loss,
+        outcome=[["ok"] * 2, ["ok"] * 2, ["diverged"] * 2],
+        diverged_at=[[-1] * 2, [-1] * 2, [2] * 2],
+    )
+    made = interactive(data)
+    assert made.layout.title.text == "&lt;b&gt;mine&lt;/b&gt;"
+    points, curves = made.data[:3], made.data[3:]
+    assert [trace.name for trace in points] == [trace.name for trace in curves]
+    assert [trace.name for trace in points] == ["0.01", "0.1", "1"]
+    assert list(curves[1].y) == [1.0, 7.0, 13.0, 19.0, None, 2.0, 8.0, 14.0, 20.0, None]
+    assert "seed 3, diverged" in points[2].customdata[0]

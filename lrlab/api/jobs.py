@@ -43,7 +43,9 @@ def run_sweep(
         bar(progress) as listener,
         interruptible() as stop,
     ):
-        trained = train_stage(Session(setup, run, listener, stop), "", lanes, grid=True)
+        session = Session(setup, run, listener, stop, [])
+        trained = train_stage(session, "", lanes, grid=True)
+        setup = setup._replace(plan=session.plan)
         result = _result(experiment, setup, trained, run)
         answer = result.best(experiment.metric)
         diverged = int((result.outcome == "diverged").sum())
@@ -116,7 +118,7 @@ def run_find(
         bar(progress, "searching") as listener,
         interruptible() as stop,
     ):
-        session = Session(setup, run, listener, stop)
+        session = Session(setup, run, listener, stop, [])
         train = trainer(session, experiment.metric, direction)
         answer = search.find(
             train,

@@ -62,7 +62,7 @@ def run_range_test(
         bar(progress, "range test") as listener,
         interruptible() as stop,
     ):
-        trained = train_stage(Session(setup, run, listener, stop), "", lanes, grid=True)
+        trained = train_stage(Session(setup, run, listener, stop, []), "", lanes, grid=True)
         loss = _ramp_loss(trained, spec.split) if ramp else _parallel_loss(trained, spec.split)
         loss = loss if ramp else loss.reshape(len(rates), len(seeds)).T
         test: RangeTest = made(rates, loss, np.asarray(seeds), spec.kind, spec.split)

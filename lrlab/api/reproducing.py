@@ -68,6 +68,8 @@ def reproduce(folder: str | Path, *, progress: bool = True) -> Reproduction:
         text = f"Equal within tolerance: stable lanes differ by at most {largest:.1e} (relative)."
     else:
         level, text = DIFFERENT, f"Different: first at {where}."
+    if info.get("claim") == "tolerance":
+        text += " The run changed its tile width on the way (a device ran out of memory)."
     if level != IDENTICAL and changes:
         text += f" Changed since then: {'; '.join(changes)}."
     return Reproduction(str(path), level, largest, where, changes, text)

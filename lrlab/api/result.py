@@ -89,11 +89,14 @@ class Result(NamedTuple):
         }
         return xarray.Dataset(variables, coordinates, {"name": self.name, "metric": self.metric})
 
-    def plot(self, metric: str | None = None) -> Any:
-        """Loss against learning rate with seeds, interval and diverged region, in Matplotlib."""
+    def plot(self, metric: str | None = None, interactive: bool = False) -> Any:
+        """Loss against learning rate with seeds, interval and diverged region, in Matplotlib;
+        `interactive`: a Plotly figure with the curves beside it, for notebooks."""
         from lrlab import report
 
         this = self._replace(metric=metric or self.metric)
+        if interactive:
+            return report.interactive(report.from_result(this), this.metric)
         return report.draw("loss_vs_lr", report.from_result(this))
 
     def save(self, folder: str | Path) -> Path:

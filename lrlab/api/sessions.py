@@ -9,9 +9,9 @@ import numpy as np
 
 from lrlab import engine
 from lrlab.api.assemble import Setup
-from lrlab.engine.results import restore
+from lrlab.engine.results import Saved, restore
 from lrlab.engine.tuning import tuned
-from lrlab.types import Lanes, Progress, Recorder, Trained
+from lrlab.types import Lanes, Plan, Progress, Trained
 
 
 class Session(NamedTuple):
@@ -21,6 +21,12 @@ class Session(NamedTuple):
     run: Any = None  # a lrlab.runs.Run
     progress: Callable[[Progress], None] | None = None
     interrupted: Callable[[], bool] = lambda: False
+    retreats: list[Plan] | None = None  # plans that replaced the setup's; the last one holds
+
+    @property
+    def plan(self) -> Plan:
+        """The plan in force."""
+        return self.retreats[-1] if self.retreats else self.setup.plan
 
 
 def plan_for(setup: Setup, lanes: Lanes) -> Setup:
@@ -48,20 +54,27 @@ def train_stage(
     """
     setup = session.setup
     if session.run is None:
-        return _train(session, lanes, None, None, rungs, decide)
+        return _train(session, lanes, None, lambda: None, rungs, decide)
     if grid:  # the lanes are the whole grid in order; rates may repeat
         axes = {**setup.axes, "seed": setup.seeds}
         cells = np.arange(len(lanes.seed))
     else:
         axes, cells = grid_of(lanes)
     stage = session.run.stage(name, setup.problem.steps, setup.eval_steps, axes, cells)
-    found, saved = stage.saved(), None
-    if found is not None:
+
+    def saved() -> Saved | None:
+        stage.wait()
+        found = stage.saved()
+        if found is None:
+            return None
         (arrays, info), (history, evaluated) = found, stage.tables()
         steps = setup.problem.steps
-        saved = restore(arrays, info, history, evaluated, setup.eval_steps, steps)
-        if stage.complete:
-            return saved.trained
+        return restore(arrays, info, history, evaluated, setup.eval_steps, steps)
+
+    if stage.complete:
+        done = saved()
+        assert done is not None
+        return done.trained
     trained = _train(session, lanes, stage, saved, rungs, decide)
     stage.finish()
     return trained
@@ -70,26 +83,66 @@ def train_stage(
 def _train(
     session: Session,
     lanes: Lanes,
-    recorder: Recorder | None,
-    saved: Any,
+    recorder: Any,
+    saved: Callable[[], Saved | None],
     rungs: tuple[int, ...],
     decide: Callable[[int, Trained], np.ndarray] | None,
 ) -> Trained:
+    """`engine.train`; where a device runs out of memory, again with tiles half as wide, from the
+    last commit (`saved()`, None: from the start)."""
     setup = session.setup
-    return engine.train(
-        setup.problem,
-        setup.data,
-        lanes,
-        setup.plan,
-        eval_steps=setup.eval_steps,
-        indices=setup.indices,
-        rungs=rungs,
-        decide=decide,
-        recorder=recorder,
-        saved=saved,
-        progress=session.progress,
-        interrupted=session.interrupted,
-    )
+    while True:
+        try:
+            return engine.train(
+                setup.problem,
+                setup.data,
+                lanes,
+                session.plan,
+                eval_steps=setup.eval_steps,
+                indices=setup.indices,
+                rungs=rungs,
+                decide=decide,
+                recorder=recorder,
+                saved=saved(),
+                progress=session.progress,
+                interrupted=session.interrupted,
+            )
+        except Exception as error:
+            if not out_of_memory(error) or session.retreats is None:
+                raise
+            session.retreats.append(retreat(session.plan, error))
+            if recorder is not None:
+                recorder.forget()
+                session.run.update(plan=session.plan._asdict(), claim="tolerance")
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether XLA could not allocate.
+
+    >>> out_of_memory(RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 8 bytes"))
+    True
+    """
+    return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
+
+
+def retreat(plan: Plan, error: BaseException) -> Plan:
+    """`plan` with half the tile width, and the reason.
+
+    Raises:
+        MemoryError: the tile is one lane already.
+
+    >>> retreat(Plan(tile_width=8), RuntimeError("RESOURCE_EXHAUSTED: 8 GiB")).tile_width
+    4
+    """
+    width = plan.tile_width or 1
+    message = str(error).strip().splitlines()[0][:120] if str(error).strip() else "out of memory"
+    if width == 1:
+        raise MemoryError(
+            f"one lane alone does not fit in the device's memory ({message}); "
+            "use a smaller batch_size or model"
+        ) from error
+    why = f"tile width {width // 2}: the device ran out of memory at {width} ({message})"
+    return plan._replace(tile_width=width // 2, reasons=(*plan.reasons, why))
 
 
 def grid_of(lanes: Lanes) -> tuple[dict[str, np.ndarray], np.ndarray]:

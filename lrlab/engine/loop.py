@@ -14,7 +14,7 @@ import numpy as np
 from lrlab.engine import devices as machine
 from lrlab.engine.lanes import PADDING, boundaries, cohorts
 from lrlab.engine.meter import meter
-from lrlab.engine.plan import lane_shapes
+from lrlab.engine.plan import device_memory, lane_shapes
 from lrlab.engine.programs import compiled
 from lrlab.engine.results import DIVERGED, NOT_RUN, OK, PRUNED, Saved, blank, snapshot, write
 from lrlab.engine.tiles import Machine, SegmentIndices, Tile, begin, pack, unpack, waves
@@ -85,6 +85,8 @@ def train(
         earlier = trained.seconds
         # Every lane must reach a rung before any is cut: then all states are held at once.
         capacity = len(lanes.seed) if decide is not None else _capacity(run, shapes)
+        if saved and saved.capacity:
+            capacity = saved.capacity  # cohorts stay what they were, whatever the plan is now
         parts = cohorts(lanes.seed, capacity)
         for number, members in enumerate(parts):
             start = 0
@@ -109,6 +111,7 @@ def train(
                 if recorder is not None and (stopping or recorder.due()):
                     arrays = snapshot(trained, *_states(run, tiles, trained))
                     place = {"cohort": number, "step": end, "seconds": trained.seconds}
+                    place["capacity"] = capacity
                     recorder.commit(arrays, place)
                 tell(trained)
                 if stopping:
@@ -119,15 +122,19 @@ def train(
             trained.outcome[members] = np.where(outcome == NOT_RUN, OK, outcome)
             if recorder is not None and (number + 1 == len(parts) or recorder.due()):
                 place = {"cohort": number + 1, "step": 0, "seconds": trained.seconds}
+                place["capacity"] = capacity
                 recorder.commit(snapshot(trained), place)
         return trained._replace(seconds=earlier + time.perf_counter() - began)
 
 
 def _capacity(run: Machine, shapes: PyTree) -> int:
-    """How many lanes' states are held at once: whole waves that fit in `RESIDENT_BYTES`."""
+    """How many lanes' states are held at once: whole waves that fit in `RESIDENT_BYTES`,
+    on accelerators in a quarter of their memory."""
     size = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(shapes))
     per_wave = run.width * len(run.devices)
-    return max(per_wave, int(RESIDENT_BYTES // max(size, 1)) // per_wave * per_wave)
+    memory = device_memory(run.devices[0])
+    resident = RESIDENT_BYTES if memory is None else memory * len(run.devices) // 4
+    return max(per_wave, int(resident // max(size, 1)) // per_wave * per_wave)
 
 
 def as_dtype_host(tree: PyTree, dtype: str) -> PyTree:

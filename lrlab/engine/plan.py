@@ -21,6 +21,10 @@ CACHE_BYTES = 512 << 10
 
 MAX_TILE_WIDTH = 512
 
+ACCELERATOR_SHARE, ACCELERATOR_TILE = 0.5, 4096
+"""On accelerators a tile fills the device: states, with three times as much for gradients and
+activations, may take this share of its memory. The retreat corrects what that gets wrong."""
+
 
 def evaluation_steps(steps: int, eval_every: int | None) -> list[int]:
     """After how many updates the lanes are evaluated; always ends with `steps`.
@@ -82,8 +86,8 @@ def make_plan(
 ) -> Plan:
     """`plan` with every open field decided, and the reasons in words.
 
-    The tile width is the largest power of two whose states fit in a core's cache, and no wider than
-    spreads the lanes over all devices.
+    The tile width is the largest power of two whose states fit in a core's cache (on accelerators:
+    in half of the memory), and no wider than spreads the lanes over all devices.
 
     Raises:
         ValueError: a given field is below 1, or asks for more devices than there are.
@@ -97,20 +101,32 @@ def make_plan(
         width = plan.tile_width
         reasons.append(f"tile width {width}: given")
     else:
-        size = lane_state_bytes(problem, data, hyper_names)
-        fits = max(1, CACHE_BYTES // max(size, 1))
+        size = max(1, lane_state_bytes(problem, data, hyper_names))
+        memory = device_memory(devices[0])
+        if memory is None:
+            fits, most = max(1, CACHE_BYTES // size), MAX_TILE_WIDTH
+            where = f"{fits} fit in {CACHE_BYTES >> 10} KiB of cache"
+        else:
+            fits, most = max(1, int(memory * ACCELERATOR_SHARE / (4 * size))), ACCELERATOR_TILE
+            where = f"{fits:,} fit in half of the device's {memory >> 20:,} MiB"
         spread = max(1, -(-lanes_per_seed * seeds // len(devices)))
         width = 1
-        while width * 2 <= min(fits, MAX_TILE_WIDTH, lanes_per_seed, spread):
+        while width * 2 <= min(fits, most, lanes_per_seed, spread):
             width *= 2
-        reasons.append(
-            f"tile width {width}: a lane's state is {size:,} bytes, "
-            f"{fits} fit in {CACHE_BYTES >> 10} KiB of cache"
-        )
+        reasons.append(f"tile width {width}: a lane's state is {size:,} bytes, {where}")
     segment = plan.segment_steps or min(problem.steps, MAX_SEGMENT_STEPS)
     if segment < 1:
         raise ValueError(f"plan.segment_steps must be at least 1, got {segment}")
     return Plan(width, len(devices), segment, plan.memory_bytes, tuple(reasons))
+
+
+def device_memory(device: Any) -> int | None:
+    """The memory of an accelerator in bytes; None for a CPU, whose cache decides, and for a device
+    that does not say."""
+    if device.platform == "cpu":
+        return None
+    stats = device.memory_stats() or {}
+    return int(stats["bytes_limit"]) if "bytes_limit" in stats else None
 
 
 def planned_waves(lanes: Lanes, plan: Plan) -> int:

@@ -19,7 +19,7 @@ class Saved(NamedTuple):
 
     `trained` holds the results so far; `lanes` int[n] stand at step `step` of cohort `cohort`
     (step 0: that cohort has not begun) and `leaves` are the arrays of their states [n, ...], in
-    tree order.
+    tree order. `capacity`: lanes per cohort (0: not recorded).
     """
 
     trained: Trained
@@ -27,6 +27,7 @@ class Saved(NamedTuple):
     step: int
     lanes: np.ndarray
     leaves: Sequence[np.ndarray]
+    capacity: int = 0
 
 
 def blank(steps: int, lanes: int, eval_steps: Sequence[int]) -> Trained:
@@ -96,4 +97,6 @@ def restore(
         **{name: np.array(arrays[name]) for name in LANE_ARRAYS},
     )
     leaves = [arrays[name] for name in sorted(arrays) if name.startswith("state_")]
-    return Saved(trained, int(place["cohort"]), int(place["step"]), arrays["lanes"], leaves)
+    cohort, step = int(place["cohort"]), int(place["step"])
+    capacity = int(place.get("capacity", 0))
+    return Saved(trained, cohort, step, arrays["lanes"], leaves, capacity)

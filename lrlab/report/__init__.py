@@ -17,6 +17,7 @@ _NAMES = {
     "from_dataset": "lrlab.report.data",
     "draw": "lrlab.report.figures",
     "write_figures": "lrlab.report.figures",
+    "interactive": "lrlab.report.notebook",
     "html": "lrlab.report.page",
     "write_html": "lrlab.report.page",
     "renderable": "lrlab.report.terminal",
@@ -41,5 +42,6 @@ if TYPE_CHECKING:
     from lrlab.report.classic import table
     from lrlab.report.data import ReportData, build, from_dataset, from_result, read
     from lrlab.report.figures import draw, write_figures
+    from lrlab.report.notebook import interactive
     from lrlab.report.page import html, write_html
     from lrlab.report.terminal import renderable, sparkline

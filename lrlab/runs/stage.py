@@ -87,6 +87,10 @@ class Stage:
         self._thread = threading.Thread(target=self._write, args=work, daemon=True)
         self._thread.start()
 
+    def forget(self) -> None:
+        """Drops rows that no commit holds: they will come again."""
+        self._rows = {}
+
     def wait(self) -> None:
         """Waits for the commit under way.
 

@@ -1,0 +1,110 @@
+"""Training that runs out of memory: half the tile, on from the last commit, and said so."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+import lrlab
+from lrlab import engine
+from lrlab.api import sessions
+from lrlab.engine import plan as planning
+from lrlab.types import Plan
+
+LR = [0.01, 0.03, 0.1, 0.3]
+
+
+def failing(monkeypatch, times: int, above: int = 0):
+    """`engine.train` that trains, then reports that memory ran out, `times` times."""
+    real, calls = engine.train, []
+
+    def train(*args, **options):
+        calls.append(args[3].tile_width)
+        if len(calls) <= times or args[3].tile_width > above > 0:
+            stops = iter([False, True])
+            try:  # two segments are trained and committed before the device is full
+                options["recorder"] and real(
+                    *args, **{**options, "interrupted": lambda: next(stops)}
+                )
+            except engine.loop.Interrupted:
+                pass
+            raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 1099511627776 bytes.")
+        return real(*args, **options)
+
+    monkeypatch.setattr(sessions.engine, "train", train)
+    return calls
+
+
+def sweep(**options):
+    return lrlab.sweep(
+        lrlab.tasks.load("iris-linear"),
+        optimizer="momentum",
+        lr=LR,
+        seeds=1,
+        steps=20,
+        batch_size=8,
+        progress=False,
+        plan=Plan(tile_width=4),
+        **options,
+    )
+
+
+def test_half_the_tile_after_out_of_memory(monkeypatch) -> None:
+    whole = sweep()
+    calls = failing(monkeypatch, times=1)
+    result = sweep()
+    assert calls == [4, 2]
+    assert result.plan.tile_width == 2
+    assert "ran out of memory at 4" in result.plan.reasons[-1]
+    np.testing.assert_allclose(
+        result.history["train_loss"], whole.history["train_loss"], rtol=1e-4, equal_nan=True
+    )
+
+
+def test_goes_on_from_the_last_commit_and_lowers_the_claim(monkeypatch, tmp_path) -> None:
+    whole = sweep()
+    calls = failing(monkeypatch, times=2)
+    result = sweep(out=str(tmp_path / "run"))
+    assert calls == [4, 2, 1]
+    info = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert info["claim"] == "tolerance" and info["plan"]["tile_width"] == 1
+    np.testing.assert_allclose(
+        result.history["train_loss"], whole.history["train_loss"], rtol=1e-4, equal_nan=True
+    )
+    stored = lrlab.load(tmp_path / "run")
+    np.testing.assert_array_equal(stored.history["train_loss"], result.history["train_loss"])
+
+
+def test_one_lane_that_does_not_fit_is_an_error_with_the_mend(monkeypatch) -> None:
+    failing(monkeypatch, times=9)
+    with pytest.raises(MemoryError, match="smaller batch_size or model"):
+        sweep()
+
+
+def test_other_errors_are_not_swallowed(monkeypatch) -> None:
+    def broken(*args, **options):
+        raise RuntimeError("INTERNAL: something else")
+
+    monkeypatch.setattr(sessions.engine, "train", broken)
+    with pytest.raises(RuntimeError, match="something else"):
+        sweep()
+
+
+class Accelerator:
+    platform, device_kind = "gpu", "made up"
+
+    def memory_stats(self):
+        return {"bytes_limit": 16 << 30}
+
+
+def test_tiles_fill_an_accelerator(monkeypatch) -> None:
+    assert planning.device_memory(Accelerator()) == 16 << 30
+    monkeypatch.setattr(planning, "prepare_devices", lambda count: ([Accelerator()], "made up"))
+    monkeypatch.setattr(planning, "lane_state_bytes", lambda *args: 1 << 20)
+    from lrlab.types import Problem
+
+    problem = Problem(None, None, None, 10, 1, 1)  # type: ignore[arg-type]
+    assert planning.make_plan(problem, {}, ("lr",), 10_000, 1).tile_width == 2048
+    assert planning.make_plan(problem, {}, ("lr",), 100, 1).tile_width == 64
