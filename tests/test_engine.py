@@ -267,3 +267,19 @@ def test_eight_forced_devices_give_the_same_bits(tmp_path):
     subprocess.run([sys.executable, "-c", script, folder, str(target)], check=True, timeout=300)
     here = tiny.run(tiny.problem("cnn"), tiny.grid(LRS), 4)
     assert tiny.same_bits(np.load(target), here.history["train_loss"])
+
+
+def test_rows_that_lie_in_a_file_are_the_same(monkeypatch) -> None:
+    from lrlab.engine import loop, results
+
+    this, lanes = tiny.problem(), tiny.grid([0.01, 0.1, 1.0, 10.0])
+    whole = tiny.run(this, lanes, width=2)
+    monkeypatch.setattr(results, "SPILL_BYTES", 100)
+    monkeypatch.setattr(loop, "RELEASE", 1)
+    monkeypatch.setattr(loop, "AHEAD", 1)
+    spilled = tiny.run(this, lanes, width=2)
+    assert isinstance(spilled.history["train_loss"], np.memmap)
+    assert not isinstance(whole.history["train_loss"], np.memmap)
+    for kind in ("history", "evaluated"):
+        for name, rows in getattr(whole, kind).items():
+            np.testing.assert_array_equal(rows, getattr(spilled, kind)[name], strict=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -16,12 +16,28 @@ from lrlab.engine.lanes import PADDING, boundaries, cohorts
 from lrlab.engine.meter import meter
 from lrlab.engine.plan import device_memory, lane_shapes
 from lrlab.engine.programs import compiled
-from lrlab.engine.results import DIVERGED, NOT_RUN, OK, PRUNED, Saved, blank, snapshot, write
+from lrlab.engine.results import (
+    DIVERGED,
+    NOT_RUN,
+    OK,
+    PRUNED,
+    Saved,
+    blank,
+    release,
+    snapshot,
+    write,
+)
 from lrlab.engine.tiles import Machine, SegmentIndices, Tile, begin, pack, unpack, waves
 from lrlab.types import Device, Lanes, Plan, Problem, Progress, PyTree, Recorder, Trained
 
 RESIDENT_BYTES = 2 << 30
 """How much lane state is held at once; further lanes wait for their cohort."""
+
+AHEAD = 4
+"""Tiles per device that are sent before the first one's results are fetched."""
+
+RELEASE = 256
+"""After so many tiles, rows that lie in a file leave the memory."""
 
 Decide = Callable[[int, Trained], np.ndarray]
 """`(rung step, trained so far) -> bool[N]`: which lanes go on."""
@@ -164,16 +180,17 @@ def _segment(
 ) -> list[Tile]:
     """Trains every tile from `first` for `count` updates; rows are fetched as later tiles run."""
     batches = _batches(run, first, count)
-    pending = []
-    for tile in tiles:
+    shape = (len(trained.steps), len(trained.outcome))
+
+    def send(tile: Tile) -> tuple[Tile, Any]:
         here = run.data[tile.device]
         batch = batches(tile.seed, tile.device)
         state, rows = run.programs.train(
             tile.device, tile.state, here, tile.seed, tile.hyper, *batch
         )
-        pending.append((tile._replace(state=state), rows))
-    shape = (len(trained.steps), len(trained.outcome))
-    for tile, rows in pending:
+        return tile._replace(state=state), rows
+
+    def receive(tile: Tile, rows: Any) -> Tile:
         shown = _shown(tile, trained)
         ids = tile.lanes[shown]
         for name, values in rows.items():
@@ -189,7 +206,34 @@ def _segment(
         moving = training if run.problem.stop_diverged else trained.outcome[ids] != PRUNED
         trained.steps_trained[ids[moving]] = np.where(frozen, at + 1, first + count)[moving]
         trained.outcome[ids[training & (at >= 0)]] = DIVERGED
-    return [tile for tile, _ in pending]
+        return tile
+
+    done = []
+    for start in range(0, len(tiles), RELEASE):
+        done += _streamed(run, tiles[start : start + RELEASE], send, receive)
+        for rows in trained.history.values():
+            release(rows)
+    return done
+
+
+def _streamed(
+    run: Machine,
+    tiles: list[Tile],
+    send: Callable[[Tile], tuple[Tile, Any]],
+    receive: Callable[[Tile, Any], Tile],
+) -> list[Tile]:
+    """Sends every tile to its device and receives what comes back, a few tiles behind: devices
+    never wait for the host, and only the results of those few are held."""
+    behind = AHEAD * len(run.devices)
+    under_way: deque[tuple[Tile, Any]] = deque()
+    done = []
+    for tile in tiles:
+        under_way.append(send(tile))
+        if len(under_way) > behind:
+            done.append(receive(*under_way.popleft()))
+    while under_way:
+        done.append(receive(*under_way.popleft()))
+    return done
 
 
 def _batches(run: Machine, first: int, count: int) -> Callable[[Any, Device], tuple[Any, ...]]:
@@ -220,15 +264,15 @@ def _evaluate(
     recorder: Recorder | None,
 ) -> None:
     """Evaluates every tile into row `row` of the evaluations; None: into the initial values."""
-    pending = []
-    for tile in tiles:
+    lanes = len(trained.outcome)
+
+    def send(tile: Tile) -> tuple[Tile, Any]:
         at = jax.device_put(np.int32(step), tile.device)
         here = run.data[tile.device]
-        pending.append(
-            run.programs.evaluate(tile.device, tile.state, here, tile.seed, tile.hyper, at)
-        )
-    lanes = len(trained.outcome)
-    for tile, values in zip(tiles, pending, strict=True):
+        values = run.programs.evaluate(tile.device, tile.state, here, tile.seed, tile.hyper, at)
+        return tile, values
+
+    def receive(tile: Tile, values: Any) -> Tile:
         shown = _shown(tile, trained)
         ids = tile.lanes[shown]
         for name, value in values.items():
@@ -239,6 +283,9 @@ def _evaluate(
             write(trained.evaluated, name, (len(trained.eval_steps), lanes), row, ids, block)
             if recorder is not None:
                 recorder.rows(name, row, ids, block)
+        return tile
+
+    _streamed(run, tiles, send, receive)
 
 
 def _prune(trained: Trained, keep: np.ndarray) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import mmap
+import tempfile
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -10,6 +12,9 @@ import numpy as np
 from lrlab.types import OUTCOMES, Trained
 
 OK, DIVERGED, PRUNED, NOT_RUN = range(len(OUTCOMES))
+
+SPILL_BYTES = 512 << 20
+"""Rows of a metric that take more lie in a file (where temporary files go)."""
 
 LANE_ARRAYS = ("outcome", "diverged_at", "last_loss", "steps_trained")
 
@@ -59,11 +64,35 @@ def write(
     `shape` is the metric's whole array, made of nan when the metric is first seen.
     """
     if name not in table:
-        table[name] = np.full(shape, np.nan, block.dtype)
+        table[name] = _blank(shape, block.dtype)
     if len(shape) == 1:
         table[name][lanes] = block
     else:
         table[name][first : first + len(block), lanes] = block
+
+
+def _blank(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """An array of nan; a large one lies in a file without a name, which the system may write out.
+
+    A million lanes' rows would not leave room for the lanes.
+    """
+    size = int(np.prod(shape)) * dtype.itemsize
+    if size <= SPILL_BYTES:
+        return np.full(shape, np.nan, dtype)
+    with tempfile.TemporaryFile() as file:
+        file.truncate(size)
+        array = np.memmap(file, dtype, "r+", shape=shape)
+    for row in array:
+        row[:] = np.nan
+    release(array)
+    return array
+
+
+def release(array: np.ndarray) -> None:
+    """Lets go of the memory of an array that lies in a file; its numbers stay."""
+    mapped = getattr(array, "_mmap", None)
+    if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
+        mapped.madvise(mmap.MADV_DONTNEED)
 
 
 def snapshot(
