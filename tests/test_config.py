@@ -148,7 +148,7 @@ def test_what_a_command_needs(tmp_path: Path) -> None:
     assert config.load(write(tmp_path, without), command="find").lr_range == [1e-6, 10.0]
     assert "compare needs entries" in said(tmp_path, GOOD, command="compare")["compare"]
     assert "searches a range" in said(tmp_path, GOOD, "lr=0.1", command="find")["lr"]
-    swept = said(tmp_path, GOOD, "schedule.final=[0.0, 0.1]", command="find")
+    swept = said(tmp_path, GOOD, "schedule.final=[0.0, 0.1]", command="range-test")
     assert "sweep takes several" in swept["schedule.final"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from typing import Any, NamedTuple
 
@@ -109,9 +110,12 @@ def run_find(
     seeds = config.seed_list(experiment)
     low, high = experiment.lr_range
     first = np.geomspace(low, high, 16)
-    setup = setup_of(experiment, objects, axes={"lr": first, **config.lane_axes(experiment)})
+    further = config.lane_axes(experiment)
+    setup = setup_of(experiment, objects, axes={"lr": first, **further})
     direction = setup.directions.get(experiment.metric, "min")
-    setup = plan_for(setup, Lanes({"lr": np.tile(first, len(seeds))}, np.repeat(seeds, len(first))))
+    some = {"lr": np.tile(first, len(seeds))}
+    some |= {name: np.full(len(some["lr"]), values[0]) for name, values in further.items()}
+    setup = plan_for(setup, Lanes(some, np.repeat(seeds, len(first))))
     runs, seconds = config.budget(experiment)
     with (
         recorded("find", experiment, setup, setup.source, out, record) as run,
@@ -120,7 +124,8 @@ def run_find(
     ):
         session = Session(setup, run, listener, stop, [])
         train = trainer(session, experiment.metric, direction)
-        answer = search.find(
+        look = functools.partial(search.find_joint, axes=further) if further else search.find
+        answer = look(
             train,
             lr_range=(low, high),
             seeds=seeds,
@@ -134,6 +139,8 @@ def run_find(
         where = None if run is None else str(run.path)
         answer = answer._replace(run=where, details={**answer.details, "direction": direction})
         payload = search.answer_json(answer, run=where, seconds=time.perf_counter() - began)
+        if further:
+            payload["at"] = answer.details["at"]
         if run is not None:
             run.finish({**payload, **_evidence(answer)})
     return Ran(where, payload, answer)
@@ -160,14 +167,18 @@ def trainer(session: Session, metric: str, direction: str) -> Any:
             direction=direction,
         )
 
-    def train(lr: Any, seed: Any, rungs: Any = (), decide: Any = None) -> Scores:
+    def train(
+        lr: Any, seed: Any, rungs: Any = (), decide: Any = None, further: Any = None
+    ) -> Scores:
         lr, seed = np.asarray(lr, np.float64), np.asarray(seed, np.int64)
         name = "" if not calls else f"stage{len(calls)}"
         calls.append(1)
         inner = None
         if decide is not None:
             inner = lambda step, trained: decide(step, scores_of(trained, lr, seed))  # noqa: E731
-        trained = train_stage(session, name, Lanes({"lr": lr}, seed), tuple(rungs), inner)
+        trained = train_stage(
+            session, name, Lanes({"lr": lr, **(further or {})}, seed), tuple(rungs), inner
+        )
         return scores_of(trained, lr, seed)
 
     return train

@@ -199,7 +199,7 @@ def _learning_rate(raw: Mapping[str, Any], command: str) -> Found:
     lr: Any = raw.get("lr")
     if command == "sweep" and lr is None:
         yield ("lr",), "sweep needs learning rates, for example lr = {log = [1e-5, 1.0, 33]}"
-    if command in ("find", "range-test"):
+    if command == "range-test":
         for path, value in _swept(raw):
             yield path, f"{command} takes one value, sweep takes several; got {show(value)}"
     rates: Mapping[str, Any] = lr if isinstance(lr, Mapping) and not is_form(lr) else {}

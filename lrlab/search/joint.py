@@ -1,0 +1,287 @@
+"""Several lane axes at once: which weight decay, momentum, ..., and which learning rate with it.
+
+The combinations of the further axes are searched side by side in the same training calls; those
+that fall behind stop, so that most of the budget goes to the best two.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from lrlab.search import fit
+from lrlab.search.answer import NONE, from_scores
+from lrlab.search.find import (
+    DEFAULT_BUDGET,
+    beyond,
+    confirmation,
+    refinement,
+    rungs_of,
+    scout_plan,
+    survivors,
+)
+from lrlab.search.scores import Scores, cost, sign_of, table
+from lrlab.types import Answer
+
+PER_COMBINATION = 8.0
+"""Full-length runs that each further combination adds to the default budget."""
+
+FINALISTS = 2
+"""Combinations that are refined and confirmed."""
+
+Lane = tuple[int, float, int]
+"""(combination, learning rate, seed)"""
+
+
+class Joint(NamedTuple):
+    """The search so far: `combos` [K] tuples of axis values; `parts[k]` what is known of each."""
+
+    names: tuple[str, ...]
+    combos: list[tuple[float, ...]]
+    parts: list[list[Scores]]
+
+
+def find_joint(
+    train: Callable[..., Scores],
+    *,
+    axes: Mapping[str, Sequence[float]],
+    lr_range: tuple[float, float],
+    seeds: Sequence[int],
+    steps: int,
+    eval_steps: Sequence[int],
+    metric: str,
+    direction: str = "min",
+    budget_runs: float | None = None,
+    budget_seconds: float | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> Answer:
+    """The learning rate and the values of further lane axes to train with.
+
+    As `lrlab.search.find`, over every combination of `axes` (name -> values). `train` takes the
+    further hyper-parameters by name: `train(lr, seed, rungs, decide, {name: f64[n]})`.
+
+    Returns:
+        The answer for the best combination. Its `details` hold `at` (axis -> chosen value),
+        `combinations` (per combination: its values, best `lr`, `interval`, `score`, `cost`) and
+        `correlation` (axis -> correlation of its values with log10 of the best learning rate over
+        the combinations that train; None below three of them).
+    """
+    began = clock()
+    combos = list(itertools.product(*([float(v) for v in values] for values in axes.values())))
+    search = Joint(tuple(axes), combos, [[] for _ in combos])
+    total = budget_runs or DEFAULT_BUDGET + PER_COMBINATION * (len(combos) - 1)
+
+    def left() -> float:
+        paid = [part for parts in search.parts for part in parts]
+        spent = cost(paid) if paid else 0.0
+        runs = total - spent
+        if budget_seconds is not None and spent:
+            affordable = (budget_seconds - (clock() - began)) * spent / (clock() - began)
+            runs = affordable if budget_runs is None else min(runs, affordable)
+        return runs
+
+    plan = scout_plan(max(3.0, total / len(combos)))
+    rates = np.geomspace(*lr_range, plan.rates)
+    ratio = rates[1] / rates[0]
+    first = int(seeds[0])
+    rungs = rungs_of(plan, steps, eval_steps)
+    _train(train, search, [(k, lr, first) for k in range(len(combos)) for lr in rates], rungs)
+    for _ in range(2):
+        lanes = [
+            (k, float(lr), first)
+            for k in leaders(search, FINALISTS)
+            for lr in beyond(search.parts[k], ratio, left() / FINALISTS)
+        ]
+        if not lanes:
+            break
+        _train(train, search, lanes)
+    for stage in (_refine, _confirm):
+        lanes = stage(search, ratio, seeds, left())
+        if lanes:
+            _train(train, search, lanes)
+    return answer_of(search, metric)
+
+
+def _train(
+    train: Callable[..., Scores],
+    search: Joint,
+    lanes: Sequence[Lane],
+    rungs: Sequence[tuple[int, int]] = (),
+) -> None:
+    """Trains lanes of several combinations in one call and files what came of them."""
+    which = np.array([lane[0] for lane in lanes])
+    lr = np.array([lane[1] for lane in lanes], np.float64)
+    seed = np.array([lane[2] for lane in lanes], np.int64)
+    hyper = {
+        name: np.array([search.combos[k][place] for k in which])
+        for place, name in enumerate(search.names)
+    }
+    keep = dict(rungs)
+
+    def decide(step: int, scores: Scores) -> np.ndarray:
+        going = np.zeros(len(which), bool)
+        best = {}
+        for k in np.unique(which):
+            mine = which == k
+            part = _take(scores, mine)
+            going[mine] = survivors(part, step, keep[step])
+            row = int(np.searchsorted(scores.eval_steps, step))
+            values = part.metric[row] * sign_of(scores.direction)
+            best[int(k)] = np.nanmin(values) if np.isfinite(values).any() else np.inf
+        if step == max(keep) and len(keep) > 1:
+            # The better half goes on; a cheaper rung would judge them by their warm-up.
+            ranked = sorted(best, key=lambda k: best[k])
+            going &= np.isin(which, ranked[: max(FINALISTS, -(-len(ranked) // 2))])
+        return going
+
+    scores = train(lr, seed, tuple(keep), decide if keep else None, hyper)
+    for k in np.unique(which):
+        search.parts[k].append(_take(scores, which == k))
+
+
+def _take(scores: Scores, mask: np.ndarray) -> Scores:
+    """The lanes of `mask` bool[n] alone."""
+    return scores._replace(
+        metric=np.asarray(scores.metric)[:, mask],
+        **{
+            name: np.asarray(getattr(scores, name))[mask]
+            for name in ("lr", "seed", "initial", "outcome", "diverged_at", "steps_trained")
+        },
+    )
+
+
+def score_of(parts: Sequence[Scores]) -> float:
+    """The promise of a combination: the fitted mean score at its best rate, half a standard error
+    worse (to be minimized); inf where nothing trained to the end."""
+    whole = table(parts)
+    if not fit.usable(whole).any():
+        return float("inf")
+    shape = fit.curve(whole)
+    return float((shape.mean + 0.5 * shape.error).min())
+
+
+def leaders(search: Joint, count: int) -> list[int]:
+    """The most promising combinations, best first."""
+    scores = [score_of(parts) for parts in search.parts]
+    order = sorted(range(len(scores)), key=lambda k: scores[k])
+    return [k for k in order if np.isfinite(scores[k])][:count]
+
+
+def _refine(search: Joint, ratio: float, seeds: Sequence[int], budget: float) -> list[Lane]:
+    lanes: list[Lane] = []
+    chosen = leaders(search, FINALISTS)
+    for k in chosen:
+        lr, seed = refinement(search.parts[k], ratio, seeds, 0.6 * budget / len(chosen))
+        lanes += [(k, float(a), int(b)) for a, b in zip(lr, seed, strict=True)]
+    return lanes
+
+
+def _confirm(search: Joint, ratio: float, seeds: Sequence[int], budget: float) -> list[Lane]:
+    """Fresh seeds, the same for the finalists: they are compared pair by pair."""
+    lanes: list[Lane] = []
+    chosen = leaders(search, FINALISTS)
+    fresh = max(seeds) + 1
+    for k in chosen:
+        lr, seed = confirmation(search.parts[k], fresh, budget / len(chosen))
+        lanes += [(k, float(a), int(b)) for a, b in zip(lr, seed, strict=True)]
+    return lanes
+
+
+def answer_of(search: Joint, metric: str) -> Answer:
+    """The answer of the best combination, with what the others said."""
+    answers = [from_scores(parts, metric) for parts in search.parts]
+    scores = [score_of(parts) for parts in search.parts]
+    paid = cost([part for parts in search.parts for part in parts])
+    trains = [k for k in leaders(search, len(scores)) if answers[k].verdict != NONE]
+    sign = sign_of(search.parts[0][0].direction)
+    rows = [
+        {
+            **dict(zip(search.names, combo, strict=True)),
+            "lr": answer.lr,
+            "interval": answer.interval,
+            "score": score * sign if np.isfinite(score) else None,
+            "cost": answer.cost,
+        }
+        for combo, answer, score in zip(search.combos, answers, scores, strict=True)
+    ]
+    details: dict[str, Any] = {"combinations": rows, "correlation": correlations(search, answers)}
+    if not trains:
+        return answers[0]._replace(cost=paid, details={**answers[0].details, **details, "at": {}})
+    best = answers[trains[0]]
+    at = dict(zip(search.names, search.combos[trains[0]], strict=True))
+    where = ", ".join(f"{name} {value:g}" for name, value in at.items())
+    text = f"With {where}: {best.sentence}"
+    if len(trains) > 1:
+        text += " " + _second(search, trains[0], trains[1])
+    text += _tendency(details["correlation"])
+    return best._replace(sentence=text, cost=paid, details={**best.details, **details, "at": at})
+
+
+def _second(search: Joint, best: int, other: int) -> str:
+    """How sure it is that the best combination beats the next one: at their best rates, over the
+    seeds that both were trained with."""
+    named = ", ".join(
+        f"{name} {value:g}" for name, value in zip(search.names, search.combos[other], strict=True)
+    )
+    columns = [_at_best(table(search.parts[k])) for k in (best, other)]
+    common = sorted(set(columns[0]) & set(columns[1]))
+    if len(common) < 2:
+        return f"Next: {named} (too few common seeds to compare)."
+    apart = np.array([columns[1][seed] - columns[0][seed] for seed in common])
+    error = apart.std(ddof=1) / np.sqrt(len(apart))
+    if apart.mean() <= 2 * error:
+        return f"{named} is as good ({len(common)} common seeds)."
+    return f"{named} is worse by {apart.mean():.2g} +- {2 * error:.1g} ({len(common)} seeds)."
+
+
+def _at_best(whole: Any) -> dict[int, float]:
+    """Seed -> score at the rate that was tried with the best mean."""
+    level = fit.mean_scores(whole)
+    counts = np.isfinite(whole.score).sum(1)
+    level = np.where(counts == counts.max(), level, np.inf)
+    row = whole.score[int(np.nanargmin(level))]
+    known = zip(whole.seeds, row, strict=True)
+    return {int(seed): float(v) for seed, v in known if np.isfinite(v)}
+
+
+def correlations(search: Joint, answers: Sequence[Answer]) -> dict[str, float | None]:
+    """Axis -> correlation of its values with log10 of the best learning rate there; a combination
+    that stopped at a rung counts with the rate that led there. None below three combinations."""
+    rates = [
+        answer.lr if answer.lr is not None else leading_rate(parts)
+        for answer, parts in zip(answers, search.parts, strict=True)
+    ]
+    known = [k for k, rate in enumerate(rates) if rate is not None]
+    logs = np.log10([rates[k] or 1.0 for k in known])
+    found: dict[str, float | None] = {}
+    for place, name in enumerate(search.names):
+        values = np.array([search.combos[k][place] for k in known])
+        enough = len(known) >= 3 and np.ptp(values) > 0 and np.ptp(logs) > 0
+        found[name] = float(np.corrcoef(values, logs)[0, 1]) if enough else None
+    return found
+
+
+def leading_rate(parts: Sequence[Scores]) -> float | None:
+    """The rate with the best metric at the last evaluation that any lane reached; None where no
+    lane has a finite one."""
+    scores = parts[0]
+    values = np.asarray(scores.metric, np.float64) * sign_of(scores.direction)
+    reached = np.isfinite(values).any(1)
+    if not reached.any():
+        return None
+    row = values[int(np.flatnonzero(reached)[-1])]
+    return float(scores.lr[int(np.nanargmin(row))])
+
+
+def _tendency(correlation: Mapping[str, float | None]) -> str:
+    parts = [
+        f" A larger {name} goes with a {'larger' if value > 0 else 'smaller'} learning rate "
+        f"(correlation {value:+.2f})."
+        for name, value in correlation.items()
+        if value is not None and abs(value) >= 0.7
+    ]
+    return "".join(parts)

@@ -1,0 +1,124 @@
+"""Several lane axes at once: the best combination, what it costs, and how the axes go together."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+import lrlab
+from lrlab.cli.app import run
+from lrlab.search import Scores, find_joint
+
+STEPS, EVALS = 100, list(range(5, 101, 5))
+
+
+class World:
+    """Training with a known answer: the loss falls towards a floor that depends on the axes."""
+
+    def __init__(self, best, floor, noise=0.0, breaks=np.inf) -> None:
+        self.best, self.floor, self.noise, self.breaks = best, floor, noise, breaks
+        self.calls: list[int] = []
+
+    def train(self, lr, seed, rungs=(), decide=None, further=None):
+        self.calls.append(len(lr))
+        lr, seed = np.asarray(lr), np.asarray(seed)
+        optimum, floor = self.best(**further), self.floor(**further)
+        luck = np.array([np.random.default_rng(int(s)).normal() for s in seed]) * self.noise
+        end = np.minimum(2.0, floor + 0.3 * (np.log10(lr) - np.log10(optimum)) ** 2 + luck)
+        share = (np.array(EVALS) / STEPS)[:, None]
+        metric = 2.0 + (end - 2.0) * share
+        broken = lr > self.breaks * optimum
+        metric[:, broken] = np.nan
+        kinds = np.where(broken, "diverged", "ok")
+        trained = np.where(broken, 3, STEPS)
+        for rung in rungs:
+            so_far = Scores(
+                lr, seed, metric, np.array(EVALS), np.full(len(lr), 2.0), kinds,
+                np.where(broken, 2, -1), trained, STEPS,
+            )  # fmt: skip
+            cut = ~decide(rung, so_far) & (kinds == "ok")
+            kinds = np.where(cut, "pruned", kinds)
+            trained = np.where(cut, rung, trained)
+            metric[np.array(EVALS) > rung] = np.where(cut, np.nan, metric[np.array(EVALS) > rung])
+        return Scores(
+            lr, seed, metric, np.array(EVALS), np.full(len(lr), 2.0), kinds,
+            np.where(broken, 2, -1), trained, STEPS,
+        )  # fmt: skip
+
+
+def search(world, axes, **options):
+    return find_joint(
+        world.train, axes=axes, lr_range=(1e-5, 10.0), seeds=[0, 1, 2], steps=STEPS,
+        eval_steps=EVALS, metric="valid_loss", **options,
+    )  # fmt: skip
+
+
+def test_the_best_combination_with_its_learning_rate() -> None:
+    world = World(
+        best=lambda weight_decay: 0.01 / (1 + 30 * weight_decay),
+        floor=lambda weight_decay: 0.2 + np.abs(weight_decay - 0.1),
+        noise=0.005,
+        breaks=30,
+    )
+    answer = search(world, {"weight_decay": [0.0, 0.03, 0.1, 0.3]})
+    assert answer.details["at"] == {"weight_decay": 0.1}
+    assert 0.01 / 4 / 2 < answer.lr < 0.01 / 4 * 2
+    assert answer.verdict == "interior" and answer.sentence.startswith("With weight_decay 0.1: ")
+    assert answer.details["correlation"]["weight_decay"] < -0.7
+    assert "A larger weight_decay goes with a smaller learning rate" in answer.sentence
+    rows = answer.details["combinations"]
+    assert [row["weight_decay"] for row in rows] == [0.0, 0.03, 0.1, 0.3]
+    assert sum(row["cost"] for row in rows) == pytest.approx(answer.cost)
+
+
+def test_two_axes_and_a_budget() -> None:
+    world = World(
+        best=lambda momentum, weight_decay: 0.1 * (1 - momentum),
+        floor=lambda momentum, weight_decay: 0.5 - 0.2 * momentum + weight_decay,
+    )
+    answer = search(
+        world, {"momentum": [0.0, 0.5, 0.9], "weight_decay": [0.0, 0.1]}, budget_runs=30
+    )
+    assert answer.details["at"] == {"momentum": 0.9, "weight_decay": 0.0}
+    assert answer.cost <= 30 and 0.005 < answer.lr < 0.02
+    assert answer.details["correlation"]["momentum"] < -0.7
+
+
+def test_a_combination_that_is_as_good_is_called_so() -> None:
+    world = World(
+        best=lambda weight_decay: 0.01 + 0 * weight_decay,
+        floor=lambda weight_decay: 0.2 + 0 * weight_decay,
+        noise=0.01,
+    )
+    answer = search(world, {"weight_decay": [0.0, 0.1]})
+    assert "is as good" in answer.sentence
+    assert answer.details["correlation"] == {"weight_decay": None}
+
+
+def test_nothing_trains() -> None:
+    world = World(
+        best=lambda weight_decay: 1e-12 + 0 * weight_decay,
+        floor=lambda weight_decay: 0.2,
+        breaks=0,
+    )
+    answer = search(world, {"weight_decay": [0.0, 0.1]})
+    assert answer.verdict == "none" and answer.lr is None and answer.details["at"] == {}
+
+
+def test_from_python_and_from_the_command_line(tmp_path, capsys) -> None:
+    answer = lrlab.find(
+        "iris-linear", optimizer="adamw", weight_decay=[0.0, 1.0], steps=30, batch_size=16,
+        seeds=2, budget=12, progress=False,
+    )  # fmt: skip
+    assert set(answer.details["at"]) == {"weight_decay"} and answer.cost <= 12
+    config = tmp_path / "joint.toml"
+    config.write_text(
+        'steps = 30\nbatch_size = 16\nseeds = 2\nbudget = 12\n[task]\nname = "iris-linear"\n'
+        '[optimizer]\nname = "momentum"\nmomentum = [0.0, 0.9]\n'
+    )
+    status = run(["find", str(config), "--out", str(tmp_path / "run"), "--json", "--quiet"])
+    payload = json.loads(capsys.readouterr().out)
+    assert status == 0 and set(payload["at"]) == {"momentum"} and payload["lr"] > 0
+    assert (tmp_path / "run" / "report.html").exists()
