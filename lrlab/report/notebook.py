@@ -80,11 +80,14 @@ def interactive(data: ReportData, metric: str | None = None) -> Any:
             1,
             2,
         )
-    made.update_xaxes(type="log", title_text="learning rate", row=1, col=1)
+    powers = {"type": "log", "exponentformat": "power"}
+    made.update_xaxes(**powers, dtick=1, title_text="learning rate", row=1, col=1)
     made.update_xaxes(title_text="step", row=1, col=2)
-    shown = [values for values in (finals, values) if np.isfinite(values).any()]
-    if shown and all(np.nanmin(part) > 0 for part in shown):
-        made.update_yaxes(type="log")
+    for column, part in enumerate((finals, values), 1):
+        known = part[np.isfinite(part)]
+        if known.size and known.min() > 0:
+            wide = known.max() / known.min() > 20
+            made.update_yaxes(**powers, **({"dtick": 1} if wide else {}), row=1, col=column)
     sentence = (data.answer or {}).get("sentence") or data.title
     made.update_layout(
         title={"text": _escaped(sentence), "font": {"size": 14}},

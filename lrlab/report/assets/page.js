@@ -56,11 +56,17 @@ function lossChart(run, host) {
   const d = run.data;
   let log = d.mode === "min" && extent(d.lanes.map((l) => l.score).filter((v) => v > 0))[0] > 0;
   const can = log;
-  const value = (i) => d.lanes[i].score ?? d.lanes[i].early;
+  // Lanes that were pruned on their way up would leave no room for the rest: they stand at the edge.
+  const early = d.lanes.map((l) => l.early).filter((v) => Number.isFinite(v)).sort((a, b) => a - b);
+  const top = Math.max(extent(d.lanes.map((l) => l.score ?? NaN))[1],
+    early.length ? early[early.length >> 1] : -Infinity);
+  const edge = d.mode === "min" && top > 0 ? 3 * top : Infinity;
+  const inside = (v) => v == null ? v : Math.min(v, edge);
+  const value = (i) => inside(d.lanes[i].score ?? d.lanes[i].early);
   const spec = {
     title: `${d.metric} against learning rate`, height: 360,
     note: "Each dot is one seed, the line their mean. A lane counts with the better of its last " +
-      "and its first value. Crosses diverged; hollow dots were pruned, drawn where they stood then.",
+      "and its first value. Crosses diverged; hollow dots were pruned, drawn where they stood then (at the edge if far up).",
     controls: can ? choice([["log", "log"], ["lin", "linear"]], "log",
       (v) => { log = v === "log"; self.draw(); }, "vertical axis") : [],
     view() {
@@ -104,7 +110,7 @@ function lossChart(run, host) {
       for (const i of run.shown()) {
         const l = d.lanes[i], y = c.y(l.score);
         if (l.early != null) {
-          g.lineWidth = 1.2; disc(g, c.x(l.lr), c.y(l.early), 3, colors.paper, colors.faint);
+          g.lineWidth = 1.2; disc(g, c.x(l.lr), c.y(inside(l.early)), 3, colors.paper, colors.faint);
         }
         if (!Number.isFinite(y) || l.score == null) continue;
         if (l.outcome === "diverged") {
