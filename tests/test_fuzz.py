@@ -1,0 +1,223 @@
+"""Input that nobody meant: always the documented error with its place, never a traceback."""
+
+from __future__ import annotations
+
+import gzip
+import random
+import struct
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lrlab import config, data
+from lrlab.config import ConfigError
+from lrlab.data import DataError
+
+CASES = 400
+
+GOOD = """# a comment
+steps = 200
+seeds = 2
+batch_size = 32
+lr = {log = [1e-3, 1.0, 4]}
+metric = "valid_loss"
+budget = "20s"
+precision = "float32"
+probes = ["sharpness"]
+
+[task]
+model = {name = "mlp", width = [32, 16], activation = "relu"}
+data = {name = "digits", flat = true}
+
+[optimizer]
+name = "adamw"
+weight_decay = [0.0, 0.1]
+
+[schedule]
+name = "wsd"
+warmup = 0.1
+
+[plan]
+tile_width = 4
+"""
+
+VALUES = (
+    "-1", "0", "1e308", "1e999", "-inf", "nan", "true", '""', '"\\u0000"', "[]", "{}", "[[1]]",
+    "10000000000000000000000", "0x10", "1979-05-27", '"../../etc/passwd"', '"/etc/passwd"',
+    '"a\\nb"', "[1, 'a']", "{log = [1, 0, 5]}", "{log = [0, 1, 5]}", "{log = [1, 2, 1e9]}",
+    "{linear = 3}", "'''x'''", '"<script>"', '"npz:/dev/null"', '"csv:.."', "[nan]", "1e-320",
+)  # fmt: skip
+
+
+def mangled(rng: random.Random) -> str:
+    """The good file with one to three things wrong (or, now and then, right)."""
+    text = GOOD
+    for _ in range(rng.randint(1, 3)):
+        lines = text.split("\n")
+        kind = rng.randrange(6)
+        place = rng.randrange(len(lines))
+        if kind == 0 and "=" in lines[place]:
+            lines[place] = lines[place].split("=")[0] + "= " + rng.choice(VALUES)
+        elif kind == 1:
+            del lines[place]
+        elif kind == 2:
+            lines.insert(place, lines[rng.randrange(len(lines))])
+        elif kind == 3 and lines[place]:
+            at = rng.randrange(len(lines[place]))
+            odd = rng.choice("=[]{}\"'#.\\\t\x00\u202e\ud7ff1")
+            lines[place] = lines[place][:at] + odd + lines[place][at + 1 :]
+        elif kind == 4:
+            key = "".join(rng.choice("abcdelprst_.-") for _ in range(rng.randint(1, 12)))
+            lines.insert(place, f"{key} = {rng.choice(VALUES)}")
+        else:
+            lines[place] = lines[place].swapcase()
+        text = "\n".join(lines)
+    return text
+
+
+@pytest.mark.parametrize("command", ["sweep", "find"])
+def test_mangled_configs(command: str, tmp_path: Path) -> None:
+    rng = random.Random(command)
+    path, refused = tmp_path / "mine.toml", 0
+    for case in range(CASES):
+        text = mangled(rng)
+        path.write_text(text, encoding="utf-8")
+        try:
+            config.load(str(path), command=command)
+        except ConfigError as error:
+            refused += 1
+            assert error.problems, text
+            for problem in error.problems:
+                assert problem.message and problem.file, (case, text)
+    assert refused > CASES / 2
+
+
+def test_odd_bytes_in_configs(tmp_path: Path) -> None:
+    rng = random.Random(1)
+    path = tmp_path / "mine.toml"
+    for size in range(60):
+        path.write_bytes(bytes(rng.randrange(256) for _ in range(size)))
+        try:
+            config.load(str(path), command="sweep")
+        except ConfigError as error:
+            assert error.problems
+
+
+def test_odd_settings(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(GOOD)
+    rng = random.Random(2)
+    keys = ("steps", "task.model.width", "optimizer", "task.data.name", "lr", "a.b.c", "", "..",
+            "schedule.name", "seeds", "plan.tile_width", "task")  # fmt: skip
+    for _ in range(CASES):
+        setting = rng.choice(keys) + rng.choice(("=", "", "==", " = ")) + rng.choice(VALUES)
+        try:
+            config.load(str(path), (setting,), command="sweep")
+        except ConfigError as error:
+            assert error.problems and all(problem.message for problem in error.problems), setting
+
+
+def load(spec, **options):
+    """What loading gives: arrays, or the documented error."""
+    try:
+        return data.load({"name": spec, **options})
+    except DataError as error:
+        assert str(error)
+        return None
+
+
+def idx(array: np.ndarray) -> bytes:
+    head = struct.pack(">BBBB", 0, 0, 8, array.ndim)
+    return head + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
+
+
+@pytest.fixture
+def fashion(tmp_path: Path) -> Path:
+    for split, count in (("train", 20), ("t10k", 10)):
+        # Nearly empty, so that the file is small and every byte of it can be tried.
+        images = np.zeros((count, 28, 28), np.uint8)
+        images[np.arange(count), np.arange(count), 3] = np.arange(count) + 1
+        labels = (np.arange(count) % 10).astype(np.uint8)
+        for name, array in (("images-idx3", images), ("labels-idx1", labels)):
+            packed = gzip.compress(idx(array), mtime=0)
+            (tmp_path / f"{split}-{name}-ubyte.gz").write_bytes(packed)
+    return tmp_path
+
+
+def test_gzip_idx_cut_at_every_byte(fashion: Path) -> None:
+    assert load("fashion_mnist", path=str(fashion)) is not None
+    file = fashion / "train-images-idx3-ubyte.gz"
+    whole = file.read_bytes()
+    for length in range(len(whole)):
+        file.write_bytes(whole[:length])
+        assert load("fashion_mnist", path=str(fashion)) is None, length
+
+
+def test_gzip_idx_with_flipped_bytes(fashion: Path) -> None:
+    good = load("fashion_mnist", path=str(fashion))
+    assert good is not None
+    file = fashion / "train-images-idx3-ubyte.gz"
+    whole = file.read_bytes()
+    for place in range(len(whole)):
+        file.write_bytes(whole[:place] + bytes([whole[place] ^ 0x55]) + whole[place + 1 :])
+        found = load("fashion_mnist", path=str(fashion))
+        # Names and times in gzip's head do not matter; everything else is checked by its CRC.
+        assert found is None or (found.train[0] == good.train[0]).all(), place
+
+
+def test_idx_with_a_wrong_head(fashion: Path) -> None:
+    rng = random.Random(3)
+    file = fashion / "train-images-idx3-ubyte.gz"
+    body = idx(np.zeros((20, 28, 28), np.uint8))
+    for _ in range(100):
+        changed = bytearray(body)
+        for _ in range(rng.randint(1, 4)):
+            changed[rng.randrange(16)] = rng.choice((0, 1, 8, 9, 127, 255))
+        file.write_bytes(gzip.compress(bytes(changed)))
+        load("fashion_mnist", path=str(fashion))
+
+
+def test_npz_that_would_unpickle_or_explode(tmp_path: Path) -> None:
+    class Trap:
+        def __reduce__(self):
+            return (Path.touch, (tmp_path / "sprung",))
+
+    path = tmp_path / "mine.npz"
+    np.savez(path, x=np.array([Trap(), 1], object), y=np.zeros(2))
+    assert load(f"npz:{path}") is None and not (tmp_path / "sprung").exists()
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        head = b"\x93NUMPY\x01\x00"
+        text = b"{'descr': '<f8', 'fortran_order': False, 'shape': (9999999999999, 9999), }\n"
+        archive.writestr("x.npy", head + struct.pack("<H", len(text)) + text)
+        archive.writestr("y.npy", b"no array at all")
+    assert load(f"npz:{path}") is None
+    np.savez(path, x=np.random.default_rng(0).normal(size=(30, 3)), y=np.arange(30) % 3)
+    whole = path.read_bytes()
+    assert load(f"npz:{path}") is not None
+    for length in range(0, len(whole), 7):
+        path.write_bytes(whole[:length])
+        assert load(f"npz:{path}") is None
+
+
+def test_mangled_csv(tmp_path: Path) -> None:
+    rng = random.Random(4)
+    path = tmp_path / "mine.csv"
+    rows = ["a,b,label"] + [f"{i / 7:.3f},{i % 5},{i % 3}" for i in range(40)]
+    path.write_text("\n".join(rows))
+    assert load(f"csv:{path}") is not None
+    for _ in range(300):
+        changed = list(rows)
+        for _ in range(rng.randint(1, 3)):
+            row = rng.randrange(len(changed))
+            cell = rng.choice(("", "nan", "inf", "x", '"', "1e999", "1,2", "\x00", "=1+1", "٣"))
+            parts = changed[row].split(",")
+            parts[rng.randrange(len(parts))] = cell
+            changed[row] = rng.choice((",".join(parts), ";".join(parts), "", changed[row] * 2))
+        path.write_text("\n".join(changed), encoding="utf-8")
+        found = load(f"csv:{path}")
+        if found is not None:
+            assert np.isfinite(found.train[0]).all() and np.isfinite(found.train[1]).all()
+    path.write_bytes(bytes(rng.randrange(256) for _ in range(5000)))
+    assert load(f"csv:{path}") is None
