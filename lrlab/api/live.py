@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from lrlab import config, tasks
 from lrlab.api.assemble import Setup, assemble
 from lrlab.config import ConfigError, Experiment
+from lrlab.config.schema import MAX_STEPS
 from lrlab.data import DataError
 from lrlab.tasks import Task
 from lrlab.types import Plan
@@ -92,10 +93,14 @@ def setup_of(
     fixed = config.fixed(experiment)
     own = {**config.rates(experiment), **config.lane_axes(experiment)}
     plan = experiment.plan
+    steps = config.total_steps(experiment, examples)
+    if steps > MAX_STEPS:
+        message = f"makes {steps:,} updates; at most {MAX_STEPS:,} can be counted"
+        raise ConfigError([config.problem(experiment, "epochs", message)])
     arguments: dict[str, Any] = {
         "axes": own if axes is None else axes,
         "seeds": config.seed_list(experiment) if seeds is None else seeds,
-        "steps": config.total_steps(experiment, examples),
+        "steps": steps,
         "batch_size": experiment.batch_size if examples else None,
         "optimizer": objects.optimizer or experiment.optimizer.name,
         "optimizer_args": config.optimizer_args(experiment),

@@ -15,6 +15,9 @@ from lrlab.config.lanes import Axis, BatchSize, Budget, Interval, LearningRate, 
 _CLOSED = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
 _OPEN = ConfigDict(extra="allow", strict=True, allow_inf_nan=False, frozen=True)
 
+MAX_STEPS = 2**31 - 2
+"""Steps are counted in int32, one past the last included."""
+
 DEFAULT_STEPS = 2000
 
 
@@ -103,7 +106,7 @@ class Experiment(BaseModel):
     task: TaskSpec
     optimizer: OptimizerSpec = OptimizerSpec()
     schedule: ScheduleSpec = ScheduleSpec()
-    steps: int | None = Field(default=DEFAULT_STEPS, ge=1)
+    steps: int | None = Field(default=DEFAULT_STEPS, ge=1, le=MAX_STEPS)
     epochs: float | None = Field(default=None, gt=0)
     batch_size: BatchSize = 64
     sampler: Literal["shuffle", "replay"] = "shuffle"
