@@ -133,7 +133,7 @@ def _lane(
 ) -> tuple[StoredStage, tuple[int, ...]]:
     """The stage that trained the lane longest, and the lane's place in its arrays."""
     best: tuple[int, StoredStage, tuple[int, ...]] | None = None
-    tried: set[tuple[tuple[str, float], ...]] = set()
+    tried: dict[tuple[tuple[str, float], ...], None] = {}  # in order, so that ties fall one way
     for name in stages(path):
         stage = read_stage(path, name)
         axes = list(stage.axes)
@@ -142,7 +142,7 @@ def _lane(
             raise ValueError(f"no lane axis {unknown[0]!r}; there are {', '.join(axes)}")
         for cell in np.argwhere(stage.steps_trained > 0):
             values = {axis: float(stage.axes[axis][i]) for axis, i in zip(axes, cell, strict=True)}
-            tried.add(tuple(values.items()))
+            tried[tuple(values.items())] = None
             near = all(
                 np.isclose(values[axis], value, rtol=5e-3, atol=0) for axis, value in wanted.items()
             )
