@@ -80,14 +80,14 @@ def interactive(data: ReportData, metric: str | None = None) -> Any:
             1,
             2,
         )
-    powers = {"type": "log", "exponentformat": "power"}
+    powers: dict[str, Any] = {"type": "log", "exponentformat": "power"}
     made.update_xaxes(**powers, dtick=1, title_text="learning rate", row=1, col=1)
     made.update_xaxes(title_text="step", row=1, col=2)
     for column, part in enumerate((finals, values), 1):
         known = part[np.isfinite(part)]
         if known.size and known.min() > 0:
             wide = known.max() / known.min() > 20
-            made.update_yaxes(**powers, **({"dtick": 1} if wide else {}), row=1, col=column)
+            made.update_yaxes(**powers, dtick=1 if wide else None, row=1, col=column)
     sentence = (data.answer or {}).get("sentence") or data.title
     made.update_layout(
         title={"text": _escaped(sentence), "font": {"size": 14}},
@@ -125,4 +125,5 @@ def _colors(lr: np.ndarray) -> list[str]:
 
     logs = np.log10(np.maximum(lr, 1e-300))
     spread = np.ptp(logs) or 1.0
-    return sample_colorscale("Viridis", ((logs - logs.min()) / spread * 0.93).tolist())
+    places = ((logs - logs.min()) / spread * 0.93).tolist()
+    return [str(color) for color in sample_colorscale("Viridis", places)]
