@@ -102,3 +102,17 @@ def test_pooling_equals_flax(size):
     ours = jax.grad(lambda x: (max_pool(x, (2, 2)) * weights).sum())(x)
     theirs = jax.grad(lambda x: (nn.max_pool(x, (2, 2), (2, 2)) * weights).sum())(x)
     np.testing.assert_allclose(ours, theirs, rtol=1e-6)
+
+
+@pytest.mark.parametrize("window", [(2, 2), (1, 2), (2, 3)])
+def test_max_pooling_gives_ties_to_the_first(window):
+    """As XLA's own pooling; images of few values tie in most windows."""
+    x = np.random.default_rng(0).integers(0, 3, (2, 4, 6, 5)).astype(np.float32)
+    weights = np.random.default_rng(1).normal(size=max_pool(x, window).shape)
+
+    def gradient(pool):
+        return jax.grad(lambda x: (pool(x) * weights).sum())(x)
+
+    np.testing.assert_array_equal(
+        gradient(lambda x: max_pool(x, window)), gradient(lambda x: nn.max_pool(x, window, window))
+    )

@@ -283,3 +283,15 @@ def test_rows_that_lie_in_a_file_are_the_same(monkeypatch) -> None:
     for kind in ("history", "evaluated"):
         for name, rows in getattr(whole, kind).items():
             np.testing.assert_array_equal(rows, getattr(spilled, kind)[name], strict=True)
+
+
+def test_finite_means_every_number():
+    from lrlab.engine.step import all_finite
+
+    tree = {"a": np.zeros((700, 3), np.float32), "b": np.full(5, -3e38, np.float32)}
+    assert bool(all_finite(tree)) and bool(all_finite({}))
+    for bad in (np.nan, np.inf, -np.inf):
+        for place in ((0, 0), (699, 2)):
+            spoiled = tree["a"].copy()
+            spoiled[place] = bad
+            assert not bool(jax.jit(all_finite)({**tree, "a": spoiled}))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import flax.linen as nn
 
+from lrlab.models.dense import dot_general
 from lrlab.models.layers import (
     ACTIVATIONS,
     CONVOLUTIONS,
@@ -25,6 +26,7 @@ from lrlab.models.pooling import avg_pool, max_pool
 from lrlab.types import Array
 
 POOLS = ("max", "avg", "none")
+MONOTONE = ("relu", "tanh", "elu", "leaky_relu", "softplus", "sigmoid", "identity")
 
 
 class Cnn(nn.Module):
@@ -55,24 +57,30 @@ class Cnn(nn.Module):
                 conv_general_dilated=convolution(self.conv),
                 name=f"hidden_conv_{number}",
             )(x)
-            x = act(normalized(x, self.norm, train, f"hidden_norm_{number}"))
+            x = normalized(x, self.norm, train, f"hidden_norm_{number}")
             window = (min(2, x.shape[1]), min(2, x.shape[2]))
-            if self.pool == "max":
-                x = max_pool(x, window)
-            elif self.pool == "avg":
-                x = avg_pool(x, window)
+            if self.pool == "max" and self.activation in MONOTONE:
+                x = act(max_pool(x, window))  # the same numbers, from a quarter of the entries
+            elif self.pool == "max":
+                x = max_pool(act(x), window)
+            else:
+                x = act(x)
+                x = avg_pool(x, window) if self.pool == "avg" else x
         x = x.reshape(x.shape[0], -1)
         if self.width:
             x = nn.Dense(
                 self.width,
                 use_bias=self.bias,
                 kernel_init=INITIALIZERS[self.kernel_init],
+                dot_general=dot_general,
                 name="hidden_dense",
             )(x)
             x = act(x)
         if self.dropout:
             x = nn.Dropout(self.dropout, deterministic=not train)(x)
-        return nn.Dense(self.num_outputs, use_bias=self.bias, name="readout")(x)
+        return nn.Dense(
+            self.num_outputs, use_bias=self.bias, dot_general=dot_general, name="readout"
+        )(x)
 
 
 def cnn(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import flax.linen as nn
 
+from lrlab.models.dense import dot_general
 from lrlab.models.layers import INITIALIZERS, choice, flag, flattened
 from lrlab.types import Array
 
@@ -20,6 +21,7 @@ class Linear(nn.Module):
         return nn.Dense(
             self.num_outputs,
             use_bias=self.bias,
+            dot_general=dot_general,
             kernel_init=INITIALIZERS[self.kernel_init],
             name="readout",
         )(flattened(x))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import flax.linen as nn
 
+from lrlab.models.dense import dot_general
 from lrlab.models.layers import (
     ACTIVATIONS,
     INITIALIZERS,
@@ -40,6 +41,7 @@ class Mlp(nn.Module):
             x = nn.Dense(
                 width,
                 use_bias=self.bias,
+                dot_general=dot_general,
                 kernel_init=INITIALIZERS[self.kernel_init],
                 name=f"hidden_{number}",
             )(x)
@@ -50,6 +52,7 @@ class Mlp(nn.Module):
         return nn.Dense(
             self.num_outputs,
             use_bias=self.bias,
+            dot_general=dot_general,
             kernel_init=INITIALIZERS[self.readout_init],
             name="readout",
         )(x)

@@ -6,6 +6,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from lrlab.models.dense import dot_general
 from lrlab.models.layers import (
     ACTIVATIONS,
     INITIALIZERS,
@@ -43,7 +44,10 @@ class Transformer(nn.Module):
 
         def dense(x: Array, size: int, name: str) -> Array:
             init = INITIALIZERS[self.kernel_init]
-            return nn.Dense(size, use_bias=self.bias, kernel_init=init, name=name)(x)
+            layer = nn.Dense(
+                size, use_bias=self.bias, kernel_init=init, dot_general=dot_general, name=name
+            )
+            return layer(x)
 
         def drop(x: Array) -> Array:
             return nn.Dropout(self.dropout, deterministic=not train)(x) if self.dropout else x
