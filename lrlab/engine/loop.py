@@ -13,6 +13,7 @@ import numpy as np
 
 from lrlab.engine import devices as machine
 from lrlab.engine.lanes import PADDING, boundaries, cohorts
+from lrlab.engine.memory import keep_freed_memory
 from lrlab.engine.meter import meter
 from lrlab.engine.plan import device_memory, lane_shapes
 from lrlab.engine.programs import compiled
@@ -81,6 +82,8 @@ def train(
     with machine.precision(problem.dtype):
         began = time.perf_counter()
         devices, _ = machine.prepare_devices(plan.devices)
+        if devices[0].platform == "cpu":
+            keep_freed_memory()
         programs = compiled(problem, plan.tile_width, plan.segment_steps)
         host = as_dtype_host(dict(data), problem.dtype)
         on_device = {device: jax.device_put(host, device) for device in devices}
