@@ -10,7 +10,7 @@ import numpy as np
 
 from lrlab import runs
 from lrlab.runs.stored import StoredStage, read_stage, stages
-from lrlab.types import Lanes, Optimizer
+from lrlab.types import Lanes, LaneView, Optimizer, Probe
 
 WATCHED = 100
 """Updates before the end that are watched where nothing else is said."""
@@ -41,7 +41,7 @@ def replay(
     at: Mapping[str, float] | None = None,
     from_step: int | None = None,
     to_step: int | None = None,
-    probes: Sequence[str] = (),
+    probes: Sequence[str | Mapping[str, Any]] = (),
 ) -> Replay:
     """Trains one lane of a run again, from its first update, and watches updates `from_step` to
     `to_step` (excluded; None: the last `WATCHED` before the lane ended).
@@ -52,7 +52,8 @@ def replay(
     Args:
         lr, seed: which lane; the seed may be left out where there is one.
         at: values of further lane axes (`{"weight_decay": 0.1}`, `{"lr_hidden": 0.1}`).
-        probes: names of `lrlab.probes`, measured at every watched update.
+        probes: names of `lrlab.probes`, or tables with options, measured at every watched update.
+            Norms of the same name stay those of the update that was made.
 
     Raises:
         RunError: no such run, or one whose task was made in Python.
@@ -84,7 +85,7 @@ def replay(
     setup = setup_of(experiment, Live(), axes=axes, seeds=[number], probes=tuple(probes))
     problem = setup.problem._replace(
         optimizer=watched(setup.problem.optimizer),
-        probes=(("step", norms), *setup.problem.probes),
+        probes=(*setup.problem.probes, Probe("step", norms)),
         splits=(),
     )
     watch = list(range(start + 1, end + 1))
@@ -196,20 +197,20 @@ def watched(optimizer: Optimizer) -> Optimizer:
 
     evaluation = optimizer.evaluation_params
     if evaluation is None:
-        return Optimizer(make)
-    return Optimizer(make, lambda state, params: evaluation(state.inner, params))
+        return optimizer._replace(make=make)
+    return optimizer._replace(
+        make=make, evaluation_params=lambda state, params: evaluation(state.inner, params)
+    )
 
 
-def norms(
-    task: Any, params: Any, model: Any, optimizer: Any, data: Any, hyper: Any, key: Any
-) -> dict[str, Any]:
+def norms(lane: LaneView) -> dict[str, Any]:
     """Norms of the last gradient and update, of the weights after it, and update over weights."""
     import optax
 
-    weights = optax.tree.norm(params)
+    weights = optax.tree.norm(lane.params)
     return {
-        "gradient_norm": optimizer.gradient,
-        "update_norm": optimizer.update,
+        "gradient_norm": lane.optimizer.gradient,
+        "update_norm": lane.optimizer.update,
         "weight_norm": weights,
-        "update_to_weight": optimizer.update / weights,
+        "update_to_weight": lane.optimizer.update / weights,
     }

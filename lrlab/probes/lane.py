@@ -1,0 +1,92 @@
+"""What several probes ask of a lane: its loss, its next update, its layers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from lrlab.types import Array, LaneView, Params, PyTree
+
+EXAMPLES = 1024
+"""How many training examples a probe goes over unless told otherwise (all of a smaller split)."""
+
+
+def first_examples(lane: LaneView, examples: int) -> PyTree:
+    """The first `examples` of the training split (all of a smaller one); None without data."""
+    at_least("examples", examples, 1)
+    return jax.tree.map(lambda leaf: leaf[:examples], lane.data)
+
+
+def loss_on(lane: LaneView, batch: PyTree, key: Array | None = None) -> Callable[[Params], Array]:
+    """The training loss on `batch` as a function of the parameters; `key` is the fixed one."""
+    key = lane.fixed_key if key is None else key
+    return lambda params: lane.task.loss(params, lane.model, batch, key)[0]
+
+
+def training_loss(lane: LaneView, examples: int) -> Callable[[Params], Array]:
+    """The training loss on the first `examples`, the same function at every step."""
+    return loss_on(lane, first_examples(lane, examples))
+
+
+def next_update(lane: LaneView) -> tuple[Callable[[Params], Array], Params, PyTree]:
+    """(loss, updates, optimizer state) of an update on a random batch of the run's size.
+
+    Not the very batch that comes next: one like it, the same for all lanes of a seed.
+    """
+    batch, size = lane.data, lane.batch_size
+    if size is not None:
+        count = len(jax.tree.leaves(batch)[0])
+        rows = jax.random.choice(lane.key, count, (size,), replace=False)
+        batch = jax.tree.map(lambda leaf: leaf[rows], batch)
+    loss = loss_on(lane, batch, jax.random.fold_in(lane.key, 1))
+    value, grads = jax.value_and_grad(loss)(lane.params)
+    updates, optimizer = lane.update(grads, value, loss)
+    return loss, updates, optimizer
+
+
+def by_layer(tree: PyTree) -> dict[str, Array]:
+    """One vector per layer, [numbers], by name: the tensors of a module together.
+
+    A layer is the path of a tensor without its last part; a tensor that stands alone is one.
+
+    >>> layers = by_layer({"hidden": {"bias": jnp.zeros(2), "kernel": jnp.ones((3, 2))},
+    ...                    "scale": jnp.ones(1)})
+    >>> {name: vector.shape for name, vector in layers.items()}
+    {'hidden': (8,), 'scale': (1,)}
+    """
+    parts: dict[str, list[Array]] = {}
+    for path, leaf in jax.tree_util.tree_flatten_with_path(tree)[0]:
+        kept = path[:-1] if len(path) > 1 else path
+        name = jax.tree_util.keystr(kept, simple=True, separator=".") or "all"
+        parts.setdefault(name.replace("/", "."), []).append(jnp.ravel(leaf))
+    return {name: jnp.concatenate(vectors) for name, vectors in parts.items()}
+
+
+def dot(left: PyTree, right: PyTree) -> Array:
+    """The inner product of two pytrees, a scalar."""
+    products = jax.tree.map(lambda a, b: jnp.sum(a * b), left, right)
+    return sum(jax.tree.leaves(products), start=jnp.zeros(()))
+
+
+def moved(params: Params, direction: PyTree, size: Any) -> Params:
+    """`params` + `size` x `direction`, in the dtype of the parameters."""
+    return jax.tree.map(lambda p, d: (p + size * d).astype(p.dtype), params, direction)
+
+
+def ratio(above: Array, below: Array) -> Array:
+    """above / below; nan where `below` is 0."""
+    return jnp.where(below != 0, above / jnp.where(below != 0, below, 1), jnp.nan)
+
+
+def at_least(name: str, value: int, least: int) -> int:
+    """`value`.
+
+    Raises:
+        ValueError: it is below `least`.
+    """
+    if value < least:
+        raise ValueError(f"{name} must be at least {least}, got {value}")
+    return value
