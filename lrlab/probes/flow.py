@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
-from lrlab.probes.lane import EXAMPLES, at_least, ratio, training_loss
+from lrlab.probes.lane import at_least, ratio, training_loss
 from lrlab.types import Array, LaneView
 
 
@@ -17,7 +17,7 @@ def gradient_flow(
     *,
     evaluations: int = 3000,
     tolerance: float = 1e-4,
-    examples: int = EXAMPLES,
+    examples: int | None = None,
 ) -> dict[str, Array]:
     """Distance of the weights from gradient flow at the same time; up to 3,000 gradient
     evaluations.

@@ -5,13 +5,13 @@ from __future__ import annotations
 import jax.numpy as jnp
 
 from lrlab.probes import curvature
-from lrlab.probes.lane import EXAMPLES, next_update, training_loss
+from lrlab.probes.lane import next_update, training_loss
 from lrlab.theory.stability import edge
 from lrlab.types import Array, LaneView
 
 
 def sharpness(
-    lane: LaneView, *, k: int = 1, iterations: int = 32, examples: int = EXAMPLES
+    lane: LaneView, *, k: int = 1, iterations: int = 32, examples: int | None = None
 ) -> dict[str, Array]:
     """Top Hessian eigenvalue, and it times LR / 2 (1: the edge of GD); 64 gradient evaluations.
 
@@ -34,7 +34,7 @@ def sharpness(
 
 
 def stability(
-    lane: LaneView, *, iterations: int = 32, examples: int = EXAMPLES
+    lane: LaneView, *, iterations: int = 32, examples: int | None = None
 ) -> dict[str, Array]:
     """Sharpness under the optimizer's preconditioner over its threshold; 65 gradient evaluations.
 
@@ -76,7 +76,7 @@ def stability(
 
 
 def hessian_trace(
-    lane: LaneView, *, samples: int = 16, examples: int = EXAMPLES
+    lane: LaneView, *, samples: int = 16, examples: int | None = None
 ) -> dict[str, Array]:
     """Trace of the Hessian, estimated from 16 random directions; 32 gradient evaluations.
 
@@ -93,7 +93,7 @@ def hessian_trace(
     return {"hessian_trace": found}
 
 
-def gradient(lane: LaneView, *, examples: int = EXAMPLES) -> dict[str, Array]:
+def gradient(lane: LaneView, *, examples: int | None = None) -> dict[str, Array]:
     """Gradient norm and the curvature g.Hg / g.g along the gradient; 3 gradient evaluations.
 
     Units: loss / parameter, and loss / parameter^2. Twice its inverse is the largest LR at which a

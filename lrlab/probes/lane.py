@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -11,13 +12,38 @@ import jax.numpy as jnp
 from lrlab.types import Array, LaneView, Params, PyTree
 
 EXAMPLES = 1024
-"""How many training examples a probe goes over unless told otherwise (all of a smaller split)."""
+"""How many training examples a probe goes over unless told otherwise (all of a smaller split);
+sequences of tokens count by tokens, but are at least `SEQUENCES`."""
+
+SEQUENCES = 32
+
+CHUNK_NUMBERS = 1 << 18
+"""About how many input numbers are differentiated at once; bounds the memory of activations."""
+
+TOKEN_NUMBERS = 64
+"""How many input numbers a token counts as: its activations are far wider than itself."""
 
 
-def first_examples(lane: LaneView, examples: int) -> PyTree:
-    """The first `examples` of the training split (all of a smaller one); None without data."""
+def first_examples(lane: LaneView, examples: int | None) -> PyTree:
+    """The first `examples` of the training split (None: `EXAMPLES`; all of a smaller split); None
+    without data."""
+    if examples is None:
+        examples = max(SEQUENCES, EXAMPLES // _tokens(lane.data))
     at_least("examples", examples, 1)
     return jax.tree.map(lambda leaf: leaf[:examples], lane.data)
+
+
+def count_of(batch: PyTree) -> int:
+    """The number of examples of a batch."""
+    return len(jax.tree.leaves(batch)[0])
+
+
+def in_parts(batch: PyTree, parts: int) -> PyTree:
+    """`batch` as `parts` equal ones, [parts, examples, ...]; what is left over is dropped."""
+    size = count_of(batch) // parts
+    return jax.tree.map(
+        lambda leaf: leaf[: size * parts].reshape(parts, size, *leaf.shape[1:]), batch
+    )
 
 
 def loss_on(lane: LaneView, batch: PyTree, key: Array | None = None) -> Callable[[Params], Array]:
@@ -26,9 +52,30 @@ def loss_on(lane: LaneView, batch: PyTree, key: Array | None = None) -> Callable
     return lambda params: lane.task.loss(params, lane.model, batch, key)[0]
 
 
-def training_loss(lane: LaneView, examples: int) -> Callable[[Params], Array]:
-    """The training loss on the first `examples`, the same function at every step."""
-    return loss_on(lane, first_examples(lane, examples))
+def training_loss(lane: LaneView, examples: int | None) -> Callable[[Params], Array]:
+    """The training loss on the first `examples`, the same function at every step.
+
+    Where they are many numbers, the mean over equal parts whose activations are computed again for
+    the gradient: memory is that of one part.
+    """
+    batch = first_examples(lane, examples)
+    numbers = sum(leaf.size for leaf in jax.tree.leaves(batch))
+    if _tokens(batch) > 1:
+        numbers *= TOKEN_NUMBERS
+    chunks = -(-numbers // CHUNK_NUMBERS) if batch is not None else 1
+    if chunks <= 1:
+        return loss_on(lane, batch)
+    parts = in_parts(batch, min(chunks, count_of(batch)))
+    one = jax.checkpoint(lambda params, part: loss_on(lane, part)(params))
+    return lambda params: jax.lax.map(lambda part: one(params, part), parts).mean()
+
+
+def _tokens(batch: PyTree) -> int:
+    """Labels in one example: above 1 for a sequence with an integer target at every place."""
+    leaves = jax.tree.leaves(batch)
+    if not leaves or leaves[-1].ndim < 2 or not jnp.issubdtype(leaves[-1].dtype, jnp.integer):
+        return 1
+    return math.prod(leaves[-1].shape[1:])
 
 
 def next_update(lane: LaneView) -> tuple[Callable[[Params], Array], Params, PyTree]:
@@ -38,8 +85,7 @@ def next_update(lane: LaneView) -> tuple[Callable[[Params], Array], Params, PyTr
     """
     batch, size = lane.data, lane.batch_size
     if size is not None:
-        count = len(jax.tree.leaves(batch)[0])
-        rows = jax.random.choice(lane.key, count, (size,), replace=False)
+        rows = jax.random.choice(lane.key, count_of(batch), (size,), replace=False)
         batch = jax.tree.map(lambda leaf: leaf[rows], batch)
     loss = loss_on(lane, batch, jax.random.fold_in(lane.key, 1))
     value, grads = jax.value_and_grad(loss)(lane.params)

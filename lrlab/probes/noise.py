@@ -8,7 +8,15 @@ import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
-from lrlab.probes.lane import EXAMPLES, at_least, first_examples, loss_on, ratio, training_loss
+from lrlab.probes.lane import (
+    at_least,
+    count_of,
+    first_examples,
+    in_parts,
+    loss_on,
+    ratio,
+    training_loss,
+)
 from lrlab.types import Array, LaneView
 
 
@@ -32,7 +40,9 @@ def two_batch_estimates(
     return squared, (small_norm2 - big_norm2) / (1 / small - 1 / big)
 
 
-def noise_scale(lane: LaneView, *, batches: int = 8, examples: int = EXAMPLES) -> dict[str, Array]:
+def noise_scale(
+    lane: LaneView, *, batches: int = 8, examples: int | None = None
+) -> dict[str, Array]:
     """Gradient noise scale tr S / |G|^2, in examples; 1 gradient evaluation.
 
     Below that batch size doubling the batch is worth about as much as doubling the steps. From the
@@ -57,7 +67,7 @@ def noise_scale(lane: LaneView, *, batches: int = 8, examples: int = EXAMPLES) -
 
 
 def critical_batch_size(
-    lane: LaneView, *, batches: int = 8, examples: int = EXAMPLES
+    lane: LaneView, *, batches: int = 8, examples: int | None = None
 ) -> dict[str, Array]:
     """Noise scale tr(H S) / G.H G that counts curvature, in examples; 17 gradient evaluations.
 
@@ -87,7 +97,9 @@ def critical_batch_size(
     }
 
 
-def gradient_snr(lane: LaneView, *, batches: int = 8, examples: int = EXAMPLES) -> dict[str, Array]:
+def gradient_snr(
+    lane: LaneView, *, batches: int = 8, examples: int | None = None
+) -> dict[str, Array]:
     """Signal over noise of the gradient, |G|^2 B / tr S at the run's batch size B; 1 gradient
     evaluation.
 
@@ -103,7 +115,7 @@ def gradient_snr(lane: LaneView, *, batches: int = 8, examples: int = EXAMPLES) 
     """
     gradients, size = part_gradients(lane, batches, examples)
     squared, trace = _two_sizes(jnp.sum(gradients**2, 1).mean(), gradients, size)
-    count = 1 if lane.data is None else len(jax.tree.leaves(lane.data)[0])
+    count = 1 if lane.data is None else count_of(lane.data)
     batch = count if lane.batch_size is None else lane.batch_size
     variance = size * gradients.var(0, ddof=1)
     each = jnp.where(variance > 0, gradients.mean(0) ** 2 / jnp.where(variance > 0, variance, 1), 0)
@@ -121,7 +133,7 @@ def _two_sizes(small_norm2: Array, gradients: Array, size: int) -> tuple[Array, 
     return squared, jnp.where(jnp.abs(trace) <= tiny, 0, trace)
 
 
-def part_gradients(lane: LaneView, batches: int, examples: int) -> tuple[Array, int]:
+def part_gradients(lane: LaneView, batches: int, examples: int | None) -> tuple[Array, int]:
     """(gradients [batches, parameters], examples in each) of equal parts of the first `examples`.
 
     Raises:
@@ -131,16 +143,13 @@ def part_gradients(lane: LaneView, batches: int, examples: int) -> tuple[Array, 
     flat, unravel = ravel_pytree(lane.params)
     data, size = first_examples(lane, examples), 1
     if data is not None:
-        count = len(jax.tree.leaves(data)[0])
+        count = count_of(data)
         if count < batches:
             raise ValueError(
                 f"{batches} parts of {count} training examples cannot be; give batches of at most "
                 f"{count}, and examples of at least batches"
             )
-        size = count // batches
-        data = jax.tree.map(
-            lambda leaf: leaf[: size * batches].reshape(batches, size, *leaf.shape[1:]), data
-        )
+        size, data = count // batches, in_parts(data, batches)
 
     def one(part: tuple[Array, Any]) -> Array:
         number, batch = part

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
 from lrlab.probes.curvature import top_eigenvalues
-from lrlab.probes.lane import first_examples
+from lrlab.probes.lane import count_of, first_examples
 from lrlab.types import Array, LaneView
 
 
@@ -32,7 +32,7 @@ def ntk(lane: LaneView, *, examples: int = 128, iterations: int = 16) -> dict[st
             "an objective has no outputs, so no tangent kernel; the probe needs a model on data"
         )
     batch = first_examples(lane, examples)
-    count = len(jax.tree.leaves(batch)[0])
+    count = count_of(batch)
     flat, unravel = ravel_pytree(lane.params)
     shape = jax.eval_shape(outputs, lane.params, lane.model, batch, lane.fixed_key)
 

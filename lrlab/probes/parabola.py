@@ -9,9 +9,10 @@ import jax
 import jax.numpy as jnp
 
 from lrlab.probes.lane import (
-    EXAMPLES,
     at_least,
+    count_of,
     first_examples,
+    in_parts,
     loss_on,
     moved,
     next_update,
@@ -55,7 +56,7 @@ def normalized_step(losses: Any, slopes: Any, loss_variances: Any, slope_varianc
     return jnp.where(finite, jnp.where((half > 0) & (slope == 0), jnp.inf, found), jnp.nan)
 
 
-def alpha(lane: LaneView, *, batches: int = 8, examples: int = EXAMPLES) -> dict[str, Array]:
+def alpha(lane: LaneView, *, batches: int = 8, examples: int | None = None) -> dict[str, Array]:
     """Where the next step ends on a parabola along it: -1 start, 0 minimum, 1 the other side; 5
     gradient evaluations.
 
@@ -71,14 +72,7 @@ def alpha(lane: LaneView, *, batches: int = 8, examples: int = EXAMPLES) -> dict
     at_least("batches", batches, 2)
     step = next_update(lane)[1]
     data = first_examples(lane, examples)
-    parts = 1
-    if data is not None:
-        count = len(jax.tree.leaves(data)[0])
-        parts = min(batches, count)
-        rows = count // parts * parts
-        data = jax.tree.map(
-            lambda leaf: leaf[:rows].reshape(parts, rows // parts, *leaf.shape[1:]), data
-        )
+    parts = 1 if data is None else min(batches, count_of(data))
 
     def one(part: Any) -> tuple[Array, Array]:
         loss = loss_on(lane, part)
@@ -91,7 +85,7 @@ def alpha(lane: LaneView, *, batches: int = 8, examples: int = EXAMPLES) -> dict
     if data is None:
         losses, slopes = (values[None] for values in one(None))
     else:
-        losses, slopes = jax.lax.map(one, data)
+        losses, slopes = jax.lax.map(one, in_parts(data, parts))
     ddof = 1 if parts > 1 else 0
     found = normalized_step(
         losses.mean(0), slopes.mean(0), losses.var(0, ddof=ddof), slopes.var(0, ddof=ddof)
@@ -100,7 +94,7 @@ def alpha(lane: LaneView, *, batches: int = 8, examples: int = EXAMPLES) -> dict
 
 
 def loss_along_step(
-    lane: LaneView, *, sizes: Sequence[float] = SIZES, examples: int = EXAMPLES
+    lane: LaneView, *, sizes: Sequence[float] = SIZES, examples: int | None = None
 ) -> dict[str, Array]:
     """Training loss at multiples of the next step, and the best of these multiples; 3 gradient
     evaluations.
