@@ -80,7 +80,7 @@ def engine_probe(entry: str | Mapping[str, Any]) -> Probe:
     >>> engine_probe({"name": "sharpness", "k": 2, "every": 100}).every
     100
     """
-    table = {"name": entry} if isinstance(entry, str) else dict(entry)
+    table: dict[str, Any] = {"name": entry} if isinstance(entry, str) else dict(entry)
     name, every = table.pop("name"), table.pop("every", None)
     if name not in NAMES:
         raise ValueError(f"no probe {name!r}{_hint(name, NAMES)} (known: {', '.join(NAMES)})")

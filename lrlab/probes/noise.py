@@ -118,7 +118,10 @@ def gradient_snr(
     count = 1 if lane.data is None else count_of(lane.data)
     batch = count if lane.batch_size is None else lane.batch_size
     variance = size * gradients.var(0, ddof=1)
-    each = jnp.where(variance > 0, gradients.mean(0) ** 2 / jnp.where(variance > 0, variance, 1), 0)
+    # A parameter that the loss ignores (a bias before a normalization) has rounding for gradients.
+    rounding = (100 * jnp.finfo(gradients.dtype).eps * jnp.max(jnp.abs(gradients))) ** 2
+    varies = ~(variance <= size * rounding)
+    each = jnp.where(varies, gradients.mean(0) ** 2 / jnp.where(varies, variance, 1), 0)
     noise = trace / batch
     snr = jnp.where(noise > 0, squared / jnp.where(noise > 0, noise, 1), jnp.inf)
     return {"gradient_snr": jnp.where(jnp.isfinite(noise), snr, jnp.nan),
