@@ -20,7 +20,7 @@ from lrlab import optimizers, probes, theory
 from lrlab.cli.app import run
 from lrlab.config import ConfigError, names
 from lrlab.engine.loop import Interrupted
-from lrlab.engine.measure import view_of
+from lrlab.engine.measure import check_probes, view_of
 from lrlab.engine.step import LaneState, initial_state, lane_step
 from lrlab.optimizers.dynamics import FAMILIES
 from lrlab.optimizers.states import nodes
@@ -29,7 +29,14 @@ from lrlab.probes.toy import bowl
 from lrlab.types import Probe, Problem
 
 NOT_FOR_OBJECTIVES = ("ntk", "feature_change")
-ANYTHING = [name for name in probes.NAMES if name not in NOT_FOR_OBJECTIVES]
+
+jit = functools.partial(
+    jax.jit,  # these programs run once: what XLA would spend on their speed is lost
+    compiler_options={
+        "xla_backend_optimization_level": 0,
+        "xla_llvm_disable_expensive_passes": True,
+    },
+)
 
 
 class Noisy(nn.Module):
@@ -82,13 +89,13 @@ def lane_of(task, optimizer="momentum", *, updates=3, lr=0.1, batch_size=None, *
             state = lane_step(problem, state, train, rates, jnp.asarray(step), noise)[0]
         return start, state
 
-    start, state = jax.jit(trained)()
+    start, state = jit(trained)()
     seed = jnp.uint32(0)
     return view_of(problem, state, lambda: start, train, seed, rates, jnp.asarray(updates))
 
 
 def measure(name, lane, **options):
-    found = jax.jit(lambda: probes.engine_probe({"name": name, **options}).measure(lane))()
+    found = jit(lambda: probes.engine_probe({"name": name, **options}).measure(lane))()
     return {key: float(value) for key, value in found.items()}
 
 
@@ -117,7 +124,7 @@ def test_any_model_any_lane(name) -> None:
     def at(scale):
         return probe.measure(lane._replace(params=jax.tree.map(lambda p: p * scale, lane.params)))
 
-    tile = jax.jit(jax.vmap(at))
+    tile = jit(jax.vmap(at))
     found, again = tile(jnp.array([1.0, 0.5, jnp.nan])), tile(jnp.array([0.5, 2.0, 2.0]))
     assert found
     for key, values in found.items():
@@ -131,20 +138,26 @@ SMALLER = {"gradient_flow": {"evaluations": 200}, "sharpness": {"iterations": 8,
 MAY_BE_NAN = ("noise_scale", "critical_batch_size", "flow_distance", "relative_flow_distance")
 
 
-@pytest.mark.parametrize("name", probes.NAMES)
-def test_transformers_nnx_and_objectives_or_a_clean_error(name) -> None:
-    probe = probes.engine_probe(name)
+def test_transformers_and_nnx() -> None:
+    tokens = np.zeros((40, 6), np.int32)
     text = lrlab.Task.supervised(
-        name="text",
-        model=lrlab.models.make("transformer", 7, width=8, heads=2, depth=1),
-        loss="softmax_cross_entropy",
-        train=(np.zeros((40, 6), np.int32), np.zeros((40, 6), np.int32)),
-        valid=(np.zeros((4, 6), np.int32), np.zeros((4, 6), np.int32)),
-    )
-    linear = supervised(lambda rngs: nnx.Linear(5, 3, rngs=rngs))
-    for task in (text, linear):
-        shapes = jax.eval_shape(lambda task=task: probe.measure(lane_of(task, updates=0)))
-        assert all(leaf.shape == () for leaf in shapes.values())
+        name="text", model=lrlab.models.make("transformer", 7, width=8, heads=2, depth=1),
+        loss="softmax_cross_entropy", train=(tokens, tokens), valid=(tokens[:4], tokens[:4]),
+    )  # fmt: skip
+    for task in (text, supervised(lambda rngs: nnx.Linear(5, 3, rngs=rngs))):
+
+        def every(task=task):
+            lane = lane_of(task, updates=0)
+            return {name: probes.engine_probe(name).measure(lane) for name in probes.NAMES}
+
+        shapes = jax.eval_shape(every)
+        assert all(leaf.shape == () for leaf in jax.tree.leaves(shapes))
+        assert set(shapes) == set(probes.NAMES) and all(shapes.values())
+
+
+@pytest.mark.parametrize("name", probes.NAMES)
+def test_objectives_or_a_clean_error(name) -> None:
+    probe = probes.engine_probe(name)
     if name in NOT_FOR_OBJECTIVES:
         with pytest.raises(ValueError, match="needs a model on data"):
             probe.measure(bowl([1.0]))
@@ -255,9 +268,6 @@ def test_what_cannot_be_measured_is_said_before_anything_trains() -> None:
 
 
 def test_names_that_collide_are_refused() -> None:
-    from lrlab.engine.loop import Interrupted
-from lrlab.engine.measure import check_probes
-
     task = supervised()
     twice = (Probe("one", lambda lane: {"x": lane.step}), Probe("two", lambda lane: {"x": 1.0}))
     with pytest.raises(ValueError, match="'one' and 'two' both measure 'x'"):
@@ -274,7 +284,7 @@ def test_sharpness_and_trace_are_those_of_the_training_loss() -> None:
     with jax.enable_x64(True):
         lane = double(lane_of(supervised(nn.Dense(3))))
         flat, unravel = ravel_pytree(lane.params)
-        hessian = jax.jit(jax.hessian(lambda v: training_loss(lane, None)(unravel(v))))(flat)
+        hessian = jit(jax.hessian(lambda v: training_loss(lane, None)(unravel(v))))(flat)
         want = np.linalg.eigvalsh(hessian)[::-1]
         found = measure("sharpness", lane, k=3)
         np.testing.assert_allclose(
@@ -454,7 +464,7 @@ def test_noise_scales_have_no_bias() -> None:
         found = {}
         for name in ("noise_scale", "critical_batch_size"):
             probe = probes.engine_probe(name)
-            at = jax.jit(jax.vmap(lambda x, probe=probe: probe.measure(quadratic_lane(x, h, w))))
+            at = jit(jax.vmap(lambda x, probe=probe: probe.measure(quadratic_lane(x, h, w))))
             found |= at(x)
         for key, value in want.items():
             error = np.std(found[key], ddof=1) / np.sqrt(len(x))
@@ -515,7 +525,7 @@ def test_loss_along_the_step() -> None:
     assert found == pytest.approx({**want, "best_step_size": 2.0})
 
 
-@pytest.mark.parametrize("name", ["sgd", "momentum", "nesterov"])
+@pytest.mark.parametrize("name", ["sgd", "momentum"])
 def test_distance_from_gradient_flow_is_exact_and_falls_with_the_rate(name) -> None:
     h = jnp.array([1.0, 30.0])
     task = lrlab.Task.objective(
@@ -537,11 +547,12 @@ def test_distance_from_gradient_flow_is_exact_and_falls_with_the_rate(name) -> N
     else:
         # Momentum oscillates in stiff directions; in the slow one it is the flow, up to O(lr).
         assert (found < 0.25 * result.history["distance"][-1, :, 0]).all()
-    spent = lrlab.sweep(
-        task, optimizer=name, schedule="linear", lr=lr[:1], seeds=1, steps=200, eval_every=200,
-        probes=[{**probe, "evaluations": 10}], precision="float64", progress=False,
-    )  # fmt: skip
-    assert np.isnan(spent.history["flow_distance"]).all()
+
+
+def test_gradient_flow_says_so_where_its_budget_ends() -> None:
+    lane = bowl([1.0, 50.0], at=0.3)
+    assert np.isnan(measure("gradient_flow", lane, evaluations=10)["flow_distance"])
+    assert np.isfinite(measure("gradient_flow", lane)["flow_distance"])
 
 
 def test_tangent_kernel_and_the_rate_it_bears() -> None:
@@ -559,10 +570,10 @@ def test_tangent_kernel_and_the_rate_it_bears() -> None:
             def outputs(vector, lane=lane, unravel=unravel):
                 return lane.task.outputs(unravel(vector), lane.model, lane.data, lane.key).ravel()
 
-            j = jax.jit(jax.jacobian(outputs))(flat)
+            j = jit(jax.jacobian(outputs))(flat)
             found = measure("ntk", lane, iterations=40)
             assert found["ntk_top"] == pytest.approx(np.linalg.eigvalsh(j @ j.T / 6)[-1])
-            second = jax.jit(
+            second = jit(
                 jax.hessian(lambda f, lane=lane: lane.task.output_loss(f.reshape(6, 3), lane.data))
             )(outputs(flat))
             top = np.linalg.eigvalsh(j.T @ second @ j)[-1]
