@@ -55,7 +55,7 @@ def _training(
     tiled = functools.partial(_tiled, tile_width)
 
     def start(data: PyTree, seed: Array, hyper: dict[str, Array], alive: Array) -> LaneState:
-        params, model = _beginning(problem, data, seed)
+        params, model = beginning(problem, data, seed)
         lane = functools.partial(initial_state, problem)
         over_lanes = _over_lanes(tile_width, lane, (None, None, 0, 0))
         return over_lanes(params, model, hyper, alive)
@@ -143,7 +143,7 @@ def _evaluate(
             ).items()
         }
         if problem.probes:
-            start = functools.partial(_beginning, problem, data, seed)
+            start = functools.partial(beginning, problem, data, seed)
             view = view_of(problem, state, start, data.get("train"), seed, hyper, step)
             values |= measured(problem, view, before)
         shown = state.alive if problem.stop_diverged else True
@@ -155,7 +155,7 @@ def _evaluate(
     return _over_lanes(tile_width, lane, (0, 0))(state, hyper)
 
 
-def _beginning(problem: Problem, data: PyTree, seed: Array) -> tuple[Any, Any]:
+def beginning(problem: Problem, data: PyTree, seed: Array) -> tuple[Any, Any]:
     """The parameters and the model state that a seed starts from, in the dtype of the run."""
     example = jax.tree.map(lambda leaf: leaf[:1], data.get("train"))
     return as_dtype(problem.task.init(key(seed, "init"), example), problem.dtype)
