@@ -89,7 +89,7 @@ def lane_of(task, optimizer="momentum", *, updates=3, lr=0.1, batch_size=None, *
             state = lane_step(problem, state, train, rates, jnp.asarray(step), noise)[0]
         return start, state
 
-    start, state = jit(trained)()
+    start, state = jax.jit(trained)()
     seed = jnp.uint32(0)
     return view_of(problem, state, lambda: start, train, seed, rates, jnp.asarray(updates))
 

@@ -58,6 +58,7 @@ def slice_of(
 
     from lrlab import engine, probes
     from lrlab.engine.devices import precision
+    from lrlab.engine.loop import as_dtype_host
     from lrlab.engine.measure import view_of
     from lrlab.engine.plan import lane_shapes
     from lrlab.engine.programs import beginning
@@ -75,7 +76,7 @@ def slice_of(
         if info["step"] in marks and len(arrays["lanes"]):
             states[int(info["step"])] = [leaf[0] for leaf in leaves]
 
-    recorder = SimpleNamespace(rows=lambda *args: None, commit=commit, due=lambda: True)
+    recorder: Any = SimpleNamespace(rows=lambda *args: None, commit=commit, due=lambda: True)
     engine.train(
         problem, setup.data, found.lanes, setup.plan,
         eval_steps=sorted({*marks, problem.steps}), indices=setup.indices, recorder=recorder,
@@ -85,7 +86,7 @@ def slice_of(
         lane = {step: jax.tree.unflatten(structure, leaves) for step, leaves in states.items()}
         if not lane:
             raise ValueError("the lane broke before its first point; replay shows how")
-        data = jax.tree.map(jnp.asarray, engine.loop.as_dtype_host(setup.data, problem.dtype))
+        data = jax.tree.map(jnp.asarray, as_dtype_host(setup.data, problem.dtype))
         number = jnp.uint32(found.lanes.seed[0])
         hyper = {
             name: jnp.asarray(values[0], problem.dtype)

@@ -115,7 +115,7 @@ def _lanes(ax: Any, data: ReportData, name: str, colors: style.Theme) -> None:
     low, high = _scaled(ax, values)
     if mark is None:
         return
-    if isinstance(mark.where, float):
+    if not isinstance(mark.where, str):
         inside = low <= mark.where <= high
         where = (0, mark.where) if inside else (0, high if mark.where > high else low)
         if inside:
