@@ -31,6 +31,9 @@ MARKS: dict[str, Mark] = {
     "best_step_size": Mark(1.0, "the LR as it is"),
 }
 
+LIMITS = {"alpha": (-1.25, 2.25)}
+"""Where a measurement means something: what is further out is at the edge for what it says."""
+
 
 def names(data: ReportData) -> list[str]:
     """The arrays that probes measured, as recorded; finite somewhere."""
@@ -113,6 +116,9 @@ def _lanes(ax: Any, data: ReportData, name: str, colors: style.Theme) -> None:
     ax.set_title(style.label(name), size=9.5)
     ax.set_xlim(0, max(float(steps[-1]), 1.0))
     low, high = _scaled(ax, values)
+    if name in LIMITS:
+        low, high = LIMITS[name]
+        ax.set_ylim(low, high)
     if mark is None:
         return
     if not isinstance(mark.where, str):
