@@ -14,6 +14,7 @@ import optax
 import pytest
 from flax import nnx
 from jax.flatten_util import ravel_pytree
+from quick import jit
 
 import lrlab
 from lrlab import optimizers, probes, theory
@@ -29,14 +30,6 @@ from lrlab.probes.toy import bowl
 from lrlab.types import Probe, Problem
 
 NOT_FOR_OBJECTIVES = ("ntk", "feature_change")
-
-jit = functools.partial(
-    jax.jit,  # these programs run once: what XLA would spend on their speed is lost
-    compiler_options={
-        "xla_backend_optimization_level": 0,
-        "xla_llvm_disable_expensive_passes": True,
-    },
-)
 
 
 class Noisy(nn.Module):
