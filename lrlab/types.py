@@ -30,10 +30,13 @@ class Model(NamedTuple):
     alone, or a dict with the entry `params` beside non-parameter collections (`batch_stats`, ...).
     `apply(variables, x, train, key) -> (outputs, variables)`: `train` is a Python bool, `key` feeds
     dropout; the returned variables carry updated collections (training) or the given ones.
+    `features(variables, x, key) -> {layer: [batch, ...]}`: what each layer gives, in evaluation
+    mode; None where the network does not tell.
     """
 
     init: Callable[[Array, Array], PyTree]
     apply: Callable[[PyTree, Array, bool, Array], tuple[Array, PyTree]]
+    features: Callable[[PyTree, Array, Array], dict[str, Array]] | None = None
 
 
 class TaskFunctions(NamedTuple):
@@ -46,11 +49,33 @@ class TaskFunctions(NamedTuple):
     `metrics` is a dict of scalars that excludes the loss. All in the dtype of the parameters.
     `evaluate(params, state, data, key) -> metrics`: over a whole split (pytree of arrays, leading
     axis = examples), in evaluation mode; a dict of scalars that includes `loss`.
+    For probes that look inside (None for objectives): `outputs(params, state, batch, key)` gives
+    the network's outputs as in `loss`, `output_loss(outputs, batch)` the loss of outputs, and
+    `features(params, state, batch, key)` what each layer gives, by name, in evaluation mode.
     """
 
     init: Callable[[Array, PyTree], tuple[Params, PyTree]]
     loss: Callable[[Params, PyTree, PyTree, Array], tuple[Array, tuple[PyTree, dict[str, Array]]]]
     evaluate: Callable[[Params, PyTree, PyTree, Array], dict[str, Array]]
+    outputs: Callable[[Params, PyTree, PyTree, Array], Array] | None = None
+    output_loss: Callable[[Array, PyTree], Array] | None = None
+    features: Callable[[Params, PyTree, PyTree, Array], dict[str, Array]] | None = None
+
+
+class Dynamics(NamedTuple):
+    """How an optimizer moves where the loss is quadratic and its preconditioner P held still.
+
+    `family`: its name in `lrlab.theory.stability.FAMILIES`. `momentum(hyper) -> b`.
+    `preconditioner(opt_state, hyper) -> P`, a pytree like the parameters, above 0: steps go along
+    P^-1 g; None where P = 1. `pace(hyper, step)`: the update of that step, where the gradient does
+    not change, over -lr g: learning rates times it add up to time of gradient flow; None where the
+    optimizer does not follow that flow. Hashable.
+    """
+
+    family: str
+    momentum: Callable[[Hyper], Any]
+    preconditioner: Callable[[PyTree, Hyper], Params] | None = None
+    pace: Callable[[Hyper, Array], Any] | None = None
 
 
 class Optimizer(NamedTuple):
@@ -60,10 +85,56 @@ class Optimizer(NamedTuple):
     `hyper["lr"]` = the learning rate of this very step (a traced scalar) and every other
     hyper-parameter of the lane. `evaluation_params(opt_state, params) -> params` gives the
     parameters to evaluate (Schedule-Free, DoG averages); None where they are the trained ones.
+    `dynamics`: what is known of its stability, for probes; None where nothing is.
     """
 
     make: Callable[[Hyper], Any]
     evaluation_params: Callable[[PyTree, Params], Params] | None = None
+    dynamics: Dynamics | None = None
+
+
+class LaneView(NamedTuple):
+    """One lane between two updates, as a probe sees it. Floats have the dtype of the run.
+
+    `params`: the trained ones; `model`: what is not trained by gradients; `optimizer`: the
+    optimizer's state, described by `dynamics`; `data`: the training split, a pytree of arrays with
+    a leading example axis, or None; `hyper`: as of the next update (its learning rate is `lr`);
+    `step`: updates done, int32; `batch_size`: None where a step takes all the data; `fixed_key`:
+    the same at every step (evaluation noise); `key`: another one at every step. Both are those of
+    the lane's seed, so that all learning rates see the same draws.
+    `initial() -> (params, model)` before the first update. `update(grads, value, value_fn) ->
+    (updates, optimizer)`: what the next update would be, given a gradient, the loss there and the
+    loss as a function of the parameters. `elapsed()`: the time of gradient flow so far (the sum of
+    the learning rates; over 1 - momentum), where the optimizer follows it.
+    """
+
+    task: TaskFunctions
+    params: Params
+    model: PyTree
+    optimizer: PyTree
+    dynamics: Dynamics | None
+    data: PyTree
+    hyper: dict[str, Array]
+    step: Array
+    batch_size: int | None
+    fixed_key: Array
+    key: Array
+    initial: Callable[[], tuple[Params, PyTree]]
+    update: Callable[[Params, Array, Callable[[Params], Array]], tuple[Params, PyTree]]
+    elapsed: Callable[[], Array]
+
+
+class Probe(NamedTuple):
+    """A measurement on a lane. Hashable.
+
+    `measure(lane) -> {name: scalar}`, the same names always; each is recorded under its name.
+    `every`: updates between two measurements, made at the first evaluation from there on (and at
+    the start and the end); None: at every evaluation.
+    """
+
+    name: str
+    measure: Callable[[LaneView], dict[str, Array]]
+    every: int | None = None
 
 
 class Problem(NamedTuple):
@@ -84,7 +155,7 @@ class Problem(NamedTuple):
     splits: tuple[str, ...] = ()
     dtype: str = "float32"
     stop_diverged: bool = True
-    probes: tuple[tuple[str, Callable[..., Any]], ...] = ()
+    probes: tuple[Probe, ...] = ()
 
 
 class Lanes(NamedTuple):

@@ -36,7 +36,7 @@ def sweep(
     stop_diverged: bool | None = None,
     sampler: str | None = None,
     precision: str | None = None,
-    probes: Sequence[str] | None = None,
+    probes: Sequence[str | Mapping[str, Any]] | None = None,
     plan: Plan | None = None,
     seed: int | None = None,
     out: str | Path | None = None,
@@ -62,7 +62,8 @@ def sweep(
         stop_diverged: freeze a lane whose loss or parameters are not finite.
         sampler: "shuffle", or "replay" for the first epoch's order in every epoch.
         precision: "float32" or "float64".
-        probes: names of measurements at evaluations (`lrlab ls probes`).
+        probes: measurements at evaluations (`lrlab ls probes`): names, or tables with options such
+            as `{"name": "sharpness", "k": 3, "every": 100}` (`every` in updates).
         plan: fixes how lanes are laid on the machine.
         out: a run folder to write; one that holds an unfinished run of the same experiment goes on.
         progress: draw a progress bar on standard error.

@@ -10,9 +10,10 @@ import numpy as np
 
 from lrlab import optimizers, schedules
 from lrlab.data.batches import Batches, segment_indices
+from lrlab.engine.measure import check_probes
 from lrlab.engine.plan import evaluation_steps, make_plan
 from lrlab.tasks import Task
-from lrlab.types import Lanes, Optimizer, Plan, Problem
+from lrlab.types import Lanes, Optimizer, Plan, Probe, Problem
 
 
 class Setup(NamedTuple):
@@ -50,7 +51,7 @@ def assemble(
     eval_every: int | None = None,
     stop_diverged: bool = True,
     precision: str = "float32",
-    probes: Sequence[str] = (),
+    probes: Sequence[str | Mapping[str, Any]] = (),
     plan: Plan | None = None,
 ) -> Setup:
     """Puts one group together; every argument as in `lrlab.sweep`.
@@ -93,10 +94,11 @@ def assemble(
         splits=splits,
         dtype=precision,
         stop_diverged=stop_diverged,
-        probes=_probes(tuple(probes)),
+        probes=_probes(probes),
     )
     data = dict(task.data)
     names = tuple(axes)
+    check_probes(problem, data, names)
     lanes_per_seed = int(np.prod([len(values) for values in axes.values()]))
     return Setup(
         problem=problem,
@@ -161,13 +163,12 @@ def _indices(batches: Batches) -> Callable[[int, int, int], np.ndarray]:
     return lambda seed, first, count: segment_indices(batches, seed, first, count)
 
 
-@functools.lru_cache(maxsize=64)
-def _probes(names: tuple[str, ...]) -> tuple[tuple[str, Callable[..., Any]], ...]:
-    if not names:
+def _probes(entries: Sequence[str | Mapping[str, Any]]) -> tuple[Probe, ...]:
+    if not entries:
         return ()
     from lrlab import probes
 
-    return probes.engine_probes(names)
+    return tuple(probes.engine_probe(entry) for entry in entries)
 
 
 def _known_axes(

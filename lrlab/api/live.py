@@ -112,7 +112,7 @@ def setup_of(
         "eval_every": experiment.eval_every,
         "stop_diverged": experiment.stop_diverged,
         "precision": experiment.precision,
-        "probes": experiment.probes,
+        "probes": config.probes(experiment),
         "plan": Plan(plan.tile_width, plan.devices, plan.segment_steps, plan.memory_bytes),
     }
     try:
@@ -121,6 +121,7 @@ def setup_of(
         raise
     except ValueError as error:
         field = next((name for name in _FIELDS if name in str(error)), "task")
+        field = "probes" if field == "probe" else field
         raise ConfigError([config.problem(experiment, field, str(error))]) from error
     if experiment.metric not in setup.directions and not experiment.metric.startswith("train_"):
         close = config.did_you_mean(experiment.metric, setup.directions)
@@ -130,4 +131,12 @@ def setup_of(
     return setup
 
 
-_FIELDS = ("batch_size", "plan.devices", "plan.tile_width", "optimizer", "schedule", "metric")
+_FIELDS = (
+    "probe",
+    "batch_size",
+    "plan.devices",
+    "plan.tile_width",
+    "optimizer",
+    "schedule",
+    "metric",
+)

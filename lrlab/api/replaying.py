@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lrlab import runs
+from lrlab.api.assemble import Setup
 from lrlab.runs.stored import StoredStage, read_stage, stages
-from lrlab.types import Lanes, Optimizer
+from lrlab.types import Lanes, LaneView, Optimizer, Probe
 
 WATCHED = 100
 """Updates before the end that are watched where nothing else is said."""
@@ -41,7 +42,7 @@ def replay(
     at: Mapping[str, float] | None = None,
     from_step: int | None = None,
     to_step: int | None = None,
-    probes: Sequence[str] = (),
+    probes: Sequence[str | Mapping[str, Any]] = (),
 ) -> Replay:
     """Trains one lane of a run again, from its first update, and watches updates `from_step` to
     `to_step` (excluded; None: the last `WATCHED` before the lane ended).
@@ -52,46 +53,34 @@ def replay(
     Args:
         lr, seed: which lane; the seed may be left out where there is one.
         at: values of further lane axes (`{"weight_decay": 0.1}`, `{"lr_hidden": 0.1}`).
-        probes: names of `lrlab.probes`, measured at every watched update.
+        probes: names of `lrlab.probes`, or tables with options, measured at every watched update.
+            Norms of the same name stay those of the update that was made.
 
     Raises:
         RunError: no such run, or one whose task was made in Python.
         ValueError: no such lane (the nearest is named), or an empty range of steps.
     """
-    from lrlab import config, engine
-    from lrlab.api.live import Live, setup_of
+    from lrlab import engine
     from lrlab.engine.plan import evaluation_steps
 
-    path = Path(folder)
-    info = runs.open_run(path)[0]
-    experiment = config.load(str(path / "config.toml"), command=str(info["command"]))
-    wanted = {**({} if lr is None else {"lr": lr}), **(at or {})}
-    stage, cell = _lane(path, wanted, seed)
-    lane = {name: float(stage.axes[name][i]) for name, i in zip(stage.axes, cell, strict=True)}
-    number = int(lane.pop("seed"))
-    ended = int(stage.steps_trained[cell])
+    found = again(folder, lr=lr, seed=seed, at=at, probes=probes)
+    ended, setup = found.ended, found.setup
     end = ended if to_step is None else min(to_step, ended)
     start = max(0, end - WATCHED) if from_step is None else from_step
     if not 0 <= start < end:
         raise ValueError(
             f"the lane was trained for {ended} updates; from_step = {start} is past it"
         )
-    if experiment.plan.tile_width is None:
-        width = (info.get("plan") or {}).get("tile_width")
-        plan = experiment.plan.model_copy(update={"tile_width": width})
-        experiment = experiment.model_copy(update={"plan": plan})
-    axes = {name: np.array([value]) for name, value in lane.items()}
-    setup = setup_of(experiment, Live(), axes=axes, seeds=[number], probes=tuple(probes))
     problem = setup.problem._replace(
         optimizer=watched(setup.problem.optimizer),
-        probes=(("step", norms), *setup.problem.probes),
+        probes=(*setup.problem.probes, Probe("step", norms)),
         splits=(),
     )
     watch = list(range(start + 1, end + 1))
     trained = engine.train(
         problem,
         setup.data,
-        Lanes({name: values for name, values in axes.items()}, np.array([number])),
+        found.lanes,
         setup.plan,
         # The last step must be there; without splits it costs nothing.
         eval_steps=sorted({*watch, *evaluation_steps(problem.steps, problem.steps)}),
@@ -101,12 +90,54 @@ def replay(
     steps = np.arange(start, end)
     series = {name: values[steps, 0].astype(float) for name, values in trained.history.items()}
     series |= {name: values[rows, 0].astype(float) for name, values in trained.evaluated.items()}
+    stage, cell = found.stage, found.cell
     stored = stage.history["train_loss"][(steps, *cell)].astype(float)
     same = bool(np.array_equal(series["train_loss"], stored, equal_nan=True))
     outcome, broke = str(stage.outcome[cell]), int(stage.diverged_at[cell])
-    lane["seed"] = number
     text = _sentence(outcome, broke, ended, series, stored, steps, same)
-    return Replay(str(path), lane, outcome, broke, steps, series, stored, same, text)
+    return Replay(str(folder), found.lane, outcome, broke, steps, series, stored, same, text)
+
+
+class Again(NamedTuple):
+    """A lane of a run, ready to be trained again: its place in the run, its group, itself alone."""
+
+    stage: StoredStage
+    cell: tuple[int, ...]
+    lane: dict[str, float]
+    ended: int
+    setup: Setup
+    lanes: Lanes
+
+
+def again(
+    folder: str | Path,
+    *,
+    lr: float | None = None,
+    seed: int | None = None,
+    at: Mapping[str, float] | None = None,
+    probes: Sequence[str | Mapping[str, Any]] = (),
+) -> Again:
+    """The lane that `lr`, `seed` and `at` name, at the run's tile width. Arguments and errors as
+    `replay`."""
+    from lrlab import config
+    from lrlab.api.live import Live, setup_of
+
+    path = Path(folder)
+    info = runs.open_run(path)[0]
+    experiment = config.load(str(path / "config.toml"), command=str(info["command"]))
+    wanted = {**({} if lr is None else {"lr": lr}), **(at or {})}
+    stage, cell = _lane(path, wanted, seed)
+    lane = {name: float(stage.axes[name][i]) for name, i in zip(stage.axes, cell, strict=True)}
+    number = int(lane.pop("seed"))
+    if experiment.plan.tile_width is None:
+        width = (info.get("plan") or {}).get("tile_width")
+        plan = experiment.plan.model_copy(update={"tile_width": width})
+        experiment = experiment.model_copy(update={"plan": plan})
+    axes = {name: np.array([value]) for name, value in lane.items()}
+    setup = setup_of(experiment, Live(), axes=axes, seeds=[number], probes=tuple(probes))
+    lanes = Lanes(dict(axes), np.array([number]))
+    ended = int(stage.steps_trained[cell])
+    return Again(stage, cell, {**lane, "seed": number}, ended, setup, lanes)
 
 
 def _sentence(
@@ -196,20 +227,20 @@ def watched(optimizer: Optimizer) -> Optimizer:
 
     evaluation = optimizer.evaluation_params
     if evaluation is None:
-        return Optimizer(make)
-    return Optimizer(make, lambda state, params: evaluation(state.inner, params))
+        return optimizer._replace(make=make)
+    return optimizer._replace(
+        make=make, evaluation_params=lambda state, params: evaluation(state.inner, params)
+    )
 
 
-def norms(
-    task: Any, params: Any, model: Any, optimizer: Any, data: Any, hyper: Any, key: Any
-) -> dict[str, Any]:
+def norms(lane: LaneView) -> dict[str, Any]:
     """Norms of the last gradient and update, of the weights after it, and update over weights."""
     import optax
 
-    weights = optax.tree.norm(params)
+    weights = optax.tree.norm(lane.params)
     return {
-        "gradient_norm": optimizer.gradient,
-        "update_norm": optimizer.update,
+        "gradient_norm": lane.optimizer.gradient,
+        "update_norm": lane.optimizer.update,
         "weight_norm": weights,
-        "update_to_weight": optimizer.update / weights,
+        "update_to_weight": lane.optimizer.update / weights,
     }

@@ -15,13 +15,15 @@ from lrlab.config import names
 from lrlab.config.problems import ConfigError, Problem, did_you_mean
 
 KINDS = ("runs", *names.KINDS)
-_WITH_OPTIONS = ("schedules", "models", "data", "optimizers")
+_WITH_OPTIONS = ("schedules", "models", "data", "optimizers", "probes")
 _PLURAL = {"data": "data sources"}
 _MORE = {
     "schedules": "Each takes warmup and warmup_start; `warmup_cosine` is cosine with 5 % warmup.",
     "data": "Each takes valid_fraction, test_fraction, split_seed, scale, max_train, max_valid.",
     "optimizers": "Each takes weight_decay, decoupled, clip_norm, accumulate, ema, average_from. "
     "Decimal numbers may be lane axes: optimizer.b2 = [0.9, 0.999].",
+    "probes": 'As in probes = ["gradient", {name = "sharpness", k = 3, every = 100}]; each takes '
+    "every, in updates. A gradient evaluation is one over all of its examples.",
 }
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
@@ -35,6 +36,13 @@ def replay(
     probe: Annotated[
         list[str] | None, typer.Option("--probe", metavar="NAME", help="See lrlab ls probes.")
     ] = None,
+    slice: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Draw the loss on the plane of the lane's way into this png, svg or pdf.",
+        ),
+    ] = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -43,18 +51,22 @@ def replay(
     with placed(None, str(folder)):
         from lrlab.api.replaying import replay as again
 
+        which: dict[str, Any] = {
+            "lr": lr, "seed": seed, "at": dict(_pair(text) for text in at or ())
+        }  # fmt: skip
+        if slice is not None and slice.suffix not in (".png", ".svg", ".pdf"):
+            raise ValueError(f"--slice: a file that ends in .png, .svg or .pdf, not {str(slice)!r}")
         with only_json():
             found = again(
                 folder,
-                lr=lr,
-                seed=seed,
-                at=dict(_pair(text) for text in at or ()),
+                **which,
                 from_step=from_step,
                 to_step=to_step,
                 probes=probe or (),
             )
+            cut = None if slice is None else _draw(folder, slice, which)
     if json:
-        emit(found._asdict())
+        emit({**found._asdict(), **({} if cut is None else {"slice": cut})})
         return
     if not quiet:
         known = [*FIRST, *(name for name in found.series if not name.startswith("train_"))]
@@ -69,6 +81,19 @@ def replay(
         columns = ["update", *(name.replace("_", " ") for name in names)]
         console().print(table(f"Replay of {lane}", columns, rows[-SHOWN:], more))
     print(found.sentence)
+    if cut is not None:
+        print(f"{slice}: the loss on a plane that holds {cut.explained:.0%} of the lane's way.")
+
+
+def _draw(folder: Path, file: Path, which: dict[str, Any]) -> Any:
+    from lrlab.api.slicing import slice_of
+    from lrlab.report import style
+    from lrlab.report.figures.slices import loss_plane
+
+    cut = slice_of(folder, **which)
+    with style.use():
+        loss_plane(cut).savefig(file)
+    return cut
 
 
 def _pair(text: str) -> tuple[str, float]:

@@ -13,6 +13,7 @@ from lrlab.config.resolved import (
     fixed,
     lane_axes,
     optimizer_args,
+    probes,
     rates,
     schedule_args,
     seed_list,

@@ -41,10 +41,7 @@ def check(raw: Mapping[str, Any], command: str) -> Found:
     yield from _axes(raw)
     yield from _learning_rate(raw, command)
     yield from _fields(raw)
-    for position, probe in enumerate(_list(raw.get("probes"))):
-        if isinstance(probe, str) and not names.known("probes", probe):
-            hint = did_you_mean(probe, names.registry("probes"))
-            yield ("probes", str(position)), f"unknown probe {probe!r}{hint}"
+    yield from _probes(_list(raw.get("probes")))
     if command == "compare" and not raw.get("compare"):
         yield ("compare",), "compare needs entries: write [compare.NAME] tables"
     if command == "study" and not raw.get("study"):
@@ -132,6 +129,35 @@ def _option(value: Any, expected: names.Parameter | None, kind: str) -> str:
     if isinstance(default, str) and not isinstance(value, str):
         return f"must be a string, got {show(value)}"
     return ""
+
+
+def _probes(entries: list[Any]) -> Found:
+    taken: set[str] = set()
+    for position, entry in enumerate(entries):
+        name = entry.get("name") if isinstance(entry, Mapping) else None
+        place = ("probes", str(position))
+        if not isinstance(name, str):
+            continue
+        if not names.known("probes", name):
+            hint = did_you_mean(name, names.registry("probes"))
+            yield place, f"unknown probe {name!r}{hint} (known: `lrlab ls probes`)"
+            continue
+        if name in taken:
+            yield place, f"probe {name!r} is listed twice"
+        taken.add(name)
+        accepted = names.parameters("probes", name) or {}
+        for option, value in entry.items():
+            if option in ("name", "every"):
+                continue
+            if option not in accepted:
+                hint = did_you_mean(option, [*accepted, "every"])
+                takes = ", ".join((*accepted, "every"))
+                message = f"unknown option of probe {name!r}{hint} (it takes: {takes})"
+                yield (*place, option), message
+                continue
+            problem = _option(value, accepted[option], "probes")
+            if problem:
+                yield (*place, option), problem
 
 
 def _task(task: Any) -> Found:

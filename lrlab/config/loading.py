@@ -102,6 +102,8 @@ def _normalize(table: Mapping[str, Any], command: str) -> dict[str, Any]:
             parent = parent.get(key) if isinstance(parent, dict) else None
         if isinstance(parent, dict) and isinstance(parent.get(last), str):
             parent[last] = {"name": parent[last]}
+    if isinstance(raw.get("probes"), (list, tuple)):
+        raw["probes"] = [{"name": e} if isinstance(e, str) else e for e in raw["probes"]]
     loose = [key for key in raw if key not in Experiment.model_fields]
     if loose:
         taken = [_parameters(raw, key) for key in ("optimizer", "schedule")]

@@ -27,8 +27,8 @@ KINDS = ("tasks", "models", "schedules", "optimizers", "rules", "probes")
 
 
 _SENTENCE_END = re.compile(r"(?<=\.)(?<!al\.)(?<!e\.g\.)(?<!i\.e\.)\s")
-_GIVEN = {"schedules": 2, "models": 1}
-"""How many leading arguments lrlab fills in itself: (step, steps), (num_outputs)."""
+_GIVEN = {"schedules": 2, "models": 1, "probes": 1}
+"""How many leading arguments lrlab fills in itself: (step, steps), (num_outputs), (lane)."""
 
 
 class Parameter(NamedTuple):

@@ -88,6 +88,12 @@ def total_steps(experiment: Experiment, num_examples: int) -> int:
     return max(1, round(experiment.epochs * max(1, per_epoch)))
 
 
+def probes(experiment: Experiment) -> list[str | dict[str, Any]]:
+    """The probes as a file has them: a name, or a table where there is more to say."""
+    entries = (entry.model_dump(exclude_none=True) for entry in experiment.probes)
+    return [entry["name"] if len(entry) == 1 else entry for entry in entries]
+
+
 def budget(experiment: Experiment) -> tuple[float | None, float | None]:
     """(full-length runs, seconds): at most one is given."""
     given = experiment.budget
@@ -122,6 +128,7 @@ def dumps(experiment: Experiment) -> str:
             value = {name: v for name, v in value.items() if name not in unset}
         if value != {}:
             content[key] = value
+    content["probes"] = probes(experiment)
     return toml.dumps(content)
 
 

@@ -67,6 +67,17 @@ class ScheduleSpec(BaseModel):
     external: bool = False
 
 
+class ProbeSpec(BaseModel):
+    """An entry of `probes`: a name (see `lrlab ls probes`) and the probe's options.
+
+    `every`: updates between measurements, made at the first evaluation from there on.
+    """
+
+    model_config = _OPEN
+    name: str
+    every: int | None = Field(default=None, ge=1)
+
+
 class PlanSpec(BaseModel):
     """`[plan]`: how lanes are laid on the machine; what is absent, the planner chooses."""
 
@@ -121,7 +132,7 @@ class Experiment(BaseModel):
     eval_every: int | None = Field(default=None, ge=1)
     stop_diverged: bool = True
     precision: Literal["float32", "float64"] = "float32"
-    probes: list[str] = []
+    probes: list[ProbeSpec] = []
     out: str | None = None
     plan: PlanSpec = PlanSpec()
     range_test: RangeTestSpec = RangeTestSpec()

@@ -2,7 +2,7 @@
 
 Read in this order: `step` (one lane, one update), `programs` (a tile of lanes, compiled), `lanes`
 and `tiles` (which lane sits where), `loop` (segments, outcomes, compaction, checkpoints), `plan`
-(devices, tile width, memory), `devices` and `replicas` (the machine).
+(devices, tile width, memory), `measure` (probes), `devices` and `replicas` (the machine).
 """
 
 from lrlab.engine.loop import train

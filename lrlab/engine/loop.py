@@ -116,12 +116,13 @@ def train(
                 tiles = pack(run, saved.lanes, saved.leaves, shapes)
             else:
                 tiles = begin(run, members)
-                _evaluate(run, tiles, trained, 0, None, recorder)
+                _evaluate(run, tiles, trained, 0, -1, None, recorder)
             for first, end in boundaries(stops, start, problem.steps, plan.segment_steps):
                 tiles = _segment(run, tiles, first, end - first, trained, recorder)
                 if end in eval_steps:
                     row = list(eval_steps).index(end)
-                    _evaluate(run, tiles, trained, end, row, recorder)
+                    before = int(eval_steps[row - 1]) if row else 0
+                    _evaluate(run, tiles, trained, end, before, row, recorder)
                 if decide is not None and end in rungs and end < problem.steps:
                     _prune(trained, decide(end, trained))
                 tiles = _compact(run, tiles, trained, shapes)
@@ -263,16 +264,18 @@ def _evaluate(
     tiles: list[Tile],
     trained: Trained,
     step: int,
+    before: int,
     row: int | None,
     recorder: Recorder | None,
 ) -> None:
-    """Evaluates every tile into row `row` of the evaluations; None: into the initial values."""
+    """Evaluates every tile into row `row` of the evaluations; None: into the initial values.
+    `before`: the step of the evaluation before, -1 for none."""
     lanes = len(trained.outcome)
 
     def send(tile: Tile) -> tuple[Tile, Any]:
-        at = jax.device_put(np.int32(step), tile.device)
+        at = jax.device_put((np.int32(step), np.int32(before)), tile.device)
         here = run.data[tile.device]
-        values = run.programs.evaluate(tile.device, tile.state, here, tile.seed, tile.hyper, at)
+        values = run.programs.evaluate(tile.device, tile.state, here, tile.seed, tile.hyper, *at)
         return tile, values
 
     def receive(tile: Tile, values: Any) -> Tile:

@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from lrlab.engine.measure import measured, view_of
 from lrlab.engine.replicas import Replicated, replicated
-from lrlab.engine.step import LaneState, initial_state, lane_step, scheduled
+from lrlab.engine.step import LaneState, initial_state, lane_step
 from lrlab.rng import key
 from lrlab.types import Array, Problem, PyTree
 
@@ -26,8 +27,9 @@ class Programs(NamedTuple):
     `start(device, data, seed u32, hyper [T], alive bool[T]) -> state [T, ...]`
     `train(device, state, data, seed, hyper, indices i32[S, B] | None, first i32, count i32)
     -> (state, metrics [S, T])`; the given state's memory is used again.
-    `evaluate(device, state, data, seed, hyper, step i32) -> metrics [T]`, named `<split>_<metric>`
-    and as the probes name theirs, nan for lanes that are not alive.
+    `evaluate(device, state, data, seed, hyper, step i32, before i32) -> metrics [T]`, named
+    `<split>_<metric>` and as the probes name theirs, nan for lanes that are not alive. `before`:
+    the step of the evaluation before (-1: none), for probes that measure at some of them only.
     """
 
     start: Replicated
@@ -37,32 +39,26 @@ class Programs(NamedTuple):
 
 @functools.lru_cache(maxsize=64)
 def compiled(problem: Problem, tile_width: int, segment_steps: int) -> Programs:
-    """The programs of a group; the same arguments give the same functions, compiled once."""
+    """The programs of a group; the same arguments give the same functions, compiled once.
 
-    def over_lanes(function: Callable[..., Any], in_axes: tuple[Any, ...]) -> Callable[..., Any]:
-        """`vmap` over a tile; a tile of one lane stays free of it, as a run by hand would be."""
-        if tile_width > 1:
-            return jax.vmap(function, in_axes=in_axes)
-        return lambda *args: tiled(function(*map(alone, args, in_axes)))
+    Probes are no part of the training program: with them or without, it is the very same.
+    """
+    start, train = _training(problem._replace(probes=()), tile_width, segment_steps)
+    return Programs(start, train, replicated(functools.partial(_evaluate, problem, tile_width)))
 
-    def alone(tree: Any, axis: int | None = 0) -> Any:
-        """A tile of one lane as that lane, without the axis; wider tiles as they are."""
-        if tile_width > 1 or axis is None:
-            return tree
-        return jax.tree.map(lambda leaf: leaf[0], tree)
 
-    def tiled(tree: Any) -> Any:
-        """The inverse of `alone`."""
-        if tile_width > 1:
-            return tree
-        return jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], tree)
+@functools.lru_cache(maxsize=64)
+def _training(
+    problem: Problem, tile_width: int, segment_steps: int
+) -> tuple[Replicated, Replicated]:
+    alone = functools.partial(_alone, tile_width)
+    tiled = functools.partial(_tiled, tile_width)
 
     def start(data: PyTree, seed: Array, hyper: dict[str, Array], alive: Array) -> LaneState:
-        example = jax.tree.map(lambda leaf: leaf[:1], data.get("train"))
-        params, model = problem.task.init(key(seed, "init"), example)
-        params, model = as_dtype((params, model), problem.dtype)
+        params, model = beginning(problem, data, seed)
         lane = functools.partial(initial_state, problem)
-        return over_lanes(lane, (None, None, 0, 0))(params, model, hyper, alive)
+        over_lanes = _over_lanes(tile_width, lane, (None, None, 0, 0))
+        return over_lanes(params, model, hyper, alive)
 
     def train(
         state: LaneState,
@@ -120,35 +116,77 @@ def compiled(problem: Problem, tile_width: int, segment_steps: int) -> Programs:
             rows = jax.tree.map(lambda row: row[:, None], rows)
         return tiled(state), rows
 
-    def evaluate(
-        state: LaneState, data: PyTree, seed: Array, hyper: dict[str, Array], step: Array
-    ) -> dict[str, Array]:
-        noise = key(seed, "evaluation")
+    return replicated(start), replicated(train, donate=(0,))
 
-        def lane(state: LaneState, hyper: dict[str, Array]) -> dict[str, Array]:
-            params = state.params
-            if problem.optimizer.evaluation_params is not None:
-                params = problem.optimizer.evaluation_params(state.optimizer, params)
-            values = {
-                f"{split}_{name}": value
-                for split in problem.splits
-                for name, value in problem.task.evaluate(
-                    params, state.model, data.get(split), noise
-                ).items()
-            }
-            now = scheduled(problem, hyper, jnp.minimum(step, problem.steps - 1))
-            model, optimizer, train_split = state.model, state.optimizer, data.get("train")
-            for _, probe in problem.probes:
-                values |= probe(problem.task, params, model, optimizer, train_split, now, noise)
-            shown = state.alive if problem.stop_diverged else True
-            return {
-                name: jnp.where(shown, jnp.asarray(value, problem.dtype), jnp.nan)
-                for name, value in values.items()
-            }
 
-        return over_lanes(lane, (0, 0))(state, hyper)
+def _evaluate(
+    problem: Problem,
+    tile_width: int,
+    state: LaneState,
+    data: PyTree,
+    seed: Array,
+    hyper: dict[str, Array],
+    step: Array,
+    before: Array,
+) -> dict[str, Array]:
+    noise = key(seed, "evaluation")
 
-    return Programs(replicated(start), replicated(train, donate=(0,)), replicated(evaluate))
+    def lane(state: LaneState, hyper: dict[str, Array]) -> dict[str, Array]:
+        params = state.params
+        if problem.optimizer.evaluation_params is not None:
+            params = problem.optimizer.evaluation_params(state.optimizer, params)
+        values = {
+            f"{split}_{name}": value
+            for split in problem.splits
+            for name, value in problem.task.evaluate(
+                params, state.model, data.get(split), noise
+            ).items()
+        }
+        if problem.probes:
+            start = functools.partial(beginning, problem, data, seed)
+            view = view_of(problem, state, start, data.get("train"), seed, hyper, step)
+            values |= measured(problem, view, before)
+        shown = state.alive if problem.stop_diverged else True
+        return {
+            name: jnp.where(shown, jnp.asarray(value, problem.dtype), jnp.nan)
+            for name, value in values.items()
+        }
+
+    return _over_lanes(tile_width, lane, (0, 0))(state, hyper)
+
+
+def beginning(problem: Problem, data: PyTree, seed: Array) -> tuple[Any, Any]:
+    """The parameters and the model state that a seed starts from, in the dtype of the run."""
+    example = jax.tree.map(lambda leaf: leaf[:1], data.get("train"))
+    return as_dtype(problem.task.init(key(seed, "init"), example), problem.dtype)
+
+
+def _over_lanes(
+    tile_width: int, function: Callable[..., Any], in_axes: tuple[Any, ...]
+) -> Callable[..., Any]:
+    """`vmap` over a tile; a tile of one lane stays free of it, as a run by hand would be."""
+    if tile_width > 1:
+        return jax.vmap(function, in_axes=in_axes)
+
+    def one(*args: Any) -> Any:
+        lane = (_alone(1, arg, axis) for arg, axis in zip(args, in_axes, strict=True))
+        return _tiled(1, function(*lane))
+
+    return one
+
+
+def _alone(tile_width: int, tree: Any, axis: int | None = 0) -> Any:
+    """A tile of one lane as that lane, without the axis; wider tiles as they are."""
+    if tile_width > 1 or axis is None:
+        return tree
+    return jax.tree.map(lambda leaf: leaf[0], tree)
+
+
+def _tiled(tile_width: int, tree: Any) -> Any:
+    """The inverse of `_alone`."""
+    if tile_width > 1:
+        return tree
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], tree)
 
 
 def as_dtype(tree: PyTree, dtype: str) -> PyTree:

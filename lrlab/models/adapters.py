@@ -106,7 +106,30 @@ def _linen(module: nn.Module) -> Model:
         )
         return outputs, {**variables, **changed}
 
-    return Model(init, apply)
+    def features(variables: PyTree, x: Array, key: Array) -> dict[str, Array]:
+        options: dict[str, Any] = {"train": False} if takes_train else {}
+        seen = module.apply(
+            variables,
+            x,
+            rngs={"dropout": key},
+            capture_intermediates=True,
+            mutable=["intermediates"],
+            **options,
+        )[1]["intermediates"]
+        return _by_layer(seen)
+
+    return Model(init, apply, features)
+
+
+def _by_layer(seen: PyTree) -> dict[str, Array]:
+    """Outputs by module path ("block_0.attention"), the whole network's as "output"; the last of
+    several calls of one module."""
+    found = {}
+    for path, leaf in jax.tree_util.tree_flatten_with_path(seen)[0]:
+        parts = [str(part.key) for part in path if isinstance(part, jax.tree_util.DictKey)]
+        if "__call__" in parts and jnp.issubdtype(leaf.dtype, jnp.floating):
+            found[".".join(part for part in parts if part != "__call__") or "output"] = leaf
+    return found
 
 
 @functools.lru_cache(maxsize=512)

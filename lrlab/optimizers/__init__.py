@@ -231,7 +231,13 @@ def _engine_optimizer(name: str, arguments: tuple[tuple[str, Any], ...]) -> Opti
         swept = {key: value for key, value in hyper.items() if key in known}
         return make(name, hyper.get("lr"), **{**dict(arguments), **swept})
 
-    return Optimizer(make_from, evaluation_params)
+    return Optimizer(make_from, evaluation_params, dynamics=_dynamics(name, arguments))
+
+
+def _dynamics(name: str, arguments: tuple[tuple[str, Any], ...]) -> Any:
+    from lrlab.optimizers.dynamics import dynamics
+
+    return dynamics(name, {**hyperparameters(name), **dict(arguments)})
 
 
 def hyperparameters(name: str) -> dict[str, Any]:

@@ -38,7 +38,7 @@ def evaluation_params(opt_state: PyTree, params: Params) -> Params:
     >>> float(evaluation_params(Averaged((), jnp.float32(2.0), 0), jnp.float32(1.0)))
     2.0
     """
-    for node in _nodes(opt_state, "evaluation"):
+    for node in nodes(opt_state, "evaluation"):
         params = jax.tree.map(
             lambda average, own: own if isinstance(average, optax.MaskedNode) else average,
             node.evaluation,
@@ -50,7 +50,7 @@ def evaluation_params(opt_state: PyTree, params: Params) -> Params:
 
 def effective_lr(opt_state: PyTree) -> Array | None:
     """The step size of the last update (their mean, where groups have one each), or None."""
-    found = [node.effective_lr for node in _nodes(opt_state, "effective_lr")]
+    found = [node.effective_lr for node in nodes(opt_state, "effective_lr")]
     return sum(found) / len(found) if found else None
 
 
@@ -155,7 +155,9 @@ def float_dtype(params: Params) -> Any:
     return optax.tree.dtype(params, "lowest")
 
 
-def _nodes(tree: PyTree, field: str) -> list[Any]:
+def nodes(tree: PyTree, field: str) -> list[Any]:
+    """The states (NamedTuples) that have `field`, wherever they sit in an optimizer's state."""
+
     def has(node: Any) -> bool:
         return field in getattr(node, "_fields", ())
 

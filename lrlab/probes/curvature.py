@@ -12,11 +12,14 @@ from jax.flatten_util import ravel_pytree
 from lrlab.rng import key as named_key
 
 
-def _lanczos(product: Callable[[Any], Any], start: Any, iterations: int, k: int) -> Any:
-    """Top k eigenvalues f[k], descending, of a symmetric linear map, by full reorthogonalization.
+def _lanczos(product: Callable[[Any], Any], start: Any, products: int, k: int) -> Any:
+    """Top k eigenvalues f[k], descending, of a symmetric linear map, from `products` products.
 
-    An exhausted Krylov space (a residual at rounding) goes on from a fresh orthogonal direction
-    with a zero coupling, so the tridiagonal matrix splits instead of filling up with noise.
+    Band Lanczos (Ruhe 1979): k starting vectors, so that an eigenvalue of multiplicity up to k is
+    found as often as it is there; every new vector is orthogonalized twice against all before it.
+    A vector that is spent (its rest is at rounding: an invariant space is complete) makes way for a
+    random one, orthogonal to the rest. The eigenvalues are those of the projected map, whose
+    entries are inner products, not the recurrence's: neither restarts nor rounding add false ones.
     """
     size, dtype = start.size, start.dtype
     tiny = 100 * jnp.finfo(dtype).eps
@@ -26,36 +29,55 @@ def _lanczos(product: Callable[[Any], Any], start: Any, iterations: int, k: int)
             vector = vector - basis.T @ (basis @ vector)
         return vector
 
+    def unit(vector: Any) -> Any:
+        norm = jnp.linalg.norm(vector)
+        return vector / jnp.where(norm > 0, norm, 1)
+
+    def fresh(number: Any, basis: Any) -> Any:
+        vector = jax.random.normal(named_key(0, "restart", number), (size,), dtype)
+        return unit(orthogonal(unit(vector), basis))
+
     def body(i: Any, carry: Any) -> Any:
-        basis, diagonal, off, scale = carry
+        basis, projected, scale = carry
         mapped = product(basis[i])
-        diagonal = diagonal.at[i].set(basis[i] @ mapped)
+        projected = projected.at[:, i].set(basis @ mapped)
         scale = jnp.maximum(scale, jnp.linalg.norm(mapped))
         rest = orthogonal(mapped, basis)
-        length = jnp.linalg.norm(rest)
-        spent = length <= tiny * scale
-        fresh = jax.random.normal(named_key(0, "restart", i), (size,), dtype)
-        rest = jnp.where(spent, orthogonal(fresh / jnp.linalg.norm(fresh), basis), rest)
-        norm = jnp.linalg.norm(rest)
-        rest = orthogonal(rest / jnp.where(norm > 0, norm, 1), basis)
-        rest = rest / jnp.maximum(jnp.linalg.norm(rest), jnp.finfo(dtype).tiny)
-        more = i + 1 < iterations
-        basis = basis.at[jnp.minimum(i + 1, iterations - 1)].set(
-            jnp.where(more, rest, basis[iterations - 1])
-        )
-        off = off.at[i].set(jnp.where(spent, 0, length))
-        return basis, diagonal, off, scale
+        spent = jnp.linalg.norm(rest) <= tiny * scale
+        rest = unit(orthogonal(unit(rest), basis))
+        new = jnp.where(spent, fresh(i + k, basis), rest)
+        place = jnp.minimum(i + k, products - 1)
+        return basis.at[place].set(jnp.where(i + k < products, new, basis[place])), projected, scale
 
-    basis = jnp.zeros((iterations, size), dtype).at[0].set(start / jnp.linalg.norm(start))
-    zeros = jnp.zeros(iterations, dtype)
-    _, diagonal, off, _ = jax.lax.fori_loop(
-        0, iterations, body, (basis, zeros, zeros, jnp.zeros((), dtype))
+    basis = jnp.zeros((products, size), dtype).at[0].set(unit(start))
+    for number in range(1, k):
+        basis = basis.at[number].set(fresh(number, basis))
+    _, projected, _ = jax.lax.fori_loop(
+        0, products, body, (basis, jnp.zeros((products, products), dtype), jnp.zeros((), dtype))
     )
-    matrix = jnp.diag(diagonal) + jnp.diag(off[:-1], 1) + jnp.diag(off[:-1], -1)
+    upper = jnp.triu(projected)
+    matrix = upper + upper.T - jnp.diag(jnp.diag(upper))
     # A lane that has diverged gives nan here, and must not stop the eigenvalues of the others.
     good = jnp.isfinite(matrix).all()
     values = jnp.linalg.eigvalsh(jnp.where(good, matrix, 0.0))[::-1][:k]
     return jnp.where(good, values, jnp.nan)
+
+
+def top_eigenvalues(
+    product: Callable[[Any], Any], like: Any, *, k: int = 1, iterations: int = 32, key: Any = None
+) -> Any:
+    """Top k eigenvalues f[k], largest first, of a symmetric map `product(f[n]) -> f[n]`.
+
+    `like`: an array f[n] whose size and dtype count. As `sharpness`, without a loss; cost
+    min(iterations x k, n) products.
+
+    >>> import jax.numpy as jnp
+    >>> top_eigenvalues(lambda v: v * jnp.array([1.0, 5.0]), jnp.zeros(2)).round(4).tolist()
+    [5.0]
+    """
+    products = _products(like.size, k, iterations)
+    key = named_key(0, "sharpness") if key is None else key
+    return _lanczos(product, jax.random.normal(key, like.shape, like.dtype), products, k)
 
 
 def _flat(loss: Callable[..., Any], params: Any, args: tuple[Any, ...]) -> Any:
@@ -63,11 +85,12 @@ def _flat(loss: Callable[..., Any], params: Any, args: tuple[Any, ...]) -> Any:
     return flat, lambda vector: loss(unravel(vector), *args)
 
 
-def _checked(size: int, k: int, iterations: int) -> int:
-    if not 1 <= k <= min(size, iterations):
-        raise ValueError(f"k is {k}: it must be from 1 to min(iterations, parameters), "
-                         f"here {min(size, iterations)}")  # fmt: skip
-    return min(iterations, size)
+def _products(size: int, k: int, iterations: int) -> int:
+    if not 1 <= k <= size:
+        raise ValueError(f"k is {k}: it must be from 1 to the number of parameters, here {size}")
+    if iterations < 1:
+        raise ValueError(f"iterations must be at least 1, got {iterations}")
+    return min(iterations * k, size)
 
 
 def sharpness(
@@ -80,11 +103,16 @@ def sharpness(
 ) -> Any:
     """Top k Hessian eigenvalues of `loss(params, *args)`, f[k], largest first, dtype of `params`.
 
-    Lanczos with full reorthogonalization. Cost: min(iterations, parameters) Hessian-vector
-    products, about 2 gradient evaluations each: 64 by default; memory iterations x parameters.
-    `key` draws the first vector. Unit: loss / parameter^2. nan where a product is not finite.
+    Band Lanczos with full reorthogonalization; exact where iterations x k reaches the number of
+    parameters. Largest means most positive: a spectrum below 0 gives the value nearest to 0. Cost:
+    min(iterations x k, parameters) Hessian-vector products, about 2 gradient evaluations each: 64 k
+    by default; memory iterations x k x parameters numbers. `key` draws the first vector. Unit:
+    loss / parameter^2. nan where a product is not finite. Can be vmapped over `params` and `args`.
 
-    Source: Lanczos 1950; Cohen et al. 2021 (arXiv 2103.00065). ValueError for a k out of range.
+    Source: Lanczos 1950; Ruhe 1979 (Math. Comp. 33:680); Cohen et al. 2021 (arXiv 2103.00065).
+
+    Raises:
+        ValueError: k is not from 1 to the number of parameters, or `iterations` is below 1.
 
     >>> import jax.numpy as jnp
     >>> h = jnp.array([3.0, 1.0])
@@ -105,8 +133,9 @@ def preconditioned_sharpness(
 ) -> Any:
     """Top k eigenvalues f[k] of P^-1/2 H P^-1/2, P diagonal and above 0, a tree like `params`.
 
-    For Adam P = sqrt(v / (1 - b2^t)) + eps: stable below 38 / lr at b1 = 0.9. Cost as `sharpness`.
-    Source: Cohen et al. 2022 (arXiv 2207.14484). `preconditioner=None`: the Hessian itself.
+    For Adam P = sqrt(v / (1 - b2^t)) + eps: stable below 38 / lr at b1 = 0.9. An infinite entry of
+    P holds its parameter still. Cost and errors as `sharpness`. `preconditioner=None`: the Hessian
+    itself. Source: Cohen et al. 2022 (arXiv 2207.14484).
 
     >>> import jax.numpy as jnp
     >>> x, p = jnp.ones(2), jnp.array([2.0, 0.5])
@@ -114,7 +143,6 @@ def preconditioned_sharpness(
     [2.0]
     """
     flat, function = _flat(loss, params, args)
-    iterations = _checked(flat.size, k, iterations)
     scale: Any = 1.0
     if preconditioner is not None:
         scale = ravel_pytree(preconditioner)[0].astype(flat.dtype) ** -0.5
@@ -122,10 +150,7 @@ def preconditioned_sharpness(
     def product(vector: Any) -> Any:
         return scale * jax.jvp(jax.grad(function), (flat,), (scale * vector,))[1]
 
-    start = jax.random.normal(
-        named_key(0, "sharpness") if key is None else key, flat.shape, flat.dtype
-    )
-    return _lanczos(product, start, iterations, k)
+    return top_eigenvalues(product, flat, k=k, iterations=iterations, key=key)
 
 
 def hessian_trace(
@@ -134,7 +159,7 @@ def hessian_trace(
     """Unbiased estimate of the Hessian's trace, a scalar, from random signs (Hutchinson 1990).
 
     Cost: `samples` Hessian-vector products, about 2 gradient evaluations each. Exact for a diagonal
-    Hessian. Unit: loss / parameter^2.
+    Hessian H, else of variance 2 (|H|_F^2 - sum H_ii^2) / samples. Unit: loss / parameter^2.
 
     >>> import jax.numpy as jnp
     >>> float(hessian_trace(lambda x: jnp.sum(x**2), jnp.ones(3)))

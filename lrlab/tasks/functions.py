@@ -66,7 +66,19 @@ def supervised_functions(
             result[name] = metric_values(name, function, result[name], targets)
         return result
 
-    return TaskFunctions(init, train_loss, evaluate)
+    def outputs(params: PyTree, state: PyTree, batch: PyTree, key: Array) -> Array:
+        return model.apply(joined(params, state), batch[0], True, key)[0]
+
+    def output_loss(outputs: Array, batch: PyTree) -> Array:
+        return loss_values(loss_name, loss, outputs, batch[1]).mean()
+
+    def features(params: PyTree, state: PyTree, batch: PyTree, key: Array) -> dict[str, Array]:
+        variables = joined(params, state)
+        if model.features is None:
+            return {"output": model.apply(variables, batch[0], False, key)[0]}
+        return model.features(variables, batch[0], key)
+
+    return TaskFunctions(init, train_loss, evaluate, outputs, output_loss, features)
 
 
 def separated(variables: PyTree) -> tuple[PyTree, PyTree]:

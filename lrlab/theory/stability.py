@@ -2,16 +2,42 @@
 
 from __future__ import annotations
 
-FAMILIES = ("sgd", "momentum", "nesterov", "ema", "rmsprop", "adam")
+from typing import Any
+
+FAMILIES = ("sgd", "momentum", "nesterov", "ema", "nesterov_ema", "rmsprop", "adam")
+
+
+def edge(optimizer: str, momentum: Any = 0.0) -> Any:
+    """Learning rate times largest curvature at the edge of stability, without unit.
+
+    `max_sharpness` without its checks of values: `momentum` may be an array or traced.
+
+    Raises:
+        ValueError: an unknown family.
+
+    >>> edge("sgd"), edge("momentum", 0.5)
+    (2.0, 3.0)
+    """
+    b = momentum
+    if optimizer in ("sgd", "momentum", "rmsprop"):
+        return 2 + 2 * b
+    if optimizer == "nesterov":
+        return (2 + 2 * b) / (1 + 2 * b)
+    if optimizer in ("ema", "adam"):
+        return (2 + 2 * b) / (1 - b)
+    if optimizer == "nesterov_ema":
+        return (2 + 2 * b) / ((1 - b) * (1 + 2 * b))
+    raise ValueError(f"optimizer {optimizer!r} is unknown; choose one of {', '.join(FAMILIES)}")
 
 
 def max_sharpness(optimizer: str, lr: float, momentum: float = 0.0) -> float:
     """Largest curvature at which the iterates of a quadratic stay bounded; times `lr` it is fixed.
 
     With b the momentum: sgd 2/lr; momentum (heavy ball) 2(1+b)/lr; nesterov (2+2b)/((1+2b) lr);
-    ema (update lr * m, m <- b m + (1-b) g) 2(1+b)/((1-b) lr); adam the same, of the Hessian
-    preconditioned by 1/(sqrt(v) + eps) with v frozen: 38/lr at b = 0.9; rmsprop 2/lr without
-    momentum, 2(1+b)/lr with. Units: loss / parameter^2 (adam, rmsprop: per unit of preconditioner).
+    ema (update lr * m, m <- b m + (1-b) g) 2(1+b)/((1-b) lr); nesterov_ema (NAdam) the same over
+    1+2b; adam as ema, of the Hessian preconditioned by 1/(sqrt(v) + eps) with v frozen: 38/lr at
+    b = 0.9; rmsprop 2/lr without momentum, 2(1+b)/lr with. Units: loss / parameter^2 (adam,
+    rmsprop: per unit of preconditioner).
 
     Source: Cohen et al. 2021 (arXiv 2103.00065), appendix A; Cohen et al. 2022 (arXiv 2207.14484).
 
@@ -25,14 +51,7 @@ def max_sharpness(optimizer: str, lr: float, momentum: float = 0.0) -> float:
         raise ValueError(f"lr must be above 0, not {lr}")
     if not 0 <= momentum < 1:
         raise ValueError(f"momentum must be in [0, 1), not {momentum}")
-    b = momentum
-    if optimizer in ("sgd", "momentum", "rmsprop"):
-        return (2 + 2 * b) / lr
-    if optimizer == "nesterov":
-        return (2 + 2 * b) / ((1 + 2 * b) * lr)
-    if optimizer in ("ema", "adam"):
-        return (2 + 2 * b) / ((1 - b) * lr)
-    raise ValueError(f"optimizer {optimizer!r} is unknown; choose one of {', '.join(FAMILIES)}")
+    return edge(optimizer, momentum) / lr
 
 
 def max_lr(optimizer: str, sharpness: float, momentum: float = 0.0) -> float:

@@ -20,6 +20,8 @@ FIGURES: dict[str, str] = {
     "rungs": "lrlab.report.figures.rungs:rungs",
     "heatmap": "lrlab.report.figures.heatmap:heatmap",
     "accuracy_vs_lr": "lrlab.report.figures.accuracy:accuracy_vs_lr",
+    "probes": "lrlab.report.figures.probes:probes",
+    "probe_layers": "lrlab.report.figures.probes:probe_layers",
 }
 """Name -> "module:function(data, theme)", which gives a Figure; None where it has no subject."""
 
