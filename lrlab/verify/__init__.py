@@ -16,11 +16,14 @@ from lrlab.verify.verdict import Verdict
 
 CASES: dict[str, str] = {
     "quadratic-laws": "lrlab.verify.quadratic_laws:case",
+    "edge-of-stability": "lrlab.verify.edge_of_stability:case",
+    "adaptive-edge": "lrlab.verify.adaptive_edge:case",
     "deepobs-sgd": "lrlab.verify.deepobs:case",
     "schedule-bound": "lrlab.verify.schedule_bound:case",
     "noisy-quadratic": "lrlab.verify.noisy_quadratic:case",
     "catapult": "lrlab.verify.catapult:case",
     "linear-decay": "lrlab.verify.linear_decay:case",
+    "sgd-risk": "lrlab.verify.sgd_risk:case",
     "noise-scale": "lrlab.verify.noise_scale:case",
     "fractal": "lrlab.verify.fractal:case",
     "batch-linear": "lrlab.verify.noisy_quadratic:linear",

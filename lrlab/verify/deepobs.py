@@ -90,6 +90,15 @@ def case() -> Verdict:
         "ylabel": "final test loss",
         "log": "xy",
         "lines": {"measured": losses},
+        "points": {
+            "published": [
+                [
+                    *(10.0 ** float(key) for key in published["final"]),
+                    10.0 ** published["best_exponent"],
+                ],
+                [*published["final"].values(), published["best"]],
+            ]
+        },
     }
     tolerance = "0.3 %; best within a grid step; same first diverging rate"
     return Verdict("deepobs-sgd", claim, figures, measured, tolerance, bool(passed), figure=figure)

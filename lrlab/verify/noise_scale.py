@@ -40,7 +40,7 @@ def case() -> Verdict:
             "lines": {
                 "squared norm": (running[0] / squared).tolist(),
                 "trace": (running[1] / trace).tolist(),
-                "truth": [1.0] * len(upto),
             },
+            "level": {"y": 1.0, "label": "the truth"},
         },
     )

@@ -44,6 +44,9 @@ def case() -> Verdict:
             "ylabel": "steps to the target",
             "log": "xy",
             "lines": lines,
+            "points": {
+                "published": [list(published["lr"].values()), list(published["steps"].values())]
+            },
         },
     )
 

@@ -11,7 +11,9 @@ class Verdict(NamedTuple):
     """One published claim, reproduced. Numbers are plain Python; `seconds` is filled in by `run`.
 
     `figure`: a dict with `x`, `xlabel`, `ylabel`, `log` (axes to draw in logarithms: "", "x", "y",
-    "xy") and `lines`, name -> list as long as `x`; or with `image`, rows of numbers.
+    "xy") and `lines`, name -> list as long as `x` (None: a gap); where wanted `points`, name ->
+    [x, y] lists of published values, and `level`, {"y", "label"}: a horizontal line. Or with
+    `image`, rows of whole numbers from 0, their `names`, and the `extent` of the axes.
     """
 
     name: str
