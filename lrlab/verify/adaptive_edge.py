@@ -20,10 +20,11 @@ def case() -> Verdict:
     return Verdict(
         "adaptive-edge",
         "Adam sharpens until its preconditioned sharpness reaches 38 / LR, and stays there",
-        {f"{lr:g}": level for lr in lrs},
-        {f"{lr:g}": means[i].tolist() for i, lr in enumerate(lrs)},
+        {f"LR {lr:g}": level for lr in lrs},
+        {f"LR {lr:g}": means[i].tolist() for i, lr in enumerate(lrs)},
         f"7 % over the last half of {STEPS:,} steps; each of {means.shape[1]} seeds",
         bool(np.all(np.abs(means / level - 1) <= 0.07)),
+        source=published["source"],
         figure={
             "x": result.eval_steps.tolist(),
             "xlabel": "step",

@@ -110,6 +110,7 @@ def case() -> Verdict:
         {"wrong labels": int(wrong), "recurrence error": worst},
         f"1e-8 of the largest |f| so far, {STEPS} steps; every label right: 4 LRs, {SEEDS} seeds",
         bool(wrong == 0 and worst <= 1e-8),
+        source="Lewkowycz et al. 2020 (arXiv 2003.02218)",
         figure={
             "x": list(range(STEPS + 1)),
             "xlabel": "step",

@@ -101,4 +101,13 @@ def case() -> Verdict:
         },
     }
     tolerance = "0.3 %; best within a grid step; same first diverging rate"
-    return Verdict("deepobs-sgd", claim, figures, measured, tolerance, bool(passed), figure=figure)
+    return Verdict(
+        "deepobs-sgd",
+        claim,
+        figures,
+        measured,
+        tolerance,
+        bool(passed),
+        figure=figure,
+        source=published["source"],
+    )

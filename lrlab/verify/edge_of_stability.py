@@ -88,17 +88,19 @@ def case() -> Verdict:
     ratio = result.history["stability"]
     half = result.eval_steps > STEPS // 2
     means = ratio[half].mean(0)
-    measured = {f"{lr:g}": means[i].tolist() for i, lr in enumerate([*at_edge, below])}
+    measured = {f"LR {lr:g}": means[i].tolist() for i, lr in enumerate([*at_edge, below])}
     edge, low = means[: len(at_edge)], means[len(at_edge)]
     passed = np.all((edge >= 0.97) & (edge <= 1.03)) and np.all(low < 0.5)
     lines = {f"LR {lr:g}": ratio[:, i, 0].tolist() for i, lr in enumerate([*at_edge, below])}
     return Verdict(
         "edge-of-stability",
         "Gradient descent sharpens until sharpness x LR / 2 reaches 1, and stays there",
-        {f"{lr:g}": 1.0 for lr in at_edge} | {f"{below:g}": "below 0.5"},
+        {f"LR {lr:g}": published["sharpness_times_lr_half"] for lr in at_edge}
+        | {f"LR {below:g}": "below 0.5"},
         measured,
         "0.97 to 1.03 over the last half of 40,000 steps; below 0.5 at LR 0.02; each of 2 seeds",
         bool(passed),
+        source=published["source"],
         figure={
             "x": result.eval_steps.tolist(),
             "xlabel": "step",

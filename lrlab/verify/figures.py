@@ -29,9 +29,9 @@ def png(figure: Mapping[str, Any], theme: str = "light") -> str:
         drawing = empty_figure(6.0, 3.7)
         axes = drawing.add_subplot()
         if "image" in figure:
-            _image(axes, figure, theme)
+            _image(drawing, axes, figure, theme)
         else:
-            _lines(axes, figure, theme, colors)
+            _lines(drawing, axes, figure, theme, colors)
         axes.set_xlabel(figure["xlabel"])
         axes.set_ylabel(figure["ylabel"])
         stream = io.BytesIO()
@@ -39,7 +39,7 @@ def png(figure: Mapping[str, Any], theme: str = "light") -> str:
     return base64.b64encode(stream.getvalue()).decode()
 
 
-def _image(axes: Any, figure: Mapping[str, Any], theme: str) -> None:
+def _image(drawing: Any, axes: Any, figure: Mapping[str, Any], theme: str) -> None:
     from matplotlib.colors import ListedColormap
     from matplotlib.patches import Patch
 
@@ -60,10 +60,10 @@ def _image(axes: Any, figure: Mapping[str, Any], theme: str) -> None:
     if names:
         present = [i for i in range(len(names)) if (values == i).any()]
         handles = [Patch(color=shades[i], label=names[i]) for i in present]
-        axes.legend(handles=handles, loc="center left", bbox_to_anchor=(1.02, 0.5))
+        drawing.legend(handles=handles, loc="outside lower center", ncols=len(handles))
 
 
-def _lines(axes: Any, figure: Mapping[str, Any], theme: str, colors: Any) -> None:
+def _lines(drawing: Any, axes: Any, figure: Mapping[str, Any], theme: str, colors: Any) -> None:
     x = np.asarray(figure["x"], np.float64)
     palette = COLORS[theme]
     for number, (name, values) in enumerate(figure["lines"].items()):
@@ -99,6 +99,10 @@ def _lines(axes: Any, figure: Mapping[str, Any], theme: str, colors: Any) -> Non
             ha="right",
             fontsize=8.5,
             color=colors.soft,
+            bbox={"facecolor": colors.paper, "edgecolor": "none", "pad": 0.5, "alpha": 0.8},
         )
-    if len(figure["lines"]) + len(figure.get("points", {})) > 1:
-        axes.legend(ncols=2 if len(figure["lines"]) > 4 else 1)
+    count = len(figure["lines"]) + len(figure.get("points", {}))
+    if count > 5:
+        drawing.legend(loc="outside lower center", ncols=2)
+    elif count > 1:
+        axes.legend()

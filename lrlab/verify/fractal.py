@@ -42,14 +42,14 @@ def case() -> Verdict:
     return Verdict(
         "fractal",
         "Which of 64 x 64 pairs of layer learning rates converge",
-        1.0,
-        agreement,
+        {"decisions that agree": 1.0},
+        {"decisions that agree": agreement},
         "99 % of the decisions",
         agreement >= 0.99,
+        source="Sohl-Dickstein 2024 (arXiv 2402.06184), the public notebook's picture",
         figure={
             "image": (found.astype(int) + (found != want) * 2).tolist(),
-            "names": ["diverged", "converged", "diverged, published: converged",
-                      "converged, published: diverged"],
+            "names": ["diverged", "converged", "diverged here only", "converged here only"],
             "extent": np.log10([rates[0], rates[-1], rates[0], rates[-1]]).tolist(),
             "xlabel": "log10 of the hidden layer's LR",
             "ylabel": "log10 of the readout's LR",

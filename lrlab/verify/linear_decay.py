@@ -95,6 +95,7 @@ def case() -> Verdict:
         {"violations": violations, "largest share of the bound": float(shares.max())},
         f"no violation in {len(shares):,} random max-affine problems, N from 1 to {STEPS[-1]}",
         violations == 0,
+        source="Zamani and Glineur 2023 (arXiv 2307.11134); Defazio et al. 2023 (arXiv 2310.07831)",
         figure={
             "x": np.linspace(0, 100, len(ordered)).tolist(),
             "xlabel": "problems, hardest first (%)",

@@ -40,10 +40,14 @@ def _article(verdict: Verdict) -> str:
     return (
         f'<article id="{_text(verdict.name)}">\n<div class="words">'
         f'<p class="name">{_text(verdict.name)} <span class="{_kind(verdict)}">{word}</span></p>'
-        f"<h2>{_text(verdict.claim)}</h2>{_numbers(verdict)}"
+        f"<h2>{_text(verdict.claim)}</h2>{_source(verdict)}{_numbers(verdict)}"
         f'<p class="note">Passes within: {_text(verdict.tolerance)}. '
         f"Took {_duration(verdict.seconds)}.</p></div>\n{_picture(verdict)}\n</article>"
     )
+
+
+def _source(verdict: Verdict) -> str:
+    return f'<p class="source">{_text(verdict.source)}</p>' if verdict.source else ""
 
 
 def _picture(verdict: Verdict) -> str:

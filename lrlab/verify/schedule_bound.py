@@ -38,6 +38,7 @@ def case() -> Verdict:
         {"lr": lrs, "bound": bounds, "cosine/wsd": ratio},
         "1e-9 absolute; ratio to two decimals",
         bool(error <= 1e-9 and round(ratio, 2) == published["cosine_over_wsd"]),
+        source=published["source"],
         figure={
             "x": rates.tolist(),
             "xlabel": "base LR",
