@@ -57,7 +57,7 @@ def found_by_descent(task, steps: int, knots: int, iterations: int, seeds: int, 
     def spread(values):
         return jnp.exp(jnp.interp(whole, at, jnp.log(values)))
 
-    points, values = descend(lambda v: loss(spread(v)), np.full(knots, start), iterations, 0.2)
+    points, values = descend(lambda v: loss(spread(v)), np.full(knots, start), iterations, 0.1)
     best = int(np.nanargmin(np.where(np.isfinite(values), values, np.inf)))
     return np.asarray(spread(points[best])), values
 

@@ -76,8 +76,12 @@ def draw(bounds, results, lrs, factors, steps, path: Path) -> None:
             where = int(np.nanargmin(final))
             b.plot(lrs[where], final[where], "o", color=color, markersize=7)
             d.plot(result.eval_steps, result.history["valid_loss"][:, where].mean(-1), color=color)
-        for axes, title in ((a, "Theory: bound against base LR"), (b, "Practice: training loss"),
-                            (c, "Theory: bound over the run"), (d, "Practice: validation loss")):
+        for axes, title in (
+            (a, "Theory: bound against base LR"),
+            (b, "Practice: training loss"),
+            (c, "Theory: bound over the run"),
+            (d, "Practice: validation loss"),
+        ):
             axes.set_title(title)  # fmt: skip
         for axes in (a, b):
             log_axis(axes)

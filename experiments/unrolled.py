@@ -58,24 +58,27 @@ def descend(
 ) -> tuple[list[np.ndarray], list[float]]:
     """Adam, its own rate falling linearly, on log learning rates: every point visited, its loss.
 
-    A point where training diverges (a loss or gradient that is not finite) is left for the midpoint
-    between it and the best point so far.
+    A point where training diverges, or ends a fifth above the best so far, is taken back: the
+    descent goes on from the best point with steps of two thirds, and without memory.
     """
     step = jax.jit(jax.value_and_grad(lambda log: loss(jnp.exp(log))))
     adam = optax.adam(optax.linear_schedule(rate, 0.0, iterations))
     log = jnp.log(jnp.asarray(start))
     state, points, values = adam.init(log), [], []
-    best, lowest = log, np.inf
+    best, lowest, slope_there, size = log, np.inf, None, 1.0
     for _ in range(iterations):
         value, slope = step(log)
         points.append(np.exp(np.asarray(log)))
         values.append(float(value))
-        if not (np.isfinite(value) and np.isfinite(np.asarray(slope)).all()):
-            log = (log + best) / 2
+        good = np.isfinite(value) and np.isfinite(np.asarray(slope)).all()
+        if good and value < lowest:
+            best, lowest, slope_there = log, float(value), slope
+        elif not good or value > 1.2 * lowest:
+            log, slope, size, state = best, slope_there, size / 1.5, adam.init(log)
+        if slope is None:  # not even the start trains
+            log = log - 1.0
+            best = log
             continue
-        if value < lowest:
-            best, lowest = log, float(value)
-        # A direction of bounded length: near divergence the gradient has no meaningful size.
         moves, state = adam.update(slope, state)
-        log = optax.apply_updates(log, moves)
+        log = log + size * moves
     return points, values

@@ -64,7 +64,9 @@ def draw(results, lrs: np.ndarray, path: Path) -> None:
                            linestyle=(0, (4, 3)))  # fmt: skip
             left.axvline(lrs[shown], color=colors.soft, linewidth=0.8, linestyle=":")
             left.set(title=f"Final loss, {start}", ylabel="training loss after the last step")
-            right.set(title=f"Sharpness at LR {lrs[shown]:.2g}", ylabel="sharpness (dashed: 2 / LR)")
+            right.set(
+                title=f"Sharpness at LR {lrs[shown]:.2g}", ylabel="sharpness (dashed: 2 / LR)"
+            )
             log_axis(left)
             log_axis(left, "y")
             log_axis(right, "y")
