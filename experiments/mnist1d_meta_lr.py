@@ -5,7 +5,8 @@ whole unrolled run, and descending on it, ends at the bottom of the U-curve of a
 it starts (Greydanus 2020, arXiv 2011.14439, section 3; Maclaurin et al. 2015, arXiv 1502.03492).
 Command: python experiments/mnist1d_meta_lr.py [--full] [--out mnist1d_meta_lr]
 Cost: 3 x 30 gradients through 4 runs of 100 steps, and a sweep of 33 rates, about 40 s on 2 cores.
-Result: see experiments/README.md; the rates are printed.
+Result: from 0.003, 0.03 and 1 the descent ends at 0.84, 0.76 and 0.80, where the loss is 1.463 to
+1.471; the sweep's lowest is 1.467 at 0.96: the bottom is that flat.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ def draw(lrs, losses, paths, best: float, path: Path) -> None:
                        xycoords=("axes fraction", "data"), textcoords="offset points",
                        color=colors.soft, fontsize=8.5)  # fmt: skip
         left.set(xlabel="learning rate", ylabel="validation loss after training",
-                 title="Down the curve of the sweep")  # fmt: skip
+                 title="Down the curve of the sweep", ylim=(1.4, 2.6))  # fmt: skip
         right.set(xlabel="gradient step", ylabel="learning rate", title="From three starts")
         log_axis(left)
         log_axis(right, "y")

@@ -3,9 +3,10 @@
 Hypothesis: gradient descent on all learning rates of a run, through the unrolled run itself, finds
 a schedule that beats the best constant, cosine, WSD and linear one, and it ends in a decay to zero.
 Command: python experiments/optimal_schedule.py [--full] [--out optimal_schedule]
-Cost: 60 gradients through 8 runs of 100 steps, and 4 x 13 rates x 16 seeds to compare with, about
-40 s on 2 CPU cores.
-Result: see experiments/README.md; the table is printed.
+Cost: 80 gradients through 16 runs of 100 steps, and 4 x 13 rates x 16 seeds to compare with, about
+1 minute on 2 CPU cores.
+Result: the found schedule holds 0.7 for 70 steps and falls to 0.13 over the last 30; validation loss
+0.209 on fresh seeds. The best WSD, much like it, has 0.215, linear 0.257, cosine 0.274.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ def found_by_descent(task, steps: int, knots: int, iterations: int, seeds: int, 
     def spread(values):
         return jnp.exp(jnp.interp(whole, at, jnp.log(values)))
 
-    points, values = descend(lambda v: loss(spread(v)), np.full(knots, start), iterations, 0.1)
+    points, values = descend(lambda v: loss(spread(v)), np.full(knots, start), iterations, 0.05)
     best = int(np.nanargmin(np.where(np.isfinite(values), values, np.inf)))
     return np.asarray(spread(points[best])), values
 
@@ -85,7 +86,7 @@ def main() -> None:
     parser.add_argument("--full", action="store_true", help="400 steps, 300 gradients, 32 seeds.")
     parser.add_argument("--out", type=Path, default=Path("optimal_schedule"))
     arguments = parser.parse_args()
-    steps, iterations, seeds, fresh = (400, 300, 32, 64) if arguments.full else (100, 60, 8, 16)
+    steps, iterations, seeds, fresh = (400, 300, 32, 64) if arguments.full else (100, 80, 16, 16)
     task = lrlab.tasks.load("digits-mlp", width=32, depth=1)
     lrs = np.geomspace(0.05, 3, 13)
     shapes, losses = {}, {}

@@ -5,7 +5,9 @@ which schedule needs the larger base learning rate (cosine 1.9 times WSD's), and
 falls in the cooldown.
 Command: python experiments/schedule_theory.py [--full] [--out schedule_theory]
 Cost: 4 schedules x 13 rates x 3 seeds x 600 steps, about 40 s on 2 CPU cores.
-Result: see experiments/README.md; the table is printed.
+Result: the order of the best rates is the predicted one (constant, WSD, cosine, linear: 0.34, 0.40,
+0.50, 0.57), the factor is not (cosine over WSD 1.26, not 1.90). WSD's drop in the cooldown is
+there; its training loss ends lowest, where the bound puts linear decay first.
 """
 
 from __future__ import annotations

