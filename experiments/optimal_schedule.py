@@ -5,8 +5,8 @@ a schedule that beats the best constant, cosine, WSD and linear one, and it ends
 Command: python experiments/optimal_schedule.py [--full] [--out optimal_schedule]
 Cost: 80 gradients through 16 runs of 100 steps, and 4 x 13 rates x 16 seeds to compare with, about
 1 minute on 2 CPU cores.
-Result: the found schedule holds 0.7 for 70 steps and falls to 0.13 over the last 30; validation loss
-0.209 on fresh seeds. The best WSD, much like it, has 0.215, linear 0.257, cosine 0.274.
+Result: the found schedule holds 0.7 for 70 steps and falls to 0.13 over the last 30; validation
+loss 0.209 on fresh seeds. The best WSD, much like it, has 0.215, linear 0.257, cosine 0.274.
 """
 
 from __future__ import annotations
