@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -164,3 +167,16 @@ def test_a_line_and_a_point_have_planes_too() -> None:
     still = probes.trajectory_plane({"x": jnp.ones((3, 2))})
     assert float(still.explained) == 1
     np.testing.assert_array_equal(still.coordinates, 0)
+
+
+def test_sharpness_on_two_devices_at_once() -> None:
+    """Batched LAPACK calls would wait for each other for ever, so the child has a time limit."""
+    code = (
+        "import lrlab; r = lrlab.sweep('quadratic', lr=[0.1, 0.2, 0.3, 0.4], seeds=2, steps=4,"
+        "optimizer='sgd', schedule='constant', probes=['sharpness'], progress=False,"
+        "plan=lrlab.Plan(tile_width=4, devices=2)); print(r.history['sharpness'].max())"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True
+    )
+    assert abs(float(found.stdout) - 1) < 1e-5

@@ -156,3 +156,197 @@ def test_catapult_is_gradient_descent() -> None:
         u, v = u - lr * f[-1] * v / np.sqrt(n), v - lr * f[-1] * u / np.sqrt(n)
     found = theory.catapult(f[0], curvature[0], lr, n, 20)
     assert np.allclose(found[0], f, atol=1e-10) and np.allclose(found[1], curvature, rtol=1e-10)
+
+
+FAMILIES = ("sgd", "momentum", "nesterov", "ema", "nesterov_ema", "rmsprop", "adam")
+
+
+def simulated(family: str, push: np.ndarray, b: np.ndarray, steps: int) -> np.ndarray:
+    """|x| after `steps` of the optimizer as it is written, LR 1 on curvature `push`, from x = 1.
+
+    Adam and RMSprop with their preconditioner held still are ema and heavy ball.
+    """
+    x, m = np.ones_like(push), np.zeros_like(push)
+    for _ in range(steps):
+        x, m = (np.where(abs(x) > 1e9, 1e9, v) for v in (x, m))  # once gone, gone
+        share = 1 - b if family in ("ema", "nesterov_ema", "adam") else 1.0
+        m = b * m + share * push * x
+        ahead = family in ("nesterov", "nesterov_ema")
+        x = x - (b * m + share * push * x if ahead else m)
+    return abs(x)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_thresholds_by_simulation_at_random_momentum(family: str) -> None:
+    b = np.random.default_rng(5).uniform(0, 0.97, 40) * (family != "sgd")
+    limit = theory.max_sharpness(family, 1.0, b)
+    below, above = (simulated(family, f * limit, b, 40_000) for f in (0.998, 1.002))
+    assert (below < 1e-2).all() and (above > 1e2).all()
+
+
+def test_thresholds_take_arrays() -> None:
+    found = theory.max_lr("nesterov", np.array([[1.0], [2.0]]), np.array([0.0, 0.5, 0.9]))
+    assert found.shape == (2, 3) and found[1, 0] == 1.0
+    assert theory.max_lr("adam", 4.0) == pytest.approx(9.5)
+    for bad in ({"sharpness": -1.0}, {"sharpness": 1.0, "momentum": 1.0}):
+        with pytest.raises(ValueError):
+            theory.max_lr("momentum", **bad)
+
+
+@pytest.mark.parametrize("method", ["sgd", "momentum", "nesterov", "ema", "nesterov_ema"])
+def test_convergence_rates(method: str) -> None:
+    rng = np.random.default_rng(6)
+    b = rng.uniform(0.1, 0.9, 30) * (method != "sgd")
+    lr, h = rng.uniform(0.05, 0.95, 30), 1.0
+    rate = theory.convergence_rate(method, h, lr * theory.max_lr(method, h, b), b)
+    size = simulated(method, lr * theory.max_lr(method, h, b), b, 400)
+    assert (rate < 1).all()
+    slow = rate > 0.9  # the rest is at rounding
+    assert np.allclose(np.log(size[slow]) / 400, np.log(rate[slow]), atol=0.02)
+    limit = theory.convergence_rate(method, h, theory.max_lr(method, h, b), b)
+    assert np.allclose(limit, 1, atol=1e-12)
+
+
+@pytest.mark.parametrize("method", ["ema", "nesterov_ema"])
+def test_optimal_constants_of_averages(method: str) -> None:
+    lr, b, rate = theory.optimal_constants(method, 1.0, 30.0)
+    assert theory.convergence_rate(method, [1.0, 7.0, 30.0], lr, b).max() == pytest.approx(rate)
+    rng = np.random.default_rng(7)
+    worst = theory.convergence_rate(
+        method,
+        np.array([[1.0], [30.0]]),
+        lr * rng.uniform(0.3, 2, 2000),
+        np.clip(b + rng.normal(size=2000) / 10, 0, 0.99),
+    ).max(0)
+    assert worst.min() >= rate
+
+
+def test_bound_of_one_step_and_of_varying_gradients() -> None:
+    # One step: D^2/(2 eta) + eta g^2/2, best at D/g.
+    best = theory.optimal_base_lr([1.0], [3.0], 2.0)
+    assert best.lr == pytest.approx(2 / 3) and best.bound == pytest.approx(6.0)
+    # The bound does not change when schedule and base LR trade a factor, or f its unit.
+    eta, g = np.array([1.0, 2.0, 0.5, 0.1]), np.array([1.0, 0.5, 2.0, 3.0])
+    once = theory.last_iterate_bound(eta, g, 1.5, base_lr=0.3)
+    assert theory.last_iterate_bound(0.3 * eta, g, 1.5) == pytest.approx(once)
+    assert theory.last_iterate_bound(eta / 4, 2 * g, 1.5, base_lr=0.6) == pytest.approx(2 * once)
+    near = [
+        theory.last_iterate_bound(eta, g, 1.5, theory.optimal_base_lr(eta, g, 1.5).lr * f)
+        for f in (0.99, 1.0, 1.01)
+    ]
+    assert min(near) == near[1]
+
+
+def test_bound_holds_in_training() -> None:
+    """Subgradient descent on random |x|-like losses, whatever the schedule."""
+    rng = np.random.default_rng(8)
+    for _ in range(50):
+        slopes = rng.normal(size=(6, 3))
+        slopes[0] = -slopes[1:].sum(0)
+        steps = rng.integers(1, 30)
+        eta = rng.uniform(0.01, 1, steps)
+        x = rng.normal(size=3)
+        distance, norms = np.linalg.norm(x), []
+        for k in range(steps):
+            g = slopes[np.argmax(slopes @ x)]
+            norms.append(np.linalg.norm(g))
+            last = (slopes @ x).max()
+            x = x - eta[k] * g
+        assert last <= theory.last_iterate_bound(eta, norms, distance) + 1e-12
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.5, 0.9])
+def test_noisy_quadratic_with_momentum(momentum: float) -> None:
+    """Against 20,000 simulated runs, and steps to a target against the trace."""
+    h, lr, batch = np.array([1.0, 0.2, 0.03]), 0.2, 4
+    rng = np.random.default_rng(9)
+    x, m = np.ones((20_000, 3)), np.zeros((20_000, 3))
+    trace = theory.noisy_quadratic_trace(h, np.full(60, lr), batch, momentum=momentum)
+    for k in range(60):
+        losses = 0.5 * (h * x**2).sum(1)
+        error = losses.std() / np.sqrt(len(losses))
+        assert abs(losses.mean() - trace[k]) <= 5 * error + 1e-12
+        m = momentum * m + h * x + rng.normal(size=x.shape) * np.sqrt(h / batch)
+        x = x - lr * m
+    trace = theory.noisy_quadratic_trace(h, np.full(60, 0.05), 64, momentum=momentum)
+    for k in (1, 2, 13, 40):
+        target = (trace[k] + trace[k - 1]) / 2
+        found = theory.noisy_quadratic_steps(h, 0.05, 64, target, momentum=momentum)
+        found = int(found)
+        assert found == np.argmax(trace <= target) or momentum == 0.9  # there it swings
+        assert trace[found] <= target < trace[found - 1]
+
+
+def test_noisy_quadratic_scaling_has_a_critical_batch() -> None:
+    h = 1 / np.arange(1, 101)
+    found = theory.noisy_quadratic_scaling(h, [1, 2, 4, 2**14, 2**15], 0.02)
+    assert np.allclose(found.steps[:2] / found.steps[1:3], 2, rtol=0.1)
+    assert found.steps[3] < 1.05 * found.steps[4] and found.lr[3] > 0.8 * found.lr[4]
+    heavy = theory.noisy_quadratic_scaling(h, [2**15], 0.02, momentum=0.9)
+    assert heavy.steps[0] < 0.75 * found.steps[4]  # momentum pays at large batches
+
+
+def test_noisy_quadratic_takes_arrays() -> None:
+    h = np.array([1.0, 0.3])
+    batches = np.array([1.0, 8.0])
+    found = theory.noisy_quadratic_loss(h, 0.1, np.array([[5], [9]]), batches)
+    assert found.shape == (2, 2)
+    assert found[1, 0] == pytest.approx(theory.noisy_quadratic_loss(h, 0.1, 9, 1))
+
+
+def test_regression_without_replacement_by_enumeration() -> None:
+    rng = np.random.default_rng(3)
+    x, y, lrs = rng.normal(size=(4, 2)), rng.normal(size=4), [0.3, 0.5]
+    draws = list(itertools.combinations(range(4), 2))
+    losses = np.zeros(3)
+    for order in itertools.product(draws, repeat=2):
+        w = np.zeros(2)
+        path = [0.5 * np.mean((x @ w - y) ** 2)]
+        for lr, rows in zip(lrs, order, strict=True):
+            part = list(rows)
+            w = w - lr * x[part].T @ (x[part] @ w - y[part]) / 2
+            path.append(0.5 * np.mean((x @ w - y) ** 2))
+        losses += np.array(path) / len(draws) ** 2
+    assert np.allclose(theory.regression_risk(x, y, lrs, 2, replacement=False), losses, rtol=1e-10)
+    whole = theory.regression_risk(x, y, lrs, 4, replacement=False)
+    w = np.zeros(2)
+    for k, lr in enumerate(lrs):
+        assert whole[k] == pytest.approx(0.5 * np.mean((x @ w - y) ** 2))
+        w = w - lr * x.T @ (x @ w - y) / 4
+
+
+def test_gaussian_regression_by_simulation() -> None:
+    h, lrs, batch, runs = np.array([1.0, 0.3]), [0.4, 0.6, 0.3], 2, 40_000
+    rng = np.random.default_rng(4)
+    e = np.ones((runs, 2))
+    want = theory.gaussian_regression_risk(h, lrs, batch, noise=0.5)
+    for k in range(4):
+        losses = 0.5 * ((h * e**2).sum(1) + 0.25)
+        assert abs(losses.mean() - want[k]) <= 5 * losses.std() / np.sqrt(runs) + 1e-12
+        if k < 3:
+            x = rng.normal(size=(runs, batch, 2)) * np.sqrt(h)
+            wrong = np.einsum("rbd,rd->rb", x, e) + 0.5 * rng.normal(size=(runs, batch))
+            e = e - lrs[k] * np.einsum("rbd,rb->rd", x, wrong) / batch
+
+
+def test_batch_rules() -> None:
+    assert theory.sde_rule("momentum", 32, 64, lr=0.1, momentum=0.9) == {
+        "lr": 0.2, "momentum": 0.9,
+    }  # fmt: skip
+    adam = theory.sde_rule("adam", 256, 64, lr=1e-3, b1=0.9, b2=0.999, eps=1e-8)
+    assert adam == pytest.approx({"lr": 5e-4, "b1": 0.975, "b2": 0.99975, "eps": 2e-8})
+    with pytest.raises(ValueError, match="too large"):
+        theory.sde_rule("adam", 1, 16, lr=1e-3, b1=0.9)
+    # Equal temperature under the linear rule; half of the largest LR at the noise scale.
+    assert theory.sde_temperature(0.1, 32) == pytest.approx(theory.sde_temperature(0.2, 64))
+    assert theory.noise_scale_rule(1.0, 10.0, np.array([10.0, 1e9])) == pytest.approx([0.5, 1.0])
+
+
+def test_noise_scale_rule_is_the_best_step() -> None:
+    """On a quadratic: E loss after one step of size e is least at the rule's e."""
+    h, g, var, batch = np.array([2.0, 0.5]), np.array([1.0, -2.0]), np.array([3.0, 1.0]), 4
+    gain, bend, spread = g @ g, (g * h) @ g, (h * var).sum()
+    steps = np.linspace(0.01, 2, 4000)
+    loss = -steps * gain + steps**2 / 2 * (bend + spread / batch)
+    best = theory.noise_scale_rule(gain / bend, spread / bend, batch)
+    assert steps[np.argmin(loss)] == pytest.approx(best, abs=1e-3)

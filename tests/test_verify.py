@@ -1,47 +1,93 @@
-"""`lrlab verify`: every light case passes, and what the command gives back."""
+"""`lrlab verify`: every case passes here, can fail, and what the command gives back."""
 
 from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 
 from lrlab import verify
 from lrlab.cli.app import run as command
+from lrlab.verify import linear_decay, page
+
+KEYS = {"name", "claim", "published", "measured", "tolerance", "passed", "seconds"}
+TABLE = (
+    "quadratic-laws", "edge-of-stability", "adaptive-edge", "deepobs-sgd", "schedule-bound",
+    "noisy-quadratic", "catapult", "linear-decay", "sgd-risk", "noise-scale", "fractal",
+    "batch-linear",
+)  # fmt: skip
+LIGHT = ("schedule-bound", "noise-scale", "catapult", "sgd-risk")
 
 
-@pytest.mark.parametrize("name", ["schedule-bound", "linear-decay", "noise-scale", "catapult"])
+@pytest.mark.parametrize("name", LIGHT)
 def test_light_cases(name: str) -> None:
     verdict = verify.run(name)[0]
     assert verdict.name == name and verdict.passed, verdict.measured
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "name", ["quadratic-laws", "deepobs-sgd", "fractal", "noisy-quadratic", "batch-linear"]
-)
+@pytest.mark.parametrize("name", [name for name in TABLE if name not in LIGHT])
 def test_heavier_cases(name: str) -> None:
     verdict = verify.run(name)[0]
     assert verdict.passed, verdict.measured
 
 
+def test_cases_are_there() -> None:
+    assert set(TABLE) <= set(verify.CASES)
+
+
 def test_command(tmp_path, capsys) -> None:
-    assert command(["verify", "--only", "schedule-bound", "--json", "--out", str(tmp_path)]) == 0
+    arguments = ["verify", "--only", "schedule-bound", "--only", "noise-scale", "--json"]
+    assert command([*arguments, "--out", str(tmp_path)]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert found["passed"] and set(found["cases"][0]) == {
-        "name", "claim", "published", "measured", "tolerance", "passed", "seconds",
-    }  # fmt: skip
+    assert found["passed"] and [case["name"] for case in found["cases"]] == arguments[2:5:2]
+    assert all(set(case) == KEYS for case in found["cases"])
     page = (tmp_path / "verify.html").read_text()
-    assert "1 of 1 published" in page and "data:image/png" in page
+    assert "2 of 2 published" in page
+    assert page.count("data:image/png") == 4  # light and dark
+    assert "arXiv 2501.18965" in page and "http" not in page
 
 
-def test_failure_is_status_1(tmp_path, monkeypatch, capsys) -> None:
+def test_a_failure_is_status_1_and_shown(tmp_path, monkeypatch, capsys) -> None:
     monkeypatch.setitem(verify.CASES, "schedule-bound", "lrlab.verify.catapult:absent")
     assert command(["verify", "--only", "schedule-bound", "--out", str(tmp_path)]) == 1
+    shown = capsys.readouterr().out
+    assert "FAILED" in shown and "AttributeError" in shown and "0 of 1" in shown
     assert "AttributeError" in (tmp_path / "verify.html").read_text()
 
 
-def test_unknown_case() -> None:
+def test_a_wrong_number_fails(monkeypatch) -> None:
+    from lrlab.verify import schedule_bound
+
+    published = verify.verdict.data("schedule_bound")
+    published["lr"]["wsd"] += 2e-9
+    monkeypatch.setattr(schedule_bound, "data", lambda name: published)
+    assert not verify.run("schedule-bound")[0].passed
+
+
+def test_a_larger_rate_breaks_the_guarantee(monkeypatch) -> None:
+    assert linear_decay.gaps_over_bound(15, 20).max() <= 1
+    import lrlab
+
+    honest = lrlab.api.sweep
+    eager = lambda task, **given: honest(task, **{**given, "lr": [40 * given["lr"][0]]})  # noqa: E731
+    monkeypatch.setattr(lrlab, "sweep", eager, raising=False)
+    assert linear_decay.gaps_over_bound(15, 20).max() > 1
+
+
+def test_unknown_case(capsys) -> None:
     with pytest.raises(ValueError, match="did you mean 'fractal'"):
         verify.run("fractl")
     assert command(["verify", "--only", "fractl"]) == 2
+    assert "did you mean 'fractal'" in capsys.readouterr().err
+
+
+def test_each_name_once() -> None:
+    assert verify.named(["fractal", "catapult", "fractal"]) == ["fractal", "catapult"]
+
+
+def test_page_escapes_and_rounds() -> None:
+    verdict = verify.Verdict("a<b", "x > y", {"n": 1234}, {"n": np.pi}, "1 %", False)
+    text = page.page([verdict])
+    assert "a&lt;b" in text and "1,234" in text and "3.141593" in text and "failed" in text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -27,21 +27,58 @@ def verify(
     json: Json = False,
     quiet: Quiet = False,
 ) -> int:
-    """Reproduce published results on this machine; exit status 1 when a verdict fails."""
+    """Reproduce published results on this machine; exit status 1 when a verdict fails.
+
+    Writes verify.html with a figure for each claim.
+    """
+    from rich.console import Console
+    from rich.text import Text
+
     from lrlab import verify as cases
 
-    def told(verdict: cases.Verdict) -> None:
-        word = "passed" if verdict.passed else "FAILED"
-        line = f"{word}  {verdict.name:<16} {verdict.seconds:6.1f} s  {verdict.claim}"
-        if not quiet or not verdict.passed:
-            print(line, file=sys.stderr if json else sys.stdout, flush=True)
+    names = cases.named(only or None)
+    wide = max(len(name) for name in names)
+    console = Console(stderr=json, highlight=False)
+    status = console.status("")
 
-    verdicts = cases.run(only or None, told)
+    def begins(name: str) -> None:
+        if not quiet:
+            status.update(f"{name} ...")
+
+    def told(verdict: cases.Verdict) -> None:
+        if quiet and verdict.passed:
+            return
+        line = Text.assemble(
+            ("passed", "green") if verdict.passed else ("FAILED", "bold red"),
+            f"  {verdict.name:<{wide}} ",
+            (f"{verdict.seconds:5.1f} s  ", "bright_black"),
+            verdict.claim,
+        )
+        console.print(line, soft_wrap=True)
+        if not verdict.passed:
+            for row in _numbers(verdict):
+                console.print(Text(f"        {row}"), soft_wrap=True)
+
+    with status:
+        verdicts = cases.run(names, told, begins)
     page = cases.write_html(verdicts, out / "verify.html")
     payload = cases.payload(verdicts)
     if json:
         emit(payload)
     elif not quiet:
         passed = sum(verdict.passed for verdict in verdicts)
-        print(f"{passed} of {len(verdicts)} published results reproduced; figures: {page}")
+        print(f"\n{passed} of {len(verdicts)} published results reproduced; figures: {page}")
+    sys.stdout.flush()
     return DONE if payload["passed"] else 1
+
+
+def _numbers(verdict: Any) -> list[str]:
+    """What was expected and what came out, a line for each number."""
+    from lrlab.verify.page import flat
+
+    published, measured = flat(verdict.published), flat(verdict.measured)
+    rows = [
+        f"{name}: published {published.get(name, '-')}, measured {measured.get(name, '-')}"
+        for name in dict.fromkeys([*published, *measured])
+    ]
+    return [*rows, f"passes within: {verdict.tolerance}"]

@@ -174,7 +174,7 @@ def log_labels(value: float, _position: Any = None) -> str:
     if value <= 0:
         return ""
     power = round(np.log10(value))
-    if abs(value / 10.0**power - 1) > 1e-6 or -3 < power < 4:
+    if abs(value / 10.0**power - 1) > 1e-6 or -3 < power < 3:
         return number(value)
     return "10" + str(power).translate(_SUPERSCRIPT)
 

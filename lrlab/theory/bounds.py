@@ -19,11 +19,18 @@ def _terms(schedule: Any, gradient_norms: Any) -> tuple[np.ndarray, np.ndarray]:
     eta = np.asarray(schedule, np.float64)
     if eta.ndim != 1 or eta.size == 0:
         raise ValueError(f"schedule must be a non-empty vector, not of shape {eta.shape}")
-    if not (np.isfinite(eta).all() and (eta >= 0).all() and eta[-1] > 0):
-        raise ValueError("schedule must be finite and not negative, and its last value above 0")
+    if not (np.isfinite(eta).all() and (eta >= 0).all()):
+        raise ValueError("schedule must be finite and not negative")
+    if eta[-1] == 0:
+        raise ValueError(
+            "schedule ends in 0, where the bound is infinite; cut zeros off its end (a schedule "
+            "that falls to zero has its first zero after the last step)"
+        )
     norms = np.asarray(gradient_norms, np.float64)
     if norms.shape not in ((), eta.shape):
         raise ValueError(f"gradient_norms have shape {norms.shape}, the schedule {eta.shape}")
+    if not (np.isfinite(norms).all() and (norms >= 0).all()):
+        raise ValueError("gradient_norms must be finite and not negative")
     return eta, np.broadcast_to(norms, eta.shape)
 
 
@@ -44,7 +51,8 @@ def last_iterate_bound(
     g_t^2)/S_k with S_k = sum_{t>=k} eta_t and eta = base_lr x schedule.
 
     Args:
-        schedule: f[T], not negative, last value above 0. gradient_norms: g, scalar or f[T].
+        schedule: f[T], not negative, last value above 0. gradient_norms: g, the norms of the
+            subgradients (or bounds on them), scalar or f[T].
         distance: D = |x_1 - x*|. Unit of the result: loss, when LR x g^2 is one.
 
     Source: Schaipp et al. 2025 (arXiv 2501.18965); theorem of Defazio et al. 2023 (2310.07831).
@@ -116,7 +124,8 @@ def optimize_schedule(
     >>> bool(last_iterate_bound(found) < 0.9 * optimal_base_lr([1.0] * 50).bound)
     True
     """
-    eta, norms = _terms(schedule, gradient_norms)
+    eta, norms = np.asarray(schedule, np.float64), gradient_norms
+    _terms(eta, norms)
     eta = np.maximum(eta, 1e-6 * eta.max()) * optimal_base_lr(eta, norms, distance).lr
     log, best = np.log(eta), eta
     lowest = last_iterate_bound(eta, norms, distance)

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 FAMILIES = ("sgd", "momentum", "nesterov", "ema", "nesterov_ema", "rmsprop", "adam")
+
+USUAL_MOMENTUM = {"momentum": 0.9, "nesterov": 0.9, "ema": 0.9, "nesterov_ema": 0.9, "adam": 0.9}
+"""The momentum where none is given; 0 for the families that are not here."""
 
 
 def edge(optimizer: str, momentum: Any = 0.0) -> Any:
@@ -30,7 +35,7 @@ def edge(optimizer: str, momentum: Any = 0.0) -> Any:
     raise ValueError(f"optimizer {optimizer!r} is unknown; choose one of {', '.join(FAMILIES)}")
 
 
-def max_sharpness(optimizer: str, lr: float, momentum: float = 0.0) -> float:
+def max_sharpness(optimizer: str, lr: Any, momentum: Any = None) -> Any:
     """Largest curvature at which the iterates of a quadratic stay bounded; times `lr` it is fixed.
 
     With b the momentum: sgd 2/lr; momentum (heavy ball) 2(1+b)/lr; nesterov (2+2b)/((1+2b) lr);
@@ -39,29 +44,45 @@ def max_sharpness(optimizer: str, lr: float, momentum: float = 0.0) -> float:
     b = 0.9; rmsprop 2/lr without momentum, 2(1+b)/lr with. Units: loss / parameter^2 (adam,
     rmsprop: per unit of preconditioner).
 
+    Args:
+        optimizer: one of `FAMILIES`. lr, momentum: scalars or arrays that broadcast; the result has
+            their shape. momentum: None for the usual one, `USUAL_MOMENTUM` (0.9; sgd, rmsprop: 0).
+
     Source: Cohen et al. 2021 (arXiv 2103.00065), appendix A; Cohen et al. 2022 (arXiv 2207.14484).
 
     Raises:
         ValueError: an unknown family, `lr` not above 0, or a momentum outside [0, 1).
 
-    >>> max_sharpness("sgd", 0.1), round(max_sharpness("adam", 1.0, 0.9), 9)
+    >>> max_sharpness("sgd", 0.1), round(max_sharpness("adam", 1.0), 9)
     (20.0, 38.0)
+    >>> max_sharpness("momentum", 1.0, np.array([0.0, 0.5])).tolist()
+    [2.0, 3.0]
     """
-    if not lr > 0:
-        raise ValueError(f"lr must be above 0, not {lr}")
-    if not 0 <= momentum < 1:
+    _positive("lr", lr)
+    if momentum is None:
+        momentum = USUAL_MOMENTUM.get(optimizer, 0.0)
+    if not np.all((np.asarray(momentum) >= 0) & (np.asarray(momentum) < 1)):
         raise ValueError(f"momentum must be in [0, 1), not {momentum}")
-    return edge(optimizer, momentum) / lr
+    return edge(optimizer, _number(momentum)) / _number(lr)
 
 
-def max_lr(optimizer: str, sharpness: float, momentum: float = 0.0) -> float:
+def max_lr(optimizer: str, sharpness: Any, momentum: Any = None) -> Any:
     """Largest stable LR on curvature `sharpness`: the inverse of `max_sharpness`.
 
-    Source and errors as there; unit: parameter^2 / loss.
+    Arguments, source and errors as there; unit: parameter^2 / loss.
 
-    >>> max_lr("momentum", 4.0, 0.5)
-    0.75
+    >>> max_lr("momentum", 4.0, 0.5), max_lr("sgd", [2.0, 4.0]).tolist()
+    (0.75, [1.0, 0.5])
     """
-    if not sharpness > 0:
-        raise ValueError(f"sharpness must be above 0, not {sharpness}")
-    return max_sharpness(optimizer, 1.0, momentum) / sharpness
+    _positive("sharpness", sharpness)
+    return max_sharpness(optimizer, 1.0, momentum) / _number(sharpness)
+
+
+def _positive(name: str, value: Any) -> None:
+    if not np.all(np.asarray(value) > 0):
+        raise ValueError(f"{name} must be above 0, not {value}")
+
+
+def _number(value: Any) -> Any:
+    """A float, or an array of floats: lists would not divide."""
+    return float(value) if np.ndim(value) == 0 else np.asarray(value, np.float64)

@@ -16,11 +16,14 @@ from lrlab.verify.verdict import Verdict
 
 CASES: dict[str, str] = {
     "quadratic-laws": "lrlab.verify.quadratic_laws:case",
+    "edge-of-stability": "lrlab.verify.edge_of_stability:case",
+    "adaptive-edge": "lrlab.verify.adaptive_edge:case",
     "deepobs-sgd": "lrlab.verify.deepobs:case",
     "schedule-bound": "lrlab.verify.schedule_bound:case",
     "noisy-quadratic": "lrlab.verify.noisy_quadratic:case",
     "catapult": "lrlab.verify.catapult:case",
     "linear-decay": "lrlab.verify.linear_decay:case",
+    "sgd-risk": "lrlab.verify.sgd_risk:case",
     "noise-scale": "lrlab.verify.noise_scale:case",
     "fractal": "lrlab.verify.fractal:case",
     "batch-linear": "lrlab.verify.noisy_quadratic:linear",
@@ -29,23 +32,24 @@ CASES: dict[str, str] = {
 
 
 def run(
-    only: str | Sequence[str] | None = None, told: Callable[[Verdict], None] | None = None
+    only: str | Sequence[str] | None = None,
+    told: Callable[[Verdict], None] | None = None,
+    begins: Callable[[str], None] | None = None,
 ) -> list[Verdict]:
-    """Runs the cases named in `only` (default: all), in order; `told` hears of each as it ends.
+    """Runs the cases named in `only` (default: all), in order.
+
+    `begins` hears the name of each case as it begins, `told` its verdict as it ends.
 
     A case that raises is a verdict that failed, with the error as what was measured.
 
     Raises:
         ValueError: a name that is not in `CASES`.
     """
-    names = list(CASES) if only is None else [only] if isinstance(only, str) else list(only)
-    for name in names:
-        if name not in CASES:
-            close = difflib.get_close_matches(name, CASES, n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else ""
-            raise ValueError(f"no case {name!r}{hint} (known: {', '.join(CASES)})")
+    names = named(only)
     verdicts = []
     for name in names:
+        if begins is not None:
+            begins(name)
         module, function = CASES[name].split(":")
         start = time.perf_counter()
         try:
@@ -60,9 +64,31 @@ def run(
     return verdicts
 
 
+def named(only: str | Sequence[str] | None = None) -> list[str]:
+    """The names in `only`, each once and in that order; all for None.
+
+    Raises:
+        ValueError: a name that is not in `CASES`, with the nearest that is.
+
+    >>> named("fractal")
+    ['fractal']
+    """
+    names = list(CASES) if only is None else [only] if isinstance(only, str) else list(only)
+    for name in names:
+        if name not in CASES:
+            close = difflib.get_close_matches(name, CASES, n=1)
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+            raise ValueError(f"no case {name!r}{hint} (known: {', '.join(CASES)})")
+    return list(dict.fromkeys(names))
+
+
 def payload(verdicts: Sequence[Verdict]) -> dict[str, Any]:
-    """What `lrlab verify --json` prints: `passed`, and each case without its figure."""
-    cases = [{k: v for k, v in verdict._asdict().items() if k != "figure"} for verdict in verdicts]
+    """What `lrlab verify --json` prints: `passed`, and each case without figure and source."""
+    hidden = ("figure", "source")
+    cases = [
+        {name: value for name, value in verdict._asdict().items() if name not in hidden}
+        for verdict in verdicts
+    ]
     return {"passed": all(verdict.passed for verdict in verdicts), "cases": cases}
 
 

@@ -32,6 +32,7 @@ def case() -> Verdict:
         {"squared norm": float(means[0]), "trace": float(means[1])},
         f"3 standard errors over {REPEATS} repeats (here {scores[0]:+.2f} and {scores[1]:+.2f})",
         bool(np.all(np.abs(scores) <= 3)),
+        source="McCandlish et al. 2018 (arXiv 1812.06162), appendix A.1",
         figure={
             "x": upto.tolist(),
             "xlabel": "repeats",
@@ -40,7 +41,7 @@ def case() -> Verdict:
             "lines": {
                 "squared norm": (running[0] / squared).tolist(),
                 "trace": (running[1] / trace).tolist(),
-                "truth": [1.0] * len(upto),
             },
+            "level": {"y": 1.0, "label": "the truth"},
         },
     )

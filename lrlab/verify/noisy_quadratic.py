@@ -38,12 +38,16 @@ def case() -> Verdict:
         },
         "1 %; LR within one grid step",
         bool(passed),
+        source=published["source"],
         figure={
             "x": grid.tolist(),
             "xlabel": "LR",
             "ylabel": "steps to the target",
             "log": "xy",
             "lines": lines,
+            "points": {
+                "published": [list(published["lr"].values()), list(published["steps"].values())]
+            },
         },
     )
 
@@ -70,6 +74,7 @@ def linear() -> Verdict:
         slope,
         "0.9 to 1.05 for batch 4 to 128",
         bool(0.9 <= slope <= 1.05),
+        source="Goyal et al. 2017 (arXiv 1706.02677); Zhang et al. 2019 (arXiv 1907.04164)",
         figure={
             "x": list(batches),
             "xlabel": "batch size",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lrlab.theory import optimal_base_lr
+from lrlab.theory import last_iterate_bound, optimal_base_lr
 from lrlab.verify.verdict import Verdict, data
 
 
@@ -26,8 +26,11 @@ def case() -> Verdict:
     error = max(
         max(abs(lrs[n] - published["lr"][n]), abs(bounds[n] - published["bound"][n])) for n in lrs
     )
-    factors = np.logspace(-1, 1, 41)
-    lines = {n: (best.bound * (factors + 1 / factors) / 2).tolist() for n, best in found.items()}
+    rates = np.logspace(-2.7, -0.3, 61)
+    lines = {
+        name: [last_iterate_bound(shape, base_lr=lr) for lr in rates]
+        for name, shape in shapes.items()
+    }
     return Verdict(
         "schedule-bound",
         "The last-iterate bound's best base LR and value for four schedules",
@@ -35,11 +38,15 @@ def case() -> Verdict:
         {"lr": lrs, "bound": bounds, "cosine/wsd": ratio},
         "1e-9 absolute; ratio to two decimals",
         bool(error <= 1e-9 and round(ratio, 2) == published["cosine_over_wsd"]),
+        source=published["source"],
         figure={
-            "x": factors.tolist(),
-            "xlabel": "base LR / its best",
+            "x": rates.tolist(),
+            "xlabel": "base LR",
             "ylabel": "bound",
             "log": "xy",
             "lines": lines,
+            "points": {
+                "published": [list(published["lr"].values()), list(published["bound"].values())]
+            },
         },
     )

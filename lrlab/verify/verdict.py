@@ -10,8 +10,11 @@ from typing import Any, NamedTuple
 class Verdict(NamedTuple):
     """One published claim, reproduced. Numbers are plain Python; `seconds` is filled in by `run`.
 
+    `source`: paper, year, arXiv number; shown on the page.
     `figure`: a dict with `x`, `xlabel`, `ylabel`, `log` (axes to draw in logarithms: "", "x", "y",
-    "xy") and `lines`, name -> list as long as `x`; or with `image`, rows of numbers.
+    "xy") and `lines`, name -> list as long as `x` (None: a gap); where wanted `points`, name ->
+    [x, y] lists of published values, and `level`, {"y", "label"}: a horizontal line. Or with
+    `image`, rows of whole numbers from 0, their `names`, and the `extent` of the axes.
     """
 
     name: str
@@ -22,6 +25,7 @@ class Verdict(NamedTuple):
     passed: bool
     seconds: float = 0.0
     figure: dict[str, Any] = {}
+    source: str = ""
 
 
 def data(name: str) -> dict[str, Any]:
