@@ -48,6 +48,7 @@ def assemble(
     groups: Mapping[str, str] | None = None,
     sampler: str = "shuffle",
     eval_every: int | None = None,
+    eval_steps: Sequence[int] | None = None,
     stop_diverged: bool = True,
     precision: str = "float32",
     probes: Sequence[str] = (),
@@ -103,7 +104,7 @@ def assemble(
         data=data,
         axes={name: np.asarray(values, np.float64) for name, values in axes.items()},
         seeds=np.asarray(seeds, np.int64),
-        eval_steps=evaluation_steps(steps, eval_every),
+        eval_steps=evaluation_steps(steps, eval_every, eval_steps),
         indices=None if batch is None else _indices(Batches(examples, batch, problem.replay)),
         plan=make_plan(problem, data, names, lanes_per_seed, len(seeds), plan),
         directions={

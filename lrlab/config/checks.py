@@ -250,5 +250,13 @@ def _fields(raw: Mapping[str, Any]) -> Found:
             f"did you mean 'valid_{metric}'?",
         )
     eval_every, steps = raw.get("eval_every"), raw.get("steps", DEFAULT_STEPS)
+    listed = raw.get("eval_steps")
+    if isinstance(listed, list) and all(isinstance(step, int) for step in listed):
+        if eval_every is not None:
+            yield ("eval_steps",), "cannot stand beside eval_every; give one of them"
+        elif listed != sorted(set(listed)) or not listed:
+            yield ("eval_steps",), "must be numbers of updates, each above the one before"
+        elif isinstance(steps, int) and listed[-1] > steps > 0:
+            yield ("eval_steps",), f"must not go past steps ({steps}), got {listed[-1]}"
     if isinstance(eval_every, int) and isinstance(steps, int) and eval_every > steps > 0:
         yield ("eval_every",), f"must not be above steps ({steps}), got {eval_every}"

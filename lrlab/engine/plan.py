@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -26,16 +27,21 @@ ACCELERATOR_SHARE, ACCELERATOR_TILE = 0.5, 4096
 activations, may take this share of its memory. The retreat corrects what that gets wrong."""
 
 
-def evaluation_steps(steps: int, eval_every: int | None) -> list[int]:
+def evaluation_steps(
+    steps: int, eval_every: int | None, listed: Sequence[int] | None = None
+) -> list[int]:
     """After how many updates the lanes are evaluated; always ends with `steps`.
 
-    None means 20 evaluations, evenly spread (every step where there are fewer than 20).
+    None means 20 evaluations, evenly spread (every step where there are fewer than 20); `listed`
+    says outright after which updates.
 
     >>> evaluation_steps(100, 30)
     [30, 60, 90, 100]
     >>> len(evaluation_steps(1000, None))
     20
     """
+    if listed is not None:
+        return sorted({*(int(step) for step in listed if step <= steps), steps})
     if eval_every is None:
         count = min(20, steps)
         return [steps * (index + 1) // count for index in range(count)]

@@ -21,6 +21,7 @@ from lrlab.runs.folder import (
     read_info,
     resume,
 )
+from lrlab.runs.longer import lengthen, settle
 from lrlab.runs.stored import StoredStage, dataset, open_run, stages
 from lrlab.runs.trust import vouch
 

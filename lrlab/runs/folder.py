@@ -77,7 +77,12 @@ class Run:
         write_sealed(self.path / "run.json", self.info, UNSEALED)
 
     def finish(self, summary: Mapping[str, Any]) -> None:
-        """Writes the answer and the checksums, and marks the run as finished: that is the last."""
+        """Writes the answer and the checksums, and marks the run as finished: that is the last.
+
+        A run that was finished when it was opened stays as it is.
+        """
+        if finished(self.info):
+            return
         write_json(self.path / "summary.json", summary)
         files = checksums(self.path, _UNCHECKED)
         write_sealed(self.path / "checksums.json", {"format": FORMAT, "sha256": files})
@@ -145,8 +150,15 @@ def create(
     return Run(path, interval)
 
 
-def resume(path: str | Path, fingerprint: str | None = None, interval: float = INTERVAL) -> Run:
+def resume(
+    path: str | Path,
+    fingerprint: str | None = None,
+    interval: float = INTERVAL,
+    ended: bool = False,
+) -> Run:
     """An unfinished run, to go on with.
+
+    `ended`: a finished one too. It stays finished and is only read, unless it is made longer.
 
     Raises:
         RunError: no run folder, finished, in use, damaged, of another version of lrlab, or of
@@ -154,9 +166,9 @@ def resume(path: str | Path, fingerprint: str | None = None, interval: float = I
     """
     path = Path(path)
     info = read_info(path)
-    if finished(info):
+    if finished(info) and not ended:
         raise RunError(done(path))
-    if int(info["format"]) < FORMAT:
+    if int(info["format"]) < FORMAT and not finished(info):
         raise RunError(
             f"{path}: begun by an older lrlab (format {info['format']}); it can be shown and "
             "reported, and gone on with by that version only"
@@ -168,7 +180,8 @@ def resume(path: str | Path, fingerprint: str | None = None, interval: float = I
             "choose another folder, or restore what was changed"
         )
     run = Run(path, interval)
-    run.update(status="running")
+    if not finished(run.info):
+        run.update(status="running")
     return run
 
 
