@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -117,10 +118,15 @@ def train(
     """Run one command of the API and print what came of it."""
     experiment = load(path, settings, command)
     with placed(experiment, path):
+        place = out or experiment.out
+        if place is not None:
+            from lrlab import runs
+
+            runs.available(Path(place))  # before jax is imported: a second process is told at once
         from lrlab import api
 
         with only_json():
-            ran = api.run(command, experiment, out=out or experiment.out, progress=not quiet)
+            ran = api.run(command, experiment, out=place, progress=not quiet)
     report(ran, json, quiet)
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from lrlab.cli.configured import Json, Quiet, only_json, placed, report
+from lrlab.cli.configured import Json, Quiet, Set, only_json, placed, report
 from lrlab.cli.output import console, emit
 from lrlab.config.problems import ConfigError, Problem, did_you_mean
 
@@ -30,15 +30,38 @@ def register(app: typer.Typer) -> None:
         app.command(name, rich_help_panel="Look")(function)
 
 
-def resume(run: Folder, json: Json = False, quiet: Quiet = False) -> None:
-    """Go on with an interrupted run, to the same numbers as if it had not been interrupted."""
+def resume(run: Folder, set_: Set = None, json: Json = False, quiet: Quiet = False) -> None:
+    """Go on with an interrupted run, to the same numbers as if it had not been interrupted.
+
+    With --set steps=N a sweep trains on to N updates, where its schedule permits that.
+    """
+    from lrlab import runs
+
     folder = find_run(run)
     with placed(None, str(folder)):
+        if not set_ and runs.finished(runs.read_info(folder)):
+            said_done(folder, json)
+            return
+        runs.available(folder)  # before jax is imported: a second process is told at once
         from lrlab import api
 
         with only_json():
-            ran = api.resume(str(folder), progress=not quiet)
+            ran = api.resume(str(folder), overrides=tuple(set_ or ()), progress=not quiet)
     report(ran, json, quiet)
+
+
+def said_done(folder: Path, json: bool) -> None:
+    """What `resume` says of a finished run: that it is done, and its answer."""
+    from lrlab import runs
+
+    runs.vouch(folder, "summary.json")
+    summary = read_json(folder / "summary.json") or {}
+    best = summary.get("best") if isinstance(summary.get("best"), dict) else {}
+    if json:
+        emit({**summary, "run": str(folder), "status": "finished"})
+        return
+    sentence = summary.get("sentence") or (best or {}).get("sentence")
+    print(runs.done(folder) + (f"\n{sentence}" if sentence else ""))
 
 
 def show(run: Folder, json: Json = False) -> None:
@@ -133,7 +156,9 @@ def find_run(name: str) -> Path:
 
 def folders(root: Path) -> list[Path]:
     """The run folders under `root`, oldest first."""
-    found = [path.parent for path in root.glob("*/run.json")]
+    from lrlab import runs
+
+    found = [path.parent for path in runs.inner_runs(root)]
     return sorted(found, key=lambda path: ((path / "run.json").stat().st_mtime, path.name))
 
 

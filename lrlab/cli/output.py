@@ -78,6 +78,10 @@ def failure_of(error: BaseException, experiment: Any = None, path: str = "") -> 
         run = getattr(error, "run", None)
         more = f"; go on with: lrlab resume {run}" if run else ""
         return Failure(INTERRUPTED, f"interrupted{more}")
+    run = getattr(error, "run", None)
+    if type(error).__name__ == "Unwritable":  # full disk, permission: nothing is wrong with input
+        more = f"; go on with: lrlab resume {run}" if run else ""
+        return Failure(FAILED, f"the run failed: {error}{more}")
     if hasattr(error, "format_message"):  # typer: a missing argument, an unknown option
         message = error.format_message()  # type: ignore[attr-defined]
         return Failure(BAD_INPUT, message, (Problem("lrlab", None, "", message),))
@@ -85,7 +89,8 @@ def failure_of(error: BaseException, experiment: Any = None, path: str = "") -> 
     if isinstance(error, (ValueError, FileNotFoundError, NotADirectoryError)):
         problem = _placed(error, message, experiment, path)
         return Failure(BAD_INPUT, "1 problem in the input", (problem,))
-    return Failure(FAILED, f"the run failed: {type(error).__name__}: {message}")
+    more = f"; what was committed stands: lrlab resume {run}" if run else ""
+    return Failure(FAILED, f"the run failed: {type(error).__name__}: {message}{more}")
 
 
 def _placed(error: BaseException, message: str, experiment: Any, path: str) -> Problem:

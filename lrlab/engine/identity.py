@@ -77,7 +77,7 @@ def _struct(floating: str) -> Any:
 
 
 def _constants(closed: Any) -> Iterator[Any]:
-    """Arrays that a closed jaxpr and those inside it hold; keys (of random numbers) as their bits."""
+    """Arrays that a closed jaxpr and those inside it hold; random keys as their bits."""
     for constant in getattr(closed, "consts", ()):
         is_key = jax.dtypes.issubdtype(getattr(constant, "dtype", None), jax.dtypes.prng_key)
         yield jax.random.key_data(constant) if is_key else constant
