@@ -85,14 +85,13 @@ def _reopened(
 ) -> runs.Run:
     """The run in a folder, made longer where `before` says so."""
     info = runs.read_info(path)
-    if runs.finished(info) and not ended and before is None:
-        raise runs.RunError(runs.done(path))
     runs.available(path)
     device = {} if setup is None else device_of(setup)
     changes = moved(info, device) if device else []
     text = config.dumps(experiment)
     if before is None or setup is None:
-        same(path, info, parts, changes, text)
+        if "identity" in info:
+            same(path, info, parts, changes, text)
         run = runs.resume(path, ended=ended)
     else:
         shorter, old = before

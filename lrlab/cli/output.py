@@ -95,7 +95,10 @@ def failure_of(error: BaseException, experiment: Any = None, path: str = "") -> 
 
 def _placed(error: BaseException, message: str, experiment: Any, path: str) -> Problem:
     """A refusal from further down, with the place of the field that it is about."""
-    if experiment is None:
+    if experiment is None or type(error).__name__ == "RunError":
+        place, _, rest = message.partition(": ")  # a run folder's errors begin with their place
+        if type(error).__name__ == "RunError" and " " not in place:
+            return Problem(place, None, "", rest)
         return Problem(path or "lrlab", None, "", message)
     from lrlab.config import problem
 

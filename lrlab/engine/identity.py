@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from lrlab.engine.devices import precision
@@ -79,7 +80,8 @@ def _struct(floating: str) -> Any:
 def _constants(closed: Any) -> Iterator[Any]:
     """Arrays that a closed jaxpr and those inside it hold; random keys as their bits."""
     for constant in getattr(closed, "consts", ()):
-        is_key = jax.dtypes.issubdtype(getattr(constant, "dtype", None), jax.dtypes.prng_key)
+        kind: Any = getattr(constant, "dtype", np.dtype(float))
+        is_key = jnp.issubdtype(kind, jax.dtypes.prng_key)
         yield jax.random.key_data(constant) if is_key else constant
     for equation in getattr(closed, "jaxpr", closed).eqns:
         for value in equation.params.values():

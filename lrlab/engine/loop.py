@@ -136,7 +136,7 @@ def train(
                     break
             # Final states are kept where all lanes' states can be held, so that training can go
             # on from them with more steps.
-            last = _states(run, tiles, trained) if recorder and len(parts) == 1 else ()
+            last: Any = _states(run, tiles, trained) if recorder and len(parts) == 1 else ()
             outcome = trained.outcome[members]
             trained.outcome[members] = np.where(outcome == NOT_RUN, OK, outcome)
             if recorder is not None and (number + 1 == len(parts) or recorder.due()):
