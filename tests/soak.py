@@ -306,10 +306,9 @@ def damage(cases: int, seed: int, seconds: float) -> Counter[str]:
             shutil.copytree(made[name], copy)
             kind = damaged(copy / chosen, rng)
             counted["cases"] += 1
-            same = (
-                (copy / chosen).exists()
-                and (copy / chosen).read_bytes() == (made[name] / chosen).read_bytes()
-            )
+            same = (copy / chosen).exists() and (copy / chosen).read_bytes() == (
+                made[name] / chosen
+            ).read_bytes()
             try:
                 found = bool(runs.check(copy))
             except runs.RunError:
@@ -446,7 +445,9 @@ def endure(segments: int, minutes: float) -> Counter[str]:
     Stage.__init__.__defaults__ = (0.25,)
     jobs.interruptible = lambda: contextlib.nullcontext(look)  # type: ignore[assignment]
     with tempfile.TemporaryDirectory() as root:
-        text = CONFIG.replace("steps = 240", f"steps = {6 * segments}").replace("eval_every = 12", "eval_every = 600")
+        text = CONFIG.replace("steps = 240", f"steps = {6 * segments}").replace(
+            "eval_every = 12", "eval_every = 600"
+        )
         path = Path(root) / "endure.toml"
         path.write_text(text + "lr = [0.001, 0.01, 0.1]\n")
         experiment = config.load(path, command="sweep")
@@ -461,7 +462,9 @@ def endure(segments: int, minutes: float) -> Counter[str]:
         half = len(settled) // 2
         first, last = np.median(settled[:half]), np.median(settled[half:])
         counted["permille grown"] = round(1000 * (last - first) / first)
-        print(f"median of the second quarter on: {first / 1024:.1f} MiB, then {last / 1024:.1f} MiB")
+        print(
+            f"median of the second quarter on: {first / 1024:.1f} MiB, then {last / 1024:.1f} MiB"
+        )
     return counted
 
 
@@ -470,7 +473,9 @@ BAD = ("different", "failed", "commits lost", "damaged by a kill", "silently wro
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("part", choices=("kill", "damage", "disk", "endure"))
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--cases", type=int, default=1000)

@@ -215,11 +215,16 @@ def save_result(result: Result, folder: Path) -> Path:
     return folder
 
 
+def _config_text(folder: Path, info: dict[str, Any]) -> str:
+    if not (folder / "config.toml").exists():
+        return ""
+    return runs.config_of(folder, info)
+
+
 def load_result(folder: Path) -> Result:
     """A sweep's result from its run folder (of a search: the lanes of all its stages)."""
     info, stage = runs.open_run(folder)
     axes = {name: values for name, values in stage.axes.items() if name != "seed"}
-    text = folder / "config.toml"
     evaluated = stage.evaluated
     final = {name: values[-1] for name, values in evaluated.items()}
     final["train_loss"] = stage.history["train_loss"][-1]
@@ -243,6 +248,6 @@ def load_result(folder: Path) -> Result:
         directions=dict(info.get("modes") or {}),
         plan=Plan(**plan),
         seconds=float(commit["info"]["seconds"]),
-        config=text.read_text(encoding="utf-8") if text.exists() else "",
+        config=_config_text(folder, info),
         run=str(folder),
     )

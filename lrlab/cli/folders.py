@@ -66,16 +66,26 @@ def said_done(folder: Path, json: bool) -> None:
 
 def show(run: Folder, json: Json = False) -> None:
     """Show a run: its answer, its learning rates, its outcomes."""
+    from lrlab import runs
+
     folder = find_run(run)
+    info = runs.read_info(folder)
+    if runs.finished(info):
+        runs.vouch(folder, "summary.json")
     if json:
-        emit({"run": str(folder), **record(folder), "summary": read_json(folder / "summary.json")})
+        emit({"run": str(folder), **info, "summary": read_json(folder / "summary.json")})
         return
     from lrlab.report import read, renderable
 
-    status = record(folder).get("status")
-    if status not in (None, "done", "complete", "finished"):
-        print(f"This run is {status}; go on with: lrlab resume {folder}")
-    console().print(renderable(read(folder)))
+    if not runs.finished(info):
+        print(f"This run is {info.get('status')}; go on with: lrlab resume {folder}")
+    inner = [place.parent for place in runs.inner_runs(folder)]
+    summary = read_json(folder / "summary.json") or {}
+    if inner and summary.get("sentence"):
+        print(summary["sentence"])
+    for place in inner or [folder]:
+        if runs.stages(place) or not inner:
+            console().print(renderable(read(place)))
 
 
 def report_(
