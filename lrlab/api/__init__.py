@@ -259,10 +259,16 @@ def write_report(folder: str | Path, figures: bool = True) -> Path | None:
     if not several:
         return None
     data = [report.read(place) for place in several]
-    page = report.write_html(data, path / "report.html")
-    if figures:
-        for place, one in zip(several, data, strict=True):
+    try:
+        page = report.write_html(data, path / "report.html")
+        for place, one in zip(several, data, strict=True) if figures else ():
             report.write_figures(one, place / "figures")
+    except OSError as error:
+        where = error.filename or path
+        raise runs.Unwritable(
+            f"{where}: the report cannot be written ({error.strerror or error}); the run itself "
+            f"is whole: lrlab report {path}"
+        ) from error
     return page
 
 

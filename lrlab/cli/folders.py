@@ -69,7 +69,9 @@ def show(run: Folder, json: Json = False) -> None:
     from lrlab import runs
 
     folder = find_run(run)
-    info = runs.read_info(folder)
+    info = read_json(folder / "run.json") or {}
+    if "format" in info:
+        info = runs.read_info(folder)
     if runs.finished(info):
         runs.vouch(folder, "summary.json")
     if json:
@@ -95,18 +97,25 @@ def report_(
     json: Json = False,
 ) -> None:
     """Build report.html and the figures again, from the run folder alone."""
+    from lrlab import runs
     from lrlab.report import read, write_figures, write_html
 
     folder = find_run(run)
     target = Path(out) if out else folder
-    target.mkdir(parents=True, exist_ok=True)
+    inner = [place.parent for place in runs.inner_runs(folder) if runs.stages(place.parent)]
+    page, drawn = target / "report.html", []
     with only_json():
-        data = read(folder)
-        page = target / "report.html"
-        write_html(data, page)
-        if figures:
-            write_figures(data, target / "figures")
-    drawn = sorted(map(str, (target / "figures").glob("*"))) if figures else []
+        data = [read(place) for place in inner or [folder]]
+        try:
+            target.mkdir(parents=True, exist_ok=True)
+            write_html(data if inner else data[0], page)
+            for one, place in zip(data, inner or [folder], strict=True) if figures else ():
+                into = target / place.name / "figures" if inner else target / "figures"
+                write_figures(one, into)
+                drawn += sorted(map(str, into.glob("*")))
+        except OSError as error:
+            where = error.filename or target
+            raise runs.Unwritable(f"{where}: cannot be written ({error.strerror})") from None
     if json:
         emit({"run": str(folder), "report": str(page), "figures": drawn})
         return
@@ -170,11 +179,6 @@ def folders(root: Path) -> list[Path]:
 
     found = [path.parent for path in runs.inner_runs(root)]
     return sorted(found, key=lambda path: ((path / "run.json").stat().st_mtime, path.name))
-
-
-def record(folder: Path) -> dict[str, Any]:
-    """run.json, or why it cannot be read."""
-    return read_json(folder / "run.json") or {}
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path as File
 from typing import Any
@@ -25,6 +26,20 @@ NAMED: tuple[tuple[str, str, Path], ...] = (
 FILE_SOURCES = ("npz", "csv", "text", "idx", "fashion_mnist")
 """Data sources whose `path` is a file or folder of this machine."""
 LISTED = {"optimizers", "schedules", "tasks", "models"}
+MAX_LANES = 100_000_000
+"""Lanes in a run: their results must fit in memory, and their numbers in an int32."""
+
+_PLAIN = {
+    "axes": re.compile(r"[^\W_][\w.+-]{0,79}"),
+    "groups": re.compile(r"[^\W_][\w.+-]{0,79}"),
+    "compare": re.compile(r"[^\W_][\w.+()=,% -]{0,79}"),
+}
+_TAKEN = {
+    "axes": ("seed", "step", "eval_step", "outcome", "diverged_at", "steps_trained", "last_loss"),
+    "groups": (),
+    "compare": ("figures", "stages", "checkpoint", "history.zarr", "lock", "report.html",
+                "run.json", "config.toml", "summary.json", "checksums.json"),
+}  # fmt: skip
 COMMANDS = ("sweep", "find", "range-test", "compare", "study", "plan", "preview")
 
 
@@ -41,6 +56,8 @@ def check(raw: Mapping[str, Any], command: str) -> Found:
     yield from _axes(raw)
     yield from _learning_rate(raw, command)
     yield from _fields(raw)
+    yield from _plain_names(raw)
+    yield from _lanes(raw)
     for position, probe in enumerate(_list(raw.get("probes"))):
         if isinstance(probe, str) and not names.known("probes", probe):
             hint = did_you_mean(probe, names.registry("probes"))
@@ -231,6 +248,51 @@ def _swept(raw: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
             whole = (known or {}).get(key)
             if is_axis(value) and not (whole is not None and whole.sequence):
                 yield (*path, key), value
+
+
+def _plain_names(raw: Mapping[str, Any]) -> Found:
+    """Names that become arrays or folders of a run: nothing that leads elsewhere."""
+    for table, what in (("axes", "an axis"), ("groups", "a group"), ("compare", "an entry")):
+        values = raw.get(table)
+        for name in values if isinstance(values, Mapping) else ():
+            if not isinstance(name, str) or not _PLAIN[table].fullmatch(name):
+                yield (
+                    (table, str(name)),
+                    f"{show(name)} cannot name {what}: use letters, digits and . _ + - "
+                    + ("( ) = , % and spaces " if table == "compare" else "")
+                    + "(80 at most), a letter or digit first",
+                )
+            elif name.lower() in _TAKEN[table]:
+                yield (table, name), f"{name!r} is a name that every run uses itself"
+
+
+def _lanes(raw: Mapping[str, Any]) -> Found:
+    """So many lanes that their numbers could not be counted or held are a mistake."""
+    total = 1
+    rates = raw.get("lr")
+    groups = rates.values() if isinstance(rates, Mapping) and not is_form(rates) else [rates]
+    parts = [*groups, *(value for _, value in _swept(raw))]
+    for value in parts:
+        total *= _length(value)
+    seeds = raw.get("seeds", Experiment.model_fields["seeds"].default)
+    total *= max(1, seeds) if isinstance(seeds, int) else _length(seeds)
+    if total > MAX_LANES:
+        yield ("seeds",), f"makes {total:,} lanes; at most {MAX_LANES:,} can be trained in a run"
+
+
+def _length(value: Any) -> int:
+    """How many values a lane form has, as far as it is one."""
+    if isinstance(value, (list, tuple)):
+        return max(1, len(value))
+    if is_form(value):
+        (kind, *_), (given, *_) = list(value), list(value.values())
+        if isinstance(given, (list, tuple)) and kind == "values":
+            return max(1, len(given))
+        if isinstance(given, (list, tuple)) and len(given) == 3:
+            num = given[2]
+            if isinstance(num, (int, float)) and 1 <= num <= MAX_LANES:
+                return int(num)
+    return 1
 
 
 def _fields(raw: Mapping[str, Any]) -> Found:
