@@ -140,7 +140,16 @@ def engine_optimizer(
 
 @functools.lru_cache(maxsize=64)
 def _custom_optimizer(function: Callable[..., Any]) -> Optimizer:
-    return Optimizer(function)
+    def make(hyper: Any) -> Any:
+        made = function(hyper)
+        if not (hasattr(made, "init") and hasattr(made, "update")) or isinstance(made, type):
+            raise ValueError(
+                "optimizer must be a name, or a function hyper -> optax transformation; this "
+                f"function gave {made!r}"
+            )
+        return made
+
+    return Optimizer(make)
 
 
 def engine_schedule(
@@ -154,6 +163,17 @@ def engine_schedule(
 
 @functools.lru_cache(maxsize=64)
 def _custom_schedule(function: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
+    import jax
+
+    try:
+        shape = jax.eval_shape(function, jax.ShapeDtypeStruct((), np.int32)).shape
+    except Exception as error:
+        raise ValueError(
+            "schedule must be a name, or a function step -> factor of the learning rate that JAX "
+            f"can trace; this one gave {type(error).__name__}: {str(error).splitlines()[0][:200]}"
+        ) from error
+    if shape != ():
+        raise ValueError(f"schedule must give one number per step, got an array of shape {shape}")
     return lambda hyper, step: hyper["lr"] * function(step)
 
 

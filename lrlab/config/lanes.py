@@ -20,7 +20,7 @@ from lrlab.grid import log_grid
 
 FORMS = ("log", "linear", "values")
 
-MAX_VALUES = 10_000_000
+MAX_VALUES = 1_000_000
 """Values on one axis."""
 LaneForm: TypeAlias = float | list[float] | dict[str, list[float]]
 

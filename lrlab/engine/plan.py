@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -100,6 +101,7 @@ def make_plan(
     """
     plan = plan or Plan()
     devices, why_devices = prepare_devices(plan.devices)
+    _fits(lane_state_bytes(problem, data, hyper_names), devices[0])
     reasons = [why_devices]
     if plan.tile_width is not None:
         if plan.tile_width < 1:
@@ -124,6 +126,28 @@ def make_plan(
     if segment < 1:
         raise ValueError(f"plan.segment_steps must be at least 1, got {segment}")
     return Plan(width, len(devices), segment, plan.memory_bytes, tuple(reasons))
+
+
+def _fits(size: int, device: Any) -> None:
+    """Refuses what could never be held; XLA ends the process over shapes beyond counting.
+
+    Raises:
+        ValueError: one lane's state is larger than the memory.
+    """
+    memory = device_memory(device) or host_memory()
+    if size > memory:
+        raise ValueError(
+            f"the model: one lane's parameters and optimizer state take {size:,} bytes, and there "
+            f"are {memory:,}; make it smaller"
+        )
+
+
+def host_memory() -> int:
+    """The machine's memory in bytes; where the system does not say, 2^46 (64 TiB)."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError, AttributeError):
+        return 1 << 46
 
 
 def device_memory(device: Any) -> int | None:
