@@ -89,8 +89,20 @@ class Stage:
             values = history.read(store, name)
             kind = history.on_steps(name)
             rows = np.array(values.reshape(len(values), -1)[:, self.cells])
+            late = ends[kind][:, None] > saved[0]["steps_trained"][None]
+            stale = (late & ~np.isnan(rows)).any(1)
             found[kind][name] = discard(rows, ends[kind], saved[0]["steps_trained"])
+            if stale.any() and not self.complete:
+                # Not every lane will write there again: gone from the store as well.
+                self._clean(name, int(np.argmax(stale)), found[kind][name])
         return found[True], found[False]
+
+    def _clean(self, name: str, first: int, rows: np.ndarray) -> None:
+        kind = history.on_steps(name)
+        dims = ["step" if kind else "eval_step", *self.axes]
+        shape = (self.lengths[kind], *self.shape)
+        array = history.create(self.folder / "history.zarr", name, shape, rows.dtype, dims)
+        history.put(array, first, [(first, self.cells, rows[first:])])
 
     def rows(self, name: str, start: int, lanes: np.ndarray, values: np.ndarray) -> None:
         self._rows.setdefault(name, []).append((start, self.cells[lanes], np.array(values)))
