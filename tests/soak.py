@@ -202,7 +202,7 @@ def kill(rounds: int, seed: int, commands: tuple[str, ...], seconds: float) -> C
         for command in commands:
             config = config_for(command, place)
             alone = place / f"{command}-alone"
-            for again in (False, True):  # the second time, programs come from the cache
+            for _ in range(2):  # the second time, programs come from the cache
                 shutil.rmtree(alone, ignore_errors=True)
                 status, lasts[command] = worker.run(command, str(config), "--out", str(alone))
                 assert status == 0, worker.errors.read_text()[-2000:]
@@ -236,8 +236,7 @@ def kill(rounds: int, seed: int, commands: tuple[str, ...], seconds: float) -> C
             counted[f"{command} runs"] += 1
             first = apart(whole[command], numbers(run)) if status == 0 else "did not end"
             counted["identical" if not first else "different"] += 1
-            if first:
-                print(f"{command} {run.name}: {first}", flush=True)
+            print(f"{command} {run.name}: {first or 'identical'}; {dict(counted)}", flush=True)
             shutil.rmtree(run, ignore_errors=True)
         worker.close()
     return counted

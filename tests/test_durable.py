@@ -1,4 +1,4 @@
-"""Runs that end badly and go on: bits, refusals that say why, old folders, nothing left elsewhere."""
+"""Runs that end badly and go on: bits, refusals that say why, old folders, nothing elsewhere."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def test_a_number_changed_in_the_record_is_found(tmp_path, monkeypatch):
     path = written(tmp_path, SWEEP)
     assert command(["sweep", path, "--out", str(tmp_path / "run"), "-q"]) == 130
     for name, old, new in (
-        ("commit.json", '"step": 12', '"step": 11'),
+        ("commit.json", '"cohort": 0', '"cohort": 1'),
         ("run.json", '"tile_width": 2', '"tile_width": 3'),
         ("config.toml", "seed = 0", "seed = 1"),
     ):
@@ -176,7 +176,8 @@ def test_a_number_changed_in_the_record_is_found(tmp_path, monkeypatch):
             api.resume(tmp_path / "run", progress=False)
         place.write_text(whole)
     place = tmp_path / "run" / "run.json"
-    place.write_text(place.read_text().replace('"interrupted"', '"gone"'))
+    info = json.loads(place.read_text())
+    place.write_text(json.dumps({**info, "status": "gone"}))
     assert "unknown status" in runs.check(tmp_path / "run")[0].problem
     monkeypatch.undo()
     assert command(["resume", str(tmp_path / "run"), "-q"]) == 0
@@ -219,6 +220,9 @@ def test_a_crash_while_steps_are_raised_is_mended(tmp_path, monkeypatch):
         with monkeypatch.context() as patch:
             patch.setattr(f"lrlab.runs.longer.history.{victim}", crash)
             assert command(["resume", str(place), "--set", "steps=30", "-q"]) == 130
+        assert [finding.file for finding in runs.check(place)] == ["longer.json"]
+        with pytest.raises(RunError, match="lrlab resume"):
+            runs.open_run(place)
     assert command(["resume", str(place), "-q"]) == 0
     after = read_stage(place).history["train_loss"]
     assert len(after) == 30
@@ -241,7 +245,9 @@ def mine(scale=1.0, data=0.0):
 
         return scale * optax.softmax_cross_entropy_with_integer_labels(outputs, targets)
 
-    return lrlab.Task.supervised("mine", nn.Dense(2), loss, (x, y), (x, y))
+    return lrlab.Task.supervised(
+        name="mine", model=nn.Dense(2), loss=loss, train=(x, y), valid=(x, y)
+    )
 
 
 def test_a_task_made_in_python_goes_on_and_another_is_refused(tmp_path, monkeypatch, capsys):

@@ -109,9 +109,11 @@ def same(
         return
     if not apart:
         return
+    fields = different(runs.config_of(path, info), text) if "config" in apart else []
+    if {"config", "data"} <= set(apart) and not fields:  # a task made in Python tells of its data
+        apart = [part for part in apart if part not in ("config", "program")]
     words = [PARTS[part] for part in apart]
     if "config" in apart:
-        fields = different(runs.config_of(path, info), text)
         words[apart.index("config")] += f" ({'; '.join(fields)})" if fields else ""
         if "program" in apart:  # follows from the configuration
             words.remove(PARTS["program"])
@@ -137,7 +139,7 @@ def different(before: str, after: str, most: int = 4) -> list[str]:
     found = [
         f"{name}: {_shown(old.get(name))} -> {_shown(new.get(name))}"
         for name in names
-        if name not in skipped
+        if name not in skipped and not name.startswith("task.source.")
     ]
     return found[:most] + ([f"and {len(found) - most} more"] if len(found) > most else [])
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from lrlab import config
-from lrlab.cli.output import console, emit, table
+from lrlab.cli.output import Interrupted, console, emit, table
 
 Config = Annotated[str, typer.Argument(metavar="CONFIG", help="A TOML file.", show_default=False)]
 Set = Annotated[
@@ -158,6 +158,8 @@ def placed(experiment: Any, path: str) -> Iterator[None]:
     """Exceptions from training carry the experiment, so that `main` can name file and line."""
     try:
         yield
+    except KeyboardInterrupt as error:  # typer would end the process without a word
+        raise Interrupted(getattr(error, "run", None)) from error
     except Exception as error:
         if not isinstance(error, config.ConfigError):
             with contextlib.suppress(AttributeError):

@@ -39,6 +39,7 @@ def resume(run: Folder, set_: Set = None, json: Json = False, quiet: Quiet = Fal
 
     folder = find_run(run)
     with placed(None, str(folder)):
+        runs.settle(folder)
         if not set_ and runs.finished(runs.read_info(folder)):
             said_done(folder, json)
             return

@@ -14,6 +14,14 @@ from lrlab.config.problems import ConfigError, Problem
 DONE, BAD_INPUT, FAILED, INTERRUPTED = 0, 2, 3, 130
 
 
+class Interrupted(Exception):
+    """Ctrl-C; `run` is the folder that can go on, if there is one."""
+
+    def __init__(self, run: str | None) -> None:
+        super().__init__("interrupted")
+        self.run = run
+
+
 class Failure(NamedTuple):
     """An error as the command line tells it."""
 

@@ -13,14 +13,7 @@ from typing import Any
 
 import jax
 
-
-def cache_folder() -> Path:
-    """`$LRLAB_CACHE`, else `lrlab` in `$XDG_CACHE_HOME` or `~/.cache`."""
-    given = os.environ.get("LRLAB_CACHE")
-    if given:
-        return Path(given)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lrlab"
-
+from lrlab.places import cache_folder
 
 MAX_PROGRAMS = 512
 """Compiled programs kept; the oldest go first."""

@@ -45,6 +45,9 @@ def check(path: str | Path) -> list[Finding]:
     except RunError as error:
         words = "the curves may still be readable; the run cannot be resumed"
         found.append(Finding("run.json", _short(error, folder), words))
+    if (folder / "longer.json").exists():
+        words = f"nothing is lost: `lrlab resume {folder}` completes that"
+        return [*found, Finding("longer.json", "a crash came while steps were raised", words)]
     if info and info.get("status") not in STATES:
         words = "the run counts as unfinished; `lrlab resume` brings it to its end again"
         found.append(Finding("run.json", f"unknown status {info.get('status')!r}", words))

@@ -9,6 +9,7 @@ import os
 import re
 import secrets
 import shutil
+import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -248,7 +249,11 @@ def experiment_of(path: Path, overrides: Sequence[str] = ()) -> tuple[str, Any]:
     from lrlab import config
 
     info = read_info(path)
-    config_of(path, info)
+    steps = tomllib.loads(config_of(path, info)).get("steps")
+    for setting in overrides:
+        name, _, value = setting.partition("=")
+        if name.strip() == "steps" and value.strip().isdecimal() and int(value) < (steps or 0):
+            raise RunError(f"{path}: steps can be raised but not lowered, and this run has {steps}")
     command = str(info.get("command"))
     return command, config.load(str(path / "config.toml"), tuple(overrides), command=command)
 

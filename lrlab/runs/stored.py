@@ -127,6 +127,8 @@ def open_run(path: str | Path) -> tuple[dict[str, Any], StoredStage]:
         RunError: no run folder, nothing recorded, or something damaged.
     """
     info = read_info(Path(path))
+    if (Path(path) / "longer.json").exists():
+        raise RunError(f"{path}: its steps were being raised; `lrlab resume {path}` completes that")
     parts = [read_stage(path, name) for name in stages(path)]
     if not parts:
         raise RunError(f"{path}: nothing is recorded here yet")
