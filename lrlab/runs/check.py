@@ -9,6 +9,7 @@ from lrlab.runs import history
 from lrlab.runs.checkpoint import load_checkpoint
 from lrlab.runs.files import RunError, inner_runs, read_sealed, sha256
 from lrlab.runs.folder import config_of, finished, read_info
+from lrlab.runs.stage import later_commits
 from lrlab.runs.stored import read_stage, stages
 from lrlab.runs.trust import problems_of
 
@@ -60,6 +61,10 @@ def check(path: str | Path) -> list[Finding]:
         found += _against_checksums(folder)
     for name in stages(folder):
         found += _stage(folder, name)
+    for place in (folder, *sorted(folder.glob("stages/*"))):
+        if later_commits(place) and not (place / "commit.json").exists():
+            file = (place / "commit.json").relative_to(folder).as_posix()
+            found.append(Finding(file, "missing, though checkpoints are there", "it cannot go on"))
     if finished(info) and info.get("command") != "compare" and not stages(folder):
         found.append(Finding("commit.json", "missing", "the curves are lost; the answer stands"))
     for inner in inner_runs(folder):

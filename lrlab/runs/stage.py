@@ -13,7 +13,7 @@ import numpy as np
 
 from lrlab.runs import history
 from lrlab.runs.checkpoint import load_checkpoint, save_checkpoint
-from lrlab.runs.files import Unwritable, read_sealed, write_sealed
+from lrlab.runs.files import RunError, Unwritable, read_sealed, write_sealed
 from lrlab.runs.trust import check_files, discard
 
 INTERVAL = 3.0
@@ -50,6 +50,11 @@ class Stage:
         self._commit = read_sealed(place) if place.exists() else None
         self._loaded: tuple[int, dict[str, np.ndarray]] | None = None
         if self._commit is None:
+            if later_commits(folder):
+                raise RunError(
+                    f"{place}: missing, though checkpoints were committed; restore it, or start "
+                    "anew in another folder"
+                )
             # What a crash before the first commit left belongs to nothing.
             shutil.rmtree(folder / "history.zarr", ignore_errors=True)
             history.begin(folder / "history.zarr")
@@ -204,3 +209,9 @@ class Stage:
         for path in (self.folder / "checkpoint").glob("*"):
             if path.is_dir() and path.name.isdigit() and int(path.name) <= number:
                 shutil.rmtree(path, ignore_errors=True)
+
+
+def later_commits(folder: Path) -> bool:
+    """Whether checkpoints show that there was a commit: a second one is only begun after it."""
+    found = [path.name for path in (folder / "checkpoint").glob("*") if path.is_dir()]
+    return any(name.isdigit() and int(name) > 1 for name in found)
