@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import math
 import os
+import re
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +23,28 @@ class RunError(ValueError):
 
 class Unwritable(RunError):
     """A run that could not be written (full disk, permission); what was committed still stands."""
+
+
+FULL = 256 << 10
+"""Fewer bytes free than this, and a write that failed did so for want of room."""
+
+
+def why(error: BaseException, folder: Path) -> str:
+    """Why something could not be written, in a few words: libraries tell it at length.
+
+    >>> why(ValueError("INTERNAL: {...} [os_error_code='13']"), Path("."))
+    'Permission denied'
+    """
+    code = re.search(r"os_error_code='(\d+)'", str(error))
+    if isinstance(error, OSError) and error.errno is not None:
+        return os.strerror(error.errno)
+    if code is not None:
+        return os.strerror(int(code[1]))
+    with contextlib.suppress(OSError):
+        if shutil.disk_usage(folder).free < FULL:
+            return os.strerror(errno.ENOSPC)
+    words = str(error).strip().splitlines() or [type(error).__name__]
+    return words[0][:200]
 
 
 def write_text(path: Path, text: str) -> None:

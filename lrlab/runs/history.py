@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from lrlab.runs.files import RunError, Unwritable, sha256, write_text
+from lrlab.runs.files import RunError, Unwritable, sha256, why, write_text
 
 STEP_METRICS = ("train_", "learning_rate")
 """Metrics of every update; all others belong to evaluations."""
@@ -74,7 +74,7 @@ def create(folder: Path, name: str, shape: tuple[int, ...], dtype: Any, dims: li
             return tensorstore.open({**spec, "metadata": metadata}, create=True).result()
         array = tensorstore.open(spec, open=True).result()
     except (ValueError, OSError, RuntimeError) as error:
-        raise Unwritable(f"{folder / name}: cannot be written ({_first(error)})") from None
+        raise Unwritable(f"{folder / name}: cannot be written ({why(error, folder)})") from None
     if array.shape != shape or np.dtype(array.dtype.numpy_dtype) != dtype:
         raise RunError(f"{folder / name}: has shape {array.shape}, expected {shape}")
     return array
@@ -117,7 +117,7 @@ def write(folder: Path, name: str, values: np.ndarray, dims: list[str]) -> None:
     try:
         array.write(values).result()
     except (ValueError, OSError, RuntimeError) as error:
-        raise Unwritable(f"{folder / name}: cannot be written ({_first(error)})") from None
+        raise Unwritable(f"{folder / name}: cannot be written ({why(error, folder)})") from None
 
 
 def read(folder: Path, name: str) -> np.ndarray:
@@ -144,7 +144,7 @@ def resize(folder: Path, name: str, rows: int) -> None:
         array = tensorstore.open(spec, open=True).result()
         array.resize(exclusive_max=[rows, *[None] * (array.ndim - 1)]).result()
     except (ValueError, OSError, RuntimeError) as error:
-        raise Unwritable(f"{folder / name}: cannot be made longer ({_first(error)})") from None
+        raise Unwritable(f"{folder / name}: cannot be made longer ({why(error, folder)})") from None
 
 
 def fixed_files(folder: Path, axes: Sequence[str]) -> dict[str, str]:

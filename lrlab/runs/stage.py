@@ -13,7 +13,7 @@ import numpy as np
 
 from lrlab.runs import history
 from lrlab.runs.checkpoint import load_checkpoint, save_checkpoint
-from lrlab.runs.files import RunError, Unwritable, read_sealed, write_sealed
+from lrlab.runs.files import RunError, Unwritable, read_sealed, why, write_sealed
 from lrlab.runs.trust import check_files, discard
 
 INTERVAL = 3.0
@@ -141,8 +141,8 @@ class Stage:
         if self._error is not None:
             error, self._error = self._error, None
             raise Unwritable(
-                f"{self.folder}: could not be written ({error}); the run can go on from its last "
-                "commit once that is mended"
+                f"{self.folder}: could not be written ({why(error, self.folder)}); the run can go "
+                "on from its last commit once that is mended"
             ) from error
 
     def finish(self) -> None:
