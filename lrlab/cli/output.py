@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from lrlab.config.problems import ConfigError, Problem
+
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
+"""What would move a terminal's cursor or change its colors; line ends may."""
 
 DONE, BAD_INPUT, FAILED, INTERRUPTED = 0, 2, 3, 130
 
@@ -143,5 +147,5 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], cap
         last = number == len(columns) - 1
         made.add_column(column, no_wrap=not last, style="bold cyan" if number == 0 else "")
     for row in rows:
-        made.add_row(*(Text(str(cell)) for cell in row))
+        made.add_row(*(Text(_CONTROL.sub("?", str(cell))) for cell in row))
     return made
