@@ -206,7 +206,7 @@ def metric_rows(trained: Trained, metric: str) -> np.ndarray:
     values, start = trained.history.get(metric), 0
     if values is not None:
         for row, end in enumerate(trained.eval_steps):
-            rows[row] = values[start:end].mean(0)
+            rows[row] = values[start:end].mean(0, dtype=np.float64)  # float32 sums lose digits
             start = end
     return rows
 
