@@ -218,8 +218,9 @@ def kill(rounds: int, seed: int, commands: tuple[str, ...], seconds: float) -> C
             while True:
                 arguments = ("resume", str(run)) if (run / "run.json").exists() else start
                 after = rng.uniform(0.0, lasts[command]) if counted["kills"] < rounds else None
-                status, _ = worker.run(*arguments, kill_after=after)
+                status, took = worker.run(*arguments, kill_after=after)
                 if status == 0:
+                    lasts[command] = min(lasts[command], took)  # others use this machine too
                     break
                 if status != -signal.SIGKILL:
                     counted["failed"] += 1
