@@ -10,7 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+import lrlab
 from lrlab import config, data
 from lrlab.config import ConfigError
 from lrlab.data import DataError
@@ -221,3 +224,114 @@ def test_mangled_csv(tmp_path: Path) -> None:
             assert np.isfinite(found.train[0]).all() and np.isfinite(found.train[1]).all()
     path.write_bytes(bytes(rng.randrange(256) for _ in range(5000)))
     assert load(f"csv:{path}") is None
+
+
+ODD = (
+    None, 0, -1, 2, 1e-3, float("nan"), float("inf"), 10**30, 10**400, 2**31, "", "x", "adam",
+    "../x", "full", "1s", [], [1], [None], ["a"], [[1]], (1, 2), {}, {"log": [1, 2]}, {1: 2},
+    {"log": [1e-3, 1, 1e18]}, True, object(), lambda s: "x", b"x", np.array([]), np.array([[1.0]]),
+    np.array([object()]), range(0), {1, 2}, 1j, "\x00", type, lrlab.Plan(0),
+    lrlab.Plan(tile_width="a"),  # type: ignore[arg-type]
+)  # fmt: skip
+
+ARGUMENTS = (
+    "lr", "optimizer", "steps", "batch_size", "schedule", "seeds", "optimizer_args", "groups",
+    "schedule_args", "metric", "eval_every", "stop_diverged", "sampler", "precision", "probes",
+    "plan", "seed", "weight_decay", "nonsense", "task",
+)  # fmt: skip
+
+
+def test_odd_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Reached(Exception):
+        """Training would begin: the arguments were taken."""
+
+    def reached(*given, **more):
+        raise Reached
+
+    monkeypatch.setattr("lrlab.api.jobs.train_stage", reached)
+    rng, refused = random.Random(5), 0
+    good = {"task": lrlab.tasks.load("iris-linear"), "lr": [0.1], "steps": 5, "batch_size": 8}
+    for _ in range(CASES):
+        odd = {rng.choice(ARGUMENTS): rng.choice(ODD) for _ in range(rng.randint(1, 2))}
+        try:
+            lrlab.sweep(**{**good, **odd}, progress=False)
+        except ConfigError as error:
+            refused += 1
+            assert error.problems and all(problem.field for problem in error.problems), odd
+        except Reached:
+            pass
+    assert refused > CASES / 2
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("x = " + "[" * 3000, "nested too deeply"),
+        ("lr = " + "9" * 5000, "digits"),
+        ("lr = 1" + "0" * 400, "must be finite"),
+        ("lr = {log = [1e-9, 1.0, 1e15]}", "at most 1,000,000"),
+        ("seeds = 2147483647", "lanes; at most"),
+        ("eval_steps = [5, 3]", "each above the one before"),
+        ("compare.'../evil' = {}", "cannot name an entry"),
+        ("compare.'/evil' = {}", "cannot name an entry"),
+        ("compare.figures = {}", "a name that every run uses"),
+        ("budget = '" + "9" * 400 + "s'", "finite"),
+    ],
+)
+def test_what_would_hang_or_lead_elsewhere(line: str, words: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(f"{line}\ntask.name = 'iris-linear'\n")
+    with pytest.raises(ConfigError, match=words):
+        config.load(str(path), command="compare" if "compare" in line else "sweep")
+
+
+def test_models_beyond_every_memory(tmp_path: Path) -> None:
+    shared = {"lr": [0.1], "steps": 2, "batch_size": 8, "progress": False}
+    with pytest.raises(ConfigError, match="make it smaller"):
+        lrlab.sweep({"model": {"name": "mlp", "width": 10**12}, "data": {"name": "iris"}}, **shared)
+    with pytest.raises(ConfigError, match="depth must be at most 1,000"):
+        lrlab.sweep({"model": {"name": "mlp", "depth": 10**5}, "data": {"name": "iris"}}, **shared)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+        lambda inner: (
+            st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
+        ),
+        max_leaves=6,
+    ),
+    st.sampled_from(sorted(config.Experiment.model_fields)),
+)
+def test_any_value_in_any_field(value: object, field: str) -> None:
+    table = {"task": "iris-linear", "lr": [0.1], field: value}
+    try:
+        config.build(table, "sweep")
+    except ConfigError as error:
+        assert error.problems and all(problem.message for problem in error.problems)
+
+
+HOSTILE = "<script>alert(1)</script>$\\frac$\x1b[31m&\"'"
+
+
+def test_names_are_escaped_wherever_they_are_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from lrlab.cli.app import run
+
+    path = tmp_path / "mine.toml"
+    name = HOSTILE.replace("\\", "\\\\").replace("\x1b", "\\u001b").replace('"', '\\"')
+    path.write_text(
+        f'name = "{name}"\ntask.name = "iris-linear"\nsteps = 6\nbatch_size = 8\nseeds = 1\n'
+        "lr = [0.1, 0.2]\n"
+    )
+    out = tmp_path / "run"
+    assert run(["sweep", str(path), "--out", str(out), "-q"]) == 0
+    page = (out / "report.html").read_text()
+    assert "<script>alert(1)" not in page and "alert(1)" in page
+    for drawing in out.rglob("*.svg"):
+        assert "<script>alert(1)" not in drawing.read_text()
+    assert run(["show", str(out)]) == 0
+    shown = capsys.readouterr().out
+    assert "\x1b[31m" not in shown

@@ -71,3 +71,52 @@ def test_more_steps_than_a_counter_holds_are_refused() -> None:
         sweep([0.1], steps=2**31)
     with pytest.raises(ConfigError, match="epochs.*updates"):
         sweep([0.1], steps=None, epochs=1e12)
+
+
+def test_long_histories_are_averaged_in_double_precision() -> None:
+    from lrlab.api.jobs import metric_rows
+    from lrlab.engine.results import blank
+
+    steps = 400_000
+    rng = np.random.default_rng(0)
+    losses = (0.1 + 1e-4 * rng.normal(size=(steps, 1))).astype(np.float32)
+    trained = blank(steps, 1, [steps])._replace(history={"train_loss": losses})
+    mean = metric_rows(trained, "train_loss")[0, 0]
+    assert abs(mean - losses.astype(np.float64).mean()) < 1e-12
+    # What a float32 sum would have said is off in the fourth digit.
+    assert abs(losses.cumsum(0)[-1, 0] / np.float32(steps) - mean) > 1e-6
+
+
+def test_no_reduction_is_led_astray_by_what_is_not_finite() -> None:
+    from lrlab.search.answer import from_scores
+    from lrlab.search.scores import Scores
+
+    rng = np.random.default_rng(1)
+    lr = np.repeat(np.geomspace(1e-3, 1.0, 6), 3)
+    for case in range(150):
+        metric = np.exp(rng.normal(size=(4, 18)))
+        initial = np.full(18, 3.0)
+        for values in (metric, initial):
+            spoiled = rng.random(values.shape) < rng.choice((0.0, 0.1, 0.5, 1.0))
+            values[spoiled] = rng.choice((np.nan, np.inf, -np.inf), int(spoiled.sum()))
+        outcome = rng.choice(("ok", "ok", "diverged", "pruned", "not_run"), 18)
+        scores = Scores(
+            lr=lr,
+            seed=np.tile([0, 1, 2], 6),
+            metric=metric,
+            eval_steps=np.array([2, 4, 6, 8]),
+            initial=initial,
+            outcome=outcome,
+            diverged_at=np.where(outcome == "diverged", 3, -1),
+            steps_trained=np.where(outcome == "not_run", 0, 8),
+            steps=8,
+            direction=("min", "max")[case % 2],
+        )
+        answer = from_scores([scores], "valid_loss")
+        assert answer.verdict in ("interior", "edge", "flat", "noisy", "none"), case
+        if answer.lr is None:
+            assert answer.verdict == "none" and answer.interval is None
+        else:
+            low, high = answer.interval
+            assert 0 < low <= high < np.inf and np.isfinite(answer.lr), case
+        assert np.isfinite(answer.cost)

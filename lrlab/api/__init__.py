@@ -180,6 +180,8 @@ def compare(
     Args:
         entries: name -> arguments of `find`; `shared` holds for all of them.
 
+    `out`: the comparison's folder, with a run for each entry inside; an unfinished one goes on.
+
     Returns:
         A `Comparison`: who wins, by how much, how sure; print it.
     """
@@ -225,15 +227,23 @@ def run(
     return jobs[command](experiment, Live(), _path(out), progress, record=record)
 
 
-def resume(folder: str | Path, *, progress: bool = True) -> Ran:
+def resume(folder: str | Path, *, overrides: Sequence[str] = (), progress: bool = True) -> Ran:
     """Goes on with an interrupted run, from its folder alone, to the same bits.
 
+    `overrides`: settings such as `steps=4000`: a sweep trains on, where its schedule permits.
+
     Raises:
-        RunError: finished already, locked by another process, damaged, or made in Python.
+        RunError: finished already, locked by another process, damaged, or another experiment.
+        ConfigError: made in Python; says how it goes on.
     """
     from lrlab import runs
 
-    command, experiment = runs.experiment_of(Path(folder))
+    path = Path(folder)
+    runs.settle(path)
+    if not overrides and runs.finished(runs.read_info(path)):
+        raise runs.RunError(runs.done(path))
+    runs.available(path)
+    command, experiment = runs.experiment_of(path, overrides)
     return run(command, experiment, out=str(folder), progress=progress)
 
 
@@ -245,16 +255,21 @@ def write_report(folder: str | Path, figures: bool = True) -> Path | None:
     from lrlab import report, runs
 
     path = Path(folder)
-    inner = [place.parent for place in sorted(path.glob("*/run.json"))]
-    several = [path] if (path / "run.json").exists() else inner
-    several = [place for place in several if runs.stages(place)]
+    inner = [place.parent for place in runs.inner_runs(path)]
+    several = [place for place in inner or [path] if runs.stages(place)]
     if not several:
         return None
     data = [report.read(place) for place in several]
-    page = report.write_html(data, path / "report.html")
-    if figures:
-        for place, one in zip(several, data, strict=True):
+    try:
+        page = report.write_html(data, path / "report.html")
+        for place, one in zip(several, data, strict=True) if figures else ():
             report.write_figures(one, place / "figures")
+    except OSError as error:
+        where = error.filename or path
+        raise runs.Unwritable(
+            f"{where}: the report cannot be written ({error.strerror or error}); the run itself "
+            f"is whole: lrlab report {path}"
+        ) from error
     return page
 
 

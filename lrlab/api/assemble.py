@@ -49,6 +49,7 @@ def assemble(
     groups: Mapping[str, str] | None = None,
     sampler: str = "shuffle",
     eval_every: int | None = None,
+    eval_steps: Sequence[int] | None = None,
     stop_diverged: bool = True,
     precision: str = "float32",
     probes: Sequence[str | Mapping[str, Any]] = (),
@@ -105,7 +106,7 @@ def assemble(
         data=data,
         axes={name: np.asarray(values, np.float64) for name, values in axes.items()},
         seeds=np.asarray(seeds, np.int64),
-        eval_steps=evaluation_steps(steps, eval_every),
+        eval_steps=evaluation_steps(steps, eval_every, eval_steps),
         indices=None if batch is None else _indices(Batches(examples, batch, problem.replay)),
         plan=make_plan(problem, data, names, lanes_per_seed, len(seeds), plan),
         directions={
@@ -141,7 +142,16 @@ def engine_optimizer(
 
 @functools.lru_cache(maxsize=64)
 def _custom_optimizer(function: Callable[..., Any]) -> Optimizer:
-    return Optimizer(function)
+    def make(hyper: Any) -> Any:
+        made = function(hyper)
+        if not (hasattr(made, "init") and hasattr(made, "update")) or isinstance(made, type):
+            raise ValueError(
+                "optimizer must be a name, or a function hyper -> optax transformation; this "
+                f"function gave {made!r}"
+            )
+        return made
+
+    return Optimizer(make)
 
 
 def engine_schedule(
@@ -155,6 +165,17 @@ def engine_schedule(
 
 @functools.lru_cache(maxsize=64)
 def _custom_schedule(function: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
+    import jax
+
+    try:
+        shape = jax.eval_shape(function, jax.ShapeDtypeStruct((), np.int32)).shape
+    except Exception as error:
+        raise ValueError(
+            "schedule must be a name, or a function step -> factor of the learning rate that JAX "
+            f"can trace; this one gave {type(error).__name__}: {str(error).splitlines()[0][:200]}"
+        ) from error
+    if shape != ():
+        raise ValueError(f"schedule must give one number per step, got an array of shape {shape}")
     return lambda hyper, step: hyper["lr"] * function(step)
 
 

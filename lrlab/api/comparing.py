@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lrlab.api.live import Live
+from lrlab.api.recording import recorded
 from lrlab.config import Experiment
 from lrlab.search.comparison import compared
 
@@ -19,33 +20,30 @@ def run_compare(
     record: bool | None = None,
     lives: Mapping[str, Live] | None = None,
 ) -> Any:
-    """`lrlab compare`: finds for every entry, each in its own folder under `out`."""
+    """`lrlab compare`: finds for every entry, each a run of its own inside the comparison's folder.
+
+    A folder that holds an unfinished comparison goes on: entries that are done are read.
+    """
     from lrlab.api.jobs import Ran, run_find
-    from lrlab.runs.folder import fresh_path
 
     began = time.perf_counter()
     answers, direction = {}, "min"
-    keep = record or out is not None
-    base = None
-    if keep:
-        base = out or str(fresh_path(experiment.name or "compare"))
-    for name, entry in experiment.entries.items():
-        own = (lives or {}).get(name, Live())
-        merged = Live(
-            own.task or objects.task,
-            own.optimizer or objects.optimizer,
-            own.schedule or objects.schedule,
-        )
-        place = None if base is None else f"{base}/{name}"
-        entry = entry.model_copy(update={"name": name})
-        answers[name] = run_find(entry, merged, place, progress, keep).value
-        direction = answers[name].details.get("direction", direction)
-    comparison = compared(answers, experiment.metric, direction)._replace(run=base)
-    payload = {**comparison.payload(), "seconds": time.perf_counter() - began}
-    if base is not None:
-        from pathlib import Path
-
-        from lrlab.runs import write_json
-
-        write_json(Path(base) / "summary.json", payload)
+    with recorded("compare", experiment, None, out, record) as run:
+        for name, entry in experiment.entries.items():
+            own = (lives or {}).get(name, Live())
+            merged = Live(
+                own.task or objects.task,
+                own.optimizer or objects.optimizer,
+                own.schedule or objects.schedule,
+            )
+            place = None if run is None else str(run.path / name)
+            entry = entry.model_copy(update={"name": name})
+            found = run_find(entry, merged, place, progress, run is not None, ended=True)
+            answers[name] = found.value
+            direction = answers[name].details.get("direction", direction)
+        base = None if run is None else str(run.path)
+        comparison = compared(answers, experiment.metric, direction)._replace(run=base)
+        payload = {**comparison.payload(), "seconds": time.perf_counter() - began}
+        if run is not None:
+            run.finish(payload)
     return Ran(base, payload, comparison)

@@ -9,10 +9,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lrlab import config
+from lrlab.api import raising
 from lrlab.api.assemble import Setup, grid_lanes
 from lrlab.api.live import Live, setup_of
 from lrlab.api.progress import bar, interruptible
-from lrlab.api.recording import name_of, recorded
+from lrlab.api.raising import begun
+from lrlab.api.recording import clock_of, name_of, recorded
 from lrlab.api.result import Result, from_trained
 from lrlab.api.sessions import Session, plan_for, train_stage
 from lrlab.config import Experiment
@@ -36,11 +38,14 @@ def run_sweep(
 ) -> Ran:
     """`lrlab sweep`: every lane of the grid, full length."""
     began = time.perf_counter()
-    setup = setup_of(experiment, objects)
+    experiment, found = begun("sweep", experiment, out)
+    setup = setup_of(experiment, objects, **raising.plan_of(experiment, found))
+    old = raising.shorter_setup(found, objects)
+    before = (found.shorter, old) if old is not None and found.shorter is not None else None
     lanes = grid_lanes(setup)
     setup = plan_for(setup, lanes)
     with (
-        recorded("sweep", experiment, setup, setup.source, out, record) as run,
+        recorded("sweep", experiment, setup, out, record, before=before) as run,
         bar(progress) as listener,
         interruptible() as stop,
     ):
@@ -102,8 +107,12 @@ def run_find(
     out: str | None,
     progress: bool,
     record: bool | None = None,
+    ended: bool = False,
 ) -> Ran:
-    """`lrlab find`: the adaptive search; every call of the trainer is a stage of the run."""
+    """`lrlab find`: the adaptive search; every call of the trainer is a stage of the run.
+
+    `ended`: `out` may hold a finished search, which then is read rather than made.
+    """
     from lrlab import search
 
     began = time.perf_counter()
@@ -111,14 +120,16 @@ def run_find(
     low, high = experiment.lr_range
     first = np.geomspace(low, high, 16)
     further = config.lane_axes(experiment)
-    setup = setup_of(experiment, objects, axes={"lr": first, **further})
+    experiment, found = begun("find", experiment, out)
+    axes = {"lr": first, **further}
+    setup = setup_of(experiment, objects, axes=axes, **raising.plan_of(experiment, found))
     direction = setup.directions.get(experiment.metric, "min")
     some = {"lr": np.tile(first, len(seeds))}
     some |= {name: np.full(len(some["lr"]), values[0]) for name, values in further.items()}
     setup = plan_for(setup, Lanes(some, np.repeat(seeds, len(first))))
     runs, seconds = config.budget(experiment)
     with (
-        recorded("find", experiment, setup, setup.source, out, record) as run,
+        recorded("find", experiment, setup, out, record, ended=ended) as run,
         bar(progress, "searching") as listener,
         interruptible() as stop,
     ):
@@ -135,6 +146,7 @@ def run_find(
             direction=direction,
             budget_runs=runs,
             budget_seconds=seconds,
+            clock=time.monotonic if seconds is None else clock_of(run),
         )
         where = None if run is None else str(run.path)
         answer = answer._replace(run=where, details={**answer.details, "direction": direction})
@@ -194,7 +206,7 @@ def metric_rows(trained: Trained, metric: str) -> np.ndarray:
     values, start = trained.history.get(metric), 0
     if values is not None:
         for row, end in enumerate(trained.eval_steps):
-            rows[row] = values[start:end].mean(0)
+            rows[row] = values[start:end].mean(0, dtype=np.float64)  # float32 sums lose digits
             start = end
     return rows
 

@@ -110,6 +110,7 @@ def setup_of(
         "groups": experiment.groups,
         "sampler": experiment.sampler,
         "eval_every": experiment.eval_every,
+        "eval_steps": experiment.eval_steps,
         "stop_diverged": experiment.stop_diverged,
         "precision": experiment.precision,
         "probes": config.probes(experiment),

@@ -11,6 +11,7 @@ import numpy as np
 
 from lrlab.api.live import Live, setup_of
 from lrlab.api.progress import bar, interruptible
+from lrlab.api.raising import begun, plan_of
 from lrlab.api.recording import recorded
 from lrlab.api.sessions import Session, train_stage
 from lrlab.config import Experiment
@@ -39,14 +40,17 @@ def run_range_test(
         else [experiment.seed + i for i in range(spec.seeds)]
     )
     ramp = spec.kind == "ramp"
+    experiment, found = begun("range-test", experiment, out)
     setup = setup_of(
         experiment,
         objects,
+        **plan_of(experiment, found),
         axes={"lr": np.ones(1) if ramp else rates},
         seeds=seeds,
         steps=spec.num_steps,
         batch_size=spec.batch_size,
         eval_every=1 if ramp and spec.split == "valid" else None,
+        eval_steps=None,
     )
     if params is not None:
         functions = setup.problem.task
@@ -58,7 +62,7 @@ def run_range_test(
     columns = np.ones(1) if ramp else rates
     lanes = Lanes({"lr": np.repeat(columns, len(seeds))}, np.tile(seeds, len(columns)))
     with (
-        recorded("range-test", experiment, setup, setup.source, out, record) as run,
+        recorded("range-test", experiment, setup, out, record) as run,
         bar(progress, "range test") as listener,
         interruptible() as stop,
     ):

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import importlib.metadata
-import json
+import os
 import platform
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,28 +15,35 @@ import numpy as np
 
 from lrlab import config, runs
 from lrlab.api.assemble import Setup
+from lrlab.api.identity import data_digest, fingerprint, identity, moved, same, versions
+from lrlab.api.raising import permitted
 from lrlab.api.result import Result
 from lrlab.config import Experiment
 from lrlab.engine.loop import Interrupted
-from lrlab.runs.files import read_json
+from lrlab.runs.files import read_sealed, write_sealed
 from lrlab.types import OUTCOMES, Plan
-
-PACKAGES = ("lrlab", "jax", "jaxlib", "flax", "optax", "chex", "numpy", "orbax-checkpoint")
 
 
 @contextlib.contextmanager
 def recorded(
     command: str,
     experiment: Experiment,
-    setup: Setup,
-    source: dict[str, Any],
+    setup: Setup | None,
     out: str | None,
     record: bool | None,
+    *,
+    before: tuple[Experiment, Setup] | None = None,
+    ended: bool = False,
 ) -> Iterator[runs.Run | None]:
     """The run folder of a job, or None where nothing is to be written.
 
-    `record` None: only where `out` is given. A folder that holds an unfinished run of the same
-    experiment is gone on with.
+    A folder that holds an unfinished run of the same experiment is gone on with.
+
+    Args:
+        setup: the group; None for a job that only gathers others (a comparison).
+        record: None: only where `out` is given.
+        before: the run as it began, where its steps are raised.
+        ended: take a finished run too, to read it again.
 
     Raises:
         RunError: the folder is in use, done, of another experiment, or cannot be written.
@@ -45,24 +51,63 @@ def recorded(
     if record is False or (record is None and out is None):
         yield None
         return
-    mark = fingerprint(command, experiment, setup, source)
-    if out is not None and (Path(out) / "run.json").exists():
-        run = runs.resume(out, mark)
+    parts = identity(command, experiment, setup)
+    if out is not None and (Path(out) / "run.json").is_file():
+        run = _reopened(command, experiment, setup, Path(out), parts, before, ended)
     else:
-        manifest = {"fingerprint": mark, **manifest_of(experiment, setup, source)}
+        manifest = {
+            "fingerprint": fingerprint(parts),
+            "identity": parts,
+            **manifest_of(experiment, setup),
+        }
         name = name_of(experiment)
         run = runs.create(out, name, command, config.dumps(experiment), manifest)
     try:
         yield run
-    except Interrupted as stop:
-        run.close("interrupted")
-        stop.run = str(run.path)  # type: ignore[attr-defined]
-        raise
     except BaseException as error:
+        stopped = isinstance(error, (Interrupted, KeyboardInterrupt))
         with contextlib.suppress(runs.RunError):
-            run.close("interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
+            run.close("interrupted" if stopped else "failed")
+        if not runs.finished(run.info):
+            error.run = str(run.path)  # type: ignore[attr-defined]
         raise
     run.close()
+
+
+def _reopened(
+    command: str,
+    experiment: Experiment,
+    setup: Setup | None,
+    path: Path,
+    parts: dict[str, str],
+    before: tuple[Experiment, Setup] | None,
+    ended: bool,
+) -> runs.Run:
+    """The run in a folder, made longer where `before` says so."""
+    info = runs.read_info(path)
+    runs.available(path)
+    device = {} if setup is None else device_of(setup)
+    changes = moved(info, device) if device else []
+    text = config.dumps(experiment)
+    if before is None or setup is None:
+        if "identity" in info:
+            same(path, info, parts, changes, text)
+        run = runs.resume(path, ended=ended)
+    else:
+        shorter, old = before
+        same(path, info, identity(command, shorter, old), changes, config.dumps(shorter))
+        permitted(path, old, setup, experiment.precision)
+        run = runs.resume(path, ended=True)
+        fields = {"fingerprint": fingerprint(parts), "identity": parts}
+        try:
+            runs.lengthen(run, setup.problem.steps, setup.eval_steps, text, fields)
+        except BaseException:
+            run.close()
+            raise
+    if changes and not runs.finished(run.info):
+        # Another machine or version rounds differently: from here on bits may not be the same.
+        run.update(claim="tolerance", went_on_with=[*run.info.get("went_on_with", ()), *changes])
+    return run
 
 
 def name_of(experiment: Experiment) -> str:
@@ -72,51 +117,34 @@ def name_of(experiment: Experiment) -> str:
     return experiment.name or task.name or "-".join(parts) or "run"
 
 
-def fingerprint(command: str, experiment: Experiment, setup: Setup, source: dict[str, Any]) -> str:
-    """What a run's numbers follow from: command, config, data, code of the group, tile width."""
-    content = {
-        "command": command,
-        "config": config.digest(experiment),
-        "data": source.get("sha256") or data_digest(setup),
-        "task": str(source.get("name")),
-        "tile_width": setup.plan.tile_width,
-    }
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def data_digest(setup: Setup) -> str:
-    """SHA-256 over every split's arrays."""
+def device_of(setup: Setup) -> dict[str, Any]:
+    """The kind of device that trains, and how many of them."""
     import jax
 
-    total = hashlib.sha256()
-    for name in sorted(setup.data):
-        for values in jax.tree.leaves(setup.data[name]):
-            array = np.ascontiguousarray(values)
-            total.update(f"{name}{array.shape}{array.dtype}".encode())
-            total.update(array.tobytes())
-    return total.hexdigest()
-
-
-def manifest_of(experiment: Experiment, setup: Setup, source: dict[str, Any]) -> dict[str, Any]:
-    """The fields of `run.json` that say how a run was made."""
-    import jax
-
-    versions = {"python": platform.python_version()}
-    for package in PACKAGES:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            versions[package] = importlib.metadata.version(package)
-    plan = setup.plan
     device = jax.devices()[0]
     return {
+        "platform": device.platform,
+        "kind": device.device_kind,
+        "used": setup.plan.devices,
+    }
+
+
+def manifest_of(experiment: Experiment, setup: Setup | None) -> dict[str, Any]:
+    """The fields of `run.json` that say how a run was made."""
+    made = {
         "config_hash": config.digest(experiment),
-        "versions": versions,
+        "versions": versions(),
         "git_commit": git_commit(),
-        "device": {"platform": device.platform, "kind": device.device_kind, "used": plan.devices},
         "machine": platform.platform(),
-        "plan": plan._asdict(),
-        "data": source,
-        "data_sha256": data_digest(setup),
         "metric": experiment.metric,
+    }
+    if setup is None:
+        return made
+    return made | {
+        "device": device_of(setup),
+        "plan": setup.plan._asdict(),
+        "data": setup.source,
+        "data_sha256": data_digest(setup),
         "modes": setup.directions,
     }
 
@@ -125,14 +153,37 @@ def git_commit() -> str | None:
     """The commit of the working folder, with "+" where files differ from it; None outside git."""
     try:
         done = subprocess.run(
-            ["git", "describe", "--always", "--abbrev=40", "--dirty=+"],
+            ["git", "-c", "core.fsmonitor=false", "describe", "--always", "--abbrev=40",
+             "--dirty=+"],
             capture_output=True,
             text=True,
             timeout=5,
-        )
+            env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},  # look, write nothing
+        )  # fmt: skip
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip() or None if done.returncode == 0 else None
+
+
+def clock_of(run: runs.Run | None) -> Callable[[], float]:
+    """A monotonic clock whose readings a run keeps, so that a search that goes on after a crash
+    decides as it did: the readings there are come again, then time goes on from the last one."""
+    if run is None:
+        return time.monotonic
+    place = run.path / "clock.json"
+    readings = [float(value) for value in read_sealed(place)["seconds"]] if place.exists() else []
+    again = list(readings)
+    began = time.monotonic() - (readings[-1] if readings else 0.0)
+
+    def clock() -> float:
+        if again:
+            return again.pop(0)
+        readings.append(time.monotonic() - began)
+        if not runs.finished(run.info):
+            write_sealed(place, {"format": runs.FORMAT, "seconds": readings})
+        return readings[-1]
+
+    return clock
 
 
 def save_result(result: Result, folder: Path) -> Path:
@@ -164,17 +215,22 @@ def save_result(result: Result, folder: Path) -> Path:
     return folder
 
 
+def _config_text(folder: Path, info: dict[str, Any]) -> str:
+    if not (folder / "config.toml").exists():
+        return ""
+    return runs.config_of(folder, info)
+
+
 def load_result(folder: Path) -> Result:
     """A sweep's result from its run folder (of a search: the lanes of all its stages)."""
     info, stage = runs.open_run(folder)
     axes = {name: values for name, values in stage.axes.items() if name != "seed"}
-    text = folder / "config.toml"
     evaluated = stage.evaluated
     final = {name: values[-1] for name, values in evaluated.items()}
     final["train_loss"] = stage.history["train_loss"][-1]
     plan = dict(info.get("plan") or {})
     plan["reasons"] = tuple(plan.get("reasons") or ())
-    commit = read_json(folder / "commit.json")
+    commit = read_sealed(folder / "commit.json")
     return Result(
         name=str(info.get("name", folder.name)),
         axes=axes,
@@ -192,6 +248,6 @@ def load_result(folder: Path) -> Result:
         directions=dict(info.get("modes") or {}),
         plan=Plan(**plan),
         seconds=float(commit["info"]["seconds"]),
-        config=text.read_text(encoding="utf-8") if text.exists() else "",
+        config=_config_text(folder, info),
         run=str(folder),
     )

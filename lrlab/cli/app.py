@@ -14,6 +14,7 @@ import typer
 
 from lrlab.cli import configured, folders, listing
 from lrlab.cli.output import FAILED, INTERRUPTED, failure_of, tell
+from lrlab.places import cache_folder
 
 app = typer.Typer(
     name="lrlab",
@@ -59,6 +60,8 @@ def run(arguments: Sequence[str]) -> int:
     LRLAB_DEBUG=1 lets unexpected exceptions through with their traceback.
     """
     as_json = "--json" in arguments
+    # Matplotlib keeps a list of fonts; that belongs to lrlab's cache too.
+    os.environ.setdefault("MPLCONFIGDIR", str(cache_folder() / "matplotlib"))
     try:
         result = app(list(arguments), prog_name="lrlab", standalone_mode=False)
         return result if isinstance(result, int) else 0

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from lrlab import config
-from lrlab.cli.output import console, emit, table
+from lrlab.cli.output import Interrupted, console, emit, table
 
 Config = Annotated[str, typer.Argument(metavar="CONFIG", help="A TOML file.", show_default=False)]
 Set = Annotated[
@@ -117,10 +118,15 @@ def train(
     """Run one command of the API and print what came of it."""
     experiment = load(path, settings, command)
     with placed(experiment, path):
+        place = out or experiment.out
+        if place is not None:
+            from lrlab import runs
+
+            runs.available(Path(place))  # before jax is imported: a second process is told at once
         from lrlab import api
 
         with only_json():
-            ran = api.run(command, experiment, out=out or experiment.out, progress=not quiet)
+            ran = api.run(command, experiment, out=place, progress=not quiet)
     report(ran, json, quiet)
 
 
@@ -152,6 +158,8 @@ def placed(experiment: Any, path: str) -> Iterator[None]:
     """Exceptions from training carry the experiment, so that `main` can name file and line."""
     try:
         yield
+    except KeyboardInterrupt as error:  # typer would end the process without a word
+        raise Interrupted(getattr(error, "run", None)) from error
     except Exception as error:
         if not isinstance(error, config.ConfigError):
             with contextlib.suppress(AttributeError):

@@ -117,56 +117,57 @@ def _fashion_mnist() -> Check:
 
 
 def folder(run: Path) -> list[Check]:
-    """What is in a run folder, and whether it can be read."""
-    checks = [_json(run / "run.json"), _config(run / "config.toml")]
-    manifest = checks[0].state == "ok" and json.loads((run / "run.json").read_text())
-    status = manifest.get("status") if isinstance(manifest, dict) else None
-    if status in ("running", "interrupted"):
-        checks.append(Check("status", "note", f"{status}; go on with: lrlab resume {run}"))
+    """What is in a run folder, what is damaged, what that means, and what still can be used."""
+    from lrlab import runs
+
+    try:
+        info = runs.read_info(run)
+    except runs.RunError:
+        info = {}  # the findings say so
+    checks = [
+        Check(name, "broken", f"{problem}; {consequence}")
+        for name, problem, consequence in runs.check(run)
+    ]
+    damaged = bool(checks)
+    status = info.get("status")
+    if status in ("running", "interrupted", "failed"):
+        words = f"{status}; go on with: lrlab resume {run}"
+        if status == "running" and _in_use(run):
+            words = "running now"
+        checks.append(Check("status", "note", words))
     elif status:
-        checks.append(Check("status", "ok" if status != "failed" else "note", str(status)))
-    checks.append(_arrays(run))
-    if (run / "summary.json").exists():
-        checks.append(_json(run / "summary.json"))
-    elif status not in ("running", "interrupted"):
-        checks.append(Check("summary.json", "note", "absent: the run has no answer"))
+        checks.append(Check("status", "ok", str(status)))
+    if not damaged:
+        checks.append(_contents(run, status))
+    inner = runs.inner_runs(run)
     page = run / "report.html"
-    words = "there" if page.exists() else f"absent; make it with: lrlab report {run}"
-    checks.append(Check("report.html", "ok" if page.exists() else "note", words))
+    if runs.stages(run) or inner:
+        words = "there" if page.exists() else f"absent; make it with: lrlab report {run}"
+        checks.append(Check("report.html", "ok" if page.exists() else "note", words))
     return checks
 
 
-def _json(path: Path) -> Check:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        return Check(path.name, "broken", str(error))
-    return Check(path.name, "ok", f"{len(content)} entries")
-
-
-def _config(path: Path) -> Check:
-    from lrlab.config import ConfigError, digest, load
+def _in_use(run: Path) -> bool:
+    from lrlab import runs
 
     try:
-        experiment = load(path, command="preview")
-    except ConfigError as error:
-        return Check(path.name, "broken", str(error))
-    return Check(path.name, "ok", f"digest {digest(experiment)[:12]}")
+        runs.available(run)
+    except runs.RunError:
+        return True
+    return False
 
 
-def _arrays(run: Path) -> Check:
-    stores = sorted(run.rglob("*.zarr"))
-    if not stores:
-        return Check("history.zarr", "note", "absent: nothing was recorded yet")
-    import zarr
+def _contents(run: Path, status: Any) -> Check:
+    """Of a run without damage: what was looked at."""
+    from lrlab import runs
+    from lrlab.runs import history
 
-    count = 0
-    for store in stores:
-        try:
-            group = zarr.open_group(str(store), mode="r")
-            for _, array in group.arrays():
-                array[...]
-                count += 1
-        except Exception as error:  # any damage at all is what is looked for
-            return Check(store.name, "broken", f"{type(error).__name__}: {error}")
-    return Check("history.zarr", "ok", f"{count} arrays, all readable")
+    files = [path for path in run.rglob("*") if path.is_file()]
+    size = sum(path.stat().st_size for path in files)
+    stores = [path for path in run.rglob("history.zarr") if path.is_dir()]
+    arrays = sum(len(history.names(store)) for store in stores)
+    how = "every file has its checksum" if status == "finished" else "every chunk and seal holds"
+    if not runs.stages(run) and not runs.inner_runs(run):
+        how = "nothing is recorded yet"
+    words = f"{arrays} arrays, {len(files)} files, {size / 1e6:,.1f} MB: {how}"
+    return Check("contents", "ok", words)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from lrlab.cli.configured import Json, Quiet, only_json, placed, report
+from lrlab.cli.configured import Json, Quiet, Set, only_json, placed, report
 from lrlab.cli.output import console, emit
 from lrlab.config.problems import ConfigError, Problem, did_you_mean
 
@@ -30,29 +30,65 @@ def register(app: typer.Typer) -> None:
         app.command(name, rich_help_panel="Look")(function)
 
 
-def resume(run: Folder, json: Json = False, quiet: Quiet = False) -> None:
-    """Go on with an interrupted run, to the same numbers as if it had not been interrupted."""
+def resume(run: Folder, set_: Set = None, json: Json = False, quiet: Quiet = False) -> None:
+    """Go on with an interrupted run, to the same numbers as if it had not been interrupted.
+
+    With --set steps=N a sweep trains on to N updates, where its schedule permits that.
+    """
+    from lrlab import runs
+
     folder = find_run(run)
     with placed(None, str(folder)):
+        runs.settle(folder)
+        if not set_ and runs.finished(runs.read_info(folder)):
+            said_done(folder, json)
+            return
+        runs.available(folder)  # before jax is imported: a second process is told at once
         from lrlab import api
 
         with only_json():
-            ran = api.resume(str(folder), progress=not quiet)
+            ran = api.resume(str(folder), overrides=tuple(set_ or ()), progress=not quiet)
     report(ran, json, quiet)
+
+
+def said_done(folder: Path, json: bool) -> None:
+    """What `resume` says of a finished run: that it is done, and its answer."""
+    from lrlab import runs
+
+    runs.vouch(folder, "summary.json")
+    summary = read_json(folder / "summary.json") or {}
+    best = summary.get("best") if isinstance(summary.get("best"), dict) else {}
+    if json:
+        emit({**summary, "run": str(folder), "status": "finished"})
+        return
+    sentence = summary.get("sentence") or (best or {}).get("sentence")
+    print(runs.done(folder) + (f"\n{sentence}" if sentence else ""))
 
 
 def show(run: Folder, json: Json = False) -> None:
     """Show a run: its answer, its learning rates, its outcomes."""
+    from lrlab import runs
+
     folder = find_run(run)
+    info = read_json(folder / "run.json") or {}
+    if "format" in info:
+        info = runs.read_info(folder)
+    if runs.finished(info):
+        runs.vouch(folder, "summary.json")
     if json:
-        emit({"run": str(folder), **record(folder), "summary": read_json(folder / "summary.json")})
+        emit({"run": str(folder), **info, "summary": read_json(folder / "summary.json")})
         return
     from lrlab.report import read, renderable
 
-    status = record(folder).get("status")
-    if status not in (None, "done", "complete", "finished"):
-        print(f"This run is {status}; go on with: lrlab resume {folder}")
-    console().print(renderable(read(folder)))
+    if not runs.finished(info):
+        print(f"This run is {info.get('status')}; go on with: lrlab resume {folder}")
+    inner = [place.parent for place in runs.inner_runs(folder)]
+    summary = read_json(folder / "summary.json") or {}
+    if inner and summary.get("sentence"):
+        print(summary["sentence"])
+    for place in inner or [folder]:
+        if runs.stages(place) or not inner:
+            console().print(renderable(read(place)))
 
 
 def report_(
@@ -62,18 +98,25 @@ def report_(
     json: Json = False,
 ) -> None:
     """Build report.html and the figures again, from the run folder alone."""
+    from lrlab import runs
     from lrlab.report import read, write_figures, write_html
 
     folder = find_run(run)
     target = Path(out) if out else folder
-    target.mkdir(parents=True, exist_ok=True)
+    inner = [place.parent for place in runs.inner_runs(folder) if runs.stages(place.parent)]
+    page, drawn = target / "report.html", []
     with only_json():
-        data = read(folder)
-        page = target / "report.html"
-        write_html(data, page)
-        if figures:
-            write_figures(data, target / "figures")
-    drawn = sorted(map(str, (target / "figures").glob("*"))) if figures else []
+        data = [read(place) for place in inner or [folder]]
+        try:
+            target.mkdir(parents=True, exist_ok=True)
+            write_html(data if inner else data[0], page)
+            for one, place in zip(data, inner or [folder], strict=True) if figures else ():
+                into = target / place.name / "figures" if inner else target / "figures"
+                write_figures(one, into)
+                drawn += sorted(map(str, into.glob("*")))
+        except OSError as error:
+            where = error.filename or target
+            raise runs.Unwritable(f"{where}: cannot be written ({error.strerror})") from None
     if json:
         emit({"run": str(folder), "report": str(page), "figures": drawn})
         return
@@ -133,13 +176,10 @@ def find_run(name: str) -> Path:
 
 def folders(root: Path) -> list[Path]:
     """The run folders under `root`, oldest first."""
-    found = [path.parent for path in root.glob("*/run.json")]
+    from lrlab import runs
+
+    found = [path.parent for path in runs.inner_runs(root)]
     return sorted(found, key=lambda path: ((path / "run.json").stat().st_mtime, path.name))
-
-
-def record(folder: Path) -> dict[str, Any]:
-    """run.json, or why it cannot be read."""
-    return read_json(folder / "run.json") or {}
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

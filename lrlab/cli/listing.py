@@ -127,7 +127,8 @@ def doctor(
     """Say what works here and what is missing for which feature; or what is wrong with a run."""
     from lrlab.cli import diagnosis
 
-    checks = diagnosis.machine() if run is None else diagnosis.folder(find_run(run))
+    folder = None if run is None else _remains(run)
+    checks = diagnosis.machine() if folder is None else diagnosis.folder(folder)
     bad = [check for check in checks if check.state == "broken"]
     if json:
         emit({"ok": not bad, "checks": [check._asdict() for check in checks]})
@@ -135,9 +136,18 @@ def doctor(
         marks = {"ok": "ok", "missing": "-", "broken": "BROKEN", "note": "note"}
         rows = [(check.what, marks[check.state], check.words) for check in checks]
         missing = sum(check.state == "missing" for check in checks)
-        caption = "Everything needed is here." if not bad else f"{len(bad)} broken."
+        well = "Everything needed is here." if run is None else "Nothing is damaged."
+        caption = well if not bad else f"{len(bad)} broken."
         if missing:
             caption += f" {missing} optional features are not installed."
         console().print(table("", ("what", "", ""), rows, caption))
     if bad:
         raise typer.Exit(FAILED)
+
+
+def _remains(name: str) -> Path:
+    """The run folder that `name` means, or a folder with the remains of one."""
+    kept = ("config.toml", "commit.json", "history.zarr", "checksums.json")
+    if any((Path(name) / part).exists() for part in kept):
+        return Path(name)
+    return find_run(name)

@@ -5,13 +5,25 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from lrlab.config.problems import ConfigError, Problem
 
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
+"""What would move a terminal's cursor or change its colors; line ends may."""
+
 DONE, BAD_INPUT, FAILED, INTERRUPTED = 0, 2, 3, 130
+
+
+class Interrupted(Exception):
+    """Ctrl-C; `run` is the folder that can go on, if there is one."""
+
+    def __init__(self, run: str | None) -> None:
+        super().__init__("interrupted")
+        self.run = run
 
 
 class Failure(NamedTuple):
@@ -78,6 +90,10 @@ def failure_of(error: BaseException, experiment: Any = None, path: str = "") -> 
         run = getattr(error, "run", None)
         more = f"; go on with: lrlab resume {run}" if run else ""
         return Failure(INTERRUPTED, f"interrupted{more}")
+    run = getattr(error, "run", None)
+    if type(error).__name__ == "Unwritable":  # full disk, permission: nothing is wrong with input
+        more = f"; go on with: lrlab resume {run}" if run else ""
+        return Failure(FAILED, f"the run failed: {error}{more}")
     if hasattr(error, "format_message"):  # typer: a missing argument, an unknown option
         message = error.format_message()  # type: ignore[attr-defined]
         return Failure(BAD_INPUT, message, (Problem("lrlab", None, "", message),))
@@ -85,12 +101,16 @@ def failure_of(error: BaseException, experiment: Any = None, path: str = "") -> 
     if isinstance(error, (ValueError, FileNotFoundError, NotADirectoryError)):
         problem = _placed(error, message, experiment, path)
         return Failure(BAD_INPUT, "1 problem in the input", (problem,))
-    return Failure(FAILED, f"the run failed: {type(error).__name__}: {message}")
+    more = f"; what was committed stands: lrlab resume {run}" if run else ""
+    return Failure(FAILED, f"the run failed: {type(error).__name__}: {message}{more}")
 
 
 def _placed(error: BaseException, message: str, experiment: Any, path: str) -> Problem:
     """A refusal from further down, with the place of the field that it is about."""
-    if experiment is None:
+    if experiment is None or type(error).__name__ == "RunError":
+        place, _, rest = message.partition(": ")  # a run folder's errors begin with their place
+        if type(error).__name__ == "RunError" and " " not in place:
+            return Problem(place, None, "", rest)
         return Problem(path or "lrlab", None, "", message)
     from lrlab.config import problem
 
@@ -127,5 +147,5 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], cap
         last = number == len(columns) - 1
         made.add_column(column, no_wrap=not last, style="bold cyan" if number == 0 else "")
     for row in rows:
-        made.add_row(*(Text(str(cell)) for cell in row))
+        made.add_row(*(Text(_CONTROL.sub("?", str(cell))) for cell in row))
     return made

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lrlab.config.loading import build
+from lrlab.config.problems import PYTHON, ConfigError, Problem, show
 from lrlab.config.schema import Experiment, RangeTestSpec
 
 _IGNORED = ("progress", "params")
@@ -36,7 +37,7 @@ def _table(command: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         if value is None or key in _IGNORED or key.endswith("_args"):
             continue
         if key in ("optimizer", "schedule"):
-            table[key] = _spec(value, arguments.get(f"{key}_args"))
+            table[key] = _spec(value, arguments.get(f"{key}_args"), key)
         elif key == "task":
             table[key] = _task(value)
         elif key == "plan":
@@ -48,13 +49,21 @@ def _table(command: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         else:
             table[key] = plain(value)
     for key in ("optimizer", "schedule"):
-        if arguments.get(f"{key}_args") and key not in table:
-            table[key] = dict(plain(arguments[f"{key}_args"]))
+        if arguments.get(f"{key}_args") is not None and key not in table:
+            table[key] = _options(arguments[f"{key}_args"], key)
     return table
 
 
-def _spec(value: Any, options: Mapping[str, Any] | None) -> Any:
-    given = dict(plain(options or {}))
+def _options(given: Any, kind: str) -> dict[str, Any]:
+    """`optimizer_args` and the like as a plain table."""
+    if given is None or isinstance(given, Mapping):
+        return dict(plain(given or {}))
+    message = f"must be a mapping of options to values, got {show(given)}"
+    raise ConfigError([Problem(PYTHON, None, f"{kind}_args", message)])
+
+
+def _spec(value: Any, options: Any, kind: str) -> Any:
+    given = _options(options, kind)
     if isinstance(value, str):
         return {"name": value, **given}
     if isinstance(value, Mapping):

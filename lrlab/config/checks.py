@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path as File
 from typing import Any
@@ -25,6 +26,20 @@ NAMED: tuple[tuple[str, str, Path], ...] = (
 FILE_SOURCES = ("npz", "csv", "text", "idx", "fashion_mnist")
 """Data sources whose `path` is a file or folder of this machine."""
 LISTED = {"optimizers", "schedules", "tasks", "models"}
+MAX_LANES = 100_000_000
+"""Lanes in a run: their results must fit in memory, and their numbers in an int32."""
+
+_PLAIN = {
+    "axes": re.compile(r"[^\W_][\w.+-]{0,79}"),
+    "groups": re.compile(r"[^\W_][\w.+-]{0,79}"),
+    "compare": re.compile(r"[^\W_][\w.+()=,% -]{0,79}"),
+}
+_TAKEN = {
+    "axes": ("seed", "step", "eval_step", "outcome", "diverged_at", "steps_trained", "last_loss"),
+    "groups": (),
+    "compare": ("figures", "stages", "checkpoint", "history.zarr", "lock", "report.html",
+                "run.json", "config.toml", "summary.json", "checksums.json"),
+}  # fmt: skip
 COMMANDS = ("sweep", "find", "range-test", "compare", "study", "plan", "preview")
 
 
@@ -42,6 +57,8 @@ def check(raw: Mapping[str, Any], command: str) -> Found:
     yield from _learning_rate(raw, command)
     yield from _fields(raw)
     yield from _probes(_list(raw.get("probes")))
+    yield from _plain_names(raw)
+    yield from _lanes(raw)
     if command == "compare" and not raw.get("compare"):
         yield ("compare",), "compare needs entries: write [compare.NAME] tables"
     if command == "study" and not raw.get("study"):
@@ -259,6 +276,51 @@ def _swept(raw: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
                 yield (*path, key), value
 
 
+def _plain_names(raw: Mapping[str, Any]) -> Found:
+    """Names that become arrays or folders of a run: nothing that leads elsewhere."""
+    for table, what in (("axes", "an axis"), ("groups", "a group"), ("compare", "an entry")):
+        values = raw.get(table)
+        for name in values if isinstance(values, Mapping) else ():
+            if not isinstance(name, str) or not _PLAIN[table].fullmatch(name):
+                yield (
+                    (table, str(name)),
+                    f"{show(name)} cannot name {what}: use letters, digits and . _ + - "
+                    + ("( ) = , % and spaces " if table == "compare" else "")
+                    + "(80 at most), a letter or digit first",
+                )
+            elif name.lower() in _TAKEN[table]:
+                yield (table, name), f"{name!r} is a name that every run uses itself"
+
+
+def _lanes(raw: Mapping[str, Any]) -> Found:
+    """So many lanes that their numbers could not be counted or held are a mistake."""
+    total = 1
+    rates = raw.get("lr")
+    groups = rates.values() if isinstance(rates, Mapping) and not is_form(rates) else [rates]
+    parts = [*groups, *(value for _, value in _swept(raw))]
+    for value in parts:
+        total *= _length(value)
+    seeds = raw.get("seeds", Experiment.model_fields["seeds"].default)
+    total *= max(1, seeds) if isinstance(seeds, int) else _length(seeds)
+    if total > MAX_LANES:
+        yield ("seeds",), f"makes {total:,} lanes; at most {MAX_LANES:,} can be trained in a run"
+
+
+def _length(value: Any) -> int:
+    """How many values a lane form has, as far as it is one."""
+    if isinstance(value, (list, tuple)):
+        return max(1, len(value))
+    if is_form(value):
+        (kind, *_), (given, *_) = list(value), list(value.values())
+        if isinstance(given, (list, tuple)) and kind == "values":
+            return max(1, len(given))
+        if isinstance(given, (list, tuple)) and len(given) == 3:
+            num = given[2]
+            if isinstance(num, (int, float)) and 1 <= num <= MAX_LANES:
+                return int(num)
+    return 1
+
+
 def _fields(raw: Mapping[str, Any]) -> Found:
     if raw.get("steps") is not None and raw.get("epochs") is not None:
         yield ("epochs",), "give steps or epochs, not both"
@@ -276,5 +338,13 @@ def _fields(raw: Mapping[str, Any]) -> Found:
             f"did you mean 'valid_{metric}'?",
         )
     eval_every, steps = raw.get("eval_every"), raw.get("steps", DEFAULT_STEPS)
+    listed = raw.get("eval_steps")
+    if isinstance(listed, list) and all(isinstance(step, int) for step in listed):
+        if eval_every is not None:
+            yield ("eval_steps",), "cannot stand beside eval_every; give one of them"
+        elif listed != sorted(set(listed)) or not listed:
+            yield ("eval_steps",), "must be numbers of updates, each above the one before"
+        elif isinstance(steps, int) and listed[-1] > steps > 0:
+            yield ("eval_steps",), f"must not go past steps ({steps}), got {listed[-1]}"
     if isinstance(eval_every, int) and isinstance(steps, int) and eval_every > steps > 0:
         yield ("eval_every",), f"must not be above steps ({steps}), got {eval_every}"

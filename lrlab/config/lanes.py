@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Mapping
 from typing import Annotated, Any, TypeAlias
 
@@ -18,6 +19,9 @@ from lrlab.config.problems import show
 from lrlab.grid import log_grid
 
 FORMS = ("log", "linear", "values")
+
+MAX_VALUES = 1_000_000
+"""Values on one axis."""
 LaneForm: TypeAlias = float | list[float] | dict[str, list[float]]
 
 
@@ -76,7 +80,11 @@ def lane_form(value: Any, positive: bool = False) -> LaneForm:
 def _number(value: Any, positive: bool) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ValueError(f"must be a number or a list of numbers, got {show(value)}")
-    if not math.isfinite(value):
+    try:
+        finite = math.isfinite(value)
+    except OverflowError:  # a whole number beyond every float
+        finite = False
+    if not finite:
         raise ValueError(f"must be finite, got {show(value)}")
     if positive and value <= 0:
         raise ValueError(f"must be greater than 0, got {show(value)}")
@@ -86,6 +94,8 @@ def _number(value: Any, positive: bool) -> float:
 def _numbers(given: list[Any] | tuple[Any, ...], positive: bool) -> list[float]:
     if not given:
         raise ValueError("must hold at least one number, got []")
+    if len(given) > MAX_VALUES:
+        raise ValueError(f"must hold at most {MAX_VALUES:,} numbers, got {len(given):,}")
     return [_number(value, positive) for value in given]
 
 
@@ -94,12 +104,16 @@ def _grid(kind: str, given: list[Any] | tuple[Any, ...], positive: bool) -> list
         raise ValueError(f"{kind} must be [low, high, num], got {show(list(given))}")
     low, high = (_number(end, positive or kind == "log") for end in given[:2])
     num = given[2]
-    if isinstance(num, bool) or not isinstance(num, (int, float)) or num != int(num):
+    if isinstance(num, bool) or not isinstance(num, (int, float)) or num % 1 != 0:
         raise ValueError(
             f"num in {kind} = [low, high, num] must be a whole number, got {show(num)}"
         )
     if num < 2:
         raise ValueError(f"num in {kind} = [low, high, num] must be at least 2, got {show(num)}")
+    if num > MAX_VALUES:
+        raise ValueError(
+            f"num in {kind} = [low, high, num] must be at most {MAX_VALUES:,}, got {show(num)}"
+        )
     if low >= high:
         raise ValueError(f"low must be below high in {kind} = {show(list(given))}")
     return [low, high, int(num)]
@@ -132,7 +146,7 @@ def _seeds(value: Any) -> int | list[int]:
             raise ValueError("must hold at least one seed, got []")
         for seed in value:
             _whole(seed, 0)
-        repeated = sorted({seed for seed in value if list(value).count(seed) > 1})
+        repeated = sorted(seed for seed, count in Counter(value).items() if count > 1)
         if repeated:
             raise ValueError(f"must not repeat a seed, got {show(repeated[0])} more than once")
         return list(value)
@@ -171,8 +185,8 @@ def parse_budget(value: Any) -> tuple[float | None, float | None]:
                 f'must be a number of full-length runs or a time such as "60s", got {show(value)}'
             )
         seconds = float(match[1]) * _UNITS[match[2]]
-        if seconds <= 0:
-            raise ValueError(f"must be greater than 0, got {show(value)}")
+        if not 0 < seconds < math.inf:
+            raise ValueError(f"must be greater than 0 and finite, got {show(value)}")
         return None, seconds
     return _number(value, positive=True), None
 

@@ -37,12 +37,19 @@ def read(file: File, chain: tuple[File, ...] = ()) -> Layer:
     try:
         text = file.read_text(encoding="utf-8")
         table = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except RecursionError:
+        return Layer({}, {}, (Problem(name, 1, "", "not TOML: brackets are nested too deeply"),))
+    except OSError as error:
+        return Layer({}, {}, (Problem(name, None, "", f"cannot be read ({error.strerror})"),))
+    except ValueError as error:  # not TOML, not UTF-8, or a number of too many digits
         found = re.search(r"at line (\d+)", str(error))
         at_end = getattr(error, "lineno", None) or len(file.read_bytes().splitlines()) or 1
         line = int(found[1]) if found else int(at_end)
         return Layer({}, {}, (Problem(name, line, "", f"not TOML: {error}"),))
-    lines = locate(text)
+    try:
+        lines = locate(text)
+    except RecursionError:
+        return Layer({}, {}, (Problem(name, 1, "", "not TOML: brackets are nested too deeply"),))
     layer = Layer(table, {path: (name, line) for path, line in lines.items()})
     parent = table.pop("extends", None)
     _absolute_data_path(table, file.parent)

@@ -6,7 +6,7 @@ thing they name; `checks` compares those with the registries.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
@@ -94,7 +94,7 @@ class RangeTestSpec(BaseModel):
     model_config = _CLOSED
     start: float = Field(default=1e-7, gt=0)
     end: float = Field(default=10.0, gt=0)
-    num_steps: int = Field(default=100, ge=2)
+    num_steps: int = Field(default=100, ge=2, le=MAX_STEPS)
     seeds: Seeds = 8
     batch_size: BatchSize = 32
     kind: Literal["ramp", "parallel"] = "ramp"
@@ -130,6 +130,7 @@ class Experiment(BaseModel):
     metric: str = "valid_loss"
     budget: Budget = None
     eval_every: int | None = Field(default=None, ge=1)
+    eval_steps: list[Annotated[int, Field(ge=1, le=MAX_STEPS)]] | None = None
     stop_diverged: bool = True
     precision: Literal["float32", "float64"] = "float32"
     probes: list[ProbeSpec] = []

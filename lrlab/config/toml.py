@@ -114,8 +114,12 @@ def parse_override(text: str) -> tuple[Path, Any]:
     written = text[position + 1 :].strip()
     try:
         return tuple(path), tomllib.loads(f"v = {written}")["v"]
+    except RecursionError:
+        raise ValueError("brackets are nested too deeply") from None
     except tomllib.TOMLDecodeError:
         pass
+    except ValueError as error:  # a number of too many digits
+        raise ValueError(f"not a TOML value ({error})") from None
     if re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", written):  # .5 and 1. are not TOML
         return tuple(path), float(written)
     if _BARE_STRING.fullmatch(written):

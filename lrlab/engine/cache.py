@@ -13,24 +13,24 @@ from typing import Any
 
 import jax
 
-
-def cache_folder() -> Path:
-    """`$LRLAB_CACHE`, else `lrlab` in `$XDG_CACHE_HOME` or `~/.cache`."""
-    given = os.environ.get("LRLAB_CACHE")
-    if given:
-        return Path(given)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lrlab"
-
+from lrlab.places import cache_folder
 
 MAX_PROGRAMS = 512
 """Compiled programs kept; the oldest go first."""
 
 
 def kept_program(name: str) -> bytes | None:
-    """A compiled program of an earlier process, or None."""
+    """A compiled program of an earlier process, or None.
+
+    A program is machine code: it is taken only from a folder and a file that belong to this user
+    and that nobody else may write.
+    """
     path = cache_folder() / "compiled" / name
     try:
-        content = path.read_bytes()
+        with open(path, "rb") as file:
+            if not (_own(os.stat(path.parent)) and _own(os.fstat(file.fileno()))):
+                return None
+            content = file.read()
         digest, payload = content[:32], content[32:]
         if hashlib.sha256(payload).digest() != digest:
             return None
@@ -48,6 +48,8 @@ def keep_program(name: str, payload: bytes) -> None:
     folder = cache_folder() / "compiled"
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not _own(os.stat(folder)):
+            return
         with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
             file.write(hashlib.sha256(payload).digest() + payload)
         os.replace(file.name, folder / name)
@@ -56,6 +58,24 @@ def keep_program(name: str, payload: bytes) -> None:
             path.unlink(missing_ok=True)
     except OSError:
         return
+
+
+def _own(status: os.stat_result) -> bool:
+    """Whether a file or folder is this user's, and no other's to write."""
+    if not hasattr(os, "geteuid"):
+        return True
+    return status.st_uid == os.geteuid() and not status.st_mode & 0o022
+
+
+def instructions() -> str:
+    """What the processor can do: a program compiled for more must not run here."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith(("flags", "Features")):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return ""
 
 
 @functools.lru_cache(maxsize=1)

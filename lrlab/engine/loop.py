@@ -138,12 +138,15 @@ def train(
                     raise Interrupted
                 if not tiles:
                     break
+            # Final states are kept where all lanes' states can be held, so that training can go
+            # on from them with more steps.
+            last: Any = _states(run, tiles, trained) if recorder and len(parts) == 1 else ()
             outcome = trained.outcome[members]
             trained.outcome[members] = np.where(outcome == NOT_RUN, OK, outcome)
             if recorder is not None and (number + 1 == len(parts) or recorder.due()):
                 place = {"cohort": number + 1, "step": 0, "seconds": trained.seconds}
                 place["capacity"] = capacity
-                recorder.commit(snapshot(trained), place)
+                recorder.commit(snapshot(trained, *last), place)
         return trained._replace(seconds=earlier + time.perf_counter() - began)
 
 

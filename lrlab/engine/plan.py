@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import os
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -26,16 +28,21 @@ ACCELERATOR_SHARE, ACCELERATOR_TILE = 0.5, 4096
 activations, may take this share of its memory. The retreat corrects what that gets wrong."""
 
 
-def evaluation_steps(steps: int, eval_every: int | None) -> list[int]:
+def evaluation_steps(
+    steps: int, eval_every: int | None, listed: Sequence[int] | None = None
+) -> list[int]:
     """After how many updates the lanes are evaluated; always ends with `steps`.
 
-    None means 20 evaluations, evenly spread (every step where there are fewer than 20).
+    None means 20 evaluations, evenly spread (every step where there are fewer than 20); `listed`
+    says outright after which updates.
 
     >>> evaluation_steps(100, 30)
     [30, 60, 90, 100]
     >>> len(evaluation_steps(1000, None))
     20
     """
+    if listed is not None:
+        return sorted({*(int(step) for step in listed if step <= steps), steps})
     if eval_every is None:
         count = min(20, steps)
         return [steps * (index + 1) // count for index in range(count)]
@@ -94,6 +101,7 @@ def make_plan(
     """
     plan = plan or Plan()
     devices, why_devices = prepare_devices(plan.devices)
+    _fits(lane_state_bytes(problem, data, hyper_names), devices[0])
     reasons = [why_devices]
     if plan.tile_width is not None:
         if plan.tile_width < 1:
@@ -118,6 +126,28 @@ def make_plan(
     if segment < 1:
         raise ValueError(f"plan.segment_steps must be at least 1, got {segment}")
     return Plan(width, len(devices), segment, plan.memory_bytes, tuple(reasons))
+
+
+def _fits(size: int, device: Any) -> None:
+    """Refuses what could never be held; XLA ends the process over shapes beyond counting.
+
+    Raises:
+        ValueError: one lane's state is larger than the memory.
+    """
+    memory = device_memory(device) or host_memory()
+    if size > memory:
+        raise ValueError(
+            f"the model: one lane's parameters and optimizer state take {size:,} bytes, and there "
+            f"are {memory:,}; make it smaller"
+        )
+
+
+def host_memory() -> int:
+    """The machine's memory in bytes; where the system does not say, 2^46 (64 TiB)."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError, AttributeError):
+        return 1 << 46
 
 
 def device_memory(device: Any) -> int | None:

@@ -96,6 +96,7 @@ def _name(lowered: Any, device: Device, arguments: str) -> str:
         jax.__version__,
         importlib.metadata.version("jaxlib"),
         cache.machine_name(),
+        cache.instructions(),
         device.device_kind,
         os.environ.get("XLA_FLAGS", ""),
         str(setting("jax_default_matmul_precision")),

@@ -47,9 +47,15 @@ def choice(option: str, value: Any, known: Any) -> str:
     return value
 
 
-def whole(option: str, value: Any, least: int = 1) -> int:
+MAX_DEPTH = 1000
+"""Layers in a row: each is traced, so that more would only look like a program that hangs."""
+
+
+def whole(option: str, value: Any, least: int = 1, most: int | None = None) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise ValueError(f"{option} must be a whole number of at least {least}, got {value!r}")
+    if most is not None and value > most:
+        raise ValueError(f"{option} must be at most {most:,}, got {value:,}")
     return value
 
 

@@ -10,6 +10,7 @@ from lrlab.models.dense import dot_general
 from lrlab.models.layers import (
     ACTIVATIONS,
     INITIALIZERS,
+    MAX_DEPTH,
     NORMS,
     choice,
     flag,
@@ -78,7 +79,7 @@ def mlp(
     ((32, 16), (8, 8, 8))
     """
     if depth is not None:
-        whole("depth", depth)
+        whole("depth", depth, most=MAX_DEPTH)
     listed = isinstance(width, Sequence)
     return Mlp(
         num_outputs,

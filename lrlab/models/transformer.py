@@ -10,6 +10,7 @@ from lrlab.models.dense import dot_general
 from lrlab.models.layers import (
     ACTIVATIONS,
     INITIALIZERS,
+    MAX_DEPTH,
     NORMS,
     choice,
     flag,
@@ -105,7 +106,7 @@ def transformer(
     return Transformer(
         num_outputs,
         width=width,
-        depth=whole("depth", depth),
+        depth=whole("depth", depth, most=MAX_DEPTH),
         heads=heads,
         mlp_ratio=whole("mlp_ratio", mlp_ratio),
         activation=choice("activation", activation, ACTIVATIONS),

@@ -316,6 +316,8 @@ def read(run: str | Path) -> ReportData:
     path = Path(run)
     manifest, stage = runs.open_run(path)
     config = path / "config.toml"
+    if runs.finished(manifest):
+        runs.vouch(path, "summary.json")
     answer = _json(path / "summary.json")
     if answer is None and (path / "summary.json").exists():
         answer = {}
@@ -339,7 +341,7 @@ def read(run: str | Path) -> ReportData:
         modes=dict(manifest.get("modes") or {}),
         answer=answer,
         manifest=manifest,
-        config_text=config.read_text(encoding="utf-8") if config.exists() else "",
+        config_text=_config_text(path, manifest),
         command=f"lrlab {manifest.get('command', 'sweep')} {config}",
         suggestions=(answer or {}).get("suggestions") or {},
     )
@@ -352,3 +354,15 @@ def _json(path: Path) -> dict[str, Any] | None:
         return json.loads(path.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
         raise ValueError(f"report: {path} is not JSON ({error}); is the run complete?") from None
+
+
+def _config_text(path: Path, manifest: Mapping[str, Any]) -> str:
+    """The configuration, or a line that says why there is none to be trusted."""
+    from lrlab import runs
+
+    if not (path / "config.toml").exists():
+        return ""
+    try:
+        return runs.config_of(path, manifest)
+    except runs.RunError as error:
+        return f"# {error}\n"

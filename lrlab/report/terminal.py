@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +16,15 @@ from lrlab.report.summary import number
 BLOCKS = "▁▂▃▄▅▆▇█"
 
 STYLES = {"interior": "green", "flat": "green", "edge": "yellow", "noisy": "yellow", "none": "red"}
+
+
+def printable(text: str) -> str:
+    """Text that moves no cursor and changes no color, whoever wrote it.
+
+    >>> printable("a\\x1b[31mb")
+    'a?[31mb'
+    """
+    return "".join("?" if unicodedata.category(c) in ("Cc", "Cf") else c for c in text)
 
 
 def sparkline(values: Sequence[float] | np.ndarray) -> str:
@@ -45,7 +55,9 @@ def renderable(data: ReportData) -> Any:
     rows = summary.lr_rows(data, metric)
     style = STYLES.get(str(answer.get("verdict")), "cyan")
     sentence = str(answer.get("sentence") or "No answer yet.")
-    parts: list[Any] = [Panel(Text(sentence, style="bold"), border_style=style, title=data.title)]
+    parts: list[Any] = [
+        Panel(Text(sentence, style="bold"), border_style=style, title=Text(printable(data.title)))
+    ]
     means = [row.mean for row in rows]
     if rows and not data.extra and np.isfinite(means).any():
         line = Text(f"{metric} from lr {number(rows[0].lr)} ", style="dim")

@@ -8,24 +8,45 @@ from __future__ import annotations
 
 from lrlab.runs.catalogue import catalogue
 from lrlab.runs.check import check
-from lrlab.runs.files import RunError, jsonable, write_json, write_text
-from lrlab.runs.folder import FORMAT, Run, create, experiment_of, resume
+from lrlab.runs.files import RunError, Unwritable, inner_runs, jsonable, write_json, write_text
+from lrlab.runs.folder import (
+    FORMAT,
+    Run,
+    available,
+    config_of,
+    create,
+    done,
+    experiment_of,
+    finished,
+    read_info,
+    resume,
+)
+from lrlab.runs.longer import lengthen, settle
 from lrlab.runs.stored import StoredStage, dataset, open_run, stages
+from lrlab.runs.trust import vouch
 
 __all__ = [
     "FORMAT",
     "Run",
     "RunError",
     "StoredStage",
+    "Unwritable",
+    "available",
     "catalogue",
     "check",
+    "config_of",
     "create",
     "dataset",
+    "done",
     "experiment_of",
+    "finished",
+    "inner_runs",
     "jsonable",
     "open_run",
+    "read_info",
     "resume",
     "stages",
+    "vouch",
     "write_json",
     "write_text",
 ]

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from lrlab.runs import history
-from lrlab.runs.files import RunError, read_json, sha256
-from lrlab.runs.folder import read_info
-from lrlab.runs.stage import load_checkpoint
+from lrlab.runs.checkpoint import load_checkpoint
+from lrlab.runs.files import RunError, inner_runs, read_sealed, sha256
+from lrlab.runs.folder import config_of, finished, read_info
+from lrlab.runs.stage import later_commits
 from lrlab.runs.stored import read_stage, stages
+from lrlab.runs.trust import problems_of
+
+STATES = ("running", "interrupted", "failed", "finished")
+"""What `status` in `run.json` can be."""
 
 
 class Finding(NamedTuple):
@@ -24,34 +29,62 @@ def check(path: str | Path) -> list[Finding]:
     """Everything that is wrong with a run folder; an empty list where all is well.
 
     A finished run is compared with the checksums of its files; an unfinished one is read as a
-    resume would read it, every chunk against its own checksum.
+    resume would read it: seals, the presence of every chunk, each chunk against its own checksum.
+    A comparison's folder includes the runs inside.
 
     Raises:
-        RunError: no run folder at all.
+        RunError: no run folder at all, nor the remains of one.
     """
     folder = Path(path)
-    if not (folder / "run.json").exists():
+    names = ("run.json", "config.toml", "commit.json", "history.zarr", "checksums.json", "stages")
+    if not any((folder / name).exists() for name in names):
         raise RunError(f"{folder}: not a run folder (no run.json in it)")
+    found: list[Finding] = []
+    info: dict[str, Any] = {}
     try:
         info = read_info(folder)
     except RunError as error:
         words = "the curves may still be readable; the run cannot be resumed"
-        return [Finding("run.json", str(error), words)]
-    found: list[Finding] = []
-    if info.get("status") == "finished":
+        found.append(Finding("run.json", _short(error, folder), words))
+    if (folder / "longer.json").exists():
+        words = f"nothing is lost: `lrlab resume {folder}` completes that"
+        return [*found, Finding("longer.json", "a crash came while steps were raised", words)]
+    if info and info.get("status") not in STATES:
+        words = "the run counts as unfinished; `lrlab resume` brings it to its end again"
+        found.append(Finding("run.json", f"unknown status {info.get('status')!r}", words))
+    if info:
+        try:
+            config_of(folder, info)
+        except RunError as error:
+            found.append(Finding("config.toml", _short(error, folder), _consequence("config.toml")))
+    if finished(info):
         found += _against_checksums(folder)
     for name in stages(folder):
         found += _stage(folder, name)
-    return list(dict.fromkeys(found))
+    for place in (folder, *sorted(folder.glob("stages/*"))):
+        if later_commits(place) and not (place / "commit.json").exists():
+            file = (place / "commit.json").relative_to(folder).as_posix()
+            found.append(Finding(file, "missing, though checkpoints are there", "it cannot go on"))
+    if finished(info) and info.get("command") != "compare" and not stages(folder):
+        found.append(Finding("commit.json", "missing", "the curves are lost; the answer stands"))
+    for inner in inner_runs(folder):
+        name = inner.parent.name
+        found += [item._replace(file=f"{name}/{item.file}") for item in check(inner.parent)]
+    return list({(item.file, item.problem): item for item in found}.values())
+
+
+def _short(error: Exception, folder: Path) -> str:
+    return str(error).replace(f"{folder.absolute()}/", "").replace(f"{folder}/", "")
 
 
 def _against_checksums(folder: Path) -> list[Finding]:
+    words = "the other files cannot be vouched for"
     try:
-        expected = read_json(folder / "checksums.json").get("sha256")
+        expected = read_sealed(folder / "checksums.json").get("sha256")
     except RunError as error:
-        return [Finding("checksums.json", str(error), "the other files cannot be vouched for")]
+        return [Finding("checksums.json", _short(error, folder), words)]
     if not isinstance(expected, dict):
-        return [Finding("checksums.json", "damaged", "the other files cannot be vouched for")]
+        return [Finding("checksums.json", "damaged", words)]
     found = []
     for name, digest in expected.items():
         place = folder / name
@@ -66,46 +99,57 @@ def _against_checksums(folder: Path) -> list[Finding]:
 
 def _consequence(name: str) -> str:
     if "history.zarr" in name:
-        return f"do not trust {name.split('history.zarr/')[-1].split('/')[0]} of this run"
+        array = name.split("history.zarr/")[-1].split("/")[0]
+        return "the curves are lost" if array == "zarr.json" else f"{array} of this run is lost"
     if "checkpoint" in name:
         return "the final states are lost; curves and answer stand"
     if name == "summary.json":
-        return "the answer is lost; `lrlab report` still shows the curves"
+        return "the answer is lost; the curves stand, and lrlab.load(RUN).best() reads it from them"
     if name == "config.toml":
-        return "the run cannot be repeated from its folder"
+        return "the run cannot be resumed or repeated from its folder"
     return "the record of how the run was made is not to be trusted"
 
 
 def _stage(folder: Path, name: str) -> list[Finding]:
+    """A stage as a resume and a reader would take it."""
     place = folder / "stages" / name if name else folder
-    found = []
+    prefix = f"stages/{name}/" if name else ""
     try:
-        commit = read_json(place / "commit.json")
+        commit = read_sealed(place / "commit.json")
+        lost = problems_of(place / "history.zarr", commit)
+    except Exception as error:
+        return [Finding(f"{prefix}commit.json", _short(error, place), "the stage is lost")]
+    good = f"still readable: {', '.join(_readable(place, lost)) or 'nothing'}"
+    found = [
+        Finding(
+            f"{prefix}history.zarr/{file}", what, f"{_consequence('history.zarr/' + file)}; {good}"
+        )
+        for file, what in lost.items()
+    ]
+    try:
         load_checkpoint(place, commit)
-    except RunError as error:
-        words = "training cannot go on from here; recorded curves may still be readable"
-        found.append(Finding(str(place.relative_to(folder) / "checkpoint"), str(error), words))
     except Exception as error:
         words = "training cannot go on from here; recorded curves may still be readable"
-        found.append(Finding("commit.json", f"damaged ({error})", words))
-    try:
-        read_stage(folder, name)
-    except RunError as error:
-        shown = str(place.relative_to(folder) / "history.zarr")
-        good = _readable(place)
-        words = f"still readable: {', '.join(good) or 'nothing'}"
-        found.append(Finding(shown, str(error), words))
-    except Exception as error:
-        found.append(Finding("history.zarr", f"damaged ({error})", "curves are lost"))
+        if commit.get("complete"):
+            words = _consequence("checkpoint")
+        found.append(Finding(f"{prefix}checkpoint", _short(error, place), words))
+    if not lost:
+        try:
+            read_stage(folder, name)
+        except Exception as error:
+            good = f"still readable: {', '.join(_readable(place, {})) or 'nothing'}"
+            found.append(Finding(f"{prefix}history.zarr", _short(error, place), good))
     return found
 
 
-def _readable(place: Path) -> list[str]:
+def _readable(place: Path, lost: dict[str, str]) -> list[str]:
     store, good = place / "history.zarr", []
+    bad = {file.split("/")[0] for file in lost}
     for name in history.names(store):
         try:
-            history.read(store, name)
+            if name not in bad:
+                history.read(store, name)
+                good.append(name)
         except RunError:
             continue
-        good.append(name)
     return good

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
 import json
 import math
 import os
-from collections.abc import Mapping
+import re
+import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +21,37 @@ class RunError(ValueError):
     """A run folder that cannot be used as asked; says which, why and what to do."""
 
 
+class Unwritable(RunError):
+    """A run that could not be written (full disk, permission); what was committed still stands."""
+
+
+FULL = 256 << 10
+"""Fewer bytes free than this, and a write that failed did so for want of room."""
+
+
+def why(error: BaseException, folder: Path) -> str:
+    """Why something could not be written, in a few words: libraries tell it at length.
+
+    >>> why(ValueError("INTERNAL: {...} [os_error_code='13']"), Path("."))
+    'Permission denied'
+    """
+    code = re.search(r"os_error_code='(\d+)'", str(error))
+    if isinstance(error, OSError) and error.errno is not None:
+        return os.strerror(error.errno)
+    if code is not None:
+        return os.strerror(int(code[1]))
+    with contextlib.suppress(OSError):
+        if shutil.disk_usage(folder).free < FULL:
+            return os.strerror(errno.ENOSPC)
+    words = str(error).strip().splitlines() or [type(error).__name__]
+    return words[0][:200]
+
+
 def write_text(path: Path, text: str) -> None:
     """Writes a text file in one instant: a crash leaves the old file or the new one, never half.
 
     Raises:
-        RunError: the place cannot be written (permission, full disk).
+        Unwritable: the place cannot be written (permission, full disk).
     """
     part = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -32,13 +62,49 @@ def write_text(path: Path, text: str) -> None:
         os.replace(part, path)
         sync_folder(path.parent)
     except OSError as error:
-        part.unlink(missing_ok=True)
-        raise RunError(f"{path}: cannot be written ({error.strerror or error})") from error
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise Unwritable(f"{path}: cannot be written ({error.strerror or error})") from error
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
     """Writes strict JSON (see `jsonable`) in one instant."""
     write_text(path, json.dumps(jsonable(value), indent=1, allow_nan=False) + "\n")
+
+
+def write_sealed(path: Path, value: Mapping[str, Any], skip: Sequence[str] = ()) -> None:
+    """Writes JSON with a checksum of itself in the field `seal`; fields in `skip` do not count."""
+    content = jsonable(value)
+    write_json(path, {**content, "seal": seal(content, skip)})
+
+
+def read_sealed(path: Path, skip: Sequence[str] = ()) -> dict[str, Any]:
+    """A JSON object whose seal holds. Files from before format 2 have none.
+
+    Raises:
+        RunError: absent, damaged, or not as lrlab wrote it.
+    """
+    content = read_json(path)
+    unsealed = int_or(content.get("format"), 2) < 2 or not {"format", "seal"} & set(content)
+    if not unsealed and content.get("seal") != seal(content, skip):
+        raise RunError(f"{path}: damaged or changed since it was written (its seal is broken)")
+    return content
+
+
+def seal(content: Mapping[str, Any], skip: Sequence[str] = ()) -> str:
+    """SHA-256 over a JSON object, its `seal` and `skip` apart.
+
+    >>> seal({"a": 1, "status": "x"}, ["status"]) == seal({"a": 1, "seal": "old"})
+    True
+    """
+    kept = {key: value for key, value in content.items() if key not in ("seal", *skip)}
+    text = json.dumps(kept, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def int_or(value: Any, default: int) -> int:
+    """`value` where it is a whole number, else `default`."""
+    return value if isinstance(value, int) and not isinstance(value, bool) else default
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -51,7 +117,7 @@ def read_json(path: Path) -> dict[str, Any]:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise RunError(f"{path}: missing") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise RunError(f"{path}: damaged or unreadable ({error})") from None
     if not isinstance(value, dict):
         raise RunError(f"{path}: damaged (not a JSON object)")
@@ -104,11 +170,30 @@ def sha256(path: Path) -> str:
     return total.hexdigest()
 
 
+def sync_tree(folder: Path) -> None:
+    """Makes everything under a folder durable."""
+    for path in folder.rglob("*"):
+        if path.is_dir():
+            sync_folder(path)
+        else:
+            with open(path, "rb") as file:
+                os.fsync(file.fileno())
+    sync_folder(folder)
+
+
 def checksums(folder: Path, skip: tuple[str, ...] = ()) -> dict[str, str]:
-    """Path under `folder` -> SHA-256, of every file; names that start with `skip` left out."""
+    """Path under `folder` -> SHA-256, of every file; names that start with `skip` left out, and
+    run folders inside, which have checksums of their own."""
     found = {}
+    inner = tuple(f"{path.parent.relative_to(folder).as_posix()}/" for path in inner_runs(folder))
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
-        if path.is_file() and not name.startswith(skip):
+        if path.is_file() and not name.startswith((*skip, *inner)) and "__lock" not in path.name:
             found[name] = sha256(path)
     return found
+
+
+def inner_runs(folder: Path) -> list[Path]:
+    """The `run.json` of every run folder directly inside a folder; none that is half made."""
+    found = sorted(folder.glob("*/run.json"))
+    return [path for path in found if not path.parent.name.startswith(".")]

@@ -9,19 +9,37 @@ import os
 import re
 import secrets
 import shutil
+import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from lrlab.runs.files import RunError, checksums, read_json, sync_folder, write_json, write_text
+from lrlab.runs.files import (
+    RunError,
+    Unwritable,
+    checksums,
+    read_json,
+    read_sealed,
+    sha256,
+    sync_folder,
+    write_json,
+    write_sealed,
+    write_text,
+)
 from lrlab.runs.stage import INTERVAL, Stage
 
-FORMAT = 1
-"""The version of the folder's layout, in `run.json`."""
+FORMAT = 2
+"""The version of the folder's layout, in `run.json`. Format 1 had no seals (see
+`files.read_sealed`), and its commits did not say which rows and chunks there are."""
 
-_UNCHECKED = ("checksums.json", "lock", "report.html", "figures/", "export", "curves.csv", ".")
+UNSEALED = ("status", "finished")
+"""Fields of `run.json` that its seal leaves out: no number follows from them."""
+
+_UNCHECKED = (
+    "run.json", "checksums.json", "lock", "report.html", "figures/", "export", "curves.csv", "."
+)  # fmt: skip
 
 
 class Run:
@@ -30,7 +48,11 @@ class Run:
     def __init__(self, path: Path, interval: float = INTERVAL) -> None:
         self.path, self.interval = path, interval
         self.lock = _locked(path)
-        self.info = read_json(path / "run.json")
+        try:
+            self.info = read_sealed(path / "run.json", UNSEALED)
+        except RunError:
+            os.close(self.lock)
+            raise
         self._stages: list[Stage] = []
 
     def stage(
@@ -53,15 +75,20 @@ class Run:
     def update(self, **fields: Any) -> None:
         """Changes fields of `run.json`."""
         self.info = {**self.info, **fields}
-        write_json(self.path / "run.json", self.info)
+        write_sealed(self.path / "run.json", self.info, UNSEALED)
 
     def finish(self, summary: Mapping[str, Any]) -> None:
-        """Writes the answer and marks the run as finished."""
+        """Writes the answer and the checksums, and marks the run as finished: that is the last.
+
+        A run that was finished when it was opened stays as it is.
+        """
+        if finished(self.info):
+            return
         write_json(self.path / "summary.json", summary)
+        files = checksums(self.path, _UNCHECKED)
+        write_sealed(self.path / "checksums.json", {"format": FORMAT, "sha256": files})
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         self.update(status="finished", finished=now)
-        files = checksums(self.path, _UNCHECKED)
-        write_json(self.path / "checksums.json", {"sha256": files})
 
     def close(self, status: str | None = None) -> None:
         """Waits for what is being written, gives the lock back; `status` where it ended early."""
@@ -98,7 +125,7 @@ def create(
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise RunError(f"{path}: exists already and is no run folder; choose another place")
     part = path.parent / f".{path.name}.{os.getpid()}"
-    info = {
+    info: dict[str, Any] = {
         "format": FORMAT,
         "name": name,
         "command": command,
@@ -107,90 +134,152 @@ def create(
         **manifest,
     }
     try:
+        shutil.rmtree(part, ignore_errors=True)  # of a crashed process that had this number
         part.mkdir(parents=True)
-        write_json(part / "run.json", info)
         write_text(part / "config.toml", config_text)
+        info["config_sha256"] = sha256(part / "config.toml")
+        write_sealed(part / "run.json", info, UNSEALED)
         (part / "lock").touch()
         os.rename(part, path)
         sync_folder(path.parent)
     except OSError as error:
         shutil.rmtree(part, ignore_errors=True)
-        raise RunError(f"{path}: cannot be made ({error.strerror or error})") from error
+        raise Unwritable(f"{path}: cannot be made ({error.strerror or error})") from error
     except RunError:
         shutil.rmtree(part, ignore_errors=True)
         raise
     return Run(path, interval)
 
 
-def resume(path: str | Path, fingerprint: str | None = None, interval: float = INTERVAL) -> Run:
+def resume(
+    path: str | Path,
+    fingerprint: str | None = None,
+    interval: float = INTERVAL,
+    ended: bool = False,
+) -> Run:
     """An unfinished run, to go on with.
 
+    `ended`: a finished one too. It stays finished and is only read, unless it is made longer.
+
     Raises:
-        RunError: no run folder, finished, in use, of a newer lrlab, or of another experiment
-            (`fingerprint` differs).
+        RunError: no run folder, finished, in use, damaged, of another version of lrlab, or of
+            another experiment (`fingerprint` differs).
     """
     path = Path(path)
     info = read_info(path)
-    if info.get("status") == "finished":
-        raise RunError(f"{path}: this run is done; `lrlab show {path}` shows its answer")
+    if finished(info) and not ended:
+        raise RunError(done(path))
+    if int(info["format"]) < FORMAT and not finished(info):
+        raise RunError(
+            f"{path}: begun by an older lrlab (format {info['format']}); it can be shown and "
+            "reported, and gone on with by that version only"
+        )
+    read_sealed(path / "run.json", UNSEALED)
     if fingerprint is not None and info.get("fingerprint") != fingerprint:
         raise RunError(
             f"{path}: holds a run of another experiment (its config, data or plan differ); "
             "choose another folder, or restore what was changed"
         )
     run = Run(path, interval)
-    run.update(status="running")
+    if not finished(run.info):
+        run.update(status="running")
     return run
+
+
+def finished(info: Mapping[str, Any]) -> bool:
+    """Whether a record is that of a run that came to its end."""
+    return info.get("status") == "finished"
+
+
+def done(path: Path) -> str:
+    """What is said of a finished run that is to go on."""
+    return f"{path}: this run is done; `lrlab show {path}` shows its answer"
+
+
+def available(path: Path) -> None:
+    """Looks whether another process writes a run folder, without taking it.
+
+    Raises:
+        RunError: it does.
+    """
+    if (path / "lock").is_file():
+        os.close(_locked(path, owner=False))
 
 
 def read_info(path: Path) -> dict[str, Any]:
     """`run.json`.
 
     Raises:
-        RunError: no run folder, or of a newer version.
+        RunError: no run folder, damaged, or of a newer version.
     """
     if not (path / "run.json").is_file():
         raise RunError(f"{path}: not a run folder (no run.json in it)")
     info = read_json(path / "run.json")
     version = info.get("format")
-    if not isinstance(version, int) or version > FORMAT:
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        raise RunError(f"{path}/run.json: damaged (format {version!r})")
+    if version > FORMAT:
         raise RunError(f"{path}: written by a newer lrlab (format {version}); update lrlab")
-    return info
+    return read_sealed(path / "run.json", UNSEALED)
 
 
-def experiment_of(path: Path) -> tuple[str, Any]:
-    """The command and the `Experiment` of a run folder.
+def config_of(path: Path, info: Mapping[str, Any]) -> str:
+    """The text of `config.toml`.
 
     Raises:
-        RunError: no run folder, or done already.
-        ConfigError: its config cannot be read.
+        RunError: missing, or not what the run began with.
+    """
+    place = path / "config.toml"
+    try:
+        text = place.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RunError(f"{place}: missing or unreadable ({error})") from None
+    if info.get("config_sha256") not in (None, sha256(place)):
+        raise RunError(f"{place}: damaged or changed since the run began; restore it")
+    return text
+
+
+def experiment_of(path: Path, overrides: Sequence[str] = ()) -> tuple[str, Any]:
+    """The command and the `Experiment` of a run folder, with `a.b=value` settings on top.
+
+    Raises:
+        RunError: no run folder, damaged.
+        ConfigError: its config cannot be read, or a setting makes no sense.
     """
     from lrlab import config
 
     info = read_info(path)
-    if info.get("status") == "finished":
-        raise RunError(f"{path}: this run is done; `lrlab show {path}` shows its answer")
+    steps = tomllib.loads(config_of(path, info)).get("steps")
+    for setting in overrides:
+        name, _, value = setting.partition("=")
+        if name.strip() == "steps" and value.strip().isdecimal() and int(value) < (steps or 0):
+            raise RunError(f"{path}: steps can be raised but not lowered, and this run has {steps}")
     command = str(info.get("command"))
-    return command, config.load(str(path / "config.toml"), command=command)
+    return command, config.load(str(path / "config.toml"), tuple(overrides), command=command)
 
 
-def _locked(path: Path) -> int:
-    """The lock of a folder: held by the operating system, so that a crash gives it back."""
+def _locked(path: Path, owner: bool = True) -> int:
+    """The lock of a folder: held by the operating system, so that a crash gives it back.
+
+    `owner`: leave this process's number in the file.
+    """
     try:
         handle = os.open(path / "lock", os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
-        raise RunError(f"{path}: cannot be locked ({error.strerror})") from error
+        raise Unwritable(f"{path}: cannot be locked ({error.strerror})") from error
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        owner = b""
+        holder = b""
         with contextlib.suppress(OSError):
-            owner = os.pread(handle, 100, 0)
+            holder = os.pread(handle, 100, 0)
         os.close(handle)
-        who = owner.decode(errors="replace").strip() or "another process"
+        who = holder.decode(errors="replace").strip() or "another process"
         raise RunError(f"{path}: in use by {who}; wait for it, or stop it") from None
-    os.ftruncate(handle, 0)
-    os.pwrite(handle, f"process {os.getpid()} on {os.uname().nodename}\n".encode(), 0)
+    if owner:
+        with contextlib.suppress(OSError):  # a full disk: the lock holds without a name on it
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, f"process {os.getpid()} on {os.uname().nodename}\n".encode(), 0)
     return handle
 
 

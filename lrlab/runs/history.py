@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from lrlab.runs.files import RunError, write_text
+from lrlab.runs.files import RunError, Unwritable, sha256, why, write_text
 
 STEP_METRICS = ("train_", "learning_rate")
 """Metrics of every update; all others belong to evaluations."""
@@ -32,7 +33,7 @@ def begin(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise RunError(f"{folder}: cannot be written ({error.strerror or error})") from error
+        raise Unwritable(f"{folder}: cannot be written ({error.strerror or error})") from error
     content = {"zarr_format": 3, "node_type": "group", "attributes": {}}
     write_text(folder / "zarr.json", json.dumps(content))
 
@@ -41,31 +42,42 @@ def create(folder: Path, name: str, shape: tuple[int, ...], dtype: Any, dims: li
     """A new or existing array, nan (0 for whole numbers) where nothing was written.
 
     Raises:
-        RunError: it exists with another shape, or cannot be written.
+        RunError: it exists with another shape, or its name is no name.
+        Unwritable: permission, full disk.
     """
     import tensorstore
 
+    if not name or name.startswith(".") or set(name) & set("/\\\0"):
+        raise RunError(f"{folder}: {name!r} cannot be the name of an array")
     dtype = np.dtype(dtype)
-    spec = {
+    # Chunks of nothing but nan are stored too: then a chunk that is not there was lost.
+    spec: dict[str, Any] = {
         "driver": "zarr3",
         "kvstore": {"driver": "file", "path": str(folder / name)},
-        "metadata": {
-            "shape": list(shape),
-            "data_type": dtype.name,
-            "fill_value": "NaN" if dtype.kind == "f" else 0,
-            "dimension_names": dims,
-            "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": chunks(shape)}},
-            "codecs": [
-                {"name": "bytes", "configuration": {"endian": "little"}},
-                {"name": "zstd", "configuration": {"level": 1}},
-                {"name": "crc32c"},
-            ],
-        },
+        "store_data_equal_to_fill_value": True,
     }
+    metadata = {
+        "shape": list(shape),
+        "data_type": dtype.name,
+        "fill_value": "NaN" if dtype.kind == "f" else 0,
+        "dimension_names": dims,
+        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": chunks(shape)}},
+        "codecs": [
+            {"name": "bytes", "configuration": {"endian": "little"}},
+            {"name": "zstd", "configuration": {"level": 1}},
+            {"name": "crc32c"},
+        ],
+    }
+    known = (folder / name / "zarr.json").exists()
     try:
-        return tensorstore.open(spec, create=True, open=True).result()
-    except (ValueError, OSError) as error:
-        raise RunError(f"{folder / name}: cannot be written ({_first(error)})") from None
+        if not known:
+            return tensorstore.open({**spec, "metadata": metadata}, create=True).result()
+        array = tensorstore.open(spec, open=True).result()
+    except (ValueError, OSError, RuntimeError) as error:
+        raise Unwritable(f"{folder / name}: cannot be written ({why(error, folder)})") from None
+    if array.shape != shape or np.dtype(array.dtype.numpy_dtype) != dtype:
+        raise RunError(f"{folder / name}: has shape {array.shape}, expected {shape}")
+    return array
 
 
 def chunks(shape: tuple[int, ...]) -> list[int]:
@@ -96,8 +108,16 @@ def put(array: Any, start: int, pieces: list[tuple[int, np.ndarray, np.ndarray]]
 
 
 def write(folder: Path, name: str, values: np.ndarray, dims: list[str]) -> None:
-    """A whole array at once."""
-    create(folder, name, values.shape, values.dtype, dims).write(values).result()
+    """A whole array at once.
+
+    Raises:
+        Unwritable: permission, full disk.
+    """
+    array = create(folder, name, values.shape, values.dtype, dims)
+    try:
+        array.write(values).result()
+    except (ValueError, OSError, RuntimeError) as error:
+        raise Unwritable(f"{folder / name}: cannot be written ({why(error, folder)})") from None
 
 
 def read(folder: Path, name: str) -> np.ndarray:
@@ -113,6 +133,44 @@ def read(folder: Path, name: str) -> np.ndarray:
         return np.asarray(tensorstore.open(spec, open=True).result().read().result())
     except (ValueError, OSError, RuntimeError) as error:
         raise RunError(f"{folder / name}: damaged or missing ({_first(error)})") from None
+
+
+def resize(folder: Path, name: str, rows: int) -> None:
+    """Gives an array [K, ...] so many rows; new ones are nan. Asked twice, it changes nothing."""
+    import tensorstore
+
+    spec = {"driver": "zarr3", "kvstore": {"driver": "file", "path": str(folder / name)}}
+    try:
+        array = tensorstore.open(spec, open=True).result()
+        array.resize(exclusive_max=[rows, *[None] * (array.ndim - 1)]).result()
+    except (ValueError, OSError, RuntimeError) as error:
+        raise Unwritable(f"{folder / name}: cannot be made longer ({why(error, folder)})") from None
+
+
+def fixed_files(folder: Path, axes: Sequence[str]) -> dict[str, str]:
+    """Path -> SHA-256 of what never changes while rows are written: how every array is laid out,
+    and the axes themselves."""
+    paths = [folder / "zarr.json", *folder.glob("*/zarr.json")]
+    for axis in axes:
+        paths += [path for path in (folder / axis / "c").rglob("*") if path.is_file()]
+    kept = [path for path in paths if path.is_file() and "__lock" not in path.name]
+    return {path.relative_to(folder).as_posix(): sha256(path) for path in sorted(kept)}
+
+
+def lost(folder: Path, name: str, first: int = 0, end: int | None = None) -> list[str]:
+    """The chunks of rows `first` to `end` (None: all) that are not there, by path in the group."""
+    try:
+        layout = json.loads((folder / name / "zarr.json").read_text(encoding="utf-8"))
+        shape = [int(size) for size in layout["shape"]]
+        sizes = [int(n) for n in layout["chunk_grid"]["configuration"]["chunk_shape"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{folder / name}/zarr.json: damaged or missing ({error})") from None
+    counts = [range(-(-size // chunk)) for size, chunk in zip(shape, sizes, strict=True)]
+    if end is not None and counts:
+        counts[0] = range(first // sizes[0], -(-min(end, shape[0]) // sizes[0]))
+    chunks = itertools.product(*counts)
+    paths = ("/".join([name, "c", *map(str, chunk)]) for chunk in chunks)
+    return [path for path in paths if not (folder / path).is_file()]
 
 
 def dims(folder: Path, name: str) -> list[str]:

@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 
 from lrlab.runs import history
-from lrlab.runs.files import RunError, checksums, read_json, write_json
+from lrlab.runs.checkpoint import load_checkpoint, save_checkpoint
+from lrlab.runs.files import RunError, Unwritable, read_sealed, why, write_sealed
+from lrlab.runs.trust import check_files, discard
 
 INTERVAL = 3.0
 """Seconds between commits, at least; a crash loses no more than this and a segment."""
@@ -45,8 +47,16 @@ class Stage:
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
         place = folder / "commit.json"
-        self._commit = read_json(place) if place.exists() else None
+        self._commit = read_sealed(place) if place.exists() else None
+        self._loaded: tuple[int, dict[str, np.ndarray]] | None = None
         if self._commit is None:
+            if later_commits(folder):
+                raise RunError(
+                    f"{place}: missing, though checkpoints were committed; restore it, or start "
+                    "anew in another folder"
+                )
+            # What a crash before the first commit left belongs to nothing.
+            shutil.rmtree(folder / "history.zarr", ignore_errors=True)
             history.begin(folder / "history.zarr")
             axis = {"step": np.arange(steps), "eval_step": np.asarray(eval_steps, np.int64)}
             history.coordinates(folder / "history.zarr", {**axis, **self.axes})
@@ -60,16 +70,44 @@ class Stage:
         """The arrays and the info of the last commit; None where there is none."""
         if self._commit is None:
             return None
-        return load_checkpoint(self.folder, self._commit), dict(self._commit["info"])
+        number = int(self._commit["number"])
+        if self._loaded is None or self._loaded[0] != number:
+            self._loaded = number, load_checkpoint(self.folder, self._commit)
+        return dict(self._loaded[1]), dict(self._commit["info"])
 
     def tables(self) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-        """What was recorded up to the last commit, by lane: per update [T, N], evaluated [E, N]."""
+        """What was recorded up to the last commit, by lane: per update [T, N], evaluated [E, N].
+
+        Rows that were written after it are nan here: they will come again.
+
+        Raises:
+            RunError: something of it is damaged or missing.
+        """
         found: dict[bool, dict[str, np.ndarray]] = {True: {}, False: {}}
-        for name in (self._commit or {}).get("metrics", []):
-            values = history.read(self.folder / "history.zarr", name)
+        saved = self.saved()
+        if saved is None or self._commit is None:
+            return found[True], found[False]
+        store = self.folder / "history.zarr"
+        check_files(store, self._commit)
+        ends = {True: np.arange(self.lengths[True]) + 1, False: history.read(store, "eval_step")}
+        for name in self._commit["metrics"]:
+            values = history.read(store, name)
             kind = history.on_steps(name)
-            found[kind][name] = np.array(values.reshape(len(values), -1)[:, self.cells])
+            rows = np.array(values.reshape(len(values), -1)[:, self.cells])
+            late = ends[kind][:, None] > saved[0]["steps_trained"][None]
+            stale = (late & ~np.isnan(rows)).any(1)
+            found[kind][name] = discard(rows, ends[kind], saved[0]["steps_trained"])
+            if stale.any() and not self.complete:
+                # Not every lane will write there again: gone from the store as well.
+                self._clean(name, int(np.argmax(stale)), found[kind][name])
         return found[True], found[False]
+
+    def _clean(self, name: str, first: int, rows: np.ndarray) -> None:
+        kind = history.on_steps(name)
+        dims = ["step" if kind else "eval_step", *self.axes]
+        shape = (self.lengths[kind], *self.shape)
+        array = history.create(self.folder / "history.zarr", name, shape, rows.dtype, dims)
+        history.put(array, first, [(first, self.cells, rows[first:])])
 
     def rows(self, name: str, start: int, lanes: np.ndarray, values: np.ndarray) -> None:
         self._rows.setdefault(name, []).append((start, self.cells[lanes], np.array(values)))
@@ -83,7 +121,7 @@ class Stage:
         rows, self._rows = self._rows, {}
         number = 1 if self._commit is None else int(self._commit["number"]) + 1
         work = (rows, dict(arrays), dict(info), number)
-        self._last = time.monotonic()
+        self._last, self._loaded = time.monotonic(), None
         self._thread = threading.Thread(target=self._write, args=work, daemon=True)
         self._thread.start()
 
@@ -102,24 +140,27 @@ class Stage:
             self._thread = None
         if self._error is not None:
             error, self._error = self._error, None
-            raise RunError(
-                f"{self.folder}: could not be written ({error}); the run can go on from its last "
-                "commit once that is mended"
+            raise Unwritable(
+                f"{self.folder}: could not be written ({why(error, self.folder)}); the run can go "
+                "on from its last commit once that is mended"
             ) from error
 
     def finish(self) -> None:
         """Marks the stage as complete, and stores what became of each lane."""
         self.wait()
-        assert self._commit is not None
-        arrays = load_checkpoint(self.folder, self._commit)
+        saved = self.saved()
+        assert self._commit is not None and saved is not None
+        arrays = saved[0]
         store, lane_dims = self.folder / "history.zarr", list(self.axes)
-        for name, fill in (("outcome", 3), ("diverged_at", -1), ("steps_trained", 0)):
+        fills: dict[str, Any] = {"outcome": 3, "diverged_at": -1, "steps_trained": 0}
+        initial = (name for name in arrays if name.startswith("initial_"))
+        fills |= dict.fromkeys(("last_loss", *initial), np.nan)
+        for name, fill in fills.items():
             self._lane_array(store, name, arrays[name], fill, lane_dims)
-        for name in arrays:
-            if name == "last_loss" or name.startswith("initial_"):
-                self._lane_array(store, name, arrays[name], np.nan, lane_dims)
-        self._commit = {**self._commit, "complete": True}
-        write_json(self.folder / "commit.json", self._commit)
+        fixed = history.fixed_files(store, ("step", "eval_step", *self.axes))
+        self._commit = {**self._commit, "complete": True, "lanes": list(fills), "fixed": fixed}
+        write_sealed(self.folder / "commit.json", self._commit)
+        self._forget(int(self._commit["number"]) - 1)
 
     def _lane_array(self, store: Path, name: str, values: Any, fill: Any, dims: list[str]) -> None:
         flat = np.full(int(np.prod(self.shape)), fill, np.asarray(values).dtype)
@@ -128,7 +169,9 @@ class Stage:
 
     def _write(self, rows: Any, arrays: Any, info: Any, number: int) -> None:
         try:
-            store = self.folder / "history.zarr"
+            store, before = self.folder / "history.zarr", self._commit or {}
+            written: dict[str, list[int]] = dict(before.get("rows", {}))
+            new = not before
             for name, pieces in rows.items():
                 if name not in self._arrays:
                     kind = history.on_steps(name)
@@ -137,18 +180,26 @@ class Stage:
                     dtype = pieces[0][2].dtype
                     self._arrays[name] = history.create(store, name, shape, dtype, dims)
                 first = min(start for start, _, _ in pieces)
+                end = max(start + len(values) for start, _, values in pieces)
                 history.put(self._arrays[name], first, pieces)
-            known = set((self._commit or {}).get("metrics", [])) | set(rows)
+                new |= name not in written
+                low, high = written.get(name, (first, end))
+                written[name] = [min(low, first), max(high, end)]
+            known = set(before.get("metrics", [])) | set(rows)
+            axes = ("step", "eval_step", *self.axes)
             commit = {
+                "format": 2,
                 "number": number,
                 "checkpoint": f"checkpoint/{number:06d}",
                 "info": info,
                 "metrics": sorted(known),
+                "rows": written,
+                "fixed": history.fixed_files(store, axes) if new else before["fixed"],
                 "complete": False,
                 "dtypes": {name: np.asarray(value).dtype.name for name, value in arrays.items()},
             }
             commit["checksums"] = save_checkpoint(self.folder, commit["checkpoint"], arrays)
-            write_json(self.folder / "commit.json", commit)
+            write_sealed(self.folder / "commit.json", commit)
             self._commit = commit
             self._forget(number - 2)
         except BaseException as error:  # handed to the thread that trains, at its next visit
@@ -160,38 +211,7 @@ class Stage:
                 shutil.rmtree(path, ignore_errors=True)
 
 
-def save_checkpoint(folder: Path, name: str, arrays: Mapping[str, np.ndarray]) -> dict[str, str]:
-    """Writes an orbax checkpoint of a flat dict; returns its files' checksums.
-
-    Arrays without elements, which orbax would drop, are left out; `load_checkpoint` makes them.
-    """
-    import orbax.checkpoint as orbax
-
-    target = (folder / name).absolute()
-    for left in target.parent.glob(f"{target.name}*"):  # by a crash in the middle of this commit
-        shutil.rmtree(left, ignore_errors=True)
-    kept = {key: np.asarray(value) for key, value in arrays.items() if np.size(value)}
-    with orbax.PyTreeCheckpointer() as checkpointer:
-        checkpointer.save(target, kept)
-    return checksums(target)
-
-
-def load_checkpoint(folder: Path, commit: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """The arrays of a commit, each with the dtype it had.
-
-    Raises:
-        RunError: a file of the checkpoint is missing, cut or changed.
-    """
-    import orbax.checkpoint as orbax
-
-    target = (folder / str(commit["checkpoint"])).absolute()
-    if checksums(target) != commit["checksums"]:
-        raise RunError(f"{target}: a file of the checkpoint is missing or damaged")
-    with orbax.PyTreeCheckpointer() as checkpointer:
-        restored = checkpointer.restore(target)
-    arrays = {name: np.asarray(value) for name, value in restored.items()}
-    for name, dtype in commit["dtypes"].items():
-        arrays.setdefault(name, np.empty(0, dtype))
-        if arrays[name].dtype.name != dtype:
-            raise RunError(f"{target}: {name} has dtype {arrays[name].dtype}, expected {dtype}")
-    return arrays
+def later_commits(folder: Path) -> bool:
+    """Whether checkpoints show that there was a commit: a second one is only begun after it."""
+    found = [path.name for path in (folder / "checkpoint").glob("*") if path.is_dir()]
+    return any(name.isdigit() and int(name) > 1 for name in found)

@@ -8,8 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lrlab.runs import history
-from lrlab.runs.files import RunError, read_json
+from lrlab.runs.checkpoint import load_checkpoint
+from lrlab.runs.files import RunError, read_sealed
 from lrlab.runs.folder import read_info
+from lrlab.runs.trust import check_files, discard
 from lrlab.types import OUTCOMES
 
 
@@ -44,7 +46,7 @@ def stages(path: str | Path) -> list[str]:
 
 
 def read_stage(path: str | Path, name: str = "") -> StoredStage:
-    """One stage of a run folder, up to its last commit.
+    """One stage of a run folder, up to its last commit: what a crash left after it is nan.
 
     Raises:
         RunError: nothing recorded, or something damaged; names the file.
@@ -52,8 +54,9 @@ def read_stage(path: str | Path, name: str = "") -> StoredStage:
     folder = Path(path) / "stages" / name if name else Path(path)
     if not (folder / "commit.json").exists():
         raise RunError(f"{folder}: nothing is recorded here yet")
-    commit = read_json(folder / "commit.json")
+    commit = read_sealed(folder / "commit.json")
     store = folder / "history.zarr"
+    check_files(store, commit)
     present = history.names(store)
     metrics = [metric for metric in commit["metrics"] if metric in present]
     if missing := sorted(set(commit["metrics"]) - set(present)):
@@ -69,14 +72,17 @@ def read_stage(path: str | Path, name: str = "") -> StoredStage:
         "steps_trained": np.zeros(shape, np.int64),
         "last_loss": np.full(shape, np.nan),
     }
+    complete = bool(commit.get("complete"))
     lanes = {
-        name: history.read(store, name) if commit.get("complete") and name in present else value
+        name: history.read(store, name) if complete and name in present else value
         for name, value in blank.items()
     }
+    if not complete:
+        _up_to_commit(folder, commit, tables, {True: steps + 1, False: eval_steps})
     initial = {
         name.removeprefix("initial_"): history.read(store, name)
         for name in present
-        if name.startswith("initial_") and commit.get("complete")
+        if name.startswith("initial_") and complete
     }
     return StoredStage(
         axes=axes,
@@ -92,6 +98,26 @@ def read_stage(path: str | Path, name: str = "") -> StoredStage:
     )
 
 
+def _up_to_commit(
+    folder: Path,
+    commit: dict[str, Any],
+    tables: dict[str, np.ndarray],
+    ends: dict[bool, np.ndarray],
+) -> None:
+    """Discards rows after the last commit: by lane as the checkpoint counts them, or by row where
+    the checkpoint is damaged."""
+    try:
+        trained = load_checkpoint(folder, commit)["steps_trained"]
+    except RunError:
+        trained = None
+    for name, values in tables.items():
+        end = int(commit["rows"][name][1]) if name in commit.get("rows", {}) else len(values)
+        values[end:] = np.nan
+        # Lanes are in C order of the grid where they fill it; a search's stage need not.
+        if trained is not None and trained.size == values[0].size:
+            discard(values, ends[history.on_steps(name)], trained.reshape(values.shape[1:]))
+
+
 def open_run(path: str | Path) -> tuple[dict[str, Any], StoredStage]:
     """`run.json` and all stages of a run on one grid: a search's later rates and seeds included.
 
@@ -101,6 +127,8 @@ def open_run(path: str | Path) -> tuple[dict[str, Any], StoredStage]:
         RunError: no run folder, nothing recorded, or something damaged.
     """
     info = read_info(Path(path))
+    if (Path(path) / "longer.json").exists():
+        raise RunError(f"{path}: its steps were being raised; `lrlab resume {path}` completes that")
     parts = [read_stage(path, name) for name in stages(path)]
     if not parts:
         raise RunError(f"{path}: nothing is recorded here yet")

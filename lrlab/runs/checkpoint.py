@@ -1,0 +1,58 @@
+"""Checkpoints: flat dicts of arrays in orbax folders, every file with its checksum."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lrlab.runs.files import RunError, checksums, sync_tree
+
+
+def save_checkpoint(folder: Path, name: str, arrays: Mapping[str, np.ndarray]) -> dict[str, str]:
+    """Writes an orbax checkpoint of a flat dict, durable on return; its files' checksums.
+
+    Arrays without elements, which orbax would drop, are left out; `load_checkpoint` makes them.
+    """
+    import orbax.checkpoint as orbax
+
+    target = (folder / name).absolute()
+    for left in target.parent.glob(f"{target.name}*"):  # by a crash in the middle of this commit
+        shutil.rmtree(left, ignore_errors=True)
+    kept = {key: np.asarray(value) for key, value in arrays.items() if np.size(value)}
+    with orbax.PyTreeCheckpointer() as checkpointer:
+        checkpointer.save(target, kept)
+    sync_tree(target)
+    return checksums(target)
+
+
+def load_checkpoint(folder: Path, commit: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """The arrays of a commit, each with the dtype it had.
+
+    Raises:
+        RunError: a file of the checkpoint is missing, cut or changed.
+    """
+    import orbax.checkpoint as orbax
+
+    target = (folder / str(commit["checkpoint"])).absolute()
+    try:
+        found = checksums(target)
+    except OSError as error:
+        raise RunError(f"{target}: cannot be read ({error.strerror or error})") from None
+    if not found or found != commit["checksums"]:
+        expected = dict(commit["checksums"])
+        names = sorted(name for name in expected if found.get(name) != expected[name])
+        what = names[0] if names else sorted(set(found) - set(expected))[0] if found else ""
+        state = "missing" if what not in found else "damaged" if what in expected else "foreign"
+        raise RunError(f"{target / what}: {state}, so the checkpoint cannot be used")
+    with orbax.PyTreeCheckpointer() as checkpointer:
+        restored = checkpointer.restore(target)
+    arrays = {name: np.asarray(value) for name, value in restored.items()}
+    for name, dtype in commit["dtypes"].items():
+        arrays.setdefault(name, np.empty(0, dtype))
+        if arrays[name].dtype.name != dtype:
+            raise RunError(f"{target}: {name} has dtype {arrays[name].dtype}, expected {dtype}")
+    return arrays

@@ -1,0 +1,22 @@
+"""A few rounds of every part of the soak (`tests/soak.py`), and its bars."""
+
+from __future__ import annotations
+
+import soak
+
+
+def test_kills_at_random_instants_change_nothing() -> None:
+    counted = soak.kill(3, seed=0, commands=("sweep",), seconds=300)
+    assert counted["kills"] >= 3 and counted["identical"] == counted["sweep runs"]
+    assert not any(counted[name] for name in soak.BAD)
+
+
+def test_damage_is_found_or_harmless() -> None:
+    counted = soak.damage(40, seed=1, seconds=300)
+    assert counted["cases"] == 40 and counted["found"] + counted["no change"] > 35
+    assert not any(counted[name] for name in soak.BAD)
+
+
+def test_memory_is_asked_and_segments_are_counted() -> None:
+    counted = soak.endure(segments=250, minutes=5)
+    assert counted["segments"] >= 250
