@@ -139,7 +139,7 @@ def engine_optimizer(
 
 @functools.lru_cache(maxsize=64)
 def _custom_optimizer(function: Callable[..., Any]) -> Optimizer:
-    return Optimizer(function)
+    return Optimizer(function, optimizers.evaluation_params, optimizers.effective_lr)
 
 
 def engine_schedule(

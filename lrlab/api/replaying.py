@@ -194,10 +194,10 @@ def watched(optimizer: Optimizer) -> Optimizer:
 
         return optax.GradientTransformationExtraArgs(init, update)
 
-    evaluation = optimizer.evaluation_params
-    if evaluation is None:
-        return Optimizer(make)
-    return Optimizer(make, lambda state, params: evaluation(state.inner, params))
+    def reading(read: Any) -> Any:
+        return None if read is None else lambda state, *rest: read(state.inner, *rest)
+
+    return Optimizer(make, reading(optimizer.evaluation_params), reading(optimizer.effective_lr))
 
 
 def norms(

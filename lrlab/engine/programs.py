@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 
 from lrlab.engine.replicas import Replicated, replicated
+from lrlab.engine.statistics import refreshed
 from lrlab.engine.step import LaneState, initial_state, lane_step, scheduled
 from lrlab.rng import key
 from lrlab.types import Array, Problem, PyTree
@@ -126,18 +127,20 @@ def compiled(problem: Problem, tile_width: int, segment_steps: int) -> Programs:
         noise = key(seed, "evaluation")
 
         def lane(state: LaneState, hyper: dict[str, Array]) -> dict[str, Array]:
-            params = state.params
+            params, model = state.params, state.model
             if problem.optimizer.evaluation_params is not None:
                 params = problem.optimizer.evaluation_params(state.optimizer, params)
+            if params is not state.params:
+                model = refreshed(problem, params, model, data.get("train"), noise, step)
             values = {
                 f"{split}_{name}": value
                 for split in problem.splits
                 for name, value in problem.task.evaluate(
-                    params, state.model, data.get(split), noise
+                    params, model, data.get(split), noise
                 ).items()
             }
             now = scheduled(problem, hyper, jnp.minimum(step, problem.steps - 1))
-            model, optimizer, train_split = state.model, state.optimizer, data.get("train")
+            optimizer, train_split = state.optimizer, data.get("train")
             for _, probe in problem.probes:
                 values |= probe(problem.task, params, model, optimizer, train_split, now, noise)
             shown = state.alive if problem.stop_diverged else True

@@ -231,7 +231,7 @@ def _engine_optimizer(name: str, arguments: tuple[tuple[str, Any], ...]) -> Opti
         swept = {key: value for key, value in hyper.items() if key in known}
         return make(name, hyper.get("lr"), **{**dict(arguments), **swept})
 
-    return Optimizer(make_from, evaluation_params)
+    return Optimizer(make_from, evaluation_params, effective_lr)
 
 
 def hyperparameters(name: str) -> dict[str, Any]:

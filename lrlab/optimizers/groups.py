@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import optax
 
-from lrlab.optimizers.states import evaluation_params
+from lrlab.optimizers.states import effective_lr, evaluation_params
 from lrlab.types import Hyper, Optimizer, Params, PyTree
 
 
@@ -55,7 +55,7 @@ def _grouped(optimizer: Optimizer, groups: tuple[tuple[str, str], ...]) -> Optim
             transformations[group] = optimizer.make({**rest, "lr": rate})
         return optax.partition(transformations, functools.partial(labels, patterns=patterns))
 
-    return Optimizer(make, evaluation_params)
+    return Optimizer(make, evaluation_params, effective_lr)
 
 
 def labels(params: Params, patterns: dict[str, str]) -> PyTree:
