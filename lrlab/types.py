@@ -121,10 +121,11 @@ class Trained(NamedTuple):
     """What training N lanes gave. Rows a lane did not reach are nan; float dtype of the run.
 
     `steps` int[T] and `history[name]` [T, N]: per update, read before it (`train_loss`,
-    `learning_rate`, `train_<metric>`; `effective_lr` of it). `eval_steps` int[E] (updates done) and `evaluated[name]`
-    [E, N] (`valid_loss`, ...). `initial[name]` [N]: the same metrics before the first update.
-    `outcome` int8[N] (index into `OUTCOMES`), `diverged_at` int[N] (-1: never), `last_loss` [N]
-    the last finite training loss, `steps_trained` int[N], `seconds` wall time of training.
+    `learning_rate`, `train_<metric>`), and the step size that adaptive methods used in it
+    (`effective_lr`). `eval_steps` int[E] (updates done) and `evaluated[name]` [E, N] (`valid_loss`,
+    ...). `initial[name]` [N]: the same metrics before the first update. `outcome` int8[N] (index
+    into `OUTCOMES`), `diverged_at` int[N] (-1: never), `last_loss` [N] the last finite training
+    loss, `steps_trained` int[N], `seconds` wall time of training.
     """
 
     steps: np.ndarray

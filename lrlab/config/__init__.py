@@ -15,6 +15,7 @@ from lrlab.config.resolved import (
     optimizer_args,
     rates,
     schedule_args,
+    schedule_entries,
     seed_list,
     table,
     total_steps,

@@ -55,8 +55,8 @@ def _table(command: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 def _spec(value: Any, options: Mapping[str, Any] | None) -> Any:
     given = dict(plain(options or {}))
-    if isinstance(value, str):
-        return {"name": value, **given}
+    if isinstance(value, (str, list, tuple)):
+        return {"name": plain(value), **given}
     if isinstance(value, Mapping):
         return {**plain(value), **given}
     if callable(value) or hasattr(value, "make"):

@@ -100,7 +100,8 @@ def _normalize(table: Mapping[str, Any], command: str) -> dict[str, Any]:
         parent: Any = raw
         for key in above:
             parent = parent.get(key) if isinstance(parent, dict) else None
-        if isinstance(parent, dict) and isinstance(parent.get(last), str):
+        short = (str, list) if last == "schedule" else str
+        if isinstance(parent, dict) and isinstance(parent.get(last), short):
             parent[last] = {"name": parent[last]}
     loose = [key for key in raw if key not in Experiment.model_fields]
     if loose:
@@ -151,6 +152,8 @@ def _parameters(raw: Mapping[str, Any], key: str) -> Mapping[str, Any] | None:
     spec = raw.get(key, {})
     default = TABLES[(key,)].model_fields["name"].default
     name = spec.get("name", default) if isinstance(spec, Mapping) else None
+    if isinstance(name, list):
+        return names.of_every_schedule()
     return names.parameters(f"{key}s", name) if isinstance(name, str) else {}
 
 

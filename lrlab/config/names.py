@@ -119,7 +119,7 @@ def parameters(kind: str, name: str) -> dict[str, Parameter] | None:
         return None
     found = _keywords(node, _GIVEN.get(kind, 0))
     if kind == "schedules":
-        found = {"warmup": Parameter(0.0, False), "warmup_start": Parameter(0.0, False), **found}
+        found = of_every_schedule() | found
     if kind == "data":
         found |= common_data_options()
     return found
@@ -156,6 +156,19 @@ def common_optimizer_options() -> dict[str, Parameter]:
     """What every optimizer takes besides its own hyper-parameters."""
     given = getattr(importlib.import_module("lrlab.optimizers"), "OPTIONS", {})
     return {key: Parameter(default, False) for key, default in given.items()}
+
+
+def of_every_schedule() -> dict[str, Parameter]:
+    """What every schedule takes besides its own parameters."""
+    common = getattr(importlib.import_module("lrlab.schedules"), "COMMON", {})
+    return {key: Parameter(default, False) for key, default in common.items()}
+
+
+def length_in_words(parameter: str, value: Any) -> bool:
+    """Whether `value` is a length such as "3 epochs" for a schedule's parameter that is one."""
+    lengths = importlib.import_module("lrlab.schedules.lengths")
+    every = value if isinstance(value, list) else [value]
+    return parameter in lengths.LENGTHS and any(map(lengths.in_words, every))
 
 
 def lr_free(optimizer: Any) -> bool:

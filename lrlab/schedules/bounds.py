@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from lrlab.schedules.lengths import whole
+
 POINTS = 48
 """How many values the optimized schedule has before it is stretched over the steps."""
 
@@ -33,7 +35,7 @@ def refined(
     """
     if hasattr(power, "aval") or hasattr(smooth, "aval"):
         raise ValueError("schedule 'refined': power and smooth cannot be lane axes; use groups")
-    return _look_up(refined_table(_whole("refined", steps), tuple(norms), power, smooth), step)
+    return _look_up(refined_table(whole("refined", steps), tuple(norms), power, smooth), step)
 
 
 @functools.lru_cache(maxsize=32)
@@ -121,9 +123,3 @@ def _look_up(table: np.ndarray, step: Any) -> Any:
 
     values = jnp.asarray(table, jnp.result_type(float))
     return values[jnp.clip(jnp.asarray(step).astype(int), 0, len(table) - 1)]
-
-
-def _whole(name: str, steps: Any) -> int:
-    if not isinstance(steps, (int, float, np.integer)):
-        raise ValueError(f"schedule {name!r} needs a fixed number of steps: no swept warmup")
-    return max(int(steps), 1)

@@ -6,6 +6,8 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from lrlab.schedules.lengths import length
+
 
 def cosine_cycle(step: Any, steps: Any, *, half: Any = 0.25, final: Any = 0.0) -> Any:
     """final + (1 - final) (1 + cos(pi step / half)) / 2: a cosine up and down without jumps.
@@ -16,8 +18,6 @@ def cosine_cycle(step: Any, steps: Any, *, half: Any = 0.25, final: Any = 0.0) -
     >>> [round(float(cosine_cycle(k, 16)), 6) for k in (0, 2, 4, 8)]
     [1.0, 0.5, 0.0, 1.0]
     """
-    from lrlab.schedules import length
-
     return final + (1 - final) * 0.5 * (
         1 + jnp.cos(jnp.pi * step / jnp.maximum(length(half, steps), 1))
     )
@@ -39,8 +39,6 @@ def cosine_restarts(
     >>> [round(float(cosine_restarts(k, 12, cycle=4)), 6) for k in (0, 2, 4)]
     [1.0, 0.5, 1.0]
     """
-    from lrlab.schedules import length
-
     first = jnp.maximum(length(cycle, steps), 1)
     # With growth 1 the geometric sum is 0 / 0: the other branch is taken, on safe values.
     even = jnp.asarray(growth) == 1
@@ -101,8 +99,6 @@ def exp_range(
 
 def _triangle(step: Any, steps: Any, up: Any, down: Any) -> tuple[Any, Any]:
     """The height in [0, 1] and the number of the cycle."""
-    from lrlab.schedules import length
-
     rise = jnp.maximum(length(up, steps), 1)
     fall = rise if down is None else jnp.maximum(length(down, steps), 1)
     number = jnp.floor(step / (rise + fall))
@@ -117,8 +113,6 @@ def slanted_triangular(step: Any, steps: Any, *, cut: Any = 0.1, ratio: Any = 32
     >>> float(slanted_triangular(1, 10)), float(slanted_triangular(10, 10))
     (1.0, 0.03125)
     """
-    from lrlab.schedules import length
-
     top = jnp.maximum(length(cut, steps), 1)
     q = jnp.where(step < top, step / top, 1 - (step - top) / jnp.maximum(steps - top, 1))
     return (1 + q * (ratio - 1)) / ratio

@@ -10,6 +10,8 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from lrlab.schedules.lengths import length
+
 
 def constant(step: Any, steps: Any) -> Any:
     """1 * peak: the same learning rate at every step, never zero.
@@ -120,9 +122,21 @@ def inverse_sqrt(step: Any, steps: Any, *, timescale: Any = 0.05) -> Any:
     >>> round(float(inverse_sqrt(400, 1000, timescale=100)), 6)
     0.5
     """
-    from lrlab.schedules import length
-
     return 1 / jnp.sqrt(jnp.maximum(step / jnp.maximum(length(timescale, steps), 1), 1))
+
+
+def noam(step: Any, steps: Any, *, rise: Any = 0.1) -> Any:
+    """min(s / W, sqrt(W / s)), s = step + 1: up in a line for W = `rise` steps (or a fraction) and
+    down as the inverse square root.
+
+    With `peak` = 1 / sqrt(d_model W) it is d_model^-0.5 min(s^-0.5, s W^-1.5), the transformer's
+    schedule, in the optimizer's unit (Vaswani et al. 2017, arXiv 1706.03762). Not zero at the end.
+
+    >>> [round(float(noam(k, 100, rise=4)), 6) for k in (0, 3, 15)]
+    [0.25, 1.0, 0.5]
+    """
+    s, ramp = step + 1, jnp.maximum(length(rise, steps), 1)
+    return jnp.minimum(s / ramp, jnp.sqrt(ramp / s))
 
 
 def power(step: Any, steps: Any, *, exponent: Any = 0.51, timescale: Any = 0.05) -> Any:
@@ -134,8 +148,6 @@ def power(step: Any, steps: Any, *, exponent: Any = 0.51, timescale: Any = 0.05)
     >>> round(float(power(400, 1000, exponent=0.5, timescale=100)), 6)
     0.5
     """
-    from lrlab.schedules import length
-
     return jnp.maximum(step / jnp.maximum(length(timescale, steps), 1), 1) ** (-exponent)
 
 
