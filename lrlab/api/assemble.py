@@ -13,6 +13,7 @@ from lrlab.data.batches import Batches, segment_indices
 from lrlab.engine.plan import evaluation_steps, make_plan
 from lrlab.schedules.lengths import in_words
 from lrlab.schedules.table import engine_table, matrix
+from lrlab.schedules.training import engine_momentum
 from lrlab.tasks import Task
 from lrlab.types import Lanes, Optimizer, Plan, Problem
 
@@ -180,7 +181,7 @@ def _moving(
             "momentum (momentum, b1 or beta); it is lowered while the learning rate is high"
         )
     momentum = key, float(optimizer_args.get(key, known[key]))
-    return schedules.engine_momentum(schedule, steps, momentum, **schedule_args)
+    return engine_momentum(schedule, steps, momentum, **schedule_args)
 
 
 @functools.lru_cache(maxsize=64)

@@ -60,6 +60,9 @@ def known(kind: str, name: str) -> bool:
 
 
 def _base(kind: str, name: str) -> str:
+    if kind == "optimizers":
+        aliases = getattr(importlib.import_module("lrlab.optimizers"), "ALIASES", {})
+        return aliases.get(name, (name,))[0]
     if kind == "schedules" and name not in registry(kind):
         return name.removeprefix("warmup_")
     return name.partition(":")[0] if kind == "data" else name
@@ -173,11 +176,12 @@ def length_in_words(parameter: str, value: Any) -> bool:
 
 def lr_free(optimizer: Any) -> bool:
     """Whether an optimizer sets the step size itself, so that its rate is 1 unless given."""
-    return optimizer in getattr(importlib.import_module("lrlab.optimizers"), "LR_FREE", ())
+    free = getattr(importlib.import_module("lrlab.optimizers"), "LR_FREE", ())
+    return isinstance(optimizer, str) and _base("optimizers", optimizer) in free
 
 
 def _hyperparameters(name: str) -> dict[str, Parameter] | None:
-    if name not in registry("optimizers"):
+    if not known("optimizers", name):
         return None
     function = getattr(importlib.import_module("lrlab.optimizers"), "hyperparameters", None)
     if function is None:

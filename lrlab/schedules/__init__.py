@@ -245,62 +245,10 @@ def parameters(name: str) -> dict[str, Any]:
 
 
 def engine_schedule(name: str, steps: int, **arguments: Any) -> Callable[[Any, Any], Any]:
-    """The schedule as the engine wants it: `(hyper, step) -> learning rate`, cached, so that equal
-    arguments give the same function and nothing compiles twice. `hyper["lr"]` is the peak; lane
-    axes named like parameters take their place.
-    """
-    arguments.pop("low_momentum", None)
-    make(name, 1.0, steps, **arguments)
-    return _engine_schedule(name, steps, tuple(sorted(_frozen(arguments).items())))
+    """See `lrlab.schedules.training.engine_schedule`."""
+    from lrlab.schedules.training import engine_schedule as build
 
-
-@functools.lru_cache(maxsize=256)
-def _engine_schedule(
-    name: str, steps: int, arguments: tuple[Any, ...]
-) -> Callable[[Any, Any], Any]:
-    def schedule(hyper: Any, step: Any) -> Any:
-        return _of_lane(name, steps, arguments, hyper)(step)
-
-    return schedule
-
-
-def _of_lane(name: str, steps: int, arguments: tuple[Any, ...], hyper: Any) -> Schedule:
-    known = set(parameters(name)) - {"low_momentum"}
-    swept = {key: value for key, value in hyper.items() if key in known}
-    return make(name, hyper["lr"], steps, **{**dict(arguments), **swept})
-
-
-def engine_momentum(
-    name: str, steps: int, momentum: tuple[str, float], **arguments: Any
-) -> Callable[[Any, Any], Any]:
-    """`(hyper, step) -> {hyper-parameter: its value then}` for a momentum that mirrors the rate.
-
-    Args:
-        momentum: the optimizer's hyper-parameter and its value where the rate is lowest, unless
-            the lane has its own; `arguments["low_momentum"]`, or the lane's, is the one at the
-            peak.
-
-    >>> moving = engine_momentum("one_cycle", 10, ("momentum", 0.95), low_momentum=0.85)
-    >>> round(float(moving({"lr": 0.1}, 2)["momentum"]), 6)
-    0.85
-    """
-    return _engine_momentum(name, steps, momentum, tuple(sorted(_frozen(arguments).items())))
-
-
-@functools.lru_cache(maxsize=256)
-def _engine_momentum(
-    name: str, steps: int, momentum: tuple[str, float], arguments: tuple[Any, ...]
-) -> Callable[[Any, Any], Any]:
-    rest = dict(arguments)
-    fixed = rest.pop("low_momentum", None)
-
-    def moving(hyper: Any, step: Any) -> Any:
-        key, value = momentum
-        shape = _of_lane(name, steps, tuple(rest.items()), {"lr": 1.0, **hyper})
-        low, high = hyper.get("low_momentum", fixed), hyper.get(key, value)
-        return {key: shape.momentum(step, low, high)}
-
-    return moving
+    return build(name, steps, **arguments)
 
 
 def label(entry: str | Mapping[str, Any]) -> str:
@@ -340,10 +288,6 @@ def _in_steps(key: str, value: Any, steps: int, steps_per_epoch: int | None) -> 
     if key not in LENGTHS and in_words(value):
         raise ValueError(f"{key} is no length, got {value!r}; lengths: {', '.join(LENGTHS)}")
     return numbers(value, steps, steps_per_epoch)
-
-
-def _frozen(arguments: dict[str, Any]) -> dict[str, Any]:
-    return {k: tuple(v) if isinstance(v, list) else v for k, v in arguments.items()}
 
 
 def _check(name: str, steps: int, warmup: Any, shape: dict[str, Any]) -> None:
