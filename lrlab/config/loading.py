@@ -121,8 +121,8 @@ def _normalize(table: Mapping[str, Any], command: str) -> dict[str, Any]:
         raw["steps"] = None
     optimizer = raw.get("optimizer")
     if command in ("sweep", "plan", "preview") and isinstance(optimizer, dict):
-        if raw.get("lr") is None and names.lr_free(optimizer.get("name")):
-            raw["lr"] = 1.0
+        if raw.get("lr") is None:
+            raw["lr"] = names.default_lr(optimizer.get("name"))
     lr = raw.get("lr")
     if command in ("find", "compare") and "lr_range" not in raw and (is_form(lr) or _rates(lr)):
         try:

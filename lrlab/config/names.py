@@ -174,10 +174,16 @@ def length_in_words(parameter: str, value: Any) -> bool:
     return parameter in lengths.LENGTHS and any(map(lengths.in_words, every))
 
 
-def lr_free(optimizer: Any) -> bool:
-    """Whether an optimizer sets the step size itself, so that its rate is 1 unless given."""
-    free = getattr(importlib.import_module("lrlab.optimizers"), "LR_FREE", ())
-    return isinstance(optimizer, str) and _base("optimizers", optimizer) in free
+def default_lr(optimizer: Any) -> float | None:
+    """The learning rate that an optimizer has unless one is given; None: one must be given."""
+    if not isinstance(optimizer, str) or optimizer not in _optimizers():
+        return None
+    return importlib.import_module("lrlab.optimizers").default_lr(optimizer)
+
+
+def _optimizers() -> set[str]:
+    module = importlib.import_module("lrlab.optimizers")
+    return {*module.NAMES, *module.ALIASES}
 
 
 def _hyperparameters(name: str) -> dict[str, Parameter] | None:

@@ -1,0 +1,196 @@
+"""Do methods without a learning rate reach what a tuned one reaches, and at what step size?
+
+Hypothesis: at its default no single method is near the tuned optimum everywhere; those that end
+near it use the step sizes that the sweep prefers, those that fail stay below or shoot above them.
+Command: python experiments/lr_free_vs_tuned.py [--tasks digits,wine] [--full] [--out lr_free]
+Cost: about 4 minutes on 2 CPU cores; --full (four times the steps, twice the seeds) about 20.
+Result: see experiments/README.md; the table is printed and written with the figures to --out.
+
+Tuned: the best of SGD with momentum and Adam over 17 rates, under a constant and a cosine schedule,
+chosen on half of the seeds; everything is scored on the other half. Regret: (final validation loss
+- tuned) / (initial - tuned). Each method runs at its defaults under the same two schedules.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+
+import lrlab
+from lrlab import optimizers
+
+TASKS = {
+    "digits": {"model": {"name": "mlp", "width": 64}, "data": {"name": "digits"}},
+    "breast_cancer": {"model": {"name": "mlp", "width": 32}, "data": {"name": "breast_cancer"}},
+    "wine": {"model": {"name": "mlp", "width": 32}, "data": {"name": "wine"}},
+    "mnist1d": {"model": {"name": "mlp", "width": [64, 64]}, "data": {"name": "mnist1d"}},
+    "fashion_mnist": {"model": {"name": "mlp", "width": 64}, "data": {"name": "fashion_mnist"}},
+}
+GRIDS = {"momentum": lrlab.log_grid(1e-4, 1.0, 17), "adam": lrlab.log_grid(1e-5, 0.1, 17)}
+SCHEDULES = ["constant", "cosine"]
+START = {"reduce_on_plateau": 0.01, "hypergradient_sgd": 0.01, "hypergradient_nesterov": 0.01,
+         "hypergradient_adam": 1e-3, "greedy": 0.01}  # fmt: skip
+"""Customary rates for the controllers that start from one."""
+METHODS = (*optimizers.LR_FREE, *optimizers.CONTROLLERS)
+DRAWN = {
+    "momentum": ("dog", "dowg", "dadapt_sgd", "adagrad_norm", "momo", "sps", "bb1",
+                 "stochastic_line_search", "hypergradient_sgd"),
+    "adam": ("prodigy", "dadapt_adam", "mechanic", "schedule_free_adamw", "hypergradient_adam"),
+}  # fmt: skip
+"""Methods whose step size is in the unit of the sweep's: SGD's lr / (1 - 0.9), or Adam's."""
+
+
+def train(task: lrlab.Task, optimizer: str, lr, seeds, steps: int, plan=None) -> lrlab.Result:
+    """Twice, so that the seconds of the second time hold no compilation."""
+    for _ in range(2):
+        result = lrlab.sweep(
+            task, optimizer=optimizer, lr=lr, schedule=SCHEDULES, seeds=seeds, steps=steps,
+            batch_size=64, progress=False, plan=plan,
+        )  # fmt: skip
+    return result
+
+
+def finals(result: lrlab.Result, seeds: slice) -> np.ndarray:
+    """Mean final validation loss [rate, schedule]; a diverged run counts as its initial loss."""
+    final, initial = result.final["valid_loss"], result.initial["valid_loss"]
+    return np.where(np.isfinite(final), np.minimum(final, initial), initial)[..., seeds].mean(-1)
+
+
+def one(name: str, full: bool) -> dict:
+    """Everything measured on one task."""
+    task = lrlab.tasks.build(**TASKS[name])
+    half, steps = (4, 1600) if full else (2, 400)
+    choose, score = slice(0, half), slice(half, 2 * half)
+    sweeps = {o: train(task, o, grid, 2 * half, steps) for o, grid in GRIDS.items()}
+    best = {}
+    for optimizer, result in sweeps.items():
+        at = np.unravel_index(np.argmin(finals(result, choose)), finals(result, choose).shape)
+        best[optimizer] = {"lr": float(result.lr[at[0]]), "schedule": SCHEDULES[at[1]],
+                           "loss": float(finals(result, score)[at])}  # fmt: skip
+    tuned = min(entry["loss"] for entry in best.values())
+    initial = float(sweeps["adam"].initial["valid_loss"].mean())
+    seconds = sum(result.seconds for result in sweeps.values()) / 2  # choosing needs half the seeds
+    rows, paths = {}, {}
+    for method in METHODS:
+        lanes = (START.get(method), range(half, 2 * half), steps, lrlab.Plan(2))
+        result = train(task, method, *lanes)
+        loss = (finals(result, slice(None))[0] - tuned) / (initial - tuned)
+        rows[method] = dict(zip(SCHEDULES, map(float, loss), strict=True))
+        rows[method] |= {"cost": result.seconds / seconds,
+                         "diverged": int((result.outcome == "diverged").sum())}  # fmt: skip
+        paths[method] = result.history["effective_lr"][:, 0, 0].mean(-1)  # constant; nan: diverged
+    for optimizer, entry in best.items():
+        print(f"{name}: tuned {optimizer} {entry['loss']:.4g} at {entry['lr']:.3g}, "
+              f"{entry['schedule']}", flush=True)  # fmt: skip
+    return {"task": name, "best": best, "rows": rows, "paths": paths, "sweeps": sweeps}
+
+
+def show(found: list[dict]) -> None:
+    """The regret of every method on every task, best median first."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(
+        title="Regret against the tuned optimum (a constant schedule; * some seed diverged)"
+    )
+    heads = ("method", *(one["task"] for one in found), "median", "worst", "median, cosine", "cost")
+    for head in heads:
+        table.add_column(head, justify="left" if head == "method" else "right")
+
+    def middle(method: str, schedule: str) -> float:
+        return float(np.median([one["rows"][method][schedule] for one in found]))
+
+    for method in sorted(METHODS, key=lambda m: middle(m, "constant")):
+        rows = [one["rows"][method] for one in found]
+        cells = [f"{row['constant']:.1%}" + "*" * bool(row["diverged"]) for row in rows]
+        worst, cost = max(row["constant"] for row in rows), np.median([row["cost"] for row in rows])
+        table.add_row(method, *cells, f"{middle(method, 'constant'):.1%}", f"{worst:.1%}",
+                      f"{middle(method, 'cosine'):.1%}", f"{cost:.1%}")  # fmt: skip
+    Console(width=160).print(table)
+
+
+def panel(ax, one: dict, optimizer: str, colors) -> None:
+    """The sweep's validation loss over (step, step size), and the paths of the methods over it."""
+    from matplotlib.colors import LogNorm
+    from matplotlib.patheffects import withStroke
+
+    from lrlab.report.style import log_axis
+
+    result = one["sweeps"][optimizer]
+    unit = 10.0 if optimizer == "momentum" else 1.0  # what momentum 0.9 adds up to
+    loss = result.history["valid_loss"][:, :, 0].mean(-1).T
+    low, start = np.nanmin(loss), float(result.initial["valid_loss"].mean())
+    rates = result.lr * unit
+    ratio = np.sqrt(rates[1] / rates[0])
+    edges = np.append(rates / ratio, rates[-1] * ratio)
+    shown = ax.pcolormesh(np.append(0, result.eval_steps), edges, np.clip(loss, low, 2 * start),
+                          norm=LogNorm(low, start), cmap="viridis_r", rasterized=True)  # fmt: skip
+    shades = ["#ffffff", "#ffd166", "#ef476f", "#06d6a0", "#ff9f1c", "#f4acb7", "#9bf6ff", "#caffbf",
+              "#e0aaff"]  # fmt: skip
+    ends = []
+    for method, color in zip(DRAWN[optimizer], shades, strict=False):
+        path, width = one["paths"][method], 9
+        smooth = np.exp(
+            np.convolve(np.log(np.maximum(path, 1e-12)), np.ones(width) / width, "valid")
+        )
+        ax.plot(np.arange(len(smooth)) + width // 2, smooth, color=color, lw=1.7,
+                path_effects=[withStroke(linewidth=3, foreground="#1c2128")])  # fmt: skip
+        kept = smooth[np.isfinite(smooth)]
+        ends.append([np.log(np.clip(kept[-1], edges[0], edges[-1])), method, color])
+    gap = np.log(edges[-1] / edges[0]) / 17
+    ends.sort()
+    for below, above in zip(ends, ends[1:], strict=False):
+        above[0] = max(above[0], below[0] + gap)
+    excess = max(0.0, ends[-1][0] - np.log(edges[-1]))
+    for place, method, color in ends:
+        ax.annotate("■", (1.015, np.exp(place - excess)), xycoords=ax.get_yaxis_transform(),
+                    color=color, va="center", fontsize=9,
+                    path_effects=[withStroke(linewidth=1, foreground="#1c2128")])  # fmt: skip
+        ax.annotate(method, (1.055, np.exp(place - excess)), xycoords=ax.get_yaxis_transform(),
+                    va="center", fontsize=8)  # fmt: skip
+    ax.axhline(one["best"][optimizer]["lr"] * unit, color="#1c2128", lw=1, ls=(0, (4, 3)))
+    ax.set(ylim=(edges[0], edges[-1]), xlim=(0, result.eval_steps[-1]), xlabel="step")
+    log_axis(ax, "y")
+    ax.grid(False)
+    return shown
+
+
+def draw(found: list[dict], path: Path) -> None:
+    from lrlab.report import style
+
+    with style.use("light") as colors:
+        figure = style.figure(11.5, 3.1 * len(found))
+        axes = figure.subplots(len(found), 2, squeeze=False)
+        for (left, right), one in zip(axes, found, strict=True):
+            for ax, optimizer in ((left, "momentum"), (right, "adam")):
+                shown = panel(ax, one, optimizer, colors)
+            left.set(title=f"{one['task']}: SGD, step size lr / (1 - 0.9)", ylabel="step size")
+            right.set(title=f"{one['task']}: Adam, step size lr")
+            bar = figure.colorbar(shown, ax=[left, right], pad=0.012, aspect=26, fraction=0.02)
+            bar.set_label("validation loss of the sweep", size=8)
+            bar.outline.set_visible(False)
+            bar.ax.yaxis.set_major_formatter(lambda v, _: f"{v:g}")
+            bar.ax.yaxis.set_minor_formatter("")
+        figure.savefig(path, dpi=110)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--tasks", default=",".join(TASKS))
+    parser.add_argument("--full", action="store_true", help="four times the steps, twice the seeds")
+    parser.add_argument("--out", type=Path, default=Path("lr_free_vs_tuned"))
+    arguments = parser.parse_args()
+    found = [one(name, arguments.full) for name in arguments.tasks.split(",")]
+    show(found)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    rows = {one["task"]: {"best": one["best"], "methods": one["rows"]} for one in found}
+    (arguments.out / "table.json").write_text(json.dumps(rows, indent=1))
+    draw(found, arguments.out / "figure.png")
+    print(f"Table and figure: {arguments.out}/table.json, {arguments.out}/figure.png")
+
+
+if __name__ == "__main__":
+    main()
