@@ -112,68 +112,30 @@ def show(found: list[dict]) -> None:
     Console(width=160).print(table)
 
 
-def panel(ax, one: dict, optimizer: str, colors) -> None:
-    """The sweep's validation loss over (step, step size), and the paths of the methods over it."""
-    from matplotlib.colors import LogNorm
-    from matplotlib.patheffects import withStroke
-
-    from lrlab.report.style import log_axis
-
-    result = one["sweeps"][optimizer]
-    unit = 10.0 if optimizer == "momentum" else 1.0  # what momentum 0.9 adds up to
-    loss = result.history["valid_loss"][:, :, 0].mean(-1).T
-    low, start = np.nanmin(loss), float(result.initial["valid_loss"].mean())
-    rates = result.lr * unit
-    ratio = np.sqrt(rates[1] / rates[0])
-    edges = np.append(rates / ratio, rates[-1] * ratio)
-    shown = ax.pcolormesh(np.append(0, result.eval_steps), edges, np.clip(loss, low, 2 * start),
-                          norm=LogNorm(low, start), cmap="viridis_r", rasterized=True)  # fmt: skip
-    shades = ["#ffffff", "#ffd166", "#ef476f", "#06d6a0", "#ff9f1c", "#f4acb7", "#9bf6ff", "#caffbf",
-              "#e0aaff"]  # fmt: skip
-    ends = []
-    for method, color in zip(DRAWN[optimizer], shades, strict=False):
-        path, width = one["paths"][method], 9
-        smooth = np.exp(
-            np.convolve(np.log(np.maximum(path, 1e-12)), np.ones(width) / width, "valid")
-        )
-        ax.plot(np.arange(len(smooth)) + width // 2, smooth, color=color, lw=1.7,
-                path_effects=[withStroke(linewidth=3, foreground="#1c2128")])  # fmt: skip
-        kept = smooth[np.isfinite(smooth)]
-        ends.append([np.log(np.clip(kept[-1], edges[0], edges[-1])), method, color])
-    gap = np.log(edges[-1] / edges[0]) / 17
-    ends.sort()
-    for below, above in zip(ends, ends[1:], strict=False):
-        above[0] = max(above[0], below[0] + gap)
-    excess = max(0.0, ends[-1][0] - np.log(edges[-1]))
-    for place, method, color in ends:
-        ax.annotate("■", (1.015, np.exp(place - excess)), xycoords=ax.get_yaxis_transform(),
-                    color=color, va="center", fontsize=9,
-                    path_effects=[withStroke(linewidth=1, foreground="#1c2128")])  # fmt: skip
-        ax.annotate(method, (1.055, np.exp(place - excess)), xycoords=ax.get_yaxis_transform(),
-                    va="center", fontsize=8)  # fmt: skip
-    ax.axhline(one["best"][optimizer]["lr"] * unit, color="#1c2128", lw=1, ls=(0, (4, 3)))
-    ax.set(ylim=(edges[0], edges[-1]), xlim=(0, result.eval_steps[-1]), xlabel="step")
-    log_axis(ax, "y")
-    ax.grid(False)
-    return shown
-
-
 def draw(found: list[dict], path: Path) -> None:
+    """One row per task: SGD's sweep and Adam's, with the step sizes that the methods used."""
     from lrlab.report import style
+    from lrlab.report.figures.paths import paths_over_sweep
 
-    with style.use("light") as colors:
-        figure = style.figure(11.5, 3.1 * len(found))
-        axes = figure.subplots(len(found), 2, squeeze=False)
-        for (left, right), one in zip(axes, found, strict=True):
-            for ax, optimizer in ((left, "momentum"), (right, "adam")):
-                shown = panel(ax, one, optimizer, colors)
-            left.set(title=f"{one['task']}: SGD, step size lr / (1 - 0.9)", ylabel="step size")
-            right.set(title=f"{one['task']}: Adam, step size lr")
-            bar = figure.colorbar(shown, ax=[left, right], pad=0.012, aspect=26, fraction=0.02)
-            bar.set_label("validation loss of the sweep", size=8)
-            bar.outline.set_visible(False)
-            bar.ax.yaxis.set_major_formatter(lambda v, _: f"{v:g}")
-            bar.ax.yaxis.set_minor_formatter("")
+    with style.use("light"):
+        figure = style.figure(11.5, 3.0 * len(found))
+        for axes, one in zip(figure.subplots(len(found), 2, squeeze=False), found, strict=True):
+            for ax, (optimizer, methods) in zip(axes, DRAWN.items(), strict=True):
+                result = one["sweeps"][optimizer]
+                unit = 10.0 if optimizer == "momentum" else 1.0  # what a momentum of 0.9 adds up to
+                shown = paths_over_sweep(
+                    ax, result.eval_steps, result.lr * unit,
+                    result.history["valid_loss"][:, :, 0].mean(-1),
+                    {method: one["paths"][method] for method in methods},
+                    one["best"][optimizer]["lr"] * unit,
+                    float(result.initial["valid_loss"].mean()),
+                )  # fmt: skip
+                said = "SGD, lr / (1 - 0.9)" if optimizer == "momentum" else "Adam, lr"
+                ax.set(title=f"{one['task']}: {said}", ylabel="step size")
+                bar = figure.colorbar(shown, ax=ax, pad=0.24, aspect=26, fraction=0.03)
+                bar.outline.set_visible(False)
+                bar.ax.yaxis.set_major_formatter(lambda v, _: f"{v:g}")
+                bar.ax.yaxis.set_minor_formatter("")
         figure.savefig(path, dpi=110)
 
 

@@ -63,7 +63,7 @@ def refined_table(
 def last_iterate(step: Any, steps: Any, *, norms: Sequence[float] = ()) -> Any:
     """r / max(r) for the rates r that minimize `last_iterate_bound`.
 
-    The bound of Defazio et al. (2023, arXiv 2310.07831) for gradient `norms` (any number of values,
+    The bound (Defazio et al. 2023, arXiv 2310.07831) for gradient `norms` (any number of values,
     stretched over the steps; equal ones by default), minimized at 48 points, stretched over the
     steps. For equal norms that is linear decay but for a larger last value; linear decay attains
     the best possible worst case (Zamani and Glineur 2023, arXiv 2307.11134). No unit; not zero at

@@ -14,7 +14,8 @@ from lrlab.schedules.lengths import length
 
 
 def constant(step: Any, steps: Any) -> Any:
-    """1 * peak: the same learning rate at every step, never zero.
+    """1 * peak: the same learning rate at every step, never zero (its limits: Bottou, Curtis and
+    Nocedal 2018, arXiv 1606.04838). In the unit of `peak`.
 
     >>> float(constant(7, 10))
     1.0
@@ -34,8 +35,8 @@ def linear(step: Any, steps: Any, *, final: Any = 0.0) -> Any:
 
 
 def polynomial(step: Any, steps: Any, *, power: Any = 2.0, final: Any = 0.0) -> Any:
-    """(1 - final) (1 - p)^power + final. `power = 1` is `linear`. Ends at `final`,
-    zero by default.
+    """(1 - final) (1 - p)^power + final: `power = 1` is `linear`. Ends at `final`, zero by default
+    ("poly": Chen et al. 2017, DeepLab, arXiv 1606.00915). Without unit.
 
     >>> float(polynomial(5, 10))
     0.25
@@ -105,8 +106,10 @@ def natural_exponential(step: Any, steps: Any, *, rate: Any = 5.0) -> Any:
 
 
 def inverse_time(step: Any, steps: Any, *, rate: Any = 10.0) -> Any:
-    """1 / (1 + rate p): Robbins and Monro's decay (1951, Ann. Math. Stat. 22:400), without unit.
-    Ends at 1 / (1 + rate), not at zero.
+    """1 / (1 + rate p): inverse-time decay, without unit.
+
+    Ends at 1 / (1 + rate), not at zero (Robbins and Monro 1951, Ann. Math. Stat. 22:400; Bottou,
+    Curtis and Nocedal 2018, arXiv 1606.04838).
 
     >>> round(float(inverse_time(10, 10, rate=9.0)), 6)
     0.1

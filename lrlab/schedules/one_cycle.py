@@ -29,8 +29,8 @@ def one_cycle(
     From `start` (over the peak) to 1 in the first `up`, then to `final`; `three_phase`: first back
     to `start`, then to `final`. Lengths in steps or fractions. `timing` "torch": the top stands at
     up - 1, the way back (three phases) ends at 2 up - 2, the last update uses `final` (OneCycleLR);
-    "optax": the top at floor(up), the way back ends at floor(`back`), `final` at `steps` (Optax,
-    fastai). Smith and Topin 2018, arXiv 1708.07120. Not zero at the end.
+    "optax": the top at floor(up), the way back ends at floor(`back`), `final` at `steps`, as in
+    Optax and fastai (Smith and Topin 2018, arXiv 1708.07120). Not zero at the end.
 
     >>> [round(float(one_cycle(k, 10)), 6) for k in (0, 1, 2, 9)]
     [0.04, 0.52, 1.0, 4e-06]

@@ -44,8 +44,10 @@ def piecewise(
     boundaries: Sequence[float] = (0.5, 0.75),
     factors: Sequence[float] = (1.0, 0.1, 0.01),
 ) -> Any:
-    """factors[i] between boundary i-1 and boundary i: any staircase, one factor more than there are
-    boundaries.
+    """factors[i] between boundary i - 1 and boundary i: any staircase.
+
+    One factor more than there are boundaries, which are lengths in steps or fractions; factors have
+    no unit (Optax's piecewise_constant_schedule; by hand in He et al. 2016, arXiv 1512.03385).
 
     >>> [round(float(piecewise(k, 10)), 6) for k in (4, 5, 8)]
     [1.0, 0.1, 0.01]
