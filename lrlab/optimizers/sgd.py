@@ -16,8 +16,8 @@ from lrlab.types import Array, Params
 def sgd(lr: Any) -> optax.GradientTransformation:
     """Plain stochastic gradient descent.
 
-    w <- w - lr g (Robbins and Monro 1951, Ann. Math. Stat. 22:400). Unit of `lr`: parameters per
-    gradient, 1 / curvature.
+    w <- w - lr g (Robbins and Monro 1951, Ann. Math. Stat. 22:400). Unit of `lr`: the
+    parameters' over the gradient's, 1 / curvature.
 
     >>> from lrlab.optimizers.toy import first_update
     >>> first_update(sgd(0.1))
@@ -64,7 +64,8 @@ def noisy_sgd(
     """Gradient descent with annealed Gaussian noise on the gradient.
 
     w <- w - lr (g + N(0, eta / (1 + t)^gamma)) (Neelakantan et al. 2015, arXiv 1511.06807). `eta`
-    is a variance of gradients. Every lane draws the same noise from `seed`.
+    is a variance of gradients. Every lane draws the same noise from `seed`. Unit of `lr`: the
+    parameters' over the gradient's.
 
     >>> from lrlab.optimizers.toy import first_update
     >>> first_update(noisy_sgd(0.1, eta=0.0))

@@ -34,7 +34,7 @@ def cosine_restarts(
 ) -> Any:
     """SGDR: cosines of length `cycle`, each `growth` times as long as the one before and starting
     at `decay` times its peak (Loshchilov and Hutter 2017, arXiv 1608.03983). With c the position in
-    cycle i: final + (decay^i - final) (1 + cos(pi c)) / 2.
+    cycle i: final + (decay^i - final) (1 + cos(pi c)) / 2. Factors have no unit.
 
     >>> [round(float(cosine_restarts(k, 12, cycle=4)), 6) for k in (0, 2, 4)]
     [1.0, 0.5, 1.0]
@@ -68,7 +68,7 @@ def triangular(step: Any, steps: Any, *, low: Any = 0.1, up: Any = 0.125, down: 
 def triangular2(step: Any, steps: Any, *, low: Any = 0.1, up: Any = 0.125, down: Any = None) -> Any:
     """low + (1 - low) height / 2^cycle: triangles, each half as high as the one before.
 
-    Lengths as in `triangular` (Smith 2017, arXiv 1506.01186).
+    Lengths as in `triangular` (Smith 2017, arXiv 1506.01186). Factors have no unit.
 
     >>> [round(float(triangular2(k, 16, up=4)), 6) for k in (4, 8, 12)]
     [1.0, 0.1, 0.55]
@@ -88,7 +88,7 @@ def exp_range(
 ) -> Any:
     """low + (1 - low) height gamma^step: triangles whose height falls exponentially.
 
-    Lengths as in `triangular`, gamma per step (Smith 2017, arXiv 1506.01186).
+    Lengths as in `triangular`, gamma per step (Smith 2017, arXiv 1506.01186). Factors have no unit.
 
     >>> [round(float(exp_range(k, 16, up=4, gamma=0.5)), 6) for k in (0, 4, 8)]
     [0.1, 0.15625, 0.1]
@@ -108,7 +108,7 @@ def _triangle(step: Any, steps: Any, up: Any, down: Any) -> tuple[Any, Any]:
 
 def slanted_triangular(step: Any, steps: Any, *, cut: Any = 0.1, ratio: Any = 32.0) -> Any:
     """Up for the first `cut`, then slowly down: (1 + q (ratio - 1)) / ratio, q the height of the
-    triangle (Howard and Ruder 2018, ULMFiT, arXiv 1801.06146).
+    triangle (Howard and Ruder 2018, ULMFiT, arXiv 1801.06146). Factors have no unit.
 
     >>> float(slanted_triangular(1, 10)), float(slanted_triangular(10, 10))
     (1.0, 0.03125)
