@@ -118,24 +118,26 @@ def draw(found: list[dict], path: Path) -> None:
     from lrlab.report.figures.paths import paths_over_sweep
 
     with style.use("light"):
-        figure = style.figure(11.5, 3.0 * len(found))
-        for axes, one in zip(figure.subplots(len(found), 2, squeeze=False), found, strict=True):
-            for ax, (optimizer, methods) in zip(axes, DRAWN.items(), strict=True):
-                result = one["sweeps"][optimizer]
-                unit = 10.0 if optimizer == "momentum" else 1.0  # what a momentum of 0.9 adds up to
+        figure = style.figure(12.0, 2.9 * len(found))
+        grid = figure.subplots(len(found), 2, squeeze=False)
+        for axes, one in zip(grid, found, strict=True):
+            results = [one["sweeps"][optimizer] for optimizer in DRAWN]
+            losses = [result.history["valid_loss"][:, :, 0].mean(-1) for result in results]
+            scale = (float(np.nanmin([np.nanmin(loss) for loss in losses])),
+                     float(results[0].initial["valid_loss"].mean()))  # fmt: skip
+            for ax, result, loss, name in zip(axes, results, losses, DRAWN, strict=True):
+                unit = 10.0 if name == "momentum" else 1.0  # what a momentum of 0.9 adds up to
+                paths = {method: one["paths"][method] for method in DRAWN[name]}
+                best = one["best"][name]["lr"] * unit
                 shown = paths_over_sweep(
-                    ax, result.eval_steps, result.lr * unit,
-                    result.history["valid_loss"][:, :, 0].mean(-1),
-                    {method: one["paths"][method] for method in methods},
-                    one["best"][optimizer]["lr"] * unit,
-                    float(result.initial["valid_loss"].mean()),
-                )  # fmt: skip
-                said = "SGD, lr / (1 - 0.9)" if optimizer == "momentum" else "Adam, lr"
+                    ax, result.eval_steps, result.lr * unit, loss, paths, best, scale
+                )
+                said = "SGD with momentum, lr / (1 - 0.9)" if unit > 1 else "Adam, lr"
                 ax.set(title=f"{one['task']}: {said}", ylabel="step size")
-                bar = figure.colorbar(shown, ax=ax, pad=0.24, aspect=26, fraction=0.03)
-                bar.outline.set_visible(False)
-                bar.ax.yaxis.set_major_formatter(lambda v, _: f"{v:g}")
-                bar.ax.yaxis.set_minor_formatter("")
+            bar = figure.colorbar(shown, ax=axes, pad=0.01, aspect=22, fraction=0.02)
+            bar.set_label("validation loss", size=8.5)
+            bar.outline.set_visible(False)
+            style.log_axis(bar.ax, "y")
         figure.savefig(path, dpi=110)
 
 

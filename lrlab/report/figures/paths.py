@@ -24,7 +24,7 @@ def paths_over_sweep(
     loss: Any,
     paths: Mapping[str, Any],
     best: float | None = None,
-    start: float | None = None,
+    scale: tuple[float, float] | None = None,
 ) -> Any:
     """Draws a sweep's loss over (step, step size), and paths of step sizes over it.
 
@@ -33,7 +33,7 @@ def paths_over_sweep(
         steps: int[E], at which the loss was read; rates: f64[L], log-spaced, ascending.
         loss: f[E, L], nan where a run had diverged (left blank).
         paths: method -> step size of every update, f[T], in the unit of `rates`; nan ends a path.
-        best: marked by a dashed line; start: the loss before training, the end of the colors.
+        best: marked by a dashed line; scale: the losses at the two ends of the colors.
 
     Returns:
         The heat map, for a color bar.
@@ -44,8 +44,8 @@ def paths_over_sweep(
     rates, loss = np.asarray(rates, float), np.asarray(loss, float)
     ratio = np.sqrt(rates[1] / rates[0])
     edges = np.append(rates / ratio, rates[-1] * ratio)
-    top = float(np.nanmax(loss)) if start is None else start
-    norm = LogNorm(float(np.nanmin(loss)), top, clip=True)
+    low, high = scale or (float(np.nanmin(loss)), float(np.nanmax(loss)))
+    norm = LogNorm(low, high, clip=True)
     cells = np.ma.masked_invalid(loss.T)
     shown = ax.pcolormesh(
         np.append(0, steps), edges, cells, norm=norm, cmap="viridis_r", rasterized=True
