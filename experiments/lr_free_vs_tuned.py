@@ -81,26 +81,21 @@ def one(name: str, full: bool) -> dict:
     return {"task": name, "best": best, "rows": rows, "paths": paths, "sweeps": sweeps}
 
 
-def show(found: list[dict]) -> None:
-    """The regret of every method on every task, best median first."""
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title="Regret against the tuned optimum, constant rate (*: a seed diverged)")
+def table(found: list[dict]) -> str:
+    """Every method's regret on every task, in Markdown, best median first; *: a seed diverged."""
     heads = ("method", *(one["task"] for one in found), "median", "worst", "median, cosine", "cost")
-    for head in heads:
-        table.add_column(head, justify="left" if head == "method" else "right")
+    lines = ["| " + " | ".join(heads) + " |", "|---|" + "---:|" * (len(heads) - 1)]
 
     def middle(method: str, schedule: str) -> float:
         return float(np.median([one["rows"][method][schedule] for one in found]))
 
     for method in sorted(METHODS, key=lambda m: middle(m, "constant")):
         rows = [one["rows"][method] for one in found]
-        cells = [f"{row['constant']:.1%}" + "*" * bool(row["diverged"]) for row in rows]
+        cells = [f"{row['constant']:.1%}" + "\\*" * bool(row["diverged"]) for row in rows]
         worst, cost = max(row["constant"] for row in rows), np.median([row["cost"] for row in rows])
-        table.add_row(method, *cells, f"{middle(method, 'constant'):.1%}", f"{worst:.1%}",
-                      f"{middle(method, 'cosine'):.1%}", f"{cost:.1%}")  # fmt: skip
-    Console(width=160).print(table)
+        shares = (middle(method, "constant"), worst, middle(method, "cosine"), cost)
+        lines.append("| " + " | ".join([method, *cells, *(f"{v:.1%}" for v in shares)]) + " |")
+    return "\n".join(lines) + "\n"
 
 
 def draw(found: list[dict], path: Path) -> None:
@@ -138,12 +133,15 @@ def main() -> None:
     parser.add_argument("--full", action="store_true", help="four times the steps, twice the seeds")
     parser.add_argument("--out", type=Path, default=Path("lr_free_vs_tuned"))
     arguments = parser.parse_args()
-    found = [one(name, arguments.full) for name in arguments.tasks.split(",")]
-    show(found)
     arguments.out.mkdir(parents=True, exist_ok=True)
-    rows = {one["task"]: {"best": one["best"], "methods": one["rows"]} for one in found}
-    (arguments.out / "table.json").write_text(json.dumps(rows, indent=1))
-    draw(found, arguments.out / "figure.png")
+    found: list[dict] = []
+    for name in arguments.tasks.split(","):  # what is measured is written at once
+        found.append(one(name, arguments.full))
+        rows = {one["task"]: {"best": one["best"], "methods": one["rows"]} for one in found}
+        (arguments.out / "table.json").write_text(json.dumps(rows, indent=1))
+        (arguments.out / "table.md").write_text(table(found))
+        draw(found, arguments.out / "figure.png")
+    print(table(found))
 
 
 if __name__ == "__main__":
