@@ -84,12 +84,15 @@ class Optimizer(NamedTuple):
     `make(hyper) -> optax.GradientTransformation`, called inside the traced step with
     `hyper["lr"]` = the learning rate of this very step (a traced scalar) and every other
     hyper-parameter of the lane. `evaluation_params(opt_state, params) -> params` gives the
-    parameters to evaluate (Schedule-Free, DoG averages); None where they are the trained ones.
-    `dynamics`: what is known of its stability, for probes; None where nothing is.
+    parameters to evaluate (Schedule-Free, DoG averages), `params` itself where they are the trained
+    ones. `effective_lr(opt_state) -> scalar` is the step size that the last update used, or None
+    for optimizers that have no other than their learning rate. `dynamics`: what is known of its
+    stability, for probes; None where nothing is.
     """
 
     make: Callable[[Hyper], Any]
     evaluation_params: Callable[[PyTree, Params], Params] | None = None
+    effective_lr: Callable[[PyTree], Array | None] | None = None
     dynamics: Dynamics | None = None
 
 
@@ -142,7 +145,8 @@ class Problem(NamedTuple):
 
     `schedule(hyper, step) -> learning rate`, traceable in both. `batch_size` is None where the loss
     takes the whole training split (or no batch at all). `num_examples` is the size of the training
-    split (0 for objectives). `splits` are the splits evaluated, in order.
+    split (0 for objectives). `splits` are the splits evaluated, in order. `moving(hyper, step)`
+    gives hyper-parameters that change over the run beside the learning rate (a mirrored momentum).
     """
 
     task: TaskFunctions
@@ -156,6 +160,7 @@ class Problem(NamedTuple):
     dtype: str = "float32"
     stop_diverged: bool = True
     probes: tuple[Probe, ...] = ()
+    moving: Callable[[Hyper, Array], Hyper] | None = None
 
 
 class Lanes(NamedTuple):
@@ -187,10 +192,11 @@ class Trained(NamedTuple):
     """What training N lanes gave. Rows a lane did not reach are nan; float dtype of the run.
 
     `steps` int[T] and `history[name]` [T, N]: per update, read before it (`train_loss`,
-    `learning_rate`, `train_<metric>`). `eval_steps` int[E] (updates done) and `evaluated[name]`
-    [E, N] (`valid_loss`, ...). `initial[name]` [N]: the same metrics before the first update.
-    `outcome` int8[N] (index into `OUTCOMES`), `diverged_at` int[N] (-1: never), `last_loss` [N]
-    the last finite training loss, `steps_trained` int[N], `seconds` wall time of training.
+    `learning_rate`, `train_<metric>`), and the step size that adaptive methods used in it
+    (`effective_lr`). `eval_steps` int[E] (updates done) and `evaluated[name]` [E, N] (`valid_loss`,
+    ...). `initial[name]` [N]: the same metrics before the first update. `outcome` int8[N] (index
+    into `OUTCOMES`), `diverged_at` int[N] (-1: never), `last_loss` [N] the last finite training
+    loss, `steps_trained` int[N], `seconds` wall time of training.
     """
 
     steps: np.ndarray

@@ -295,3 +295,15 @@ def test_finite_means_every_number():
             spoiled = tree["a"].copy()
             spoiled[place] = bad
             assert not bool(jax.jit(all_finite)({**tree, "a": spoiled}))
+
+
+def test_programs_of_one_text_keep_the_trees_of_their_own_results(tmp_path, monkeypatch):
+    """Adam's and LAMB's first states hold equal arrays, in chains of unequal length."""
+    from lrlab.engine.replicas import replicated
+
+    monkeypatch.setenv("LRLAB_CACHE", str(tmp_path))
+    device, x = jax.devices()[0], jnp.ones(3)
+    pair, triple = replicated(lambda x: (x + 1, ())), replicated(lambda x: (x + 1, (), ()))
+    assert len(pair(device, x)) == 2
+    assert len(triple(device, x)) == 3
+    assert len(replicated(lambda x: (x + 1, ()))(device, x)) == 2

@@ -151,6 +151,26 @@ def test_groups_name_what_does_not_fit(patterns, message):
         made.make({"lr": 0.1}).init(PARAMS)
 
 
+def test_multipliers_are_rates_of_their_own():
+    multiplied = {"multipliers": {"hidden_*": 0.1}}
+    for name, options in (("momentum", {"weight_decay": 0.3}), ("adam", {}), ("lion", {})):
+        mine, _ = run(optimizers.make(name, 0.1, **multiplied, **options))
+        for group, lr in (("hidden_0", 0.01), ("readout", 0.1)):
+            alone = optimizers.make(name, lr, **options)
+            expected, _ = run(alone, 3, {group: GRADS[group]}, {group: PARAMS[group]})
+            close(mine[group], expected[group], rtol=1e-6)
+    lanes = optimizers.engine_optimizer("sgd", **multiplied)
+    assert lanes is optimizers.engine_optimizer("sgd", multipliers={"hidden_*": 0.1})
+    in_groups = optimizers.grouped(lanes, GROUPS).make({"lr_hidden": 1.0, "lr_readout": 0.1})
+    close(run(in_groups)[0], run(optimizers.make("sgd", 0.1))[0], rtol=1e-6)
+    for patterns, message in (
+        ({"nothing": 0.1}, "'nothing' matches no parameter; the paths are hidden_0/kernel"),
+        ({"*": 0.1, "readout": 2.0}, "readout/kernel matches"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            optimizers.make("sgd", 0.1, multipliers=patterns).init(PARAMS)
+
+
 def test_patterns():
     paths = ["layer_1/kernel", "layer_10/kernel", "out/bias"]
     assert groups.matches("layer_1", paths) == {"layer_1/kernel"}

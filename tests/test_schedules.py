@@ -100,11 +100,11 @@ def test_errors_name_what_is_wrong(name):
 def test_docstring(name):
     text = schedules.describe(name)
     assert re.search(r"[-+*/^]", text) and ">>>" in text
-    assert re.search(r"\b(18|19|20)\d\d\b", text) or name in {
-        "constant",
-        "piecewise",
-        "polynomial",
-    }
+    said = " ".join(text.partition(">>>")[0].split())
+    assert re.search(r"\b(18|19|20)\d\d\b", said), "no year"
+    on_paper_only = {"natural_exponential", "step", "spline"}
+    assert re.search(r"arXiv \d{4}\.\d{4,5}", said) or name in on_paper_only, "no arXiv number"
+    assert re.search(r"\b[uU]nits?\b|in steps|fraction|1 / curvature", said), "no unit"
     signature = inspect.signature(schedules.shape_function(name))
     assert all(p.kind is p.KEYWORD_ONLY for p in list(signature.parameters.values())[2:])
 

@@ -22,7 +22,7 @@ from lrlab.types import Answer, Floats, Plan
 def sweep(
     task: Any,
     *,
-    lr: Floats | Mapping[str, Floats],
+    lr: Floats | Mapping[str, Floats] | None = None,
     optimizer: Any = None,
     steps: int | None = None,
     batch_size: int | str | None = None,
@@ -50,6 +50,7 @@ def sweep(
     Args:
         task: a `Task`, or the name of a registered one (`lrlab ls tasks`).
         lr: peak learning rates, any order; or group -> rates, with `groups` group -> path pattern.
+            May be left out for optimizers that have a rate of their own (learning-rate-free ones).
         optimizer: a name (`lrlab ls optimizers`), or a function `hyper -> optax transformation`
             where `hyper["lr"]` is the rate of the step.
         steps: updates per lane.

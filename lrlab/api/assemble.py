@@ -12,6 +12,9 @@ from lrlab import optimizers, schedules
 from lrlab.data.batches import Batches, segment_indices
 from lrlab.engine.measure import check_probes
 from lrlab.engine.plan import evaluation_steps, make_plan
+from lrlab.schedules.lengths import in_words
+from lrlab.schedules.table import engine_table, matrix
+from lrlab.schedules.training import engine_momentum
 from lrlab.tasks import Task
 from lrlab.types import Lanes, Optimizer, Plan, Probe, Problem
 
@@ -43,7 +46,7 @@ def assemble(
     batch_size: int | str | None,
     optimizer: str | Callable[..., Any] = "adam",
     optimizer_args: Mapping[str, Any] | None = None,
-    schedule: str | Callable[..., Any] = "constant",
+    schedule: str | Sequence[Any] | Callable[..., Any] = "constant",
     schedule_args: Mapping[str, Any] | None = None,
     fixed: Mapping[str, float] | None = None,
     groups: Mapping[str, str] | None = None,
@@ -71,15 +74,18 @@ def assemble(
                 f'{task.name!r}; use at most {examples}, or batch_size = "full"'
             )
     optimizer_args, schedule_args = dict(optimizer_args or {}), dict(schedule_args or {})
+    if any(map(in_words, schedule_args.values())) or not isinstance(schedule, (str, Callable)):
+        schedule_args.setdefault("steps_per_epoch", examples // (batch or examples or 1) or None)
     _known_axes({**axes, **(fixed or {})}, optimizer, schedule, groups)
     for name, value in (fixed or {}).items():
         if isinstance(optimizer, str) and name in optimizers.hyperparameters(optimizer):
             optimizer_args.setdefault(name, value)
-        elif isinstance(schedule, str) and name in schedules.parameters(schedule):
+        elif name in _schedule_parameters(schedule):
             schedule_args.setdefault(name, value)
         else:
             axes = {**axes, name: [value]}
     made = engine_optimizer(optimizer, optimizer_args, groups)
+    moving = _moving(optimizer, optimizer_args, schedule, steps, schedule_args, axes)
     shape = engine_schedule(schedule, steps, schedule_args)
     splits = tuple(name for name in ("valid", "test") if name in task.data or not task.data)
     if not task.data:
@@ -96,6 +102,7 @@ def assemble(
         dtype=precision,
         stop_diverged=stop_diverged,
         probes=_probes(probes),
+        moving=moving,
     )
     data = dict(task.data)
     names = tuple(axes)
@@ -151,16 +158,42 @@ def _custom_optimizer(function: Callable[..., Any]) -> Optimizer:
             )
         return made
 
-    return Optimizer(make)
+    return Optimizer(make, optimizers.evaluation_params, optimizers.effective_lr)
 
 
 def engine_schedule(
-    schedule: str | Callable[..., Any], steps: int, arguments: dict[str, Any]
+    schedule: str | Sequence[Any] | Callable[..., Any], steps: int, arguments: dict[str, Any]
 ) -> Callable[[Any, Any], Any]:
-    """A registered schedule by name, or anyone's function `step -> factor of the learning rate`."""
+    """A registered schedule by name; several as a table, whose rows the lane axis `schedule`
+    counts; or anyone's function `step -> factor of the learning rate`."""
     if isinstance(schedule, str):
         return schedules.engine_schedule(schedule, steps, **arguments)
-    return _custom_schedule(schedule)
+    if callable(schedule):
+        return _custom_schedule(schedule)
+    return engine_table(matrix(schedule, steps, **arguments))
+
+
+def _moving(
+    optimizer: Any,
+    optimizer_args: Mapping[str, Any],
+    schedule: Any,
+    steps: int,
+    schedule_args: dict[str, Any],
+    axes: Mapping[str, Any],
+) -> Callable[[Any, Any], Any] | None:
+    """The momentum that mirrors the schedule, where `low_momentum` asks for one."""
+    if schedule_args.get("low_momentum") is None and "low_momentum" not in axes:
+        schedule_args.pop("low_momentum", None)
+        return None
+    known = optimizers.hyperparameters(optimizer) if isinstance(optimizer, str) else {}
+    key = next((name for name in ("momentum", "b1", "beta") if name in known), None)
+    if key is None or not isinstance(schedule, str):
+        raise ValueError(
+            "schedule.low_momentum needs a registered schedule, and an optimizer that has a "
+            "momentum (momentum, b1 or beta); it is lowered while the learning rate is high"
+        )
+    momentum = key, float(optimizer_args.get(key, known[key]))
+    return engine_momentum(schedule, steps, momentum, **schedule_args)
 
 
 @functools.lru_cache(maxsize=64)
@@ -192,6 +225,12 @@ def _probes(entries: Sequence[str | Mapping[str, Any]]) -> tuple[Probe, ...]:
     return tuple(probes.engine_probe(entry) for entry in entries)
 
 
+def _schedule_parameters(schedule: Any) -> set[str]:
+    if isinstance(schedule, str):
+        return set(schedules.parameters(schedule))
+    return set() if callable(schedule) else set(schedules.COMMON)
+
+
 def _known_axes(
     axes: Mapping[str, Any],
     optimizer: Any,
@@ -201,9 +240,10 @@ def _known_axes(
     known = {"lr", "init_scale", *(f"lr_{group}" for group in groups or ())}
     if isinstance(optimizer, str):
         known |= set(optimizers.hyperparameters(optimizer))
-    if isinstance(schedule, str):
-        known |= set(schedules.parameters(schedule))
-    if isinstance(optimizer, str) and isinstance(schedule, str):
+    known |= _schedule_parameters(schedule)
+    if not callable(schedule) and not isinstance(schedule, str):
+        known = known - set(schedules.COMMON) | {"schedule"}
+    if isinstance(optimizer, str) and not callable(schedule):
         for name in axes:
             if name not in known:
                 raise ValueError(

@@ -225,11 +225,13 @@ def watched(optimizer: Optimizer) -> Optimizer:
 
         return optax.GradientTransformationExtraArgs(init, update)
 
-    evaluation = optimizer.evaluation_params
-    if evaluation is None:
-        return optimizer._replace(make=make)
+    def reading(read: Any) -> Any:
+        return None if read is None else lambda state, *rest: read(state.inner, *rest)
+
     return optimizer._replace(
-        make=make, evaluation_params=lambda state, params: evaluation(state.inner, params)
+        make=make,
+        evaluation_params=reading(optimizer.evaluation_params),
+        effective_lr=reading(optimizer.effective_lr),
     )
 
 

@@ -94,12 +94,14 @@ def preview(config: Config, set_: Set = None, json: Json = False) -> None:
     for key in ("lanes", "axes", "seeds", "steps", "epochs", "digest"):
         if made[key] not in (None, {}):
             print(f"# {key}: {_words(made[key])}")
-    if made["schedule"]:
+    if made["schedules"]:
         from lrlab.report import sparkline
 
-        values = made["schedule"]
-        print(f"# learning rate over the run, as a share of the peak: {sparkline(values)}")
-        print(f"# it starts at {values[0]:.4g} and ends at {values[-1]:.4g} of the peak")
+        print("# learning rate over the run, as a share of its peak:")
+        width = max(map(len, made["schedules"]))
+        for label, one in made["schedules"].items():
+            facts = f"mean {one['mean']:.4g}, peak {one['peak']:.4g}, last {one['last']:.4g}"
+            print(f"#   {label:{width}}  {sparkline(one['values'])}  {facts}")
 
 
 def load(path: str, settings: list[str] | None, command: str) -> Any:
@@ -178,6 +180,7 @@ def _preview(experiment: Any) -> dict[str, Any]:
     lanes = len(seeds)
     for values in axes.values():
         lanes *= len(values)
+    shapes = _shapes(experiment)
     return {
         "config": config.dumps(experiment),
         "axes": {name: list(values) for name, values in axes.items()},
@@ -185,23 +188,48 @@ def _preview(experiment: Any) -> dict[str, Any]:
         "lanes": lanes,
         "steps": experiment.steps,
         "epochs": experiment.epochs,
-        "schedule": _shape(experiment),
+        "schedule": next((one["values"] for one in shapes.values()), None),
+        "schedules": shapes,
         "digest": config.digest(experiment),
     }
 
 
-def _shape(experiment: Any, points: int = 61) -> list[float] | None:
-    """The schedule over its peak, at `points` steps; None for one made in Python."""
+def _shapes(experiment: Any, points: int = 61) -> dict[str, Any]:
+    """Every schedule that is trained, side by side: label -> `values` at `points` steps over the
+    peak, with their integral over the run (`mean` times the steps), peak and last value. Empty for
+    one made in Python."""
     if experiment.schedule.external:
-        return None
+        return {}
     from lrlab import schedules
 
-    steps = experiment.steps or 1000
-    values = schedules.values(
-        experiment.schedule.name, 1.0, steps, **config.schedule_args(experiment)
-    )
-    picked = [round(i * (len(values) - 1) / (points - 1)) for i in range(points)]
-    return [float(values[i]) for i in picked]
+    shared, entries = config.schedule_entries(experiment)
+    steps, per_epoch = _length(experiment, shared, entries)
+    found = {}
+    for entry in entries:
+        arguments = {"steps_per_epoch": per_epoch, **shared, **entry}
+        arguments.pop("low_momentum", None)
+        values = schedules.values(peak=1.0, steps=steps, **arguments)
+        picked = [round(i * (len(values) - 1) / (points - 1)) for i in range(points)]
+        found[schedules.label(entry)] = {
+            "values": [float(values[i]) for i in picked],
+            "mean": float(values.mean()),
+            "sum": float(values.sum()),
+            "peak": float(values.max()),
+            "last": float(values[-1]),
+        }
+    return found
+
+
+def _length(experiment: Any, shared: Any, entries: Any) -> tuple[int, int | None]:
+    """Steps, and steps per epoch; the data are only looked at where a length is in epochs."""
+    lengths = [value for one in (shared, *entries) for value in one.values()]
+    if not any("epoch" in str(value) for value in lengths):
+        return experiment.steps or 1000, None
+    from lrlab.api.live import Live, task_of
+
+    examples = task_of(experiment, Live()).num_examples
+    batch = examples if experiment.batch_size == "full" else experiment.batch_size
+    return config.total_steps(experiment, examples), max(1, examples // max(1, batch))
 
 
 def _words(value: Any) -> str:

@@ -18,10 +18,11 @@ KINDS = ("runs", *names.KINDS)
 _WITH_OPTIONS = ("schedules", "models", "data", "optimizers", "probes")
 _PLURAL = {"data": "data sources"}
 _MORE = {
-    "schedules": "Each takes warmup and warmup_start; `warmup_cosine` is cosine with 5 % warmup.",
+    "schedules": "Each takes warmup, warmup_start, warmup_kind, low_momentum; warmup_cosine is "
+    'cosine with 5 % warmup. Lengths are steps, fractions, or words such as "3 epochs".',
     "data": "Each takes valid_fraction, test_fraction, split_seed, scale, max_train, max_valid.",
-    "optimizers": "Each takes weight_decay, decoupled, clip_norm, accumulate, ema, average_from. "
-    "Decimal numbers may be lane axes: optimizer.b2 = [0.9, 0.999].",
+    "optimizers": "Each takes weight_decay, decoupled, clip_norm, accumulate, ema, average_from, "
+    "multipliers. Decimal numbers may be lane axes: optimizer.b2 = [0.9, 0.999].",
     "probes": 'As in probes = ["gradient", {name = "sharpness", k = 3, every = 100}]; each takes '
     "every, in updates. A gradient evaluation is one over all of its examples.",
 }
@@ -54,10 +55,12 @@ def ls(
         emit({what: [{"name": name, "summary": text} for name, text in entries.items()]})
         return
     rows = []
-    common: dict[str, Any] = {"warmup": 0.0, "warmup_start": 0.0}
-    if what in ("data", "optimizers"):
-        of_all = names.common_data_options if what == "data" else names.common_optimizer_options
-        common = {key: value.default for key, value in of_all().items()}
+    of_all = {
+        "data": names.common_data_options,
+        "optimizers": names.common_optimizer_options,
+        "schedules": names.of_every_schedule,
+    }.get(what, dict)
+    common = {key: value.default for key, value in of_all().items()}
     for name, summary in entries.items():
         takes = names.parameters(what, name) if what in _WITH_OPTIONS else None
         options = ", ".join(

@@ -16,6 +16,7 @@ from lrlab.config.resolved import (
     probes,
     rates,
     schedule_args,
+    schedule_entries,
     seed_list,
     table,
     total_steps,

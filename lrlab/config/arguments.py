@@ -64,8 +64,8 @@ def _options(given: Any, kind: str) -> dict[str, Any]:
 
 def _spec(value: Any, options: Any, kind: str) -> Any:
     given = _options(options, kind)
-    if isinstance(value, str):
-        return {"name": value, **given}
+    if isinstance(value, (str, list, tuple)):
+        return {"name": plain(value), **given}
     if isinstance(value, Mapping):
         return {**plain(value), **given}
     if callable(value) or hasattr(value, "make"):

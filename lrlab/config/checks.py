@@ -51,7 +51,9 @@ def check(raw: Mapping[str, Any], command: str) -> Found:
     for word, kind, path in NAMED:
         table = at(raw, path)
         if isinstance(table, Mapping):
-            yield from _named(word, kind, path, _with_name(raw, path, table))
+            for one in _each_schedule(table) if path == ("schedule",) else [table]:
+                yield from _named(word, kind, path, _with_name(raw, path, one))
+    yield from _several(at(raw, ("schedule",)))
     yield from _task(at(raw, ("task",)))
     yield from _axes(raw)
     yield from _learning_rate(raw, command)
@@ -97,9 +99,37 @@ def _named(word: str, kind: str, path: Path, table: Mapping[str, Any]) -> Found:
             takes = ", ".join(accepted) or "nothing"
             yield (*path, option), f"unknown option of {word} {name!r}{hint} (it takes: {takes})"
             continue
-        problem = _option(value, (accepted or {}).get(option), kind)
+        problem = _option(option, value, (accepted or {}).get(option), kind)
         if problem:
             yield (*path, option), problem
+
+
+def _each_schedule(table: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """A schedule's table for each of those that a list names, with what they share."""
+    several = table.get("name")
+    if not isinstance(several, list):
+        return [table]
+    shared = {key: value for key, value in table.items() if key != "name"}
+    return [
+        {**shared, **(entry if isinstance(entry, Mapping) else {"name": entry})}
+        for entry in several
+    ]
+
+
+def _several(table: Any) -> Found:
+    """Schedules side by side are a table of values: nothing in them is left to sweep."""
+    if not isinstance(table, Mapping) or not isinstance(table.get("name"), list):
+        return
+    for one in _each_schedule(table):
+        known = names.parameters("schedules", str(one.get("name"))) or {}
+        for key, value in one.items():
+            if is_axis(value) and key in known and not known[key].sequence:
+                yield (
+                    ("schedule", key),
+                    "cannot be a lane axis beside a list of schedules: list a table for each value",
+                )
+        if one.get("low_momentum") is not None:
+            yield ("schedule", "low_momentum"), "needs one schedule, not a list of them"
 
 
 def _name_of(path: Path, table: Mapping[str, Any]) -> str | None:
@@ -116,8 +146,10 @@ def _with_name(raw: Any, path: Path, table: Mapping[str, Any]) -> Mapping[str, A
     return {**table, "name": parts[path[-1]]} if parts else table
 
 
-def _option(value: Any, expected: names.Parameter | None, kind: str) -> str:
+def _option(option: str, value: Any, expected: names.Parameter | None, kind: str) -> str:
     """What is wrong with an option's value, judged by the default it stands in for."""
+    if kind == "schedules" and names.length_in_words(option, value):
+        return ""
     default = None if expected is None else expected.default
     swept = kind in ("optimizers", "schedules") and (is_form(value) or isinstance(value, list))
     if expected is not None and expected.sequence and (swept or isinstance(value, list)):

@@ -131,6 +131,22 @@ def _learning_rate(value: Any) -> Any:
     return lane_form(value, positive=True)
 
 
+def _schedule_name(value: Any) -> Any:
+    """A schedule's name; or a list of names and tables, which are trained side by side."""
+    if isinstance(value, str):
+        return value
+    if not isinstance(value, (list, tuple)) or not value:
+        raise ValueError(f"must be a name, or a list of names and tables, got {show(value)}")
+    for entry in value:
+        name = entry.get("name") if isinstance(entry, Mapping) else entry
+        if not isinstance(name, str):
+            raise ValueError(
+                'each schedule must be a name, or a table such as {name = "wsd", cooldown = 0.3}; '
+                f"got {show(entry)}"
+            )
+    return [dict(entry) if isinstance(entry, Mapping) else entry for entry in value]
+
+
 def _interval(value: Any) -> list[float]:
     if not isinstance(value, (list, tuple)) or len(value) != 2:
         raise ValueError(f"must be [low, high], got {show(value)}")
@@ -202,6 +218,7 @@ def _none_or(check: Any) -> PlainValidator:
 
 LearningRate = Annotated[Any, _none_or(_learning_rate)]
 Axis = Annotated[Any, PlainValidator(lambda value: lane_form(value))]
+ScheduleName = Annotated[Any, PlainValidator(_schedule_name)]
 Interval = Annotated[list[float], PlainValidator(_interval)]
 Seeds = Annotated[int | list[int], PlainValidator(_seeds)]
 BatchSize = Annotated[int | str, PlainValidator(_batch_size)]

@@ -100,7 +100,8 @@ def _normalize(table: Mapping[str, Any], command: str) -> dict[str, Any]:
         parent: Any = raw
         for key in above:
             parent = parent.get(key) if isinstance(parent, dict) else None
-        if isinstance(parent, dict) and isinstance(parent.get(last), str):
+        short = (str, list) if last == "schedule" else str
+        if isinstance(parent, dict) and isinstance(parent.get(last), short):
             parent[last] = {"name": parent[last]}
     if isinstance(raw.get("probes"), (list, tuple)):
         raw["probes"] = [{"name": e} if isinstance(e, str) else e for e in raw["probes"]]
@@ -122,8 +123,8 @@ def _normalize(table: Mapping[str, Any], command: str) -> dict[str, Any]:
         raw["steps"] = None
     optimizer = raw.get("optimizer")
     if command in ("sweep", "plan", "preview") and isinstance(optimizer, dict):
-        if raw.get("lr") is None and names.lr_free(optimizer.get("name")):
-            raw["lr"] = 1.0
+        if raw.get("lr") is None:
+            raw["lr"] = names.default_lr(optimizer.get("name"))
     lr = raw.get("lr")
     if command in ("find", "compare") and "lr_range" not in raw and (is_form(lr) or _rates(lr)):
         try:
@@ -153,6 +154,8 @@ def _parameters(raw: Mapping[str, Any], key: str) -> Mapping[str, Any] | None:
     spec = raw.get(key, {})
     default = TABLES[(key,)].model_fields["name"].default
     name = spec.get("name", default) if isinstance(spec, Mapping) else None
+    if isinstance(name, list):
+        return names.of_every_schedule()
     return names.parameters(f"{key}s", name) if isinstance(name, str) else {}
 
 

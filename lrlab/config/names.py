@@ -60,6 +60,9 @@ def known(kind: str, name: str) -> bool:
 
 
 def _base(kind: str, name: str) -> str:
+    if kind == "optimizers":
+        aliases = getattr(importlib.import_module("lrlab.optimizers"), "ALIASES", {})
+        return aliases.get(name, (name,))[0]
     if kind == "schedules" and name not in registry(kind):
         return name.removeprefix("warmup_")
     return name.partition(":")[0] if kind == "data" else name
@@ -119,7 +122,7 @@ def parameters(kind: str, name: str) -> dict[str, Parameter] | None:
         return None
     found = _keywords(node, _GIVEN.get(kind, 0))
     if kind == "schedules":
-        found = {"warmup": Parameter(0.0, False), "warmup_start": Parameter(0.0, False), **found}
+        found = of_every_schedule() | found
     if kind == "data":
         found |= common_data_options()
     return found
@@ -158,13 +161,33 @@ def common_optimizer_options() -> dict[str, Parameter]:
     return {key: Parameter(default, False) for key, default in given.items()}
 
 
-def lr_free(optimizer: Any) -> bool:
-    """Whether an optimizer sets the step size itself, so that its rate is 1 unless given."""
-    return optimizer in getattr(importlib.import_module("lrlab.optimizers"), "LR_FREE", ())
+def of_every_schedule() -> dict[str, Parameter]:
+    """What every schedule takes besides its own parameters."""
+    common = getattr(importlib.import_module("lrlab.schedules"), "COMMON", {})
+    return {key: Parameter(default, False) for key, default in common.items()}
+
+
+def length_in_words(parameter: str, value: Any) -> bool:
+    """Whether `value` is a length such as "3 epochs" for a schedule's parameter that is one."""
+    lengths = importlib.import_module("lrlab.schedules.lengths")
+    every = value if isinstance(value, list) else [value]
+    return parameter in lengths.LENGTHS and any(map(lengths.in_words, every))
+
+
+def default_lr(optimizer: Any) -> float | None:
+    """The learning rate that an optimizer has unless one is given; None: one must be given."""
+    if not isinstance(optimizer, str) or optimizer not in _optimizers():
+        return None
+    return importlib.import_module("lrlab.optimizers").default_lr(optimizer)
+
+
+def _optimizers() -> set[str]:
+    module = importlib.import_module("lrlab.optimizers")
+    return {*module.NAMES, *module.ALIASES}
 
 
 def _hyperparameters(name: str) -> dict[str, Parameter] | None:
-    if name not in registry("optimizers"):
+    if not known("optimizers", name):
         return None
     function = getattr(importlib.import_module("lrlab.optimizers"), "hyperparameters", None)
     if function is None:

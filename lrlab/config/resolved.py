@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -38,6 +39,9 @@ def lane_axes(experiment: Experiment) -> dict[str, tuple[float, ...]]:
             for key, v in _options(experiment, kind).items()
             if _sweeps(experiment, kind, key, v)
         }
+    several = experiment.schedule.name
+    if isinstance(several, list):
+        found["schedule"] = tuple(map(float, range(len(several))))
     return found
 
 
@@ -56,6 +60,20 @@ def schedule_args(experiment: Experiment) -> dict[str, Any]:
     return _args(experiment, "schedule")
 
 
+def schedule_entries(experiment: Experiment) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """(what all schedules share, each with its name and own arguments): the listed ones, or every
+    combination of the schedule's lane axes."""
+    shared, name = schedule_args(experiment), experiment.schedule.name
+    if isinstance(name, list):
+        return shared, [{"name": one} if isinstance(one, str) else dict(one) for one in name]
+    known = names.parameters("schedules", name) or {}
+    loose = {key: v for key, v in fixed(experiment).items() if key in known}
+    swept = {key: v for key, v in lane_axes(experiment).items() if key in known}
+    combinations = itertools.product(*swept.values())
+    entries = [{"name": name, **dict(zip(swept, cell, strict=True))} for cell in combinations]
+    return {**loose, **shared}, entries
+
+
 def _args(experiment: Experiment, kind: str) -> dict[str, Any]:
     options = _options(experiment, kind).items()
     return {key: v for key, v in options if not _sweeps(experiment, kind, key, v)}
@@ -66,7 +84,7 @@ def _options(experiment: Experiment, kind: str) -> dict[str, Any]:
 
 
 def _sweeps(experiment: Experiment, kind: str, key: str, value: Any) -> bool:
-    if not is_axis(value):
+    if not is_axis(value) or isinstance(getattr(experiment, kind).name, list):
         return False
     known = names.parameters(f"{kind}s", getattr(experiment, kind).name) or {}
     return not (key in known and known[key].sequence)

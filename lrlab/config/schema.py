@@ -10,7 +10,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
-from lrlab.config.lanes import Axis, BatchSize, Budget, Interval, LearningRate, Seeds
+from lrlab.config.lanes import (
+    Axis,
+    BatchSize,
+    Budget,
+    Interval,
+    LearningRate,
+    ScheduleName,
+    Seeds,
+)
 
 _CLOSED = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
 _OPEN = ConfigDict(extra="allow", strict=True, allow_inf_nan=False, frozen=True)
@@ -60,10 +68,11 @@ class OptimizerSpec(BaseModel):
 
 
 class ScheduleSpec(BaseModel):
-    """`[schedule]`: a name and its shape, each value a value or a lane axis."""
+    """`[schedule]`: a name and its shape, each value a value or a lane axis; or several schedules,
+    `name = ["linear", {name = "wsd", cooldown = 0.3}]`: the lane axis `schedule` counts them."""
 
     model_config = _OPEN
-    name: str = "cosine"
+    name: ScheduleName = "cosine"
     external: bool = False
 
 

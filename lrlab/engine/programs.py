@@ -16,6 +16,7 @@ import jax.numpy as jnp
 
 from lrlab.engine.measure import measured, view_of
 from lrlab.engine.replicas import Replicated, replicated
+from lrlab.engine.statistics import refreshed
 from lrlab.engine.step import LaneState, initial_state, lane_step
 from lrlab.rng import key
 from lrlab.types import Array, Problem, PyTree
@@ -132,15 +133,15 @@ def _evaluate(
     noise = key(seed, "evaluation")
 
     def lane(state: LaneState, hyper: dict[str, Array]) -> dict[str, Array]:
-        params = state.params
+        params, model = state.params, state.model
         if problem.optimizer.evaluation_params is not None:
             params = problem.optimizer.evaluation_params(state.optimizer, params)
+        if params is not state.params:
+            model = refreshed(problem, params, model, data.get("train"), noise, step)
         values = {
             f"{split}_{name}": value
             for split in problem.splits
-            for name, value in problem.task.evaluate(
-                params, state.model, data.get(split), noise
-            ).items()
+            for name, value in problem.task.evaluate(params, model, data.get(split), noise).items()
         }
         if problem.probes:
             start = functools.partial(beginning, problem, data, seed)

@@ -28,13 +28,15 @@ class LaneState(NamedTuple):
 
 
 def scheduled(problem: Problem, hyper: Hyper, step: Array) -> dict[str, Array]:
-    """`hyper` with every learning rate (`lr`, and `lr_<group>`) as it is at update `step`."""
+    """`hyper` with every learning rate (`lr`, and `lr_<group>`), and whatever else moves, as it is
+    at update `step`."""
     rates = {
         name: problem.schedule({**hyper, "lr": value}, step)
         for name, value in hyper.items()
         if is_learning_rate(name)
     }
-    return {**hyper, **rates}
+    moved = {} if problem.moving is None else problem.moving(hyper, step)
+    return {**hyper, **moved, **rates}
 
 
 def is_learning_rate(name: str) -> bool:
@@ -91,6 +93,9 @@ def lane_step(
     finite = jnp.isfinite(loss) & all_finite(params)
     alive = state.alive & finite
     metrics = {"train_loss": loss, **{f"train_{name}": value for name, value in extra.items()}}
+    if problem.optimizer.effective_lr is not None:
+        used = problem.optimizer.effective_lr(optimizer)
+        metrics |= {} if used is None else {"effective_lr": used}
     if problem.stop_diverged:
         params, model, optimizer = jax.tree.map(
             lambda new, old: jnp.where(alive, new, old),

@@ -15,6 +15,15 @@ import importlib.util
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from lrlab.optimizers.kinds import (
+    ALIASES,
+    CONTROLLERS,
+    COUPLED,
+    LR_FREE,
+    ONE_BATCH,
+    OPTIONS,
+    OWN_ITERATES,
+)
 from lrlab.types import Hyper, Optimizer, Params, PyTree
 
 NAMES: dict[str, str] = {
@@ -22,6 +31,7 @@ NAMES: dict[str, str] = {
     "momentum": "lrlab.optimizers.sgd:momentum",
     "nesterov": "lrlab.optimizers.sgd:nesterov",
     "noisy_sgd": "lrlab.optimizers.sgd:noisy_sgd",
+    "dpsgd": "lrlab.optimizers.sgd:dpsgd",
     "optimistic_gradient_descent": "lrlab.optimizers.sgd:optimistic_gradient_descent",
     "adam": "lrlab.optimizers.adam:adam",
     "adamw": "lrlab.optimizers.adam:adamw",
@@ -90,86 +100,6 @@ NAMES: dict[str, str] = {
 }
 """Name -> "module:function"; the function takes `lr` and keyword-only hyper-parameters."""
 
-LR_FREE: tuple[str, ...] = (
-    "dadapt_sgd",
-    "dadapt_adam",
-    "dadapt_lion",
-    "prodigy",
-    "dog",
-    "l_dog",
-    "dowg",
-    "cocob",
-    "mechanic",
-    "momo",
-    "momo_adam",
-    "schedule_free_sgd",
-    "schedule_free_adamw",
-    "schedule_free_radam",
-    "adagrad_norm",
-)
-"""Methods that need no tuned learning rate, or claim so: their `lr` has a default."""
-
-CONTROLLERS: tuple[str, ...] = (
-    "reduce_on_plateau",
-    "polyak",
-    "sps",
-    "armijo",
-    "stochastic_line_search",
-    "zoom_line_search",
-    "exact_line_search",
-    "bb1",
-    "bb2",
-    "hypergradient_sgd",
-    "hypergradient_nesterov",
-    "hypergradient_adam",
-    "greedy",
-)
-"""Adaptive controllers: step sizes from losses, gradients or function values as they come."""
-
-ONE_BATCH: tuple[str, ...] = (
-    "lbfgs",
-    "sam",
-    "sophia",
-    "armijo",
-    "stochastic_line_search",
-    "zoom_line_search",
-    "exact_line_search",
-)
-"""Methods that call the loss of the step's batch again: gradients cannot be accumulated."""
-
-COUPLED: tuple[str, ...] = (
-    "lars",
-    "novograd",
-    "lbfgs",
-    "dadapt_sgd",
-    "dog",
-    "l_dog",
-    "dowg",
-    "cocob",
-    "mechanic",
-    "schedule_free_sgd",
-    "adagrad_norm",
-    "polyak",
-    "sps",
-    "armijo",
-    "stochastic_line_search",
-    "zoom_line_search",
-    "exact_line_search",
-    "bb1",
-    "bb2",
-)
-"""Optimizers whose weight decay goes into the gradient unless `decoupled = True` is asked for."""
-
-OPTIONS: dict[str, Any] = {
-    "weight_decay": 0.0,
-    "decoupled": True,
-    "clip_norm": None,
-    "accumulate": 1,
-    "ema": None,
-    "average_from": None,
-}
-"""What every optimizer takes besides its own hyper-parameters; see `lrlab.optimizers.options`."""
-
 
 def names() -> list[str]:
     """Every registered name."""
@@ -180,9 +110,9 @@ def make(name: str, lr: Any = None, **hyper: Any) -> Any:
     """The optimizer `name` as an `optax.GradientTransformation`.
 
     Args:
-        name: a key of `NAMES`.
+        name: a key of `NAMES`, or Optax's name for it (`ALIASES`).
         lr: the learning rate: a float, a traced scalar, or a function `step -> learning rate` (one
-            of `lrlab.schedules` or of Optax). May be left out for the names in `LR_FREE`.
+            of `lrlab.schedules` or of Optax). May be left out where `default_lr(name)` is one.
         hyper: hyper-parameters and options, see `hyperparameters(name)`; floats may be traced.
 
     Raises:
@@ -199,9 +129,9 @@ def make(name: str, lr: Any = None, **hyper: Any) -> Any:
     values = _checked(name, hyper)
     function = _function(name)
     if lr is None:
-        if not function.__defaults__:
+        lr = default_lr(name)
+        if lr is None:
             raise ValueError(f"optimizer {name!r} needs a learning rate: make({name!r}, lr=...)")
-        lr = function.__defaults__[0]
     if callable(lr):
         return scheduled(lambda rate: build(function, rate, values), lr)
     return build(function, lr, values)
@@ -231,7 +161,7 @@ def _engine_optimizer(name: str, arguments: tuple[tuple[str, Any], ...]) -> Opti
         swept = {key: value for key, value in hyper.items() if key in known}
         return make(name, hyper.get("lr"), **{**dict(arguments), **swept})
 
-    return Optimizer(make_from, evaluation_params, dynamics=_dynamics(name, arguments))
+    return Optimizer(make_from, evaluation_params, effective_lr, _dynamics(name, arguments))
 
 
 def _dynamics(name: str, arguments: tuple[tuple[str, Any], ...]) -> Any:
@@ -249,8 +179,20 @@ def hyperparameters(name: str) -> dict[str, Any]:
     >>> hyperparameters("adamw")["weight_decay"], hyperparameters("momentum")["momentum"]
     (0.0001, 0.9)
     """
-    own = dict(_signature(_entry(name)))
+    own = dict(_signature(_entry(name))) | ALIASES.get(name, ("", {}))[1]
     return {**own, **{k: v for k, v in _options(name).items() if k not in own}}
+
+
+def default_lr(name: str) -> float | None:
+    """The learning rate that a method has unless one is given; None where one must be given. Found
+    without importing jax.
+
+    >>> default_lr("prodigy"), default_lr("schedule_free_adamw"), default_lr("adam")
+    (1.0, 0.0025, None)
+    """
+    module, function = _entry(name).split(":")
+    given = _functions(module)[function].args.defaults
+    return float(ast.literal_eval(given[0])) if given else None
 
 
 def grouped(optimizer: Optimizer, groups: Mapping[str, str]) -> Optimizer:
@@ -280,7 +222,16 @@ def describe(name: str) -> str:
 
 
 def _options(name: str) -> dict[str, Any]:
-    return {**OPTIONS, "decoupled": name not in COUPLED}
+    return {**OPTIONS, "decoupled": registered(name) not in COUPLED}
+
+
+def registered(name: str) -> str:
+    """The key of `NAMES` that `name` stands for.
+
+    >>> registered("mechanize"), registered("adam")
+    ('mechanic', 'adam')
+    """
+    return ALIASES[name][0] if name in ALIASES else name
 
 
 def _checked(name: str, hyper: Mapping[str, Any]) -> dict[str, Any]:
@@ -303,7 +254,16 @@ def _checked(name: str, hyper: Mapping[str, Any]) -> dict[str, Any]:
                 f"optimizer {name!r}: {key!r} shapes the compiled program and cannot be a lane "
                 f"axis; compare its values as groups"
             )
-    if name in ONE_BATCH and hyper.get("accumulate", 1) != 1:
+    if registered(name) in OWN_ITERATES:
+        lost = [key for key in ("multipliers", "decoupled") if hyper.get(key)]
+        if "weight_decay" in dict(_signature(_entry(name))) or not hyper.get("weight_decay"):
+            lost = [key for key in lost if key != "decoupled"]
+        if lost:
+            raise ValueError(
+                f"optimizer {name!r} sets the parameters from sums of its own, so that {lost[0]!r} "
+                "would be lost: use decoupled = False for weight decay, groups for multipliers"
+            )
+    if registered(name) in ONE_BATCH and hyper.get("accumulate", 1) != 1:
         raise ValueError(
             f"optimizer {name!r} calls the loss of one batch and cannot accumulate gradients over "
             "several; use a larger batch"
@@ -317,10 +277,10 @@ def _did_you_mean(name: Any, known: Any) -> str:
 
 
 def _entry(name: str) -> str:
-    if name not in NAMES:
-        hint = _did_you_mean(name, NAMES)
+    if registered(name) not in NAMES:
+        hint = _did_you_mean(name, [*NAMES, *ALIASES])
         raise ValueError(f"there is no optimizer {name!r}{hint} Known: {', '.join(NAMES)}")
-    return NAMES[name]
+    return NAMES[registered(name)]
 
 
 @functools.lru_cache(maxsize=256)
@@ -349,4 +309,5 @@ def _functions(module: str) -> dict[str, ast.FunctionDef]:
 
 
 def _frozen(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    return {k: tuple(v) if isinstance(v, list) else v for k, v in arguments.items()}
+    plain = {k: tuple(v) if isinstance(v, list) else v for k, v in arguments.items()}
+    return {k: tuple(v.items()) if isinstance(v, Mapping) else v for k, v in plain.items()}

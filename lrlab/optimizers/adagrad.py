@@ -114,8 +114,8 @@ def rprop(
 def madgrad(lr: Any, *, momentum: float = 0.9, eps: float = 1e-6) -> optax.GradientTransformation:
     """MADGRAD: dual averaging with cube-root normalization.
 
-    With c = lr sqrt(t + 1): s += c g, v += c g^2, z = w_0 - s / (v^(1/3) + eps);
-    w <- momentum w + (1 - momentum) z (Defazio and Jelassi 2021, arXiv 2101.11075).
+    With c = lr sqrt(t + 1): s += c g, v += c g^2, z = w_0 - s / (v^(1/3) + eps); w <- momentum w +
+    (1 - momentum) z (Defazio and Jelassi 2021, arXiv 2101.11075). Unit of `lr`: the parameters'.
 
     >>> from lrlab.optimizers.toy import first_update
     >>> first_update(madgrad(0.1))

@@ -45,7 +45,7 @@ def adamw(
     """Adam with decoupled weight decay.
 
     w <- w - lr (m^ / (sqrt(v^ + eps_root) + eps) + weight_decay w) (Loshchilov and Hutter 2019,
-    arXiv 1711.05101).
+    arXiv 1711.05101). Unit of `lr`: the parameters'.
 
     >>> from lrlab.optimizers.toy import first_update
     >>> first_update(adamw(0.1, weight_decay=0.5))
@@ -68,7 +68,7 @@ def nadam(
     """Adam with Nesterov's momentum.
 
     w <- w - lr (b1 m^ + (1 - b1) g^) / (sqrt(v^ + eps_root) + eps), m^ one step ahead (Dozat 2016,
-    ICLR workshop).
+    ICLR workshop). Unit of `lr`: the parameters'.
 
     >>> from lrlab.optimizers.toy import first_update
     >>> first_update(nadam(0.1))
@@ -89,6 +89,7 @@ def nadamw(
     """NAdam with decoupled weight decay.
 
     NAdam's update - lr weight_decay w (Dozat 2016; Loshchilov and Hutter 2019, arXiv 1711.05101).
+    Unit of `lr`: the parameters'.
 
     >>> from lrlab.optimizers.toy import first_update
     >>> first_update(nadamw(0.1, weight_decay=0.0))
@@ -102,7 +103,8 @@ def adamax(
 ) -> optax.GradientTransformation:
     """Adam with the infinity norm in place of the second moment.
 
-    u <- max(b2 u, |g| + eps); w <- w - lr m^ / u (Kingma and Ba 2015, arXiv 1412.6980).
+    u <- max(b2 u, |g| + eps); w <- w - lr m^ / u (Kingma and Ba 2015, arXiv 1412.6980). Unit of
+    `lr`: the parameters'.
 
     >>> from lrlab.optimizers.toy import first_update
     >>> first_update(adamax(0.1))
@@ -117,7 +119,7 @@ def adamaxw(
     """Adamax with decoupled weight decay.
 
     Adamax's update - lr weight_decay w (Kingma and Ba 2015, arXiv 1412.6980; Loshchilov and Hutter
-    2019, arXiv 1711.05101).
+    2019, arXiv 1711.05101). Unit of `lr`: the parameters'.
 
     >>> from lrlab.optimizers.toy import first_update
     >>> first_update(adamaxw(0.1, weight_decay=0.5))
@@ -139,7 +141,7 @@ def amsgrad(
     """Adam whose second moment never falls.
 
     v_max <- max(v_max, v^); w <- w - lr m^ / (sqrt(v_max + eps_root) + eps) (Reddi et al. 2018,
-    arXiv 1904.09237).
+    arXiv 1904.09237). Unit of `lr`: the parameters'.
 
     >>> from lrlab.optimizers.toy import first_update
     >>> first_update(amsgrad(0.1))
@@ -170,7 +172,7 @@ def radam(
 
     With rho the length of v's average, r = sqrt((rho - 4)(rho - 2) rho_inf / ((rho_inf - 4)
     (rho_inf - 2) rho)): w <- w - lr r m^ / (sqrt(v^) + eps) where rho >= threshold, else w - lr m^
-    (Liu et al. 2020, arXiv 1908.03265). `threshold` is in updates.
+    (Liu et al. 2020, arXiv 1908.03265). `threshold` is in updates. Unit of `lr`: the parameters'.
 
     >>> from lrlab.optimizers.toy import first_update
     >>> first_update(radam(0.1))
@@ -193,7 +195,7 @@ def adabelief(
     """Adam with the variance of the gradient around its average in place of its square.
 
     s <- b2 s + (1 - b2) (g - m)^2 + eps_root; w <- w - lr m^ / (sqrt(s^) + eps) (Zhuang et al.
-    2020, arXiv 2010.07468).
+    2020, arXiv 2010.07468). Unit of `lr`: the parameters'.
 
     >>> from lrlab.optimizers.toy import first_update
     >>> first_update(adabelief(0.1))
@@ -208,7 +210,7 @@ def yogi(
     """Adam whose second moment changes additively.
 
     v <- v - (1 - b2) sign(v - g^2) g^2; w <- w - lr m^ / (sqrt(v^) + eps) (Zaheer et al. 2018,
-    NeurIPS, "Adaptive methods for nonconvex optimization").
+    NeurIPS, "Adaptive methods for nonconvex optimization"). Unit of `lr`: the parameters'.
 
     >>> from lrlab.optimizers.toy import first_update
     >>> first_update(yogi(0.1))
@@ -229,8 +231,9 @@ def adan(
 ) -> optax.GradientTransformation:
     """Adan: Nesterov momentum from differences of gradients.
 
-    With d = g - g_before: m, v, n average g, d and (g + b2 d)^2; w <- (w - lr (m + b2 v) /
-    (sqrt(n) + eps)) / (1 + lr weight_decay) (Xie et al. 2022, arXiv 2208.06677).
+    With d = g - g_before: m, v, n average g, d and (g + b2 d)^2; w <- (w - lr (m + b2 v) / (sqrt(n)
+    + eps)) / (1 + lr weight_decay) (Xie et al. 2022, arXiv 2208.06677). Unit of `lr`: the
+    parameters'.
 
     >>> from lrlab.optimizers.toy import first_update
     >>> first_update(adan(0.1))

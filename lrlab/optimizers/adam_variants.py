@@ -22,7 +22,8 @@ def acprop(
     """ACProp: the gradient over the centered second moment of the step before.
 
     w <- w - lr (g / (sqrt(s_before) + eps) + weight_decay w), s as in AdaBelief (Zhuang et al.
-    2021, arXiv 2110.05454). The first update is one of gradient descent.
+    2021, arXiv 2110.05454). The first update is one of gradient descent. Unit of `lr`: the
+    parameters'.
 
     >>> from lrlab.optimizers.toy import first_update
     >>> first_update(acprop(0.1))
@@ -47,7 +48,7 @@ def ademamix(
     """AdEMAMix: Adam with a fast and a very slow momentum.
 
     m2 <- b3 m2 + (1 - b3) g; w <- w - lr ((m1^ + alpha m2) / (sqrt(v^) + eps) + weight_decay w)
-    (Pagliardini et al. 2024, arXiv 2409.03137).
+    (Pagliardini et al. 2024, arXiv 2409.03137). Unit of `lr`: the parameters'.
 
     >>> from lrlab.optimizers.toy import first_update
     >>> first_update(ademamix(0.1))
@@ -78,7 +79,7 @@ def simplified_ademamix(
     """AdEMAMix with one accumulated momentum.
 
     m <- b1 m + g; w <- w - lr ((m + alpha g) / (sqrt(v) + eps) + weight_decay w) (Morwani et al.
-    2025, arXiv 2502.02431).
+    2025, arXiv 2502.02431). Unit of `lr`: the parameters'.
 
     >>> from lrlab.optimizers.toy import first_update
     >>> first_update(simplified_ademamix(0.1))
@@ -101,7 +102,7 @@ def adopt(
     """ADOPT: normalizes by the second moment before the momentum, so that any b2 converges.
 
     m <- b1 m + (1 - b1) clip(g / max(sqrt(v_before), eps), t^(1/4)); w <- w - lr m (Taniguchi et
-    al. 2024, arXiv 2411.02853). The first gradient only starts v.
+    al. 2024, arXiv 2411.02853). The first gradient only starts v. Unit of `lr`: the parameters'.
 
     >>> from lrlab.optimizers.toy import first_update
     >>> first_update(adopt(0.1))
@@ -126,7 +127,7 @@ def optimistic_adam(
     """Adam with an optimistic gradient, for games.
 
     Adam's direction d becomes (alpha + beta) d - beta d_before; w <- w - lr times that (Daskalakis
-    et al. 2018, arXiv 1711.00141).
+    et al. 2018, arXiv 1711.00141). Unit of `lr`: the parameters'.
 
     >>> from lrlab.optimizers.toy import first_update
     >>> first_update(optimistic_adam(0.1))
@@ -155,8 +156,9 @@ def novograd(
 ) -> optax.GradientTransformation:
     """NovoGrad: one second moment per tensor.
 
-    v <- b2 v + (1 - b2) |g|^2 (a scalar); m <- b1 m + g / (sqrt(v) + eps) + weight_decay w;
-    w <- w - lr m (Ginsburg et al. 2019, arXiv 1905.11286).
+    v <- b2 v + (1 - b2) |g|^2 (a scalar); m <- b1 m + g / (sqrt(v) + eps) + weight_decay w; w <- w
+    - lr m (Ginsburg et al. 2019, arXiv 1905.11286). Unit of `lr`: the parameters', times that of g
+    over |g|.
 
     >>> from lrlab.optimizers.toy import first_update
     >>> first_update(novograd(0.1))
@@ -181,7 +183,8 @@ def sophia(
 
     w <- w - lr (clip(m^ / max(gamma h, eps), clip_threshold) + weight_decay w), h the average of
     Hutchinson estimates z * (H z) made each `update_interval` updates (Liu et al. 2023, arXiv
-    2305.14342). Needs the loss as a function (`value_fn`, which the engine passes).
+    2305.14342). Needs the loss as a function (`value_fn`, which the engine passes). Unit of `lr`:
+    the parameters'.
 
     >>> from lrlab.optimizers.toy import first_update
     >>> first_update(sophia(0.1, weight_decay=0.0))

@@ -27,9 +27,10 @@ def dadapt_adam(
 ) -> optax.GradientTransformation:
     """D-Adaptation for Adam: d instead of a learning rate.
 
-    d <- max(d, r / ((1 - sqrt(b2)) |s|_1)), s the weighted sum of gradients, r that of
-    lr d <g, s / (sqrt(v) + eps)>; w <- w - lr d Adam(g) (Defazio and Mishchenko 2023, arXiv
-    2301.07733). Optax corrects Adam's bias; the authors' package does so on request.
+    d <- max(d, r / ((1 - sqrt(b2)) |s|_1)), s the weighted sum of gradients, r that of lr d <g, s /
+    (sqrt(v) + eps)>; w <- w - lr d Adam(g) (Defazio and Mishchenko 2023, arXiv 2301.07733). Optax
+    corrects Adam's bias; the authors' package does so on request. `lr` has no unit, d the
+    parameters'.
 
     >>> from lrlab.optimizers.toy import first_update
     >>> first_update(dadapt_adam(estim_lr0=0.1))
@@ -132,7 +133,7 @@ def dadapt_lion(
     With a = lr d, q = sqrt(b2): u = sign(b1 m + (1 - b1) g); w <- (1 - a weight_decay) w - a u; m
     <- b2 m + (1 - b2) a g; n <- q n + (1 - q) a <u, s>, s <- q s + (1 - q) a u; d <- max(d, n / ((1
     - q) |s|_1)) (package `dadaptation` 3.2 of Defazio and Mishchenko 2023, arXiv 2301.07733; Lion:
-    Chen et al. 2023, arXiv 2302.06675).
+    Chen et al. 2023, arXiv 2302.06675). `lr` has no unit, d the parameters'.
 
     >>> from lrlab.optimizers.toy import first_update
     >>> first_update(dadapt_lion(estim_lr0=0.1))

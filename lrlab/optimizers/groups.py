@@ -5,12 +5,13 @@ from __future__ import annotations
 import fnmatch
 import functools
 import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
 import optax
 
-from lrlab.optimizers.states import evaluation_params
+from lrlab.optimizers.states import effective_lr, evaluation_params
 from lrlab.types import Hyper, Optimizer, Params, PyTree
 
 
@@ -55,7 +56,7 @@ def _grouped(optimizer: Optimizer, groups: tuple[tuple[str, str], ...]) -> Optim
             transformations[group] = optimizer.make({**rest, "lr": rate})
         return optax.partition(transformations, functools.partial(labels, patterns=patterns))
 
-    return Optimizer(make, evaluation_params)
+    return Optimizer(make, evaluation_params, effective_lr)
 
 
 def labels(params: Params, patterns: dict[str, str]) -> PyTree:
@@ -89,6 +90,58 @@ def labels(params: Params, patterns: dict[str, str]) -> PyTree:
             f"pattern; the paths are {', '.join(paths)}"
         )
     return jax.tree.unflatten(tree, [own[0] for own in found])
+
+
+def multiplied(multipliers: Mapping[str, Any] | Sequence[tuple[str, Any]]) -> Any:
+    """Multiplies the updates of the parameters that each pattern matches: a learning rate of their
+    own, as a multiple of everyone's.
+
+    Args:
+        multipliers: pattern (see `matches`) -> factor, a float or a traced scalar.
+
+    Raises:
+        ValueError: from its `init`, where a pattern matches nothing, or two match one parameter.
+
+    >>> params = {"body": 1.0, "head": 1.0}
+    >>> tenth = multiplied({"head": 0.1})
+    >>> tenth.update(params, tenth.init(params))[0]
+    {'body': 1.0, 'head': 0.1}
+    """
+    factors = dict(multipliers)
+
+    def of(tree: Params) -> list[Any]:
+        flat, _ = jax.tree_util.tree_flatten_with_path(tree)
+        paths = [jax.tree_util.keystr(path, simple=True, separator="/") for path, _ in flat]
+        members = {pattern: matches(pattern, paths) for pattern in factors}
+        for pattern, found in members.items():
+            if not found and not masked(tree):
+                raise ValueError(
+                    f"multipliers: {pattern!r} matches no parameter; the paths are "
+                    f"{', '.join(paths)}"
+                )
+        chosen: list[Any] = []
+        for path in paths:
+            own = [pattern for pattern, found in members.items() if path in found]
+            if len(own) > 1:
+                raise ValueError(f"multipliers: {path} matches {' and '.join(map(repr, own))}")
+            chosen.append(factors[own[0]] if own else None)
+        return chosen
+
+    def masked(tree: Params) -> bool:
+        """Whether other groups' parameters are hidden: then their patterns match nothing here."""
+        leaves = jax.tree.leaves(tree, is_leaf=lambda leaf: isinstance(leaf, optax.MaskedNode))
+        return any(isinstance(leaf, optax.MaskedNode) for leaf in leaves)
+
+    def init(params: Params) -> optax.EmptyState:
+        of(params)
+        return optax.EmptyState()
+
+    def update(updates: Params, state: Any, params: Params | None = None) -> tuple[Params, Any]:
+        leaves, tree = jax.tree.flatten(updates)
+        scaled = [u if m is None else m * u for u, m in zip(leaves, of(updates), strict=True)]
+        return jax.tree.unflatten(tree, scaled), state
+
+    return optax.GradientTransformation(init, update)
 
 
 def matches(pattern: str, paths: list[str]) -> set[str]:

@@ -24,7 +24,7 @@ def armijo(
 
     The first a in lr, lr decrease, lr decrease^2, ... with f(w - a g) <= f(w) - c a |g|^2; w stays
     where none of `max_steps` does (Armijo 1966, Pacific J. Math. 16:1; Nocedal and Wright 2006,
-    algorithm 3.1).
+    algorithm 3.1). Unit of `lr`: the parameters' over the gradient's.
 
     >>> from lrlab.optimizers.toy import first_update
     >>> first_update(armijo())
@@ -45,7 +45,7 @@ def stochastic_line_search(
 
     The first a in s, s decrease, ... with f(w - a g) <= f(w) - c a |g|^2, s = min(lr, growth
     a_before), on the loss of the batch (Vaswani et al. 2019, arXiv 1905.09997, whose growth is
-    2^(batch / examples)).
+    2^(batch / examples)). Unit of `lr`: the parameters' over the gradient's.
 
     >>> from lrlab.optimizers.toy import first_update
     >>> first_update(stochastic_line_search())

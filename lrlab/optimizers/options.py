@@ -9,6 +9,8 @@ In the order of use, for a gradient g, parameters w and the learning rate lr:
 - the optimizer, and with `decoupled = True` in addition w <- w - lr d w (Loshchilov and Hutter
   2019, arXiv 1711.05101, with lr the learning rate of the step). Optimizers that have a decay of
   their own (AdamW, Lion, ...) apply it themselves.
+- `multipliers` = {pattern: m}: lr <- m lr for the parameters whose path the pattern matches (as in
+  `lrlab.optimizers.groups`), decay included; all others keep lr.
 - `ema` = b in [0, 1): evaluation at a, a <- b a + (1 - b) w after each update, a = w_0 at first.
 - `average_from` = s (updates): evaluation at the mean of w_s, w_s+1, ... (Polyak and Ruppert;
   Polyak and Juditsky 1992, SIAM J. Control Optim. 30:838); the newest iterate until then.
@@ -22,6 +24,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import optax
 
+from lrlab.optimizers.groups import multiplied
 from lrlab.optimizers.states import averaged, with_extra_args
 from lrlab.types import Array, Params, PyTree
 
@@ -50,6 +53,8 @@ def build(
         before.append(optax.add_decayed_weights(decay))
     elif _set(decay) and "weight_decay" not in own:
         after.append(optax.add_decayed_weights(-lr * decay))
+    if values["multipliers"]:
+        after.append(multiplied(values["multipliers"]))
     transformation = function(lr, **own)
     if before or after:
         transformation = optax.chain(*before, transformation, *after)

@@ -42,13 +42,14 @@ def sps(
     f_min: float = 0.0,
     c: float = 0.5,
     cap: float = 1.0,
-    growth: float | None = 2.0,
+    growth: float | None = 1.05,
 ) -> optax.GradientTransformation:
     """Stochastic Polyak step size with a cap that keeps steps smooth.
 
     w <- w - lr a g, a = min(max(f - f_min, 0) / (c |g|^2), growth a_before), the first time
     min(..., cap); with `growth` = None always min(..., cap) (Loizou et al. 2021, arXiv 2002.10542,
-    SPS_max and its smoothing with growth = 2^(batch / examples)). Units as for `polyak`.
+    SPS_max and its smoothing, whose growth is 2^(batch / examples): 1.05 for batches of 7 %). Units
+    as for `polyak`.
 
     >>> from lrlab.optimizers.toy import first_update
     >>> first_update(sps())

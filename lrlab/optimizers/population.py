@@ -66,7 +66,8 @@ def exploit_explore(
     drawn = best[jax.random.randint(key(random_key, "source"), (moved,), 0, moved)]
     source = jnp.arange(n, dtype=jnp.int32).at[worst].set(drawn.astype(jnp.int32))
     new = {}
-    for name, values in hyper.items():
+    for name, given in hyper.items():
+        values = jnp.asarray(given)
         own = key(random_key, "explore", name)
         factor = jax.random.choice(key(own, "factor"), jnp.asarray(factors), (moved,))
         varied = values[drawn] * factor.astype(values.dtype)

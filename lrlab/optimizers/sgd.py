@@ -16,8 +16,8 @@ from lrlab.types import Array, Params
 def sgd(lr: Any) -> optax.GradientTransformation:
     """Plain stochastic gradient descent.
 
-    w <- w - lr g (Robbins and Monro 1951, Ann. Math. Stat. 22:400). Unit of `lr`: parameters per
-    gradient, 1 / curvature.
+    w <- w - lr g (Robbins and Monro 1951, Ann. Math. Stat. 22:400). Unit of `lr`: the
+    parameters' over the gradient's, 1 / curvature.
 
     >>> from lrlab.optimizers.toy import first_update
     >>> first_update(sgd(0.1))
@@ -64,7 +64,8 @@ def noisy_sgd(
     """Gradient descent with annealed Gaussian noise on the gradient.
 
     w <- w - lr (g + N(0, eta / (1 + t)^gamma)) (Neelakantan et al. 2015, arXiv 1511.06807). `eta`
-    is a variance of gradients. Every lane draws the same noise from `seed`.
+    is a variance of gradients. Every lane draws the same noise from `seed`. Unit of `lr`: the
+    parameters' over the gradient's.
 
     >>> from lrlab.optimizers.toy import first_update
     >>> first_update(noisy_sgd(0.1, eta=0.0))
@@ -88,6 +89,50 @@ def noisy_sgd(
         return updates, NoiseState(jnp.asarray(optax.safe_increment(state.count)))
 
     return without_extra_args(init, update)
+
+
+def dpsgd(
+    lr: Any,
+    *,
+    l2_norm_clip: float = 1.0,
+    noise_multiplier: float = 1.0,
+    momentum: float = 0.0,
+    seed: int = 0,
+) -> optax.GradientTransformation:
+    """SGD with clipped and noisy gradients, the batch being one microbatch.
+
+    w <- w - lr m, m <- momentum m + g min(1, C / |g|) + C N(0, noise_multiplier^2), C =
+    `l2_norm_clip` in the gradient's unit (Abadi et al. 2016, arXiv 1607.00133; microbatches:
+    McMahan et al. 2018, arXiv 1812.06210). A step sees the batch's mean gradient only: what is
+    clipped is that, so that the privacy of DP-SGD holds for whole batches, for examples at a batch
+    of 1. Every lane draws the same noise from `seed`.
+
+    >>> from lrlab.optimizers.toy import first_update
+    >>> first_update(dpsgd(0.1, noise_multiplier=0.0))
+    [-0.01, -0.0995]
+    """
+
+    def init(params: Params) -> NoiseState:
+        return NoiseState(jnp.zeros((), jnp.int32))
+
+    def update(
+        grads: Params, state: NoiseState, params: Params | None = None
+    ) -> tuple[Params, NoiseState]:
+        noise = optax.tree.random_like(
+            key(seed, "dpsgd", state.count), grads, sampler=jax.random.normal
+        )
+        scale = 1 / jnp.maximum(optax.tree.norm(grads) / l2_norm_clip, 1)
+        deviation = l2_norm_clip * noise_multiplier
+        updates = jax.tree.map(
+            lambda g, n: (scale * g + deviation * n).astype(g.dtype), grads, noise
+        )
+        return updates, NoiseState(jnp.asarray(optax.safe_increment(state.count)))
+
+    return optax.chain(
+        without_extra_args(init, update),
+        optax.trace(decay=momentum),
+        optax.scale_by_learning_rate(lr),
+    )
 
 
 def optimistic_gradient_descent(

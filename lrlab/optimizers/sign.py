@@ -13,7 +13,7 @@ def lion(
     """Lion: the sign of an interpolated momentum.
 
     w <- w - lr (sign(b1 m + (1 - b1) g) + weight_decay w); m <- b2 m + (1 - b2) g (Chen et al.
-    2023, arXiv 2302.06675).
+    2023, arXiv 2302.06675). Unit of `lr`: the parameters'.
 
     >>> from lrlab.optimizers.toy import first_update
     >>> first_update(lion(0.1, weight_decay=0.0))
@@ -25,7 +25,7 @@ def lion(
 def sign_sgd(lr: Any) -> optax.GradientTransformation:
     """The sign of the gradient.
 
-    w <- w - lr sign(g) (Bernstein et al. 2018, arXiv 1802.04434).
+    w <- w - lr sign(g) (Bernstein et al. 2018, arXiv 1802.04434). Unit of `lr`: the parameters'.
 
     >>> from lrlab.optimizers.toy import first_update
     >>> first_update(sign_sgd(0.1))
@@ -37,7 +37,8 @@ def sign_sgd(lr: Any) -> optax.GradientTransformation:
 def signum(lr: Any, *, beta: float = 0.9) -> optax.GradientTransformation:
     """The sign of the momentum.
 
-    m <- beta m + (1 - beta) g; w <- w - lr sign(m) (Bernstein et al. 2018, arXiv 1802.04434).
+    m <- beta m + (1 - beta) g; w <- w - lr sign(m) (Bernstein et al. 2018, arXiv 1802.04434). Unit
+    of `lr`: the parameters'.
 
     >>> from lrlab.optimizers.toy import first_update
     >>> first_update(signum(0.1))

@@ -68,7 +68,7 @@ def sam(lr: Any, *, base: str = "momentum", rho: float = 0.05) -> optax.Gradient
 
     w <- base update with the gradient at w + rho g / |g| (Foret et al. 2021, arXiv 2010.01412).
     `rho` is a distance between parameters; two gradients for each update. Needs the loss as a
-    function (`value_fn`).
+    function (`value_fn`). `lr` as for `base`.
 
     >>> from lrlab.optimizers.toy import first_update
     >>> first_update(sam(0.1, base="sgd", rho=0.0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,13 +16,14 @@ _MAXIMIZED = ("accuracy", "auc", "f1", "precision", "recall", "r2", "bleu", "sco
 class ReportData(NamedTuple):
     """Everything a report is made of. `...` stands for the further lane axes, in order.
 
-    `lr` f64[L], in any order; `extra` name -> values [K] of each further lane axis; `seeds`
-    int[S]. `steps` int[T]; `train_loss` and `learning_rate` [T, L, ..., S], nan where a lane did
-    not get; `history` further per-step metrics of that shape (`train_accuracy`). `eval_steps`
-    int[E] and `evaluated` name -> [E, L, ..., S]; `initial` name -> [L, ..., S], the same metrics
-    before the first update. `outcome` str[L, ..., S] (`lrlab.types.OUTCOMES`), `diverged_at`
-    int[L, ..., S] (-1: never). `answer` is the content of `summary.json` (lr, interval, verdict,
-    sentence, cost, metric, evidence, seconds) or None. `suggestions`: rule -> LR, or LRs per seed.
+    `lr` f64[L], in any order; `extra` name -> values [K] of each further lane axis (the schedules'
+    names, where several were trained); `seeds` int[S]. `steps` int[T]; `train_loss` and
+    `learning_rate` [T, L, ..., S], nan where a lane did not get; `history` further per-step metrics
+    of that shape (`train_accuracy`). `eval_steps` int[E] and `evaluated` name -> [E, L, ..., S];
+    `initial` name -> [L, ..., S], the same metrics before the first update. `outcome` str[L, ...,
+    S] (`lrlab.types.OUTCOMES`), `diverged_at` int[L, ..., S] (-1: never). `answer` is the content
+    of `summary.json` (lr, interval, verdict, sentence, cost, metric, evidence, seconds) or None.
+    `suggestions`: rule -> LR, or LRs per seed.
     `modes`: metric -> "min" | "max", where its name does not tell.
     """
 
@@ -76,6 +78,8 @@ def build(
     """
     lr, seeds, steps, eval_steps = (np.asarray(v) for v in (lr, seeds, steps, eval_steps))
     extra = {name: np.asarray(values) for name, values in (extra or {}).items()}
+    if "schedule" in extra:
+        extra["schedule"] = _schedules(extra["schedule"], str(rest.get("config_text", "")))
     lanes = (len(lr), *(len(values) for values in extra.values()), len(seeds))
     outcome = np.full(lanes, "ok") if outcome is None else np.asarray(outcome).astype(str)
     arrays = {
@@ -110,6 +114,17 @@ def build(
         **checked,
         **rest,
     )
+
+
+def _schedules(rows: np.ndarray, config_text: str) -> np.ndarray:
+    """The schedules' names in place of their numbers, where the configuration lists them."""
+    from lrlab.schedules import label
+
+    try:
+        named = tomllib.loads(config_text)["schedule"]["name"]
+        return np.array([label(named[int(row)]) for row in rows])
+    except (tomllib.TOMLDecodeError, KeyError, IndexError, TypeError, ValueError):
+        return rows
 
 
 def _shaped(name: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:

@@ -135,7 +135,9 @@ def _curves(data: ReportData, name: str) -> list[Any]:
     return found
 
 
-def _number(value: Any) -> float | None:
+def _number(value: Any) -> float | str | None:
+    if isinstance(value, str):
+        return str(value)
     if value is None or not np.isfinite(value):
         return None
     return float(f"{float(value):.5g}")

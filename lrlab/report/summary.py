@@ -202,6 +202,8 @@ def number(value: Any) -> str:
     >>> number(0.0316227), number(1e-5), number(120000.0), number(float("nan")), number(20)
     ('0.0316', '1e-5', '1.2e5', '-', '20')
     """
+    if isinstance(value, str):
+        return value  # a lane axis of names
     if value is None or not np.isfinite(value):
         return "-"
     digits, _, power = f"{float(value):.3g}".partition("e")

@@ -12,7 +12,7 @@ import numpy as np
 
 from lrlab.runs.files import RunError, Unwritable, sha256, why, write_text
 
-STEP_METRICS = ("train_", "learning_rate")
+STEP_METRICS = ("train_", "learning_rate", "effective_lr")
 """Metrics of every update; all others belong to evaluations."""
 
 CHUNK_VALUES = 1 << 19

@@ -12,11 +12,12 @@ import difflib
 import functools
 import importlib
 import inspect
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+
+from lrlab.schedules.lengths import LENGTHS, in_words, length, numbers
 
 NAMES: dict[str, str] = {
     "constant": "lrlab.schedules.decay:constant",
@@ -28,6 +29,7 @@ NAMES: dict[str, str] = {
     "natural_exponential": "lrlab.schedules.decay:natural_exponential",
     "inverse_time": "lrlab.schedules.decay:inverse_time",
     "inverse_sqrt": "lrlab.schedules.decay:inverse_sqrt",
+    "noam": "lrlab.schedules.decay:noam",
     "power": "lrlab.schedules.decay:power",
     "rex": "lrlab.schedules.decay:rex",
     "tanh": "lrlab.schedules.decay:tanh",
@@ -56,6 +58,23 @@ NAMES: dict[str, str] = {
 
 DEFAULT_WARMUP = 0.05
 
+COMMON: dict[str, Any] = {
+    "warmup": 0,
+    "warmup_start": 0.0,
+    "warmup_kind": "linear",
+    "low_momentum": None,
+}
+"""What every schedule takes in training besides its own parameters: a warmup, and the momentum at
+its peak (see `Schedule.momentum`; None: the optimizer's own all the time)."""
+
+FLOORS = {
+    "one_cycle": ("start", "final"),
+    "triangular": ("low",),
+    "triangular2": ("low",),
+    "exp_range": ("low",),
+}
+"""Parameters that lift a cycle off zero: without them it is a height between 0 and 1."""
+
 OF_ALL_STEPS = {"wsd": ("cooldown",)}
 """Parameters whose fractions are of all the steps, the warmup included."""
 
@@ -71,6 +90,7 @@ class Schedule:
     steps: int
     function: Callable[[Any], Any]
     arguments: dict[str, Any] = dataclasses.field(default_factory=dict)
+    height: Callable[[Any], Any] | None = None
 
     def __call__(self, step: Any) -> Any:
         """The learning rate of update `step`; see `make`."""
@@ -78,6 +98,23 @@ class Schedule:
 
         check_step(self.name, step, self.steps)
         return self.function(jnp.clip(jnp.asarray(step), 0, self.steps))
+
+    def momentum(self, step: Any, low: Any = 0.85, high: Any = 0.95) -> Any:
+        """high - (high - low) u, u in [0, 1] the height of the rate over the peak (of a cycle: over
+        its foot): momentum that falls while the rate rises, as PyTorch's OneCycleLR and CyclicLR
+        cycle it (Smith 2018, arXiv 1803.09820). In training: `low_momentum` of the schedule.
+
+        >>> cycle = make("one_cycle", peak=0.1, steps=10)
+        >>> [round(float(cycle.momentum(k)), 6) for k in (0, 2, 9)]
+        [0.95, 0.85, 0.95]
+        """
+        import jax.numpy as jnp
+
+        if self.height is None:
+            raise ValueError(f"{self.name!r} is composed: take the momentum of its parts")
+        check_step(self.name, step, self.steps)
+        u = jnp.clip(self.height(jnp.clip(jnp.asarray(step), 0, self.steps)), 0, 1)
+        return high - (high - low) * u
 
 
 def names() -> list[str]:
@@ -109,7 +146,8 @@ def make(
         warmup_start: the rate at step 0 over the peak.
         warmup_kind: `linear`, `cosine`, `exponential` or `untuned_adam`, see `warmups`.
         steps_per_epoch: makes lengths such as "3 epochs" known; "20 steps" and "5 %" always are.
-        shape: parameters of the shape, floats or traced scalars; see `parameters(name)`.
+        shape: parameters of the shape, floats or traced scalars; see `parameters(name)`. Lengths
+            among them are steps, fractions below 1, or words.
 
     Returns:
         A function of an int (or float, or array of them), traced or not, giving floats of JAX's
@@ -130,26 +168,33 @@ def make(
     if name not in NAMES and name.startswith("warmup_") and name[7:] in NAMES:
         name, warmup = name[7:], warmup if _given(warmup) else DEFAULT_WARMUP
     function = shape_function(name)
-    shape = {key: _words(value, steps, steps_per_epoch) for key, value in shape.items()}
-    warmup = warmups.length(_words(warmup, steps, steps_per_epoch), warmup_kind)
+    shape = {key: _in_steps(key, value, steps, steps_per_epoch) for key, value in shape.items()}
+    warmup = warmups.length(_in_steps("warmup", warmup, steps, steps_per_epoch), warmup_kind)
     _check(name, steps, warmup, shape)
     warmups.check(warmup_kind, warmup_start, warmup)
     known, of_all = parameters(name), OF_ALL_STEPS.get(name, ())
 
-    def rate(k: Any) -> Any:
+    def factor(k: Any, shape: dict[str, Any], warmup_start: Any) -> Any:
         import jax.numpy as jnp
 
         if not _given(warmup):
-            return peak * function(k, steps, **shape)
+            return function(k, steps, **shape)
         ramp = length(warmup, steps)
         concrete = isinstance(ramp, (int, float))
         start = warmups.factor(warmup_kind, k, jnp.maximum(ramp, 1), warmup_start)
         lengths = {key: length(shape.get(key, known[key]), steps) for key in of_all}
         left = max(steps - ramp, 1) if concrete else jnp.maximum(steps - ramp, 1)
         after = function(jnp.maximum(k - ramp, 0), left, **{**shape, **lengths})
-        return peak * jnp.where(k < ramp, start, after)
+        return jnp.where(k < ramp, start, after)
 
-    return Schedule(own, int(steps), rate, arguments)
+    grounded = {**shape, **dict.fromkeys(FLOORS.get(name, ()), 0.0)}
+    return Schedule(
+        own,
+        int(steps),
+        lambda k: peak * factor(k, shape, warmup_start),
+        arguments,
+        lambda k: factor(k, grounded, warmup_start),
+    )
 
 
 def check_step(name: str, step: Any, steps: int) -> None:
@@ -180,7 +225,7 @@ def shape_function(name: str) -> Callable[..., Any]:
     """The function that `name` stands for."""
     if name not in NAMES:
         close = difflib.get_close_matches(name, NAMES, 1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
+        hint = f"; did you mean {close[0]!r}?" if close else "."
         raise ValueError(f"there is no schedule {name!r}{hint} Known: {', '.join(NAMES)}")
     module, function = NAMES[name].split(":")
     return getattr(importlib.import_module(module), function)
@@ -196,40 +241,29 @@ def parameters(name: str) -> dict[str, Any]:
     declared = inspect.signature(shape_function(bare)).parameters.values()
     shape = {p.name: p.default for p in declared if p.kind is p.KEYWORD_ONLY}
     warmup = 0 if bare == name else DEFAULT_WARMUP
-    return {"warmup": warmup, "warmup_start": 0.0, "warmup_kind": "linear", **shape}
+    return {**COMMON, "warmup": warmup, **shape}
 
 
 def engine_schedule(name: str, steps: int, **arguments: Any) -> Callable[[Any, Any], Any]:
-    """The schedule as the engine wants it: `(hyper, step) -> learning rate`, cached, so that equal
-    arguments give the same function and nothing compiles twice. `hyper["lr"]` is the peak; lane
-    axes named like parameters take their place.
+    """See `lrlab.schedules.training.engine_schedule`."""
+    from lrlab.schedules.training import engine_schedule as build
+
+    return build(name, steps, **arguments)
+
+
+def label(entry: str | Mapping[str, Any]) -> str:
+    """A schedule in words, for legends: its name and what was given with it.
+
+    >>> label({"name": "wsd", "cooldown": 0.3})
+    'wsd, cooldown 0.3'
     """
-    make(name, 1.0, steps, **arguments)
-    return _engine_schedule(name, steps, tuple(sorted(_frozen(arguments).items())))
+    if isinstance(entry, str):
+        return entry
+    return ", ".join(str(v) if k == "name" else f"{k} {_short(v)}" for k, v in entry.items())
 
 
-@functools.lru_cache(maxsize=256)
-def _engine_schedule(
-    name: str, steps: int, arguments: tuple[Any, ...]
-) -> Callable[[Any, Any], Any]:
-    known = parameters(name)
-
-    def schedule(hyper: Any, step: Any) -> Any:
-        swept = {key: value for key, value in hyper.items() if key in known}
-        return make(name, hyper["lr"], steps, **{**dict(arguments), **swept})(step)
-
-    return schedule
-
-
-def length(value: Any, steps: Any) -> Any:
-    """`value` in steps: a value below 1 is a fraction of `steps`. Traced or not."""
-    if isinstance(value, (int, float, np.floating, np.integer)):
-        # 0.07 * 100 is a little more than 7, which would shift the step it stands for.
-        scaled = round(value * steps, 9) if isinstance(steps, (int, float)) else value * steps
-        return scaled if value < 1 else value
-    import jax.numpy as jnp
-
-    return jnp.where(value < 1, value * steps, value)
+def _short(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def describe(name: str) -> str:
@@ -250,28 +284,10 @@ def _given(warmup: Any) -> bool:
     return not (isinstance(warmup, (int, float, np.floating, np.integer)) and warmup == 0)
 
 
-_LENGTH = re.compile(r"\s*([0-9.]+(?:e-?\d+)?)\s*(epochs?|steps?|%)\s*")
-
-
-def _words(value: Any, steps: int, steps_per_epoch: int | None) -> Any:
-    """Lengths in words ("3 epochs", "20 steps", "5 %") as steps or fractions, in lists too."""
-    if isinstance(value, (list, tuple)):
-        return tuple(_words(entry, steps, steps_per_epoch) for entry in value)
-    match = _LENGTH.fullmatch(value) if isinstance(value, str) else None
-    if match is None:
-        return value
-    number, unit = float(match[1]), match[2]
-    if unit == "%":
-        return number / 100 if number < 100 else float(steps)
-    if unit.startswith("step"):
-        return number
-    if steps_per_epoch is None:
-        raise ValueError(f"length {value!r} needs steps_per_epoch; give it, or the length in steps")
-    return number * steps_per_epoch
-
-
-def _frozen(arguments: dict[str, Any]) -> dict[str, Any]:
-    return {k: tuple(v) if isinstance(v, list) else v for k, v in arguments.items()}
+def _in_steps(key: str, value: Any, steps: int, steps_per_epoch: int | None) -> Any:
+    if key not in LENGTHS and in_words(value):
+        raise ValueError(f"{key} is no length, got {value!r}; lengths: {', '.join(LENGTHS)}")
+    return numbers(value, steps, steps_per_epoch)
 
 
 def _check(name: str, steps: int, warmup: Any, shape: dict[str, Any]) -> None:
@@ -279,7 +295,7 @@ def _check(name: str, steps: int, warmup: Any, shape: dict[str, Any]) -> None:
     for key in shape:
         if key not in known:
             close = difflib.get_close_matches(key, known, 1)
-            hint = f"; did you mean {close[0]!r}?" if close else ""
+            hint = f"; did you mean {close[0]!r}?" if close else "."
             raise ValueError(
                 f"schedule {name!r} has no parameter {key!r}{hint} It has: {', '.join(known)}"
             )

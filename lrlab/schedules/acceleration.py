@@ -7,6 +7,8 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from lrlab.schedules.lengths import whole
+
 
 def chebyshev(step: Any, steps: Any, *, condition: Any = 100.0, fractal: bool = True) -> Any:
     """node_min / node_t: the optimal steps of gradient descent for curvatures in [L / condition,
@@ -22,7 +24,7 @@ def chebyshev(step: Any, steps: Any, *, condition: Any = 100.0, fractal: bool = 
     >>> float(jnp.max(chebyshev(jnp.arange(8), 8)))
     1.0
     """
-    total = _whole("chebyshev", steps)
+    total = whole("chebyshev", steps)
     order = jnp.asarray(fractal_order(total) if fractal else np.arange(total))
     number = order[jnp.clip(jnp.asarray(step).astype(int), 0, total - 1)]
     low = 1 / jnp.asarray(condition, jnp.result_type(float))
@@ -69,9 +71,3 @@ def silver(step: Any, steps: Any) -> Any:
     j = jnp.asarray(step).astype(int) + 1
     twos = jnp.log2((j & -j).astype(jnp.result_type(float)))
     return 1 + (1 + jnp.sqrt(2.0)) ** (twos - 1)
-
-
-def _whole(name: str, steps: Any) -> int:
-    if not isinstance(steps, (int, float, np.integer)):
-        raise ValueError(f"schedule {name!r} needs a fixed number of steps: no swept warmup")
-    return max(int(steps), 1)

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from lrlab.schedules.lengths import whole
+
 POINTS = 48
 """How many values the optimized schedule has before it is stretched over the steps."""
 
@@ -33,7 +35,7 @@ def refined(
     """
     if hasattr(power, "aval") or hasattr(smooth, "aval"):
         raise ValueError("schedule 'refined': power and smooth cannot be lane axes; use groups")
-    return _look_up(refined_table(_whole("refined", steps), tuple(norms), power, smooth), step)
+    return _look_up(refined_table(whole("refined", steps), tuple(norms), power, smooth), step)
 
 
 @functools.lru_cache(maxsize=32)
@@ -61,7 +63,7 @@ def refined_table(
 def last_iterate(step: Any, steps: Any, *, norms: Sequence[float] = ()) -> Any:
     """r / max(r) for the rates r that minimize `last_iterate_bound`.
 
-    The bound of Defazio et al. (2023, arXiv 2310.07831) for gradient `norms` (any number of values,
+    The bound (Defazio et al. 2023, arXiv 2310.07831) for gradient `norms` (any number of values,
     stretched over the steps; equal ones by default), minimized at 48 points, stretched over the
     steps. For equal norms that is linear decay but for a larger last value; linear decay attains
     the best possible worst case (Zamani and Glineur 2023, arXiv 2307.11134). No unit; not zero at
@@ -121,9 +123,3 @@ def _look_up(table: np.ndarray, step: Any) -> Any:
 
     values = jnp.asarray(table, jnp.result_type(float))
     return values[jnp.clip(jnp.asarray(step).astype(int), 0, len(table) - 1)]
-
-
-def _whole(name: str, steps: Any) -> int:
-    if not isinstance(steps, (int, float, np.integer)):
-        raise ValueError(f"schedule {name!r} needs a fixed number of steps: no swept warmup")
-    return max(int(steps), 1)

@@ -6,6 +6,8 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from lrlab.schedules.lengths import length
+
 
 def cosine_cycle(step: Any, steps: Any, *, half: Any = 0.25, final: Any = 0.0) -> Any:
     """final + (1 - final) (1 + cos(pi step / half)) / 2: a cosine up and down without jumps.
@@ -16,8 +18,6 @@ def cosine_cycle(step: Any, steps: Any, *, half: Any = 0.25, final: Any = 0.0) -
     >>> [round(float(cosine_cycle(k, 16)), 6) for k in (0, 2, 4, 8)]
     [1.0, 0.5, 0.0, 1.0]
     """
-    from lrlab.schedules import length
-
     return final + (1 - final) * 0.5 * (
         1 + jnp.cos(jnp.pi * step / jnp.maximum(length(half, steps), 1))
     )
@@ -34,13 +34,11 @@ def cosine_restarts(
 ) -> Any:
     """SGDR: cosines of length `cycle`, each `growth` times as long as the one before and starting
     at `decay` times its peak (Loshchilov and Hutter 2017, arXiv 1608.03983). With c the position in
-    cycle i: final + (decay^i - final) (1 + cos(pi c)) / 2.
+    cycle i: final + (decay^i - final) (1 + cos(pi c)) / 2. Factors have no unit.
 
     >>> [round(float(cosine_restarts(k, 12, cycle=4)), 6) for k in (0, 2, 4)]
     [1.0, 0.5, 1.0]
     """
-    from lrlab.schedules import length
-
     first = jnp.maximum(length(cycle, steps), 1)
     # With growth 1 the geometric sum is 0 / 0: the other branch is taken, on safe values.
     even = jnp.asarray(growth) == 1
@@ -70,7 +68,7 @@ def triangular(step: Any, steps: Any, *, low: Any = 0.1, up: Any = 0.125, down: 
 def triangular2(step: Any, steps: Any, *, low: Any = 0.1, up: Any = 0.125, down: Any = None) -> Any:
     """low + (1 - low) height / 2^cycle: triangles, each half as high as the one before.
 
-    Lengths as in `triangular` (Smith 2017, arXiv 1506.01186).
+    Lengths as in `triangular` (Smith 2017, arXiv 1506.01186). Factors have no unit.
 
     >>> [round(float(triangular2(k, 16, up=4)), 6) for k in (4, 8, 12)]
     [1.0, 0.1, 0.55]
@@ -90,7 +88,7 @@ def exp_range(
 ) -> Any:
     """low + (1 - low) height gamma^step: triangles whose height falls exponentially.
 
-    Lengths as in `triangular`, gamma per step (Smith 2017, arXiv 1506.01186).
+    Lengths as in `triangular`, gamma per step (Smith 2017, arXiv 1506.01186). Factors have no unit.
 
     >>> [round(float(exp_range(k, 16, up=4, gamma=0.5)), 6) for k in (0, 4, 8)]
     [0.1, 0.15625, 0.1]
@@ -101,8 +99,6 @@ def exp_range(
 
 def _triangle(step: Any, steps: Any, up: Any, down: Any) -> tuple[Any, Any]:
     """The height in [0, 1] and the number of the cycle."""
-    from lrlab.schedules import length
-
     rise = jnp.maximum(length(up, steps), 1)
     fall = rise if down is None else jnp.maximum(length(down, steps), 1)
     number = jnp.floor(step / (rise + fall))
@@ -112,13 +108,11 @@ def _triangle(step: Any, steps: Any, up: Any, down: Any) -> tuple[Any, Any]:
 
 def slanted_triangular(step: Any, steps: Any, *, cut: Any = 0.1, ratio: Any = 32.0) -> Any:
     """Up for the first `cut`, then slowly down: (1 + q (ratio - 1)) / ratio, q the height of the
-    triangle (Howard and Ruder 2018, ULMFiT, arXiv 1801.06146).
+    triangle (Howard and Ruder 2018, ULMFiT, arXiv 1801.06146). Factors have no unit.
 
     >>> float(slanted_triangular(1, 10)), float(slanted_triangular(10, 10))
     (1.0, 0.03125)
     """
-    from lrlab.schedules import length
-
     top = jnp.maximum(length(cut, steps), 1)
     q = jnp.where(step < top, step / top, 1 - (step - top) / jnp.maximum(steps - top, 1))
     return (1 + q * (ratio - 1)) / ratio

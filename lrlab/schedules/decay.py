@@ -10,9 +10,12 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from lrlab.schedules.lengths import length
+
 
 def constant(step: Any, steps: Any) -> Any:
-    """1 * peak: the same learning rate at every step, never zero.
+    """1 * peak: the same learning rate at every step, never zero (its limits: Bottou, Curtis and
+    Nocedal 2018, arXiv 1606.04838). In the unit of `peak`.
 
     >>> float(constant(7, 10))
     1.0
@@ -23,7 +26,7 @@ def constant(step: Any, steps: Any) -> Any:
 def linear(step: Any, steps: Any, *, final: Any = 0.0) -> Any:
     """1 - (1 - final) p. Linear decay to `final` times the peak, by default to zero at `steps`;
     optimal for the last iterate (Zamani and Glineur 2023, arXiv 2307.11134; Defazio et al. 2023,
-    arXiv 2310.07831).
+    arXiv 2310.07831). Factors have no unit.
 
     >>> float(linear(5, 10))
     0.5
@@ -32,8 +35,8 @@ def linear(step: Any, steps: Any, *, final: Any = 0.0) -> Any:
 
 
 def polynomial(step: Any, steps: Any, *, power: Any = 2.0, final: Any = 0.0) -> Any:
-    """(1 - final) (1 - p)^power + final. `power = 1` is `linear`. Ends at `final`,
-    zero by default.
+    """(1 - final) (1 - p)^power + final: `power = 1` is `linear`. Ends at `final`, zero by default
+    ("poly": Chen et al. 2017, DeepLab, arXiv 1606.00915). Without unit.
 
     >>> float(polynomial(5, 10))
     0.25
@@ -44,6 +47,7 @@ def polynomial(step: Any, steps: Any, *, power: Any = 2.0, final: Any = 0.0) -> 
 def cosine(step: Any, steps: Any, *, final: Any = 0.0, power: Any = 1.0) -> Any:
     """(1 - final) ((1 + cos(pi p)) / 2)^power + final: half a cosine, zero at `steps` (Loshchilov
     and Hutter 2017, SGDR, arXiv 1608.03983). Bitwise equal to `optax.cosine_decay_schedule`.
+    Factors have no unit.
 
     >>> round(float(cosine(5, 10)), 6)
     0.5
@@ -56,8 +60,7 @@ def cosine(step: Any, steps: Any, *, final: Any = 0.0, power: Any = 1.0) -> Any:
 
 def k_decay(step: Any, steps: Any, *, k: Any = 3.0, final: Any = 0.0) -> Any:
     """(1 - final) (1 + cos(pi p^k)) / 2 + final: a cosine that stays high longer (Zhang and Li
-    2020, k-decay, arXiv 2004.05909).
-    Ends at `final`, zero by default.
+    2020, k-decay, arXiv 2004.05909). Ends at `final`, zero by default. Factors have no unit.
 
     >>> float(k_decay(5, 10, k=1.0)) == float(cosine(5, 10))
     True
@@ -103,8 +106,10 @@ def natural_exponential(step: Any, steps: Any, *, rate: Any = 5.0) -> Any:
 
 
 def inverse_time(step: Any, steps: Any, *, rate: Any = 10.0) -> Any:
-    """1 / (1 + rate p): Robbins and Monro's decay (1951, Ann. Math. Stat. 22:400), without unit.
-    Ends at 1 / (1 + rate), not at zero.
+    """1 / (1 + rate p): inverse-time decay, without unit.
+
+    Ends at 1 / (1 + rate), not at zero (Robbins and Monro 1951, Ann. Math. Stat. 22:400; Bottou,
+    Curtis and Nocedal 2018, arXiv 1606.04838).
 
     >>> round(float(inverse_time(10, 10, rate=9.0)), 6)
     0.1
@@ -120,28 +125,38 @@ def inverse_sqrt(step: Any, steps: Any, *, timescale: Any = 0.05) -> Any:
     >>> round(float(inverse_sqrt(400, 1000, timescale=100)), 6)
     0.5
     """
-    from lrlab.schedules import length
-
     return 1 / jnp.sqrt(jnp.maximum(step / jnp.maximum(length(timescale, steps), 1), 1))
+
+
+def noam(step: Any, steps: Any, *, rise: Any = 0.1) -> Any:
+    """min(s / W, sqrt(W / s)), s = step + 1: up in a line for W = `rise` steps (or a fraction) and
+    down as the inverse square root.
+
+    With `peak` = 1 / sqrt(d_model W) it is d_model^-0.5 min(s^-0.5, s W^-1.5), the transformer's
+    schedule, in the optimizer's unit (Vaswani et al. 2017, arXiv 1706.03762). Not zero at the end.
+
+    >>> [round(float(noam(k, 100, rise=4)), 6) for k in (0, 3, 15)]
+    [0.25, 1.0, 0.5]
+    """
+    s, ramp = step + 1, jnp.maximum(length(rise, steps), 1)
+    return jnp.minimum(s / ramp, jnp.sqrt(ramp / s))
 
 
 def power(step: Any, steps: Any, *, exponent: Any = 0.51, timescale: Any = 0.05) -> Any:
     """min(1, (step / t)^-exponent): the power schedule, whose peak does not depend on the training
     length (Shen et al. 2024, arXiv 2408.13359). Not zero at the end. With LR = a batch n^-exponent,
     n in tokens, t is the step at which that is the peak: t = (a batch / peak)^(1 / exponent) /
-    tokens per step; paper: a = 4.6, exponent = 0.51.
+    tokens per step; paper: a = 4.6, exponent = 0.51. Factors have no unit.
 
     >>> round(float(power(400, 1000, exponent=0.5, timescale=100)), 6)
     0.5
     """
-    from lrlab.schedules import length
-
     return jnp.maximum(step / jnp.maximum(length(timescale, steps), 1), 1) ** (-exponent)
 
 
 def rex(step: Any, steps: Any, *, alpha: Any = 0.5) -> Any:
     """(1 - p) / (1 - alpha p): REX, which holds the rate up until late (Chen et al. 2022, arXiv
-    2107.04197, alpha = 1/2). Zero at `steps`.
+    2107.04197, alpha = 1/2). Zero at `steps`. Factors have no unit.
 
     >>> round(float(rex(5, 10)), 6)
     0.666667
@@ -152,8 +167,7 @@ def rex(step: Any, steps: Any, *, alpha: Any = 0.5) -> Any:
 
 def tanh(step: Any, steps: Any, *, low: Any = -6.0, high: Any = 3.0) -> Any:
     """(1 - tanh(low + (high - low) p)) / 2: hyperbolic-tangent decay (Hsueh et al. 2019, arXiv
-    1806.01593).
-    Not zero at the end: (1 - tanh(high)) / 2.
+    1806.01593). Not zero at the end: (1 - tanh(high)) / 2. Factors have no unit.
 
     >>> round(float(tanh(10, 10)), 6)
     0.002473

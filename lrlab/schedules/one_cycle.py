@@ -1,10 +1,12 @@
-"""One-cycle: up and down once, and the momentum that mirrors it."""
+"""One-cycle: up and down once; `Schedule.momentum` mirrors it."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import jax.numpy as jnp
+
+from lrlab.schedules.lengths import length
 
 KINDS = ("cosine", "linear")
 TIMINGS = ("torch", "optax")
@@ -27,14 +29,12 @@ def one_cycle(
     From `start` (over the peak) to 1 in the first `up`, then to `final`; `three_phase`: first back
     to `start`, then to `final`. Lengths in steps or fractions. `timing` "torch": the top stands at
     up - 1, the way back (three phases) ends at 2 up - 2, the last update uses `final` (OneCycleLR);
-    "optax": the top at floor(up), the way back ends at floor(`back`), `final` at `steps` (Optax,
-    fastai). Smith and Topin 2018, arXiv 1708.07120. Not zero at the end.
+    "optax": the top at floor(up), the way back ends at floor(`back`), `final` at `steps`, as in
+    Optax and fastai (Smith and Topin 2018, arXiv 1708.07120). Not zero at the end.
 
     >>> [round(float(one_cycle(k, 10)), 6) for k in (0, 1, 2, 9)]
     [0.04, 0.52, 1.0, 4e-06]
     """
-    from lrlab.schedules import length
-
     if kind not in KINDS:
         raise ValueError(f"schedule 'one_cycle': kind must be cosine or linear, got {kind!r}")
     if timing not in TIMINGS:
@@ -57,27 +57,3 @@ def one_cycle(
         return jnp.where(step <= rise, going_up, between(1.0, final, rise, last))
     down, end = between(1.0, start, rise, middle), between(start, final, middle, last)
     return jnp.where(step <= rise, going_up, jnp.where(step <= middle, down, end))
-
-
-def mirrored_momentum(
-    step: Any,
-    steps: Any,
-    *,
-    low: Any = 0.85,
-    high: Any = 0.95,
-    name: str = "one_cycle",
-    **shape: Any,
-) -> Any:
-    """high - (high - low) u: the momentum that falls while the learning rate rises.
-
-    u in [0, 1] is the height of the cycle `name` ("one_cycle", "triangular", ...) of the same
-    `shape`: OneCycleLR's and CyclicLR's cycled momentum (Smith 2018, arXiv 1803.09820).
-
-    >>> [round(float(mirrored_momentum(k, 10)), 6) for k in (0, 2, 9)]
-    [0.95, 0.85, 0.95]
-    """
-    from lrlab.schedules import shape_function
-
-    zero = {"start": 0.0, "final": 0.0} if name == "one_cycle" else {"low": 0.0}
-    height = shape_function(name)(step, steps, **{**shape, **zero})
-    return high - (high - low) * height

@@ -6,6 +6,8 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from lrlab.schedules.lengths import length
+
 COOLDOWNS = ("linear", "cosine", "sqrt", "square", "exponential")
 
 
@@ -25,8 +27,6 @@ def wsd(
     >>> [round(float(wsd(k, 10, cooldown=0.4)), 6) for k in (0, 6, 8, 10)]
     [1.0, 1.0, 0.5, 0.0]
     """
-    from lrlab.schedules import length
-
     if kind not in COOLDOWNS:
         raise ValueError(
             f"schedule 'wsd': kind must be one of {', '.join(COOLDOWNS)}, got {kind!r}"
@@ -52,8 +52,6 @@ def flat_cosine(step: Any, steps: Any, *, flat: Any = 0.75, final: Any = 0.0) ->
     >>> [round(float(flat_cosine(k, 8)), 6) for k in (0, 6, 7, 8)]
     [1.0, 1.0, 0.5, 0.0]
     """
-    from lrlab.schedules import length
-
     level = length(flat, steps)
     q = jnp.clip((step - level) / jnp.maximum(steps - level, 1), 0, 1)
     return (1 - final) * 0.5 * (1 + jnp.cos(jnp.pi * q)) + final

@@ -24,6 +24,7 @@ def two_point(
 
     A monotone cubic spline, or lines where `smooth` is false; 0 < x1 < x2 < 1, heights over the
     peak. At `steps` it is `final` (the two-point family of Naganuma et al. 2026, arXiv 2603.10301).
+    Factors have no unit.
 
     >>> [round(float(two_point(k, 10, smooth=False)), 6) for k in (0, 3, 8, 9, 10)]
     [1.0, 1.0, 0.4, 0.2, 0.0]
@@ -45,7 +46,7 @@ def spline(
 
     `places` rise from 0 to 1, heights are over the peak; at `steps` it is the last height (Fritsch
     and Carlson 1980, SIAM J. Numer. Anal. 17:238). Between two places, with t in [0, 1], the cubic
-    (1 + 2 t)(1 - t)^2 y_i + t^2 (3 - 2 t) y_i+1 and the tangents' part.
+    (1 + 2 t)(1 - t)^2 y_i + t^2 (3 - 2 t) y_i+1 and the tangents' part. Factors have no unit.
 
     >>> [round(float(spline(k, 10)), 6) for k in (0, 5, 10)]
     [1.0, 0.5, 0.0]

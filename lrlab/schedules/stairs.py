@@ -7,6 +7,8 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from lrlab.schedules.lengths import length
+
 
 def step(step: Any, steps: Any, *, rate: Any = 0.1, every: Any = 1 / 3) -> Any:
     """rate^floor(step / every): a drop by `rate` each `every` steps.
@@ -17,8 +19,6 @@ def step(step: Any, steps: Any, *, rate: Any = 0.1, every: Any = 1 / 3) -> Any:
     >>> [round(float(step(k, 9, rate=0.5, every=3)), 6) for k in (0, 2, 3, 8)]
     [1.0, 1.0, 0.5, 0.25]
     """
-    from lrlab.schedules import length
-
     drops = jnp.floor(step / jnp.maximum(length(every, steps), 1))
     return jnp.asarray(rate, jnp.result_type(float)) ** drops
 
@@ -33,8 +33,6 @@ def multistep(
     >>> [round(float(multistep(k, 10, milestones=(2, 5), rate=0.5)), 6) for k in (1, 2, 5)]
     [1.0, 0.5, 0.25]
     """
-    from lrlab.schedules import length
-
     reached = sum(jnp.where(step >= length(mark, steps), 1, 0) for mark in milestones)
     return jnp.asarray(rate, jnp.result_type(float)) ** reached
 
@@ -46,14 +44,14 @@ def piecewise(
     boundaries: Sequence[float] = (0.5, 0.75),
     factors: Sequence[float] = (1.0, 0.1, 0.01),
 ) -> Any:
-    """factors[i] between boundary i-1 and boundary i: any staircase, one factor more than there are
-    boundaries.
+    """factors[i] between boundary i - 1 and boundary i: any staircase.
+
+    One factor more than there are boundaries, which are lengths in steps or fractions; factors have
+    no unit (Optax's piecewise_constant_schedule; by hand in He et al. 2016, arXiv 1512.03385).
 
     >>> [round(float(piecewise(k, 10)), 6) for k in (4, 5, 8)]
     [1.0, 0.1, 0.01]
     """
-    from lrlab.schedules import length
-
     if len(factors) != len(boundaries) + 1:
         raise ValueError(
             f"schedule 'piecewise': {len(boundaries)} boundaries need {len(boundaries) + 1} "

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 
-def matrix(schedules: Sequence[str | Mapping[str, Any]], steps: int) -> np.ndarray:
+def matrix(schedules: Sequence[str | Mapping[str, Any]], steps: int, **shared: Any) -> np.ndarray:
     """The factors of several schedules at every step; f64[schedules, steps], peak 1.
 
     Args:
         schedules: names, or dicts of `make`'s arguments (`name` and shape, no peak or steps).
         steps: the number of updates.
+        shared: arguments of all of them, where an entry has no other.
 
     >>> matrix(["constant", {"name": "linear", "final": 0.5}], 2).tolist()
     [[1.0, 1.0], [1.0, 0.75]]
@@ -22,7 +23,7 @@ def matrix(schedules: Sequence[str | Mapping[str, Any]], steps: int) -> np.ndarr
     from lrlab.schedules import values
 
     entries = [{"name": one} if isinstance(one, str) else dict(one) for one in schedules]
-    return np.stack([values(**{"peak": 1.0, "steps": steps} | entry) for entry in entries])
+    return np.stack([values(**{"peak": 1.0, "steps": steps} | shared | entry) for entry in entries])
 
 
 def engine_table(table: np.ndarray) -> Callable[[Mapping[str, Any], Any], Any]:

@@ -1,0 +1,122 @@
+"""The page of all methods, from the registries: `python -m lrlab.cli.methods` writes it anew.
+
+`docs/methods.md` lists every schedule and optimizer with its formula and source; the README holds a
+short table of counts between two markers. A test compares both with the registries.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from lrlab.config import names
+
+BEGIN, END = "<!-- methods: python -m lrlab.cli.methods -->", "<!-- end of methods -->"
+_SOURCE = re.compile(r"\(((?:[^()]|\([^()]*\))*?\b(?:18|19|20)\d\d\b(?:[^()]|\([^()]*\))*)\)")
+_ARXIV = re.compile(r"arXiv (\d{4}\.\d{4,5})")
+
+
+class Method(NamedTuple):
+    """One line of the page: the registry's name, what it does, and where it comes from."""
+
+    name: str
+    summary: str
+    source: str
+
+
+def kinds() -> dict[str, list[Method]]:
+    """Every method by kind, in the registries' order; nothing of jax is imported."""
+    import lrlab.optimizers as registry
+
+    free, controllers = registry.LR_FREE, registry.CONTROLLERS
+    own = [name for name in registry.NAMES if name not in (*free, *controllers)]
+    return {
+        "schedules": [_method("schedules", name) for name in names.registry("schedules")],
+        "optimizers": [_method("optimizers", name) for name in own],
+        "learning-rate-free optimizers": [_method("optimizers", name) for name in free],
+        "adaptive controllers": [_method("optimizers", name) for name in controllers],
+    }
+
+
+def _method(kind: str, name: str) -> Method:
+    node = names._node(kind, name)
+    text = " ".join((ast.get_docstring(node) or "").partition(">>>")[0].split()) if node else ""
+    found = [match[1] for match in _SOURCE.finditer(text)]
+
+    def bare(words: str) -> str:
+        words = " ".join(words.split())
+        for source in found:
+            words = words.replace(f" ({source})", "")
+        return words
+
+    summary = bare(names.summary(kind, name))
+    if kind == "optimizers":  # the formula stands after the blank line, the source after it
+        formula = (ast.get_docstring(node) or "").split("\n\n")[1] if node else ""
+        summary += " " + re.split(r"\.\s(?=[A-Z`])", bare(formula))[0].rstrip(".") + "."
+    return Method(name, summary, "; ".join(found))
+
+
+def page() -> str:
+    """`docs/methods.md`."""
+    parts = [
+        "# Methods",
+        "Every entry of the registries, written by `python -m lrlab.cli.methods`. p stands for "
+        "`step / steps`, g for the gradient, w for the parameters, lr for the learning rate of the "
+        "step. `lrlab ls schedules` and `lrlab ls optimizers` show the options, "
+        "`lrlab.schedules.describe(name)` and `lrlab.optimizers.describe(name)` the whole text.",
+    ]
+    for kind, methods in kinds().items():
+        rows = [f"| `{m.name}` | {_cell(m.summary)} | {_linked(m.source)} |" for m in methods]
+        parts += [
+            f"## {kind.capitalize()} ({len(methods)})",
+            "\n".join(["| name | what it does | source |", "|---|---|---|", *rows]),
+        ]
+    return "\n\n".join(parts) + "\n"
+
+
+def short_table() -> str:
+    """The README's table: how many of each kind, how many with an arXiv number, and their names."""
+    rows = ["| kind | count | with arXiv number | names |", "|---|---:|---:|---|"]
+    for kind, methods in kinds().items():
+        cited = sum(bool(_ARXIV.search(m.source)) for m in methods)
+        listed = ", ".join(f"`{m.name}`" for m in methods)
+        rows.append(f"| {kind} | {len(methods)} | {cited} | {listed} |")
+    return "\n".join(rows)
+
+
+def with_table(readme: str) -> str:
+    """The README's text with the table brought up to date.
+
+    Raises:
+        ValueError: the markers are not there.
+    """
+    if BEGIN not in readme or END not in readme:
+        raise ValueError(f"README.md must hold the lines {BEGIN} and {END}")
+    before, rest = readme.split(BEGIN, 1)
+    return f"{before}{BEGIN}\n{short_table()}\n{END}{rest.split(END, 1)[1]}"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("*", "\\*")
+
+
+def _linked(source: str) -> str:
+    return _ARXIV.sub(r"[arXiv \1](https://arxiv.org/abs/\1)", _cell(source))
+
+
+def main(arguments: Sequence[str] = ()) -> None:
+    """Writes the page and the table in the folder given, by default the current one."""
+    root = Path(arguments[0] if arguments else ".")
+    readme = root / "README.md"
+    updated = with_table(readme.read_text(encoding="utf-8"))
+    (root / "docs" / "methods.md").write_text(page(), encoding="utf-8")
+    readme.write_text(updated, encoding="utf-8")
+    print(f"{root / 'docs' / 'methods.md'} and the table in {readme} are up to date")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

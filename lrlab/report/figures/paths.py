@@ -1,0 +1,88 @@
+"""The step sizes that methods used, over the heat map of what every fixed step size gave."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from lrlab.report import style
+
+COLORS = ("#ffffff", "#ffd166", "#ef476f", "#06d6a0", "#ff9f1c", "#f4acb7", "#9bf6ff", "#caffbf",
+          "#e0aaff", "#c0c0c0")  # fmt: skip
+"""Light colors: every line has a dark edge, to stand out on light and dark cells alike."""
+
+SMOOTH = 9
+"""Step sizes of single updates are noisy: geometric means over so many are drawn."""
+
+
+def paths_over_sweep(
+    ax: Any,
+    steps: Any,
+    rates: Any,
+    loss: Any,
+    paths: Mapping[str, Any],
+    best: float | None = None,
+    scale: tuple[float, float] | None = None,
+) -> Any:
+    """Draws a sweep's loss over (step, step size), and paths of step sizes over it.
+
+    Args:
+        ax: a Matplotlib axis; its y axis becomes logarithmic, names stand to its right.
+        steps: int[E], at which the loss was read; rates: f64[L], log-spaced, ascending.
+        loss: f[E, L], nan where a run had diverged (left blank).
+        paths: method -> step size of every update, f[T], in the unit of `rates`; nan ends a path.
+        best: marked by a dashed line; scale: the losses at the two ends of the colors.
+
+    Returns:
+        The heat map, for a color bar.
+    """
+    from matplotlib.colors import LogNorm
+    from matplotlib.patheffects import withStroke
+
+    rates, loss = np.asarray(rates, float), np.asarray(loss, float)
+    ratio = np.sqrt(rates[1] / rates[0])
+    edges = np.append(rates / ratio, rates[-1] * ratio)
+    low, high = scale or (float(np.nanmin(loss)), float(np.nanmax(loss)))
+    norm = LogNorm(low, high, clip=True)
+    cells = np.ma.masked_invalid(loss.T)
+    shown = ax.pcolormesh(
+        np.append(0, steps), edges, cells, norm=norm, cmap="viridis_r", rasterized=True
+    )
+    dark = "#1c2128"
+    ends = []
+    for (method, path), color in zip(paths.items(), COLORS, strict=False):
+        logs = np.log(np.maximum(np.asarray(path, float), 1e-30))
+        smooth = np.exp(np.convolve(logs, np.ones(SMOOTH) / SMOOTH, "valid"))
+        smooth = smooth[np.isfinite(smooth)]
+        if not len(smooth):
+            continue
+        edge = [withStroke(linewidth=2.8, foreground=dark)]
+        at = np.arange(len(smooth)) + SMOOTH // 2
+        ax.plot(at, smooth, color=color, lw=1.6, path_effects=edge)
+        ends.append([float(np.log(np.clip(smooth[-1], edges[0], edges[-1]))), method, color])
+    for place, method, color in _apart(ends, float(np.log(edges[0])), float(np.log(edges[-1]))):
+        at = ax.get_yaxis_transform()
+        mark = {"color": color, "path_effects": [withStroke(linewidth=1.2, foreground=dark)]}
+        ax.annotate("■", (1.012, np.exp(place)), xycoords=at, va="center", fontsize=8, **mark)
+        ax.annotate(method, (1.05, np.exp(place)), xycoords=at, va="center", fontsize=8)
+    if best is not None:
+        ax.axhline(best, color=dark, lw=1.1, ls=(0, (4, 3)))
+    ax.set(ylim=(edges[0], edges[-1]), xlim=(0, int(np.asarray(steps)[-1])), xlabel="step")
+    style.log_axis(ax, "y")
+    ax.grid(False)
+    return shown
+
+
+def _apart(ends: list[list[Any]], low: float, high: float, rows: int = 16) -> list[list[Any]]:
+    """Labels in order, moved so far that none covers another, within [low, high]."""
+    gap = (high - low) / rows
+    ends = sorted(ends, key=lambda end: end[0])
+    for below, above in zip(ends, ends[1:], strict=False):
+        above[0] = max(above[0], below[0] + gap)
+    ceiling = high
+    for end in reversed(ends):
+        end[0] = min(end[0], ceiling)
+        ceiling = end[0] - gap
+    return ends

@@ -1,0 +1,82 @@
+"""Schedules as the engine wants them: functions of a lane's hyper-parameters and the step.
+
+Equal arguments give the same function, so that nothing compiles twice.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from lrlab.schedules import Schedule, make, parameters
+
+
+def engine_schedule(name: str, steps: int, **arguments: Any) -> Callable[[Any, Any], Any]:
+    """`(hyper, step) -> learning rate`: `hyper["lr"]` is the peak; lane axes named like parameters
+    take their place.
+
+    Raises:
+        ValueError: as from `lrlab.schedules.make`.
+
+    >>> schedule = engine_schedule("linear", 10, final=0.5)
+    >>> float(schedule({"lr": 0.1, "final": 0.0}, 10))
+    0.0
+    """
+    arguments.pop("low_momentum", None)
+    make(name, 1.0, steps, **arguments)
+    return _engine_schedule(name, steps, _frozen(arguments))
+
+
+@functools.lru_cache(maxsize=256)
+def _engine_schedule(
+    name: str, steps: int, arguments: tuple[Any, ...]
+) -> Callable[[Any, Any], Any]:
+    def schedule(hyper: Any, step: Any) -> Any:
+        return _of_lane(name, steps, arguments, hyper)(step)
+
+    return schedule
+
+
+def _of_lane(name: str, steps: int, arguments: tuple[Any, ...], hyper: Any) -> Schedule:
+    known = set(parameters(name)) - {"low_momentum"}
+    swept = {key: value for key, value in hyper.items() if key in known}
+    return make(name, hyper["lr"], steps, **{**dict(arguments), **swept})
+
+
+def engine_momentum(
+    name: str, steps: int, momentum: tuple[str, float], **arguments: Any
+) -> Callable[[Any, Any], Any]:
+    """`(hyper, step) -> {hyper-parameter: its value then}` for a momentum that mirrors the rate.
+
+    Args:
+        momentum: the optimizer's hyper-parameter and its value where the rate is lowest, unless
+            the lane has its own; `arguments["low_momentum"]`, or the lane's, is the one at the
+            peak.
+
+    >>> moving = engine_momentum("one_cycle", 10, ("momentum", 0.95), low_momentum=0.85)
+    >>> round(float(moving({"lr": 0.1}, 2)["momentum"]), 6)
+    0.85
+    """
+    return _engine_momentum(name, steps, momentum, _frozen(arguments))
+
+
+@functools.lru_cache(maxsize=256)
+def _engine_momentum(
+    name: str, steps: int, momentum: tuple[str, float], arguments: tuple[Any, ...]
+) -> Callable[[Any, Any], Any]:
+    rest = dict(arguments)
+    fixed = rest.pop("low_momentum", None)
+
+    def moving(hyper: Any, step: Any) -> Any:
+        key, value = momentum
+        shape = _of_lane(name, steps, tuple(rest.items()), {"lr": 1.0, **hyper})
+        low, high = hyper.get("low_momentum", fixed), hyper.get(key, value)
+        return {key: shape.momentum(step, low, high)}
+
+    return moving
+
+
+def _frozen(arguments: dict[str, Any]) -> tuple[Any, ...]:
+    plain = {k: tuple(v) if isinstance(v, list) else v for k, v in arguments.items()}
+    return tuple(sorted(plain.items()))
