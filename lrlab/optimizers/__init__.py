@@ -176,13 +176,15 @@ def names() -> list[str]:
     return list(NAMES)
 
 
-def make(name: str, lr: Any = None, **hyper: Any) -> Any:
+def make(name: str, lr: Any = None, *, around: Any = None, **hyper: Any) -> Any:
     """The optimizer `name` as an `optax.GradientTransformation`.
 
     Args:
         name: a key of `NAMES`.
         lr: the learning rate: a float, a traced scalar, or a function `step -> learning rate` (one
             of `lrlab.schedules` or of Optax). May be left out for the names in `LR_FREE`.
+        around: `around(transformation, lr, own hyper-parameters) -> transformation`, put around
+            the optimizer itself, inside its options (clipping, decay, averages).
         hyper: hyper-parameters and options, see `hyperparameters(name)`; floats may be traced.
 
     Raises:
@@ -203,12 +205,13 @@ def make(name: str, lr: Any = None, **hyper: Any) -> Any:
             raise ValueError(f"optimizer {name!r} needs a learning rate: make({name!r}, lr=...)")
         lr = function.__defaults__[0]
     if callable(lr):
-        return scheduled(lambda rate: build(function, rate, values), lr)
-    return build(function, lr, values)
+        return scheduled(lambda rate: build(function, rate, values, around), lr)
+    return build(function, lr, values, around)
 
 
-def engine_optimizer(name: str, **arguments: Any) -> Optimizer:
-    """The optimizer as the engine wants it; equal arguments give the same object.
+def engine_optimizer(name: str, *, around: Any = None, **arguments: Any) -> Optimizer:
+    """The optimizer as the engine wants it; equal arguments (`around` by identity, see `make`) give
+    the same object.
 
     Its `make(hyper)` builds the transformation from `hyper["lr"]`; entries of `hyper` named like
     hyper-parameters (lane axes) take the place of `arguments`, further entries are not looked at.
@@ -220,16 +223,18 @@ def engine_optimizer(name: str, **arguments: Any) -> Optimizer:
     True
     """
     _checked(name, arguments)
-    return _engine_optimizer(name, tuple(sorted(_frozen(arguments).items())))
+    return _engine_optimizer(name, tuple(sorted(_frozen(arguments).items())), around)
 
 
 @functools.lru_cache(maxsize=256)
-def _engine_optimizer(name: str, arguments: tuple[tuple[str, Any], ...]) -> Optimizer:
+def _engine_optimizer(
+    name: str, arguments: tuple[tuple[str, Any], ...], around: Any = None
+) -> Optimizer:
     known = hyperparameters(name)
 
     def make_from(hyper: Hyper) -> Any:
         swept = {key: value for key, value in hyper.items() if key in known}
-        return make(name, hyper.get("lr"), **{**dict(arguments), **swept})
+        return make(name, hyper.get("lr"), around=around, **{**dict(arguments), **swept})
 
     return Optimizer(make_from, evaluation_params)
 

@@ -27,7 +27,7 @@ from lrlab.types import Array, Params, PyTree
 
 
 def build(
-    function: Callable[..., Any], lr: Any, values: Mapping[str, Any]
+    function: Callable[..., Any], lr: Any, values: Mapping[str, Any], around: Any = None
 ) -> optax.GradientTransformation:
     """`function(lr, **its own hyper-parameters)` with the options around it.
 
@@ -37,6 +37,7 @@ def build(
         function: `(lr, *, hyper-parameters) -> optax.GradientTransformation`.
         lr: the learning rate, a float or a traced scalar.
         values: the function's hyper-parameters and all options (`lrlab.optimizers.OPTIONS`).
+        around: `around(transformation, lr, own) -> transformation`, or None; see `make`.
     """
     own = {key: values[key] for key in function.__kwdefaults__ or {}}
     decay, decoupled = values["weight_decay"], values["decoupled"]
@@ -51,6 +52,8 @@ def build(
     elif _set(decay) and "weight_decay" not in own:
         after.append(optax.add_decayed_weights(-lr * decay))
     transformation = function(lr, **own)
+    if around is not None:
+        transformation = around(transformation, lr, own)
     if before or after:
         transformation = optax.chain(*before, transformation, *after)
     if _set(values["ema"]) and values["average_from"] is not None:

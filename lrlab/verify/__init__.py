@@ -23,6 +23,7 @@ CASES: dict[str, str] = {
     "linear-decay": "lrlab.verify.linear_decay:case",
     "noise-scale": "lrlab.verify.noise_scale:case",
     "fractal": "lrlab.verify.fractal:case",
+    "mup-transfer": "lrlab.verify.mup_transfer:case",
     "batch-linear": "lrlab.verify.noisy_quadratic:linear",
 }
 """Name -> "module:function"."""
