@@ -15,6 +15,7 @@ _NAMES = {
     "find": "lrlab.api",
     "range_test": "lrlab.api",
     "compare": "lrlab.api",
+    "study": "lrlab.api",
     "load": "lrlab.api",
     "log_grid": "lrlab.grid",
     "Task": "lrlab.tasks",
@@ -44,7 +45,7 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
-    from lrlab.api import compare, find, load, range_test, sweep
+    from lrlab.api import compare, find, load, range_test, study, sweep
     from lrlab.api.result import Result
     from lrlab.grid import log_grid
     from lrlab.tasks import Task

@@ -41,6 +41,7 @@ def check(raw: Mapping[str, Any], command: str) -> Found:
     yield from _axes(raw)
     yield from _learning_rate(raw, command)
     yield from _fields(raw)
+    yield from _parametrization(raw)
     for position, probe in enumerate(_list(raw.get("probes"))):
         if isinstance(probe, str) and not names.known("probes", probe):
             hint = did_you_mean(probe, names.registry("probes"))
@@ -49,6 +50,32 @@ def check(raw: Mapping[str, Any], command: str) -> Found:
         yield ("compare",), "compare needs entries: write [compare.NAME] tables"
     if command == "study" and not raw.get("study"):
         yield ("study",), "study needs a [study] table with axis and values"
+
+
+def _parametrization(raw: Mapping[str, Any]) -> Found:
+    """muP needs a base, made of the model's own options."""
+    spec = raw.get("parametrization")
+    if not isinstance(spec, Mapping) or spec.get("name") != "mup":
+        return
+    base, path = spec.get("base"), ("parametrization", "base")
+    if not base:
+        yield path, "is missing: the model's options at the base, for example base = {width = 64}"
+    model = _model_name(raw)
+    options = None if model is None else names.parameters("models", model)
+    for key in base if isinstance(base, Mapping) and options is not None else ():
+        if key not in options:
+            hint = did_you_mean(key, options)
+            takes = ", ".join(options)
+            yield (*path, key), f"unknown option of model {model!r}{hint} (it takes: {takes})"
+
+
+def _model_name(raw: Mapping[str, Any]) -> str | None:
+    """The architecture that a configuration names, itself or through its task."""
+    name = at(raw, ("task", "model", "name"))
+    task = at(raw, ("task", "name"))
+    if name is None and isinstance(task, str):
+        name = (names.recipe(task) or {}).get("model")
+    return name if isinstance(name, str) else None
 
 
 def at(raw: Any, path: Path) -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from lrlab.runs.catalogue import catalogue
 from lrlab.runs.check import check
 from lrlab.runs.files import RunError, jsonable, write_json, write_text
-from lrlab.runs.folder import FORMAT, Run, create, experiment_of, resume
+from lrlab.runs.folder import FORMAT, Run, create, experiment_of, is_study, resume
 from lrlab.runs.stored import StoredStage, dataset, open_run, stages
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "create",
     "dataset",
     "experiment_of",
+    "is_study",
     "jsonable",
     "open_run",
     "resume",

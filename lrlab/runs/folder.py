@@ -21,7 +21,9 @@ from lrlab.runs.stage import INTERVAL, Stage
 FORMAT = 1
 """The version of the folder's layout, in `run.json`."""
 
-_UNCHECKED = ("checksums.json", "lock", "report.html", "figures/", "export", "curves.csv", ".")
+_UNCHECKED = ("checksums.json", "lock", "report.html", "figures/", "export", "curves.csv", ".",
+              "groups/")  # fmt: skip
+"""What may change after a run is done; a study's groups are runs with checksums of their own."""
 
 
 class Run:
@@ -156,6 +158,11 @@ def read_info(path: Path) -> dict[str, Any]:
     if not isinstance(version, int) or version > FORMAT:
         raise RunError(f"{path}: written by a newer lrlab (format {version}); update lrlab")
     return info
+
+
+def is_study(path: Path) -> bool:
+    """Whether a folder holds a study: groups that are run folders, no lanes of its own."""
+    return (path / "run.json").is_file() and read_json(path / "run.json").get("command") == "study"
 
 
 def experiment_of(path: Path) -> tuple[str, Any]:

@@ -20,6 +20,7 @@ _NAMES = {
     "family_of": "lrlab.scaling.rules",
     "CoordinateCheck": "lrlab.scaling.coordinates",
     "coordinate_check": "lrlab.scaling.coordinates",
+    "named": "lrlab.scaling.registered",
     "Group": "lrlab.scaling.laws",
     "Law": "lrlab.scaling.laws",
     "law_of": "lrlab.scaling.laws",
@@ -42,5 +43,6 @@ def __dir__() -> list[str]:
 if TYPE_CHECKING:
     from lrlab.scaling.coordinates import CoordinateCheck, coordinate_check
     from lrlab.scaling.laws import Group, Law, law_of, transfer_of
+    from lrlab.scaling.registered import named
     from lrlab.scaling.parametrization import Mup, Tensor, mup
     from lrlab.scaling.rules import RESIDUAL, Residual, family_of

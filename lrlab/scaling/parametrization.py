@@ -267,7 +267,7 @@ def _scaling(rates: tuple[float, ...]) -> Any:
     def around(transformation: Any, lr: Any, own: dict[str, Any]) -> Any:
         inner = optax.with_extra_args_support(transformation)
         decay = own.get("weight_decay", 0.0)
-        decays = not isinstance(decay, (int, float)) or decay != 0
+        decays = (not isinstance(decay, (int, float)) or decay != 0) and any(r != 1 for r in rates)
 
         def update(grads: Params, state: PyTree, params: Params | None = None, **extra: Any) -> Any:
             updates, new = inner.update(grads, state, params, **extra)
