@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
-
-import numpy as np
 
 from lrlab import config, runs
 from lrlab.api.jobs import Ran, run_find, run_sweep
@@ -79,7 +76,6 @@ class Study(NamedTuple):
                     "verdict": group.verdict,
                     "rates": group.rates,
                     "means": group.means,
-                    "by_seed": group.by_seed,
                     "initial": group.initial,
                     "cost": group.cost,
                     "run": group.run,
@@ -194,7 +190,7 @@ def run_study(
     assert spec is not None
     run = _opened(experiment, out) if record or out is not None else None
     try:
-        answers: list[tuple[Any, str, Answer, float, str]] = []
+        answers: list[tuple[Any, str, Answer, float]] = []
         pairs = [(kind, value) for kind in spec.parametrizations for value in spec.values]
         for (kind, value), (name, entry) in zip(pairs, experiment.entries.items(), strict=True):
             entry = entry.model_copy(update={"name": name})
@@ -235,8 +231,8 @@ def _opened(experiment: Experiment, out: str | None) -> runs.Run:
 
 def _answered(
     entry: Experiment, objects: Live, place: Path | None, progress: bool
-) -> tuple[Answer, float, str]:
-    """(answer, initial metric, direction) of a group: read where finished, else trained."""
+) -> tuple[Answer, float]:
+    """(answer, initial metric) of a group: read where finished, else trained."""
     if place is not None and (place / "run.json").exists():
         info = read_json(place / "run.json")
         if info.get("config_hash") != config.digest(entry):
@@ -250,16 +246,11 @@ def _answered(
 
         write_report(place, figures=False)
         return _stored(place, read_json(place / "run.json"))
-    if train is run_sweep:
-        direction = ran.value.directions.get(entry.metric, "min")
-        answer = ran.value.best(entry.metric)
-    else:
-        answer = ran.value
-        direction = answer.details.get("direction", "min")
-    return answer, _initial(answer), direction
+    answer = ran.value.best(entry.metric) if train is run_sweep else ran.value
+    return answer, _initial(answer)
 
 
-def _stored(place: Path, info: Mapping[str, Any]) -> tuple[Answer, float, str]:
+def _stored(place: Path, info: Mapping[str, Any]) -> tuple[Answer, float]:
     """A finished group's answer from its folder."""
     summary = read_json(place / "summary.json")
     interval = summary.get("interval")
@@ -269,8 +260,7 @@ def _stored(place: Path, info: Mapping[str, Any]) -> tuple[Answer, float, str]:
         float(summary.get("cost") or 0.0), tuple(summary.get("evidence") or ()),
         summary.get("largest_stable"), summary.get("details") or {}, str(place),
     )  # fmt: skip
-    direction = (info.get("modes") or {}).get(info.get("metric"), "min")
-    return answer, _initial(answer), direction
+    return answer, _initial(answer)
 
 
 def _initial(answer: Answer) -> float:
@@ -280,14 +270,13 @@ def _initial(answer: Answer) -> float:
 
 
 def concluded(
-    experiment: Experiment, answers: Sequence[tuple[Any, str, Answer, float, str]], run: str | None
+    experiment: Experiment, answers: Sequence[tuple[Any, str, Answer, float]], run: str | None
 ) -> Study:
     """The study's laws and sentence from its groups' answers."""
     spec = experiment.study
     assert spec is not None
     groups = tuple(
-        group_of(value, kind, answer, initial, direction)
-        for value, kind, answer, initial, direction in answers
+        group_of(value, kind, answer, initial) for value, kind, answer, initial in answers
     )
     base = spec.values[0] if spec.base is None else spec.base
     axis = spec.axis.rpartition(".")[2]
@@ -310,10 +299,3 @@ def stored(folder: Path) -> dict[str, Any]:
     if not (folder / "summary.json").exists():
         raise runs.RunError(f"{folder}: not finished; go on with: lrlab resume {folder}")
     return {**read_json(folder / "summary.json"), "run": str(folder)}
-
-
-def arrays(group: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
-    """(rates, means) of a group of the JSON object, null as nan."""
-    numbers = [np.array([np.nan if v is None else v for v in group[key]], np.float64)
-               for key in ("rates", "means")]  # fmt: skip
-    return numbers[0], numbers[1]

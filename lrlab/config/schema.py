@@ -99,7 +99,9 @@ def _kinds(value: Any) -> str | list[str]:
     for kind in listed or [None]:
         if kind not in PARAMETRIZATIONS:
             hint = did_you_mean(str(kind), PARAMETRIZATIONS)
-            raise ValueError(f'must be "standard", "mup", or a list of both, got {show(kind)}{hint}')
+            raise ValueError(
+                f'must be "standard", "mup", or a list of both, got {show(kind)}{hint}'
+            )
     return list(value) if isinstance(value, (list, tuple)) else value
 
 

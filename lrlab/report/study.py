@@ -48,7 +48,7 @@ def u_curves(payload: Mapping[str, Any], theme: str = "light") -> Any:
 
 
 def best_lr(payload: Mapping[str, Any], theme: str = "light") -> Any:
-    """The best rate of each group with its interval, each seed's own, and the fitted power law."""
+    """The best rate of each group with its interval, and the fitted power law."""
     with style.use(theme) as colors:
         fig = style.figure()
         _best(fig.subplots(), payload, colors)
@@ -133,9 +133,7 @@ def _words(axis: str) -> str:
     return axis.replace("_", " ")
 
 
-def _curves(
-    ax: Any, payload: Mapping[str, Any], kind: str, colors: Theme, legend: bool
-) -> None:
+def _curves(ax: Any, payload: Mapping[str, Any], kind: str, colors: Theme, legend: bool) -> None:
     import matplotlib as mpl
 
     groups = _of(payload, kind)
@@ -180,8 +178,6 @@ def _best(ax: Any, payload: Mapping[str, Any], colors: Theme) -> None:
             ax.plot([at, at], [low, high], color=color, lw=5, alpha=0.22, solid_capstyle="round")
             ax.plot(at, group["lr"], "o", ms=6, color=color, zorder=3,
                     mfc=colors.paper if group["verdict"] == "edge" else color)  # fmt: skip
-            dots = group["by_seed"]
-            ax.plot([at] * len(dots), dots, "_", ms=6, color=colors.ink, alpha=0.45, zorder=4)
         law = laws[kind]
         label = LABELS[kind] if len(kinds) > 1 else "best rate"
         if law["exponent"] is not None and len(law["used"]) > 1:

@@ -43,6 +43,6 @@ def __dir__() -> list[str]:
 if TYPE_CHECKING:
     from lrlab.scaling.coordinates import CoordinateCheck, coordinate_check
     from lrlab.scaling.laws import Group, Law, law_of, transfer_of
-    from lrlab.scaling.registered import named
     from lrlab.scaling.parametrization import Mup, Tensor, mup
+    from lrlab.scaling.registered import named
     from lrlab.scaling.rules import RESIDUAL, Residual, family_of

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,8 +11,8 @@ from lrlab.search.statistics import PowerLaw, power_law
 from lrlab.types import Answer
 
 SAME = 2.0
-"""A rate that, with its whole interval, changes by less than this factor over the values of the
-axis is called the same."""
+"""A best rate that changes by less than this factor over the values of the axis is called the same,
+where its interval allows no more than the factor's square."""
 
 LABELS = {"standard": "the standard parametrization", "mup": "muP"}
 
@@ -22,8 +22,7 @@ class Group(NamedTuple):
 
     `lr`, `interval`, `verdict`, `sentence`, `cost` as in `Answer`; `rates` f64[L] ascending and
     `means` f64[L], the mean score over seeds (a diverged lane counts as its initial value; nan:
-    pruned before the end); `by_seed`: each seed's own best rate, refined by a parabola, where every
-    rate was trained to the end for it; `initial`: the metric before training; `run`: its folder.
+    pruned before the end); `initial`: the metric before training; `run`: its folder.
     """
 
     value: Any
@@ -34,7 +33,6 @@ class Group(NamedTuple):
     sentence: str
     rates: np.ndarray
     means: np.ndarray
-    by_seed: tuple[float, ...]
     initial: float
     cost: float
     run: str | None = None
@@ -58,7 +56,6 @@ class Law(NamedTuple):
     used: tuple[float, ...]
     left_out: tuple[tuple[Any, str], ...]
     trend: str
-    factor: tuple[float, float, float]
 
 
 class Transfer(NamedTuple):
@@ -71,9 +68,7 @@ class Transfer(NamedTuple):
     regret: tuple[tuple[Any, float | None], ...]
 
 
-def group_of(
-    value: Any, parametrization: str, answer: Answer, initial: float, direction: str = "min"
-) -> Group:
+def group_of(value: Any, parametrization: str, answer: Answer, initial: float) -> Group:
     """A group from the answer of its sweep or search."""
     rows = sorted(answer.evidence, key=lambda row: row["lr"])
     scores = [_numbers(row["scores"]) for row in rows]
@@ -84,8 +79,7 @@ def group_of(
         value, parametrization, answer.lr,
         None if answer.interval is None else (answer.interval[0], answer.interval[1]),
         answer.verdict, answer.sentence, rates, np.array(means, np.float64),
-        _by_seed(rows, rates, 1.0 if direction == "min" else -1.0), initial, answer.cost,
-        answer.run,
+        initial, answer.cost, answer.run,
     )  # fmt: skip
 
 
@@ -93,66 +87,34 @@ def _numbers(values: Sequence[Any]) -> np.ndarray:
     return np.array([np.nan if v is None else v for v in values], np.float64)
 
 
-def _by_seed(
-    rows: Sequence[Mapping[str, Any]], rates: np.ndarray, sign: float
-) -> tuple[float, ...]:
-    """Each seed's best rate; seeds that were not trained to the end at every rate have none."""
-    table: dict[int, list[float]] = {}
-    for row in rows:
-        for seed, score in zip(row["seeds"], _numbers(row["scores"]), strict=True):
-            table.setdefault(int(seed), []).append(float(score) * sign)
-    found = []
-    for scores in table.values():
-        values = np.array(scores)
-        if len(values) == len(rates) and np.isfinite(values).all() and np.ptp(values) > 0:
-            found.append(vertex(rates, values))
-    return tuple(found)
-
-
-def vertex(rates: np.ndarray, values: np.ndarray) -> float:
-    """The rate at the bottom of the parabola (in log rate) through the best point and those beside
-    it; the best point itself at an end.
-
-    >>> round(vertex(np.array([0.01, 0.1, 1.0]), np.array([2.0, 1.0, 2.0])), 9)
-    0.1
-    """
-    best = int(np.argmin(values))
-    if best in (0, len(values) - 1):
-        return float(rates[best])
-    x = np.log(rates[best - 1 : best + 2]) - np.log(rates[best])
-    # From the middle point: y = a x^2 + b x through the two beside it.
-    a, b = np.linalg.solve(
-        np.column_stack([x[[0, 2]] ** 2, x[[0, 2]]]), values[[best - 1, best + 1]] - values[best]
-    )
-    shift = -b / (2 * a) if a > 0 else 0.0
-    return float(rates[best] * np.exp(np.clip(shift, x[0] / 2, x[2] / 2)))
-
-
 def law_of(groups: Sequence[Group]) -> Law:
     """The power law rate = c value^a through the groups of one parametrization.
 
-    Every seed's own best rate at every value is a point (the group's answer, where seeds have
-    none), so that the interval of a knows the seeds and the scatter about the law: Student's t over
-    all points. Groups that hold no interior best rate say nothing about it and are left out.
+    A group's interval, the rates as good as its best, counts as the 95 % range of its best rate (at
+    least half the distance between rates tried); see `statistics.power_law` for how that becomes
+    the interval of a. Groups without a best rate inside the tried ones are left out.
     """
-    points: list[tuple[float, float]] = []
     used, left = [], []
     for group in groups:
         reason = _unusable(group)
         if reason:
             left.append((group.value, reason))
-            continue
-        used.append(float(group.value))
-        points += [(float(group.value), lr) for lr in group.by_seed or (group.lr,) if lr]
+        else:
+            used.append(group)
     kind = groups[0].parametrization if groups else "standard"
-    if len(set(used)) < 2:
-        return Law(kind, None, tuple(used), tuple(left), "unclear", (np.nan, np.nan, np.nan))
-    x, y = np.array(points).T
-    fit = power_law(x, y)
-    span = max(used) / min(used)
-    with np.errstate(over="ignore"):
-        factor = tuple(float(np.float64(span) ** e) for e in fit.exponent)
-    return Law(kind, fit, tuple(used), tuple(left), trend_of(fit, span), factor)  # type: ignore
+    values = tuple(float(group.value) for group in used)
+    if len(set(values)) < 2:
+        return Law(kind, None, values, tuple(left), "unclear")
+    fit = power_law(values, [group.lr for group in used], errors=[_error(g) for g in used])
+    return Law(kind, fit, values, tuple(left), trend_of(fit, max(values) / min(values)))
+
+
+def _error(group: Group) -> float:
+    """The standard deviation of the log of a group's best rate."""
+    low, high = group.interval or (1.0, 1.0)
+    between = np.diff(np.log(group.rates))
+    half = max(float(np.log(high / low)) / 2, float(between.min()) / 2)
+    return half / 1.96
 
 
 def _unusable(group: Group) -> str:
@@ -161,7 +123,9 @@ def _unusable(group: Group) -> str:
         return "is no positive number"
     if group.lr is None:
         return "nothing trains"
-    if group.verdict == "edge":
+    seen = group.means[np.isfinite(group.means)]
+    best = int(np.argmax(np.abs(seen - group.initial)))
+    if group.verdict == "edge" or best in (0, len(seen) - 1):
         return "the best rate tried is at the edge"
     if group.verdict == "flat":
         return "the rate does not matter"
@@ -173,13 +137,14 @@ def trend_of(fit: PowerLaw, span: float) -> str:
 
     >>> from lrlab.search.statistics import Interval
     >>> law = lambda low, high: PowerLaw(1.0, Interval((low + high) / 2, low, high))
-    >>> trend_of(law(-1.1, -0.9), 16.0), trend_of(law(-0.1, 0.1), 16.0)
+    >>> trend_of(law(-1.1, -0.9), 16.0), trend_of(law(-0.2, 0.3), 16.0)
     ('falls', 'same')
-    >>> trend_of(law(-0.5, 0.1), 16.0), trend_of(law(0.01, 0.03), 16.0)
+    >>> trend_of(law(-0.9, 0.1), 16.0), trend_of(law(0.01, 0.03), 16.0)
     ('unclear', 'same')
     """
-    _, low, high = fit.exponent
-    if max(abs(low), abs(high)) * np.log(span) <= np.log(SAME):
+    value, low, high = fit.exponent
+    octave, widest = np.log(SAME) / np.log(span), max(abs(low), abs(high))
+    if widest <= octave or (low <= 0 <= high and abs(value) <= octave and widest <= 2 * octave):
         return "same"
     if high < 0:
         return "falls"
@@ -216,7 +181,9 @@ def sentence_of(axis: str, laws: Sequence[Law], transfers: Sequence[Transfer]) -
     parts = [f"Should the learning rate change with {axis.replace('_', ' ')}?"]
     several = len(laws) > 1
     for law, transfer in zip(laws, transfers, strict=True):
-        lead = f"In {LABELS[law.parametrization]}: " if several or law.parametrization == "mup" else ""
+        lead = (
+            f"In {LABELS[law.parametrization]}: " if several or law.parametrization == "mup" else ""
+        )
         text = f"{lead}{_trend_words(axis, law)}{_transfer_words(axis, transfer)}"
         parts.append(text[0].upper() + text[1:])
     return " ".join(parts)

@@ -241,7 +241,9 @@ def paths(tree: PyTree) -> list[str]:
 def _times(tree: PyTree, numbers: tuple[float, ...]) -> PyTree:
     """Leaf by leaf; leaves times 1 are left as they are, to the bit."""
     leaves, structure = jax.tree.flatten(tree)
-    scaled = [a if c == 1 else (a * c).astype(a.dtype) for a, c in zip(leaves, numbers, strict=True)]
+    scaled = [
+        a if c == 1 else (a * c).astype(a.dtype) for a, c in zip(leaves, numbers, strict=True)
+    ]
     return jax.tree.unflatten(structure, scaled)
 
 

@@ -43,7 +43,12 @@ def named(
     values = {**models.options(name), **model}
     deeper = [key for key in _DEPTH if key in base and base[key] != values.get(key)]
     residual = RESIDUAL.get(name)
-    if name == "mlp" and not values.get("residual") or name == "resnet" and values["norm"] == "none":
+    if (
+        name == "mlp"
+        and not values.get("residual")
+        or name == "resnet"
+        and values["norm"] == "none"
+    ):
         residual = None
     if deeper and residual is None:
         more = "; set task.model.residual = true" if name == "mlp" else ""
