@@ -1,4 +1,4 @@
-"""`sweep`, `find`, `range_test`, `compare`, `study`, `load`; what the command line does with configs.
+"""`sweep`, `find`, `range_test`, `compare`, `study`, `load`, and the command line's jobs.
 
 Every public function turns its arguments into an `Experiment` (where all defaults are), so that a
 call and a file go one way from there.

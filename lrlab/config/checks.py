@@ -61,8 +61,8 @@ def _parametrization(raw: Mapping[str, Any]) -> Found:
     if not base:
         yield path, "is missing: the model's options at the base, for example base = {width = 64}"
     model = _model_name(raw)
-    options = None if model is None else names.parameters("models", model)
-    for key in base if isinstance(base, Mapping) and options is not None else ():
+    options = (None if model is None else names.parameters("models", model)) or {}
+    for key in base if isinstance(base, Mapping) and options else ():
         if key not in options:
             hint = did_you_mean(key, options)
             takes = ", ".join(options)

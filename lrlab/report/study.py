@@ -1,4 +1,4 @@
-"""A study's page and figures, from its JSON object alone: U-curves, the law, what transfer costs."""
+"""A study's page and figures, from its JSON object alone: U-curves, the law, transfer."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def best_lr(payload: Mapping[str, Any], theme: str = "light") -> Any:
 
 
 def transfer(payload: Mapping[str, Any], theme: str = "light") -> Any:
-    """What is lost when each group trains with the base's best rate; None where nothing is known."""
+    """What each group loses with the base's best rate; None where nothing is known."""
     found = [(part, row) for part in payload["transfer"] for row in part["regret"]
              if row["regret"] is not None and _number(row["value"]) is not None]  # fmt: skip
     if not found:
@@ -167,24 +167,26 @@ def _best(ax: Any, payload: Mapping[str, Any], colors: Theme) -> None:
         groups = [group for group in _of(payload, kind) if group["lr"] is not None]
         # Side by side rather than one over the other.
         nudge = 1.0 if len(kinds) == 1 else 0.97 + 0.06 * place
+        used = laws[kind]["used"]
         order = {_show(g["value"]): i for i, g in enumerate(_of(payload, kind))}
         xs = [
             _number(g["value"]) if numeric else order[_show(g["value"])] + 0.1 * place
             for g in groups
         ]
         for x, group in zip(xs, groups, strict=True):
-            at = x * nudge if numeric else x
+            at = (x or 0) * nudge if numeric else x
             low, high = group["interval"] or (group["lr"], group["lr"])
             ax.plot([at, at], [low, high], color=color, lw=5, alpha=0.22, solid_capstyle="round")
-            ax.plot(at, group["lr"], "o", ms=6, color=color, zorder=3,
-                    mfc=colors.paper if group["verdict"] == "edge" else color)  # fmt: skip
+            face = color if not numeric or group["value"] in used else colors.paper
+            ax.plot(at, group["lr"], "o", ms=6, color=color, zorder=3, mfc=face)
         law = laws[kind]
         label = LABELS[kind] if len(kinds) > 1 else "best rate"
         if law["exponent"] is not None and len(law["used"]) > 1:
             line = np.geomspace(min(law["used"]), max(law["used"]), 50)
-            ax.plot(line, law["coefficient"] * line ** law["exponent"], color=color, lw=1.5,
-                    label=f"{label}: {_words(payload['axis'])}^{law['exponent']:.2f}\n"
-                    f"(95 %: {_end(law['interval'][0])} to {_end(law['interval'][1])})")  # fmt: skip
+            ends = " to ".join(map(_end, law["interval"]))
+            power = f"{_words(payload['axis'])}^{law['exponent']:.2f}\n(95 %: {ends})"
+            curve = law["coefficient"] * line ** law["exponent"]
+            ax.plot(line, curve, color=color, lw=1.5, label=f"{label}: {power}")
         else:
             ax.plot([], [], "o-", color=color, label=label)
         if not numeric:
@@ -200,7 +202,7 @@ def _best(ax: Any, payload: Mapping[str, Any], colors: Theme) -> None:
     ax.set_xlabel(_words(payload["axis"]))
     ax.set_ylabel("best learning rate")
     ax.set_title("Best rate; bar: as good as the best")
-    ax.legend()
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=len(kinds), fontsize=8)
 
 
 def _end(value: float | None) -> str:

@@ -29,7 +29,7 @@ def layer_outputs(network: Any, variables: PyTree, x: Array) -> dict[str, Array]
     ['layers_0', 'layers_2']
     """
     if isinstance(network, nn.Module):
-        options = {"train": False} if "train" in _arguments(network) else {}
+        options: dict[str, Any] = {"train": False} if "train" in _arguments(network) else {}
         _, seen = network.apply(
             variables, x, capture_intermediates=True, mutable=["intermediates"], **options
         )

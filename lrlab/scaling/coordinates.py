@@ -53,8 +53,8 @@ class CoordinateCheck(NamedTuple):
         low, high = min(self.widths), max(self.widths)
         word = "passes" if self.passed else "FAILS"
         return (
-            f"The coordinate check of the {self.parametrization} parametrization {word}: from width "
-            f"{low} to {high} the change of {worst} goes as width^{self.slopes[worst]:+.3f} "
+            f"The coordinate check of the {self.parametrization} parametrization {word}: from "
+            f"width {low} to {high} the change of {worst} goes as width^{self.slopes[worst]:+.3f} "
             f"(the farthest from 0 of {len(self.layers)} layers; {self.tolerance:g} is allowed)."
         )
 

@@ -14,6 +14,7 @@ from lrlab import optimizers
 from lrlab.engine.devices import prepare_devices
 from lrlab.models import as_model
 from lrlab.optimizers.groups import matches
+from lrlab.optimizers.states import with_extra_args
 from lrlab.scaling.rules import Place, Residual, factors, family_of, place_of
 from lrlab.scaling.sizes import growth, mean_squares
 from lrlab.tasks.functions import joined, separated
@@ -81,8 +82,8 @@ class Mup(NamedTuple):
     def __str__(self) -> str:
         rows = [("tensor", "shape", "base", "kind", "init", "multiplier", "lr")]
         for t in self.tensors:
-            numbers = (f"{value:.4g}" for value in (t.init, t.multiplier, t.lr))
-            rows.append((t.path, str(t.shape), str(t.base_shape), t.kind, *numbers))
+            a, b, c = (f"{value:.4g}" for value in (t.init, t.multiplier, t.lr))
+            rows.append((t.path, str(t.shape), str(t.base_shape), t.kind, a, b, c))
         wide = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
         lines = ("  ".join(c.ljust(w) for c, w in zip(row, wide, strict=True)) for row in rows)
         return "\n".join(line.rstrip() for line in lines)
@@ -281,7 +282,7 @@ def _scaling(rates: tuple[float, ...]) -> Any:
                 )
             return updates, new
 
-        return optax.GradientTransformationExtraArgs(inner.init, update)
+        return with_extra_args(inner.init, update)
 
     return around
 
