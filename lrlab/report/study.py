@@ -34,6 +34,20 @@ def overview(payload: Mapping[str, Any], theme: str = "light") -> Any:
     return fig
 
 
+def panels(payloads: Mapping[str, Mapping[str, Any]], theme: str = "light") -> Any:
+    """Several studies by title: the U-curves of each (its first parametrization) above its law."""
+    with style.use(theme) as colors:
+        fig = style.figure(4.2 * len(payloads), 7.2)
+        axes = fig.subplots(2, len(payloads), squeeze=False)
+        for (title, payload), (above, below) in zip(payloads.items(), axes.T, strict=True):
+            _curves(above, payload, _kinds(payload)[0], colors, legend=True)
+            above.set_title(title)
+            _best(below, payload, colors)
+            below.set_title("")
+        axes[0, 0].set_ylabel(f"final {style.label(next(iter(payloads.values()))['metric'])}")
+    return fig
+
+
 def u_curves(payload: Mapping[str, Any], theme: str = "light") -> Any:
     """The score against the learning rate, a line per value of the axis, a panel per
     parametrization; a mark at each recommended rate."""

@@ -177,7 +177,7 @@ def regret_at(group: Group, lr: float) -> float | None:
 
 
 def sentence_of(axis: str, laws: Sequence[Law], transfers: Sequence[Transfer]) -> str:
-    """The answer: whether the best rate changes with the axis, how sure, and what transfer costs."""
+    """The answer: does the best rate change with the axis, how sure is that, what transfers."""
     parts = [f"Should the learning rate change with {axis.replace('_', ' ')}?"]
     several = len(laws) > 1
     for law, transfer in zip(laws, transfers, strict=True):

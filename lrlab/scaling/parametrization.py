@@ -198,8 +198,8 @@ def counterpart(path: str, shape: tuple[int, ...], base: dict[str, tuple[int, ..
     """The base's parameter that a parameter is compared with: of the same path, or, where the base
     has fewer layers, of the last path that differs in its numbers alone.
 
-    >>> counterpart("hidden_7/kernel", (8, 8), {"hidden_0/kernel": (3, 4), "hidden_1/kernel": (4, 4)})
-    'hidden_1/kernel'
+    >>> counterpart("layer_7/kernel", (8, 8), {"layer_0/kernel": (3, 4), "layer_1/kernel": (4, 4)})
+    'layer_1/kernel'
     """
     if path in base:
         return path

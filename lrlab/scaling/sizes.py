@@ -1,4 +1,4 @@
-"""How a model's own initializers go with width: found out by drawing, so that any of them will do."""
+"""How a model's own initializers go with width: found out by drawing, so any of them will do."""
 
 from __future__ import annotations
 
