@@ -17,12 +17,15 @@ from pathlib import Path
 from lrlab import api, config
 from lrlab.report.study import panels
 from lrlab.report.style import use
+from lrlab.scaling.laws import law_of
 
 CONFIG = Path(__file__).parent.parent / "configs" / "batch_size.toml"
 STUDIES = {
     "SGD": (),
     "Adam": ("optimizer.name=adam", "lr={log=[3e-5, 0.3, 13]}"),
 }
+SMALL = 16
+"""Where gradient noise decides, in the first run of this experiment."""
 FULL = ("study.values=[1, 2, 4, 8, 16, 32, 64, 128, 256, 512]", "seeds=8", "steps=1000",
         "eval_every=1000")  # fmt: skip
 
@@ -42,6 +45,11 @@ def main() -> None:
         )
         found[title] = api.run("study", experiment, record=False).value
         print(f"\n{title}\n{found[title]}")
+        small = law_of([group for group in found[title].groups if group.value <= SMALL])
+        if small.fit is not None:
+            slope = small.fit.exponent
+            print(f"Up to batch {SMALL} alone: batch^{slope.value:.2f} ({slope.low:.2f} to "
+                  f"{slope.high:.2f})")  # fmt: skip
     arguments.out.mkdir(parents=True, exist_ok=True)
     with use("light"):
         picture = panels({title: study.payload() for title, study in found.items()})

@@ -152,7 +152,9 @@ def mup(
 
 
 def _dtype(dtype: Any) -> Any:
-    return np.dtype(np.float32) if np.dtype(dtype) == np.float64 else np.dtype(dtype)
+    """As the engine in float32 has it."""
+    short = {"float64": "float32", "int64": "int32", "uint64": "int32"}
+    return np.dtype(short.get(np.dtype(dtype).name, dtype))
 
 
 @functools.lru_cache(maxsize=128)
