@@ -8,7 +8,7 @@ import numpy as np
 
 from lrlab.verify.verdict import Verdict
 
-WIDTHS, BASE, STEPS, BATCH, SEEDS = (32, 128, 512), 32, 150, 64, 3
+WIDTHS, BASE, STEPS, BATCH, SEEDS = (32, 128, 512), 32, 150, 64, 5
 EXPONENTS = np.arange(-14, -1)
 
 
