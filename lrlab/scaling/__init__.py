@@ -3,7 +3,7 @@
 `mup(model, base, inputs)` compares a model with the same model at a base width, tensor by tensor,
 and gives a model and an optimizer whose best learning rate does not move with width (Yang et al.
 2022, arXiv 2203.03466) or with depth (Yang et al. 2023, arXiv 2310.02244). `coordinate_check` says
-whether that worked. `summary_of` turns the answers of a study's groups into laws and a sentence.
+whether that worked. `law_of` and `transfer_of` read the groups of a study (`lrlab.study`).
 """
 
 from __future__ import annotations

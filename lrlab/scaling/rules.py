@@ -31,7 +31,7 @@ class Residual(NamedTuple):
 
 
 RESIDUAL: dict[str, Residual] = {
-    "mlp": Residual(r"^hidden_[1-9]", r"^hidden_[1-9]\d*/"),
+    "mlp": Residual(r"^hidden_(norm_)?[1-9]", r"^hidden_[1-9]\d*/"),
     "transformer": Residual(r"^hidden_\d", r"^hidden_\d+_(mix|down)/"),
     "resnet": Residual(r"^hidden_\d+_\d+_[ab]", r"^hidden_\d+_\d+_b_norm/"),
 }
