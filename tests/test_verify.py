@@ -18,7 +18,8 @@ def test_light_cases(name: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "name", ["quadratic-laws", "deepobs-sgd", "fractal", "noisy-quadratic", "batch-linear", "mup-transfer"]
+    "name",
+    ["quadratic-laws", "deepobs-sgd", "fractal", "noisy-quadratic", "batch-linear", "mup-transfer"],
 )
 def test_heavier_cases(name: str) -> None:
     verdict = verify.run(name)[0]
