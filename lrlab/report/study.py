@@ -233,6 +233,7 @@ def write_html(payload: Mapping[str, Any], path: str | Path) -> Path:
 def html(payload: Mapping[str, Any]) -> str:
     """The page as text, self-contained. Every string that a user can set is escaped."""
     css = (resources.files("lrlab.report") / "assets" / "page.css").read_text(encoding="utf-8")
+    question, _, answer = payload["sentence"].partition("? ")
     title = _text(f"Study over {_words(payload['axis'])}")
     pictures = "\n".join(
         f'<figure style="margin:1.5rem 0"><img style="max-width:100%" alt="{_text(name)}" '
@@ -247,7 +248,7 @@ def html(payload: Mapping[str, Any]) -> str:
         "style-src 'unsafe-inline'; img-src data:\">\n"
         f"<title>{title} - lrlab</title>\n<style>\n{css}</style>\n</head>\n<body>\n<main>\n"
         f'<div class="top"><span>lrlab report: {title}</span></div>\n'
-        f'<section class="run"><h1>{_text(payload["sentence"])}</h1>\n{pictures}\n'
+        f'<section class="run"><h1>{_text(question)}?</h1>\n<p>{_text(answer)}</p>\n{pictures}\n'
         f"<h2>Every group</h2>\n{_groups(payload)}\n<h2>The law of the best rate</h2>\n"
         f"{_laws(payload)}\n<h2>What transfer costs</h2>\n{_transfers(payload)}\n"
         f"<h2>What it cost</h2>\n<p>{_text(number(payload['cost']))} full-length runs, each of its "
@@ -270,7 +271,10 @@ def _png(made: Any) -> str:
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     heads = "".join(f"<th>{_text(name)}</th>" for name in head)
     body = "".join(
-        "<tr>" + "".join(f'<td class="n">{cell}</td>' for cell in row) + "</tr>" for row in rows
+        "<tr>"
+        + "".join(f"<td{'' if i == 0 else ' class=n'}>{cell}</td>" for i, cell in enumerate(row))
+        + "</tr>"
+        for row in rows
     )
     return (
         f'<div class="scroll"><table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>'

@@ -232,10 +232,9 @@ def show_share(share: float) -> str:
     """A share as a person writes it.
 
     >>> show_share(0.0004), show_share(0.034), show_share(0.5), show_share(3.0)
-    ('less than 0.1 %', '3.4 %', '50 %', '300 %')
+    ('0.1 %', '3.4 %', '50 %', '300 %')
     """
-    if share < 0.001:
-        return "less than 0.1 %"
+    share = max(share, 0.001)  # the sentence says "at most"
     return f"{100 * share:.1f} %" if share < 0.1 else f"{100 * share:.0f} %"
 
 
