@@ -278,6 +278,7 @@ def test_groups_without_a_best_rate_are_left_out_and_named() -> None:
                                                  (0.0, "No: the best rate stays")])  # fmt: skip
 def test_the_sentence_says_what_the_interval_says(exponent: float, words: str) -> None:
     found = [group(v, 0.1 * (v / 16) ** exponent, width=1.1) for v in (16, 64, 256, 1024, 4096)]
+    found = [g._replace(rates=(g.lr or 1.0) * 2.0 ** np.arange(-2, 3)) for g in found]
     law, transfer = laws.law_of(found), laws.transfer_of(found, 16)
     text = laws.sentence_of("width", [law], [transfer])
     assert words in text and law.fit is not None
