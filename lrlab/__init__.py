@@ -16,6 +16,7 @@ _NAMES = {
     "range_test": "lrlab.api",
     "compare": "lrlab.api",
     "population": "lrlab.api.evolving",
+    "study": "lrlab.api",
     "load": "lrlab.api",
     "log_grid": "lrlab.grid",
     "Task": "lrlab.tasks",
@@ -45,7 +46,7 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
-    from lrlab.api import compare, find, load, range_test, sweep
+    from lrlab.api import compare, find, load, range_test, study, sweep
     from lrlab.api.evolving import population
     from lrlab.api.result import Result
     from lrlab.grid import log_grid

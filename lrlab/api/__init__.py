@@ -1,4 +1,4 @@
-"""`sweep`, `find`, `range_test`, `compare`, `load`, and what the command line does with configs.
+"""`sweep`, `find`, `range_test`, `compare`, `study`, `load`, and the command line's jobs.
 
 Every public function turns its arguments into an `Experiment` (where all defaults are), so that a
 call and a file go one way from there.
@@ -16,6 +16,7 @@ from lrlab.api.jobs import Ran, run_find, run_sweep
 from lrlab.api.live import Live, live
 from lrlab.api.ramps import run_range_test
 from lrlab.api.result import Result
+from lrlab.api.studying import run_study, study
 from lrlab.types import Answer, Floats, Plan
 
 
@@ -224,6 +225,7 @@ def run(
         "find": run_find,
         "range-test": run_range_test,
         "compare": run_compare,
+        "study": run_study,
     }
     return jobs[command](experiment, Live(), _path(out), progress, record=record)
 
@@ -251,11 +253,20 @@ def resume(folder: str | Path, *, overrides: Sequence[str] = (), progress: bool 
 def write_report(folder: str | Path, figures: bool = True) -> Path | None:
     """Writes `report.html` and `figures/` of a run from its folder alone; the page's path.
 
-    A comparison's folder gets one page for all of its runs. None where nothing is recorded.
+    A comparison's folder gets one page for all of its runs; a study's its own kind of page. None
+    where nothing is recorded.
     """
     from lrlab import report, runs
 
     path = Path(folder)
+    if runs.is_study(path):
+        from lrlab.api.studying import stored
+        from lrlab.report import study as drawn
+
+        payload = stored(path)
+        if figures:
+            drawn.write_figures(payload, path / "figures")
+        return drawn.write_html(payload, path / "report.html")
     inner = [place.parent for place in runs.inner_runs(path)]
     several = [place for place in inner or [path] if runs.stages(place)]
     if not several:

@@ -31,8 +31,8 @@ def live(task: Any = None, optimizer: Any = None, schedule: Any = None) -> Live:
     )
 
 
-def task_of(experiment: Experiment, objects: Live) -> Task:
-    """The task, loaded.
+def task_of(experiment: Experiment, objects: Live, wrap: Any = None) -> Task:
+    """The task, loaded; `wrap` as in `lrlab.tasks.build`.
 
     Raises:
         ConfigError: no such data, model or option, or data that make no sense, with its place.
@@ -59,6 +59,8 @@ def task_of(experiment: Experiment, objects: Live) -> Task:
         "metrics": None if spec.metrics is None else tuple(spec.metrics),
     }
     options |= {key: value for key, value in parts.items() if value is not None}
+    if wrap is not None:
+        options["wrap"] = wrap
     try:
         return tasks.build(**options) if spec.name is None else tasks.load(spec.name, **options)
     except DataError as error:
@@ -88,9 +90,9 @@ def setup_of(
     Raises:
         ConfigError: whatever can be known to be wrong before anything compiles.
     """
-    task = task_of(experiment, objects)
+    task, optimizer = parametrized(experiment, objects)
     examples = task.num_examples
-    fixed = config.fixed(experiment)
+    fixed = config.fixed(experiment) if optimizer is None else {}
     own = {**config.rates(experiment), **config.lane_axes(experiment)}
     plan = experiment.plan
     steps = config.total_steps(experiment, examples)
@@ -102,7 +104,7 @@ def setup_of(
         "seeds": config.seed_list(experiment) if seeds is None else seeds,
         "steps": steps,
         "batch_size": experiment.batch_size if examples else None,
-        "optimizer": objects.optimizer or experiment.optimizer.name,
+        "optimizer": optimizer or objects.optimizer or experiment.optimizer.name,
         "optimizer_args": config.optimizer_args(experiment),
         "schedule": objects.schedule or experiment.schedule.name,
         "schedule_args": config.schedule_args(experiment),
@@ -130,6 +132,40 @@ def setup_of(
         message = f"there is no metric {experiment.metric!r}{close} This task has: {known}"
         raise ConfigError([config.problem(experiment, "metric", message)])
     return setup
+
+
+def parametrized(experiment: Experiment, objects: Live) -> tuple[Task, Any]:
+    """The task and, in muP, the optimizer that goes with it (else None).
+
+    Raises:
+        ConfigError: muP for what has no registered model, or an optimizer without a rule.
+    """
+    spec = experiment.parametrization
+    if spec is None or spec.name == "standard":
+        return task_of(experiment, objects), None
+    from lrlab import optimizers, scaling
+
+    name, made = experiment.optimizer.name, []
+    place = "parametrization"
+    if objects.task is not None or objects.optimizer is not None:
+        message = "a task or optimizer made in Python is put into muP by lrlab.scaling.mup"
+        raise ConfigError([config.problem(experiment, place, message)])
+
+    def wrap(make: Any, model: dict[str, Any], inputs: Any) -> Any:
+        made.append(scaling.named(make, model, spec.base, inputs, name))
+        return made[0].model
+
+    try:
+        scaling.family_of(name)
+    except ValueError as error:
+        raise ConfigError([config.problem(experiment, "optimizer.name", str(error))]) from error
+    task = task_of(experiment, objects, wrap)
+    if not made:
+        message = f"muP is for tasks with a model; {task.name!r} is an objective"
+        raise ConfigError([config.problem(experiment, place, message)])
+    known = optimizers.hyperparameters(name)
+    loose = {key: value for key, value in config.fixed(experiment).items() if key in known}
+    return task, made[0].optimizer(name, **{**config.optimizer_args(experiment), **loose})
 
 
 _FIELDS = (

@@ -9,8 +9,9 @@ from typing import Annotated, Any
 import typer
 
 from lrlab.cli.configured import Json, Quiet, Set, only_json, placed, report
-from lrlab.cli.output import console, emit
+from lrlab.cli.output import console, emit, table
 from lrlab.config.problems import ConfigError, Problem, did_you_mean
+from lrlab.scaling.laws import show_value
 
 ROOT = Path("runs")
 """Where run folders go unless told otherwise, and where names without a path are looked up."""
@@ -78,6 +79,9 @@ def show(run: Folder, json: Json = False) -> None:
     if json:
         emit({"run": str(folder), **info, "summary": read_json(folder / "summary.json")})
         return
+    if info.get("command") == "study" and (folder / "summary.json").is_file():
+        study_table(read_json(folder / "summary.json") or {})
+        return
     from lrlab.report import read, renderable
 
     if not runs.finished(info):
@@ -99,18 +103,25 @@ def report_(
 ) -> None:
     """Build report.html and the figures again, from the run folder alone."""
     from lrlab import runs
-    from lrlab.report import read, write_figures, write_html
+    from lrlab.report import read, study, write_figures, write_html
 
     folder = find_run(run)
     target = Path(out) if out else folder
     inner = [place.parent for place in runs.inner_runs(folder) if runs.stages(place.parent)]
     page, drawn = target / "report.html", []
     with only_json():
-        data = [read(place) for place in inner or [folder]]
+        payload = finished_study(folder) if runs.is_study(folder) else None
+        data = [read(place) for place in inner or [folder]] if payload is None else []
         try:
             target.mkdir(parents=True, exist_ok=True)
-            write_html(data if inner else data[0], page)
-            for one, place in zip(data, inner or [folder], strict=True) if figures else ():
+            if payload is not None:
+                study.write_html(payload, page)
+                if figures:
+                    study.write_figures(payload, target / "figures")
+                    drawn += sorted(map(str, (target / "figures").glob("*")))
+            else:
+                write_html(data if inner else data[0], page)
+            for one, place in zip(data, inner or [folder], strict=True) if figures and data else ():
                 into = target / place.name / "figures" if inner else target / "figures"
                 write_figures(one, into)
                 drawn += sorted(map(str, into.glob("*")))
@@ -152,6 +163,36 @@ def export(
         emit({"run": str(folder), "file": target, "format": format, "rows": rows})
     elif target != "-":
         print(f"Wrote {target}")
+
+
+def finished_study(folder: Path) -> dict[str, Any]:
+    """The summary of a study.
+
+    Raises:
+        ConfigError: it is not finished.
+    """
+    summary = read_json(folder / "summary.json")
+    if summary is None:
+        message = f"this study is not finished; go on with: lrlab resume {folder}"
+        raise ConfigError([Problem(str(folder), None, "", message)])
+    return summary
+
+
+def study_table(summary: dict[str, Any]) -> None:
+    """A study's groups, its law and its sentence."""
+    rows = [
+        (
+            show_value(group["value"]),
+            group["parametrization"],
+            "-" if group["lr"] is None else f"{group['lr']:.2g}",
+            "-" if not group["interval"] else "{:.2g} to {:.2g}".format(*group["interval"]),
+            group["verdict"],
+        )
+        for group in summary["groups"]
+    ]
+    columns = (summary["axis"], "parametrization", "best rate", "as good", "verdict")
+    console().print(table("Study", columns, rows, ""))
+    print(summary["sentence"])
 
 
 def find_run(name: str) -> Path:

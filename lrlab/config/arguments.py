@@ -7,10 +7,11 @@ from typing import Any
 
 from lrlab.config.loading import build
 from lrlab.config.problems import PYTHON, ConfigError, Problem, show
-from lrlab.config.schema import Experiment, RangeTestSpec
+from lrlab.config.schema import Experiment, RangeTestSpec, StudySpec
 
 _IGNORED = ("progress", "params")
 _RAMP = tuple(RangeTestSpec.model_fields)
+_STUDY = tuple(StudySpec.model_fields)
 
 
 def from_arguments(command: str = "sweep", **arguments: Any) -> Experiment:
@@ -44,6 +45,8 @@ def _table(command: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
             table[key] = _plan(value)
         elif key == "entries":
             table["compare"] = {str(name): _table("find", entry) for name, entry in value.items()}
+        elif command == "study" and key in _STUDY:
+            table.setdefault("study", {})[key] = plain(value)
         elif command == "range-test" and key in _RAMP:
             table.setdefault("range_test", {})[key] = plain(value)
         else:

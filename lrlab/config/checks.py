@@ -61,10 +61,37 @@ def check(raw: Mapping[str, Any], command: str) -> Found:
     yield from _probes(_list(raw.get("probes")))
     yield from _plain_names(raw)
     yield from _lanes(raw)
+    yield from _parametrization(raw)
     if command == "compare" and not raw.get("compare"):
         yield ("compare",), "compare needs entries: write [compare.NAME] tables"
     if command == "study" and not raw.get("study"):
         yield ("study",), "study needs a [study] table with axis and values"
+
+
+def _parametrization(raw: Mapping[str, Any]) -> Found:
+    """muP needs a base, made of the model's own options."""
+    spec = raw.get("parametrization")
+    if not isinstance(spec, Mapping) or spec.get("name") != "mup":
+        return
+    base, path = spec.get("base"), ("parametrization", "base")
+    if not base:
+        yield path, "is missing: the model's options at the base, for example base = {width = 64}"
+    model = _model_name(raw)
+    options = (None if model is None else names.parameters("models", model)) or {}
+    for key in base if isinstance(base, Mapping) and options else ():
+        if key not in options:
+            hint = did_you_mean(key, options)
+            takes = ", ".join(options)
+            yield (*path, key), f"unknown option of model {model!r}{hint} (it takes: {takes})"
+
+
+def _model_name(raw: Mapping[str, Any]) -> str | None:
+    """The architecture that a configuration names, itself or through its task."""
+    name = at(raw, ("task", "model", "name"))
+    task = at(raw, ("task", "name"))
+    if name is None and isinstance(task, str):
+        name = (names.recipe(task) or {}).get("model")
+    return name if isinstance(name, str) else None
 
 
 def at(raw: Any, path: Path) -> Any:
@@ -204,7 +231,7 @@ def _probes(entries: list[Any]) -> Found:
                 message = f"unknown option of probe {name!r}{hint} (it takes: {takes})"
                 yield (*place, option), message
                 continue
-            problem = _option(value, accepted[option], "probes")
+            problem = _option(option, value, accepted[option], "probes")
             if problem:
                 yield (*place, option), problem
 

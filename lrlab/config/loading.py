@@ -14,6 +14,7 @@ from lrlab.config.lanes import is_form, values
 from lrlab.config.layers import NAMED_TABLES, Places, merge, override, read
 from lrlab.config.problems import PYTHON, ConfigError, Problem, did_you_mean, show
 from lrlab.config.schema import TABLES, Experiment
+from lrlab.config.studies import groups_of
 from lrlab.config.toml import Path
 
 EXTRA_AXES = ("init_scale",)
@@ -66,6 +67,8 @@ def build(
     entries: dict[str, Experiment] = {}
     if isinstance(raw.get("compare"), Mapping):
         entries = _entries(raw, places, file, found)
+    if command == "study" and isinstance(raw.get("study"), Mapping):
+        entries = groups_of(raw, places, file, found)
     if found or problems or experiment is None:
         here = [_problem(path, message, places, file) for path, message in found.items()]
         order = sorted((*problems, *here), key=lambda p: (p.file, p.line or 0))
@@ -119,6 +122,8 @@ def _normalize(table: Mapping[str, Any], command: str) -> dict[str, Any]:
         axes = raw.get("axes", {})
         if moved and isinstance(axes, Mapping):
             raw["axes"] = {**axes, **moved}
+    if isinstance(raw.get("parametrization"), str):
+        raw["parametrization"] = {"name": raw["parametrization"]}
     if raw.get("epochs") is not None and "steps" not in raw:
         raw["steps"] = None
     optimizer = raw.get("optimizer")

@@ -159,6 +159,8 @@ def digest(experiment: Experiment) -> str:
     content = table(experiment)
     width = content["plan"]["tile_width"]
     content = {key: value for key, value in content.items() if key not in _NOT_IDENTITY}
+    if content["parametrization"] is None:  # runs from before there were any keep their digest
+        del content["parametrization"]
     content |= {"tile_width": width, "lr": rates(experiment), "axes": lane_axes(experiment)}
     content["fixed"] = fixed(experiment)
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, PrivateAttr
 
 from lrlab.config.lanes import (
     Axis,
@@ -19,6 +19,7 @@ from lrlab.config.lanes import (
     ScheduleName,
     Seeds,
 )
+from lrlab.config.problems import did_you_mean, show
 
 _CLOSED = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
 _OPEN = ConfigDict(extra="allow", strict=True, allow_inf_nan=False, frozen=True)
@@ -110,12 +111,52 @@ class RangeTestSpec(BaseModel):
     split: Literal["train", "valid"] = "train"
 
 
+PARAMETRIZATIONS = ("standard", "mup")
+
+
+def _kinds(value: Any) -> str | list[str]:
+    listed = value if isinstance(value, (list, tuple)) else [value]
+    for kind in listed or [None]:
+        if kind not in PARAMETRIZATIONS:
+            hint = did_you_mean(str(kind), PARAMETRIZATIONS)
+            raise ValueError(
+                f'must be "standard", "mup", or a list of both, got {show(kind)}{hint}'
+            )
+    return list(value) if isinstance(value, (list, tuple)) else value
+
+
+Kinds = Annotated[str | list[str], PlainValidator(_kinds)]
+
+
+class ParametrizationSpec(BaseModel):
+    """`[parametrization]`: how initial sizes and learning rates follow the model's size.
+
+    `base`: the options of the model that differ at the base, where muP is the standard one.
+    """
+
+    model_config = _CLOSED
+    name: Literal["standard", "mup"] = "standard"
+    base: dict[str, Any] = {}
+
+
 class StudySpec(BaseModel):
-    """`[study]`: the field that changes from group to group, and its values."""
+    """`[study]`: the field that changes from group to group, and its values.
+
+    `parametrization`: one or both of "standard" and "mup"; `base`: the value of the axis at which
+    muP is the standard one, and from which rates are transferred (absent: the first).
+    """
 
     model_config = _CLOSED
     axis: str
     values: list[Any] = Field(min_length=1)
+    parametrization: Kinds = "standard"
+    base: Any = None
+
+    @property
+    def parametrizations(self) -> list[str]:
+        """Those asked for, each once."""
+        given = self.parametrization
+        return list(dict.fromkeys([given] if isinstance(given, str) else given))
 
 
 class Experiment(BaseModel):
@@ -146,6 +187,7 @@ class Experiment(BaseModel):
     out: str | None = None
     plan: PlanSpec = PlanSpec()
     range_test: RangeTestSpec = RangeTestSpec()
+    parametrization: ParametrizationSpec | None = None
     compare: dict[str, dict[str, Any]] = {}
     study: StudySpec | None = None
 
@@ -159,7 +201,7 @@ class Experiment(BaseModel):
 
     @property
     def entries(self) -> dict[str, Experiment]:
-        """What `compare` compares: each entry complete, by name."""
+        """What `compare` compares, or the groups of a study: each complete, by name."""
         return self._entries
 
 
@@ -173,5 +215,6 @@ TABLES: dict[tuple[str, ...], type[BaseModel]] = {
     ("plan",): PlanSpec,
     ("range_test",): RangeTestSpec,
     ("study",): StudySpec,
+    ("parametrization",): ParametrizationSpec,
 }
 """The tables of the schema by path, for messages that name the keys a table takes."""

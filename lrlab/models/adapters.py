@@ -134,6 +134,42 @@ def _by_layer(seen: PyTree) -> dict[str, Array]:
 
 @functools.lru_cache(maxsize=512)
 def _nnx(factory: Callable[..., Any]) -> Model:
+    build = _builder(factory)
+
+    def init(key: Array, x: Array) -> PyTree:
+        _, params, _, _, rest = _parts(build(key))
+        variables = {"params": nnx.to_pure_dict(params)}
+        rest = nnx.to_pure_dict(rest)
+        return {**variables, "state": rest} if jax.tree.leaves(rest) else variables
+
+    def apply(variables: PyTree, x: Array, train: bool, key: Array) -> tuple[Array, PyTree]:
+        module = nnx_module(factory, variables, key)
+        module.train() if train else module.eval()
+        takes_train, _ = _takes_train(module.__call__, type(module).__name__)  # type: ignore
+        outputs = module(x, train=train) if takes_train else module(x)  # type: ignore
+        if not train or "state" not in variables:
+            return outputs, variables
+        return outputs, {**variables, "state": nnx.to_pure_dict(_parts(module)[-1])}
+
+    return Model(init, apply)
+
+
+def nnx_module(
+    factory: Callable[..., Any], variables: PyTree, key: Array | None = None
+) -> nnx.Module:
+    """The NNX module that `factory` makes, holding `variables`, its random streams from `key`."""
+    build = _builder(factory)
+    # Shapes only: the graph is a constant of the factory and every array is put in below.
+    abstract = nnx.eval_shape(lambda: build(jax.random.key(0)))
+    graph, params, random, seen, rest = _parts(abstract)
+    nnx.replace_by_pure_dict(params, variables["params"])
+    if "state" in variables:
+        nnx.replace_by_pure_dict(rest, variables["state"])
+    key = jax.random.key(0) if key is None else key
+    return nnx.merge(graph, params, _reseeded(random, key), seen, rest)
+
+
+def _builder(factory: Callable[..., Any]) -> Callable[[Array], nnx.Module]:
     by_name = _wants_rngs_by_name(factory)
 
     def build(key: Array) -> nnx.Module:
@@ -146,31 +182,11 @@ def _nnx(factory: Callable[..., Any]) -> Model:
             )
         return module
 
-    def parts(module: nnx.Module) -> Any:
-        return nnx.split(module, nnx.Param, nnx.RngState, nnx.Intermediate, ...)
+    return build
 
-    def init(key: Array, x: Array) -> PyTree:
-        _, params, _, _, rest = parts(build(key))
-        variables = {"params": nnx.to_pure_dict(params)}
-        rest = nnx.to_pure_dict(rest)
-        return {**variables, "state": rest} if jax.tree.leaves(rest) else variables
 
-    def apply(variables: PyTree, x: Array, train: bool, key: Array) -> tuple[Array, PyTree]:
-        # Shapes only: the graph is a constant of the factory and every array is put in below.
-        abstract = nnx.eval_shape(lambda: build(jax.random.key(0)))
-        graph, params, random, seen, rest = parts(abstract)
-        nnx.replace_by_pure_dict(params, variables["params"])
-        if "state" in variables:
-            nnx.replace_by_pure_dict(rest, variables["state"])
-        module = nnx.merge(graph, params, _reseeded(random, key), seen, rest)
-        module.train() if train else module.eval()
-        takes_train, _ = _takes_train(module.__call__, type(module).__name__)  # type: ignore
-        outputs = module(x, train=train) if takes_train else module(x)  # type: ignore
-        if not train or "state" not in variables:
-            return outputs, variables
-        return outputs, {**variables, "state": nnx.to_pure_dict(parts(module)[-1])}
-
-    return Model(init, apply)
+def _parts(module: nnx.Module) -> Any:
+    return nnx.split(module, nnx.Param, nnx.RngState, nnx.Intermediate, ...)
 
 
 def _wants_rngs_by_name(factory: Callable[..., Any]) -> bool:

@@ -34,11 +34,16 @@ class Mlp(nn.Module):
     dropout: float
     kernel_init: str
     readout_init: str
+    residual: bool = False
 
     @nn.compact
     def __call__(self, x: Array, train: bool = False) -> Array:
         x = flattened(x)
         for number, width in enumerate(self.widths):
+            branch = self.residual and x.shape[-1] == width and number > 0
+            start = x
+            if branch:  # before the layer, so that the sum grows freely
+                x = normalized(x, self.norm, train, f"hidden_norm_{number}")
             x = nn.Dense(
                 width,
                 use_bias=self.bias,
@@ -46,10 +51,12 @@ class Mlp(nn.Module):
                 kernel_init=INITIALIZERS[self.kernel_init],
                 name=f"hidden_{number}",
             )(x)
-            x = normalized(x, self.norm, train, f"hidden_norm_{number}")
+            if not branch:
+                x = normalized(x, self.norm, train, f"hidden_norm_{number}")
             x = ACTIVATIONS[self.activation](x)
             if self.dropout:
                 x = nn.Dropout(self.dropout, deterministic=not train)(x)
+            x = start + x if branch else x
         return nn.Dense(
             self.num_outputs,
             use_bias=self.bias,
@@ -70,10 +77,12 @@ def mlp(
     dropout: float = 0.0,
     init: str = "lecun_normal",
     readout_init: str = "lecun_normal",
+    residual: bool = False,
 ) -> nn.Module:
     """Multilayer perceptron: `depth` hidden layers (2) of `width`, or widths as listed.
 
-    Each layer: dense, norm, activation, dropout. Inputs of any shape are flattened.
+    Each layer: dense, norm, activation, dropout. Inputs of any shape are flattened. With `residual`
+    a layer between equal widths is a branch: x + dropout(activation(dense(norm(x)))).
 
     >>> mlp(10, width=[32, 16]).widths, mlp(10, width=8, depth=3).widths
     ((32, 16), (8, 8, 8))
@@ -90,4 +99,5 @@ def mlp(
         dropout=rate("dropout", dropout),
         kernel_init=choice("init", init, INITIALIZERS),
         readout_init=choice("readout_init", readout_init, INITIALIZERS),
+        residual=flag("residual", residual),
     )

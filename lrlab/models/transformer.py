@@ -34,6 +34,7 @@ class Transformer(nn.Module):
     norm: str
     dropout: float
     kernel_init: str
+    head_base: int | None = None
 
     @nn.compact
     def __call__(self, x: Array, train: bool = False) -> Array:
@@ -64,18 +65,23 @@ class Transformer(nn.Module):
         for number in range(self.depth):
             name = f"hidden_{number}"
             qkv = dense(norm(h, f"{number}_norm_attention"), 3 * self.width, f"{name}_qkv")
-            mixed = causal_attention(qkv, self.heads)
+            mixed = causal_attention(qkv, self.heads, self.head_base)
             h = h + drop(dense(mixed, self.width, f"{name}_mix"))
             up = dense(norm(h, f"{number}_norm_mlp"), self.mlp_ratio * self.width, f"{name}_up")
             h = h + drop(dense(ACTIVATIONS[self.activation](up), self.width, f"{name}_down"))
         return dense(norm(h, "norm"), self.num_outputs, "readout")
 
 
-def causal_attention(qkv: Array, heads: int) -> Array:
-    """Softmax(q k^T / sqrt(d)) v over earlier places; [N, T, 3 width] -> [N, T, width]."""
+def causal_attention(qkv: Array, heads: int, head_base: int | None = None) -> Array:
+    """Softmax(q k^T / sqrt(d)) v over earlier places; [N, T, 3 width] -> [N, T, width].
+
+    With `head_base` b the logits are q k^T sqrt(b) / d: muP's 1/d, equal to 1/sqrt(d) at d = b.
+    """
     n, t, _ = qkv.shape
     q, k, v = jnp.moveaxis(qkv.reshape(n, t, 3, heads, -1), 2, 0)
-    scores = jnp.einsum("nqhd,nkhd->nhqk", q, k) / jnp.sqrt(q.shape[-1]).astype(q.dtype)
+    size = q.shape[-1]
+    divisor = jnp.sqrt(size) if head_base is None else size / jnp.sqrt(head_base)
+    scores = jnp.einsum("nqhd,nkhd->nhqk", q, k) / jnp.asarray(divisor).astype(q.dtype)
     allowed = jnp.tril(jnp.ones((t, t), bool))
     weights = jax.nn.softmax(jnp.where(allowed, scores, jnp.finfo(scores.dtype).min))
     return jnp.einsum("nhqk,nkhd->nqhd", weights, v).reshape(n, t, -1)
@@ -93,10 +99,12 @@ def transformer(
     norm: str = "layer",
     dropout: float = 0.0,
     init: str = "lecun_normal",
+    head_base: int | None = None,
 ) -> nn.Module:
     """Transformer decoder on bytes, pre-norm, learned places (Radford et al. 2019, GPT-2).
 
-    The context is the data's window. `width` must be a multiple of `heads`.
+    The context is the data's window. `width` must be a multiple of `heads`. `head_base`: the head
+    size at which attention divided by the head size (as muP wants it) equals the usual one.
 
     >>> transformer(256, width=32, heads=2).depth
     2
@@ -114,4 +122,5 @@ def transformer(
         norm=choice("norm", norm, [kind for kind in NORMS if kind != "batch"]),
         dropout=rate("dropout", dropout),
         kernel_init=choice("init", init, INITIALIZERS),
+        head_base=None if head_base is None else whole("head_base", head_base),
     )

@@ -106,13 +106,15 @@ def names() -> list[str]:
     return list(NAMES)
 
 
-def make(name: str, lr: Any = None, **hyper: Any) -> Any:
+def make(name: str, lr: Any = None, *, around: Any = None, **hyper: Any) -> Any:
     """The optimizer `name` as an `optax.GradientTransformation`.
 
     Args:
         name: a key of `NAMES`, or Optax's name for it (`ALIASES`).
         lr: the learning rate: a float, a traced scalar, or a function `step -> learning rate` (one
             of `lrlab.schedules` or of Optax). May be left out where `default_lr(name)` is one.
+        around: `around(transformation, lr, own hyper-parameters) -> transformation`, put around
+            the optimizer itself, inside its options (clipping, decay, averages).
         hyper: hyper-parameters and options, see `hyperparameters(name)`; floats may be traced.
 
     Raises:
@@ -133,12 +135,13 @@ def make(name: str, lr: Any = None, **hyper: Any) -> Any:
         if lr is None:
             raise ValueError(f"optimizer {name!r} needs a learning rate: make({name!r}, lr=...)")
     if callable(lr):
-        return scheduled(lambda rate: build(function, rate, values), lr)
-    return build(function, lr, values)
+        return scheduled(lambda rate: build(function, rate, values, around), lr)
+    return build(function, lr, values, around)
 
 
-def engine_optimizer(name: str, **arguments: Any) -> Optimizer:
-    """The optimizer as the engine wants it; equal arguments give the same object.
+def engine_optimizer(name: str, *, around: Any = None, **arguments: Any) -> Optimizer:
+    """The optimizer as the engine wants it; equal arguments (`around` by identity, see `make`) give
+    the same object.
 
     Its `make(hyper)` builds the transformation from `hyper["lr"]`; entries of `hyper` named like
     hyper-parameters (lane axes) take the place of `arguments`, further entries are not looked at.
@@ -150,16 +153,18 @@ def engine_optimizer(name: str, **arguments: Any) -> Optimizer:
     True
     """
     _checked(name, arguments)
-    return _engine_optimizer(name, tuple(sorted(_frozen(arguments).items())))
+    return _engine_optimizer(name, tuple(sorted(_frozen(arguments).items())), around)
 
 
 @functools.lru_cache(maxsize=256)
-def _engine_optimizer(name: str, arguments: tuple[tuple[str, Any], ...]) -> Optimizer:
+def _engine_optimizer(
+    name: str, arguments: tuple[tuple[str, Any], ...], around: Any = None
+) -> Optimizer:
     known = hyperparameters(name)
 
     def make_from(hyper: Hyper) -> Any:
         swept = {key: value for key, value in hyper.items() if key in known}
-        return make(name, hyper.get("lr"), **{**dict(arguments), **swept})
+        return make(name, hyper.get("lr"), around=around, **{**dict(arguments), **swept})
 
     return Optimizer(make_from, evaluation_params, effective_lr, _dynamics(name, arguments))
 

@@ -30,7 +30,7 @@ from lrlab.types import Array, Params, PyTree
 
 
 def build(
-    function: Callable[..., Any], lr: Any, values: Mapping[str, Any]
+    function: Callable[..., Any], lr: Any, values: Mapping[str, Any], around: Any = None
 ) -> optax.GradientTransformation:
     """`function(lr, **its own hyper-parameters)` with the options around it.
 
@@ -40,6 +40,7 @@ def build(
         function: `(lr, *, hyper-parameters) -> optax.GradientTransformation`.
         lr: the learning rate, a float or a traced scalar.
         values: the function's hyper-parameters and all options (`lrlab.optimizers.OPTIONS`).
+        around: `around(transformation, lr, own) -> transformation`, or None; see `make`.
     """
     own = {key: values[key] for key in function.__kwdefaults__ or {}}
     decay, decoupled = values["weight_decay"], values["decoupled"]
@@ -56,6 +57,8 @@ def build(
     if values["multipliers"]:
         after.append(multiplied(values["multipliers"]))
     transformation = function(lr, **own)
+    if around is not None:
+        transformation = around(transformation, lr, own)
     if before or after:
         transformation = optax.chain(*before, transformation, *after)
     if _set(values["ema"]) and values["average_from"] is not None:

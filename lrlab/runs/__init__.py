@@ -18,6 +18,7 @@ from lrlab.runs.folder import (
     done,
     experiment_of,
     finished,
+    is_study,
     read_info,
     resume,
 )
@@ -41,6 +42,7 @@ __all__ = [
     "experiment_of",
     "finished",
     "inner_runs",
+    "is_study",
     "jsonable",
     "open_run",
     "read_info",

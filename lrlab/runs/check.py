@@ -25,12 +25,16 @@ class Finding(NamedTuple):
     consequence: str
 
 
+GATHERING = ("compare", "study")
+"""Commands whose runs have no lanes of their own, but run folders inside."""
+
+
 def check(path: str | Path) -> list[Finding]:
     """Everything that is wrong with a run folder; an empty list where all is well.
 
     A finished run is compared with the checksums of its files; an unfinished one is read as a
     resume would read it: seals, the presence of every chunk, each chunk against its own checksum.
-    A comparison's folder includes the runs inside.
+    A comparison's or a study's folder includes the runs inside.
 
     Raises:
         RunError: no run folder at all, nor the remains of one.
@@ -65,10 +69,10 @@ def check(path: str | Path) -> list[Finding]:
         if later_commits(place) and not (place / "commit.json").exists():
             file = (place / "commit.json").relative_to(folder).as_posix()
             found.append(Finding(file, "missing, though checkpoints are there", "it cannot go on"))
-    if finished(info) and info.get("command") != "compare" and not stages(folder):
+    if finished(info) and info.get("command") not in GATHERING and not stages(folder):
         found.append(Finding("commit.json", "missing", "the curves are lost; the answer stands"))
-    for inner in inner_runs(folder):
-        name = inner.parent.name
+    for inner in (*inner_runs(folder), *inner_runs(folder / "groups")):
+        name = inner.parent.relative_to(folder).as_posix()
         found += [item._replace(file=f"{name}/{item.file}") for item in check(inner.parent)]
     return list({(item.file, item.problem): item for item in found}.values())
 

@@ -38,8 +38,10 @@ UNSEALED = ("status", "finished")
 """Fields of `run.json` that its seal leaves out: no number follows from them."""
 
 _UNCHECKED = (
-    "run.json", "checksums.json", "lock", "report.html", "figures/", "export", "curves.csv", "."
+    "run.json", "checksums.json", "lock", "report.html", "figures/", "export", "curves.csv", ".",
+    "groups/",
 )  # fmt: skip
+"""What may change after a run is done; a study's groups are runs with checksums of their own."""
 
 
 class Run:
@@ -221,6 +223,11 @@ def read_info(path: Path) -> dict[str, Any]:
     if version > FORMAT:
         raise RunError(f"{path}: written by a newer lrlab (format {version}); update lrlab")
     return read_sealed(path / "run.json", UNSEALED)
+
+
+def is_study(path: Path) -> bool:
+    """Whether a folder holds a study: groups that are run folders, no lanes of its own."""
+    return (path / "run.json").is_file() and read_json(path / "run.json").get("command") == "study"
 
 
 def config_of(path: Path, info: Mapping[str, Any]) -> str:

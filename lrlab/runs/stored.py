@@ -130,6 +130,8 @@ def open_run(path: str | Path) -> tuple[dict[str, Any], StoredStage]:
     if (Path(path) / "longer.json").exists():
         raise RunError(f"{path}: its steps were being raised; `lrlab resume {path}` completes that")
     parts = [read_stage(path, name) for name in stages(path)]
+    if not parts and info.get("command") == "study":
+        raise RunError(f"{path}: a study holds no lanes itself; its runs are in {path}/groups")
     if not parts:
         raise RunError(f"{path}: nothing is recorded here yet")
     return info, parts[0] if len(parts) == 1 else _merged(parts)

@@ -179,22 +179,40 @@ class PowerLaw(NamedTuple):
     exponent: Interval
 
 
-def power_law(x: object, y: object, confidence: float = 0.95) -> PowerLaw:
-    """Least squares of log y on log x, Student's t interval for the slope.
+def power_law(x: object, y: object, confidence: float = 0.95, errors: object = None) -> PowerLaw:
+    """Least squares of log y on log x, with an interval for the slope.
+
+    Without `errors` it is Student's t interval from the scatter about the line. With `errors`, the
+    standard deviations of log y, they are carried through to the slope, and made larger by the
+    Birge ratio sqrt(chi^2 / (n - 2)) where the points scatter more than that (Birge 1932, Phys.
+    Rev. 40:207); then two points have an interval as well.
 
     >>> round(power_law([1, 2, 4, 8], [3, 6, 12, 24]).exponent.value, 12)
     1.0
+    >>> law = power_law([1, 10], [1, 10], errors=[0.1, 0.1])
+    >>> round(law.exponent.low, 4), round(law.exponent.high, 4)
+    (0.8796, 1.1204)
     """
     a, b = _checked(x, "x", 2), _checked(y, "y", 2)
     if len(a) != len(b) or (a <= 0).any() or (b <= 0).any():
         raise ValueError("a power law needs as many positive x as y")
     fit: Any = stats.linregress(np.log(a), np.log(b))
-    if len(a) == 2:
-        slope = Interval(float(fit.slope), -np.inf, np.inf)
+    slope, line = float(fit.slope), float(fit.intercept)
+    if errors is not None:
+        sigma = _checked(errors, "errors", 2)
+        if len(sigma) != len(a) or (sigma <= 0).any():
+            raise ValueError("errors must be as many as points, and positive")
+        centered = np.log(a) - np.log(a).mean()
+        deviation = float(np.sqrt(((centered * sigma) ** 2).sum()) / (centered**2).sum())
+        if len(a) > 2:
+            residual = np.log(b) - line - slope * np.log(a)
+            deviation *= max(1.0, float(np.sqrt(((residual / sigma) ** 2).sum() / (len(a) - 2))))
+        half = float(stats.norm.ppf(0.5 + confidence / 2)) * deviation
+    elif len(a) == 2:
+        half = np.inf
     else:
-        half = stats.t.ppf(0.5 + confidence / 2, len(a) - 2) * float(fit.stderr)
-        slope = Interval(float(fit.slope), float(fit.slope - half), float(fit.slope + half))
-    return PowerLaw(float(np.exp(fit.intercept)), slope)
+        half = float(stats.t.ppf(0.5 + confidence / 2, len(a) - 2)) * float(fit.stderr)
+    return PowerLaw(float(np.exp(line)), Interval(slope, slope - half, slope + half))
 
 
 def seeds_needed(differences: object, precision: float, confidence: float = 0.95) -> int:

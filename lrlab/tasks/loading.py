@@ -51,6 +51,7 @@ def load(
     loss: Any = None,
     metrics: Any = None,
     root: str | Path | None = None,
+    wrap: Any = None,
     **flat: Any,
 ) -> Task:
     """The task of that name, with options of its model and data changed.
@@ -60,6 +61,7 @@ def load(
         model, data: options to change; with `name` another model or data set takes the place.
         loss, metrics: in place of the recipe's; see `Task.supervised`.
         root: where relative data paths start.
+        wrap: see `build`.
         flat: options of the model or the data (or of the objective) without saying whose.
 
     Raises:
@@ -94,6 +96,7 @@ def load(
         metrics=recipe.get("metrics") if metrics is None else metrics,
         name=name,
         root=root,
+        wrap=wrap,
     )
 
 
@@ -105,6 +108,7 @@ def build(
     *,
     name: str | None = None,
     root: str | Path | None = None,
+    wrap: Any = None,
 ) -> Task:
     """A task from a registered (or anyone's) model and a data source.
 
@@ -114,6 +118,9 @@ def build(
         loss: None for the usual one: softmax cross-entropy for classes and bytes, else "mse".
             "binary" gives a model one output; "mse" on classes trains on one-hot targets.
         metrics: see `Task.supervised`; None for accuracy where targets are classes.
+        wrap: `wrap(make, model, inputs) -> model` for a registered model: `make(**changes)` gives
+            its module with options changed, `model` is its description, `inputs` the training
+            inputs; what comes back is trained in its place.
 
     >>> build({"name": "linear"}, {"name": "wine"}).name
     'wine-linear'
@@ -152,6 +159,12 @@ def build(
     if described is not None:
         rest = {key: value for key, value in described.items() if key != "name"}
         network = models.module(described["name"], outputs, **rest)
+        if wrap is not None:
+
+            def make(**changes: Any) -> Any:
+                return models.module(described["name"], outputs, **{**rest, **changes})
+
+            network = wrap(make, dict(described), splits["train"][0])
     source = {
         "model": dict(described) if described is not None else repr(model),
         "data": dict(dataset.source),

@@ -26,6 +26,7 @@ CASES: dict[str, str] = {
     "sgd-risk": "lrlab.verify.sgd_risk:case",
     "noise-scale": "lrlab.verify.noise_scale:case",
     "fractal": "lrlab.verify.fractal:case",
+    "mup-transfer": "lrlab.verify.mup_transfer:case",
     "batch-linear": "lrlab.verify.noisy_quadratic:linear",
 }
 """Name -> "module:function"."""

@@ -1,0 +1,153 @@
+"""The groups of a study: one complete experiment for each value of the axis and parametrization."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from lrlab.config import names
+from lrlab.config.checks import at
+from lrlab.config.lanes import is_axis
+from lrlab.config.layers import merge
+from lrlab.config.problems import ConfigError, did_you_mean, show
+from lrlab.config.schema import PARAMETRIZATIONS, TABLES, Experiment
+
+Path = tuple[str, ...]
+_HUBS = ("task.model", "task.data", "task", "optimizer", "schedule")
+_NO_AXES = ("task", "compare", "study", "plan", "range_test", "out", "name", "groups", "axes")
+
+
+def groups_of(
+    raw: Mapping[str, Any],
+    places: Mapping[Path, tuple[str, int | None]],
+    file: str,
+    found: dict[Path, str],
+) -> dict[str, Experiment]:
+    """Group name -> experiment, in order; what is wrong goes to `found` at the study's own keys.
+
+    A group is the configuration without `[study]`, with the axis set to one value, and with muP
+    where that was asked for; its name is that of its folder.
+    """
+    from lrlab.config.loading import build
+
+    study = raw["study"]
+    axis, values = study.get("axis"), study.get("values")
+    if not isinstance(axis, str) or not isinstance(values, list) or not values:
+        return {}  # the schema says so
+    path = axis_path(raw, axis)
+    if path is None:
+        known = axes_known(raw)
+        hint = did_you_mean(axis, [*known, *(name.rpartition(".")[2] for name in known)])
+        found.setdefault(("study", "axis"), f"no such field: {axis!r}{hint}")
+        return {}
+    given = study.get("parametrization", "standard")
+    kinds = list(dict.fromkeys([given] if isinstance(given, str) else given))
+    if any(kind not in PARAMETRIZATIONS for kind in kinds):
+        return {}  # the schema says so
+    base = study.get("base", values[0])
+    if "base" in study and base not in values:
+        found.setdefault(("study", "base"), f"must be one of values, got {show(base)}")
+        return {}
+    if "mup" in kinds and path[:2] != ("task", "model") and not raw.get("parametrization"):
+        message = "muP follows the model's size: the axis must be an option of task.model"
+        found.setdefault(("study", "parametrization"), message)
+        return {}
+    repeated = [value for value in values if values.count(value) > 1]
+    if repeated:
+        found.setdefault(("study", "values"), f"must not repeat a value, got {show(repeated[0])}")
+        return {}
+    shared = {key: value for key, value in raw.items() if key not in ("study", "compare")}
+    command = "sweep" if is_axis(raw.get("lr")) else "find"
+    groups = {}
+    for kind in kinds:
+        for number, value in enumerate(values):
+            table = _with(shared, path, value)
+            if kind == "mup":
+                own = {path[-1]: base} if path[:2] == ("task", "model") else {}
+                old = dict(at(raw, ("parametrization", "base")) or {})
+                table["parametrization"] = {"name": "mup", "base": {**old, **own}}
+            place = places.get(("study", "values", str(number)), places.get(("study", "values")))
+            moved = dict(places) | ({path: place} if place else {})
+            name = group_name(path[-1], value, kind if len(kinds) > 1 else None)
+            try:
+                group = build(table, command, moved, file)
+            except ConfigError as error:
+                for item in error.problems:
+                    field = tuple(item.field.split("."))
+                    if field[: len(path)] == path:
+                        unknown = item.message.startswith("unknown ")
+                        key = ("axis",) if unknown else ("values", str(number))
+                        found.setdefault(("study", *key), item.message)
+                    else:
+                        found.setdefault(field, item.message)
+                continue
+            groups[name] = group
+    return groups
+
+
+def _with(shared: Mapping[str, Any], path: Path, value: Any) -> dict[str, Any]:
+    """The table with the field at `path` replaced."""
+    table = dict(shared)
+    for one, other in (("steps", "epochs"), ("epochs", "steps")):
+        if path == (one,):
+            table.pop(other, None)
+    if path == ("steps",):  # an interval between evaluations longer than the run is none
+        every = table.get("eval_every")
+        if isinstance(every, int) and isinstance(value, int) and every > value:
+            table["eval_every"] = value
+    nested: Any = value
+    for key in reversed(path):
+        nested = {key: nested}
+    return merge(table, nested)
+
+
+def axis_path(raw: Mapping[str, Any], axis: str) -> Path | None:
+    """The field that an axis means: a dotted path, or the last part of one; None: there is none.
+
+    >>> axis_path({"task": {"model": {"name": "mlp"}, "data": {"name": "digits"}}}, "width")
+    ('task', 'model', 'width')
+    >>> axis_path({"task": {"name": "digits-mlp"}}, "batch_size")
+    ('batch_size',)
+    """
+    known = axes_known(raw)
+    if axis in known:
+        return tuple(axis.split("."))
+    for name in known:
+        if name.rpartition(".")[2] == axis:
+            return tuple(name.split("."))
+    external = at(raw, ("task", "external")) is True
+    return ("task", axis) if external and axis.isidentifier() else None
+
+
+def axes_known(raw: Mapping[str, Any]) -> list[str]:
+    """Every field that a study could go over, as dotted paths."""
+    known = [name for name in Experiment.model_fields if name not in _NO_AXES]
+    task = at(raw, ("task", "name"))
+    parts = (names.recipe(task) or {}) if isinstance(task, str) else {}
+    kinds = {"task.model": "models", "task.data": "data", "task": "tasks",
+             "optimizer": "optimizers", "schedule": "schedules"}  # fmt: skip
+    for hub in _HUBS:
+        path = tuple(hub.split("."))
+        name = at(raw, (*path, "name")) or parts.get(path[-1])
+        if name is None and path in TABLES and len(path) == 1:
+            name = TABLES[path].model_fields["name"].default
+        if hub == "task" and parts:
+            continue  # the options of its model and data are listed above
+        options = names.parameters(kinds[hub], name) if isinstance(name, str) else None
+        fields = ["name"] if len(path) == 1 and hub != "task" else []
+        if hub == "task.data":
+            fields += [key for key in TABLES[path].model_fields if key not in ("name", "path")]
+        known += [f"{hub}.{key}" for key in dict.fromkeys([*fields, *(options or ())])]
+    return known
+
+
+def group_name(field: str, value: Any, kind: str | None) -> str:
+    """A group's folder name.
+
+    >>> group_name("width", 64, "mup"), group_name("width", [32, 16], None)
+    ('mup-width-64', 'width-32-16')
+    """
+    text = "-".join(map(str, value)) if isinstance(value, list) else str(value)
+    parts = [*([kind] if kind else []), field, text]
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", "-".join(parts))

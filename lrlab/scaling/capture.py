@@ -1,0 +1,67 @@
+"""What every layer of a model puts out: for Linen and NNX modules, whatever they are made of."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import flax.linen as nn
+import jax
+from flax import nnx
+
+from lrlab.types import Array, PyTree
+
+
+def layer_outputs(network: Any, variables: PyTree, x: Array) -> dict[str, Array]:
+    """The output of every submodule by path, in evaluation mode; of a module without submodules its
+    own, as "output".
+
+    Args:
+        network: a Linen module, or a function `rngs -> NNX module`.
+        variables: as `lrlab.models.as_model(network).init` makes them.
+
+    Raises:
+        ValueError: a `Model(init, apply)`, whose inside cannot be seen.
+
+    >>> net = nn.Sequential([nn.Dense(4), nn.relu, nn.Dense(2)])
+    >>> x = jax.numpy.ones((3, 5))
+    >>> list(layer_outputs(net, net.init(jax.random.key(0), x), x))
+    ['layers_0', 'layers_2']
+    """
+    if isinstance(network, nn.Module):
+        options: dict[str, Any] = {"train": False} if "train" in _arguments(network) else {}
+        _, seen = network.apply(
+            variables, x, capture_intermediates=True, mutable=["intermediates"], **options
+        )
+        tree = seen["intermediates"]
+    elif callable(network):
+        tree = _nnx_outputs(network, variables, x)
+    else:
+        raise ValueError(
+            "the layers of a Model(init, apply) cannot be seen; give the Linen module or the "
+            "function rngs -> NNX module itself"
+        )
+    flat, _ = jax.tree_util.tree_flatten_with_path(tree)
+    found: dict[str, Array] = {}
+    for path, leaf in flat:
+        parts = [str(getattr(key, "key", getattr(key, "idx", key))) for key in path]
+        name = "/".join(part for part in parts if part != "__call__" and not part.isdigit())
+        numbered = "/".join(part for part in parts[:-1] if part != "__call__")
+        if hasattr(leaf, "ndim") and leaf.ndim >= 2:
+            found[numbered or name or "output"] = leaf
+    inner = {name: leaf for name, leaf in found.items() if name != "output"}
+    return inner or found
+
+
+def _arguments(network: Any) -> Any:
+    return inspect.signature(type(network).__call__).parameters
+
+
+def _nnx_outputs(factory: Any, variables: PyTree, x: Array) -> Any:
+    from lrlab.models.adapters import nnx_module
+
+    module = nnx_module(factory, variables)
+    options = {"train": False} if "train" in _arguments(module) else {}
+    run = nnx.capture(module, nnx.Intermediate, method_outputs=nnx.Intermediate)  # type: ignore
+    _, seen = run(x, **options)
+    return nnx.to_pure_dict(seen)

@@ -1,0 +1,251 @@
+"""What a study's groups say together: the law of the best rate, what transfer costs, a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from lrlab.search.statistics import PowerLaw, power_law
+from lrlab.types import Answer
+
+SAME = 2.0
+"""A best rate that changes by less than this factor over the values of the axis is called the same,
+where its interval allows no more than the factor's square."""
+
+LABELS = {"standard": "the standard parametrization", "mup": "muP"}
+
+
+class Group(NamedTuple):
+    """One value of the axis, trained at many learning rates.
+
+    `lr`, `interval`, `verdict`, `sentence`, `cost` as in `Answer`; `rates` f64[L] ascending and
+    `means` f64[L], the mean score over seeds (a diverged lane counts as its initial value; nan:
+    pruned before the end); `initial`: the metric before training; `run`: its folder.
+    """
+
+    value: Any
+    parametrization: str
+    lr: float | None
+    interval: tuple[float, float] | None
+    verdict: str
+    sentence: str
+    rates: np.ndarray
+    means: np.ndarray
+    initial: float
+    cost: float
+    run: str | None = None
+
+    @property
+    def name(self) -> str:
+        """For people: the value as written."""
+        return show_value(self.value)
+
+
+class Law(NamedTuple):
+    """The best rate over the axis in one parametrization.
+
+    `fit` is None where fewer than two values can be used; `used`, `left_out` are values (the latter
+    with the reason); `trend`: "falls", "grows", "same" or "unclear"; `factor`: rate at the largest
+    value over rate at the smallest, by the law, with its interval.
+    """
+
+    parametrization: str
+    fit: PowerLaw | None
+    used: tuple[float, ...]
+    left_out: tuple[tuple[Any, str], ...]
+    trend: str
+
+
+class Transfer(NamedTuple):
+    """What the base's best rate costs elsewhere: `regret` maps each other value to the share of
+    that group's gain (initial minus best) that is lost, None where the rate was not tried there."""
+
+    parametrization: str
+    base: Any
+    lr: float | None
+    regret: tuple[tuple[Any, float | None], ...]
+
+
+def group_of(value: Any, parametrization: str, answer: Answer, initial: float) -> Group:
+    """A group from the answer of its sweep or search."""
+    rows = sorted(answer.evidence, key=lambda row: row["lr"])
+    scores = [_numbers(row["scores"]) for row in rows]
+    with np.errstate(invalid="ignore"):
+        means = [float(np.nanmean(s)) if np.isfinite(s).any() else np.nan for s in scores]
+    rates = np.array([row["lr"] for row in rows], np.float64)
+    return Group(
+        value, parametrization, answer.lr,
+        None if answer.interval is None else (answer.interval[0], answer.interval[1]),
+        answer.verdict, answer.sentence, rates, np.array(means, np.float64),
+        initial, answer.cost, answer.run,
+    )  # fmt: skip
+
+
+def _numbers(values: Sequence[Any]) -> np.ndarray:
+    return np.array([np.nan if v is None else v for v in values], np.float64)
+
+
+def law_of(groups: Sequence[Group]) -> Law:
+    """The power law rate = c value^a through the groups of one parametrization.
+
+    A group's interval, the rates as good as its best, counts as the 95 % range of its best rate (at
+    least half the distance between rates tried); see `statistics.power_law` for how that becomes
+    the interval of a. Groups without a best rate inside the tried ones are left out.
+    """
+    used, left = [], []
+    for group in groups:
+        reason = _unusable(group)
+        if reason:
+            left.append((group.value, reason))
+        else:
+            used.append(group)
+    kind = groups[0].parametrization if groups else "standard"
+    values = tuple(float(group.value) for group in used)
+    if len(set(values)) < 2:
+        return Law(kind, None, values, tuple(left), "unclear")
+    fit = power_law(values, [group.lr for group in used], errors=[_error(g) for g in used])
+    return Law(kind, fit, values, tuple(left), trend_of(fit, max(values) / min(values)))
+
+
+def _error(group: Group) -> float:
+    """The standard deviation of the log of a group's best rate."""
+    low, high = group.interval or (1.0, 1.0)
+    between = np.diff(np.log(group.rates))
+    half = max(float(np.log(high / low)) / 2, float(between.min()) / 2)
+    return half / 1.96
+
+
+def _unusable(group: Group) -> str:
+    number = isinstance(group.value, (int, float)) and not isinstance(group.value, bool)
+    if not number or group.value <= 0:
+        return "is no positive number"
+    if group.lr is None:
+        return "nothing trains"
+    seen = group.means[np.isfinite(group.means)]
+    best = int(np.argmax(np.abs(seen - group.initial)))
+    if group.verdict == "edge" or best in (0, len(seen) - 1):
+        return "the best rate tried is at the edge"
+    if group.verdict == "flat":
+        return "the rate does not matter"
+    return ""
+
+
+def trend_of(fit: PowerLaw, span: float) -> str:
+    """What an exponent's interval says over values that span a factor.
+
+    >>> from lrlab.search.statistics import Interval
+    >>> law = lambda low, high: PowerLaw(1.0, Interval((low + high) / 2, low, high))
+    >>> trend_of(law(-1.1, -0.9), 16.0), trend_of(law(-0.2, 0.3), 16.0)
+    ('falls', 'same')
+    >>> trend_of(law(-0.9, 0.1), 16.0), trend_of(law(0.01, 0.03), 16.0)
+    ('unclear', 'same')
+    """
+    value, low, high = fit.exponent
+    octave, widest = np.log(SAME) / np.log(span), max(abs(low), abs(high))
+    if widest <= octave or (low <= 0 <= high and abs(value) <= octave and widest <= 2 * octave):
+        return "same"
+    if high < 0:
+        return "falls"
+    return "grows" if low > 0 else "unclear"
+
+
+def transfer_of(groups: Sequence[Group], base: Any) -> Transfer:
+    """What it costs to train every other group with the base group's best rate."""
+    kind = groups[0].parametrization if groups else "standard"
+    lr = next((group.lr for group in groups if group.value == base), None)
+    regrets = tuple(
+        (group.value, None if lr is None else regret_at(group, lr))
+        for group in groups
+        if group.value != base
+    )
+    return Transfer(kind, base, lr, regrets)
+
+
+def regret_at(group: Group, lr: float) -> float | None:
+    """(score at `lr` - best score) / (initial - best score); the score between rates is linear in
+    log LR. None outside the rates that were trained to the end."""
+    seen = np.isfinite(group.means)
+    rates, means = group.rates[seen], group.means[seen]
+    if len(rates) < 2 or not rates[0] * 0.999 <= lr <= rates[-1] * 1.001:
+        return None
+    score = float(np.interp(np.log(lr), np.log(rates), means))
+    best = float(means[np.argmax(np.abs(means - group.initial))])
+    gain = group.initial - best
+    return None if gain == 0 or not np.isfinite(gain) else max(0.0, (score - best) / gain)
+
+
+def sentence_of(axis: str, laws: Sequence[Law], transfers: Sequence[Transfer]) -> str:
+    """The answer: does the best rate change with the axis, how sure is that, what transfers."""
+    parts = [f"Should the learning rate change with {axis.replace('_', ' ')}?"]
+    several = len(laws) > 1
+    for law, transfer in zip(laws, transfers, strict=True):
+        lead = (
+            f"In {LABELS[law.parametrization]}: " if several or law.parametrization == "mup" else ""
+        )
+        text = f"{lead}{_trend_words(axis, law)}{_transfer_words(axis, transfer)}"
+        parts.append(text[0].upper() + text[1:])
+    return " ".join(parts)
+
+
+def _trend_words(axis: str, law: Law) -> str:
+    name = axis.replace("_", " ")
+    left = ""
+    if law.left_out:
+        reasons: dict[str, list[str]] = {}
+        for value, reason in law.left_out:
+            reasons.setdefault(reason, []).append(show_value(value))
+        listed = "; ".join(f"{', '.join(values)}: {reason}" for reason, values in reasons.items())
+        left = f" (Left out: {listed}.)"
+    if law.fit is None:
+        return f"it cannot be told; fewer than two values of {name} have a best rate.{left}"
+    low, high = min(law.used), max(law.used)
+    at_low, at_high = (law.fit.coefficient * v**law.fit.exponent.value for v in (low, high))
+    exponent = law.fit.exponent
+    power = (
+        f"{axis}^{exponent.value:.2f} (95 % interval {exponent.low:.2f} to {exponent.high:.2f}), "
+        f"from {at_low:.2g} at {show_value(low)} to {at_high:.2g} at {show_value(high)}"
+    )
+    words = {
+        "falls": f"yes, smaller: the best rate goes as {power}",
+        "grows": f"yes, larger: the best rate goes as {power}",
+        "same": f"no: the best rate stays within a factor of {SAME:g}, as {power}",
+        "unclear": f"it cannot be told from these runs: the best rate goes as {power}",
+    }
+    return f"{words[law.trend]}.{left}"
+
+
+def _transfer_words(axis: str, transfer: Transfer) -> str:
+    known = [(value, regret) for value, regret in transfer.regret if regret is not None]
+    if not known or transfer.lr is None:
+        return ""
+    name = axis.replace("_", " ")
+    value, worst = max(known, key=lambda pair: pair[1])
+    return (
+        f" The best rate of {name} {show_value(transfer.base)}, {transfer.lr:.2g}, loses at most "
+        f"{show_share(worst)} of what training gains elsewhere (at {name} {show_value(value)})."
+    )
+
+
+def show_share(share: float) -> str:
+    """A share as a person writes it.
+
+    >>> show_share(0.0004), show_share(0.034), show_share(0.5), show_share(3.0)
+    ('0.1 %', '3.4 %', '50 %', '300 %')
+    """
+    share = max(share, 0.001)  # the sentence says "at most"
+    return f"{100 * share:.1f} %" if share < 0.1 else f"{100 * share:.0f} %"
+
+
+def show_value(value: Any) -> str:
+    """A value of the axis: whole numbers without a point.
+
+    >>> show_value(64.0), show_value("full"), show_value([32, 16])
+    ('64', 'full', '32-16')
+    """
+    if isinstance(value, (list, tuple)):
+        return "-".join(map(show_value, value))
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)

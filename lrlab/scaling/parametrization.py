@@ -1,0 +1,297 @@
+"""muP for any Flax model: shapes at two widths are compared, everything else follows."""
+
+from __future__ import annotations
+
+import functools
+import re
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lrlab import optimizers
+from lrlab.engine.devices import prepare_devices
+from lrlab.models import as_model
+from lrlab.optimizers.groups import matches
+from lrlab.optimizers.states import with_extra_args
+from lrlab.scaling.rules import Place, Residual, factors, family_of, place_of
+from lrlab.scaling.sizes import growth, mean_squares
+from lrlab.tasks.functions import joined, separated
+from lrlab.types import Array, Hyper, Model, Optimizer, Params, PyTree
+
+
+class Tensor(NamedTuple):
+    """What muP does to one parameter tensor; all factors are 1 at the base.
+
+    `kind`, `fan_in`, `fan_out`: see `rules.Place`. `init` multiplies what the model's own
+    initializer draws, `multiplier` the tensor in the forward pass, `lr` its learning rate.
+    """
+
+    path: str
+    shape: tuple[int, ...]
+    base_shape: tuple[int, ...]
+    kind: str
+    fan_in: float
+    fan_out: float
+    init: float
+    multiplier: float
+    lr: float
+
+
+class Mup(NamedTuple):
+    """A model in muP: `model` to train in place of the given one, and a row for each tensor, in the
+    order of the parameters' leaves. `depth` is the growth of the number of residual branches."""
+
+    model: Model
+    tensors: tuple[Tensor, ...]
+    family: str
+    depth: float = 1.0
+
+    def optimizer(self, optimizer: Any, **arguments: Any) -> Optimizer:
+        """An optimizer with muP's learning rate for each tensor, for `lrlab.sweep` and `find`.
+
+        Args:
+            optimizer: a registered name of this family, or a function `hyper -> optax
+                transformation` whose updates are proportional to `hyper["lr"]`.
+            arguments: the registered optimizer's hyper-parameters and options. Decoupled weight
+                decay keeps lr * weight_decay the same for all tensors, as in the authors' package.
+
+        Raises:
+            ValueError: an optimizer of another family.
+        """
+        rates = tuple(tensor.lr for tensor in self.tensors)
+        if not isinstance(optimizer, str):
+            return _wrapped(getattr(optimizer, "make", optimizer), rates)
+        if family_of(optimizer) != self.family:
+            raise ValueError(
+                f"this muP is for optimizers of the {self.family} family, {optimizer!r} is not "
+                f"one; make another: mup(..., optimizer={optimizer!r})"
+            )
+        return optimizers.engine_optimizer(optimizer, around=_scaling(rates), **arguments)
+
+    def effective(self, variables: PyTree) -> PyTree:
+        """The variables with which the given model itself computes what `model` computes."""
+        params, state = separated(variables)
+        return joined(_times(params, tuple(t.multiplier for t in self.tensors)), state)
+
+    def scale(self, transformation: Any) -> Any:
+        """An Optax transformation with muP's learning rate for each tensor, for one's own loop."""
+        return _scaling(tuple(tensor.lr for tensor in self.tensors))(transformation, 0.0, {})
+
+    def __str__(self) -> str:
+        rows = [("tensor", "shape", "base", "kind", "init", "multiplier", "lr")]
+        for t in self.tensors:
+            a, b, c = (f"{value:.4g}" for value in (t.init, t.multiplier, t.lr))
+            rows.append((t.path, str(t.shape), str(t.base_shape), t.kind, a, b, c))
+        wide = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+        lines = ("  ".join(c.ljust(w) for c, w in zip(row, wide, strict=True)) for row in rows)
+        return "\n".join(line.rstrip() for line in lines)
+
+
+def mup(
+    model: Any,
+    base: Any,
+    inputs: Any,
+    *,
+    optimizer: str = "adam",
+    readout: str = "multiplier",
+    residual: Residual | None = None,
+) -> Mup:
+    """The model in the maximal update parametrization, equal to itself at the base.
+
+    Every axis in which a parameter's shape differs between the two models grows with width; from
+    which axes grow follows what the tensor is, and from that its factors (`rules.factors`). The
+    model's own initializers stay: how their size goes with width is found by drawing from them.
+    Where the models' `residual` branches differ in number, each branch is multiplied by
+    depth^-1/2, and with Adam so is the learning rate inside (Yang et al. 2023, arXiv 2310.02244,
+    table 1); depth is the ratio of the numbers of branches. Attention inside a model is its own:
+    where the head size grows with width, logits must be divided by it (lrlab's transformer:
+    `head_base`).
+
+    Args:
+        model: a Linen module, a function `rngs -> NNX module`, or a `Model`, at the width wanted.
+        base: the same at the base width, at which muP and the standard parametrization are equal.
+        inputs: a batch of inputs [N, ...] (an array or a pytree), or its shapes.
+        optimizer: whose learning rates: a registered optimizer, or a family, "adam" or "sgd".
+        readout: "multiplier" (table 8 of the paper) or "init" (table 3): the same training.
+        residual: where branches are, for depth; see `Residual` and `RESIDUAL`.
+
+    Returns:
+        A `Mup`; print it for the table. The same arguments give the same functions.
+
+    Raises:
+        ValueError: an optimizer without a rule; parameters that have no counterpart in the base.
+
+    Source: Yang et al. 2022 (arXiv 2203.03466), tables 3 and 8.
+
+    >>> import flax.linen as nn
+    >>> net = lambda width: nn.Sequential([nn.Dense(width), nn.relu, nn.Dense(2)])
+    >>> print(mup(net(256), net(64), np.zeros((1, 3), np.float32)))
+    tensor           shape     base     kind    init  multiplier  lr
+    layers_0/bias    (256,)    (64,)    input   1     1           1
+    layers_0/kernel  (3, 256)  (3, 64)  input   1     1           1
+    layers_2/bias    (2,)      (2,)     fixed   1     1           1
+    layers_2/kernel  (256, 2)  (64, 2)  output  2     0.25        1
+    """
+    if readout not in ("multiplier", "init"):
+        raise ValueError(f'readout must be "multiplier" or "init", got {readout!r}')
+    prepare_devices()
+    one = jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct((1, *leaf.shape[1:]), _dtype(leaf.dtype)), inputs
+    )
+    leaves, structure = jax.tree.flatten(one)
+    return _mup(
+        as_model(model),
+        as_model(base),
+        (tuple((leaf.shape, np.dtype(leaf.dtype).str) for leaf in leaves), structure),
+        family_of(optimizer),
+        readout,
+        residual,
+    )
+
+
+def _dtype(dtype: Any) -> Any:
+    """As the engine in float32 has it."""
+    short = {"float64": "float32", "int64": "int32", "uint64": "int32"}
+    return np.dtype(short.get(np.dtype(dtype).name, dtype))
+
+
+@functools.lru_cache(maxsize=128)
+def _mup(
+    model: Model, base: Model, given: Any, family: str, readout: str, residual: Residual | None
+) -> Mup:
+    shapes, squares = _drawn(model, given)
+    base_shapes, base_squares = _drawn(base, given)
+    of_base = dict(zip(base_shapes, base_squares, strict=True))
+    depth, inside, ends = _branches(residual, list(shapes), list(base_shapes))
+    tensors = []
+    for (path, shape), square in zip(shapes.items(), squares, strict=True):
+        twin = counterpart(path, shape, base_shapes)
+        place: Place = place_of(shape, base_shapes[twin])
+        size, multiplier, lr = factors(place, family, readout)
+        if shape != base_shapes[twin]:
+            size /= growth(shape, base_shapes[twin], square, of_base[twin])
+        if path in ends:
+            multiplier *= depth**-0.5
+        if path in inside and family == "adam":
+            lr *= depth**-0.5
+        tensors.append(Tensor(path, shape, base_shapes[twin], *place, size, multiplier, lr))
+    sizes = tuple(tensor.init for tensor in tensors)
+    multipliers = tuple(tensor.multiplier for tensor in tensors)
+    return Mup(_model(model, sizes, multipliers), tuple(tensors), family, depth)
+
+
+@functools.lru_cache(maxsize=128)
+def _drawn(model: Model, given: Any) -> tuple[dict[str, tuple[int, ...]], list[float]]:
+    """(path -> shape, mean square of what the initializers draw) of every parameter."""
+    described, structure = given
+    x = jax.tree.unflatten(structure, [jnp.zeros(shape, dtype) for shape, dtype in described])
+
+    def params_of(key: Array) -> Params:
+        return separated(model.init(key, x))[0]
+
+    shapes = jax.eval_shape(params_of, jax.random.key(0))
+    leaves = [leaf.shape for leaf in jax.tree.leaves(shapes)]
+    return dict(zip(paths(shapes), leaves, strict=True)), mean_squares(params_of)
+
+
+def counterpart(path: str, shape: tuple[int, ...], base: dict[str, tuple[int, ...]]) -> str:
+    """The base's parameter that a parameter is compared with: of the same path, or, where the base
+    has fewer layers, of the last path that differs in its numbers alone.
+
+    >>> counterpart("layer_7/kernel", (8, 8), {"layer_0/kernel": (3, 4), "layer_1/kernel": (4, 4)})
+    'layer_1/kernel'
+    """
+    if path in base:
+        return path
+    pattern = re.sub(r"\d+", "#", path)
+    alike = [
+        other
+        for other, old in base.items()
+        if re.sub(r"\d+", "#", other) == pattern and len(old) == len(shape)
+    ]
+    if not alike:
+        raise ValueError(
+            f"parameter {path} {shape} has no counterpart in the base model, which has "
+            f"{', '.join(base)}; the two must differ in width or depth alone"
+        )
+    return alike[-1]
+
+
+def _branches(
+    residual: Residual | None, paths: list[str], base: list[str]
+) -> tuple[float, set[str], set[str]]:
+    """(growth of the number of branches, paths inside branches, paths at their ends)."""
+    if residual is None:
+        return 1.0, set(), set()
+    ends, base_ends = matches(residual.ends, paths), matches(residual.ends, base)
+    for found, which in ((ends, "the model"), (base_ends, "the base model")):
+        if not found:
+            raise ValueError(
+                f"no parameter of {which} matches the end of a residual branch "
+                f"({residual.ends!r}); depth scaling needs residual branches"
+            )
+    return len(ends) / len(base_ends), matches(residual.blocks, paths), ends
+
+
+def paths(tree: PyTree) -> list[str]:
+    """The path of every leaf, parts between slashes."""
+    flat, _ = jax.tree_util.tree_flatten_with_path(tree)
+    return [jax.tree_util.keystr(path, simple=True, separator="/") for path, _ in flat]
+
+
+def _times(tree: PyTree, numbers: tuple[float, ...]) -> PyTree:
+    """Leaf by leaf; leaves times 1 are left as they are, to the bit."""
+    leaves, structure = jax.tree.flatten(tree)
+    scaled = [
+        a if c == 1 else (a * c).astype(a.dtype) for a, c in zip(leaves, numbers, strict=True)
+    ]
+    return jax.tree.unflatten(structure, scaled)
+
+
+@functools.lru_cache(maxsize=128)
+def _model(model: Model, sizes: tuple[float, ...], multipliers: tuple[float, ...]) -> Model:
+    def init(key: Array, x: Array) -> PyTree:
+        params, state = separated(model.init(key, x))
+        return joined(_times(params, sizes), state)
+
+    def apply(variables: PyTree, x: Array, train: bool, key: Array) -> tuple[Array, PyTree]:
+        params, state = separated(variables)
+        outputs, changed = model.apply(joined(_times(params, multipliers), state), x, train, key)
+        return outputs, joined(params, separated(changed)[1])
+
+    return Model(init, apply)
+
+
+@functools.lru_cache(maxsize=128)
+def _scaling(rates: tuple[float, ...]) -> Any:
+    """The function that puts learning rate factors around a transformation."""
+    import optax
+
+    def around(transformation: Any, lr: Any, own: dict[str, Any]) -> Any:
+        inner = optax.with_extra_args_support(transformation)
+        decay = own.get("weight_decay", 0.0)
+        decays = (not isinstance(decay, (int, float)) or decay != 0) and any(r != 1 for r in rates)
+
+        def update(grads: Params, state: PyTree, params: Params | None = None, **extra: Any) -> Any:
+            updates, new = inner.update(grads, state, params, **extra)
+            updates = _times(updates, rates)
+            if decays:  # an optimizer's own decay keeps the full rate: give back what was taken
+                lost = _times(params, tuple(1 - rate for rate in rates))
+                updates = jax.tree.map(
+                    lambda u, w: (u - lr * decay * w).astype(u.dtype), updates, lost
+                )
+            return updates, new
+
+        return with_extra_args(inner.init, update)
+
+    return around
+
+
+@functools.lru_cache(maxsize=64)
+def _wrapped(make: Any, rates: tuple[float, ...]) -> Optimizer:
+    def scaled(hyper: Hyper) -> Any:
+        return _scaling(rates)(make(hyper), hyper["lr"], {})
+
+    return Optimizer(scaled, optimizers.evaluation_params)

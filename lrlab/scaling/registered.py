@@ -1,0 +1,68 @@
+"""muP for lrlab's own models: what their names say that shapes do not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from lrlab import models
+from lrlab.scaling.parametrization import Mup, mup
+from lrlab.scaling.rules import RESIDUAL
+
+_DEPTH = ("depth", "blocks")
+
+
+def named(
+    make: Callable[..., Any],
+    model: Mapping[str, Any],
+    base: Mapping[str, Any],
+    inputs: Any,
+    optimizer: str,
+) -> Mup:
+    """A registered model in muP.
+
+    Args:
+        make: `make(**changes)`: the model's module with options changed.
+        model: its description, {"name": ..., option: ...}.
+        base: the options that differ at the base.
+        inputs, optimizer: as in `mup`.
+
+    Residual branches are known by the model's name; a transformer whose heads grow gets attention
+    divided by the head size.
+
+    Raises:
+        ValueError: another depth at the base, and no residual branches; then no rule is known.
+
+    >>> import numpy as np
+    >>> make = lambda **changes: models.module("mlp", 2, **{"width": 256, **changes})
+    >>> x = np.zeros((1, 3), np.float32)
+    >>> named(make, {"name": "mlp"}, {"width": 64}, x, "adam").tensors[-1].multiplier
+    0.25
+    """
+    name = str(model["name"])
+    values = {**models.options(name), **model}
+    deeper = [key for key in _DEPTH if key in base and base[key] != values.get(key)]
+    residual = RESIDUAL.get(name)
+    if (
+        name == "mlp"
+        and not values.get("residual")
+        or name == "resnet"
+        and values["norm"] == "none"
+    ):
+        residual = None
+    if deeper and residual is None:
+        more = "; set task.model.residual = true" if name == "mlp" else ""
+        raise ValueError(
+            f"{name}: no rule is known for the depth of a net without residual branches{more}"
+        )
+    changes: dict[str, Any] = {}
+    if name == "transformer" and {"width", "heads"} & set(base):
+        heads = base.get("heads", values["heads"])
+        changes["head_base"] = max(1, base.get("width", values["width"]) // heads)
+    return mup(
+        make(**changes),
+        make(**changes, **base),
+        inputs,
+        optimizer=optimizer,
+        residual=residual if deeper else None,
+    )

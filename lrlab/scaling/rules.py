@@ -1,0 +1,136 @@
+"""muP's table: which factor each tensor's initial size, multiplier and learning rate take."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+FAMILIES: dict[str, tuple[str, ...]] = {
+    "sgd": ("sgd", "momentum", "nesterov", "noisy_sgd", "optimistic_gradient_descent"),
+    "adam": (
+        "adam", "adamw", "nadam", "nadamw", "adamax", "adamaxw", "amsgrad", "radam", "adabelief",
+        "yogi", "adan", "acprop", "ademamix", "simplified_ademamix", "adopt", "optimistic_adam",
+        "adagrad", "rmsprop", "lion", "sign_sgd", "signum",
+    ),
+}  # fmt: skip
+"""Family -> optimizers. "sgd": updates proportional to the gradient; "adam": updates whose size
+does not follow the gradient's (moments, signs). Others (layer-wise, matrix) have rules of their
+own, which are not here."""
+
+
+class Residual(NamedTuple):
+    """Where residual branches are, as patterns on parameter paths (`optimizers.groups.matches`).
+
+    `blocks`: every parameter inside a branch; `ends`: those of each branch's last operation, in
+    which the branch must be positively homogeneous (a dense layer, also one under a ReLU; the scale
+    and bias of a norm).
+    """
+
+    blocks: str
+    ends: str
+
+
+RESIDUAL: dict[str, Residual] = {
+    "mlp": Residual(r"^hidden_(norm_)?[1-9]", r"^hidden_[1-9]\d*/"),
+    "transformer": Residual(r"^hidden_\d", r"^hidden_\d+_(mix|down)/"),
+    "resnet": Residual(r"^hidden_\d+_\d+_[ab]", r"^hidden_\d+_\d+_b_norm/"),
+}
+"""lrlab's own models with residual branches (`mlp` with `residual = true`)."""
+
+
+def family_of(optimizer: str) -> str:
+    """The family whose learning rate rules an optimizer follows.
+
+    Raises:
+        ValueError: none of the rules is known to hold for it.
+
+    >>> family_of("momentum"), family_of("adamw"), family_of("adam")
+    ('sgd', 'adam', 'adam')
+    """
+    for family, members in FAMILIES.items():
+        if optimizer == family or optimizer in members:
+            return family
+    known = ", ".join(name for members in FAMILIES.values() for name in members)
+    raise ValueError(
+        f"muP has no learning-rate rule here for optimizer {optimizer!r}; it has them for: {known}"
+    )
+
+
+class Place(NamedTuple):
+    """A tensor's part in the width limit: `kind` is "input" (only its outputs grow: first layers,
+    embeddings, biases, norms), "hidden" (both sides grow), "output" (only its inputs grow) or
+    "fixed"; `fan_in`, `fan_out` are the growth over the base, 1 where a side does not grow."""
+
+    kind: str
+    fan_in: float
+    fan_out: float
+
+
+def place_of(shape: tuple[int, ...], base: tuple[int, ...]) -> Place:
+    """How a tensor grew from `base` to `shape`, read from the axes that differ.
+
+    Flax puts outputs last: an axis that grows is fan-out where it is the last one, else fan-in.
+    Where three or more grow (heads and head size of an attention kernel), both sides are taken to
+    have grown alike.
+
+    Raises:
+        ValueError: another number of axes.
+
+    >>> place_of((64, 512), (64, 32)), place_of((512, 10), (32, 10)).kind
+    (Place(kind='input', fan_in=1.0, fan_out=16.0), 'output')
+    >>> place_of((512, 256), (32, 64)), place_of((10,), (10,)).kind
+    (Place(kind='hidden', fan_in=16.0, fan_out=4.0), 'fixed')
+    """
+    if len(shape) != len(base):
+        raise ValueError(f"a tensor has shape {shape}, at the base {base}: another number of axes")
+    grown = [i for i, (a, b) in enumerate(zip(shape, base, strict=True)) if a != b]
+    ratios = [shape[i] / base[i] for i in grown]
+    if not grown:
+        return Place("fixed", 1.0, 1.0)
+    if len(grown) == 1:
+        last = grown[0] == len(shape) - 1
+        return Place("input", 1.0, ratios[0]) if last else Place("output", ratios[0], 1.0)
+    if len(grown) == 2 and grown[-1] == len(shape) - 1:
+        return Place("hidden", ratios[0], ratios[1])
+    if len(grown) == 2:  # heads and head size of a projection onto something that stays
+        return Place("output", ratios[0] * ratios[1], 1.0)
+    side = math.sqrt(math.prod(ratios))
+    return Place("hidden", side, side)
+
+
+class Factors(NamedTuple):
+    """What a tensor takes over the base: `size` its initial standard deviation, `multiplier` what
+    it is multiplied with in the forward pass, `lr` its learning rate."""
+
+    size: float
+    multiplier: float
+    lr: float
+
+
+def factors(place: Place, family: str, readout: str = "multiplier") -> Factors:
+    """muP's factors (Yang et al. 2022, arXiv 2203.03466): table 8, or table 3 with
+    `readout="init"`; both train the same function.
+
+    | | input, biases | hidden | output (table 8) | output (table 3) |
+    |---|---|---|---|---|
+    | standard deviation | 1 | in^-1/2 | 1 | 1/in |
+    | multiplier | 1 | 1 | 1/in | 1 |
+    | learning rate, SGD | out | out/in | in | 1/in |
+    | learning rate, Adam | 1 | 1/in | 1 | 1/in |
+
+    `in`, `out`: the growth of fan-in and fan-out over the base width.
+
+    >>> factors(Place("hidden", 16.0, 16.0), "adam")
+    Factors(size=0.25, multiplier=1.0, lr=0.0625)
+    """
+    kind, fan_in, fan_out = place
+    sgd = family == "sgd"
+    if kind == "input":
+        return Factors(1.0, 1.0, fan_out if sgd else 1.0)
+    if kind == "hidden":
+        return Factors(fan_in**-0.5, 1.0, fan_out / fan_in if sgd else 1 / fan_in)
+    if kind == "output" and readout == "init":
+        return Factors(1 / fan_in, 1.0, 1 / fan_in)
+    if kind == "output":
+        return Factors(1.0, 1 / fan_in, fan_in if sgd else 1.0)
+    return Factors(1.0, 1.0, 1.0)
