@@ -89,10 +89,12 @@ def _compile(jitted: Any, device: Device, args: Any) -> tuple[jax.stages.Compile
 
 def _name(lowered: Any, device: Device, arguments: str) -> str:
     """What a compiled program follows from: its text, the versions, the machine, XLA's flags; and
-    its arguments, since XLA drops those that it does not use."""
+    its arguments, since XLA drops those that it does not use; and the tree of its results, since
+    empty nodes leave no trace in the text (Adam's first state and AdamW's are the same arrays)."""
     parts = (
         lowered.as_text(),
         arguments,
+        str(lowered.out_tree),
         jax.__version__,
         importlib.metadata.version("jaxlib"),
         cache.machine_name(),
