@@ -14,7 +14,7 @@ from lrlab.types import Answer
 
 INTERIOR, EDGE, FLAT, NOISY, NONE = "interior", "edge", "flat", "noisy", "none"
 
-LOST = 0.05
+LOST = 0.1
 """Where the pick's regret may be larger than this in one of ten possible curves, the answer is
 noisy: it could be wrong by more than a person would accept."""
 
@@ -165,9 +165,9 @@ def sentence(
     seeds = int(np.isfinite(whole.score).sum(1).max())
     low, high = show(interval[0]), show(interval[1])
     end = ""
-    if stable is not None and stable >= lr:
-        broken = whole.lr[(whole.diverged & (whole.steps_trained > 0)).any(1)].min()
-        end = f" From {show(broken)} on, training diverges for some seed."
+    broken = whole.lr[(whole.diverged & (whole.steps_trained > 0)).any(1)]
+    if (broken > lr).any():
+        end = f" At {show(broken[broken > lr].min())} training diverges for some seed."
     if verdict == INTERIOR:
         range_ = f"anything from {low} to {high} is as good"
         if interval[0] == interval[1]:
