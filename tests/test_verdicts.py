@@ -47,7 +47,7 @@ def _two(x, luck):
 def _cliff(x, luck):
     import jax.numpy as jnp
 
-    return jnp.where(x < -1, 0.5 - 0.1 * x, jnp.where(x < 0, 1.0, jnp.inf))
+    return jnp.where(x < -1, 0.5 - 0.1 * x, jnp.inf)
 
 
 def _chaos(x, luck):
@@ -109,7 +109,7 @@ def test_verdict(name, verdict, root):
         assert abs(x + 0.5) < np.log10(2)
     if name == "cliff":
         assert 0.02 < answer.lr < 0.1 and "diverges" in answer.sentence
-        assert answer.largest_stable < 1
+        assert answer.largest_stable < 0.2
 
 
 def test_everything_diverges():
@@ -127,7 +127,8 @@ def test_a_dead_gradient():
 def test_budgets_tiny_and_huge(budget):
     answer = found("valley", 0, noise=0.01, budget=budget)
     assert answer.cost <= max(budget, 1)
-    if budget < 2:
-        assert answer.verdict == "noisy" and "budget" in answer.sentence
+    if budget < 5:
+        assert answer.verdict == "noisy" and answer.details["seeds_needed"] >= 2
+        assert budget >= 2 or "Give a budget" in answer.sentence
     else:
         assert answer.verdict == "interior" and abs(np.log10(answer.lr) + 2.5) < 0.6

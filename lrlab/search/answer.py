@@ -9,14 +9,18 @@ import numpy as np
 
 from lrlab.search import fit
 from lrlab.search.belief import Belief, believe, choose
+from lrlab.search.surrogate import unsaturated
 from lrlab.search.scores import Scores, Table, cost, table
 from lrlab.types import Answer
 
 INTERIOR, EDGE, FLAT, NOISY, NONE = "interior", "edge", "flat", "noisy", "none"
 
-LOST = 0.1
+LOST = 0.15
 """Where the pick's regret may be larger than this in one of ten possible curves, the answer is
 noisy: it could be wrong by more than a person would accept."""
+
+UNMEASURED = 0.3
+"""The same where no rate had two seeds, so that the spread between seeds is a guess."""
 
 SAME = 0.02
 """Rates whose scores differ by less than this share of what training gains do not matter."""
@@ -46,11 +50,12 @@ def from_scores(
         return Answer(None, None, NONE, reason, metric, paid, evidence, stable)
     known = believe(parts)
     place, low, high = choose(known)
-    interval = float(known.lr[low]), float(known.lr[high])
     verdict = verdict_of(whole, known, place)
     lr = known.lr
     if verdict == EDGE:
-        place = int(np.argmin(known.expected))
+        place = 0 if known.paths[:, 0].mean() < known.paths[:, -1].mean() else len(lr) - 1
+    low, high = min(low, place), max(high, place)
+    interval = float(lr[low]), float(lr[high])
     pick = float(lr[place])
     details: dict[str, Any] = {
         "noise": known.noise,
@@ -98,23 +103,32 @@ def nothing_trains(whole: Table, metric: str) -> str | None:
 def verdict_of(whole: Table, known: Belief, place: int) -> str:
     """Which kind of answer this is; "none" was settled before."""
     rates = fit.usable(whole)
-    lr, level = whole.lr[rates], fit.mean_scores(whole)[rates]
+    lr = whole.lr[rates]
+    level = np.interp(np.log10(lr), np.log10(known.lr), known.mean)
     span = np.log10(lr[-1] / lr[0])
     tried = np.log10(whole.lr[-1] / whole.lr[0])
     if span >= max(1.0, 0.6 * tried) and np.ptp(level) <= SAME * fit.gap(whole):
         return FLAT
-    if len(whole.lr) == 1 or _is_noise(whole):
+    most = LOST if known.noise > 0 else UNMEASURED
+    if len(lr) == 1 or regret_of(known, place) > most or _is_noise(whole):
         return NOISY
     # Of all rates that were tried: those that a rung cut short were worse there.
-    best = known.lr[int(np.argmin(known.expected))]
-    if not whole.lr[0] * 1.001 < best < whole.lr[-1] / 1.001:
+    if at_edge(known):
         return EDGE
-    return NOISY if regret_of(known, place) > LOST else INTERIOR
+    return INTERIOR
+
+
+def at_edge(known: Belief) -> bool:
+    """Whether the best of the rates that were tried may well be an end of them: one in four of the
+    possible curves has its best there (a tenth of a decade counts as there)."""
+    best = np.log10(known.lr[known.paths.argmin(1)])
+    low, high = np.log10(known.lr[[0, -1]])
+    return bool(max((best < low + 0.1).mean(), (best > high - 0.1).mean()) >= 0.25)
 
 
 def regret_of(known: Belief, place: int) -> float:
     """What the pick's regret (share of the gap) stays below in nine of ten possible curves."""
-    return float(np.quantile(known.regret[:, place], 0.9))
+    return float(unsaturated(np.quantile(known.regret[:, place], 0.9), known.cap))
 
 
 def _is_noise(whole: Table) -> bool:
@@ -172,8 +186,6 @@ def sentence(
         range_ = f"anything from {low} to {high} is as good"
         if interval[0] == interval[1]:
             range_ = "no other rate that was tried is as good"
-        if len(whole.lr) == 1:
-            range_ = "no other rate was tried"
         return f"Train with learning rate {show(lr)}; {range_} ({seeds} seeds).{end}"
     if verdict == FLAT:
         return (
@@ -189,6 +201,11 @@ def sentence(
         return (
             f"The best rate tried, {show(lr)}, is the {side} one{after}: the true best may lie "
             f"beyond. {to} that end of the range ({field}, or lr), or train longer.{end}"
+        )
+    if fit.usable(whole).sum() == 1:
+        return (
+            f"The budget paid for one rate only, {show(lr)}: it trains, and nothing is known of "
+            f"others. Give a budget of at least 5 full-length runs.{end}"
         )
     return (
         f"Noise hides the answer: {metric} differs between seeds as much as between learning "

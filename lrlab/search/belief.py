@@ -41,13 +41,14 @@ MANY = 240
 class Belief(NamedTuple):
     """`lr` f64[G] ascending; `paths` f64[N, G] possible curves of the mean score as saturated
     regret (share of the gap); `mean` f64[G] their mean in the metric's units, to be minimized;
-    `safe` bool[G]: nearer to rates that trained than to any at which a lane failed; `spread` between
+    `cap` of the saturation; `safe` bool[G]: nearer to rates that trained than to any at which a lane failed; `spread` between
     seeds as a share of the gap, `noise` the same in the metric's units."""
 
     lr: np.ndarray
     paths: np.ndarray
     mean: np.ndarray
     safe: np.ndarray
+    cap: float
     spread: float
     noise: float
 
@@ -74,7 +75,7 @@ def believe(parts: Sequence[Scores], *, seed: int = 0) -> Belief:
     half the cap. At least one lane must have been trained to the end, with some gain.
     """
     whole = table(parts)
-    level, effect = fit.effects(whole)
+    level = fit.mean_scores(whole)
     gap = fit.start(whole) - float(np.nanmin(level))
     if not gap > 0:  # unknown start: the spread of what was seen stands in
         gap = max(float(np.nanmax(level) - np.nanmin(level)), 1e-300)
@@ -82,7 +83,7 @@ def believe(parts: Sequence[Scores], *, seed: int = 0) -> Belief:
     spread = max(LEAST_SPREAD, noise / gap) if noise > 0 else UNKNOWN_SPREAD
     cap = max(CAP, 4 * spread)
     row, column = np.nonzero(np.isfinite(whole.score))
-    regret = (whole.score[row, column] - effect[column] - np.nanmin(level)) / gap
+    regret = (whole.score[row, column] - np.nanmin(level)) / gap
     known = surrogate.Lanes(
         np.log10(whole.lr[row]),
         column,
@@ -98,7 +99,7 @@ def believe(parts: Sequence[Scores], *, seed: int = 0) -> Belief:
     paths = surrogate.draw(lanes, cap, spread, grid, seed=seed)
     mean = float(np.nanmin(level)) + gap * surrogate.unsaturated(paths.mean(0), cap)
     safe = _safe(whole, lanes, surrogate.saturated(np.array(FAILED), cap), grid)
-    return Belief(10**grid, paths, mean, safe, spread, noise)
+    return Belief(10**grid, paths, mean, safe, cap, spread, noise)
 
 
 def _safe(whole: Table, lanes: surrogate.Lanes, limit: np.ndarray, grid: np.ndarray) -> np.ndarray:

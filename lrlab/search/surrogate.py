@@ -27,8 +27,13 @@ LENGTHS = (0.3, 0.5, 0.8, 1.3)
 SEED_LENGTH = 1.0
 """Decades over which a seed's own part is alike."""
 
-LEVELS = (0.1, 0.3, 1.0, 3.0)
+PARTS = (0.1, 0.3, 1.0, 3.0)
+NOISES = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 """Of seed parts and of noise, in units of the spread between seeds that is seen."""
+
+OFFSET = 0.05
+"""The standard deviation of what a seed adds to all rates alike: wide, so that seeds are compared
+within themselves."""
 
 UNSEEN = 0.7
 """What is believed of a rate before anything is known, in units of the cap: not good."""
@@ -116,11 +121,12 @@ def _drawn(
 
 def _kernels(lanes: Lanes, height: float, middle: float, spread: float) -> list[_Kernel]:
     apart = np.abs(lanes.x[:, None] - lanes.x)
-    mine = np.exp(-((apart / SEED_LENGTH) ** 2) / 2) * (lanes.seed[:, None] == lanes.seed)
-    choices = list(itertools.product(LENGTHS, LEVELS, LEVELS))
+    own = lanes.seed[:, None] == lanes.seed
+    mine = np.exp(-((apart / SEED_LENGTH) ** 2) / 2) * own
+    choices = list(itertools.product(LENGTHS, PARTS, NOISES))
     among = np.stack([height * _matern(apart / length) for length, _, _ in choices])
     parts, noises = (np.array([choice[i] for choice in choices]) for i in (1, 2))
-    among += ((parts * spread) ** 2)[:, None, None] * mine
+    among += ((parts * spread) ** 2)[:, None, None] * mine + max(OFFSET, 3 * spread) ** 2 * own
     diagonal = np.arange(len(lanes.x))
     among[:, diagonal, diagonal] += ((noises * spread) ** 2)[:, None] + lanes.extra
     factors = np.linalg.cholesky(among)
