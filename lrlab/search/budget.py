@@ -41,9 +41,7 @@ class Budget:
             return left
         return min(left, self._by_time(spent))
 
-    def affordable(
-        self, parts: Sequence[Scores], scores: Scores, step: int, wanted: int
-    ) -> int:
+    def affordable(self, parts: Sequence[Scores], scores: Scores, step: int, wanted: int) -> int:
         """How many of `wanted` lanes may go on after a rung: all of them, or where time is short as
         many as can still finish; at least one."""
         if self.seconds is None:

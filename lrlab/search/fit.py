@@ -6,6 +6,7 @@ import numpy as np
 
 from lrlab.search.scores import Table
 
+
 def usable(table: Table) -> np.ndarray:
     """Rates with at least one full-length score; bool[L]."""
     return np.asarray(np.isfinite(table.score).any(1))

@@ -83,9 +83,7 @@ def unsaturated(value: np.ndarray, cap: float) -> np.ndarray:
     return np.where(value > 0, -cap * np.log1p(-share), value)
 
 
-def draw(
-    lanes: Lanes, cap: float, spread: float, grid: np.ndarray, *, seed: int = 0
-) -> np.ndarray:
+def draw(lanes: Lanes, cap: float, spread: float, grid: np.ndarray, *, seed: int = 0) -> np.ndarray:
     """Curves m that agree with the lanes, f64[PATHS, G], as saturated regret.
 
     Args:
