@@ -10,7 +10,6 @@ from lrlab.api.live import Live
 from lrlab.config import Experiment
 from lrlab.search.comparison import compared
 
-
 FINAL_SEEDS = 5
 """Lanes of each entry's best rate, with the same fresh seeds for all entries: a search's own seeds
 chose the rate, so its scores there are a little too good."""

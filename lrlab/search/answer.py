@@ -9,8 +9,8 @@ import numpy as np
 
 from lrlab.search import fit
 from lrlab.search.belief import Belief, believe, choose
-from lrlab.search.surrogate import unsaturated
 from lrlab.search.scores import Scores, Table, cost, table
+from lrlab.search.surrogate import unsaturated
 from lrlab.types import Answer
 
 INTERIOR, EDGE, FLAT, NOISY, NONE = "interior", "edge", "flat", "noisy", "none"

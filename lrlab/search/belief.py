@@ -22,7 +22,8 @@ FAILED = 0.5
 to one that did not."""
 
 DOUBT = 0.1
-"""A rate stays in the interval while this share of the possible curves has it as good as the pick."""
+"""A rate stays in the interval while this share of the possible curves has it as good as the
+pick."""
 
 SAFE = 0.04
 """Regret that nine of ten possible curves keep to within the interval."""
@@ -41,8 +42,9 @@ MANY = 240
 class Belief(NamedTuple):
     """`lr` f64[G] ascending; `paths` f64[N, G] possible curves of the mean score as saturated
     regret (share of the gap); `mean` f64[G] their mean in the metric's units, to be minimized;
-    `cap` of the saturation; `safe` bool[G]: nearer to rates that trained than to any at which a lane failed; `spread` between
-    seeds as a share of the gap, `noise` the same in the metric's units."""
+    `cap` of the saturation; `safe` bool[G]: nearer to rates that trained than to any at which a
+    lane failed; `spread` between seeds as a share of the gap, `noise` the same in the metric's
+    units."""
 
     lr: np.ndarray
     paths: np.ndarray
@@ -164,8 +166,8 @@ def choose(belief: Belief) -> tuple[int, int, int]:
     """Grid places of (pick, low, high): the learning rate and the ends of its interval.
 
     The interval is the run of rates around the least expected regret that are as good as it, within
-    what does not matter, in at least `DOUBT` of the possible curves, and whose regret stays within `SAFE`
-    in nine of ten. The pick is its middle (far from what is bad on either side), as near as the
+    what does not matter, in at least `DOUBT` of the possible curves, and whose regret stays within
+    `SAFE` in nine of ten. The pick is its middle (far from what is bad on either side), as near as the
     expected regret allows.
     """
     expected, regret = belief.expected, belief.regret

@@ -10,7 +10,6 @@ import numpy as np
 from lrlab.search import statistics
 from lrlab.types import Answer
 
-
 AROUND = float(np.sqrt(10.0))
 """The sensitivity looks at rates from the pick / this to the pick * this."""
 
@@ -65,7 +64,8 @@ class Comparison(NamedTuple):
                 open_.append(f"{row.name} (from {-low:.2g} better to {high:.2g} worse)")
         ahead = f"{best.name} ({self.metric} {best.mean:.4g})"
         if not open_:
-            return f"{best.name} wins: {self.metric} {best.mean:.4g}, better than {', '.join(beaten)} (95 %, paired by seed)."
+            won = f"{best.name} wins: {self.metric} {best.mean:.4g}"
+            return f"{won}, better than {', '.join(beaten)} (95 %, paired by seed)."
         text = f"No clear winner: {ahead} is ahead, but cannot be told from {', '.join(open_)}"
         tail = f"; it beats {', '.join(beaten)}" if beaten else ""
         return f"{text}{tail} (95 %, paired by seed)."

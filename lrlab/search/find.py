@@ -25,8 +25,8 @@ WIDEST = 4
 """Rates in a block."""
 
 CONFIRM = 0.8
-"""The part of what the scout leaves that is kept for fresh seeds: seeds differ more than neighboring
-rates of one seed do, so many seeds with few rates each tell most."""
+"""The part of what the scout leaves that is kept for fresh seeds: seeds differ more than
+neighboring rates of one seed do, so many seeds with few rates each tell most."""
 
 LEADERS = 3
 """Rates that are confirmed."""

@@ -33,8 +33,8 @@ def mean_scores(table: Table) -> np.ndarray:
 
 
 def effects(table: Table) -> tuple[np.ndarray, np.ndarray]:
-    """(level f64[L], effect f64[S]) of score[l, s] = level_l + effect_s, fitted by alternating means
-    over the scores that there are; a level is nan where its rate has none."""
+    """(level f64[L], effect f64[S]) of score[l, s] = level_l + effect_s, fitted by alternating
+    means over the scores that there are; a level is nan where its rate has none."""
     score, rates = table.score, usable(table)
     seen = np.isfinite(score)
     effect = np.zeros(score.shape[1])

@@ -138,7 +138,7 @@ def _kernels(lanes: Lanes, height: float, middle: float, spread: float) -> list[
 
 
 def _heaviest(kernels: list[_Kernel]) -> list[_Kernel]:
-    """Those with most of the weight, heaviest first, weights (so far logarithms) made to sum to 1."""
+    """Those with most of the weight, heaviest first, weights (logarithms so far) then sum to 1."""
     logs = np.array([kernel.weight for kernel in kernels])
     weights = np.exp(logs - logs.max())
     order = np.argsort(-weights, kind="stable")
