@@ -167,8 +167,8 @@ def choose(belief: Belief) -> tuple[int, int, int]:
 
     The interval is the run of rates around the least expected regret that are as good as it, within
     what does not matter, in at least `DOUBT` of the possible curves, and whose regret stays within
-    `SAFE` in nine of ten. The pick is its middle (far from what is bad on either side), as near as the
-    expected regret allows.
+    `SAFE` in nine of ten. The pick is its middle (far from what is bad on either side), as near as
+    the expected regret allows.
     """
     expected, regret = belief.expected, belief.regret
     best = int(np.argmin(expected))
