@@ -108,3 +108,17 @@ def test_tiles_fill_an_accelerator(monkeypatch) -> None:
     problem = Problem(None, None, None, 10, 1, 1)  # type: ignore[arg-type]
     assert planning.make_plan(problem, {}, ("lr",), 10_000, 1).tile_width == 2048
     assert planning.make_plan(problem, {}, ("lr",), 100, 1).tile_width == 64
+
+
+def test_a_kept_program_is_not_another_one_with_the_same_text():
+    """AdamW's first state holds one empty node more than Adam's and the same arrays."""
+    import jax
+
+    from lrlab.engine.replicas import _name
+
+    device = jax.devices()[0]
+    names = {
+        _name(jax.jit(lambda x, tail=tail: (x, *tail)).lower(1.0), device, "x")
+        for tail in ((), ((),), ((), ()))
+    }
+    assert len(names) == 3

@@ -80,3 +80,49 @@ def test_seeds_needed_is_the_least_that_suffices():
 def test_values_that_are_not_finite_are_refused(values):
     with pytest.raises(ValueError):
         s.mean_interval(values)
+
+
+def test_probability_best_by_enumeration_of_all_resamples():
+    scores = np.array([[1.0, 3.0, 2.0], [2.0, 1.5, 2.1], [2.5, 2.5, 1.0]])
+    shares = np.zeros(3)
+    for picks in itertools.product(range(3), repeat=3):
+        means = scores[:, picks].mean(1)
+        best = means == means.min()
+        shares += best / best.sum() / 27
+    assert s.probability_best(scores, draws=40_000) == pytest.approx(shares, abs=0.01)
+
+
+def test_rank_stability_counts_pairs():
+    early, late = [1.0, 2.0, 3.0, 4.0, 5.0], [1.0, 3.0, 2.0, 5.0, 4.0]
+    pairs = list(itertools.combinations(range(5), 2))
+    agree = sum((early[i] - early[j]) * (late[i] - late[j]) > 0 for i, j in pairs)
+    assert s.rank_stability(early, late) == pytest.approx((2 * agree - len(pairs)) / len(pairs))
+
+
+def test_tunability_by_enumeration():
+    budgets = 3
+    best = [
+        np.mean([min(draw) for draw in itertools.product(X, repeat=k)])
+        for k in range(1, budgets + 1)
+    ]
+    wanted = (3 * best[0] + 2 * best[1] + 1 * best[2]) / 6
+    assert s.tunability(X, budgets=budgets) == pytest.approx(wanted)
+
+
+def test_power_law_interval_covers_as_often_as_it_says():
+    random, x = np.random.default_rng(0), np.array([1.0, 2, 4, 8, 16, 32])
+    hits = []
+    for _ in range(1000):
+        y = 2 * x**-0.7 * np.exp(0.1 * random.normal(size=6))
+        exponent = s.power_law(x, y).exponent
+        hits.append(exponent.low <= -0.7 <= exponent.high)
+    assert 0.93 < np.mean(hits) < 0.97
+
+
+def test_sensitivity_against_a_fine_sum():
+    lr, score = np.geomspace(1e-4, 1.0, 33), np.linspace(3.0, 1.0, 33) ** 2
+    fine = np.geomspace(1e-3, 0.1, 200_001)
+    values = np.minimum(np.interp(np.log(fine), np.log(lr), np.minimum(score, 5.0)), 5.0)
+    wanted = values.mean() - values.min()
+    found = s.learning_rate_sensitivity(lr, score, 5.0, 1e-3, 0.1)
+    assert found == pytest.approx(wanted, rel=1e-4)

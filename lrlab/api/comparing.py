@@ -1,4 +1,4 @@
-"""`compare`: a search per entry with the same seeds, then the pairing."""
+"""`compare`: a search per entry, then its best rate on seeds that no search saw, paired."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ from lrlab.api.live import Live
 from lrlab.api.recording import recorded
 from lrlab.config import Experiment
 from lrlab.search.comparison import compared
+
+FINAL_SEEDS = 5
+"""Lanes of each entry's best rate, with the same fresh seeds for all entries: a search's own seeds
+chose the rate, so its scores there are a little too good."""
 
 
 def run_compare(
@@ -38,7 +42,9 @@ def run_compare(
             )
             place = None if run is None else str(run.path / name)
             entry = entry.model_copy(update={"name": name})
-            found = run_find(entry, merged, place, progress, run is not None, ended=True)
+            found = run_find(
+                entry, merged, place, progress, run is not None, ended=True, final_seeds=FINAL_SEEDS
+            )
             answers[name] = found.value
             direction = answers[name].details.get("direction", direction)
         base = None if run is None else str(run.path)

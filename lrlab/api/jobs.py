@@ -108,10 +108,13 @@ def run_find(
     progress: bool,
     record: bool | None = None,
     ended: bool = False,
+    final_seeds: int = 0,
 ) -> Ran:
     """`lrlab find`: the adaptive search; every call of the trainer is a stage of the run.
 
-    `ended`: `out` may hold a finished search, which then is read rather than made.
+    `ended`: `out` may hold a finished search, which then is read rather than made. `final_seeds`
+    more lanes are trained at the answer, with seeds that no search uses, and kept in its
+    `details["final"]`; they count in its cost.
     """
     from lrlab import search
 
@@ -148,6 +151,8 @@ def run_find(
             budget_seconds=seconds,
             clock=time.monotonic if seconds is None else clock_of(run),
         )
+        if final_seeds and answer.lr is not None:
+            answer = _finally(train, answer, max(seeds) + AFTER, final_seeds)
         where = None if run is None else str(run.path)
         answer = answer._replace(run=where, details={**answer.details, "direction": direction})
         payload = search.answer_json(answer, run=where, seconds=time.perf_counter() - began)
@@ -156,6 +161,24 @@ def run_find(
         if run is not None:
             run.finish({**payload, **_evidence(answer)})
     return Ran(where, payload, answer)
+
+
+AFTER = 1000
+"""How far from the search's seeds those of a comparison begin."""
+
+
+def _finally(train: Any, answer: Answer, first: int, count: int) -> Answer:
+    from lrlab.search.scores import cost, lane_scores, sign_of
+
+    seed = first + np.arange(count)
+    at = answer.details.get("at") or {}
+    further = {name: np.full(count, value) for name, value in at.items()}
+    scores = train(np.full(count, answer.lr), seed, (), None, further)
+    values = lane_scores(scores) * sign_of(scores.direction)
+    known = np.isfinite(values)
+    final = {"seeds": seed[known].tolist(), "scores": values[known].tolist()}
+    paid = answer.cost + cost([scores])
+    return answer._replace(cost=paid, details={**answer.details, "final": final})
 
 
 def trainer(session: Session, metric: str, direction: str) -> Any:

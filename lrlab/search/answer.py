@@ -8,15 +8,22 @@ from typing import Any
 import numpy as np
 
 from lrlab.search import fit
+from lrlab.search.belief import Belief, believe, choose
 from lrlab.search.scores import Scores, Table, cost, table
+from lrlab.search.surrogate import unsaturated
 from lrlab.types import Answer
 
 INTERIOR, EDGE, FLAT, NOISY, NONE = "interior", "edge", "flat", "noisy", "none"
 
-AS_GOOD = 0.01
-"""Rates whose mean regret is below this share of the gap are as good as the best..."""
-NOT_WORSE = 0.03
-"""...and, where seed noise cannot tell them apart, up to this share."""
+LOST = 0.15
+"""Where the pick's regret may be larger than this in one of ten possible curves, the answer is
+noisy: it could be wrong by more than a person would accept."""
+
+UNMEASURED = 0.3
+"""The same where no rate had two seeds, so that the spread between seeds is a guess."""
+
+SAME = 0.02
+"""Rates whose scores differ by less than this share of what training gains do not matter."""
 
 
 def from_scores(
@@ -24,9 +31,10 @@ def from_scores(
 ) -> Answer:
     """The answer that trained lanes hold.
 
-    The pick minimizes a Gaussian process fit of the mean score in log LR. The interval holds the
-    rates whose fitted regret stays below 1 % of what training gains, or below 3 % where the noise
-    between seeds cannot tell them from the best.
+    A Gaussian process in log LR with seed effects and noise (`lrlab.search.surrogate`) gives the
+    curves of mean score that agree with the lanes. The pick has the least expected regret among
+    them, or lies between rates as good; the interval holds the rates that the lanes cannot tell
+    from the best (`lrlab.search.belief.choose`).
 
     Args:
         scores: one or more training calls.
@@ -40,24 +48,25 @@ def from_scores(
     stable = fit.largest_stable(whole)
     if reason := nothing_trains(whole, metric):
         return Answer(None, None, NONE, reason, metric, paid, evidence, stable)
-    shape = fit.curve(whole)
-    # Between rates of the same promise the one that is known better is the one to recommend.
-    best = int(np.argmin(shape.mean + 0.5 * shape.error))
-    regret = (shape.mean - shape.mean[best]) / max(fit.gap(whole), 1e-300)
-    error = np.hypot(shape.error, shape.error[best]) / max(fit.gap(whole), 1e-300)
-    allowed = np.clip(1.64 * error, AS_GOOD, NOT_WORSE)
-    low, high = _around(regret <= allowed, best)
-    pick, interval = float(shape.lr[best]), (float(shape.lr[low]), float(shape.lr[high]))
-    verdict = verdict_of(whole, shape, best, interval)
+    known = believe(parts)
+    place, low, high = choose(known)
+    verdict = verdict_of(whole, known, place)
+    lr = known.lr
+    if verdict == EDGE:
+        place = 0 if known.paths[:, 0].mean() < known.paths[:, -1].mean() else len(lr) - 1
+    low, high = min(low, place), max(high, place)
+    interval = float(lr[low]), float(lr[high])
+    pick = float(lr[place])
     details: dict[str, Any] = {
-        "noise": shape.noise,
+        "noise": known.noise,
         "gap": fit.gap(whole),
         "initial": fit.start(whole) * whole.sign,
         "best_score": float(np.nanmin(fit.mean_scores(whole))) * whole.sign,
-        "fit": {"lr": shape.lr, "mean": shape.mean * whole.sign},
+        "regret": regret_of(known, place),
+        "fit": {"lr": lr, "mean": known.mean * whole.sign},
     }
     if verdict == NOISY:
-        details["seeds_needed"] = seeds_needed(whole, shape)
+        details["seeds_needed"] = seeds_needed(whole, known, place)
     pick = pick if verdict == FLAT else _rounded(pick, interval)
     text = sentence(verdict, pick, interval, whole, stable, metric, details, extended)
     return Answer(pick, interval, verdict, text, metric, paid, evidence, stable, details)
@@ -91,22 +100,35 @@ def nothing_trains(whole: Table, metric: str) -> str | None:
     return None
 
 
-def verdict_of(whole: Table, shape: fit.Curve, best: int, interval: tuple[float, float]) -> str:
+def verdict_of(whole: Table, known: Belief, place: int) -> str:
     """Which kind of answer this is; "none" was settled before."""
     rates = fit.usable(whole)
-    lr, level = whole.lr[rates], fit.mean_scores(whole)[rates]
-    span = np.log10(lr[-1] / lr[0]) if len(lr) > 1 else 0.0
-    gain = fit.gap(whole)
-    tried = np.log10(whole.lr[-1] / whole.lr[0]) if len(whole.lr) > 1 else 0.0
-    if span >= max(1.0, 0.6 * tried) and np.ptp(level) <= 0.02 * gain:
+    lr = whole.lr[rates]
+    level = np.interp(np.log10(lr), np.log10(known.lr), known.mean)
+    span = np.log10(lr[-1] / lr[0])
+    tried = np.log10(whole.lr[-1] / whole.lr[0])
+    if span >= max(1.0, 0.6 * tried) and np.ptp(level) <= SAME * fit.gap(whole):
         return FLAT
-    if shape.noise > 0 and _is_noise(whole):
+    most = LOST if known.noise > 0 else UNMEASURED
+    if len(lr) == 1 or regret_of(known, place) > most or _is_noise(whole):
         return NOISY
     # Of all rates that were tried: those that a rung cut short were worse there.
-    first, last = whole.lr[0] * 1.001, whole.lr[-1] / 1.001
-    if len(lr) > 1 and not first < shape.lr[best] < last:
+    if at_edge(known):
         return EDGE
     return INTERIOR
+
+
+def at_edge(known: Belief) -> bool:
+    """Whether the best of the rates that were tried may well be an end of them: one in four of the
+    possible curves has its best there (a tenth of a decade counts as there)."""
+    best = np.log10(known.lr[known.paths.argmin(1)])
+    low, high = np.log10(known.lr[[0, -1]])
+    return bool(max((best < low + 0.1).mean(), (best > high - 0.1).mean()) >= 0.25)
+
+
+def regret_of(known: Belief, place: int) -> float:
+    """What the pick's regret (share of the gap) stays below in nine of ten possible curves."""
+    return float(unsaturated(np.quantile(known.regret[:, place], 0.9), known.cap))
 
 
 def _is_noise(whole: Table) -> bool:
@@ -129,20 +151,12 @@ def _is_noise(whole: Table) -> bool:
     return bool(stats.f_oneway(*groups).pvalue > 0.01)
 
 
-def seeds_needed(whole: Table, shape: fit.Curve) -> int:
-    """Seeds per rate that would bring the standard error to 2 % of the gap."""
-    wanted = 0.02 * max(fit.gap(whole), 1e-300)
-    return int(min(9999, max(2, np.ceil((shape.noise / wanted) ** 2))))
-
-
-def _around(good: np.ndarray, place: int) -> tuple[int, int]:
-    """The ends of the run of True that holds `place`."""
-    low = high = place
-    while low > 0 and good[low - 1]:
-        low -= 1
-    while high < len(good) - 1 and good[high + 1]:
-        high += 1
-    return low, high
+def seeds_needed(whole: Table, known: Belief, place: int) -> int:
+    """Seeds per rate that would bring the doubt about the pick to 2 % of the gap, its error
+    shrinking as one over the square root of the seeds."""
+    seeds = int(np.isfinite(whole.score).sum(1).max())
+    error = max(regret_of(known, place), 1.64 * known.spread / np.sqrt(seeds))
+    return int(min(9999, max(seeds + 1, np.ceil(seeds * (error / SAME) ** 2))))
 
 
 def _rounded(lr: float, interval: tuple[float, float]) -> float:
@@ -165,15 +179,13 @@ def sentence(
     seeds = int(np.isfinite(whole.score).sum(1).max())
     low, high = show(interval[0]), show(interval[1])
     end = ""
-    if stable is not None and stable >= lr:
-        broken = whole.lr[(whole.diverged & (whole.steps_trained > 0)).any(1)].min()
-        end = f" From {show(broken)} on, training diverges for some seed."
+    broken = whole.lr[(whole.diverged & (whole.steps_trained > 0)).any(1)]
+    if (broken > lr).any():
+        end = f" At {show(broken[broken > lr].min())} training diverges for some seed."
     if verdict == INTERIOR:
         range_ = f"anything from {low} to {high} is as good"
         if interval[0] == interval[1]:
             range_ = "no other rate that was tried is as good"
-        if len(whole.lr) == 1:
-            range_ = "no other rate was tried"
         return f"Train with learning rate {show(lr)}; {range_} ({seeds} seeds).{end}"
     if verdict == FLAT:
         return (
@@ -189,6 +201,11 @@ def sentence(
         return (
             f"The best rate tried, {show(lr)}, is the {side} one{after}: the true best may lie "
             f"beyond. {to} that end of the range ({field}, or lr), or train longer.{end}"
+        )
+    if fit.usable(whole).sum() == 1:
+        return (
+            f"The budget paid for one rate only, {show(lr)}: it trains, and nothing is known of "
+            f"others. Give a budget of at least 5 full-length runs.{end}"
         )
     return (
         f"Noise hides the answer: {metric} differs between seeds as much as between learning "

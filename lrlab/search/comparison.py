@@ -10,6 +10,9 @@ import numpy as np
 from lrlab.search import statistics
 from lrlab.types import Answer
 
+AROUND = float(np.sqrt(10.0))
+"""The sensitivity looks at rates from the pick / this to the pick * this."""
+
 
 class Row(NamedTuple):
     """One setting at its own best rate; `scores` by seed (the metric's own sign)."""
@@ -34,7 +37,7 @@ class Comparison(NamedTuple):
     @property
     def winner(self) -> str | None:
         """The setting with the best mean, where every other is worse beyond the 95 % interval."""
-        if not self.rows:
+        if not self.rows or not np.isfinite(self.rows[0].mean):
             return None
         sure = all(pair is not None and pair.difference.high < 0 for pair in self.versus.values())
         return self.rows[0].name if sure or len(self.rows) == 1 else None
@@ -42,29 +45,30 @@ class Comparison(NamedTuple):
     @property
     def sentence(self) -> str:
         """Who wins and how sure that is."""
-        if not self.rows:
+        trained = [row for row in self.rows if np.isfinite(row.mean)]
+        if not trained:
             return "No setting trains."
-        best = self.rows[0]
-        if len(self.rows) == 1:
+        best = trained[0]
+        if len(trained) == 1:
             return f"Only {best.name} trains: {self.metric} {best.mean:.4g}."
-        second = self.rows[1]
-        pair = self.versus.get(second.name)
-        if pair is None:
-            return (
-                f"{best.name} is ahead ({self.metric} {best.mean:.4g} against {second.name}'s "
-                f"{second.mean:.4g}), but they share fewer than two seeds: nothing is sure."
-            )
-        low, high = abs(pair.difference.high), abs(pair.difference.low)
-        if self.winner is not None or pair.difference.high < 0:
-            return (
-                f"{best.name} wins: {self.metric} {best.mean:.4g} against {second.name}'s "
-                f"{second.mean:.4g}; better by {min(low, high):.2g} to {max(low, high):.2g} "
-                f"(95 %, paired by seed)."
-            )
-        return (
-            f"No clear winner: {best.name} ({best.mean:.4g}) and {second.name} ({second.mean:.4g}) "
-            "cannot be told apart with these seeds."
-        )
+        beaten, open_ = [], []
+        for row in trained[1:]:
+            pair = self.versus.get(row.name)
+            if pair is None:
+                open_.append(f"{row.name} (fewer than two seeds in common)")
+            elif pair.difference.high < 0:
+                low, high = -pair.difference.high, -pair.difference.low
+                beaten.append(f"{row.name} by {low:.2g} to {high:.2g}")
+            else:
+                low, high = -pair.difference.high, -pair.difference.low
+                open_.append(f"{row.name} (from {-low:.2g} better to {high:.2g} worse)")
+        ahead = f"{best.name} ({self.metric} {best.mean:.4g})"
+        if not open_:
+            won = f"{best.name} wins: {self.metric} {best.mean:.4g}"
+            return f"{won}, better than {', '.join(beaten)} (95 %, paired by seed)."
+        text = f"No clear winner: {ahead} is ahead, but cannot be told from {', '.join(open_)}"
+        tail = f"; it beats {', '.join(beaten)}" if beaten else ""
+        return f"{text}{tail} (95 %, paired by seed)."
 
     def payload(self) -> dict[str, Any]:
         """The JSON object of `lrlab compare`."""
@@ -100,14 +104,28 @@ class Comparison(NamedTuple):
         }
 
     def __str__(self) -> str:
-        lines = [f"{'':20}{'lr':>10}{self.metric:>14}{'cost':>8}  verdict"]
+        head = f"{'':16}{'lr':>9}{'as good':>18}{self.metric:>14}{'+-':>9}{'if off':>9}{'cost':>7}"
+        lines = [head + "  verdict"]
         for row in self.rows:
-            lr = "-" if row.answer.lr is None else f"{row.answer.lr:.2g}"
+            answer = row.answer
+            lr = "-" if answer.lr is None else f"{answer.lr:.2g}"
+            range_ = "-"
+            if answer.interval is not None:
+                range_ = f"{answer.interval[0]:.2g} - {answer.interval[1]:.2g}"
+            error = "-"
+            if len(row.scores) > 1:
+                around = statistics.mean_interval(list(row.scores.values()))
+                error = f"{(around.high - around.low) / 2:.2g}"
             lines.append(
-                f"{row.name:20}{lr:>10}{row.mean:>14.4g}{row.answer.cost:>8.1f}  "
-                f"{row.answer.verdict}"
+                f"{row.name:16}{lr:>9}{range_:>18}{row.mean:>14.4g}{error:>9}"
+                f"{row.sensitivity:>9.2g}{answer.cost:>7.1f}  {answer.verdict}"
             )
-        return "\n".join([*lines, self.sentence])
+        seeds = max((len(row.scores) for row in self.rows), default=0)
+        note = (
+            f"+-: 95 % interval of the mean over {seeds} seeds. if off: how much worse with a rate "
+            "up to half a decade off. cost: full-length runs, search included."
+        )
+        return "\n".join([*lines, note, self.sentence])
 
 
 def compared(answers: Mapping[str, Answer], metric: str, direction: str) -> Comparison:
@@ -129,31 +147,35 @@ def compared(answers: Mapping[str, Answer], metric: str, direction: str) -> Comp
 
 
 def _row(name: str, answer: Answer, sign: float) -> Row:
-    scores: dict[int, float] = {}
-    if answer.lr is not None:
-        rows = [row for row in answer.evidence if any(s is not None for s in row["scores"])]
-        # The pick may lie between tried rates: the nearer two, the one with more seeds.
-        near = sorted(rows, key=lambda row: abs(np.log(row["lr"] / answer.lr)))[:2]
-        best = max(near, key=lambda row: sum(s is not None for s in row["scores"]))
-        scores = {
-            seed: score
-            for seed, score in zip(best["seeds"], best["scores"], strict=True)
-            if score is not None
-        }
+    final = answer.details.get("final") or _nearest(answer)
+    scores = dict(zip(final["seeds"], final["scores"], strict=True))
     mean = float(np.mean(list(scores.values()))) if scores else float("nan")
     return Row(name, answer, scores, mean, _sensitivity(answer, sign))
 
 
+def _nearest(answer: Answer) -> dict[str, list[Any]]:
+    """Seeds and scores at the tried rate nearest to the pick; of the nearer two, the one with more
+    seeds, since the pick may lie between tried rates."""
+    rows = [row for row in answer.evidence if any(s is not None for s in row["scores"])]
+    if answer.lr is None or not rows:
+        return {"seeds": [], "scores": []}
+    near = sorted(rows, key=lambda row: abs(np.log(row["lr"] / answer.lr)))[:2]
+    best = max(near, key=lambda row: sum(s is not None for s in row["scores"]))
+    pairs = zip(best["seeds"], best["scores"], strict=True)
+    known = [(seed, score) for seed, score in pairs if score is not None]
+    return {"seeds": [seed for seed, _ in known], "scores": [score for _, score in known]}
+
+
 def _sensitivity(answer: Answer, sign: float) -> float:
-    pairs = [
-        (row["lr"], np.mean([s for s in row["scores"] if s is not None]) * sign)
-        for row in answer.evidence
-        if any(s is not None for s in row["scores"])
-    ]
-    initial = answer.details.get("initial")
-    if len(pairs) < 2 or initial is None:
+    """How much worse training is, in the mean, with a rate up to half a decade off the pick: the
+    sensitivity of Wortsman et al. 2023 on the fitted curve, over one decade around the pick."""
+    fit, initial = answer.details.get("fit"), answer.details.get("initial")
+    if answer.lr is None or fit is None or initial is None:
         return float("nan")
-    lr, score = (np.array(column) for column in zip(*pairs, strict=True))
-    return statistics.learning_rate_sensitivity(
-        lr, score, float(initial) * sign, float(lr.min()), float(lr.max())
-    )
+    lr = np.asarray(fit["lr"], np.float64)
+    low = max(float(lr.min()), answer.lr / AROUND)
+    high = min(float(lr.max()), answer.lr * AROUND)
+    if not low < high:
+        return float("nan")
+    score = np.asarray(fit["mean"], np.float64) * sign
+    return statistics.learning_rate_sensitivity(lr, score, float(initial) * sign, low, high)

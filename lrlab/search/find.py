@@ -1,4 +1,5 @@
-"""The adaptive search: a cheap scout, an extension where needed, a refinement, a confirmation.
+"""The adaptive search: a cheap scout, an extension where needed, blocks of contenders seed by seed,
+a confirmation on fresh seeds.
 
 Every stage trains lanes in one vectorized call with the schedule of the full length, so that a lane
 that is cut short is a prefix of the real run and a lane that survives is the real run.
@@ -8,31 +9,40 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from lrlab.search import fit
-from lrlab.search.answer import NONE, from_scores
-from lrlab.search.scores import Scores, cost, outcomes, sign_of, table
+from lrlab.search.answer import from_scores, nothing_trains
+from lrlab.search.belief import believe, contenders
+from lrlab.search.budget import Budget
+from lrlab.search.rungs import scout_plan, survivors
+from lrlab.search.scores import Scores, cost, table
 from lrlab.types import Answer
 
-DEFAULT_BUDGET = 24.0
-"""Full-length runs, where the user gives no budget."""
+WIDEST = 4
+"""Rates in a block."""
 
-FLAT_SHARE = 0.02
-"""Rates whose scores differ by less than this share of what training gains are alike."""
+CONFIRM = 0.8
+"""The part of what the scout leaves that is kept for fresh seeds: seeds differ more than
+neighboring rates of one seed do, so many seeds with few rates each tell most."""
+
+LEADERS = 3
+"""Rates that are confirmed."""
+
+PAIRED = 6.0
+"""Full-length runs from which on the first block has another seed than the scout; with less left,
+the scout's seed, whose lanes it can be compared with."""
+
+MOST_ROUNDS = 40
+
+NEAR = 0.07
+"""Decades: a rate this close to one that was tried is that one, so that seeds come together."""
 
 Train = Callable[..., Scores]
 """`train(lr f64[n], seed int64[n], rungs=(), decide=None) -> Scores`; `decide(step, scores)` gives
 bool[n], the lanes that go on."""
-
-
-class Scout(NamedTuple):
-    """How many rates start, and what part of the run and how many of them each rung keeps."""
-
-    rates: int
-    rungs: tuple[tuple[float, int], ...]
 
 
 def find(
@@ -53,128 +63,60 @@ def find(
     Args:
         train: trains lanes and gives their scores.
         lr_range: where to look first; extended up to twice where the best stands at an end.
-        seeds: the seeds of the refinement; the confirmation uses the numbers after the largest.
+        seeds: of the scout (the first) and the blocks; the confirmation uses the numbers after the
+            largest.
         steps: of a full run; `eval_steps`: the evaluations, of which some become rungs.
         budget_runs: full-length runs that may be spent; never exceeded.
-        budget_seconds: wall time; looked at between stages, so a stage may overrun it.
+        budget_seconds: wall time; looked at between rungs and stages, so the lanes that are under
+            way may overrun it. What was decided is in the answer's `details["rungs"]`.
         clock: the time, for `budget_seconds`.
     """
-    began = clock()
+    budget = Budget(budget_runs, budget_seconds, steps, clock)
     parts: list[Scores] = []
-
-    def left() -> float:
-        runs = (budget_runs or DEFAULT_BUDGET) - cost(parts) if parts else budget_runs
-        if runs is None:
-            runs = DEFAULT_BUDGET
-        if budget_seconds is not None and parts:
-            each = (clock() - began) / max(cost(parts), 1e-9)
-            affordable = (budget_seconds - (clock() - began)) / each
-            runs = affordable if budget_runs is None else min(runs, affordable)
-        return runs
-
-    plan = scout_plan(left())
-    rates = np.geomspace(*lr_range, plan.rates)
-    first = int(seeds[0])
-    rungs = rungs_of(plan, steps, eval_steps)
-    parts.append(train(rates, np.full(len(rates), first), *_pruning(rungs)))
+    decisions: list[dict[str, Any]] = []
+    plan = scout_plan(budget.left(parts), steps, eval_steps)
+    rates = np.geomspace(*lr_range, plan.rates) if plan.rates > 1 else middle(lr_range)
     ratio = rates[1] / rates[0] if len(rates) > 1 else 3.0
-    extended = False
-    for _ in range(2):
-        more = beyond(parts, ratio, left())
-        if not len(more):
+    first = int(seeds[0])
+    keep = dict(plan.rungs)
+
+    def prune(step: int, scores: Scores) -> np.ndarray:
+        allowed = budget.affordable(parts, scores, step, keep[step])
+        going = survivors(scores, step, allowed)
+        decisions.append(
+            {"step": step, "lanes": len(going), "kept": int(going.sum()), "most": keep[step]}
+            | ({} if allowed == keep[step] else {"cut_for_time_to": allowed})
+        )
+        return going
+
+    parts.append(train(rates, np.full(len(rates), first), tuple(keep), prune if keep else None))
+    extended, queue, fresh = 0, [int(s) for s in seeds], max(seeds) + 1
+    total = budget.left(parts)
+    if total >= PAIRED and len(queue) > 1:
+        queue.pop(0)  # the scout's: other seeds say more
+    for number in range(MOST_ROUNDS):
+        left = budget.left(parts)
+        more = beyond(parts, ratio, left) if extended < 2 else np.empty(0)
+        if len(more):
+            extended += 1
+            lr, seed = more, np.full(len(more), first)
+        elif nothing_trains(table(parts), metric):
             break
-        extended = True
-        short = [(step, max(1, len(more) // 2)) for step, _ in rungs[:1]]
-        parts.append(train(more, np.full(len(more), first), *_pruning(short)))
-    if from_scores(parts, metric).verdict == NONE:
-        return from_scores(parts, metric, extended=extended)
-    for lanes in (
-        lambda: refinement(parts, ratio, seeds, left()),
-        lambda: confirmation(parts, max(seeds) + 1, left()),
-        lambda: confirmation(parts, 1 + int(max(max(p.seed) for p in parts)), min(left(), 6.0)),
-    ):
-        lr, seed = lanes()
+        elif queue and left > CONFIRM * total:
+            lr, seed = block(parts, [queue.pop(0)], min(WIDEST, left), number)
+        else:
+            lr, seed, fresh = confirmation(parts, fresh, left, number)
+            if not len(lr):
+                break
         if len(lr):
             parts.append(train(lr, seed))
-    answer = from_scores(parts, metric, extended=extended)
+    answer = from_scores(parts, metric, extended=extended > 0)
     stages = [
         {"lanes": len(part.lr), "cost": cost([part]), "low": part.lr.min(), "high": part.lr.max()}
         for part in parts
     ]
-    decided: dict[str, Any] = {"stages": stages, "budget_runs": budget_runs or DEFAULT_BUDGET}
-    if budget_seconds is not None:
-        decided |= {"budget_seconds": budget_seconds, "seconds": clock() - began}
+    decided = {"stages": stages, "rungs": decisions, **budget.record(parts)}
     return answer._replace(details={**answer.details, **decided})
-
-
-def scout_plan(budget: float) -> Scout:
-    """The scout that leaves most of a budget (full-length runs) to what follows.
-
-    >>> scout_plan(20.0).rates, scout_plan(4.0).rates
-    (16, 8)
-    """
-    if budget >= 14:
-        return Scout(16, ((0.1, 8), (0.35, 4)))
-    if budget >= 8:
-        return Scout(14, ((0.1, 6), (0.3, 3)))
-    if budget >= 5:
-        return Scout(12, ((0.05, 5), (0.25, 2)))
-    return Scout(8, ((0.05, 3), (0.25, 1)))
-
-
-def rungs_of(plan: Scout, steps: int, eval_steps: Sequence[int]) -> list[tuple[int, int]]:
-    """(update, lanes kept) of each rung: the nearest evaluation before the end."""
-    inner = [step for step in eval_steps if step < steps]
-    found: dict[int, int] = {}
-    for share, keep in plan.rungs:
-        if inner:
-            step = min(inner, key=lambda step: abs(step - share * steps))
-            found[int(step)] = min(keep, found.get(int(step), keep))
-    return sorted(found.items())
-
-
-def _pruning(rungs: Sequence[tuple[int, int]]) -> tuple[Any, Any]:
-    if not rungs:
-        return (), None
-    keep = dict(rungs)
-    return tuple(keep), lambda step, scores: survivors(scores, step, keep[step])
-
-
-def survivors(scores: Scores, step: int, keep: int) -> np.ndarray:
-    """The lanes that go on after a rung: the leader and its better neighbors, in one run of rates.
-
-    Neighbors of the leader stay even where a far lane looks a little better by luck; a lane that is
-    no better than it was at the start stays out unless nothing is better.
-    """
-    row = int(np.searchsorted(scores.eval_steps, step))
-    value = np.asarray(scores.metric, np.float64)[row] * sign_of(scores.direction)
-    going = (outcomes(scores) != "diverged") & (outcomes(scores) != "pruned")
-    if not np.isfinite(value[going]).any():
-        return going  # none can be judged yet: they will recover or diverge
-    going &= np.isfinite(value)
-    if going.sum() <= keep:
-        return going
-    order = np.argsort(scores.lr, kind="stable")
-    order = order[going[order]]
-    values = value[order]
-    kept = np.zeros(len(going), bool)
-    known = scores.initial[np.isfinite(scores.initial)]
-    gain = (known.mean() * sign_of(scores.direction) if known.size else 0.0) - values.min()
-    if len(order) > 2 and np.ptp(values) <= FLAT_SHARE * abs(gain):
-        # So far the rate makes no difference: go on with rates from end to end.
-        kept[order[np.linspace(0, len(order) - 1, keep).round().astype(int)]] = True
-        return kept
-    low = high = int(np.argmin(values))
-    while high - low + 1 < keep:
-        left = values[low - 1] if low > 0 else np.inf
-        right = values[high + 1] if high + 1 < len(values) else np.inf
-        # The larger rate gets the benefit of a tie: annealing has not come to it yet.
-        if right <= left:
-            high += 1
-        else:
-            low -= 1
-    kept[order[low : high + 1]] = True
-    return kept
 
 
 def beyond(parts: Sequence[Scores], ratio: float, budget: float) -> np.ndarray:
@@ -203,44 +145,52 @@ def beyond(parts: Sequence[Scores], ratio: float, budget: float) -> np.ndarray:
     return np.empty(0)
 
 
-def refinement(
-    parts: Sequence[Scores], ratio: float, seeds: Sequence[int], budget: float
+def block(
+    parts: Sequence[Scores], seeds: Sequence[int], budget: float, number: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Lanes around the best so far, half the scout's spacing apart, for as many seeds as fit."""
-    whole = table(parts)
-    level = fit.mean_scores(whole)
-    level = np.where(np.isfinite(level), level, np.inf)
-    best = float(whole.lr[int(np.argmin(level))])
-    root = np.sqrt(ratio)
-    around = [best, best * root, best / root, best * ratio, best / ratio]
-    if budget < 4:
-        around = around[:3]
-    share = 0.65 * budget if budget >= 8 else budget
-    wanted: list[tuple[float, int]] = []
-    for seed in seeds:
-        fresh = [(lr, int(seed)) for lr in around if not _trained(whole, lr, int(seed))]
-        if len(wanted) + len(fresh) > share:
-            if not wanted:
-                wanted = fresh[: int(budget)]
-            break
-        wanted += fresh
-    return _lanes(wanted)
+    """At most `budget` lanes: rates spread over those that may be the best, each with `seeds`.
+
+    Lanes of one seed are compared with each other; where the rates stand follows from what all
+    seeds so far leave possible, so that each block looks more closely.
+    """
+    count = max(1, int(budget) // len(seeds))
+    return _lanes(parts, contenders(believe(parts, seed=number), count), seeds, budget)
 
 
 def confirmation(
-    parts: Sequence[Scores], first_seed: int, budget: float
+    parts: Sequence[Scores], first_seed: int, budget: float, number: int = 0
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """Lanes of the leading rates with fresh seeds, so that luck does not choose; and the seed that
+    comes next."""
+    rates = min(LEADERS, int(budget))
+    if rates < 2:  # a lane with nothing to compare it with tells nothing
+        return np.empty(0), np.empty(0, np.int64), first_seed
+    seeds = [first_seed + i for i in range(min(2, int(budget) // rates))]
+    lr, seed = block(parts, seeds, rates * len(seeds), number)
+    return lr, seed, seeds[-1] + 1
+
+
+def _lanes(
+    parts: Sequence[Scores], x: np.ndarray, seeds: Sequence[int], budget: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Lanes of the leading rates with fresh seeds, so that luck does not choose."""
+    """Every rate (log10) with every seed, without what was trained already."""
     whole = table(parts)
-    shape = fit.curve(whole)
-    tried = whole.lr[fit.usable(whole)]
-    fitted = np.interp(np.log10(tried), np.log10(shape.lr), shape.mean + 0.5 * shape.error)
-    leaders = tried[np.argsort(fitted, kind="stable")][:3]
-    seeds = min(4, int(budget) // max(1, len(leaders)))
-    if seeds == 0:
-        leaders, seeds = leaders[: max(0, int(budget))], 1
-    wanted = [(float(lr), first_seed + i) for i in range(seeds) for lr in leaders]
-    return _lanes(wanted)
+    tried = np.log10(whole.lr)
+    rates: list[float] = []
+    for place in x:
+        nearest = int(np.argmin(np.abs(tried - place)))
+        close = abs(tried[nearest] - place) <= NEAR
+        rates.append(float(whole.lr[nearest]) if close else float(10**place))
+    wanted = [
+        (lr, int(seed))
+        for seed in seeds
+        for lr in dict.fromkeys(rates)
+        if not _trained(whole, lr, int(seed))
+    ][: int(budget)]
+    return (
+        np.array([lr for lr, _ in wanted], np.float64),
+        np.array([seed for _, seed in wanted], np.int64),
+    )
 
 
 def _trained(whole: Any, lr: float, seed: int) -> bool:
@@ -249,8 +199,6 @@ def _trained(whole: Any, lr: float, seed: int) -> bool:
     return bool(len(row) and len(column) and np.isfinite(whole.score[row[0], column[0]]))
 
 
-def _lanes(wanted: Sequence[tuple[float, int]]) -> tuple[np.ndarray, np.ndarray]:
-    return (
-        np.array([lr for lr, _ in wanted], np.float64),
-        np.array([seed for _, seed in wanted], np.int64),
-    )
+def middle(lr_range: tuple[float, float]) -> np.ndarray:
+    """The one rate of a search that can pay for no more, f64[1]."""
+    return np.array([float(np.sqrt(lr_range[0] * lr_range[1]))])

@@ -1,30 +1,10 @@
-"""The loss as a smooth function of log learning rate, from a few noisy scores."""
+"""Levels, seed effects and noise of a table of scores."""
 
 from __future__ import annotations
-
-from typing import NamedTuple
 
 import numpy as np
 
 from lrlab.search.scores import Table
-
-LENGTH = 0.6
-"""Decades: how far a score speaks for its neighbors."""
-
-CAP = 0.1
-"""Scores above the best by more than this share of the gap are all the same: bad."""
-
-
-class Curve(NamedTuple):
-    """Mean score against learning rate: `lr` f64[G] a fine grid, `mean` and `error` f64[G], one
-    standard deviation of what is not known (seed noise, and the distance to rates that were tried);
-    `noise` the standard deviation between seeds at one rate, after the part that all rates of a
-    seed share was taken out."""
-
-    lr: np.ndarray
-    mean: np.ndarray
-    error: np.ndarray
-    noise: float
 
 
 def usable(table: Table) -> np.ndarray:
@@ -47,9 +27,14 @@ def gap(table: Table) -> float:
 def mean_scores(table: Table) -> np.ndarray:
     """Mean over seeds with what each seed adds to every rate taken out, f64[L]; nan without scores.
 
-    Rates that were tried with different seeds are then comparable: score[l, s] = rate_l + seed_s,
-    fitted by alternating means over the scores that there are.
+    Rates that were tried with different seeds are then comparable.
     """
+    return effects(table)[0]
+
+
+def effects(table: Table) -> tuple[np.ndarray, np.ndarray]:
+    """(level f64[L], effect f64[S]) of score[l, s] = level_l + effect_s, fitted by alternating
+    means over the scores that there are; a level is nan where its rate has none."""
     score, rates = table.score, usable(table)
     seen = np.isfinite(score)
     effect = np.zeros(score.shape[1])
@@ -65,40 +50,11 @@ def mean_scores(table: Table) -> np.ndarray:
         if np.allclose(new, effect, atol=1e-12):
             break
         effect = new
-    return level
+    return level, effect
 
 
 def _mean(values: np.ndarray, mask: np.ndarray, axis: int) -> np.ndarray:
     return (values * mask).sum(axis) / np.maximum(mask.sum(axis), 1)
-
-
-def curve(table: Table, per_decade: int = 48) -> Curve:
-    """A Gaussian process through the mean scores in log LR, with the noise between seeds.
-
-    Matern 3/2 kernel of length `LENGTH`: continuous, but free to turn at a cliff, so that it does
-    not dip between points as a polynomial does. Scores far above the best (instability, too small
-    rates) are capped: a cliff repels without bending the valley beside it.
-    """
-    rates = usable(table)
-    x, y = np.log10(table.lr[rates]), mean_scores(table)[rates]
-    counts = np.isfinite(table.score[rates]).sum(1)
-    noise = noise_of(table)
-    height = max(CAP * abs(gap(table)), 4 * noise, 1e-12 * max(1.0, float(np.abs(y).max())))
-    y = np.minimum(y, y.min() + height)
-    inside = np.linspace(x[0], x[-1], int((x[-1] - x[0]) * per_decade) + 2)
-    grid = np.unique(np.concatenate([inside, x]))
-    center, spread = float(np.median(y)), height / 2
-    among = spread**2 * _matern(x[:, None] - x) + np.diag(noise**2 / counts + (1e-3 * spread) ** 2)
-    across = spread**2 * _matern(grid[:, None] - x)
-    solved = np.linalg.solve(among, np.column_stack([y - center, across.T]))
-    mean = center + across @ solved[:, 0]
-    variance = spread**2 - np.einsum("ij,ji->i", across, solved[:, 1:])
-    return Curve(10**grid, mean, np.sqrt(np.maximum(variance, 0)), noise)
-
-
-def _matern(distance: np.ndarray) -> np.ndarray:
-    scaled = np.sqrt(3) * np.abs(distance) / LENGTH
-    return (1 + scaled) * np.exp(-scaled)
 
 
 def noise_of(table: Table) -> float:

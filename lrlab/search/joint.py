@@ -14,16 +14,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lrlab.search import fit
-from lrlab.search.answer import NONE, from_scores
-from lrlab.search.find import (
-    DEFAULT_BUDGET,
-    beyond,
-    confirmation,
-    refinement,
-    rungs_of,
-    scout_plan,
-    survivors,
-)
+from lrlab.search.answer import NONE, from_scores, nothing_trains
+from lrlab.search.belief import believe
+from lrlab.search.budget import DEFAULT_BUDGET, Budget
+from lrlab.search.find import LEADERS, MOST_ROUNDS, beyond, block, middle
+from lrlab.search.rungs import scout_plan, survivors
 from lrlab.search.scores import Scores, cost, sign_of, table
 from lrlab.types import Answer
 
@@ -32,6 +27,9 @@ PER_COMBINATION = 8.0
 
 FINALISTS = 2
 """Combinations that are refined and confirmed."""
+
+FEW = 3.0
+"""Full-length runs per finalist below which only fresh seeds are trained."""
 
 Lane = tuple[int, float, int]
 """(combination, learning rate, seed)"""
@@ -70,26 +68,19 @@ def find_joint(
         `correlation` (axis -> correlation of its values with log10 of the best learning rate over
         the combinations that train; None below three of them).
     """
-    began = clock()
     combos = list(itertools.product(*([float(v) for v in values] for values in axes.values())))
     search = Joint(tuple(axes), combos, [[] for _ in combos])
-    total = budget_runs or DEFAULT_BUDGET + PER_COMBINATION * (len(combos) - 1)
+    default = DEFAULT_BUDGET + PER_COMBINATION * (len(combos) - 1)
+    budget = Budget(budget_runs, budget_seconds, steps, clock, default)
 
     def left() -> float:
-        paid = [part for parts in search.parts for part in parts]
-        spent = cost(paid) if paid else 0.0
-        runs = total - spent
-        if budget_seconds is not None and spent:
-            affordable = (budget_seconds - (clock() - began)) * spent / (clock() - began)
-            runs = affordable if budget_runs is None else min(runs, affordable)
-        return runs
+        return budget.left([part for parts in search.parts for part in parts])
 
-    plan = scout_plan(max(3.0, total / len(combos)))
-    rates = np.geomspace(*lr_range, plan.rates)
-    ratio = rates[1] / rates[0]
+    plan = scout_plan(left() / len(combos), steps, eval_steps)
+    rates = np.geomspace(*lr_range, plan.rates) if plan.rates > 1 else middle(lr_range)
+    ratio = rates[1] / rates[0] if len(rates) > 1 else 3.0
     first = int(seeds[0])
-    rungs = rungs_of(plan, steps, eval_steps)
-    _train(train, search, [(k, lr, first) for k in range(len(combos)) for lr in rates], rungs)
+    _train(train, search, [(k, lr, first) for k in range(len(combos)) for lr in rates], plan.rungs)
     for _ in range(2):
         lanes = [
             (k, float(lr), first)
@@ -99,11 +90,34 @@ def find_joint(
         if not lanes:
             break
         _train(train, search, lanes)
-    for stage in (_refine, _confirm):
-        lanes = stage(search, ratio, seeds, left())
-        if lanes:
-            _train(train, search, lanes)
+    others = [int(s) for s in seeds[1:]] or [first]
+    fresh = max(seeds) + 1
+    for number in range(MOST_ROUNDS):
+        # The same seeds for the finalists, the confirmation's fresh: compared pair by pair.
+        chosen = leaders(search, FINALISTS)
+        if not chosen:
+            break
+        each = left() / len(chosen)
+        queued = number < len(others) and each > FEW
+        seed = [others[number]] if queued else [fresh]
+        lanes = _block(search, chosen, seed, each, number)
+        if not lanes:
+            break
+        fresh += not queued
+        _train(train, search, lanes)
     return answer_of(search, metric)
+
+
+def _block(
+    search: Joint, chosen: Sequence[int], seeds: Sequence[int], budget: float, number: int
+) -> list[Lane]:
+    """Lanes of the finalists around their best rates, as many for each."""
+    lanes: list[Lane] = []
+    for k in chosen:
+        if trained_any(search.parts[k]):
+            lr, seed = block(search.parts[k], seeds, min(LEADERS, budget), number)
+            lanes += [(k, float(a), int(b)) for a, b in zip(lr, seed, strict=True)]
+    return lanes
 
 
 def _train(
@@ -154,14 +168,19 @@ def _take(scores: Scores, mask: np.ndarray) -> Scores:
     )
 
 
-def score_of(parts: Sequence[Scores]) -> float:
-    """The promise of a combination: the fitted mean score at its best rate, half a standard error
-    worse (to be minimized); inf where nothing trained to the end."""
+def trained_any(parts: Sequence[Scores]) -> bool:
+    """Whether any lane reached the end with some gain."""
     whole = table(parts)
-    if not fit.usable(whole).any():
+    return bool(fit.usable(whole).any()) and nothing_trains(whole, "") is None
+
+
+def score_of(parts: Sequence[Scores]) -> float:
+    """The promise of a combination: the fitted mean score at its best rate (to be minimized); inf
+    where nothing trained to the end."""
+    if not trained_any(parts):
         return float("inf")
-    shape = fit.curve(whole)
-    return float((shape.mean + 0.5 * shape.error).min())
+    known = believe(parts)
+    return float(known.mean[int(np.argmin(known.expected))])
 
 
 def leaders(search: Joint, count: int) -> list[int]:
@@ -169,26 +188,6 @@ def leaders(search: Joint, count: int) -> list[int]:
     scores = [score_of(parts) for parts in search.parts]
     order = sorted(range(len(scores)), key=lambda k: scores[k])
     return [k for k in order if np.isfinite(scores[k])][:count]
-
-
-def _refine(search: Joint, ratio: float, seeds: Sequence[int], budget: float) -> list[Lane]:
-    lanes: list[Lane] = []
-    chosen = leaders(search, FINALISTS)
-    for k in chosen:
-        lr, seed = refinement(search.parts[k], ratio, seeds, 0.6 * budget / len(chosen))
-        lanes += [(k, float(a), int(b)) for a, b in zip(lr, seed, strict=True)]
-    return lanes
-
-
-def _confirm(search: Joint, ratio: float, seeds: Sequence[int], budget: float) -> list[Lane]:
-    """Fresh seeds, the same for the finalists: they are compared pair by pair."""
-    lanes: list[Lane] = []
-    chosen = leaders(search, FINALISTS)
-    fresh = max(seeds) + 1
-    for k in chosen:
-        lr, seed = confirmation(search.parts[k], fresh, budget / len(chosen))
-        lanes += [(k, float(a), int(b)) for a, b in zip(lr, seed, strict=True)]
-    return lanes
 
 
 def answer_of(search: Joint, metric: str) -> Answer:

@@ -1,0 +1,72 @@
+"""Who wins, by how much and how sure, from answers whose scores are known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from lrlab.search import compared
+from lrlab.types import Answer
+
+LR = np.geomspace(0.001, 1.0, 61)
+
+
+def answered(scores, lr=10**-1.5, slope=0.1, seeds=range(1003, 1008)):
+    """An answer whose best rate scored `scores` on fresh seeds; its fitted curve is a V of `slope`
+    per decade."""
+    if lr is None:
+        return Answer(None, None, "none", "Nothing trains.", "valid_loss", 9.0, (), None, {})
+    mean = 0.5 + slope * np.abs(np.log10(LR / lr))
+    details = {
+        "final": {"seeds": list(seeds), "scores": list(scores)},
+        "fit": {"lr": LR, "mean": mean},
+        "initial": 2.0,
+    }
+    return Answer(lr, (lr / 2, lr * 2), "interior", "Train.", "valid_loss", 21.0, (), None, details)
+
+
+A = np.array([0.50, 0.52, 0.49, 0.51, 0.50])
+SHIFTED = A + np.array([0.030, 0.034, 0.028, 0.031, 0.033])  # worse on every seed, by as much
+NOISY = A + np.array([0.4, -0.4, 0.3, -0.2, 0.1])
+
+
+def test_the_best_wins_where_every_other_is_worse_beyond_its_interval():
+    found = compared({"b": answered(SHIFTED), "a": answered(A)}, "valid_loss", "min")
+    assert found.winner == "a" and [row.name for row in found.rows] == ["a", "b"]
+    pair = found.versus["b"]
+    assert pair.p_value == pytest.approx(stats.ttest_rel(A, SHIFTED).pvalue)
+    assert pair.difference.value == pytest.approx((A - SHIFTED).mean())
+    assert found.sentence.startswith("a wins: valid_loss 0.504, better than b by 0.0")
+    assert found.payload()["versus"]["b"]["effect_size"] < -5
+
+
+def test_no_winner_where_one_cannot_be_told_apart():
+    entries = {"a": answered(A), "b": answered(SHIFTED), "c": answered(NOISY)}
+    found = compared(entries, "valid_loss", "min")
+    assert found.winner is None
+    assert "cannot be told from c" in found.sentence and "it beats b by" in found.sentence
+
+
+def test_for_a_metric_to_maximize_the_larger_wins():
+    found = compared({"a": answered(A), "b": answered(SHIFTED)}, "valid_accuracy", "max")
+    assert found.winner == "b" and found.versus["a"].difference.high < 0
+
+
+def test_what_does_not_train_cannot_win():
+    found = compared({"x": answered((), None), "a": answered(A)}, "valid_loss", "min")
+    assert found.winner == "a" and found.sentence.startswith("Only a trains")
+    nothing = compared({"x": answered((), None)}, "valid_loss", "min")
+    assert nothing.winner is None and nothing.sentence == "No setting trains."
+
+
+def test_sensitivity_is_the_mean_loss_of_a_decade_around_the_pick():
+    # A V of slope s over half a decade each side: mean s/4 above its tip.
+    found = compared({"a": answered(A, slope=0.4)}, "valid_loss", "min")
+    assert found.rows[0].sensitivity == pytest.approx(0.4 / 4, rel=0.02)
+
+
+def test_the_table_reads_in_one_go():
+    text = str(compared({"a": answered(A), "b": answered(SHIFTED)}, "valid_loss", "min"))
+    assert "0.016 - 0.063" in text and "95 % interval of the mean over 5 seeds" in text
+    assert len(max(text.splitlines()[:3], key=len)) <= 100
