@@ -139,6 +139,7 @@ def range_test(
     seeds: int | Sequence[int] | None = None,
     batch_size: int | str | None = None,
     kind: str | None = None,
+    mode: str | None = None,
     params: Any = None,
     split: str | None = None,
     optimizer_args: Mapping[str, Any] | None = None,
@@ -151,14 +152,21 @@ def range_test(
     """The learning-rate range test (Smith 2017, arXiv 1506.01186), over several seeds at once.
 
     Args:
-        start, end, num_steps: the ladder of rates, evenly spaced in log.
-        kind: "ramp": one run per seed whose rate climbs the ladder; "parallel": one short run per
-            rate, which is what the ramp imitates.
+        start, end, num_steps: the ladder of rates.
+        kind: "ramp": one run per seed whose rate climbs the ladder; "parallel": a run of its own of
+            `num_steps` updates per rate, which is what the ramp imitates.
+        mode: "exponential" spaces the rates evenly in log, "linear" evenly.
         params: start from these parameters rather than from fresh ones; they are not changed.
-        split: "train" records the minibatch loss before each update, "valid" the validation loss.
+        split: "train" records the minibatch loss before each update, "valid" the validation loss
+            after it.
 
     Returns:
-        A `RangeTest` with `lr` f64[N], `loss` [seeds, N] and `suggest(rule)`.
+        A `RangeTest` with `lr` f64[N], `loss` [seeds, N] and `suggest(rule)`; print or plot it.
+
+    >>> import lrlab
+    >>> test = lrlab.range_test("wine-linear", optimizer="sgd", num_steps=60, seeds=2)
+    >>> test.loss.shape, test.suggest("valley").shape
+    ((2, 60), (2,))
     """
     arguments = _given(locals())
     experiment = config.from_arguments("range-test", **arguments)
@@ -242,17 +250,18 @@ def write_report(folder: str | Path, figures: bool = True) -> Path | None:
     A comparison's folder gets one page for all of its runs. None where nothing is recorded.
     """
     from lrlab import report, runs
+    from lrlab.report.figures import write_comparison
 
     path = Path(folder)
-    inner = [place.parent for place in sorted(path.glob("*/run.json"))]
-    several = [path] if (path / "run.json").exists() else inner
-    several = [place for place in several if runs.stages(place)]
-    if not several:
+    places = [path, *(place.parent for place in path.glob("*/run.json"))]
+    if not any(runs.stages(place) for place in places):
         return None
-    data = [report.read(place) for place in several]
-    page = report.write_html(data, path / "report.html")
+    found = report.read_all([path])
+    page = report.write_html(found.runs, path / "report.html", found.comparison)
     if figures:
-        for place, one in zip(several, data, strict=True):
+        if len(found.runs) > 1:
+            write_comparison(found.runs, path / "figures")
+        for one, place in zip(found.runs, found.places, strict=True):
             report.write_figures(one, place / "figures")
     return page
 

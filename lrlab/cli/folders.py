@@ -41,41 +41,72 @@ def resume(run: Folder, json: Json = False, quiet: Quiet = False) -> None:
     report(ran, json, quiet)
 
 
-def show(run: Folder, json: Json = False) -> None:
-    """Show a run: its answer, its learning rates, its outcomes."""
-    folder = find_run(run)
+def show(
+    run: Folder,
+    every_row: Annotated[
+        bool, typer.Option("--all", help="Every learning rate on a row of its own.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Show a run: its answer, its learning rates, its outcomes; or a comparison."""
+    folder = find_run(run, compared=True)
+    summary = read_json(folder / "summary.json")
     if json:
-        emit({"run": str(folder), **record(folder), "summary": read_json(folder / "summary.json")})
+        emit({"run": str(folder), **record(folder), "summary": summary})
         return
-    from lrlab.report import read, renderable
+    from lrlab.report import comparison, read, renderable
 
+    if is_comparison(folder):
+        console().print(comparison(summary or {}))
+        return
     status = record(folder).get("status")
     if status not in (None, "done", "complete", "finished"):
         print(f"This run is {status}; go on with: lrlab resume {folder}")
-    console().print(renderable(read(folder)))
+    console().print(renderable(read(folder), every_row))
 
 
 def report_(
-    run: Folder,
+    runs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RUN...",
+            help="Run folders, their names under runs/, or `last`; several are compared, and a "
+            "range test's picks are drawn into runs of the same task and optimizer.",
+            show_default=False,
+        ),
+    ],
     out: Annotated[str | None, typer.Option("--out", metavar="DIR", help="Another place.")] = None,
-    figures: Annotated[bool, typer.Option(help="Write the figures as PNG and SVG too.")] = True,
+    formats: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            help="Of the figures: png, svg, pdf, ...; may be repeated. [default: png and svg]",
+        ),
+    ] = None,
+    theme: Annotated[str, typer.Option(help="Of the figures: light or dark.")] = "light",
+    figures: Annotated[bool, typer.Option(help="Write the figures too.")] = True,
     json: Json = False,
 ) -> None:
-    """Build report.html and the figures again, from the run folder alone."""
-    from lrlab.report import read, write_figures, write_html
+    """Build report.html and the figures again, from run folders alone; one report for several."""
+    from lrlab.report import read_all, write_html
+    from lrlab.report.figures import checked, write_all
 
-    folder = find_run(run)
-    target = Path(out) if out else folder
+    wanted = tuple(formats or ("png", "svg"))
+    try:
+        checked(wanted, theme)
+    except ValueError as error:
+        raise ConfigError([Problem("--format", None, "", str(error))]) from None
+    folders = [find_run(run, compared=True) for run in runs]
+    target = Path(out) if out else folders[0] if len(folders) == 1 else Path("report")
     target.mkdir(parents=True, exist_ok=True)
     with only_json():
-        data = read(folder)
-        page = target / "report.html"
-        write_html(data, page)
-        if figures:
-            write_figures(data, target / "figures")
-    drawn = sorted(map(str, (target / "figures").glob("*"))) if figures else []
+        found = read_all(folders)
+        page = write_html(found.runs, target / "report.html", found.comparison)
+        places = write_all(found, target / "figures", wanted, theme) if figures else []
+    drawn = sorted(map(str, places))
     if json:
-        emit({"run": str(folder), "report": str(page), "figures": drawn})
+        emit({"run": ", ".join(map(str, folders)), "report": str(page), "figures": drawn})
         return
     print(f"Report:  {page}")
     if drawn:
@@ -111,8 +142,8 @@ def export(
         print(f"Wrote {target}")
 
 
-def find_run(name: str) -> Path:
-    """The run folder that `name` means.
+def find_run(name: str, compared: bool = False) -> Path:
+    """The run folder that `name` means; with `compared`, a comparison's folder too.
 
     Raises:
         ConfigError: there is none; names the nearest.
@@ -121,7 +152,7 @@ def find_run(name: str) -> Path:
     if name == "last" and runs and not Path(name).exists():
         return runs[-1]
     for path in (Path(name), ROOT / name):
-        if (path / "run.json").is_file():
+        if (path / "run.json").is_file() or (compared and is_comparison(path)):
             return path
     if Path(name).is_dir():
         message = f"not a run folder: no run.json in {name}"
@@ -129,6 +160,11 @@ def find_run(name: str) -> Path:
         hint = did_you_mean(Path(name).name, [run.name for run in runs])
         message = f"no such run{hint} (see `lrlab ls runs`)"
     raise ConfigError([Problem(name, None, "", message)])
+
+
+def is_comparison(path: Path) -> bool:
+    """Whether a folder is a comparison's: a summary, and its runs inside."""
+    return (path / "summary.json").is_file() and any(path.glob("*/run.json"))
 
 
 def folders(root: Path) -> list[Path]:

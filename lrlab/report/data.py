@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,7 +20,8 @@ class ReportData(NamedTuple):
     before the first update. `outcome` str[L, ..., S] (`lrlab.types.OUTCOMES`), `diverged_at`
     int[L, ..., S] (-1: never). `answer` is the content of `summary.json` (lr, interval, verdict,
     sentence, cost, metric, evidence, seconds) or None. `suggestions`: rule -> LR, or LRs per seed.
-    `modes`: metric -> "min" | "max", where its name does not tell.
+    `modes`: metric -> "min" | "max", where its name does not tell. `stages`: the training calls of
+    a search, in order. `test`: the `RangeTest` that a range test's run holds.
     """
 
     title: str
@@ -44,6 +43,17 @@ class ReportData(NamedTuple):
     suggestions: Mapping[str, Any] = {}
     history: Mapping[str, np.ndarray] = {}
     modes: Mapping[str, str] = {}
+    stages: Sequence[Stage] = ()
+    test: Any = None
+
+
+class Stage(NamedTuple):
+    """The lanes that a search trained in one call: `lr` f64[N], `steps` int[N] made, `outcome`
+    str[N]."""
+
+    lr: np.ndarray
+    steps: np.ndarray
+    outcome: np.ndarray
 
 
 def build(
@@ -303,52 +313,3 @@ def _lane_dims(dataset: Any, names: Sequence[str]) -> list[str]:
             middle = [d for d in dims if d not in ("step", "eval_step", "lr", "seed")]
             return ["lr", *middle, "seed"]
     raise ValueError(f"report: no array with the dimensions lr and seed; dimensions are {names}")
-
-
-def read(run: str | Path) -> ReportData:
-    """The report's data from a run folder alone (the arrays, the answer, the manifest, the config).
-
-    Raises:
-        ValueError: the folder holds no readable run.
-    """
-    from lrlab import runs
-
-    path = Path(run)
-    manifest, stage = runs.open_run(path)
-    config = path / "config.toml"
-    answer = _json(path / "summary.json")
-    if answer is None and (path / "summary.json").exists():
-        answer = {}
-    first, *extra = (name for name in stage.axes if name != "seed")
-    history = dict(stage.history)
-    rates = [name for name in history if name.startswith("learning_rate")]
-    return build(
-        title=str(manifest.get("title") or manifest.get("name") or path.name),
-        lr=stage.axes[first],
-        extra={name: stage.axes[name] for name in extra},
-        seeds=stage.axes["seed"],
-        steps=stage.steps,
-        train_loss=history.pop("train_loss", None),
-        learning_rate=history.pop(rates[0], None) if rates else None,
-        eval_steps=stage.eval_steps,
-        evaluated=stage.evaluated,
-        initial=stage.initial,
-        outcome=stage.outcome,
-        diverged_at=stage.diverged_at,
-        history=history,
-        modes=dict(manifest.get("modes") or {}),
-        answer=answer,
-        manifest=manifest,
-        config_text=config.read_text(encoding="utf-8") if config.exists() else "",
-        command=f"lrlab {manifest.get('command', 'sweep')} {config}",
-        suggestions=(answer or {}).get("suggestions") or {},
-    )
-
-
-def _json(path: Path) -> dict[str, Any] | None:
-    if not path.exists():
-        return None
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"report: {path} is not JSON ({error}); is the run complete?") from None

@@ -44,6 +44,13 @@ OUTCOME_COLORS = {
 }
 
 
+CATEGORIES = {
+    "light": ("#0072b2", "#d55e00", "#009e73", "#b5568f", "#c28a00", "#4d4d4d"),
+    "dark": ("#56b4e9", "#ff8a4c", "#3cc9a0", "#e39bc4", "#f0c05a", "#c9ced6"),
+}
+"""Colors of whole runs beside each other (after Okabe and Ito: told apart by every eye)."""
+
+
 def theme(name: str) -> Theme:
     """The theme of that name.
 
@@ -177,6 +184,11 @@ def log_labels(value: float, _position: Any = None) -> str:
     if abs(value / 10.0**power - 1) > 1e-6 or -3 < power < 4:
         return number(value)
     return "10" + str(power).translate(_SUPERSCRIPT)
+
+
+def is_ramp(data: Any) -> bool:
+    """Whether a run is a ramp: its lanes climb through all rates, so they stand at none."""
+    return data.test is not None and data.test.kind == "ramp"
 
 
 def label(metric: str) -> str:

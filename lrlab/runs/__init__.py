@@ -10,7 +10,7 @@ from lrlab.runs.catalogue import catalogue
 from lrlab.runs.check import check
 from lrlab.runs.files import RunError, jsonable, write_json, write_text
 from lrlab.runs.folder import FORMAT, Run, create, experiment_of, resume
-from lrlab.runs.stored import StoredStage, dataset, open_run, stages
+from lrlab.runs.stored import StoredStage, dataset, open_run, read_stage, stages
 
 __all__ = [
     "FORMAT",
@@ -24,6 +24,7 @@ __all__ = [
     "experiment_of",
     "jsonable",
     "open_run",
+    "read_stage",
     "resume",
     "stages",
     "write_json",
