@@ -13,7 +13,7 @@ from report_sample import sample
 
 from lrlab import report
 from lrlab.report.figures import FIGURES
-from lrlab.report.page import payload_of
+from lrlab.report.payload import payload_of
 from lrlab.report.summary import thin
 
 HOSTILE = "</script><script>alert(1)</script>\"'<img src=x onerror=alert(2)>"

@@ -24,7 +24,8 @@ _NAMES = {
     "write_html": "lrlab.report.page",
     "renderable": "lrlab.report.terminal",
     "sparkline": "lrlab.report.terminal",
-    "comparison": "lrlab.report.terminal",
+    "comparison": "lrlab.report.terminal_tables",
+    "rules_table": "lrlab.report.terminal_tables",
     "table": "lrlab.report.classic",
 }
 
@@ -49,4 +50,5 @@ if TYPE_CHECKING:
     from lrlab.report.notebook import interactive
     from lrlab.report.page import html, write_html
     from lrlab.report.reading import read, read_all
-    from lrlab.report.terminal import comparison, renderable, sparkline
+    from lrlab.report.terminal import renderable, sparkline
+    from lrlab.report.terminal_tables import comparison, rules_table

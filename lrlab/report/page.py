@@ -17,7 +17,7 @@ from lrlab.report.payload import comparison_of, payload_of
 from lrlab.report.summary import number
 from lrlab.report.tables import text
 
-SCRIPTS = ("plot.js", "figures.js", "page.js")
+SCRIPTS = ("plot.js", "figures.js", "search.js", "page.js")
 
 
 def write_html(
@@ -31,9 +31,7 @@ def write_html(
     return target
 
 
-def html(
-    runs: ReportData | Sequence[ReportData], compared: Mapping[str, Any] | None = None
-) -> str:
+def html(runs: ReportData | Sequence[ReportData], compared: Mapping[str, Any] | None = None) -> str:
     """The page as text. Every string that a user can set is escaped.
 
     Args:
@@ -52,7 +50,8 @@ def html(
     # Inside a script element only "<" could end it; in JSON strings it may be written as an escape.
     numbers = json.dumps(payload, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
     sections = "\n".join(_section(data, i, len(several) > 1) for i, data in enumerate(several))
-    title = text(several[0].title if len(several) == 1 else "Comparison of runs")
+    trained = [data for data in several if data.test is None] or several
+    title = text(trained[0].title if len(trained) == 1 else "Comparison of runs")
     script = "\n".join(_asset(name) for name in SCRIPTS)
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -78,9 +77,10 @@ def _asset(name: str) -> str:
 
 def _overview(several: Sequence[ReportData], compared: Mapping[str, Any] | None) -> str:
     """What stands above several runs: who wins, one figure, one table."""
-    if len(several) < 2:
+    runs = sum(data.test is None for data in several)
+    if runs < 2:
         return ""
-    sentence = str((compared or {}).get("sentence") or f"{len(several)} runs, side by side.")
+    sentence = str((compared or {}).get("sentence") or f"{runs} runs, side by side.")
     return (
         f'<section id="comparison"><h1>{text(sentence)}</h1>\n'
         f'<div class="charts"></div>\n{tables.ranking(several, compared)}</section>\n'

@@ -50,7 +50,7 @@ def payload_of(data: ReportData) -> dict[str, Any]:
             if rung.pruned
         ],
         "answer": {"lr": number(answer.get("lr")), "interval": _interval(answer)},
-        "fit": _fit(answer),
+        "fit": None if data.extra else _fit(answer),
         "diverged_from": number(summary.diverged_from(data)),
         "picks": {
             str(rule): [number(v) for v in np.atleast_1d(np.asarray(values, float))]

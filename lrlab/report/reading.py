@@ -14,7 +14,7 @@ from lrlab.report.data import ReportData, Stage, build
 
 
 class Folders(NamedTuple):
-    """Runs to report on together, and their folders. `comparison`: the content of a comparison's `summary.json`."""
+    """Runs to report on together, and their folders; of a comparison its `summary.json`."""
 
     runs: Sequence[ReportData]
     places: Sequence[Path] = ()
@@ -123,7 +123,7 @@ def read_all(folders: Sequence[str | Path]) -> Folders:
 
 
 def with_picks(several: Sequence[ReportData]) -> list[ReportData]:
-    """The runs; those that share the task and the optimizer of a range test get its rules' picks."""
+    """The runs; those with the task and the optimizer of a range test get its rules' picks."""
     tests = [data for data in several if data.test is not None]
 
     def joined(data: ReportData) -> ReportData:

@@ -88,7 +88,7 @@ def rules(test: Any) -> str:
 
 
 def search(data: ReportData) -> str:
-    """Rung by rung: what entered, what was pruned or diverged, what went on; "" for a plain grid."""
+    """Rung by rung: what entered, what was pruned or diverged, what went on; else ""."""
     rungs = summary.rungs(data)
     if not any(rung.pruned for rung in rungs) and len(rungs) < 2:
         return ""
@@ -163,7 +163,9 @@ def ranking(several: Sequence[ReportData], compared: Mapping[str, Any] | None) -
 def cost_of(data: ReportData) -> str:
     """Full-length runs."""
     cost = (data.answer or {}).get("cost")
-    return number(d.steps_trained(data).sum() / max(1, d.full_steps(data)) if cost is None else cost)
+    return number(
+        d.steps_trained(data).sum() / max(1, d.full_steps(data)) if cost is None else cost
+    )
 
 
 _MANIFEST = (

@@ -51,20 +51,18 @@ class _Page(NamedTuple):
     every_row: bool
 
     def __rich_console__(self, console: Any, options: Any) -> Iterator[Any]:
-        from rich.panel import Panel
         from rich.text import Text
 
         data, width = self.data, options.max_width
         answer = data.answer or {}
         sentence = str(answer.get("sentence") or "No answer yet.")
-        yield Panel(
-            Text(sentence, style="bold"),
-            border_style=_style(answer),
-            title=Text(data.title),
-            title_align="left",
-        )
         if data.test is not None:
-            yield from _range_test(data.test, width)
+            sentence = data.test.sentence
+        yield panel(sentence, _style(answer), data.title)
+        if data.test is not None:
+            from lrlab.report.terminal_tables import rules_rows
+
+            yield from rules_rows(data.test, width)
             return
         rows = summary.lr_rows(data)
         if not data.extra and len(rows) > 1:
@@ -72,6 +70,15 @@ class _Page(NamedTuple):
         yield _table(data, rows, width, self.every_row)
         facts = [f"{what.lower()} {value}" for what, value, _ in summary.costs(data)]
         yield Text("; ".join(facts), style="dim")
+
+
+def panel(sentence: str, style: str, title: str = "") -> Any:
+    """A sentence in a box."""
+    from rich.panel import Panel
+    from rich.text import Text
+
+    head = Text(title) if title else None
+    return Panel(Text(sentence, style="bold"), border_style=style, title=head, title_align="left")
 
 
 def _style(answer: Mapping[str, Any]) -> str:
@@ -95,9 +102,8 @@ def valley(data: ReportData, rows: Sequence[LrRow], width: int) -> Iterator[Any]
     if known.size:
         inside = np.arange(np.ceil(place[known[0]]), np.floor(place[known[-1]]) + 1).astype(int)
         columns[inside] = np.interp(inside, place[known], values[known])
-    seen = columns[np.isfinite(columns)]
-    if d.mode_of(data, metric) == "min" and seen.size and seen.min() > 0:
-        columns = np.log(columns)  # the valley shows, not only the cliff
+    if d.mode_of(data, metric) == "min":
+        columns = heights(columns)
     nearest = np.abs(np.arange(count)[:, None] - place).argmin(1)
     yield Text(f"{metric} against learning rate", style="dim")
     blocks = sparkline(columns)
@@ -130,9 +136,16 @@ def valley(data: ReportData, rows: Sequence[LrRow], width: int) -> Iterator[Any]
     yield Text("  " + "".join(names).rstrip(), style="dim")
 
 
-def _levels(
-    data: ReportData, rows: Sequence[LrRow], metric: str
-) -> tuple[np.ndarray, np.ndarray]:
+def heights(values: np.ndarray) -> np.ndarray:
+    """Losses in log, so that the valley shows and not only the cliff; a zero lies at the bottom.
+    As they are where some are negative."""
+    positive = values[np.isfinite(values) & (values > 0)]
+    if not positive.size or np.nanmin(values) < 0:
+        return values
+    return np.log(np.fmax(values, positive.min() / 10))
+
+
+def _levels(data: ReportData, rows: Sequence[LrRow], metric: str) -> tuple[np.ndarray, np.ndarray]:
     """Per row the mean score, or of pruned lanes the last value; and whether all diverged."""
     last = d.last_finite(d.curve(data, metric)[1])
     levels, broken = [], []
@@ -239,76 +252,3 @@ def outcome_words(group: Sequence[LrRow]) -> str:
     return ", ".join(
         f"{count} {kind}" + (steps if kind == "diverged" else "") for kind, count in counts.items()
     )
-
-
-def _range_test(test: Any, width: int) -> Iterator[Any]:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    from lrlab.search import rules
-    from lrlab.search.range_test import ADVICE, middle
-
-    count = int(np.clip(width - 50, 16, 44))
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    ends = f"{number(test.lr[0])} to {number(test.lr[-1])}"
-    for name, right in (("rule", 0), ("median", 1), ("seeds", 1)):
-        table.add_column(name, justify="right" if right else "left", no_wrap=True)
-    table.add_column(ends if width >= NARROW else "", no_wrap=True)
-    curve = np.array([np.median(c[np.isfinite(c)]) if np.isfinite(c).any() else np.nan
-                      for c in np.asarray(test.loss, np.float64).T])  # fmt: skip
-    wanted = np.linspace(0, len(curve) - 1, count).round().astype(int)
-    height = np.log(curve[wanted]) if np.nanmin(curve) > 0 else curve[wanted]
-    table.add_row(f"{test.split} loss", "", "", sparkline(height), style="dim")
-    edges = np.log(test.lr[[0, -1]])
-    for name in rules.NAMES:
-        found = test.suggest(name)
-        seen = found[np.isfinite(found)]
-        if not seen.size:
-            why = next(iter(test.reasons.get(name, {}).values()), "no suggestion")
-            table.add_row(name, "-", "", Text(why, style="dim"))
-            continue
-        strip = [" "] * count
-        at = (np.log(seen) - edges[0]) / (edges[1] - edges[0]) * (count - 1)
-        for column in np.clip(at.round(), 0, count - 1).astype(int):
-            strip[column] = "●"
-        some = f" ({len(found) - len(seen)} none)" if len(seen) < len(found) else ""
-        spread = number(seen.min()) + (f" to {number(seen.max())}" if len(seen) > 1 else "")
-        if width < NARROW:
-            spread = f"x{seen.max() / seen.min():.2g}"
-        table.add_row(name, number(middle(seen)), spread + some, "".join(strip))
-    yield table
-    yield Text(ADVICE, style="dim")
-
-
-def comparison(found: Mapping[str, Any]) -> Any:
-    """The `summary.json` of a comparison as something that rich prints."""
-    from rich import box
-    from rich.console import Group
-    from rich.panel import Panel
-    from rich.table import Table
-    from rich.text import Text
-
-    metric = str(found.get("metric") or "")
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("", "lr", "as good", f"mean {metric}", "behind the best by", "cost", "verdict"):
-        table.add_column(name, justify="left" if name in ("", "verdict") else "right")
-    for entry in found.get("entries") or ():
-        low_high = entry.get("interval")
-        pair = (found.get("versus") or {}).get(entry["name"])
-        gap = "-"
-        if pair:
-            gap = f"{number(-pair['interval'][1])} to {number(-pair['interval'][0])}"
-        table.add_row(
-            Text(str(entry["name"])),
-            number(entry.get("lr")),
-            f"{number(low_high[0])} to {number(low_high[1])}" if low_high else "-",
-            number(entry.get("mean")),
-            gap,
-            number(entry.get("cost")),
-            str(entry.get("verdict") or ""),
-            style="bold" if entry["name"] == found.get("winner") else "",
-        )
-    sentence = str(found.get("sentence") or "No comparison yet.")
-    style = "green" if found.get("winner") else "yellow"
-    return Group(Panel(Text(sentence, style="bold"), border_style=style), table)

@@ -85,8 +85,9 @@ function build(data, host) {
   }
   Object.keys(data.axes).forEach((axis, k) =>
     heatChart(run, figure(Object.keys(data.axes).length === 1), axis, k));
-  const names = Object.keys(data.curves).filter((n) => !n.startsWith("learning_rate"));
-  curveChart(run, figure(true), names, "Training curves", null, 350);
+  const names = Object.keys(data.curves).filter((n) => !n.startsWith("learning_rate") &&
+    !(data.ramp && n === data.test.name));  // a ramp's own loss stands above
+  if (names.length) curveChart(run, figure(true), names, "Training curves", null, 350);
   const rates = Object.keys(data.curves).filter((n) => n.startsWith("learning_rate"));
   const stops = !data.ramp && data.lanes.some((l) => ["pruned", "diverged"].includes(l.outcome));
   if (rates.length)

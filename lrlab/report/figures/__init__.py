@@ -82,9 +82,12 @@ def write_comparison(
 
 
 def write_all(
-    found: Folders, folder: str | Path, formats: Sequence[str] = ("png", "svg"), theme: str = "light"
+    found: Folders,
+    folder: str | Path,
+    formats: Sequence[str] = ("png", "svg"),
+    theme: str = "light",
 ) -> list[Path]:
-    """Every figure of one run, or the comparison of several and each one's in a folder of its own."""
+    """Every figure of one run; of several their comparison, and a folder of figures for each."""
     if len(found.runs) == 1:
         return write_figures(found.runs[0], folder, formats, theme)
     written = write_comparison(found.runs, folder, formats, theme)
@@ -95,7 +98,8 @@ def write_all(
 
 
 def checked(formats: Sequence[str], theme: str) -> None:
-    """
+    """Refuses what `write_figures` cannot write.
+
     Raises:
         ValueError: a format that is not in `FORMATS`, or an unknown theme.
     """

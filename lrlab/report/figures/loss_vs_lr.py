@@ -38,8 +38,8 @@ def loss_vs_lr(data: ReportData, theme: str = "light") -> Any:
         _means(ax, data, metric, colors)
         if picks:
             strip(below, picks, colors, style.OUTCOME_COLORS[theme]["ok"])
-            if (data.answer or {}).get("lr"):
-                below.axvline(data.answer["lr"], color=colors.accent, lw=1.6)
+            if pick := (data.answer or {}).get("lr"):
+                below.axvline(pick, color=colors.accent, lw=1.6)
         ax.set_title(data.title or "Loss against learning rate")
         below.set_xlabel("peak learning rate")
         ax.set_ylabel(f"final {style.label(metric)}")

@@ -53,7 +53,12 @@ def outcomes(data: ReportData, theme: str = "light") -> Any:
         ax.set_title("Outcomes")
         present = [name for name in names if (data.outcome == name).any()]
         handles = [
-            Patch(facecolor=palette[n], edgecolor=colors.soft, lw=0.4, label=f"{n.replace('_', ' ')}: {k}")
+            Patch(
+                facecolor=palette[n],
+                edgecolor=colors.soft,
+                lw=0.4,
+                label=f"{n.replace('_', ' ')}: {k}",
+            )
             for n in present
             if (k := int((data.outcome == n).sum()))
         ]
