@@ -72,6 +72,10 @@ function lossChart(run, host) {
   let log = d.mode === "min" && positive;
   const groups = {};
   for (const row of d.rows) if (row.mean != null) (groups[row.at] = groups[row.at] || []).push(row);
+  // The fit is what the answer was read from: it is shown around the answer.
+  const around = d.answer.interval || [0, 0];
+  const fit = (d.fit || []).filter(([lr]) => lr > around[0] / 4 && lr < around[1] * 4 &&
+    (d.diverged_from == null || lr < d.diverged_from));
   const keys = Object.keys(groups), sign = d.mode === "min" ? 1 : -1;
   const peak = (key) => Math.min(...groups[key].map((row) => sign * row.mean));
   const best = keys.reduce((a, b) => (a == null || peak(b) < peak(a) ? b : a), null);
@@ -99,9 +103,9 @@ function lossChart(run, host) {
         path(g, c, rows.map((r) => r.lr), rows.map((r) => r.mean));
       }
       g.globalAlpha = 1;
-      if (d.fit && !run.filtered()) {
+      if (fit.length) {
         g.strokeStyle = colors.accent; g.lineWidth = 1.3; g.setLineDash([2, 3]);
-        path(g, c, d.fit.map((p) => p[0]), d.fit.map((p) => p[1])); g.setLineDash([]);
+        path(g, c, fit.map((p) => p[0]), fit.map((p) => p[1])); g.setLineDash([]);
       }
       for (const i of run.shown()) {
         const l = d.lanes[i];
@@ -146,7 +150,7 @@ function lossChart(run, host) {
     ['<circle cx="11" cy="6" r="4" fill="var(--ok)"/>', "one seed"],
     ['<path d="M1 6H21" stroke="var(--ink)" stroke-width="1.7"/>',
       keys.length > 1 ? "mean, the best combination strong" : "mean over seeds"],
-    ...(d.fit ? [['<path d="M1 6H21" stroke="var(--accent)" stroke-width="1.4" ' +
+    ...(fit.length ? [['<path d="M1 6H21" stroke="var(--accent)" stroke-width="1.4" ' +
       'stroke-dasharray="2 3"/>', "fit"]] : []),
     ...(d.answer.lr ? [['<path d="M11 0V12" stroke="var(--accent)" stroke-width="2"/>',
       "recommended"]] : []),
@@ -305,17 +309,21 @@ function curveChart(run, host, names, title, note, height) {
     ],
     view() {
       const ylog = log && can();
-      const ys = [], ends = [];
+      let ys = [];
+      const ends = [], sound = [];
       for (const i of run.shown()) {
         const k = curve(i);
         if (!k) continue;
-        for (const v of k[1]) if (v != null && (!ylog || v > 0)) ys.push(v);
+        for (const v of k[1]) if (v != null && (!ylog || v > 0)) {
+          ys.push(v);
+          if (d.lanes[i].outcome !== "diverged") sound.push(v);
+        }
         ends.push(k[0][k[0].length - 1] || 0);
       }
-      ys.sort((a, b) => a - b);
-      const at = (q) => ys[Math.min(ys.length - 1, Math.max(0, Math.round(q * (ys.length - 1))))];
+      let y = ys.length ? extent(ys) : [0, 1];
       // A lane that blows up, or one that reaches zero, does not flatten all others.
-      let y = ys.length ? [ys[0], ys[ys.length - 1]] : [0, 1];
+      ys = (sound.length ? sound : ys).sort((a, b) => a - b);
+      const at = (q) => ys[Math.min(ys.length - 1, Math.max(0, Math.round(q * (ys.length - 1))))];
       const high = at(0.98), low = at(0.01);
       const loss = !name.startsWith("learning_rate");
       if (loss && high > 0 && y[1] > 4 * high) y = [y[0], high * (ylog ? 4 : 1.3)];
@@ -331,7 +339,7 @@ function curveChart(run, host, names, title, note, height) {
         g.strokeStyle = run.color(i, faded);
         g.lineWidth = lanes.length > 60 ? 0.9 : 1.3;
         path(g, c, k[0], k[1], c.view.xlog ? 1 : 0);
-        if (d.lanes[i].outcome === "diverged") {
+        if (d.lanes[i].outcome === "diverged" && !name.startsWith("learning_rate")) {
           const end = k[0].length - 1;
           g.strokeStyle = colors.danger; g.lineWidth = 1.4;
           cross(g, c.x(k[0][end] + (c.view.xlog ? 1 : 0)),

@@ -56,7 +56,7 @@ function logTicks(lo, hi, room) {
   if (out.length < 3)
     for (let p = from - 1; p <= to; p++)
       for (const m of [2, 5]) if (m * 10 ** p >= lo && m * 10 ** p <= hi) out.push(m * 10 ** p);
-  return out.length > 1 ? out : linTicks(lo, hi, room).filter((v) => v > 0);
+  return out.length > 2 ? out : linTicks(lo, hi, room).filter((v) => v > 0);
 }
 
 function linTicks(lo, hi, room) {
