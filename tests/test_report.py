@@ -34,13 +34,23 @@ def run(kind="sweep", **changes):
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_figure_draws_or_says_that_it_has_no_subject(kind, tmp_path):
     data = run(kind)
-    written = report.write_figures(data, tmp_path, formats=("png", "svg", "pdf"))
-    assert {path.suffix for path in written} == {".png", ".svg", ".pdf"}
+    written = report.write_figures(data, tmp_path, formats=("svg",))
     assert all(path.stat().st_size > 1000 for path in written)
     assert (tmp_path / "loss_vs_lr.svg").exists()
     with pytest.raises(ValueError, match="no figure"):
         report.draw("pie", data)
     assert set(path.stem for path in written) <= set(FIGURES)
+
+
+def test_formats_and_themes(tmp_path):
+    written = report.write_figures(
+        run(), tmp_path, formats=("png", "svg", "pdf"), theme="dark", names=["loss_vs_lr"]
+    )
+    assert [path.suffix for path in written] == [".png", ".svg", ".pdf"]
+    assert written[2].read_bytes().startswith(b"%PDF") and "<text" in written[1].read_text()
+    for wrong in ({"formats": ["bmp"]}, {"theme": "blue"}):
+        with pytest.raises(ValueError, match="bmp|blue"):
+            report.write_figures(run(), tmp_path, **wrong)
 
 
 def test_page_holds_everything_and_asks_for_nothing():
@@ -153,7 +163,7 @@ def test_the_valley_marks_the_pick_where_it_lies():
     data = report.build(title="", lr=lr, seeds=[0], steps=[0], train_loss=loss[None],
                         answer={"lr": 0.01, "interval": [0.005, 0.02]})  # fmt: skip
     _, blocks, axis, names = printed(valley_of(data), 68).splitlines()
-    assert axis.index("▲") == 2 + 32 and names.split() == ["1e-4", "0.01", "1"]
+    assert axis.index("▲") == 2 + 32 and names.split() == ["0.0001", "0.01", "1"]
     assert blocks[2] == blocks[65] == "█" and blocks[axis.index("▲")] == "▁"
 
 

@@ -225,10 +225,11 @@ def _same_ruin(a: LrRow, b: LrRow) -> bool:
 
 
 def _nearest(data: ReportData, groups: list[list[LrRow]], metric: str) -> list[list[LrRow]]:
-    """The best rows, in their order."""
+    """The best rows and those that stand for several rates, in their order."""
     sign = 1.0 if d.mode_of(data, metric) == "min" else -1.0
     means = np.array([group[0].mean * sign for group in groups])
-    best = np.argsort(np.where(np.isfinite(means), means, np.inf), kind="stable")[:MOST_ROWS]
+    means = np.where([len(group) > 1 for group in groups], -np.inf, means)
+    best = np.argsort(np.where(np.isnan(means), np.inf, means), kind="stable")[:MOST_ROWS]
     return [groups[i] for i in sorted(best)]
 
 
