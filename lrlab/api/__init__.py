@@ -171,6 +171,8 @@ def range_test(
     arguments = _given(locals())
     experiment = config.from_arguments("range-test", **arguments)
     ran = run_range_test(experiment, live(task, optimizer), _path(out), progress, params=params)
+    if ran.run is not None:
+        write_report(ran.run)
     return ran.value
 
 
@@ -197,7 +199,10 @@ def compare(
         for name, entry in entries.items()
     }
     shared_live = live(task, shared.get("optimizer"), shared.get("schedule"))
-    return run_compare(experiment, shared_live, _path(out), progress, lives=lives).value
+    ran = run_compare(experiment, shared_live, _path(out), progress, lives=lives)
+    if ran.run is not None:
+        write_report(ran.run)
+    return ran.value
 
 
 def load(folder: str | Path) -> Result:
