@@ -90,6 +90,13 @@ def test_suggestions_reasons_and_words():
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
     root = tmp_path_factory.mktemp("runs")
+    with pytest.MonkeyPatch.context() as patch:  # figures are drawn elsewhere
+        patch.setattr("lrlab.report.figures.write_figures", lambda *args, **kwargs: [])
+        _train(root)
+    return root
+
+
+def _train(root):
     lrlab.sweep(
         "wine-linear", lr=[0.01, 0.1, 1.0], steps=20, out=root / "sweep", progress=False, **TASK
     )
@@ -99,7 +106,6 @@ def folders(tmp_path_factory):
     lrlab.compare(
         entries, task="wine-linear", steps=20, budget=4, out=root / "both", progress=False, **TASK
     )
-    return root
 
 
 @pytest.mark.parametrize("name", ["ramp", "parallel"])
@@ -141,10 +147,10 @@ def test_report_and_show_of_several_runs(folders, tmp_path):
     both = folders / "both"
     assert (both / "report.html").exists() and (both / "figures" / "comparison.png").exists()
     found = json.loads(
-        told("report", both, folders / "ramp", "--out", tmp_path, "--format", "pdf", "--json")
+        told("report", both, folders / "ramp", "--out", tmp_path, "--format", "svg", "--json")
     )
-    assert "comparison.pdf" in {path.rsplit("/", 1)[1] for path in found["figures"]}
-    assert all(path.endswith(".pdf") for path in found["figures"])
+    assert "comparison.svg" in {path.rsplit("/", 1)[1] for path in found["figures"]}
+    assert all(path.endswith(".svg") for path in found["figures"])
     page = (tmp_path / "report.html").read_text()
     assert page.count('<section class="run"') == 3 and 'href="#run1"' in page
     sentence = json.loads((both / "summary.json").read_text())["sentence"]

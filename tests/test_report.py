@@ -14,7 +14,7 @@ from lrlab import report
 from lrlab.report.data import Stage
 from lrlab.report.figures import FIGURES
 from lrlab.report.payload import curves_of, payload_of
-from lrlab.report.summary import costs, lr_rows, rungs, thin
+from lrlab.report.summary import costs, fewer, lr_rows, rungs, thin
 from lrlab.report.terminal import valley
 from lrlab.search.range_test import range_test
 
@@ -74,6 +74,17 @@ def test_every_string_that_a_user_can_set_is_escaped():
 def test_page_of_a_large_run_stays_small():
     data = sample(lrs=32, seeds=4, steps=2000, evals=20)
     assert len(report.html(data)) < 6.5e6
+
+
+def test_page_of_very_many_lanes_shows_some_and_says_so():
+    data = sample(lrs=1500, seeds=4, steps=60, evals=2)
+    few = fewer(data, 2000)
+    assert 1990 <= few.outcome.size <= 2004 and {data.lr.min(), data.lr.max()} <= set(few.lr)
+    assert data.answer is not None and data.answer["lr"] in few.lr
+    page = report.html(data)
+    assert "of 1,500 learning rates" in page and len(page) < 6.5e6
+    whole = run()
+    assert fewer(whole, 2000) is whole
 
 
 def test_payload_is_strict_json():

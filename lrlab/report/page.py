@@ -17,6 +17,9 @@ from lrlab.report.payload import comparison_of, payload_of
 from lrlab.report.summary import number
 from lrlab.report.tables import text
 
+LANES = 2000
+"""Lanes that a page shows; of longer grids it takes evenly chosen learning rates, and says so."""
+
 SCRIPTS = ("plot.js", "figures.js", "search.js", "page.js")
 
 
@@ -43,13 +46,17 @@ def html(runs: ReportData | Sequence[ReportData], compared: Mapping[str, Any] | 
     several = [runs] if isinstance(runs, ReportData) else list(runs)
     if not several:
         raise ValueError("report: no run to show")
+    shown = [summary.fewer(data, LANES) if data.test is None else data for data in several]
     payload = {
-        "runs": [payload_of(data) for data in several],
+        "runs": [payload_of(data) for data in shown],
         "comparison": comparison_of(several),
     }
     # Inside a script element only "<" could end it; in JSON strings it may be written as an escape.
     numbers = json.dumps(payload, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
-    sections = "\n".join(_section(data, i, len(several) > 1) for i, data in enumerate(several))
+    sections = "\n".join(
+        _section(data, few, i, len(several) > 1)
+        for i, (data, few) in enumerate(zip(several, shown, strict=True))
+    )
     trained = [data for data in several if data.test is None] or several
     title = text(trained[0].title if len(trained) == 1 else "Comparison of runs")
     script = "\n".join(_asset(name) for name in SCRIPTS)
@@ -87,7 +94,7 @@ def _overview(several: Sequence[ReportData], compared: Mapping[str, Any] | None)
     )
 
 
-def _section(data: ReportData, index: int, named: bool) -> str:
+def _section(data: ReportData, few: ReportData, index: int, named: bool) -> str:
     name = f'<p class="name">{text(data.title)}</p>' if named else ""
     sentence = (data.answer or {}).get("sentence")
     if data.test is not None:
@@ -96,17 +103,27 @@ def _section(data: ReportData, index: int, named: bool) -> str:
     parts = [
         f'<section class="run" id="run{index}">{name}<h1>{text(sentence)}</h1>',
         _cards(data),
+        _left_out(data, few),
         '<div class="charts"></div>',
     ]
     if data.test is not None:
         parts += ["<h2>What every rule suggests</h2>", tables.rules(data.test)]
     if not style.is_ramp(data):
-        parts += ["<h2>Every learning rate</h2>", tables.learning_rates(data)]
+        parts += ["<h2>Every learning rate</h2>", tables.learning_rates(few)]
     if found := tables.search(data):
         parts += ["<h2>The search, rung by rung</h2>", found]
     parts += ["<h2>What it cost</h2>", tables.costs(data)]
     parts += ["<h2>Do it again</h2>", tables.repeat(data), "</section>"]
     return "\n".join(parts)
+
+
+def _left_out(data: ReportData, few: ReportData) -> str:
+    if few is data:
+        return ""
+    return (
+        f'<p class="note">Figures and table show {len(few.lr):,} of {len(data.lr):,} learning '
+        "rates, evenly chosen; the answer and the cost are those of all.</p>"
+    )
 
 
 def _cards(data: ReportData) -> str:

@@ -81,6 +81,38 @@ def lr_rows(data: ReportData, metric: str | None = None) -> list[LrRow]:
     return sorted(rows, key=lambda row: row.lr)
 
 
+def fewer(data: ReportData, lanes: int) -> ReportData:
+    """The run with evenly chosen learning rates, so that about `lanes` lanes are left at most; the
+    rate nearest to the recommended one is among them. As it is where it has no more."""
+    per_rate = max(data.outcome[0].size, 1) if len(data.lr) else 1
+    most = max(lanes // per_rate, 2)
+    if len(data.lr) <= most:
+        return data
+    order = np.argsort(data.lr, kind="stable")
+    keep = set(order[np.unique(np.linspace(0, len(order) - 1, most).round().astype(int))].tolist())
+    pick = (data.answer or {}).get("lr")
+    if pick:
+        keep.add(int(np.abs(np.log(data.lr / pick)).argmin()))
+    rates = np.array(sorted(keep))
+
+    def table(values: np.ndarray) -> np.ndarray:
+        return values[:, rates]
+
+    def tables(values: Any) -> dict[str, np.ndarray]:
+        return {name: table(array) for name, array in values.items()}
+
+    return data._replace(
+        lr=data.lr[rates],
+        train_loss=table(data.train_loss),
+        learning_rate=table(data.learning_rate),
+        evaluated=tables(data.evaluated),
+        history=tables(data.history),
+        initial={name: array[rates] for name, array in data.initial.items()},
+        outcome=data.outcome[rates],
+        diverged_at=data.diverged_at[rates],
+    )
+
+
 def best_rows(data: ReportData, metric: str | None = None) -> list[LrRow]:
     """One row per learning rate with a score: of its further lane axes the best combination."""
     metric = metric or d.metric_of(data)
