@@ -229,7 +229,7 @@ def from_result(result: Any, *, title: str = "", **rest: Any) -> ReportData:
         is_evaluated = name.startswith(("valid_", "test_")) or len(values) != len(steps)
         (evaluated if is_evaluated else per_step)[name] = np.asarray(values)
     fields: dict[str, Any] = {
-        "title": title,
+        "title": title or str(getattr(result, "name", "")),
         "lr": result.lr,
         "extra": dict(list(getattr(result, "axes", {}).items())[1:]),
         "seeds": result.seeds,

@@ -163,7 +163,7 @@ def log_axis(ax: Any, which: str = "x") -> None:
     getattr(ax, f"set_{which}scale")("log")
     axis = getattr(ax, f"{which}axis")
     low, high = sorted(getattr(ax, f"get_{which}lim")())
-    few = low > 0 and high / low < 30
+    few = low > 0 and np.floor(np.log10(high)) - np.ceil(np.log10(low)) < 2  # under 3 decades
     axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if few else (1.0,), numticks=12))
     axis.set_major_formatter((lambda v, _: number(v)) if few else log_labels)
     axis.set_minor_formatter(NullFormatter())

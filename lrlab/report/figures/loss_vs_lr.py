@@ -38,8 +38,11 @@ def loss_vs_lr(data: ReportData, theme: str = "light") -> Any:
         _means(ax, data, metric, colors)
         if picks:
             strip(below, picks, colors, style.OUTCOME_COLORS[theme]["ok"])
-            if pick := (data.answer or {}).get("lr"):
-                below.axvline(pick, color=colors.accent, lw=1.6)
+            answer = data.answer or {}
+            if answer.get("lr"):
+                below.axvline(answer["lr"], color=colors.accent, lw=1.6)
+            if answer.get("interval"):
+                below.axvspan(*answer["interval"], color=colors.accent, alpha=0.13, lw=0)
         ax.set_title(data.title or "Loss against learning rate")
         below.set_xlabel("peak learning rate")
         ax.set_ylabel(f"final {style.label(metric)}")
