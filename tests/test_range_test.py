@@ -128,12 +128,27 @@ def test_a_range_test_is_read_back_as_it_was(folders, name):
 def test_picks_go_to_runs_of_the_same_task_and_optimizer(folders, tmp_path):
     one, ramp = report.read_all([folders / "sweep", folders / "ramp"]).runs
     np.testing.assert_equal(one.suggestions, ramp.test.suggestions())
+    assert "range test beside it" in one.suggested_by
     assert not ramp.suggestions
     lrlab.sweep(
         "wine-linear", lr=[0.1], steps=5, optimizer="adam", out=tmp_path / "adam", progress=False,
         batch_size=32,
     )  # fmt: skip
     assert not report.read_all([tmp_path / "adam", folders / "ramp"]).runs[0].suggestions
+
+
+def test_a_sweep_of_many_rates_is_a_parallel_test_too(tmp_path):
+    sweep = {"lr": np.geomspace(1e-4, 3.0, 30), "steps": 200, "schedule": "constant"}
+    result = lrlab.sweep("wine-linear", progress=False, **sweep, **TASK)
+    result.save(tmp_path / "many")
+    data = report.read(tmp_path / "many")
+    assert "first 20 updates of this sweep" in data.suggested_by
+    test = lrlab.range_test(
+        "wine-linear", start=1e-4, end=3.0, num_steps=30, kind="parallel", **TASK
+    )
+    near = data.suggestions["valley"] / test.suggest("valley")  # 20 updates there, 30 here
+    assert (np.abs(np.log(near)) < np.log(3)).all()
+    assert data.suggested_by in report.html(data)
 
 
 def told(*arguments):

@@ -19,7 +19,8 @@ class ReportData(NamedTuple):
     int[E] and `evaluated` name -> [E, L, ..., S]; `initial` name -> [L, ..., S], the same metrics
     before the first update. `outcome` str[L, ..., S] (`lrlab.types.OUTCOMES`), `diverged_at`
     int[L, ..., S] (-1: never). `answer` is the content of `summary.json` (lr, interval, verdict,
-    sentence, cost, metric, evidence, seconds) or None. `suggestions`: rule -> LR, or LRs per seed.
+    sentence, cost, metric, evidence, seconds) or None. `suggestions`: rule -> LR, or LRs per seed;
+    `suggested_by` says from which curves.
     `modes`: metric -> "min" | "max", where its name does not tell. `stages`: the training calls of
     a search, in order. `test`: the `RangeTest` that a range test's run holds.
     """
@@ -41,6 +42,7 @@ class ReportData(NamedTuple):
     config_text: str = ""
     command: str = ""
     suggestions: Mapping[str, Any] = {}
+    suggested_by: str = ""
     history: Mapping[str, np.ndarray] = {}
     modes: Mapping[str, str] = {}
     stages: Sequence[Stage] = ()

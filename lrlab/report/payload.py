@@ -56,6 +56,7 @@ def payload_of(data: ReportData) -> dict[str, Any]:
             str(rule): [number(v) for v in np.atleast_1d(np.asarray(values, float))]
             for rule, values in picks.items()
         },
+        "picks_by": data.suggested_by,
         "test": None if data.test is None else _test(data.test),
     }
 

@@ -12,6 +12,9 @@ import numpy as np
 
 from lrlab.report.data import ReportData, Stage, build
 
+RATES = (24, 400)
+"""How few and how many learning rates a sweep has whose first updates count as a range test."""
+
 
 class Folders(NamedTuple):
     """Runs to report on together, and their folders; of a comparison its `summary.json`."""
@@ -58,7 +61,31 @@ def read(run: str | Path) -> ReportData:
         command=f"lrlab {manifest.get('command', 'sweep')} {config}",
         stages=_stages(path, stage),
     )
-    return data._replace(test=_test(data)) if manifest.get("command") == "range-test" else data
+    if manifest.get("command") == "range-test":
+        return data._replace(test=_test(data))
+    return _derived(data)
+
+
+def _derived(data: ReportData) -> ReportData:
+    """A sweep's first updates are a parallel range test: the rules' picks on it.
+
+    As it is where there are further lane axes, few or very many rates, repeated ones, or pruned
+    ones.
+    """
+    from lrlab.search.range_test import losses_of, range_test
+
+    updates = min(100, len(data.steps) // 10)
+    order = np.argsort(data.lr, kind="stable")
+    grid = not data.extra and RATES[0] <= len(data.lr) <= RATES[1]
+    grid = grid and bool((np.diff(data.lr[order]) > 0).all())
+    if not grid or updates < 10 or np.isin(data.outcome, ("pruned", "not_run")).any():
+        return data
+    loss = losses_of("parallel", "train", data.train_loss[:updates, order], {})
+    test = range_test(data.lr[order], loss, data.seeds, "parallel", "train")
+    return data._replace(
+        suggestions=test.suggestions(),
+        suggested_by=f"a parallel range test: the first {updates} updates of this sweep",
+    )
 
 
 def _stages(path: Path, whole: Any) -> list[Stage]:
@@ -127,10 +154,12 @@ def with_picks(several: Sequence[ReportData]) -> list[ReportData]:
     tests = [data for data in several if data.test is not None]
 
     def joined(data: ReportData) -> ReportData:
-        if data.test is None and not data.suggestions:
+        if data.test is None:
             for other in tests:
                 if _alike(data, other):
-                    return data._replace(suggestions=other.test.suggestions())
+                    words = f"the range test beside it ({other.test.kind}, {other.test.split} loss)"
+                    picks = other.test.suggestions()
+                    return data._replace(suggestions=picks, suggested_by=words)
         return data
 
     return [joined(data) for data in several]

@@ -56,7 +56,7 @@ function answerOf(g, c, answer) {
 /* The learning rates of all lanes that ran, and of the picks: the x axis of several figures. */
 function ratesOf(run) {
   const ran = run.data.lanes.filter((l) => l.outcome !== "not_run" && l.lr > 0).map((l) => l.lr);
-  return padded(extent(ran), true);
+  return padded(extent([...ran, ...Object.values(run.data.picks).flat().filter((v) => v > 0)]), true);
 }
 
 function lossChart(run, host) {
@@ -172,7 +172,7 @@ function picksChart(run, host, rates, xlog) {
   const d = run.data, rules = Object.keys(d.picks), row = 21;
   const spec = {
     title: "Where each rule would train", fixed: true, height: 44 + row * rules.length,
-    note: "A dot per seed, a bar at their median" +
+    note: (d.picks_by ? `Rules on ${d.picks_by}. ` : "") + "A dot per seed, a bar at their median" +
       (d.answer.lr ? "; the line and the band are this run's answer." : "."),
     view: () => ({ x: rates(), xlog, y: [rules.length - 0.5, -0.5], yticks: [], xlabel: "learning rate" }),
     paint(g, c) {

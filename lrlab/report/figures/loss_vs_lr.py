@@ -38,6 +38,8 @@ def loss_vs_lr(data: ReportData, theme: str = "light") -> Any:
         _means(ax, data, metric, colors)
         if picks:
             strip(below, picks, colors, style.OUTCOME_COLORS[theme]["ok"])
+            if data.suggested_by:
+                below.set_title(f"rules on {data.suggested_by}", size=7.5, weight="normal", pad=3)
             answer = data.answer or {}
             if answer.get("lr"):
                 below.axvline(answer["lr"], color=colors.accent, lw=1.6)
@@ -75,6 +77,8 @@ def _axes(ax: Any, data: ReportData, metric: str, start: float) -> None:
         style.log_axis(ax, "y")
     run = (data.outcome != "not_run").reshape(len(data.lr), -1).any(axis=1)
     lr = data.lr[run] if run.any() else data.lr
+    picks = np.concatenate([np.ravel(v) for v in data.suggestions.values()] or [lr])
+    lr = np.concatenate([lr, picks[np.isfinite(picks) & (picks > 0)]])
     pad = (lr.max() / lr.min()) ** 0.03 if lr.max() > lr.min() else 2.0
     ax.set_xlim(lr.min() / pad, lr.max() * pad)
     style.log_axis(ax, "x")
