@@ -158,7 +158,11 @@ def told(*arguments):
     return out.getvalue()
 
 
-def test_report_and_show_of_several_runs(folders, tmp_path):
+def test_report_and_show_of_several_runs(folders, tmp_path, monkeypatch):
+    from lrlab.report import figures
+
+    some = {name: figures.FIGURES[name] for name in ("range_test", "loss_vs_lr")}
+    monkeypatch.setattr(figures, "FIGURES", some)
     both = folders / "both"
     assert (both / "report.html").exists() and (both / "figures" / "comparison.png").exists()
     found = json.loads(
