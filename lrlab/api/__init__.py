@@ -142,6 +142,7 @@ def range_test(
     seeds: int | Sequence[int] | None = None,
     batch_size: int | str | None = None,
     kind: str | None = None,
+    mode: str | None = None,
     params: Any = None,
     split: str | None = None,
     optimizer_args: Mapping[str, Any] | None = None,
@@ -154,18 +155,27 @@ def range_test(
     """The learning-rate range test (Smith 2017, arXiv 1506.01186), over several seeds at once.
 
     Args:
-        start, end, num_steps: the ladder of rates, evenly spaced in log.
-        kind: "ramp": one run per seed whose rate climbs the ladder; "parallel": one short run per
-            rate, which is what the ramp imitates.
+        start, end, num_steps: the ladder of rates.
+        kind: "ramp": one run per seed whose rate climbs the ladder; "parallel": a run of its own of
+            `num_steps` updates per rate, which is what the ramp imitates.
+        mode: "exponential" spaces the rates evenly in log, "linear" evenly.
         params: start from these parameters rather than from fresh ones; they are not changed.
-        split: "train" records the minibatch loss before each update, "valid" the validation loss.
+        split: "train" records the minibatch loss before each update, "valid" the validation loss
+            after it.
 
     Returns:
-        A `RangeTest` with `lr` f64[N], `loss` [seeds, N] and `suggest(rule)`.
+        A `RangeTest` with `lr` f64[N], `loss` [seeds, N] and `suggest(rule)`; print or plot it.
+
+    >>> import lrlab
+    >>> test = lrlab.range_test("wine-linear", optimizer="sgd", num_steps=60, seeds=2)
+    >>> test.loss.shape, test.suggest("valley").shape
+    ((2, 60), (2,))
     """
     arguments = _given(locals())
     experiment = config.from_arguments("range-test", **arguments)
     ran = run_range_test(experiment, live(task, optimizer), _path(out), progress, params=params)
+    if ran.run is not None:
+        write_report(ran.run)
     return ran.value
 
 
@@ -194,7 +204,10 @@ def compare(
         for name, entry in entries.items()
     }
     shared_live = live(task, shared.get("optimizer"), shared.get("schedule"))
-    return run_compare(experiment, shared_live, _path(out), progress, lives=lives).value
+    ran = run_compare(experiment, shared_live, _path(out), progress, lives=lives)
+    if ran.run is not None:
+        write_report(ran.run)
+    return ran.value
 
 
 def load(folder: str | Path) -> Result:
@@ -257,6 +270,7 @@ def write_report(folder: str | Path, figures: bool = True) -> Path | None:
     where nothing is recorded.
     """
     from lrlab import report, runs
+    from lrlab.report.figures import write_comparison
 
     path = Path(folder)
     if runs.is_study(path):
@@ -267,14 +281,15 @@ def write_report(folder: str | Path, figures: bool = True) -> Path | None:
         if figures:
             drawn.write_figures(payload, path / "figures")
         return drawn.write_html(payload, path / "report.html")
-    inner = [place.parent for place in runs.inner_runs(path)]
-    several = [place for place in inner or [path] if runs.stages(place)]
-    if not several:
+    places = [path, *(place.parent for place in runs.inner_runs(path))]
+    if not any(runs.stages(place) for place in places):
         return None
-    data = [report.read(place) for place in several]
+    found = report.read_all([path])
     try:
-        page = report.write_html(data, path / "report.html")
-        for place, one in zip(several, data, strict=True) if figures else ():
+        page = report.write_html(found.runs, path / "report.html", found.comparison)
+        if figures and len(found.runs) > 1:
+            write_comparison(found.runs, path / "figures")
+        for one, place in zip(found.runs, found.places, strict=True) if figures else ():
             report.write_figures(one, place / "figures")
     except OSError as error:
         where = error.filename or path

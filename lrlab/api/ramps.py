@@ -6,6 +6,7 @@ import functools
 import time
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -15,9 +16,8 @@ from lrlab.api.raising import begun, plan_of
 from lrlab.api.recording import recorded
 from lrlab.api.sessions import Session, train_stage
 from lrlab.config import Experiment
-from lrlab.search.range_test import RangeTest, ladder
-from lrlab.search.range_test import range_test as made
-from lrlab.types import Lanes, Trained
+from lrlab.search.range_test import ladder, losses_of, range_test
+from lrlab.types import Lanes
 
 
 def run_range_test(
@@ -33,33 +33,33 @@ def run_range_test(
 
     began = time.perf_counter()
     spec = experiment.range_test
-    rates = ladder(spec.start, spec.end, spec.num_steps)
+    rates = ladder(spec.start, spec.end, spec.num_steps, spec.mode)
     seeds = (
         list(spec.seeds)
         if isinstance(spec.seeds, list)
         else [experiment.seed + i for i in range(spec.seeds)]
     )
     ramp = spec.kind == "ramp"
+    columns = np.ones(1) if ramp else rates
     experiment, found = begun("range-test", experiment, out)
     setup = setup_of(
         experiment,
         objects,
         **plan_of(experiment, found),
-        axes={"lr": np.ones(1) if ramp else rates},
+        axes={"lr": columns},
         seeds=seeds,
         steps=spec.num_steps,
         batch_size=spec.batch_size,
         eval_every=1 if ramp and spec.split == "valid" else None,
         eval_steps=None,
     )
+    problem = setup.problem._replace(
+        schedule=ramp_schedule(tuple(rates.tolist())) if ramp else held_schedule
+    )
     if params is not None:
-        functions = setup.problem.task
-        started = functions._replace(init=_from(functions.init, params))
-        setup = setup._replace(problem=setup.problem._replace(task=started))
-    if ramp:
-        climb = ramp_schedule(tuple(rates.tolist()))
-        setup = setup._replace(problem=setup.problem._replace(schedule=climb))
-    columns = np.ones(1) if ramp else rates
+        started = problem.task._replace(init=started_from(params, problem.task.init))
+        problem = problem._replace(task=started)
+    setup = setup._replace(problem=problem)
     lanes = Lanes({"lr": np.repeat(columns, len(seeds))}, np.tile(seeds, len(columns)))
     with (
         recorded("range-test", experiment, setup, out, record) as run,
@@ -67,14 +67,18 @@ def run_range_test(
         interruptible() as stop,
     ):
         trained = train_stage(Session(setup, run, listener, stop, []), "", lanes, grid=True)
-        loss = _ramp_loss(trained, spec.split) if ramp else _parallel_loss(trained, spec.split)
-        loss = loss if ramp else loss.reshape(len(rates), len(seeds)).T
-        test: RangeTest = made(rates, loss, np.asarray(seeds), spec.kind, spec.split)
+
+        def grid(rows: np.ndarray) -> np.ndarray:
+            return np.asarray(rows).reshape(len(rows), len(columns), len(seeds))
+
+        evaluated = {name: grid(rows) for name, rows in trained.evaluated.items()}
+        loss = losses_of(spec.kind, spec.split, grid(trained.history["train_loss"]), evaluated)
+        test = range_test(rates, loss, np.asarray(seeds), spec.kind, spec.split, spec.mode)
         where = None if run is None else str(run.path)
         test = test._replace(run=where)
         payload = {**test.payload(), "seconds": time.perf_counter() - began}
         if run is not None:
-            run.finish({**payload, "metric": f"{spec.split}_loss", "sentence": str(test)})
+            run.finish({**payload, "metric": f"{spec.split}_loss"})
     return Ran(where, payload, test)
 
 
@@ -85,21 +89,32 @@ def ramp_schedule(rates: tuple[float, ...]) -> Any:
     return lambda hyper, step: hyper["lr"] * jnp.asarray(rungs, hyper["lr"].dtype)[step]
 
 
-def _from(init: Any, params: Any) -> Any:
-    """An init that starts from given parameters; the model's other state is fresh."""
-    return lambda key, example: (params, init(key, example)[1])
+def held_schedule(hyper: Any, step: Any) -> Any:
+    """`(hyper, step) -> rate` of a parallel test: the lane's own rate at every step."""
+    return hyper["lr"]
 
 
-def _ramp_loss(trained: Trained, split: str) -> np.ndarray:
-    """[seeds, N]: the loss met at each rate of the ladder."""
-    name = "train_loss" if split == "train" else "valid_loss"
-    rows = trained.history[name] if split == "train" else trained.evaluated[name]
-    return np.asarray(rows, np.float64).T
+def started_from(params: Any, init: Any) -> Any:
+    """An init that gives these parameters to every seed; the model's other state is fresh.
 
+    Raises:
+        ValueError: when it is called, where the parameters are not of the model's shapes.
+    """
 
-def _parallel_loss(trained: Trained, split: str) -> np.ndarray:
-    """[lanes]: the mean of the last tenth of the short run's losses, or its validation loss."""
-    if split == "valid":
-        return np.asarray(trained.evaluated["valid_loss"][-1], np.float64)
-    rows = np.asarray(trained.history["train_loss"], np.float64)
-    return rows[-max(1, len(rows) // 10) :].mean(0)
+    def start(key: Any, example: Any) -> Any:
+        fresh, state = init(key, example)
+        wanted, given = (
+            {jax.tree_util.keystr(path): leaf for path, leaf in jax.tree.leaves_with_path(tree)}
+            for tree in (fresh, params)
+        )
+        for path in [*wanted, *(set(given) - set(wanted))]:
+            shapes = [np.shape(tree[path]) if path in tree else None for tree in (wanted, given)]
+            if shapes[0] != shapes[1]:
+                raise ValueError(
+                    f"params{path}: the model's has shape {shapes[0]}, the given one {shapes[1]} "
+                    "(None: absent)"
+                )
+        leaves = [jnp.asarray(given[path], leaf.dtype) for path, leaf in wanted.items()]
+        return jax.tree.unflatten(jax.tree.structure(fresh), leaves), state
+
+    return start

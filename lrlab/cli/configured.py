@@ -139,8 +139,16 @@ def report(ran: Any, json: bool, quiet: bool) -> None:
     elif quiet:
         best = ran.payload.get("best") or {}
         print(ran.payload.get("sentence") or best.get("sentence") or ran.value)
-    elif ran.run is None or "lr" not in ran.payload and "best" not in ran.payload:
-        print(ran.value)  # a range test's or a comparison's own table
+    elif "suggestions" in ran.payload:
+        from lrlab.report import rules_table
+
+        console().print(rules_table(ran.value))
+    elif "versus" in ran.payload:
+        from lrlab.report import comparison
+
+        console().print(comparison(ran.payload))
+    elif ran.run is None:
+        print(ran.value)
     else:
         from lrlab.report import read, renderable
 

@@ -66,70 +66,97 @@ def said_done(folder: Path, json: bool) -> None:
     print(runs.done(folder) + (f"\n{sentence}" if sentence else ""))
 
 
-def show(run: Folder, json: Json = False) -> None:
-    """Show a run: its answer, its learning rates, its outcomes."""
+def show(
+    run: Folder,
+    every_row: Annotated[
+        bool, typer.Option("--all", help="Every learning rate on a row of its own.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Show a run: its answer, its learning rates, its outcomes; or a comparison, or a study."""
     from lrlab import runs
 
-    folder = find_run(run)
+    folder = find_run(run, compared=True)
     info = read_json(folder / "run.json") or {}
     if "format" in info:
         info = runs.read_info(folder)
     if runs.finished(info):
         runs.vouch(folder, "summary.json")
+    summary = read_json(folder / "summary.json")
     if json:
-        emit({"run": str(folder), **info, "summary": read_json(folder / "summary.json")})
+        emit({"run": str(folder), **info, "summary": summary})
         return
-    if info.get("command") == "study" and (folder / "summary.json").is_file():
-        study_table(read_json(folder / "summary.json") or {})
+    if info.get("command") == "study" and summary:
+        study_table(summary)
         return
-    from lrlab.report import read, renderable
+    from lrlab.report import comparison, read, renderable
 
-    if not runs.finished(info):
+    if info and not runs.finished(info):
         print(f"This run is {info.get('status')}; go on with: lrlab resume {folder}")
-    inner = [place.parent for place in runs.inner_runs(folder)]
-    summary = read_json(folder / "summary.json") or {}
-    if inner and summary.get("sentence"):
-        print(summary["sentence"])
-    for place in inner or [folder]:
-        if runs.stages(place) or not inner:
-            console().print(renderable(read(place)))
+    if is_comparison(folder):
+        console().print(comparison(summary or {}))
+        return
+    for place in [place.parent for place in runs.inner_runs(folder)] or [folder]:
+        if place == folder or runs.stages(place):
+            console().print(renderable(read(place), every_row))
 
 
 def report_(
-    run: Folder,
+    runs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RUN...",
+            help="Run folders, their names under runs/, or `last`; several are compared, and a "
+            "range test's picks are drawn into runs of the same task and optimizer.",
+            show_default=False,
+        ),
+    ],
     out: Annotated[str | None, typer.Option("--out", metavar="DIR", help="Another place.")] = None,
-    figures: Annotated[bool, typer.Option(help="Write the figures as PNG and SVG too.")] = True,
+    formats: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            help="Of the figures: png, svg, pdf, ...; may be repeated. [default: png and svg]",
+        ),
+    ] = None,
+    theme: Annotated[str, typer.Option(help="Of the figures: light or dark.")] = "light",
+    figures: Annotated[bool, typer.Option(help="Write the figures too.")] = True,
     json: Json = False,
 ) -> None:
-    """Build report.html and the figures again, from the run folder alone."""
-    from lrlab import runs
-    from lrlab.report import read, study, write_figures, write_html
+    """Build report.html and the figures again, from run folders alone; one report for several."""
+    from lrlab.report import read_all, study, write_html
+    from lrlab.report.figures import checked, write_all
+    from lrlab.runs import Unwritable, is_study
 
-    folder = find_run(run)
-    target = Path(out) if out else folder
-    inner = [place.parent for place in runs.inner_runs(folder) if runs.stages(place.parent)]
-    page, drawn = target / "report.html", []
+    wanted = tuple(formats or ("png", "svg"))
+    try:
+        checked(wanted, theme)
+    except ValueError as error:
+        raise ConfigError([Problem("--format", None, "", str(error))]) from None
+    folders = [find_run(run, compared=True) for run in runs]
+    target = Path(out) if out else folders[0] if len(folders) == 1 else Path("report")
+    page, places = target / "report.html", []
     with only_json():
-        payload = finished_study(folder) if runs.is_study(folder) else None
-        data = [read(place) for place in inner or [folder]] if payload is None else []
         try:
-            target.mkdir(parents=True, exist_ok=True)
-            if payload is not None:
+            if len(folders) == 1 and is_study(folders[0]):
+                payload = finished_study(folders[0])
+                target.mkdir(parents=True, exist_ok=True)
                 study.write_html(payload, page)
                 if figures:
                     study.write_figures(payload, target / "figures")
-                    drawn += sorted(map(str, (target / "figures").glob("*")))
+                    places = sorted((target / "figures").glob("*"))
             else:
-                write_html(data if inner else data[0], page)
-            for one, place in zip(data, inner or [folder], strict=True) if figures and data else ():
-                into = target / place.name / "figures" if inner else target / "figures"
-                write_figures(one, into)
-                drawn += sorted(map(str, into.glob("*")))
+                found = read_all(folders)
+                target.mkdir(parents=True, exist_ok=True)
+                write_html(found.runs, page, found.comparison)
+                places = write_all(found, target / "figures", wanted, theme) if figures else []
         except OSError as error:
             where = error.filename or target
-            raise runs.Unwritable(f"{where}: cannot be written ({error.strerror})") from None
+            raise Unwritable(f"{where}: cannot be written ({error.strerror})") from None
+    drawn = sorted(map(str, places))
     if json:
-        emit({"run": str(folder), "report": str(page), "figures": drawn})
+        emit({"run": ", ".join(map(str, folders)), "report": str(page), "figures": drawn})
         return
     print(f"Report:  {page}")
     if drawn:
@@ -195,8 +222,8 @@ def study_table(summary: dict[str, Any]) -> None:
     print(summary["sentence"])
 
 
-def find_run(name: str) -> Path:
-    """The run folder that `name` means.
+def find_run(name: str, compared: bool = False) -> Path:
+    """The run folder that `name` means; with `compared`, a comparison's folder too.
 
     Raises:
         ConfigError: there is none; names the nearest.
@@ -205,7 +232,7 @@ def find_run(name: str) -> Path:
     if name == "last" and runs and not Path(name).exists():
         return runs[-1]
     for path in (Path(name), ROOT / name):
-        if (path / "run.json").is_file():
+        if (path / "run.json").is_file() or (compared and is_comparison(path)):
             return path
     if Path(name).is_dir():
         message = f"not a run folder: no run.json in {name}"
@@ -213,6 +240,11 @@ def find_run(name: str) -> Path:
         hint = did_you_mean(Path(name).name, [run.name for run in runs])
         message = f"no such run{hint} (see `lrlab ls runs`)"
     raise ConfigError([Problem(name, None, "", message)])
+
+
+def is_comparison(path: Path) -> bool:
+    """Whether a folder is a comparison's: a summary, and its runs inside."""
+    return (path / "summary.json").is_file() and any(path.glob("*/run.json"))
 
 
 def folders(root: Path) -> list[Path]:

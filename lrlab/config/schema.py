@@ -108,6 +108,7 @@ class RangeTestSpec(BaseModel):
     seeds: Seeds = 8
     batch_size: BatchSize = 32
     kind: Literal["ramp", "parallel"] = "ramp"
+    mode: Literal["exponential", "linear"] = "exponential"
     split: Literal["train", "valid"] = "train"
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import tomllib
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,8 +21,9 @@ class ReportData(NamedTuple):
     `initial` name -> [L, ..., S], the same metrics before the first update. `outcome` str[L, ...,
     S] (`lrlab.types.OUTCOMES`), `diverged_at` int[L, ..., S] (-1: never). `answer` is the content
     of `summary.json` (lr, interval, verdict, sentence, cost, metric, evidence, seconds) or None.
-    `suggestions`: rule -> LR, or LRs per seed.
-    `modes`: metric -> "min" | "max", where its name does not tell.
+    `suggestions`: rule -> LR, or LRs per seed; `suggested_by` says from which curves.
+    `modes`: metric -> "min" | "max", where its name does not tell. `stages`: the training calls of
+    a search, in order. `test`: the `RangeTest` that a range test's run holds.
     """
 
     title: str
@@ -44,8 +43,20 @@ class ReportData(NamedTuple):
     config_text: str = ""
     command: str = ""
     suggestions: Mapping[str, Any] = {}
+    suggested_by: str = ""
     history: Mapping[str, np.ndarray] = {}
     modes: Mapping[str, str] = {}
+    stages: Sequence[Stage] = ()
+    test: Any = None
+
+
+class Stage(NamedTuple):
+    """The lanes that a search trained in one call: `lr` f64[N], `steps` int[N] made, `outcome`
+    str[N]."""
+
+    lr: np.ndarray
+    steps: np.ndarray
+    outcome: np.ndarray
 
 
 def build(
@@ -234,7 +245,7 @@ def from_result(result: Any, *, title: str = "", **rest: Any) -> ReportData:
         is_evaluated = name.startswith(("valid_", "test_")) or len(values) != len(steps)
         (evaluated if is_evaluated else per_step)[name] = np.asarray(values)
     fields: dict[str, Any] = {
-        "title": title,
+        "title": title or str(getattr(result, "name", "")),
         "lr": result.lr,
         "extra": dict(list(getattr(result, "axes", {}).items())[1:]),
         "seeds": result.seeds,
@@ -318,66 +329,3 @@ def _lane_dims(dataset: Any, names: Sequence[str]) -> list[str]:
             middle = [d for d in dims if d not in ("step", "eval_step", "lr", "seed")]
             return ["lr", *middle, "seed"]
     raise ValueError(f"report: no array with the dimensions lr and seed; dimensions are {names}")
-
-
-def read(run: str | Path) -> ReportData:
-    """The report's data from a run folder alone (the arrays, the answer, the manifest, the config).
-
-    Raises:
-        ValueError: the folder holds no readable run.
-    """
-    from lrlab import runs
-
-    path = Path(run)
-    manifest, stage = runs.open_run(path)
-    config = path / "config.toml"
-    if runs.finished(manifest):
-        runs.vouch(path, "summary.json")
-    answer = _json(path / "summary.json")
-    if answer is None and (path / "summary.json").exists():
-        answer = {}
-    first, *extra = (name for name in stage.axes if name != "seed")
-    history = dict(stage.history)
-    rates = [name for name in history if name.startswith("learning_rate")]
-    return build(
-        title=str(manifest.get("title") or manifest.get("name") or path.name),
-        lr=stage.axes[first],
-        extra={name: stage.axes[name] for name in extra},
-        seeds=stage.axes["seed"],
-        steps=stage.steps,
-        train_loss=history.pop("train_loss", None),
-        learning_rate=history.pop(rates[0], None) if rates else None,
-        eval_steps=stage.eval_steps,
-        evaluated=stage.evaluated,
-        initial=stage.initial,
-        outcome=stage.outcome,
-        diverged_at=stage.diverged_at,
-        history=history,
-        modes=dict(manifest.get("modes") or {}),
-        answer=answer,
-        manifest=manifest,
-        config_text=_config_text(path, manifest),
-        command=f"lrlab {manifest.get('command', 'sweep')} {config}",
-        suggestions=(answer or {}).get("suggestions") or {},
-    )
-
-
-def _json(path: Path) -> dict[str, Any] | None:
-    if not path.exists():
-        return None
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"report: {path} is not JSON ({error}); is the run complete?") from None
-
-
-def _config_text(path: Path, manifest: Mapping[str, Any]) -> str:
-    """The configuration, or a line that says why there is none to be trusted."""
-    from lrlab import runs
-
-    if not (path / "config.toml").exists():
-        return ""
-    try:
-        return runs.config_of(path, manifest)
-    except runs.RunError as error:
-        return f"# {error}\n"

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from lrlab.report import summary
-from lrlab.report.data import ReportData, curve, metric_of
+from lrlab.report.data import ReportData, curve, metric_of, mode_of
 from lrlab.report.style import label
 
 POINTS = 300
@@ -84,8 +84,8 @@ def interactive(data: ReportData, metric: str | None = None) -> Any:
     made.update_xaxes(**powers, dtick=1, title_text="learning rate", row=1, col=1)
     made.update_xaxes(title_text="step", row=1, col=2)
     for column, part in enumerate((finals, values), 1):
-        known = part[np.isfinite(part)]
-        if known.size and known.min() > 0:
+        known = part[np.isfinite(part) & (part > 0)]
+        if known.size and mode_of(data, name) == "min" and not (part < 0).any():
             wide = known.max() / known.min() > 20
             made.update_yaxes(**powers, dtick=1 if wide else None, row=1, col=column)
     sentence = (data.answer or {}).get("sentence") or data.title

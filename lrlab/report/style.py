@@ -44,6 +44,13 @@ OUTCOME_COLORS = {
 }
 
 
+CATEGORIES = {
+    "light": ("#0072b2", "#d55e00", "#009e73", "#b5568f", "#c28a00", "#4d4d4d"),
+    "dark": ("#56b4e9", "#ff8a4c", "#3cc9a0", "#e39bc4", "#f0c05a", "#c9ced6"),
+}
+"""Colors of whole runs beside each other (after Okabe and Ito: told apart by every eye)."""
+
+
 def theme(name: str) -> Theme:
     """The theme of that name.
 
@@ -156,7 +163,7 @@ def log_axis(ax: Any, which: str = "x") -> None:
     getattr(ax, f"set_{which}scale")("log")
     axis = getattr(ax, f"{which}axis")
     low, high = sorted(getattr(ax, f"get_{which}lim")())
-    few = low > 0 and high / low < 30
+    few = low > 0 and np.floor(np.log10(high)) - np.ceil(np.log10(low)) < 2  # under 3 decades
     axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if few else (1.0,), numticks=12))
     axis.set_major_formatter((lambda v, _: number(v)) if few else log_labels)
     axis.set_minor_formatter(NullFormatter())
@@ -177,6 +184,11 @@ def log_labels(value: float, _position: Any = None) -> str:
     if abs(value / 10.0**power - 1) > 1e-6 or -3 < power < 3:
         return number(value)
     return "10" + str(power).translate(_SUPERSCRIPT)
+
+
+def is_ramp(data: Any) -> bool:
+    """Whether a run is a ramp: its lanes climb through all rates, so they stand at none."""
+    return data.test is not None and data.test.kind == "ramp"
 
 
 def label(metric: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lrlab.report import data as d
-from lrlab.report.data import ReportData
+from lrlab.report.data import ReportData, Stage
 
 
 def final(data: ReportData, metric: str) -> np.ndarray:
@@ -81,6 +81,51 @@ def lr_rows(data: ReportData, metric: str | None = None) -> list[LrRow]:
     return sorted(rows, key=lambda row: row.lr)
 
 
+def fewer(data: ReportData, lanes: int) -> ReportData:
+    """The run with evenly chosen learning rates, so that about `lanes` lanes are left at most; the
+    rate nearest to the recommended one is among them. As it is where it has no more."""
+    per_rate = max(data.outcome[0].size, 1) if len(data.lr) else 1
+    most = max(lanes // per_rate, 2)
+    if len(data.lr) <= most:
+        return data
+    order = np.argsort(data.lr, kind="stable")
+    keep = set(order[np.unique(np.linspace(0, len(order) - 1, most).round().astype(int))].tolist())
+    pick = (data.answer or {}).get("lr")
+    if pick:
+        keep.add(int(np.abs(np.log(data.lr / pick)).argmin()))
+    rates = np.array(sorted(keep))
+
+    def table(values: np.ndarray) -> np.ndarray:
+        return values[:, rates]
+
+    def tables(values: Any) -> dict[str, np.ndarray]:
+        return {name: table(array) for name, array in values.items()}
+
+    return data._replace(
+        lr=data.lr[rates],
+        train_loss=table(data.train_loss),
+        learning_rate=table(data.learning_rate),
+        evaluated=tables(data.evaluated),
+        history=tables(data.history),
+        initial={name: array[rates] for name, array in data.initial.items()},
+        outcome=data.outcome[rates],
+        diverged_at=data.diverged_at[rates],
+    )
+
+
+def best_rows(data: ReportData, metric: str | None = None) -> list[LrRow]:
+    """One row per learning rate with a score: of its further lane axes the best combination."""
+    metric = metric or d.metric_of(data)
+    sign = 1.0 if d.mode_of(data, metric) == "min" else -1.0
+    found: dict[float, LrRow] = {}
+    for row in lr_rows(data, metric):
+        if np.isfinite(row.mean):
+            before = found.get(row.lr)
+            if before is None or sign * row.mean < sign * before.mean:
+                found[row.lr] = row
+    return list(found.values())
+
+
 def diverged_from(data: ReportData) -> float | None:
     """The LR from which at least half of the lanes of every larger LR diverged; None without one.
 
@@ -100,70 +145,77 @@ def diverged_from(data: ReportData) -> float | None:
 
 
 class Rung(NamedTuple):
-    """The lanes that stopped at one length."""
+    """A point of a search at which lanes were pruned, or the end of a training call."""
 
-    steps: int
-    lanes: int
-    outcomes: dict[str, int]
-    lr_low: float
-    lr_high: float
+    stage: int  # from 1
+    steps: int  # updates done
+    entered: int  # lanes that set out for this point
+    diverged: int  # of those, on the way
+    pruned: int  # of those, here
+    pruned_lr: tuple[float, float] | None  # lowest and highest rate that was pruned
+    kept: int  # lanes that went on, or finished
+    kept_lr: tuple[float, float] | None
 
 
 def rungs(data: ReportData) -> list[Rung]:
-    """How far the lanes went: one row per length at which lanes were pruned or ended, ascending.
-
-    Diverged lanes are one row of their own (steps -1): they stop anywhere.
-    """
-    made = d.steps_trained(data)
-    lr = np.broadcast_to(
-        data.lr.reshape((-1,) + (1,) * (data.outcome.ndim - 1)), data.outcome.shape
-    )
-    place = np.where(data.outcome == "diverged", -1, made)
-    run = data.outcome != "not_run"
+    """What was pruned when: per training call of a search, a row per rung and one for its end."""
+    stages = data.stages or [_one_stage(data)]
     rows = []
-    for steps in np.unique(place[run]):
-        here = run & (place == steps)
-        names, numbers = np.unique(data.outcome[here], return_counts=True)
-        outcomes = {str(k): int(n) for k, n in zip(names, numbers, strict=False)}
-        low, high = float(lr[here].min()), float(lr[here].max())
-        rows.append(Rung(int(steps), int(here.sum()), outcomes, low, high))
+    for number, stage in enumerate(stages, 1):
+        pruned, diverged = stage.outcome == "pruned", stage.outcome == "diverged"
+        left = np.ones(len(stage.lr), bool)
+        ends = [*np.unique(stage.steps[pruned]), None]
+        for end in ends:
+            cut = left & pruned & (stage.steps == end) if end is not None else left & False
+            lost = left & diverged & ((stage.steps <= end) if end is not None else True)
+            going = left & ~cut & ~lost
+            if end is None and not left.any():
+                continue
+            steps = int(stage.steps[going].max(initial=0) if end is None else end)
+            row = Rung(
+                number, steps, int(left.sum()), int(lost.sum()), int(cut.sum()),
+                _ends(stage.lr[cut]), int(going.sum()), _ends(stage.lr[going]),
+            )  # fmt: skip
+            rows.append(row)
+            left = going
     return rows
+
+
+def _one_stage(data: ReportData) -> Stage:
+    ran = data.outcome != "not_run"
+    lr = np.broadcast_to(data.lr.reshape((-1,) + (1,) * (ran.ndim - 1)), ran.shape)
+    return Stage(lr[ran], d.steps_trained(data)[ran], data.outcome[ran])
+
+
+def _ends(lr: np.ndarray) -> tuple[float, float] | None:
+    return (float(lr.min()), float(lr.max())) if lr.size else None
 
 
 def costs(data: ReportData) -> list[tuple[str, str, str]]:
     """(what, value, remark) rows of the cost table; nothing is left out to look cheaper."""
-    made, full = d.steps_trained(data), max(d.full_steps(data), 1)
-    run = data.outcome != "not_run"
+    full = max(d.full_steps(data), 1)
+    stages = data.stages or [_one_stage(data)]
+    steps = np.concatenate([stage.steps for stage in stages])
+    outcome = np.concatenate([stage.outcome for stage in stages])
     answer = data.answer or {}
     rows = [
-        (
-            "Lanes trained",
-            f"{int(run.sum()):,}",
-            "a lane is one learning rate with one seed",
-        ),
-        (
-            "Lane-steps kept",
-            f"{int(made.sum()):,}",
-            "updates that are in the recorded curves",
-        ),
+        ("Lanes trained", f"{len(steps):,}", "a lane is one learning rate with one seed"),
+        ("Lane-steps", f"{int(steps.sum()):,}", "updates of all lanes together"),
     ]
-    for outcome in ("diverged", "pruned"):
-        lanes = data.outcome == outcome
+    for kind in ("pruned", "diverged"):
+        lanes = outcome == kind
         if lanes.any():
-            share = f"{int(lanes.sum())} lanes, {int(made[lanes].sum()):,} of those lane-steps"
-            rows.append((f"Spent on {outcome} lanes", share, "included above"))
-    cost = answer.get("cost")
-    if cost is not None:
-        remark = f"all lane-steps trained, divided by the {full:,} steps of one run"
-        rows.append(("Full-length runs", number(cost), remark))
-    else:
-        rows.append(("Full-length runs", number(made.sum() / full), "lane-steps kept / steps"))
+            share = f"{int(steps[lanes].sum()):,} in {int(lanes.sum())} lanes"
+            rows.append((f"Spent on {kind} lanes", share, "included above"))
+    paid = answer.get("cost")
+    paid = float(paid) if paid is not None else float(steps.sum()) / full
+    rows.append(("Full-length runs", number(paid), f"lane-steps / the {full:,} of one run"))
     seconds = answer.get("seconds")
     if seconds is not None:
         rows.append(("Wall time", duration(seconds), "start to answer, compilation included"))
-        if cost:
-            each = duration(float(seconds) / float(cost))
-            rows.append(("Wall time per full-length run", each, "wall time / full-length runs"))
+        if paid:
+            each = duration(float(seconds) / paid)
+            rows.append(("Per full-length run", each, "wall time / full-length runs"))
     return rows
 
 
@@ -196,7 +248,7 @@ def thin(steps: np.ndarray, values: np.ndarray, points: int = 400) -> tuple[Any,
     return steps[finite][keep], seen[keep]
 
 
-def number(value: Any) -> str:
+def number(value: Any, significant: int = 3) -> str:
     """A number for people: three significant digits, no padding.
 
     >>> number(0.0316227), number(1e-5), number(120000.0), number(float("nan")), number(20)
@@ -206,7 +258,7 @@ def number(value: Any) -> str:
         return value  # a lane axis of names
     if value is None or not np.isfinite(value):
         return "-"
-    digits, _, power = f"{float(value):.3g}".partition("e")
+    digits, _, power = f"{float(value):.{significant}g}".partition("e")
     return f"{digits}e{int(power)}" if power else digits
 
 

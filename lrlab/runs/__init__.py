@@ -23,7 +23,7 @@ from lrlab.runs.folder import (
     resume,
 )
 from lrlab.runs.longer import lengthen, settle
-from lrlab.runs.stored import StoredStage, dataset, open_run, stages
+from lrlab.runs.stored import StoredStage, dataset, open_run, read_stage, stages
 from lrlab.runs.trust import vouch
 
 __all__ = [
@@ -46,6 +46,7 @@ __all__ = [
     "jsonable",
     "open_run",
     "read_info",
+    "read_stage",
     "resume",
     "stages",
     "vouch",

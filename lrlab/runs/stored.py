@@ -137,7 +137,25 @@ def open_run(path: str | Path) -> tuple[dict[str, Any], StoredStage]:
     return info, parts[0] if len(parts) == 1 else _merged(parts)
 
 
+def _snapped(parts: list[StoredStage]) -> list[StoredStage]:
+    """Rates that differ in their last bits only, as one: a search comes to a rate on two ways."""
+    known: list[float] = []
+    made = []
+    for part in parts:
+        name, values = next(iter(part.axes.items()))
+        near = [
+            next((k for k in known if np.isclose(k, v, rtol=1e-12, atol=0)), v)
+            for v in values.tolist()
+        ]
+        if len(set(near)) == len(near):
+            part = part._replace(axes={**part.axes, name: np.array(near, values.dtype)})
+        known += [value for value in part.axes[name].tolist() if value not in known]
+        made.append(part)
+    return made
+
+
 def _merged(parts: list[StoredStage]) -> StoredStage:
+    parts = _snapped(parts)
     axes = {
         name: np.unique(np.concatenate([part.axes[name] for part in parts]))
         for name in parts[0].axes

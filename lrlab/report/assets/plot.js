@@ -4,6 +4,7 @@ const VIRIDIS = ["440154", "482475", "414487", "355f8d", "2a788e", "21918c", "22
   "7ad151", "bddf26", "fde725"].map((h) => [0, 2, 4].map((i) => parseInt(h.slice(i, i + 2), 16)));
 const tip = document.getElementById("tip");
 const charts = [];
+const themed = [];
 let colors = {};
 
 function el(tag, attributes, ...children) {
@@ -20,6 +21,9 @@ function readTheme() {
   for (const name of ["paper", "panel", "ink", "soft", "faint", "grid", "line", "accent", "band",
     "danger", "ok", "pruned"]) colors[name] = style.getPropertyValue("--" + name).trim();
   colors.dark = style.colorScheme.includes("dark");
+  colors.runs = colors.dark
+    ? ["#56b4e9", "#ff8a4c", "#3cc9a0", "#e39bc4", "#f0c05a", "#c9ced6"]
+    : ["#0072b2", "#d55e00", "#009e73", "#b5568f", "#c28a00", "#4d4d4d"];
 }
 
 function viridis(u, alpha) {
@@ -52,7 +56,7 @@ function logTicks(lo, hi, room) {
   if (out.length < 3)
     for (let p = from - 1; p <= to; p++)
       for (const m of [2, 5]) if (m * 10 ** p >= lo && m * 10 ** p <= hi) out.push(m * 10 ** p);
-  return out.length > 1 ? out : linTicks(lo, hi, room).filter((v) => v > 0);
+  return out.length > 2 ? out : linTicks(lo, hi, room).filter((v) => v > 0);
 }
 
 function linTicks(lo, hi, room) {
@@ -164,7 +168,7 @@ function chart(run, host, spec) {
     g.beginPath();
     g.rect(c.l - 4, c.t - 4, c.r - c.l + 8, c.b - c.t + 8);
     g.clip();
-    if (lane >= 0 && spec.mark) spec.mark(g, c, lane, self.found);
+    if ((lane >= 0 || (!run && self.found)) && spec.mark) spec.mark(g, c, lane, self.found);
     if (drag && drag.box) {
       g.fillStyle = colors.band;
       g.strokeStyle = colors.accent;
@@ -196,7 +200,7 @@ function chart(run, host, spec) {
     }
     c.touch = event.pointerType === "touch";
     self.found = px >= c.l - 8 && px <= c.r + 8 && spec.hit ? spec.hit(c, px, py) : null;
-    if (run) run.setHover(self.found ? self.found.lane ?? -1 : -1);
+    run ? run.setHover(self.found ? self.found.lane ?? -1 : -1) : mark(-1);
     self.found ? showTip(self.found, event.clientX, event.clientY) : hideTip();
   }
 
@@ -232,7 +236,7 @@ function chart(run, host, spec) {
     if (event.pointerType === "touch") return;
     self.found = null;
     hideTip();
-    if (run) run.setHover(-1);
+    run ? run.setHover(-1) : mark(-1);
   });
   base.addEventListener("blur", hideTip);
   base.addEventListener("keydown", (event) => {
@@ -284,6 +288,30 @@ function hatch(g, l, t, r, b, color) {
   g.restore();
 }
 
+/* A slim scale of learning rates, dark to bright. */
+function colorScale(lo, hi) {
+  const bar = el("i");
+  const paint = () => {
+    const stops = [0, 0.2, 0.4, 0.6, 0.8, 1].map((u) => viridis(u));
+    bar.style.background = `linear-gradient(to right, ${stops})`;
+  };
+  paint();
+  themed.push(paint);
+  return el("span", { class: "scale" }, "learning rate ", decade(lo), bar, decade(hi));
+}
+
+/* What the marks of a figure mean: [svg, words] pairs below it. */
+function legend(host, pairs) {
+  const key = el("div", { class: "key" });
+  for (const [shape, words] of pairs) {
+    const mark = el("span");
+    mark.innerHTML = `<svg width="22" height="12" viewBox="0 0 22 12">${shape}</svg>`;
+    mark.append(words);
+    key.append(mark);
+  }
+  host.append(key);
+}
+
 function showTip(found, px, py) {
   const lead = el("div", { class: "lead" }, el("span", { class: "dot" }), el("span", {}, found.lead));
   lead.firstChild.style.background = found.color || "transparent";
@@ -300,14 +328,16 @@ function hideTip() {
   tip.style.display = "none";
 }
 
+/* Buttons of which one is down. `show` puts one down without a word to `set`. */
 function choice(values, value, set, title) {
-  const nodes = values.map(([key, text]) =>
-    el("button", { "aria-pressed": key === value, title, onclick: () => pick(key) }, text));
-  function pick(key) {
+  const nodes = values.map(([key, text]) => el("button", { "aria-pressed": key === value, title,
+    "data-key": key, onclick: () => { show(key); set(key); } }, text));
+  const group = el("span", { class: "choice", role: "group", "aria-label": title }, ...nodes);
+  function show(key) {
     nodes.forEach((node, i) => node.setAttribute("aria-pressed", values[i][0] === key));
-    set(key);
   }
-  return nodes;
+  group.show = show;
+  return group;
 }
 
 function dropdown(values, value, set, title) {

@@ -15,7 +15,7 @@ def accuracy_vs_lr(data: ReportData, theme: str = "light") -> Any:
 
     None where the run recorded no accuracy.
     """
-    if classic.accuracy_names(data) == (None, None):
+    if classic.accuracy_names(data) == (None, None) or style.is_ramp(data):
         return None
     rows = classic.table(data)
     with style.use(theme) as colors:
@@ -48,7 +48,8 @@ def accuracy_vs_lr(data: ReportData, theme: str = "light") -> Any:
                 ms=4,
                 label="validation, end",
             )
-        ax.set_ylim(-0.02, 1.04)
+        ax.set_ylim(-0.02, 1.12)
+        ax.set_yticks(np.linspace(0, 1, 6))
         ax.set_xlim(lr.min() / 1.3, lr.max() * 1.3)
         style.log_axis(ax, "x")
         _regions(ax, rows, colors)
@@ -62,7 +63,7 @@ def accuracy_vs_lr(data: ReportData, theme: str = "light") -> Any:
 def _regions(ax: Any, rows: list[classic.Row], colors: style.Theme) -> None:
     start = 0
     tint = {
-        "good": colors.accent,
+        "good": style.OUTCOME_COLORS["light"]["ok"],
         "diverged": colors.danger,
         "too large": colors.danger,
     }
@@ -83,7 +84,7 @@ def _regions(ax: Any, rows: list[classic.Row], colors: style.Theme) -> None:
                 lw=0,
             )
         ax.text(
-            np.sqrt(left * right), 1.01, label, transform=ax.get_xaxis_transform(),
-            ha="center", va="bottom", size=8, color=colors.soft,
+            np.sqrt(left * right), 0.985, label, transform=ax.get_xaxis_transform(),
+            ha="center", va="top", size=8, color=colors.soft,
         )  # fmt: skip
         start = stop

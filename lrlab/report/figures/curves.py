@@ -88,9 +88,10 @@ def focus(data: ReportData, metric: str) -> tuple[float, float, bool]:
         start = float(np.nanmedian(start)) if np.isfinite(start).any() else float(np.median(seen))
         if start > 0:
             high = min(high, 4 * start)
-        below = seen[(seen > 0) & (seen < 1e-7 * max(start, 1e-300))]
-        if below.size and start > 0:
-            low = max(low, float(np.quantile(seen, 0.001)))
+        positive = seen[seen > 0]
+        if start > 0 and positive.size and low >= 0 and low < 1e-7 * start:
+            # A loss that reached zero, or nearly: the axis ends where the bulk does.
+            low = max(float(np.quantile(positive, 0.01)), 1e-12 * start)
     if metric == "learning_rate" and low <= 0 and (seen > 0).any():
         low = max(float(seen[seen > 0].min()), 1e-4 * float(data.lr.min()))
     if low > 0 and high / low > 12:

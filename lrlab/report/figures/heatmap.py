@@ -22,6 +22,7 @@ def heatmap(data: ReportData, theme: str = "light") -> Any:
     metric = d.metric_of(data)
     with style.use(theme) as colors:
         from matplotlib.colors import LogNorm, Normalize
+        from matplotlib.ticker import LogLocator
 
         names = list(data.extra)
         fig = style.figure(6.8, 1.3 + 2.4 * len(names))
@@ -61,6 +62,8 @@ def heatmap(data: ReportData, theme: str = "light") -> Any:
         panels[-1].set_xlabel("peak learning rate")
         bar = fig.colorbar(drawn, ax=list(panels), pad=0.015, aspect=30, fraction=0.04)
         bar.outline.set_visible(False)
+        if isinstance(norm, LogNorm):
+            bar.ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         bar.ax.yaxis.set_major_formatter(lambda v, _: summary.number(v))
         bar.ax.yaxis.set_minor_formatter(lambda v, _: "")
     return fig

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy as np
 from lrlab.report import data as d
 from lrlab.report import style, summary
 from lrlab.report.data import ReportData
+from lrlab.report.figures.range_test import row_height, strip
 from lrlab.report.style import Theme
 
 
@@ -19,19 +19,34 @@ def loss_vs_lr(data: ReportData, theme: str = "light") -> Any:
     The line is the mean score, min(final, initial) with a diverged lane as its initial value (one
     line per value of a further lane axis); hollow points are lanes pruned before the end.
     """
+    if style.is_ramp(data):
+        return None
     metric = d.metric_of(data)
     with style.use(theme) as colors:
-        fig = style.figure()
-        ax = fig.subplots()
+        picks = data.suggestions
+        fig = style.figure(6.8, 4.2 + (row_height(len(picks)) if picks else 0))
+        ax = below = fig.subplots()
+        if picks:
+            fig.clear()
+            ratios = [3.4, row_height(len(picks))]
+            ax, below = fig.subplots(2, 1, sharex=True, height_ratios=ratios)
         start = summary.initial(data, metric)
         start = float(np.nanmean(start)) if np.isfinite(start).any() else float("nan")
         _axes(ax, data, metric, start)
         _marks(ax, data, colors, start)
         _points(ax, data, metric, colors)
         _means(ax, data, metric, colors)
-        _picks(ax, data.suggestions, colors)
+        if picks:
+            strip(below, picks, colors, style.OUTCOME_COLORS[theme]["ok"])
+            if data.suggested_by:
+                below.set_title(f"rules on {data.suggested_by}", size=7.5, weight="normal", pad=3)
+            answer = data.answer or {}
+            if answer.get("lr"):
+                below.axvline(answer["lr"], color=colors.accent, lw=1.6)
+            if answer.get("interval"):
+                below.axvspan(*answer["interval"], color=colors.accent, alpha=0.13, lw=0)
         ax.set_title(data.title or "Loss against learning rate")
-        ax.set_xlabel("peak learning rate")
+        below.set_xlabel("peak learning rate")
         ax.set_ylabel(f"final {style.label(metric)}")
         fig.legend(loc="outside lower center", ncols=3, handlelength=1.8)
     return fig
@@ -62,6 +77,8 @@ def _axes(ax: Any, data: ReportData, metric: str, start: float) -> None:
         style.log_axis(ax, "y")
     run = (data.outcome != "not_run").reshape(len(data.lr), -1).any(axis=1)
     lr = data.lr[run] if run.any() else data.lr
+    picks = np.concatenate([np.ravel(v) for v in data.suggestions.values()] or [lr])
+    lr = np.concatenate([lr, picks[np.isfinite(picks) & (picks > 0)]])
     pad = (lr.max() / lr.min()) ** 0.03 if lr.max() > lr.min() else 2.0
     ax.set_xlim(lr.min() / pad, lr.max() * pad)
     style.log_axis(ax, "x")
@@ -126,32 +143,12 @@ def _means(ax: Any, data: ReportData, metric: str, colors: Theme) -> None:
     for row in summary.lr_rows(data, metric):
         if np.isfinite(row.mean):
             lines.setdefault(tuple(row.extra.items()), []).append((row.lr, row.mean))
+    sign = 1.0 if d.mode_of(data, metric) == "min" else -1.0
+    best = min(lines, key=lambda extra: min(sign * y for _, y in lines[extra]), default=())
     for number, (extra, points) in enumerate(lines.items()):
         x, y = np.array(points).T
-        shade = 1.0 - 0.7 * number / max(len(lines) - 1, 1)
+        shade = 1.0 if extra == best else 0.55 - 0.35 * number / max(len(lines) - 1, 1)
         named = ", ".join(f"{k} {summary.number(v)}" for k, v in extra)
-        name = (named if len(lines) <= 8 else None) if named else "mean score over seeds"
-        ax.plot(x, y, color=colors.ink, alpha=shade, lw=1.4, zorder=2.5, label=name)
-
-
-def _picks(ax: Any, suggestions: Mapping[str, Any], colors: Theme) -> None:
-    for number, (rule, value) in enumerate(suggestions.items()):
-        picks = np.atleast_1d(np.asarray(value, dtype=np.float64))
-        picks = picks[np.isfinite(picks)]
-        if not picks.size:
-            continue
-        middle = float(np.exp(np.median(np.log(picks))))
-        height = 0.03 + 0.045 * (number % 6)
-        where = ax.get_xaxis_transform()
-        ax.plot(
-            [picks.min(), picks.max()],
-            [height] * 2,
-            color=colors.soft,
-            lw=1,
-            transform=where,
-        )
-        ax.plot(middle, height, marker="|", ms=7, color=colors.ink, transform=where, ls="")
-        ax.annotate(
-            rule, (picks.max(), height), xycoords=where, xytext=(4, 0),
-            textcoords="offset points", va="center", size=6.5, color=colors.soft,
-        )  # fmt: skip
+        name = (named if len(lines) <= 8 or extra == best else None) if named else "mean over seeds"
+        width = 1.8 if extra == best else 1.0
+        ax.plot(x, y, color=colors.ink, alpha=shade, lw=width, zorder=2.5, label=name)

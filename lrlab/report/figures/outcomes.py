@@ -11,7 +11,10 @@ from lrlab.report.data import ReportData
 
 
 def outcomes(data: ReportData, theme: str = "light") -> Any:
-    """A map of seeds (and further lane axes) against learning rates, one cell per lane."""
+    """A map of seeds (and further lane axes) against learning rates, one cell per lane; None for a
+    ramp."""
+    if style.is_ramp(data):
+        return None
     from matplotlib.colors import ListedColormap
     from matplotlib.patches import Patch
 
@@ -50,7 +53,12 @@ def outcomes(data: ReportData, theme: str = "light") -> Any:
         ax.set_title("Outcomes")
         present = [name for name in names if (data.outcome == name).any()]
         handles = [
-            Patch(facecolor=palette[n], edgecolor=colors.soft, lw=0.4, label=f"{n}: {k}")
+            Patch(
+                facecolor=palette[n],
+                edgecolor=colors.soft,
+                lw=0.4,
+                label=f"{n.replace('_', ' ')}: {k}",
+            )
             for n in present
             if (k := int((data.outcome == n).sum()))
         ]

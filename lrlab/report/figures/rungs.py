@@ -15,7 +15,7 @@ _MARKS = {"ok": "o", "diverged": "x", "pruned": "_"}
 
 def rungs(data: ReportData, theme: str = "light") -> Any:
     """Updates made against learning rate; None where every lane simply ran to its end."""
-    if not np.isin(data.outcome, ("pruned", "diverged")).any():
+    if not np.isin(data.outcome, ("pruned", "diverged")).any() or style.is_ramp(data):
         return None
     made = d.steps_trained(data)
     shape = (-1,) + (1,) * (data.outcome.ndim - 1)

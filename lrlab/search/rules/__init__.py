@@ -1,6 +1,8 @@
 """Rules: pure functions from a range test's curve to a learning rate. One file per origin.
 
-A rule is `rule(lr f64[N], loss f64[N]) -> Pick`. To add one: a function and a line in `NAMES`.
+A rule is `rule(lr f64[N], loss f64[N]) -> Pick`, on the curve as its tool records it; the module's
+`recorded(lr, loss)` makes that curve from the losses themselves: the tool's smoothing, where it
+stops, and what it trims. To add one: a function and a line in `NAMES`.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from lrlab.search.rules.curves import Pick
+from lrlab.search.rules.curves import Pick, none
 
 NAMES: dict[str, str] = {
     "valley": "lrlab.search.rules.fastai:valley",
@@ -23,15 +25,18 @@ NAMES: dict[str, str] = {
     "torch_lr_finder": "lrlab.search.rules.torch_lr_finder:torch_lr_finder",
     "safe_descent": "lrlab.search.rules.robust:safe_descent",
     "below_divergence": "lrlab.search.rules.robust:below_divergence",
+    "lowest": "lrlab.search.rules.robust:lowest",
 }
 """Name -> "module:function"."""
 
 
-def apply(name: str, lr: Any, loss: Any) -> Pick:
+def apply(name: str, lr: Any, loss: Any, *, raw: bool = True) -> Pick:
     """A rule on one curve.
 
     Args:
         lr: the ladder, f64[N], ascending; `loss` f64[N], nan after divergence.
+        raw: `loss` holds the losses themselves, one per rate; False where it is a curve that the
+            rule's tool recorded, smoothed and trimmed already.
 
     Raises:
         ValueError: no such rule, or arrays that do not belong together.
@@ -44,10 +49,17 @@ def apply(name: str, lr: Any, loss: Any) -> Pick:
     """
     if name not in NAMES:
         close = difflib.get_close_matches(name, NAMES, 1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
+        hint = f"; did you mean {close[0]!r}?" if close else ";"
         raise ValueError(f"there is no rule {name!r}{hint} Known: {', '.join(NAMES)}")
     lr, loss = np.asarray(lr, np.float64), np.asarray(loss, np.float64)
     if lr.shape != loss.shape or lr.ndim != 1:
         raise ValueError(f"a rule takes lr [N] and loss [N], got {lr.shape} and {loss.shape}")
+    if len(lr) > 1 and (np.diff(lr) <= 0).any():
+        raise ValueError("a rule takes ascending learning rates; sort the curve by lr first")
+    if not np.isfinite(loss).any():
+        return none("no loss is finite" if len(loss) else "the curve is empty")
     module, function = NAMES[name].split(":")
-    return getattr(importlib.import_module(module), function)(lr, loss)
+    origin = importlib.import_module(module)
+    if raw:
+        lr, loss = origin.recorded(lr, loss)
+    return getattr(origin, function)(lr, loss)

@@ -26,22 +26,26 @@ def finite_prefix(lr: np.ndarray, loss: np.ndarray) -> tuple[np.ndarray, np.ndar
     return lr[:end], loss[:end]
 
 
-def smoothed(loss: np.ndarray, beta: float, corrected: bool, stop_at: float | None) -> np.ndarray:
-    """Exponential moving average, m = beta m + (1 - beta) loss, with or without bias correction,
-    cut after the first value above `stop_at` times the best so far; f64[<= N].
+def moving_average(loss: np.ndarray, beta: float, start: float = 0.0) -> np.ndarray:
+    """Exponential moving average m_i = beta m_(i-1) + (1 - beta) loss_i from `start`; f64[N].
 
-    >>> smoothed(np.array([1.0, 3.0]), 0.5, True, None).round(3).tolist()
-    [1.0, 2.333]
+    >>> moving_average(np.array([1.0, 3.0]), 0.5).tolist()
+    [0.5, 1.75]
     """
-    kept: list[float] = []
-    average = 0.0 if corrected else float(loss[0]) if len(loss) else 0.0
-    best = np.inf
-    for i, value in enumerate(loss):
-        if corrected or i:
-            average = beta * average + (1 - beta) * float(value)
-        now = average / (1 - beta ** (i + 1)) if corrected else average
-        kept.append(now)
-        best = min(best, now)
-        if stop_at is not None and i and now > stop_at * best:
-            break
-    return np.array(kept)
+    from scipy.signal import lfilter
+
+    # One pass of a first-order filter, whose state holds `beta start`.
+    return np.asarray(lfilter([1 - beta], [1, -beta], loss, zi=[beta * start])[0])
+
+
+def stopped(curve: np.ndarray, factor: float) -> np.ndarray:
+    """The curve up to and with its first value above `factor` times the best so far.
+
+    >>> stopped(np.array([1.0, 0.5, 2.1, 0.1]), 4.0).tolist()
+    [1.0, 0.5, 2.1]
+    """
+    if not len(curve):
+        return curve
+    with np.errstate(invalid="ignore"):
+        above = curve > factor * np.fmin.accumulate(curve)
+    return curve[: int(np.argmax(above)) + 1] if above.any() else curve

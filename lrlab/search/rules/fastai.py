@@ -1,31 +1,39 @@
-"""fastai's four rules (fastai 2.8, callback.schedule), on the raw curve as fastai hands it over.
+"""fastai's four rules (fastai 2.8, `callback/schedule.py`).
 
-fastai drops the first tenth and the last five points of its curve before any rule; smoothing (bias
-corrected EMA, 0.98) and the stop at four times the best belong to its recorder.
+The recorder smooths with a bias-corrected moving average of 0.98 and stops at four times the best.
+`lr_find` drops the first tenth of the planned steps and the last five recorded points before any
+rule, and what follows a nan.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from lrlab.search.rules.curves import Pick, finite_prefix, none, smoothed
+from lrlab.search.rules.curves import Pick, moving_average, none, stopped
+
+BETA, STOP = 0.98, 4.0
 
 
 def recorded(lr: np.ndarray, loss: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The curve as fastai's recorder gives it to a rule: smoothed, stopped, trimmed."""
-    lr, loss = finite_prefix(lr, loss)
-    curve = smoothed(loss, 0.98, True, 4.0)
-    return trimmed(lr[: len(curve)], curve)
+    """The curve as fastai's `lr_find` hands it to a rule: smoothed, stopped, trimmed."""
+    correction = 1 - BETA ** (1 + np.arange(len(loss)))
+    curve = stopped(moving_average(loss, BETA) / correction, STOP)
+    return trimmed(lr[: len(curve)], curve, planned=len(lr))
 
 
-def trimmed(lr: np.ndarray, loss: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Without the first tenth and the last five points."""
-    return lr[len(lr) // 10 : -5], loss[len(loss) // 10 : -5]
+def trimmed(
+    lr: np.ndarray, loss: np.ndarray, planned: int | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Without the first tenth of the planned steps (default: of all), the last five, and nan."""
+    first = (len(lr) if planned is None else planned) // 10
+    lr, loss = lr[first:-5], loss[first:-5]
+    bad = np.isnan(loss)
+    end = int(np.argmax(bad)) if bad.any() else len(loss)
+    return lr[:end], loss[:end]
 
 
 def valley(lr: np.ndarray, loss: np.ndarray) -> Pick:
-    """Two thirds along the longest decreasing subsequence of the curve ("valley")."""
-    lr, loss = recorded(lr, loss)
+    """Half of the way along the longest decreasing subsequence of the curve ("valley", by ESRI)."""
     if len(lr) < 3:
         return none("fewer than 3 points are left of the curve")
     start, end, _ = longest_valley(loss)
@@ -43,19 +51,18 @@ def longest_valley(loss: np.ndarray) -> tuple[int, int, int]:
     lengths = np.ones(len(loss), int)
     end = start = 0
     for i in range(1, len(loss)):
-        for j in range(i):
-            if loss[i] < loss[j] and lengths[i] < lengths[j] + 1:
-                lengths[i] = lengths[j] + 1
-            if lengths[end] < lengths[i]:
-                end = i
-                start = end - int(lengths[end])
+        below = loss[i] < loss[:i]
+        if below.any():
+            lengths[i] = 1 + lengths[:i][below].max()
+        if lengths[i] > lengths[end]:
+            end = i
+            start = end - int(lengths[end])
     return int(start), int(end), int(lengths[end])
 
 
 def slide(lr: np.ndarray, loss: np.ndarray) -> Pick:
     """An interval of 15 points slides down from the right until the slopes at its ends agree to
-    0.005 (Nagaraj 2019, "novel LR finder")."""
-    lr, loss = recorded(lr, loss)
+    0.005 ("novel LR finder", by ESRI)."""
     if len(lr) < 17:
         return none("fewer than 17 points are left of the curve")
     slope = np.gradient(loss)
@@ -69,7 +76,6 @@ def slide(lr: np.ndarray, loss: np.ndarray) -> Pick:
 
 def minimum(lr: np.ndarray, loss: np.ndarray) -> Pick:
     """A tenth of the rate at the lowest loss."""
-    lr, loss = recorded(lr, loss)
     if not len(lr):
         return none("nothing is left of the curve")
     return Pick(float(lr[int(np.argmin(loss))]) / 10)
@@ -77,7 +83,6 @@ def minimum(lr: np.ndarray, loss: np.ndarray) -> Pick:
 
 def steep(lr: np.ndarray, loss: np.ndarray) -> Pick:
     """The rate at the steepest slope of the loss over log LR."""
-    lr, loss = recorded(lr, loss)
     if len(lr) < 2:
         return none("fewer than 2 points are left of the curve")
     slopes = np.diff(loss) / np.diff(np.log(lr))

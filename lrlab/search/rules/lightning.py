@@ -1,47 +1,45 @@
-"""Lightning's rule (pytorch-lightning 2.6, tuner.lr_finder) and what it was before 2.5.3.
+"""Lightning's rule (pytorch-lightning 2.6, `tuner/lr_finder.py`) and what it was before 2.5.3.
 
-Both drop the first ten points and the last; Lightning smooths with a bias-corrected EMA of 0.98 and
-stops at four times the best.
+Lightning divides its moving average of 0.98 by 1 - 0.98^(k + 1) where k counts from 1, so that the
+curve begins at half of the loss; it stops at four times the best, and drops the first ten points,
+the last, and what is not finite.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from lrlab.search.rules.curves import Pick, finite_prefix, none, smoothed
+from lrlab.search.rules.curves import Pick, moving_average, none, stopped
 
+BETA, STOP = 0.98, 4.0
 BEGIN, END = 10, 1
+SHORT = "fewer than 2 points are left of the curve"
 
 
 def recorded(lr: np.ndarray, loss: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The curve as Lightning keeps it."""
-    lr, loss = finite_prefix(lr, loss)
-    curve = smoothed(loss, 0.98, True, 4.0)
+    """The curve as Lightning keeps it: smoothed and stopped."""
+    curve = moving_average(loss, BETA) / (1 - BETA ** (2 + np.arange(len(loss))))
+    curve = stopped(curve, STOP)
     return lr[: len(curve)], curve
 
 
 def lightning(lr: np.ndarray, loss: np.ndarray) -> Pick:
     """The steepest slope over the rate itself (not its log), since 2.5.3."""
-    lr, loss = recorded(lr, loss)
     index = steepest(loss, lr)
-    return (
-        none("the curve is too short after trimming") if index is None else Pick(float(lr[index]))
-    )
+    return none(SHORT) if index is None else Pick(float(lr[index]))
 
 
 def lightning_before_2_5_3(lr: np.ndarray, loss: np.ndarray) -> Pick:
     """The steepest slope from point to point, before 2.5.3."""
-    lr, loss = recorded(lr, loss)
     index = steepest(loss)
-    return (
-        none("the curve is too short after trimming") if index is None else Pick(float(lr[index]))
-    )
+    return none(SHORT) if index is None else Pick(float(lr[index]))
 
 
 def steepest(loss: np.ndarray, lr: np.ndarray | None = None) -> int | None:
     """The index of the steepest descent between the trimmed ends; None where too little is left."""
-    inner = loss[BEGIN:-END]
+    inner = np.arange(len(loss))[BEGIN:-END]
+    inner = inner[np.isfinite(loss[inner])]
     if len(inner) < 2:
         return None
-    slope = np.gradient(inner) if lr is None else np.gradient(inner, lr[BEGIN:-END])
-    return int(np.argmin(slope)) + BEGIN
+    slope = np.gradient(loss[inner]) if lr is None else np.gradient(loss[inner], lr[inner])
+    return int(inner[np.argmin(slope)])

@@ -1,6 +1,12 @@
-"""Rules of our own: they say nothing where the curve says nothing."""
+"""Rules of our own: robust against single losses, and silent where the curve says nothing.
+
+All three look at a running median of the curve in place of its values, and measure the curve
+against itself: its fall from where it began, and its own noise around the median.
+"""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 
@@ -9,45 +15,75 @@ from lrlab.search.rules.curves import Pick, finite_prefix, none
 WINDOW = 9
 
 
-def safe_descent(lr: np.ndarray, loss: np.ndarray) -> Pick:
-    """A third of the rate at the lowest smoothed loss, in log between it and where the loss has
-    fallen halfway: fast, yet clear of the cliff.
+def recorded(lr: np.ndarray, loss: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The curve itself: nothing is smoothed, stopped or trimmed before a rule sees it."""
+    return lr, loss
 
-    The curve is smoothed by a running median; it must fall by more than three times its own noise.
-    """
-    lr, loss = finite_prefix(lr, loss)
-    if len(lr) < 2 * WINDOW:
-        return none(f"fewer than {2 * WINDOW} finite points")
-    curve = running_median(loss)
-    lowest = int(np.argmin(curve))
-    noise = 1.4826 * float(np.median(np.abs(loss - curve)))
-    start = float(np.median(curve[:WINDOW]))
-    fall = start - float(curve[lowest])
-    if fall <= 3 * noise or fall <= 1e-3 * abs(start):
-        return none("the loss does not fall by more than its own noise")
-    half = int(np.argmax(curve[: lowest + 1] <= start - fall / 2))
-    return Pick(float(min(lr[lowest] / 3, np.sqrt(lr[lowest] * lr[half]))))
+
+class Fall(NamedTuple):
+    """A curve that falls by more than its noise: `curve` f64[<= N] smoothed, up to divergence;
+    `lowest` where it ends falling, `half` where it has fallen halfway, `start` the level it began
+    at, `depth` the fall."""
+
+    curve: np.ndarray
+    lowest: int
+    half: int
+    start: float
+    depth: float
+
+
+def safe_descent(lr: np.ndarray, loss: np.ndarray) -> Pick:
+    """A third of the rate at the lowest loss, or, where that is smaller, the middle in log between
+    it and where the loss has fallen halfway: fast, yet clear of the cliff."""
+    fall = falling(loss)
+    if isinstance(fall, str):
+        return none(fall)
+    low, half = lr[fall.lowest], lr[fall.half]
+    return Pick(float(min(low / 3, np.sqrt(low * half))))
 
 
 def below_divergence(lr: np.ndarray, loss: np.ndarray) -> Pick:
-    """A tenth of the rate at which the loss first stands above where it began, for good.
+    """A tenth of the rate at which half of the fall is lost again for good, or training diverges.
 
-    None where the curve never gets there: then the ramp ended too early to say.
+    Where a curve keeps what it gained to the end of the ramp there is no such rate.
     """
-    whole = lr
-    lr, loss = finite_prefix(lr, loss)
-    if len(lr) < WINDOW:
-        return none(f"fewer than {WINDOW} finite points")
+    fall = falling(loss)
+    if isinstance(fall, str):
+        return none(fall)
+    lost = fall.curve > fall.start - fall.depth / 2
+    lost[: fall.lowest + 1] = False
+    edge = int(np.flatnonzero(~lost)[-1]) + 1
+    if edge == len(lr):
+        return none("the curve keeps what it gained: end the ramp at a larger rate")
+    return Pick(float(lr[edge]) / 10)
+
+
+def lowest(lr: np.ndarray, loss: np.ndarray) -> Pick:
+    """The rate at the lowest loss itself: the rule for a parallel test, where each rate was trained
+    on its own (on a ramp the minimum comes late)."""
+    fall = falling(loss)
+    return none(fall) if isinstance(fall, str) else Pick(float(lr[fall.lowest]))
+
+
+def falling(loss: np.ndarray) -> Fall | str:
+    """The fall of a curve, or why there is none."""
+    planned = len(loss)
+    loss = finite_prefix(loss, loss)[0]
+    if len(loss) < 2 * WINDOW:
+        return f"fewer than {2 * WINDOW} finite losses"
     curve = running_median(loss)
+    bottom = int(np.argmin(curve))
+    noise = 1.4826 * float(np.median(np.abs(loss - curve)))
     start = float(np.median(curve[:WINDOW]))
-    above = curve > start * 1.2 if start > 0 else curve > start
-    below = np.flatnonzero(~above)
-    if len(lr) == len(whole) and not above[-1]:
-        return none("the loss never rose above its start: end the ramp at a larger rate")
-    edge = int(below[-1]) + 1 if len(below) else 0
-    if not len(below) or float(curve.min()) >= start:
-        return none("the loss never fell below its start")
-    return Pick(float(lr[min(edge, len(lr) - 1)]) / 10)
+    depth = start - float(curve[bottom])
+    if bottom < WINDOW:
+        return "the loss never falls below its start"
+    if depth <= 3 * noise or depth <= 1e-3 * abs(start):
+        return "the loss does not fall by more than its own noise"
+    if len(loss) == planned and bottom >= planned - 1 - WINDOW // 2:
+        return "the loss still falls at the end: end the ramp at a larger rate"
+    half = int(np.argmax(curve[: bottom + 1] <= start - depth / 2))
+    return Fall(curve, bottom, half, start, depth)
 
 
 def running_median(loss: np.ndarray, window: int = WINDOW) -> np.ndarray:
