@@ -155,8 +155,8 @@ def _segments(setup: Any, axes: Any, seed: int, ends: list[int], metric: str) ->
         block = jax.device_put((indices, np.int32(first), np.int32(count)), device)
         state, rows = programs.train(device, state, data, number, here, *block)
         losses.append(np.asarray(rows["train_loss"])[:count])
-        at = jax.device_put(np.int32(ends[generation]), device)
-        values = programs.evaluate(device, state, data, number, here, at)
+        at = jax.device_put((np.int32(ends[generation]), np.int32(first)), device)
+        values = programs.evaluate(device, state, data, number, here, *at)
         return state, values[metric]
 
     alive = jax.device_put(np.ones(width, bool), device)

@@ -13,11 +13,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from lrlab.models.platform import on_cpu
 from lrlab.types import Array
 
 MAX_TAPS = 49
@@ -61,7 +61,7 @@ def conv_general_dilated(
     numbers = lax.conv_dimension_numbers(lhs.shape, rhs.shape, dimension_numbers)
     taps = [rhs.shape[axis] for axis in numbers.rhs_spec[2:]]
     known = (
-        jax.default_backend() == "cpu"
+        on_cpu()
         and (lhs_dilation is None or all(d == 1 for d in lhs_dilation))
         and batch_group_count == 1
         and int(np.prod(taps)) <= MAX_TAPS

@@ -20,6 +20,7 @@ import jax.numpy as jnp
 from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
+from lrlab.models.platform import on_cpu
 from lrlab.types import Array
 
 
@@ -42,7 +43,7 @@ def dot_general(
     """
     (contracted_lhs, contracted_rhs), (batch_lhs, batch_rhs) = dimension_numbers
     dense = (
-        jax.default_backend() == "cpu"
+        on_cpu()
         and rhs.ndim == 2
         and lhs.ndim >= 2
         and tuple(contracted_lhs) == (lhs.ndim - 1,)

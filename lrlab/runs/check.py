@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from lrlab.runs import history
 from lrlab.runs.checkpoint import load_checkpoint
 from lrlab.runs.files import RunError, inner_runs, read_sealed, sha256
-from lrlab.runs.folder import config_of, finished, read_info
+from lrlab.runs.folder import config_of, finished, read_info, stage_folders
 from lrlab.runs.stage import later_commits
 from lrlab.runs.stored import read_stage, stages
 from lrlab.runs.trust import problems_of
@@ -65,7 +65,10 @@ def check(path: str | Path) -> list[Finding]:
         found += _against_checksums(folder)
     for name in stages(folder):
         found += _stage(folder, name)
-    for place in (folder, *sorted(folder.glob("stages/*"))):
+    if info.get("committed") and not stages(folder) and not finished(info):
+        words = "missing, though there was one"
+        found.append(Finding("commit.json", words, "it would start again from nothing"))
+    for place in stage_folders(folder):
         if later_commits(place) and not (place / "commit.json").exists():
             file = (place / "commit.json").relative_to(folder).as_posix()
             found.append(Finding(file, "missing, though checkpoints are there", "it cannot go on"))

@@ -98,7 +98,9 @@ class Run:
             for stage in self._stages:
                 stage.wait()
             if status is not None and self.info.get("status") != "finished":
-                self.update(status=status)
+                # So that the loss of the only commit is not taken for an end before the first.
+                begun = any((place / "commit.json").exists() for place in stage_folders(self.path))
+                self.update(status=status, **({"committed": True} if begun else {}))
         finally:
             os.close(self.lock)
 
@@ -186,6 +188,11 @@ def resume(
     if not finished(run.info):
         run.update(status="running")
     return run
+
+
+def stage_folders(path: Path) -> list[Path]:
+    """Where the stages of a run lie: the folder itself, and those of a search."""
+    return [path, *sorted(path.glob("stages/*"))]
 
 
 def finished(info: Mapping[str, Any]) -> bool:

@@ -130,7 +130,10 @@ def _kernels(lanes: Lanes, height: float, middle: float, spread: float) -> list[
     factors = np.linalg.cholesky(among)
     rest = np.broadcast_to((lanes.y - middle)[:, None], (len(choices), len(lanes.x), 1))
     halves = np.linalg.solve(factors, rest)[..., 0]
-    logs = -(halves**2).sum(1) / 2 - np.log(factors[:, diagonal, diagonal]).sum(1)
+    far = np.minimum(
+        np.abs(halves), 1e150
+    )  # scores of 1e300 are a loss that exploded, not an error
+    logs = -(far**2).sum(1) / 2 - np.log(factors[:, diagonal, diagonal]).sum(1)
     # Levels near the spread that is seen are likelier beforehand than far ones.
     logs -= (np.log(parts) ** 2 + np.log(noises) ** 2) / (2 * np.log(4.0) ** 2)
     lengths = [choice[0] for choice in choices]
