@@ -23,10 +23,11 @@ import json
 from pathlib import Path
 
 import numpy as np
+from finder_regret_replay import TRUTH, replayed
 from scipy import stats
 
 import lrlab
-from lrlab.search import Scores, find, rules
+from lrlab.search import find, rules
 
 MLP = {"name": "mlp", "width": 64}
 TEXT = {"name": "transformer", "width": 32, "depth": 1, "heads": 2}
@@ -44,7 +45,6 @@ PROBLEMS = {  # task, lane-steps per lane, seeds
 DEFAULT = ("wine", "breast_cancer"), ("momentum", "adam")
 OPTIMIZERS = ("momentum", "adam", "sgd", "adamw", "lion")
 BUDGETS = (5, 10, 20, 40)
-TRUTH = 24
 
 
 def recorded(folder: Path, name: str, optimizer: str) -> dict[str, np.ndarray]:
@@ -68,33 +68,6 @@ def recorded(folder: Path, name: str, optimizer: str) -> dict[str, np.ndarray]:
         found = {rule: np.asarray(test.suggest(rule)).tolist() for rule in rules.NAMES}
         picks.write_text(json.dumps(found))
     return {**np.load(path), "picks": json.loads(picks.read_text())}
-
-
-def replayed(lanes: dict, root: int):
-    """A `train` for `find` that reads lanes from the record."""
-    order = np.random.default_rng(root).permutation(np.arange(TRUTH, lanes["outcome"].shape[1]))
-    evals = lanes["eval_steps"]
-
-    def train(lr, seed, rungs=(), decide=None):
-        i = np.abs(np.log(np.asarray(lr)[:, None] / lanes["lr"])).argmin(1)
-        j = order[np.asarray(seed) % len(order)]
-        metric = lanes["metric"][:, i, j].astype(float)
-        outcome, steps = lanes["outcome"][i, j].copy(), lanes["steps_trained"][i, j].copy()
-        at = lanes["diverged_at"][i, j]
-        rest = lanes["lr"][i], np.asarray(seed)
-        start, total = lanes["initial"][i, j], int(evals[-1])
-        for step in rungs:
-            later = (outcome == "ok") | ((outcome == "diverged") & (at >= step))
-            so_far = np.where((evals > step)[:, None], np.nan, metric)
-            now = np.where(later, "not_run", outcome)
-            done = np.minimum(steps, step)
-            keep = decide(step, Scores(*rest, so_far, evals, start, now, at, done, total))
-            cut = later & ~keep
-            outcome = np.where(cut, "pruned", outcome)
-            steps, metric = np.where(cut, step, steps), np.where(cut, so_far, metric)
-        return Scores(*rest, metric, evals, start, outcome, at, steps, total)
-
-    return train
 
 
 def measure(name: str, optimizer: str, lanes: dict, roots: int) -> list[dict]:

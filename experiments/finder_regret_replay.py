@@ -1,0 +1,37 @@
+"""Recorded lanes for `finder_regret.py`: what a search would have trained is read instead."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lrlab.search import Scores
+
+TRUTH = 24
+"""The first so many seeds of a record are the truth, and no search sees them."""
+
+
+def replayed(lanes: dict, root: int):
+    """A `train` for `find` that reads lanes from the record."""
+    order = np.random.default_rng(root).permutation(np.arange(TRUTH, lanes["outcome"].shape[1]))
+    evals = lanes["eval_steps"]
+
+    def train(lr, seed, rungs=(), decide=None):
+        i = np.abs(np.log(np.asarray(lr)[:, None] / lanes["lr"])).argmin(1)
+        j = order[np.asarray(seed) % len(order)]
+        metric = lanes["metric"][:, i, j].astype(float)
+        outcome, steps = lanes["outcome"][i, j].copy(), lanes["steps_trained"][i, j].copy()
+        at = lanes["diverged_at"][i, j]
+        rest = lanes["lr"][i], np.asarray(seed)
+        start, total = lanes["initial"][i, j], int(evals[-1])
+        for step in rungs:
+            later = (outcome == "ok") | ((outcome == "diverged") & (at >= step))
+            so_far = np.where((evals > step)[:, None], np.nan, metric)
+            now = np.where(later, "not_run", outcome)
+            done = np.minimum(steps, step)
+            keep = decide(step, Scores(*rest, so_far, evals, start, now, at, done, total))
+            cut = later & ~keep
+            outcome = np.where(cut, "pruned", outcome)
+            steps, metric = np.where(cut, step, steps), np.where(cut, so_far, metric)
+        return Scores(*rest, metric, evals, start, outcome, at, steps, total)
+
+    return train
