@@ -208,6 +208,7 @@ def test_a_name_of_optax_has_its_default():
     assert optimizers.hyperparameters("polyak")["cap"] is None
 
 
+@pytest.mark.filterwarnings("ignore:.*seed:DeprecationWarning")
 def test_dpsgd_is_optax_on_one_microbatch():
     grads = {"w": jnp.array([3.0, 4.0])}
     with jax.enable_x64(False):

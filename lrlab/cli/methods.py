@@ -6,7 +6,6 @@ short table of counts between two markers. A test compares both with the registr
 
 from __future__ import annotations
 
-import ast
 import re
 import sys
 from collections.abc import Sequence
@@ -43,8 +42,8 @@ def kinds() -> dict[str, list[Method]]:
 
 
 def _method(kind: str, name: str) -> Method:
-    node = names._node(kind, name)
-    text = " ".join((ast.get_docstring(node) or "").partition(">>>")[0].split()) if node else ""
+    whole = names.docstring(kind, name)
+    text = " ".join(whole.partition(">>>")[0].split())
     found = [match[1] for match in _SOURCE.finditer(text)]
 
     def bare(words: str) -> str:
@@ -55,7 +54,7 @@ def _method(kind: str, name: str) -> Method:
 
     summary = bare(names.summary(kind, name))
     if kind == "optimizers":  # the formula stands after the blank line, the source after it
-        formula = (ast.get_docstring(node) or "").split("\n\n")[1] if node else ""
+        formula = [*whole.split("\n\n"), ""][1]
         summary += " " + re.split(r"\.\s(?=[A-Z`])", bare(formula))[0].rstrip(".") + "."
     return Method(name, summary, "; ".join(found))
 

@@ -100,11 +100,15 @@ def table_keys(module: str, table: str) -> tuple[str, ...]:
     return ()
 
 
+def docstring(kind: str, name: str) -> str:
+    """The entry's docstring, "" where it has none."""
+    node = _node(kind, name)
+    return (ast.get_docstring(node) or "") if node is not None else ""
+
+
 def summary(kind: str, name: str) -> str:
     """The first sentence of the entry's docstring."""
-    node = _node(kind, name)
-    text = (ast.get_docstring(node) or "") if node is not None else ""
-    paragraph = " ".join(text.partition("\n\n")[0].split())
+    paragraph = " ".join(docstring(kind, name).partition("\n\n")[0].split())
     return _SENTENCE_END.split(paragraph)[0]
 
 

@@ -101,11 +101,11 @@ def _lanes(data: ReportData, metric: str) -> list[dict[str, Any]]:
     ]
 
 
-def _interval(answer: Any) -> list[float | None] | None:
+def _interval(answer: Any) -> list[Any] | None:
     return [number(end) for end in answer["interval"]] if answer.get("interval") else None
 
 
-def _fit(answer: Any) -> list[list[float | None]] | None:
+def _fit(answer: Any) -> list[list[Any]] | None:
     """The fitted mean over learning rates that a search's answer carries, at most 200 points."""
     fit = (answer.get("details") or {}).get("fit") or {}
     lr, mean = fit.get("lr"), fit.get("mean")
