@@ -10,7 +10,7 @@ import pytest
 from flax import nnx
 from jax import lax
 
-from lrlab.models.dense import dot_general
+from lrlab.models.dense import dot_general, stock
 
 DENSE = (((1,), (0,)), ((), ()))
 
@@ -73,3 +73,15 @@ def test_in_linen_and_nnx_layers():
     gradients = [nnx.grad(lambda m: m(x).sum())(model) for model in (layer, plain)]
     for a, b in zip(*map(jax.tree.leaves, gradients), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-6)
+
+
+def test_stock_layers_for_comparisons():
+    x, w = map(np.float32, draws((5, 6), (6, 4)))
+
+    def program() -> str:
+        # A function of its own each time: JAX remembers what it traced.
+        return str(jax.make_jaxpr(jax.grad(lambda w: dot_general(x, w, DENSE).sum()))(w))
+
+    with stock():
+        plain = program()
+    assert "optimization_barrier" not in plain and "optimization_barrier" in program()

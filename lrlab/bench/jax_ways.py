@@ -17,6 +17,7 @@ import optax
 from lrlab.bench.inputs import lrlab_model, tree_of
 from lrlab.bench.workloads import Workload
 from lrlab.engine.flops import count
+from lrlab.models.dense import stock
 
 Run = Callable[[], np.ndarray]
 
@@ -89,7 +90,8 @@ def _byhand(work: Workload, inputs: Any) -> _ByHand:
     noise = jax.random.key(0)
 
     def loss(params: Any, other: Any, rows: Any) -> Any:
-        outputs, variables = model.apply({"params": params, **other}, x[rows], True, noise)
+        with stock():  # plain `nn.Dense`, as with `nn.Conv`
+            outputs, variables = model.apply({"params": params, **other}, x[rows], True, noise)
         losses = optax.softmax_cross_entropy_with_integer_labels(outputs, y[rows])
         return losses.mean(), {name: variables[name] for name in other}
 

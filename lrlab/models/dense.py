@@ -11,7 +11,10 @@ For anyone's own model it is one line, in Linen and NNX alike:
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import math
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -22,6 +25,20 @@ from jax.custom_derivatives import SymbolicZero
 
 from lrlab.models.platform import on_cpu
 from lrlab.types import Array
+
+
+_STOCK: contextvars.ContextVar[bool] = contextvars.ContextVar("stock", default=False)
+
+
+@contextlib.contextmanager
+def stock() -> Iterator[None]:
+    """What is traced inside runs `lax.dot_general` as it is: what a plain `nn.Dense` would do. For
+    comparisons, such as the benchmark's."""
+    token = _STOCK.set(True)
+    try:
+        yield
+    finally:
+        _STOCK.reset(token)
 
 
 def dot_general(
@@ -44,6 +61,7 @@ def dot_general(
     (contracted_lhs, contracted_rhs), (batch_lhs, batch_rhs) = dimension_numbers
     dense = (
         on_cpu()
+        and not _STOCK.get()
         and rhs.ndim == 2
         and lhs.ndim >= 2
         and tuple(contracted_lhs) == (lhs.ndim - 1,)
