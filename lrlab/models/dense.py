@@ -26,7 +26,6 @@ from jax.custom_derivatives import SymbolicZero
 from lrlab.models.platform import on_cpu
 from lrlab.types import Array
 
-
 _STOCK: contextvars.ContextVar[bool] = contextvars.ContextVar("stock", default=False)
 
 
