@@ -15,7 +15,7 @@ KEYS = {"name", "claim", "published", "measured", "tolerance", "passed", "second
 TABLE = (
     "quadratic-laws", "edge-of-stability", "adaptive-edge", "deepobs-sgd", "schedule-bound",
     "noisy-quadratic", "catapult", "linear-decay", "sgd-risk", "noise-scale", "fractal",
-    "batch-linear",
+    "batch-linear", "mup-transfer",
 )  # fmt: skip
 LIGHT = ("schedule-bound", "noise-scale", "catapult", "sgd-risk")
 

@@ -67,7 +67,8 @@ def _options(given: Any, kind: str) -> dict[str, Any]:
 
 def _spec(value: Any, options: Any, kind: str) -> Any:
     given = _options(options, kind)
-    if isinstance(value, (str, list, tuple)):
+    # Several schedules are a list; an `Optimizer`, like Optax's transformations, is a tuple too.
+    if isinstance(value, str) or type(value) in (list, tuple):
         return {"name": plain(value), **given}
     if isinstance(value, Mapping):
         return {**plain(value), **given}
