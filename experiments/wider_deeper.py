@@ -4,7 +4,7 @@ Hypothesis: with Adam and the usual initialization, yes: the best rate falls wit
 layers move by width times the rate) and with depth. In muP, and with residual branches scaled by
 depth^-1/2, it need not.
 Command: python experiments/wider_deeper.py [--full]
-Cost: 663 runs of 300 steps, about 2 minutes on 2 CPU cores that do nothing else.
+Cost: 663 runs of 300 steps, 75 s on 2 CPU cores that ran tests beside it.
 Result: see experiments/README.md; the figure and the tables go to --out.
 """
 
