@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path as File
 from typing import Any
 
 from lrlab.config import names
-from lrlab.config.lanes import is_axis, is_form, lane_form
+from lrlab.config.lanes import is_axis, is_form
+from lrlab.config.options import Found, Path, probes, wrong_with
 from lrlab.config.problems import did_you_mean, show
 from lrlab.config.schema import DEFAULT_STEPS, TABLES, Experiment
-
-Path = tuple[str, ...]
-Found = Iterator[tuple[Path, str]]
 
 NAMED: tuple[tuple[str, str, Path], ...] = (
     ("optimizer", "optimizers", ("optimizer",)),
@@ -58,7 +55,7 @@ def check(raw: Mapping[str, Any], command: str) -> Found:
     yield from _axes(raw)
     yield from _learning_rate(raw, command)
     yield from _fields(raw)
-    yield from _probes(_list(raw.get("probes")))
+    yield from probes(_list(raw.get("probes")))
     yield from _plain_names(raw)
     yield from _lanes(raw)
     yield from _parametrization(raw)
@@ -126,7 +123,7 @@ def _named(word: str, kind: str, path: Path, table: Mapping[str, Any]) -> Found:
             takes = ", ".join(accepted) or "nothing"
             yield (*path, option), f"unknown option of {word} {name!r}{hint} (it takes: {takes})"
             continue
-        problem = _option(option, value, (accepted or {}).get(option), kind)
+        problem = wrong_with(option, value, (accepted or {}).get(option), kind)
         if problem:
             yield (*path, option), problem
 
@@ -171,69 +168,6 @@ def _with_name(raw: Any, path: Path, table: Mapping[str, Any]) -> Mapping[str, A
         return table
     parts = names.recipe(task)
     return {**table, "name": parts[path[-1]]} if parts else table
-
-
-def _option(option: str, value: Any, expected: names.Parameter | None, kind: str) -> str:
-    """What is wrong with an option's value, judged by the default it stands in for."""
-    if kind == "schedules" and names.length_in_words(option, value):
-        return ""
-    default = None if expected is None else expected.default
-    swept = kind in ("optimizers", "schedules") and (is_form(value) or isinstance(value, list))
-    if expected is not None and expected.sequence and (swept or isinstance(value, list)):
-        return "" if isinstance(value, list) else f"must be a list, got {show(value)}"
-    whole = isinstance(default, int) and kind != "schedules"  # a schedule's 1 is a float's
-    if swept:
-        if isinstance(default, (bool, str)) or whole:
-            return "cannot be a lane axis, as it shapes the program: give one value"
-        try:
-            lane_form(value)
-        except ValueError as error:
-            return str(error)
-        return ""
-    if isinstance(value, list) and expected is None:
-        return ""
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if isinstance(value, float) and not math.isfinite(value):
-        return f"must be finite, got {show(value)}"
-    if isinstance(default, bool):
-        return "" if isinstance(value, bool) else f"must be true or false, got {show(value)}"
-    if whole:
-        fits = isinstance(value, (int, float)) and number and float(value).is_integer()
-        return "" if fits else f"must be a whole number, got {show(value)}"
-    if isinstance(default, (int, float)) and not number:
-        return f"must be a number, got {show(value)}"
-    if isinstance(default, str) and not isinstance(value, str):
-        return f"must be a string, got {show(value)}"
-    return ""
-
-
-def _probes(entries: list[Any]) -> Found:
-    taken: set[str] = set()
-    for position, entry in enumerate(entries):
-        name = entry.get("name") if isinstance(entry, Mapping) else None
-        place = ("probes", str(position))
-        if not isinstance(name, str):
-            continue
-        if not names.known("probes", name):
-            hint = did_you_mean(name, names.registry("probes"))
-            yield place, f"unknown probe {name!r}{hint} (known: `lrlab ls probes`)"
-            continue
-        if name in taken:
-            yield place, f"probe {name!r} is listed twice"
-        taken.add(name)
-        accepted = names.parameters("probes", name) or {}
-        for option, value in entry.items():
-            if option in ("name", "every"):
-                continue
-            if option not in accepted:
-                hint = did_you_mean(option, [*accepted, "every"])
-                takes = ", ".join((*accepted, "every"))
-                message = f"unknown option of probe {name!r}{hint} (it takes: {takes})"
-                yield (*place, option), message
-                continue
-            problem = _option(option, value, accepted[option], "probes")
-            if problem:
-                yield (*place, option), problem
 
 
 def _task(task: Any) -> Found:

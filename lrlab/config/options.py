@@ -1,0 +1,78 @@
+"""Options of registered things: whether a value can stand where a default stands."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from lrlab.config import names
+from lrlab.config.lanes import is_form, lane_form
+from lrlab.config.problems import did_you_mean, show
+
+Path = tuple[str, ...]
+Found = Iterator[tuple[Path, str]]
+
+
+def wrong_with(option: str, value: Any, expected: names.Parameter | None, kind: str) -> str:
+    """What is wrong with an option's value, judged by the default it stands in for."""
+    if kind == "schedules" and names.length_in_words(option, value):
+        return ""
+    default = None if expected is None else expected.default
+    swept = kind in ("optimizers", "schedules") and (is_form(value) or isinstance(value, list))
+    if expected is not None and expected.sequence and (swept or isinstance(value, list)):
+        return "" if isinstance(value, list) else f"must be a list, got {show(value)}"
+    whole = isinstance(default, int) and kind != "schedules"  # a schedule's 1 is a float's
+    if swept:
+        if isinstance(default, (bool, str)) or whole:
+            return "cannot be a lane axis, as it shapes the program: give one value"
+        try:
+            lane_form(value)
+        except ValueError as error:
+            return str(error)
+        return ""
+    if isinstance(value, list) and expected is None:
+        return ""
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"must be finite, got {show(value)}"
+    if isinstance(default, bool):
+        return "" if isinstance(value, bool) else f"must be true or false, got {show(value)}"
+    if whole:
+        fits = isinstance(value, (int, float)) and number and float(value).is_integer()
+        return "" if fits else f"must be a whole number, got {show(value)}"
+    if isinstance(default, (int, float)) and not number:
+        return f"must be a number, got {show(value)}"
+    if isinstance(default, str) and not isinstance(value, str):
+        return f"must be a string, got {show(value)}"
+    return ""
+
+
+def probes(entries: list[Any]) -> Found:
+    """What is wrong with the list of probes."""
+    taken: set[str] = set()
+    for position, entry in enumerate(entries):
+        name = entry.get("name") if isinstance(entry, Mapping) else None
+        place = ("probes", str(position))
+        if not isinstance(name, str):
+            continue
+        if not names.known("probes", name):
+            hint = did_you_mean(name, names.registry("probes"))
+            yield place, f"unknown probe {name!r}{hint} (known: `lrlab ls probes`)"
+            continue
+        if name in taken:
+            yield place, f"probe {name!r} is listed twice"
+        taken.add(name)
+        accepted = names.parameters("probes", name) or {}
+        for option, value in entry.items():
+            if option in ("name", "every"):
+                continue
+            if option not in accepted:
+                hint = did_you_mean(option, [*accepted, "every"])
+                takes = ", ".join((*accepted, "every"))
+                message = f"unknown option of probe {name!r}{hint} (it takes: {takes})"
+                yield (*place, option), message
+                continue
+            problem = wrong_with(option, value, accepted[option], "probes")
+            if problem:
+                yield (*place, option), problem
