@@ -1,6 +1,8 @@
-"""The shifted-product convolution against XLA's, forward and backward, in float64."""
+"""The convolution against XLA's, forward and backward, in float64."""
 
 from __future__ import annotations
+
+import re
 
 import flax.linen as nn
 import jax
@@ -10,13 +12,26 @@ import pytest
 from flax import nnx
 from jax import lax
 
+from lrlab.engine.flops import count
+from lrlab.models import conv_primitive
 from lrlab.models.conv import conv_general_dilated
 from lrlab.models.pooling import avg_pool, max_pool
+
+GEOMETRY = conv_primitive.Geometry((40, 40), (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1))
 
 CASES = {
     "same": dict(x=(2, 7, 6, 3), w=(3, 3, 3, 4)),
     "valid": dict(x=(2, 7, 6, 3), w=(3, 2, 3, 4), padding="VALID"),
     "many channels": dict(x=(2, 6, 6, 40), w=(3, 3, 40, 5)),
+    "many channels on both sides": dict(x=(2, 6, 5, 17), w=(3, 3, 17, 18)),
+    "many channels, stride and dilation": dict(
+        x=(2, 9, 10, 17), w=(3, 2, 17, 18), strides=(1, 2), dilation=(2, 1)
+    ),
+    "more padding than the kernel reaches": dict(
+        x=(2, 5, 6, 2), w=(3, 3, 2, 4), padding=((4, 0), (0, 3))
+    ),
+    "one channel": dict(x=(3, 7, 6, 1), w=(3, 3, 1, 4)),
+    "batch of none": dict(x=(0, 7, 6, 1), w=(3, 3, 1, 4)),
     "stride": dict(x=(2, 9, 8, 3), w=(3, 3, 3, 4), strides=(2, 3)),
     "dilation": dict(x=(2, 11, 10, 3), w=(3, 3, 3, 4), dilation=(2, 3)),
     "explicit padding": dict(x=(2, 5, 6, 2), w=(3, 3, 2, 4), padding=((2, 0), (1, 3))),
@@ -67,23 +82,109 @@ def test_equals_xla_forward_and_backward(name):
             np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-10)
 
 
-def test_vmapped_over_weights():
-    random = np.random.default_rng(0)
-    x = random.normal(size=(2, 6, 6, 3)).astype(np.float32)
-    w = random.normal(size=(5, 3, 3, 3, 4)).astype(np.float32)
+def conv(function, strides=(1, 1)):
     numbers = ("NHWC", "HWIO", "NHWC")
-    ours = jax.vmap(lambda w: conv_general_dilated(x, w, (1, 1), "SAME", dimension_numbers=numbers))
-    for lane, y in enumerate(ours(w)):
-        exact = lax.conv_general_dilated(x, w[lane], (1, 1), "SAME", dimension_numbers=numbers)
-        np.testing.assert_allclose(y, exact, rtol=1e-4, atol=1e-4)
+    return lambda x, w: function(x, w, strides, "SAME", dimension_numbers=numbers)
 
 
-def test_no_convolution_is_left_for_xla():
-    layer = nn.Conv(4, (3, 3), conv_general_dilated=conv_general_dilated)
-    x = np.ones((1, 6, 6, 2), np.float32)
-    params = layer.init(jax.random.key(0), x)
-    text = jax.jit(jax.grad(lambda p: layer.apply(p, x).sum())).lower(params).as_text()
-    assert "convolution" not in text
+def arrays(*shapes):
+    random = np.random.default_rng(0)
+    return [jnp.asarray(random.normal(size=shape)) for shape in shapes]
+
+
+@pytest.mark.parametrize("axes", [(0, None), (None, 0), (0, 0), (1, 3)])
+@pytest.mark.parametrize("channels", [(3, 4), (20, 17)])
+def test_vmapped_equals_lane_by_lane(axes, channels):
+    """Values and both gradients of each lane, with shared and own images and kernels."""
+    inner, outer = channels
+    with jax.enable_x64(True):
+        x, w, weights = arrays((5, 2, 6, 7, inner), (5, 3, 3, inner, outer), (2, 6, 7, outer))
+
+        def of(function):
+            def one(x, w):
+                return conv(function)(x, w), *jax.grad(
+                    lambda x, w: jnp.sum(jnp.sin(conv(function)(x, w)) * weights), (0, 1)
+                )(x, w)
+
+            return one
+
+        given = [
+            value[0] if axis is None else jnp.moveaxis(value, 0, axis)
+            for value, axis in zip((x, w), axes, strict=True)
+        ]
+        ours = jax.jit(jax.vmap(of(conv_general_dilated), axes))(*given)
+        for lane in range(5):
+            own = [v if a is not None else v[:1] for v, a in zip((x, w), axes, strict=True)]
+            exact = of(lax.conv_general_dilated)(*(v[min(lane, len(v) - 1)] for v in own))
+            for mine, theirs in zip(ours, exact, strict=True):
+                np.testing.assert_allclose(mine[lane], theirs, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("strides", [(1, 1), (2, 2)])
+@pytest.mark.parametrize("channels", [(1, 4), (17, 18)])
+def test_derivatives_of_every_order(strides, channels):
+    """Forward mode, and a Hessian-vector product, forward over reverse and reverse over reverse."""
+    inner, outer = channels
+    with jax.enable_x64(True):
+        x, w, dx, dw = arrays(*[(2, 5, 6, inner), (3, 3, inner, outer)] * 2)
+
+        def measured(function):
+            loss = lambda x, w: jnp.sum(jnp.sin(conv(function, strides)(x, w)))  # noqa: E731
+            gradient = jax.grad(loss, (0, 1))
+            inside = lambda x, w: sum(  # noqa: E731
+                jnp.vdot(g, v) for g, v in zip(gradient(x, w), (dx, dw), strict=True)
+            )
+            return (
+                jax.jvp(conv(function, strides), (x, w), (dx, dw)),
+                jax.jvp(gradient, (x, w), (dx, dw)),
+                jax.grad(inside, (0, 1))(x, w),
+            )
+
+        for ours, theirs in zip(
+            jax.tree.leaves(measured(conv_general_dilated)),
+            jax.tree.leaves(measured(lax.conv_general_dilated)),
+            strict=True,
+        ):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-9)
+
+
+def test_the_kernel_gradient_is_summed_over_groups_of_images():
+    """Images whose patches do not fit in a core's cache go through in groups."""
+    with jax.enable_x64(True):
+        x, w, g = arrays((6, 40, 40, 8), (3, 3, 8, 4), (6, 40, 40, 4))
+        ours, theirs = (
+            jax.vjp(lambda w, f=f: conv(f)(x, w), w)[1](g)[0]
+            for f in (conv_general_dilated, lax.conv_general_dilated)
+        )
+        text = str(jax.make_jaxpr(lambda x, g: conv_primitive._by_kernel(x, g, GEOMETRY))(x, g))
+        assert "while" in text or "scan" in text
+        np.testing.assert_allclose(ours, theirs, rtol=1e-10)
+
+
+def test_no_grouped_convolution_is_left_for_xla():
+    """`vmap` over kernels makes one of `nn.Conv`; ours stays one lane's, forward and backward."""
+    x = np.ones((1, 6, 6, 16), np.float32)
+
+    def program(**options):
+        layer = nn.Sequential(
+            [nn.Conv(16, (3, 3), **options), nn.tanh, nn.Conv(16, (3, 3), **options)]
+        )
+        lanes = jax.vmap(lambda key: layer.init(key, x))(jax.random.split(jax.random.key(0), 3))
+        loss = lambda p: jnp.sum(layer.apply(p, x) ** 2)  # noqa: E731
+        return jax.jit(jax.vmap(jax.grad(loss))).lower(lanes).as_text()
+
+    grouped = re.compile(r"(feature|batch)_group_count = [2-9]")
+    assert grouped.search(program())
+    assert not grouped.search(program(conv_general_dilated=conv_general_dilated))
+
+
+def test_operations_are_counted():
+    """Forward and both gradients cost the same products."""
+    with jax.enable_x64(False):
+        x, w = np.ones((2, 6, 6, 3), np.float32), np.ones((3, 3, 3, 4), np.float32)
+        loss = lambda x, w: jnp.sum(conv(conv_general_dilated)(x, w) ** 2)  # noqa: E731
+        counted = count(jax.make_jaxpr(jax.grad(loss, (0, 1)))(x, w).jaxpr)
+    assert counted == 3 * 2 * (2 * 6 * 6 * 4) * (3 * 3 * 3)
 
 
 def test_nnx_takes_it_by_one_line():

@@ -86,6 +86,9 @@ def count(jaxpr: Any) -> float:
             total += 2.0 * math.prod(equation.outvars[0].aval.shape) * depth
         elif name == "conv_general_dilated":
             total += _convolution(equation)
+        elif name == "lrlab_convolve":  # lrlab's own convolution, whose inside is not counted again
+            total += _own_convolution(equation)
+            continue
         repeated = options.get("length", 1) if name == "scan" else 1
         for value in options.values():
             for inner in value if isinstance(value, (tuple, list)) else (value,):
@@ -107,3 +110,13 @@ def _convolution(equation: Any) -> float:
     if any(step > 1 for step in options["lhs_dilation"] or ()):
         outputs = math.prod(left) // left[numbers.lhs_spec[1]] * out[numbers.out_spec[1]]
     return 2.0 * outputs * inner / options["batch_group_count"]
+
+
+def _own_convolution(equation: Any) -> float:
+    """Of `lrlab.models.conv_primitive`: forward and both gradients share these products, of an
+    output [N, *out, O] and a kernel [*taps, C, O]; which variables these are says `gives`."""
+    first, second, out = (v.aval.shape for v in (*equation.invars, *equation.outvars))
+    kernel, output = {"y": (second, out), "x": (first, second), "w": (out, second)}[
+        equation.params["gives"]
+    ]
+    return 2.0 * math.prod(output) * math.prod(kernel[:-1])
