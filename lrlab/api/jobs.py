@@ -53,6 +53,8 @@ def run_sweep(
         trained = train_stage(session, "", lanes, grid=True)
         setup = setup._replace(plan=session.plan)
         result = _result(experiment, setup, trained, run)
+        if run is None and record is None:  # a Python caller asks `result.best()` where it wants it
+            return Ran(None, {}, result)
         answer = result.best(experiment.metric)
         diverged = int((result.outcome == "diverged").sum())
         payload = {
