@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -289,6 +291,47 @@ def test_a_comparison_goes_on_from_its_folder(tmp_path, monkeypatch, capsys):
     assert command(["report", str(place), "--no-figures"]) == 0
     (place / "b" / "summary.json").write_text("{}")
     assert any(f.file == "b/summary.json" for f in runs.check(place))
+
+
+FIND = """
+steps = 24
+eval_every = 2
+batch_size = 16
+seeds = 2
+budget = 14
+task.name = "iris-linear"
+optimizer.name = "sgd"
+plan = {tile_width = 4, segment_steps = 3}
+"""
+
+
+@pytest.mark.parametrize("budget", ["14", '"40s"'])
+def test_a_search_goes_on_to_the_same_answer_in_every_field(budget, tmp_path, monkeypatch):
+    path = written(tmp_path, FIND.replace("budget = 14", f"budget = {budget}"))
+    place, whole = tmp_path / "run", tmp_path / "whole"
+
+    def answer(folder: Path) -> dict:
+        found = json.loads((folder / "summary.json").read_text())
+        return {k: v for k, v in found.items() if k not in ("seconds", "run")}
+
+    def ticking() -> None:  # the machine's pace must not decide what this test sees
+        ticks = itertools.count(1.0, 1.5)
+        clock = SimpleNamespace(monotonic=lambda: next(ticks))
+        monkeypatch.setattr("lrlab.api.recording.time", clock)
+
+    ticking()
+    assert command(["find", path, "--out", str(whole), "-q"]) == 0
+    expected = answer(whole)
+    assert len(expected["details"]["rungs"]) == 2
+    for after in (1, 6, 14, 26):  # after the first rung, after the second, in later stages
+        ticking()
+        with monkeypatch.context() as patch:
+            stopped(patch, after=after, error=KeyboardInterrupt)
+            assert command(["find", path, "--out", str(place), "-q"]) == 130
+        assert command(["resume", str(place), "-q"]) == 0
+        equal(place, whole)
+        assert answer(place) == expected, after
+        shutil.rmtree(place)
 
 
 def test_two_ctrl_c_end_at_once_and_say_how_to_go_on(tmp_path, monkeypatch, capsys):

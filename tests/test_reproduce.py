@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -61,3 +63,28 @@ def test_the_first_difference_is_named(tmp_path):
     )
     assert largest > 0.1 and where == "train_loss, row 7, lane lr 0.05, seed 0"
     assert compared(stage, stage) == (0.0, "")
+
+
+def test_a_search_on_time_is_repeated_with_its_clock(tmp_path, monkeypatch):
+    path = tmp_path / "find.toml"
+    lines = [line for line in TOML.format(width=2).splitlines() if not line.startswith("lr")]
+    path.write_text("\n".join([*lines, "eval_every = 3", 'budget = "20s"']))
+    experiment = config.load(str(path), command="find")
+    ticks = itertools.accumulate([0.0, 1.0, 12.0, *[2.0] * 99])
+    clock = SimpleNamespace(monotonic=lambda: next(ticks))
+    with monkeypatch.context() as patch:  # a machine that is slow at first
+        patch.setattr("lrlab.api.recording.time", clock)
+        api.run("find", experiment, out=str(tmp_path / "run"), progress=False)
+    before = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert any("cut_for_time_to" in rung for rung in before["details"]["rungs"])
+    found = reproduce(tmp_path / "run", progress=False)
+    assert found.level == IDENTICAL, found
+
+
+def test_another_answer_from_the_same_curves_is_different(tmp_path):
+    one = finished(tmp_path / "one")
+    summary = json.loads((one / "summary.json").read_text())
+    summary["best"]["lr"] = 7.0
+    (one / "summary.json").write_text(json.dumps(summary))
+    found = reproduce(one, progress=False)
+    assert found.level == DIFFERENT and found.where == "answer.best.lr"

@@ -218,3 +218,18 @@ def test_table_keeps_the_longer_of_two_trainings():
     whole = trainer(valley())(np.array([0.1]), np.array([0]))
     both = table([whole, short._replace(steps_trained=np.array([50]))])
     assert np.isfinite(both.score).all()
+
+
+def test_the_first_look_at_the_clock_cuts_nothing():
+    from lrlab.search.budget import Budget
+
+    times = iter([0.0, 3.0, 70.0, 80.0])
+    budget = Budget(None, 100.0, 20, lambda: next(times))
+    lanes = Scores(
+        lr=np.ones(8), seed=np.zeros(8, int), metric=np.ones((1, 8)), eval_steps=np.array([10]),
+        initial=np.ones(8), outcome=np.full(8, "not_run"), diverged_at=np.full(8, -1),
+        steps_trained=np.full(8, 10), steps=20, direction="min",
+    )  # fmt: skip
+    assert budget.affordable([], lanes, 10, 6) == 6  # compilation tells nothing of the pace
+    later = lanes._replace(steps_trained=np.full(8, 15))
+    assert budget.affordable([], later, 15, 6) == 3  # 30 s left, at 67 s for two runs

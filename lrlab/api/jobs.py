@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -111,12 +112,14 @@ def run_find(
     record: bool | None = None,
     ended: bool = False,
     final_seeds: int = 0,
+    readings: Sequence[float] = (),
 ) -> Ran:
     """`lrlab find`: the adaptive search; every call of the trainer is a stage of the run.
 
     `ended`: `out` may hold a finished search, which then is read rather than made. `final_seeds`
     more lanes are trained at the answer, with seeds that no search uses, and kept in its
-    `details["final"]`; they count in its cost.
+    `details["final"]`; they count in its cost. `readings`: what the clock of the search that is to
+    be repeated said (see `recording.clock_of`).
     """
     from lrlab import search
 
@@ -151,7 +154,7 @@ def run_find(
             direction=direction,
             budget_runs=runs,
             budget_seconds=seconds,
-            clock=time.monotonic if seconds is None else clock_of(run),
+            clock=time.monotonic if seconds is None else clock_of(run, readings),
         )
         if final_seeds and answer.lr is not None:
             answer = _finally(train, answer, max(seeds) + AFTER, final_seeds)

@@ -7,7 +7,7 @@ import os
 import platform
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -165,13 +165,28 @@ def git_commit() -> str | None:
     return done.stdout.strip() or None if done.returncode == 0 else None
 
 
-def clock_of(run: runs.Run | None) -> Callable[[], float]:
+def readings_of(folder: Path) -> list[float]:
+    """The clock readings that a run has kept, in seconds; empty where it decided nothing by time.
+
+    Raises:
+        RunError: damaged.
+    """
+    place = folder / "clock.json"
+    return [float(value) for value in read_sealed(place)["seconds"]] if place.exists() else []
+
+
+def clock_of(run: runs.Run | None, given: Sequence[float] = ()) -> Callable[[], float]:
     """A monotonic clock whose readings a run keeps, so that a search that goes on after a crash
-    decides as it did: the readings there are come again, then time goes on from the last one."""
+    decides as it did: the readings there are come again, then time goes on from the last one.
+
+    `given`: the readings of another run, which a new one is to repeat.
+    """
     if run is None:
         return time.monotonic
     place = run.path / "clock.json"
-    readings = [float(value) for value in read_sealed(place)["seconds"]] if place.exists() else []
+    if given and not place.exists():
+        write_sealed(place, {"format": runs.FORMAT, "seconds": list(given)})
+    readings = readings_of(run.path)
     again = list(readings)
     began = time.monotonic() - (readings[-1] if readings else 0.0)
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lrlab import runs
+from lrlab.runs.files import read_json
 from lrlab.runs.stored import StoredStage, read_stage, stages
 
 TOLERANCE = 1e-4
@@ -33,11 +34,17 @@ class Reproduction(NamedTuple):
 def reproduce(folder: str | Path, *, progress: bool = True) -> Reproduction:
     """Runs a finished run again from its folder alone and compares every recorded number.
 
+    A search on a time budget is shown the clock readings of the run, so that it decides alike
+    however fast the machine is now.
+
     Raises:
         RunError: not finished, damaged, or made in Python (its task is not in the folder).
         ConfigError: its data are not where they were.
     """
     from lrlab import api, config
+    from lrlab.api.jobs import run_find
+    from lrlab.api.live import Live
+    from lrlab.api.recording import readings_of
 
     path = Path(folder)
     info, _ = runs.open_run(path)
@@ -51,7 +58,11 @@ def reproduce(folder: str | Path, *, progress: bool = True) -> Reproduction:
         experiment = experiment.model_copy(update={"plan": plan})
     with tempfile.TemporaryDirectory() as place:
         again = Path(place) / "run"
-        api.run(command, experiment, out=str(again), progress=progress)
+        if command == "find":
+            readings = readings_of(path)
+            run_find(experiment, Live(), str(again), progress, readings=readings)
+        else:
+            api.run(command, experiment, out=str(again), progress=progress)
         changes = tuple(changed(info, runs.open_run(again)[0]))
         largest, where, same = 0.0, "", stages(path) == stages(again)
         if not same:
@@ -61,6 +72,9 @@ def reproduce(folder: str | Path, *, progress: bool = True) -> Reproduction:
             if first and not where:
                 where = f"stage {name}: {first}" if name else first
             largest = max(largest, apart)
+        if not where:  # the same curves, so that only what was made of them can differ
+            where = answers_apart(*(read_json(one / "summary.json") for one in (path, again)))
+            largest = np.inf if where else largest
     if not where:
         level, text = IDENTICAL, "Bit-identical: every recorded number came out the same."
     elif same and largest <= TOLERANCE:
@@ -73,6 +87,27 @@ def reproduce(folder: str | Path, *, progress: bool = True) -> Reproduction:
     if level != IDENTICAL and changes:
         text += f" Changed since then: {'; '.join(changes)}."
     return Reproduction(str(path), level, largest, where, changes, text)
+
+
+def answers_apart(before: Any, after: Any, name: str = "answer") -> str:
+    """The first field in which two answers differ, as `answer.details.rungs[0]`; "" for none.
+    Seconds and places do not count.
+
+    >>> answers_apart({"lr": 0.1, "seconds": 2.0}, {"lr": 0.1, "seconds": 3.0})
+    ''
+    >>> answers_apart({"a": [1, {"b": 2}]}, {"a": [1, {"b": 3}]})
+    'answer.a[1].b'
+    """
+    if isinstance(before, dict) and isinstance(after, dict):
+        pairs = [
+            (f"{name}.{key}", before.get(key), after.get(key))
+            for key in sorted({*before, *after} - {"seconds", "run"})
+        ]
+    elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        pairs = [(f"{name}[{i}]", *pair) for i, pair in enumerate(zip(before, after, strict=True))]
+    else:
+        return "" if before == after else name
+    return next(filter(None, (answers_apart(old, new, at) for at, old, new in pairs)), "")
 
 
 def changed(before: dict[str, Any], after: dict[str, Any]) -> list[str]:

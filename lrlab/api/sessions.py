@@ -9,7 +9,7 @@ import numpy as np
 
 from lrlab import engine
 from lrlab.api.assemble import Setup
-from lrlab.engine.results import Saved, restore
+from lrlab.engine.results import Saved, passed, restore, rewound
 from lrlab.engine.tuning import tuned
 from lrlab.types import Lanes, Plan, Progress, Trained
 
@@ -48,11 +48,15 @@ def train_stage(
     """Trains lanes as stage `name` of the session's run.
 
     A stage that the run folder already holds is read, not trained; an unfinished one goes on.
+    `decide` is asked once for every rung, in order, also for those that were passed before a crash,
+    with the numbers of that time: what it keeps in mind and how often it looks at its clock is then
+    as if nothing had happened.
 
     Raises:
         Interrupted: Ctrl-C; everything so far is in the run folder.
     """
     setup = session.setup
+    decide = None if decide is None else _once(decide)
     if session.run is None:
         return _train(session, lanes, None, lambda: None, rungs, decide)
     if grid:  # the lanes are the whole grid in order; rates may repeat
@@ -71,13 +75,28 @@ def train_stage(
         steps = setup.problem.steps
         return restore(arrays, info, history, evaluated, setup.eval_steps, steps)
 
+    before = saved() if stage.complete or decide is not None else None
+    if before is not None and decide is not None:
+        for rung in passed(before, rungs, setup.problem.steps):
+            decide(rung, rewound(before.trained, rung))
     if stage.complete:
-        done = saved()
-        assert done is not None
-        return done.trained
+        assert before is not None
+        return before.trained
     trained = _train(session, lanes, stage, saved, rungs, decide)
     stage.finish()
     return trained
+
+
+def _once(decide: Callable[[int, Trained], np.ndarray]) -> Callable[[int, Trained], np.ndarray]:
+    """`decide`, asked once per rung: training that comes by again gets the same answer."""
+    decided: dict[int, np.ndarray] = {}
+
+    def remembered(rung: int, trained: Trained) -> np.ndarray:
+        if rung not in decided:
+            decided[rung] = decide(rung, trained)
+        return decided[rung]
+
+    return remembered
 
 
 def _train(

@@ -123,7 +123,9 @@ def train(
                     row = list(eval_steps).index(end)
                     before = int(eval_steps[row - 1]) if row else 0
                     _evaluate(run, tiles, trained, end, before, row, recorder)
-                if decide is not None and end in rungs and end < problem.steps:
+                judged = end in rungs and end < problem.steps
+                # Where none is left to judge, how soon the loop sees it depends on the plan.
+                if decide is not None and judged and (trained.outcome == NOT_RUN).any():
                     _prune(trained, decide(end, trained))
                 tiles = _compact(run, tiles, trained, shapes)
                 trained = trained._replace(seconds=earlier + time.perf_counter() - began)

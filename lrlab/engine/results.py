@@ -35,6 +35,40 @@ class Saved(NamedTuple):
     capacity: int = 0
 
 
+def passed(saved: Saved, rungs: Sequence[int], steps: int) -> list[int]:
+    """The rungs at which an unfinished run of one cohort was judged already."""
+    reached = steps if saved.cohort > 0 else saved.step
+    return [
+        rung
+        for rung in sorted(rungs)
+        if rung < steps
+        and rung <= reached
+        and (rewound(saved.trained, rung).outcome == NOT_RUN).any()
+    ]
+
+
+def rewound(trained: Trained, step: int) -> Trained:
+    """Results as they were when every lane had come to `step`, before lanes were cut there.
+
+    >>> late = blank(4, 2, [2, 4])._replace(
+    ...     outcome=np.array([PRUNED, OK], np.int8), steps_trained=np.array([2, 4])
+    ... )
+    >>> rewound(late, 2).outcome.tolist(), rewound(late, 2).steps_trained.tolist()
+    ([3, 3], [2, 2])
+    """
+    outcome = trained.outcome.copy()
+    outcome[(trained.outcome == OK) | (trained.diverged_at >= step)] = NOT_RUN
+    outcome[(trained.outcome == PRUNED) & (trained.steps_trained >= step)] = NOT_RUN
+    early, until = trained.steps < step, trained.eval_steps <= step
+    return trained._replace(
+        history={k: np.where(early[:, None], v, np.nan) for k, v in trained.history.items()},
+        evaluated={k: np.where(until[:, None], v, np.nan) for k, v in trained.evaluated.items()},
+        outcome=outcome,
+        diverged_at=np.where(trained.diverged_at >= step, -1, trained.diverged_at),
+        steps_trained=np.minimum(trained.steps_trained, step),
+    )
+
+
 def blank(steps: int, lanes: int, eval_steps: Sequence[int]) -> Trained:
     """Results before anything is trained."""
     return Trained(

@@ -48,6 +48,8 @@ class Budget:
             return wanted
         spent = (cost(parts) if parts else 0.0) + cost([scores])
         runs = self._by_time(spent)
+        if not np.isfinite(runs):  # the first look: nothing is known of the pace
+            return wanted
         share = 1 - step / self.steps
         return int(np.clip(runs // max(share, 1e-9), 1, wanted))
 
