@@ -32,6 +32,7 @@ def sweep(
     optimizer_args: Mapping[str, Any] | None = None,
     schedule_args: Mapping[str, Any] | None = None,
     groups: Mapping[str, str] | None = None,
+    multipliers: Mapping[str, float | Floats] | None = None,
     metric: str | None = None,
     eval_every: int | None = None,
     stop_diverged: bool | None = None,
@@ -59,6 +60,10 @@ def sweep(
         schedule: a name (`lrlab ls schedules`), or a function `step -> factor` of the rate.
         seeds: how many, or which; a seed gives the same weights and batches to every rate.
         optimizer_args, schedule_args: their parameters.
+        multipliers: pattern of parameter paths (as in `lrlab.optimizers.groups.matches`) -> what
+            the updates there are multiplied by: the learning rate is lr x multiplier, for every
+            update and for decoupled weight decay. A list is a lane axis, the first after `lr`,
+            named by `lrlab.config.multipliers.axis_name`: `multiplier_readout`.
         metric: what `best()` and the report look at, `<split>_<name>`.
         eval_every: evaluate after each so many updates; None for 20 evaluations.
         stop_diverged: freeze a lane whose loss or parameters are not finite.
@@ -101,6 +106,7 @@ def find(
     budget: float | str | None = None,
     optimizer_args: Mapping[str, Any] | None = None,
     schedule_args: Mapping[str, Any] | None = None,
+    multipliers: Mapping[str, float | Floats] | None = None,
     eval_every: int | None = None,
     sampler: str | None = None,
     precision: str | None = None,
@@ -112,8 +118,10 @@ def find(
 ) -> Answer:
     """The learning rate to train with: how sure, where it breaks, and what it cost to know.
 
-    Arguments as in `sweep`; `lr_range` is where to look first (it is extended when the best stands
-    at an edge), `budget` a number of full-length runs, or a time such as "60s".
+    Arguments as in `sweep`; a list for a multiplier, or for another hyper-parameter, is searched
+    together with the learning rate (`answer.details["at"]`). `lr_range` is where to look first (it
+    is extended when the best stands at an edge), `budget` a number of full-length runs, or a time
+    such as "60s".
 
     Raises:
         ConfigError: with every problem in the arguments.

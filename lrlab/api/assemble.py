@@ -11,7 +11,7 @@ import numpy as np
 from lrlab import optimizers, schedules
 from lrlab.data.batches import Batches, segment_indices
 from lrlab.engine.measure import check_probes
-from lrlab.engine.plan import evaluation_steps, make_plan
+from lrlab.engine.plan import evaluation_steps, lane_shapes, make_plan
 from lrlab.schedules.lengths import in_words
 from lrlab.schedules.table import engine_table, matrix
 from lrlab.schedules.training import engine_momentum
@@ -50,6 +50,7 @@ def assemble(
     schedule_args: Mapping[str, Any] | None = None,
     fixed: Mapping[str, float] | None = None,
     groups: Mapping[str, str] | None = None,
+    multipliers: Mapping[str, float | str] | None = None,
     sampler: str = "shuffle",
     eval_every: int | None = None,
     eval_steps: Sequence[int] | None = None,
@@ -58,7 +59,8 @@ def assemble(
     probes: Sequence[str | Mapping[str, Any]] = (),
     plan: Plan | None = None,
 ) -> Setup:
-    """Puts one group together; every argument as in `lrlab.sweep`.
+    """Puts one group together; every argument as in `lrlab.sweep`, but for `multipliers`: pattern
+    of paths -> a number, or the name of the lane axis that holds it.
 
     Raises:
         ValueError: an axis that neither the optimizer nor the schedule has, a batch larger than the
@@ -76,7 +78,9 @@ def assemble(
     optimizer_args, schedule_args = dict(optimizer_args or {}), dict(schedule_args or {})
     if any(map(in_words, schedule_args.values())) or not isinstance(schedule, (str, Callable)):
         schedule_args.setdefault("steps_per_epoch", examples // (batch or examples or 1) or None)
-    _known_axes({**axes, **(fixed or {})}, optimizer, schedule, groups)
+    of_groups = [f"lr_{group}" for group in groups or ()]
+    of_groups += [value for value in (multipliers or {}).values() if isinstance(value, str)]
+    _known_axes({**axes, **(fixed or {})}, optimizer, schedule, of_groups)
     for name, value in (fixed or {}).items():
         if isinstance(optimizer, str) and name in optimizers.hyperparameters(optimizer):
             optimizer_args.setdefault(name, value)
@@ -84,7 +88,7 @@ def assemble(
             schedule_args.setdefault(name, value)
         else:
             axes = {**axes, name: [value]}
-    made = engine_optimizer(optimizer, optimizer_args, groups)
+    made = engine_optimizer(optimizer, optimizer_args, groups, multipliers)
     moving = _moving(optimizer, optimizer_args, schedule, steps, schedule_args, axes)
     shape = engine_schedule(schedule, steps, schedule_args)
     splits = tuple(name for name in ("valid", "test") if name in task.data or not task.data)
@@ -106,6 +110,8 @@ def assemble(
     )
     data = dict(task.data)
     names = tuple(axes)
+    if multipliers:
+        optimizers.check_multipliers(multipliers, lane_shapes(problem, data, names).params)
     check_probes(problem, data, names)
     lanes_per_seed = int(np.prod([len(values) for values in axes.values()]))
     return Setup(
@@ -135,15 +141,16 @@ def grid_lanes(setup: Setup) -> Lanes:
 def engine_optimizer(
     optimizer: str | Callable[..., Any] | Optimizer,
     arguments: dict[str, Any],
-    groups: Mapping[str, str] | None,
+    groups: Mapping[str, str] | None = None,
+    multipliers: Mapping[str, float | str] | None = None,
 ) -> Optimizer:
     """A registered optimizer by name, or anyone's function `hyper -> optax transformation`."""
     if isinstance(optimizer, str):
-        made = optimizers.engine_optimizer(optimizer, **arguments)
-    elif isinstance(optimizer, Optimizer):
-        made = optimizer
+        own = {"multipliers": dict(multipliers)} if multipliers else {}
+        made = optimizers.engine_optimizer(optimizer, **arguments, **own)
     else:
-        made = _custom_optimizer(optimizer)
+        made = optimizer if isinstance(optimizer, Optimizer) else _custom_optimizer(optimizer)
+        made = optimizers.with_multipliers(made, multipliers) if multipliers else made
     return optimizers.grouped(made, dict(groups)) if groups else made
 
 
@@ -235,9 +242,9 @@ def _known_axes(
     axes: Mapping[str, Any],
     optimizer: Any,
     schedule: Any,
-    groups: Mapping[str, str] | None,
+    of_groups: Sequence[str],
 ) -> None:
-    known = {"lr", "init_scale", *(f"lr_{group}" for group in groups or ())}
+    known = {"lr", "init_scale", *of_groups}
     if isinstance(optimizer, str):
         known |= set(optimizers.hyperparameters(optimizer))
     known |= _schedule_parameters(schedule)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -110,6 +111,7 @@ def setup_of(
         "schedule_args": config.schedule_args(experiment),
         "fixed": fixed,
         "groups": experiment.groups,
+        "multipliers": config.multipliers(experiment) if optimizer is None else {},
         "sampler": experiment.sampler,
         "eval_every": experiment.eval_every,
         "eval_steps": experiment.eval_steps,
@@ -124,8 +126,11 @@ def setup_of(
         raise
     except ValueError as error:
         field = next((name for name in _FIELDS if name in str(error)), "task")
-        field = "probes" if field == "probe" else field
-        raise ConfigError([config.problem(experiment, field, str(error))]) from error
+        place = "probes" if field == "probe" else field
+        if field == "multipliers":
+            known = (key for key in experiment.multipliers if repr(key) in str(error))
+            place = (field, *itertools.islice(known, 1))
+        raise ConfigError([config.problem(experiment, place, str(error))]) from error
     if experiment.metric not in setup.directions and not experiment.metric.startswith("train_"):
         close = config.did_you_mean(experiment.metric, setup.directions)
         known = ", ".join(setup.directions)
@@ -165,10 +170,14 @@ def parametrized(experiment: Experiment, objects: Live) -> tuple[Task, Any]:
         raise ConfigError([config.problem(experiment, place, message)])
     known = optimizers.hyperparameters(name)
     loose = {key: value for key, value in config.fixed(experiment).items() if key in known}
-    return task, made[0].optimizer(name, **{**config.optimizer_args(experiment), **loose})
+    options = {**config.optimizer_args(experiment), **loose}
+    if experiment.multipliers:
+        options["multipliers"] = config.multipliers(experiment)
+    return task, made[0].optimizer(name, **options)
 
 
 _FIELDS = (
+    "multipliers",
     "probe",
     "batch_size",
     "plan.devices",

@@ -12,6 +12,7 @@ from lrlab.config.resolved import (
     dumps,
     fixed,
     lane_axes,
+    multipliers,
     optimizer_args,
     probes,
     rates,

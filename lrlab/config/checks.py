@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path as File
 from typing import Any
 
-from lrlab.config import names
+from lrlab.config import multipliers, names
 from lrlab.config.lanes import is_axis, is_form
 from lrlab.config.options import Found, Path, probes, wrong_with
 from lrlab.config.problems import did_you_mean, show
@@ -54,6 +54,7 @@ def check(raw: Mapping[str, Any], command: str) -> Found:
     yield from _task(at(raw, ("task",)))
     yield from _axes(raw)
     yield from _learning_rate(raw, command)
+    yield from multipliers.check(raw)
     yield from _fields(raw)
     yield from probes(_list(raw.get("probes")))
     yield from _plain_names(raw)
@@ -219,6 +220,7 @@ def _data(data: Any) -> Found:
 def _axes(raw: Mapping[str, Any]) -> Found:
     """Every axis has one place."""
     taken: dict[str, Path] = {"lr": ("lr",), "seed": ("seeds",)}
+    taken |= {multipliers.axis_name(path[-1]): path for path, _ in multipliers.swept(raw)}
     for path in (("axes",), ("optimizer",), ("schedule",)):
         table = at(raw, path)
         for key, value in table.items() if isinstance(table, Mapping) else ():
@@ -257,6 +259,7 @@ def _learning_rate(raw: Mapping[str, Any], command: str) -> Found:
 
 def _swept(raw: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
     """Every lane axis but the learning rate."""
+    yield from multipliers.swept(raw)
     for path in (("axes",), ("optimizer",), ("schedule",)):
         table = at(raw, path)
         if not isinstance(table, Mapping):

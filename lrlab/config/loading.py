@@ -79,9 +79,11 @@ def build(
     return experiment
 
 
-def problem(experiment: Experiment, field: str, message: str) -> Problem:
-    """A problem found later (in the data, say), with the place where `field` was written."""
-    return _problem(tuple(field.split(".")), message, experiment._places, experiment._file)
+def problem(experiment: Experiment, field: str | Path, message: str) -> Problem:
+    """A problem found later (in the data, say), with the place where `field` was written; a field
+    whose last part has dots of its own is a tuple."""
+    path = tuple(field.split(".")) if isinstance(field, str) else field
+    return _problem(path, message, experiment._places, experiment._file)
 
 
 def _problem(path: Path, message: str, places: Places, file: str) -> Problem:

@@ -10,6 +10,7 @@ from typing import Any
 
 from lrlab.config import names, toml
 from lrlab.config.lanes import is_axis, is_form, parse_budget, values
+from lrlab.config.multipliers import axis_name
 from lrlab.config.schema import Experiment
 
 _NOT_IDENTITY = ("name", "out", "plan")
@@ -28,11 +29,15 @@ def rates(experiment: Experiment) -> dict[str, tuple[float, ...]]:
 
 
 def lane_axes(experiment: Experiment) -> dict[str, tuple[float, ...]]:
-    """The further lane axes in the order given: loose ones, the optimizer's, the schedule's.
+    """The further lane axes in the order given: multipliers, loose ones, the optimizer's, the
+    schedule's.
 
-    A single number is no axis: it is in `fixed`, `optimizer_args` or `schedule_args`.
+    A single number is no axis: it is in `multipliers`, `fixed`, `optimizer_args` or
+    `schedule_args`.
     """
-    found = {name: values(form) for name, form in experiment.axes.items() if is_axis(form)}
+    several = {key: form for key, form in experiment.multipliers.items() if is_axis(form)}
+    found = {axis_name(pattern): values(form) for pattern, form in several.items()}
+    found |= {name: values(form) for name, form in experiment.axes.items() if is_axis(form)}
     for kind in ("optimizer", "schedule"):
         found |= {
             key: values(v)
@@ -43,6 +48,12 @@ def lane_axes(experiment: Experiment) -> dict[str, tuple[float, ...]]:
     if isinstance(several, list):
         found["schedule"] = tuple(map(float, range(len(several))))
     return found
+
+
+def multipliers(experiment: Experiment) -> dict[str, float | str]:
+    """Pattern of parameter paths -> multiplier of the learning rate, or the name of its axis."""
+    given = experiment.multipliers.items()
+    return {key: axis_name(key) if is_axis(form) else form for key, form in given}
 
 
 def fixed(experiment: Experiment) -> dict[str, float]:
@@ -159,8 +170,10 @@ def digest(experiment: Experiment) -> str:
     content = table(experiment)
     width = content["plan"]["tile_width"]
     content = {key: value for key, value in content.items() if key not in _NOT_IDENTITY}
-    if content["parametrization"] is None:  # runs from before there were any keep their digest
-        del content["parametrization"]
+    content["multipliers"] = multipliers(experiment)
+    for later in ("parametrization", "multipliers"):  # runs from before them keep their digest
+        if not content[later]:
+            del content[later]
     content |= {"tile_width": width, "lr": rates(experiment), "axes": lane_axes(experiment)}
     content["fixed"] = fixed(experiment)
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)

@@ -19,6 +19,7 @@ from lrlab.config.lanes import (
     ScheduleName,
     Seeds,
 )
+from lrlab.config.multipliers import Multipliers
 from lrlab.config.problems import did_you_mean, show
 
 _CLOSED = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
@@ -176,6 +177,7 @@ class Experiment(BaseModel):
     seed: int = Field(default=0, ge=0, lt=2**31)
     lr: LearningRate = None
     groups: dict[str, str] = {}
+    multipliers: Multipliers = {}
     axes: dict[str, Axis] = {}
     lr_range: Interval = [1e-6, 10.0]
     metric: str = "valid_loss"

@@ -15,7 +15,8 @@ from lrlab.config.schema import PARAMETRIZATIONS, TABLES, Experiment
 
 Path = tuple[str, ...]
 _HUBS = ("task.model", "task.data", "task", "optimizer", "schedule")
-_NO_AXES = ("task", "compare", "study", "plan", "range_test", "out", "name", "groups", "axes")
+_NO_AXES = ("task", "compare", "study", "plan", "range_test", "out", "name", "groups", "axes",
+            "multipliers")  # fmt: skip
 
 
 def groups_of(

@@ -12,7 +12,7 @@ import difflib
 import functools
 import importlib
 import importlib.util
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from lrlab.optimizers.kinds import (
@@ -144,7 +144,8 @@ def engine_optimizer(name: str, *, around: Any = None, **arguments: Any) -> Opti
     the same object.
 
     Its `make(hyper)` builds the transformation from `hyper["lr"]`; entries of `hyper` named like
-    hyper-parameters (lane axes) take the place of `arguments`, further entries are not looked at.
+    hyper-parameters (lane axes) take the place of `arguments`. A multiplier that is a word is the
+    entry of `hyper` of that name. Further entries are not looked at.
 
     Raises:
         ValueError: unknown name or hyper-parameter.
@@ -160,11 +161,15 @@ def engine_optimizer(name: str, *, around: Any = None, **arguments: Any) -> Opti
 def _engine_optimizer(
     name: str, arguments: tuple[tuple[str, Any], ...], around: Any = None
 ) -> Optimizer:
+    from lrlab.optimizers import groups
+
     known = hyperparameters(name)
 
     def make_from(hyper: Hyper) -> Any:
-        swept = {key: value for key, value in hyper.items() if key in known}
-        return make(name, hyper.get("lr"), around=around, **{**dict(arguments), **swept})
+        values = dict(arguments) | {key: value for key, value in hyper.items() if key in known}
+        if values.get("multipliers"):
+            values["multipliers"] = groups.resolved(values["multipliers"], hyper)
+        return make(name, hyper.get("lr"), around=around, **values)
 
     return Optimizer(make_from, evaluation_params, effective_lr, _dynamics(name, arguments))
 
@@ -172,6 +177,8 @@ def _engine_optimizer(
 def _dynamics(name: str, arguments: tuple[tuple[str, Any], ...]) -> Any:
     from lrlab.optimizers.dynamics import dynamics
 
+    if dict(arguments).get("multipliers"):  # its thresholds are for one learning rate
+        return None
     return dynamics(name, {**hyperparameters(name), **dict(arguments)})
 
 
@@ -205,6 +212,20 @@ def grouped(optimizer: Optimizer, groups: Mapping[str, str]) -> Optimizer:
     from lrlab.optimizers.groups import grouped as build
 
     return build(optimizer, tuple(groups.items()))
+
+
+def with_multipliers(optimizer: Optimizer, multipliers: Mapping[str, Any]) -> Optimizer:
+    """Multiples of the learning rate by parameter; see `lrlab.optimizers.groups`."""
+    from lrlab.optimizers.groups import with_multipliers as build
+
+    return build(optimizer, tuple(multipliers.items()))
+
+
+def check_multipliers(patterns: Iterable[str], params: Params) -> None:
+    """Whether patterns fit parameters; see `lrlab.optimizers.groups.check_multipliers`."""
+    from lrlab.optimizers.groups import check_multipliers as check
+
+    check(tuple(patterns), params)
 
 
 def evaluation_params(opt_state: PyTree, params: Params) -> Params:

@@ -11,7 +11,7 @@ from typing import Any
 import jax
 import optax
 
-from lrlab.optimizers.states import effective_lr, evaluation_params
+from lrlab.optimizers.states import effective_lr, evaluation_params, nodes
 from lrlab.types import Hyper, Optimizer, Params, PyTree
 
 
@@ -96,8 +96,11 @@ def multiplied(multipliers: Mapping[str, Any] | Sequence[tuple[str, Any]]) -> An
     """Multiplies the updates of the parameters that each pattern matches: a learning rate of their
     own, as a multiple of everyone's.
 
+    w <- w + m u, with u the whole update (weight decay that is decoupled included). A factor that
+    is the number 1 leaves the program as it is.
+
     Args:
-        multipliers: pattern (see `matches`) -> factor, a float or a traced scalar.
+        multipliers: pattern (see `matches`) -> factor m, a float or a traced scalar.
 
     Raises:
         ValueError: from its `init`, where a pattern matches nothing, or two match one parameter.
@@ -112,20 +115,8 @@ def multiplied(multipliers: Mapping[str, Any] | Sequence[tuple[str, Any]]) -> An
     def of(tree: Params) -> list[Any]:
         flat, _ = jax.tree_util.tree_flatten_with_path(tree)
         paths = [jax.tree_util.keystr(path, simple=True, separator="/") for path, _ in flat]
-        members = {pattern: matches(pattern, paths) for pattern in factors}
-        for pattern, found in members.items():
-            if not found and not masked(tree):
-                raise ValueError(
-                    f"multipliers: {pattern!r} matches no parameter; the paths are "
-                    f"{', '.join(paths)}"
-                )
-        chosen: list[Any] = []
-        for path in paths:
-            own = [pattern for pattern, found in members.items() if path in found]
-            if len(own) > 1:
-                raise ValueError(f"multipliers: {path} matches {' and '.join(map(repr, own))}")
-            chosen.append(factors[own[0]] if own else None)
-        return chosen
+        own = patterns_of(paths, tuple(factors), anywhere=masked(tree))
+        return [None if pattern is None else factors[pattern] for pattern in own]
 
     def masked(tree: Params) -> bool:
         """Whether other groups' parameters are hidden: then their patterns match nothing here."""
@@ -138,10 +129,95 @@ def multiplied(multipliers: Mapping[str, Any] | Sequence[tuple[str, Any]]) -> An
 
     def update(updates: Params, state: Any, params: Params | None = None) -> tuple[Params, Any]:
         leaves, tree = jax.tree.flatten(updates)
-        scaled = [u if m is None else m * u for u, m in zip(leaves, of(updates), strict=True)]
+        same = [m is None or (isinstance(m, (int, float)) and m == 1) for m in of(updates)]
+        scaled = [
+            u if one else m * u for u, m, one in zip(leaves, of(updates), same, strict=True)
+        ]
         return jax.tree.unflatten(tree, scaled), state
 
     return optax.GradientTransformation(init, update)
+
+
+def patterns_of(
+    paths: Sequence[str], patterns: Sequence[str], anywhere: bool = False
+) -> list[str | None]:
+    """The pattern that matches each path, None where none does.
+
+    Args:
+        anywhere: a pattern may match none of these paths.
+
+    Raises:
+        ValueError: a pattern that matches nothing, or two that match one path; names the paths.
+
+    >>> patterns_of(["hidden/bias", "readout/bias"], ["readout"])
+    [None, 'readout']
+    """
+    members = {pattern: matches(pattern, list(paths)) for pattern in patterns}
+    for pattern, found in members.items():
+        if not found and not anywhere:
+            raise ValueError(
+                f"multipliers: {pattern!r} matches no parameter; the paths are {', '.join(paths)}"
+            )
+    chosen: list[str | None] = []
+    for path in paths:
+        own = [pattern for pattern, found in members.items() if path in found]
+        if len(own) > 1:
+            raise ValueError(f"multipliers: {path} matches {' and '.join(map(repr, own))}")
+        chosen.append(own[0] if own else None)
+    return chosen
+
+
+def with_multipliers(optimizer: Optimizer, multipliers: tuple[tuple[str, Any], ...]) -> Optimizer:
+    """`optimizer`, whose updates are multiplied; see `multiplied`.
+
+    Args:
+        multipliers: (pattern, factor) pairs; a word stands for that entry of `hyper` (a lane axis).
+
+    Returns:
+        The optimizer; equal arguments give the same object. Its transformation raises ValueError
+        for one that evaluates at an average of its own iterates, which would miss the factors.
+
+    >>> from lrlab.optimizers import engine_optimizer
+    >>> sgd = with_multipliers(engine_optimizer("sgd"), (("head", "factor"),))
+    >>> made = sgd.make({"lr": 0.5, "factor": 0.1})
+    >>> params = {"body": 1.0, "head": 1.0}
+    >>> updates, _ = made.update(params, made.init(params), params)
+    >>> {name: round(float(value), 3) for name, value in updates.items()}
+    {'body': -0.5, 'head': -0.05}
+    """
+    return _with_multipliers(optimizer, tuple(multipliers))
+
+
+@functools.lru_cache(maxsize=64)
+def _with_multipliers(optimizer: Optimizer, multipliers: tuple[tuple[str, Any], ...]) -> Optimizer:
+    def make(hyper: Hyper) -> Any:
+        scaling = multiplied(resolved(multipliers, hyper))
+        chained = optax.with_extra_args_support(optax.chain(optimizer.make(hyper), scaling))
+
+        def init(params: Params) -> Any:
+            state = chained.init(params)
+            if nodes(state, "evaluation"):
+                raise ValueError(
+                    "multipliers: this optimizer evaluates at an average of its own iterates, "
+                    "which would miss them; give them to the optimizer itself"
+                )
+            return state
+
+        return optax.GradientTransformationExtraArgs(init, chained.update)
+
+    return Optimizer(make, optimizer.evaluation_params, optimizer.effective_lr)
+
+
+def resolved(multipliers: Sequence[tuple[str, Any]], hyper: Hyper) -> dict[str, Any]:
+    """Pattern -> factor, words replaced by those entries of `hyper`."""
+    return {key: hyper[value] if isinstance(value, str) else value for key, value in multipliers}
+
+
+def check_multipliers(patterns: Sequence[str], params: Params) -> None:
+    """Raises ValueError for a pattern that matches no parameter, or two that match the same."""
+    flat, _ = jax.tree_util.tree_flatten_with_path(params)
+    paths = [jax.tree_util.keystr(path, simple=True, separator="/") for path, _ in flat]
+    patterns_of(paths, patterns)
 
 
 def matches(pattern: str, paths: list[str]) -> set[str]:
