@@ -276,3 +276,11 @@ def test_find_where_everything_diverges(small):
         **QUIET,
     )  # fmt: skip
     assert answer.verdict == "none" and answer.lr is None and "diverged" in answer.sentence
+
+
+def test_a_finished_transformation_is_refused_with_what_to_pass():
+    import optax
+
+    with pytest.raises(ConfigError, match=r"lambda hyper: optax.adam\(hyper") as found:
+        lrlab.sweep("iris-linear", lr=[0.1], optimizer=optax.adam(1e-3), progress=False)
+    assert found.value.problems[0].field == "optimizer"

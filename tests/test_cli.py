@@ -54,6 +54,36 @@ def test_every_mistake_at_once(config: str, capsys: pytest.CaptureFixture[str]) 
     assert not Path("runs").exists()
 
 
+@pytest.mark.parametrize(
+    ("setting", "field"),
+    [
+        ("task.model.depth=100000", "task.model.depth"),
+        ("task.model.activation=reluu", "task.model.activation"),
+        ("schedule.kind=sideways", "schedule.kind"),
+        ("schedule.warmup=20", "schedule.warmup"),
+        ("schedule.warmup_kind=steep", "schedule.warmup_kind"),
+        ("optimizer.form=neither", "optimizer.form"),
+        ("task.data.valid_fraction=0.999", "task.data.valid_fraction"),
+    ],
+)
+def test_a_wrong_option_is_placed_at_itself(setting, field, config, capsys) -> None:
+    text = CONFIG.partition("schedule.name")[0]
+    text += '[task]\nmodel.name = "mlp"\ndata.name = "wine"\n[schedule]\nname = "one_cycle"\n'
+    Path(config).write_text(text + '[optimizer]\nname = "mechanic"\n')
+    error, _ = error_of(capsys, "sweep", config, "--set", setting)
+    problems = [(problem["field"], problem["file"]) for problem in error["problems"]]
+    assert problems == [(field, "--set")], error
+    if field.startswith(("schedule", "optimizer")):  # and the same from the file, with its line
+        kind, _, option = setting.partition(".")
+        option = option if option.endswith("20") else option.replace("=", '="') + '"'
+        Path(config).write_text(text + f'[optimizer]\nname = "mechanic"\n{option}\n')
+        if kind == "schedule":
+            Path(config).write_text(text + f"{option}\n")
+        error, _ = error_of(capsys, "sweep", config)
+        line = 1 + Path(config).read_text().splitlines().index(option)
+        assert [(p["field"], p["line"]) for p in error["problems"]] == [(field, line)], error
+
+
 def test_errors_are_not_wrapped(config: str, capsys: pytest.CaptureFixture[str]) -> None:
     long = "a" * 300
     assert run(["sweep", config, "--set", f"optimizer.name={long}"]) == 2

@@ -363,6 +363,28 @@ def test_a_full_disk_ends_with_status_3_and_the_run_goes_on(tmp_path, monkeypatc
     assert not (place / "x").exists()
 
 
+def test_what_cannot_be_written_is_told_in_one_sentence(tmp_path):
+    """Files that may not grow fail where a full disk does: in the threads of orbax and tensorstore,
+    which print tracebacks of their own."""
+    resource = pytest.importorskip("resource")
+    path = written(tmp_path, SWEEP.replace('"iris-linear"', '"wine-mlp"').replace("1e38", "0.1"))
+    environment = {**os.environ, "LRLAB_CACHE": str(tmp_path / "cache")}
+    wide = ["--set", "task.model.width=256"]
+    started = [sys.executable, "-m", "lrlab.cli", "sweep", path, "--out", "run", "-q", *wide]
+    done = subprocess.run(
+        started,
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 15, 1 << 15)),
+    )
+    lines = done.stderr.strip().splitlines()
+    assert done.returncode == 3 and len(lines) == 1, done.stderr
+    assert "File too large" in lines[0] and "lrlab resume run" in lines[0]
+    assert command(["resume", str(tmp_path / "run"), "-q"]) == 0
+
+
 def test_the_second_process_is_refused_before_anything_is_loaded(tmp_path, monkeypatch, capsys):
     path, place = written(tmp_path, SWEEP), tmp_path / "run"
     with monkeypatch.context() as patch:

@@ -66,9 +66,11 @@ def task_of(experiment: Experiment, objects: Live, wrap: Any = None) -> Task:
         return tasks.build(**options) if spec.name is None else tasks.load(spec.name, **options)
     except DataError as error:
         field = "task.data" if spec.data is not None else "task"
+        field = config.named_in(experiment, str(error), ("task.data",)) or field
         raise ConfigError([config.problem(experiment, field, str(error))]) from error
     except (ValueError, TypeError) as error:
-        raise ConfigError([config.problem(experiment, "task", str(error))]) from error
+        field = config.named_in(experiment, str(error), ("task.model", "task.data")) or "task"
+        raise ConfigError([config.problem(experiment, field, str(error))]) from error
 
 
 def _options(spec: Any) -> dict[str, Any]:
@@ -125,8 +127,11 @@ def setup_of(
     except ConfigError:
         raise
     except ValueError as error:
-        field = next((name for name in _FIELDS if name in str(error)), "task")
-        place = "probes" if field == "probe" else field
+        tables = ("schedule", "optimizer", "task.model", "task.data")
+        own = [name for name in _OWN if name in str(error)]
+        field = own[0] if own else config.named_in(experiment, str(error), tables)
+        field = field or next((name for name in _FIELDS if name in str(error)), "task")
+        place: str | tuple[str, ...] = "probes" if field == "probe" else field
         if field == "multipliers":
             known = (key for key in experiment.multipliers if repr(key) in str(error))
             place = (field, *itertools.islice(known, 1))
@@ -176,13 +181,7 @@ def parametrized(experiment: Experiment, objects: Live) -> tuple[Task, Any]:
     return task, made[0].optimizer(name, **options)
 
 
-_FIELDS = (
-    "multipliers",
-    "probe",
-    "batch_size",
-    "plan.devices",
-    "plan.tile_width",
-    "optimizer",
-    "schedule",
-    "metric",
-)
+_OWN = ("multipliers", "probe", "batch_size", "plan.devices", "plan.tile_width")
+"""Fields whose errors name them in no other sense."""
+
+_FIELDS = ("optimizer", "schedule", "metric")

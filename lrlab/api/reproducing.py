@@ -73,7 +73,8 @@ def reproduce(folder: str | Path, *, progress: bool = True) -> Reproduction:
                 where = f"stage {name}: {first}" if name else first
             largest = max(largest, apart)
         if not where:  # the same curves, so that only what was made of them can differ
-            where = answers_apart(*(read_json(one / "summary.json") for one in (path, again)))
+            old, new = (read_json(folder / "summary.json") for folder in (path, again))
+            where = answers_apart(old, new)
             largest = np.inf if where else largest
     if not where:
         level, text = IDENTICAL, "Bit-identical: every recorded number came out the same."

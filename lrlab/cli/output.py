@@ -112,9 +112,12 @@ def _placed(error: BaseException, message: str, experiment: Any, path: str) -> P
         if type(error).__name__ == "RunError" and " " not in place:
             return Problem(place, None, "", rest)
         return Problem(path or "lrlab", None, "", message)
-    from lrlab.config import problem
+    from lrlab.config import named_in, problem
 
     fields = type(experiment).model_fields
+    place = named_in(experiment, message, ("schedule", "optimizer", "task.model", "task.data"))
+    if place is not None:
+        return problem(experiment, place, message)
     named = [field for field in fields if field in message.replace("batch size", "batch_size")]
     if type(error).__name__ == "DataError":
         named = ["task.data"]

@@ -74,6 +74,12 @@ def _spec(value: Any, options: Any, kind: str) -> Any:
         return {**plain(value), **given}
     if callable(value) or hasattr(value, "make"):
         return {"name": getattr(value, "__name__", type(value).__name__), "external": True, **given}
+    if hasattr(value, "init") and hasattr(value, "update"):
+        message = (
+            "is a finished optax transformation, whose learning rate cannot be changed any more; "
+            f'give the function that makes it: {kind}=lambda hyper: optax.adam(hyper["lr"])'
+        )
+        raise ConfigError([Problem(PYTHON, None, kind, message)])
     return value
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from lrlab.config import names
@@ -46,6 +47,31 @@ def wrong_with(option: str, value: Any, expected: names.Parameter | None, kind: 
     if isinstance(default, str) and not isinstance(value, str):
         return f"must be a string, got {show(value)}"
     return ""
+
+
+def named_in(experiment: Any, message: str, tables: Iterable[str]) -> str | None:
+    """The option that an error from further down is about, as `task.model.depth`: the first one in
+    its words that `experiment` sets in one of `tables`. None where it names none.
+
+    `tables`: among "schedule", "optimizer", "task.model" and "task.data"; those that the message
+    begins with come first.
+    """
+    ordered = sorted(tables, key=lambda table: not message.startswith(table.rpartition(".")[2]))
+    body = re.sub(r"^\w+( '[^']*')?: ", "", message)
+    for table in ordered:
+        spec: Any = experiment
+        for part in table.split("."):
+            spec = getattr(spec, part, None)
+        given = [] if spec is None else [*(spec.model_extra or {}), *spec.model_fields_set]
+        places = {
+            option: found.start()
+            for option in given
+            if option != "name"
+            and (found := re.search(rf"(?<![\w/.-]){re.escape(option)}(?![\w/-])", body))
+        }
+        if places:
+            return f"{table}.{min(places, key=lambda option: places[option])}"
+    return None
 
 
 def probes(entries: list[Any]) -> Found:

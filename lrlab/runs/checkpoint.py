@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from lrlab.runs.files import RunError, checksums, sync_tree
+from lrlab.runs.quiet import told_once
 
 
 def save_checkpoint(folder: Path, name: str, arrays: Mapping[str, np.ndarray]) -> dict[str, str]:
@@ -22,6 +23,7 @@ def save_checkpoint(folder: Path, name: str, arrays: Mapping[str, np.ndarray]) -
     target = (folder / name).absolute()
     for left in target.parent.glob(f"{target.name}*"):  # by a crash in the middle of this commit
         shutil.rmtree(left, ignore_errors=True)
+    told_once()
     kept = {key: np.asarray(value) for key, value in arrays.items() if np.size(value)}
     with orbax.PyTreeCheckpointer() as checkpointer:
         checkpointer.save(target, kept)

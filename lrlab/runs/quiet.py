@@ -1,0 +1,43 @@
+"""What libraries print about a checkpoint that cannot be written, kept off standard error.
+
+The same error comes to `save_checkpoint` as an exception and is told there in one sentence. Beside
+it orbax logs the traceback of every thread that took part, and tensorstore, whose writes end after
+orbax has closed the event loop that waited for them, prints one for each of them.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import sys
+import traceback
+
+
+@functools.cache
+def told_once() -> None:
+    """Leaves out those two kinds of message, and nothing else, from now on."""
+    logging.getLogger("absl").addFilter(_not_of_a_thread)
+    before = sys.unraisablehook
+
+    def hook(unraisable: sys.UnraisableHookArgs) -> None:
+        if not closed_too_early(unraisable.exc_value):
+            before(unraisable)
+
+    sys.unraisablehook = hook
+
+
+def _not_of_a_thread(record: logging.LogRecord) -> bool:
+    return "_SignalingThread.run() raised" not in record.getMessage()
+
+
+def closed_too_early(error: BaseException | None) -> bool:
+    """Whether this is a call into a closed event loop that no Python code made: the end of a write
+    for which nobody waits any more.
+
+    >>> closed_too_early(RuntimeError("Event loop is closed"))
+    False
+    """
+    if not isinstance(error, RuntimeError) or str(error) != "Event loop is closed":
+        return False
+    frames = traceback.extract_tb(error.__traceback__)
+    return bool(frames) and frames[0].name == "call_soon_threadsafe"
