@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from lrlab import data
-from lrlab.data import DataError, idx
+from lrlab.data import DataError, bundled, idx
 from lrlab.data.splits import split
 
 LOCAL = ["digits", "wine", "breast_cancer", "iris", "diabetes", "mnist1d", "chebyshev", "stdlib"]
@@ -63,10 +63,23 @@ def test_every_source_has_a_summary_and_options():
 
 def test_import_costs_neither_jax_nor_sklearn():
     code = (
-        "import sys, lrlab.data as d; d.load('chebyshev'); d.options('digits');"
-        "assert not {'jax', 'sklearn'} & set(sys.modules)"
+        "import sys, lrlab.data as d; d.load('digits'); d.load('diabetes'); d.options('digits');"
+        "assert not {'jax', 'sklearn', 'scipy'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("function", sorted(bundled._FILES))
+def test_bundled_sets_are_what_scikit_learn_gives(function, monkeypatch):
+    from sklearn import datasets
+
+    options = {"scaled": False} if function == "load_diabetes" else {}
+    x, y = getattr(datasets, function)(return_X_y=True, **options)
+    read = bundled._load(function)
+    monkeypatch.setitem(bundled._FILES, function, (("moved.csv",), 0))
+    for got in (read, bundled._load(function)):  # from the file, and where it is elsewhere
+        np.testing.assert_array_equal(got[0], x)
+        np.testing.assert_array_equal(got[1], y)
 
 
 def test_shapes_of_the_bundled_sets():
