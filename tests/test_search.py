@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lrlab.search import Scores, find, from_scores, lane_scores, table
+from lrlab.search.answer import one_way
 from lrlab.search.rungs import hopes, scout_cost, scout_plan, survivors
 
 STEPS, EVALS = 1000, list(range(50, 1001, 50))
@@ -233,3 +234,12 @@ def test_the_first_look_at_the_clock_cuts_nothing():
     assert budget.affordable([], lanes, 10, 6) == 6  # compilation tells nothing of the pace
     later = lanes._replace(steps_trained=np.full(8, 15))
     assert budget.affordable([], later, 15, 6) == 3  # 30 s left, at 67 s for two runs
+
+
+def test_one_way_analysis_of_variance_is_scipys() -> None:
+    from scipy import stats
+
+    random = np.random.default_rng(0)
+    for count in range(2, 8):
+        groups = [random.normal(0.3 * i, 1, random.integers(2, 6)) for i in range(count)]
+        np.testing.assert_allclose(one_way(groups), stats.f_oneway(*groups).pvalue, rtol=1e-10)
