@@ -49,7 +49,8 @@ class Budget:
         spent = (cost(parts) if parts else 0.0) + cost([scores])
         runs = self._by_time(spent)
         share = 1 - step / self.steps
-        return int(np.clip(runs // max(share, 1e-9), 1, wanted))
+        # Infinitely many where the pace is not known yet, and inf // x is nan.
+        return int(np.clip(np.floor(runs / max(share, 1e-9)), 1, wanted))
 
     def _by_time(self, spent: float) -> float:
         """Runs that the remaining seconds pay for, at the pace since the last look: the first look
