@@ -147,9 +147,9 @@ def test_what_is_left():
     budget = Budget(None, 60.0, STEPS, lambda: now[0])
     part = search_part(10)
     assert budget.left([]) == 24.0
-    now[0] = 20.0  # ten runs in 20 s, of which compilation may be most: not trusted yet
+    now[0] = 29.0  # ten runs in 29 s, of which compilation may be most: not trusted yet
     assert budget.left([part]) == 14.0
-    now[0] = 40.0  # ten more in 20 s: a run costs 2 s, and 20 are left
+    now[0] = 49.0  # ten more in 20 s: 11 s pay for 5.5, but 24 runs are the most
     assert budget.left([part, part]) == pytest.approx(4.0)
     now[0] = 54.0
     assert budget.left([part, part]) == pytest.approx(3.0)
