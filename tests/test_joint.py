@@ -97,6 +97,18 @@ def test_a_combination_that_is_as_good_is_called_so() -> None:
     assert answer.details["correlation"] == {"weight_decay": None}
 
 
+def test_the_correlation_is_of_sizes_where_values_span_a_decade() -> None:
+    """The best rate is 0.1 / multiplier exactly: -1 in decades, -0.8 in plain numbers."""
+    world = World(
+        best=lambda multiplier_readout: 0.1 / multiplier_readout,
+        floor=lambda multiplier_readout: 0.2 + 0.1 * np.abs(np.log10(multiplier_readout)),
+    )
+    answer = search(world, {"multiplier_readout": [0.01, 0.1, 1.0, 10.0]}, budget_runs=80)
+    assert answer.details["at"] == {"multiplier_readout": 1.0}
+    assert answer.details["correlation"]["multiplier_readout"] < -0.97
+    assert "A larger multiplier_readout goes with a smaller learning rate" in answer.sentence
+
+
 def test_nothing_trains() -> None:
     world = World(
         best=lambda weight_decay: 1e-12 + 0 * weight_decay,

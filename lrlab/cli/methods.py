@@ -6,6 +6,8 @@ short table of counts between two markers. A test compares both with the registr
 
 from __future__ import annotations
 
+import ast
+import importlib.util
 import re
 import sys
 from collections.abc import Sequence
@@ -74,7 +76,18 @@ def page() -> str:
             f"## {kind.capitalize()} ({len(methods)})",
             "\n".join(["| name | what it does | source |", "|---|---|---|", *rows]),
         ]
+    parts += ["## With every optimizer", _every_optimizer()]
     return "\n\n".join(parts) + "\n"
+
+
+def _every_optimizer() -> str:
+    """The list in `lrlab.optimizers.options`: its module's docstring after the first sentence."""
+    spec = importlib.util.find_spec("lrlab.optimizers.options")
+    assert spec is not None and spec.origin is not None
+    told = ast.get_docstring(ast.parse(Path(spec.origin).read_text(encoding="utf-8"))) or ""
+    opening, items = told.split("\n\n")[1:3]
+    lines = "\n".join(" ".join(item.split()) for item in re.split(r"\n(?=- )", items))
+    return f"{' '.join(opening.split())}\n\n{_linked(lines)}"
 
 
 def short_table() -> str:

@@ -20,6 +20,7 @@ from lrlab.optimizers.kinds import (
     CONTROLLERS,
     COUPLED,
     LR_FREE,
+    NO_MULTIPLIERS,
     ONE_BATCH,
     OPTIONS,
     OWN_ITERATES,
@@ -280,15 +281,16 @@ def _checked(name: str, hyper: Mapping[str, Any]) -> dict[str, Any]:
                 f"optimizer {name!r}: {key!r} shapes the compiled program and cannot be a lane "
                 f"axis; compare its values as groups"
             )
-    if registered(name) in OWN_ITERATES:
-        lost = [key for key in ("multipliers", "decoupled") if hyper.get(key)]
-        if "weight_decay" in dict(_signature(_entry(name))) or not hyper.get("weight_decay"):
-            lost = [key for key in lost if key != "decoupled"]
-        if lost:
-            raise ValueError(
-                f"optimizer {name!r} sets the parameters from sums of its own, so that {lost[0]!r} "
-                "would be lost: use decoupled = False for weight decay, groups for multipliers"
-            )
+    lost = []
+    if registered(name) in NO_MULTIPLIERS and hyper.get("multipliers"):
+        lost.append("multipliers")
+    if registered(name) in OWN_ITERATES and hyper.get("decoupled") and hyper.get("weight_decay"):
+        lost += [] if "weight_decay" in dict(_signature(_entry(name))) else ["decoupled"]
+    if lost:
+        raise ValueError(
+            f"optimizer {name!r} sets the parameters from sums of its own, so that {lost[0]!r} "
+            "would be lost: use decoupled = False for weight decay, groups for multipliers"
+        )
     if registered(name) in ONE_BATCH and hyper.get("accumulate", 1) != 1:
         raise ValueError(
             f"optimizer {name!r} calls the loss of one batch and cannot accumulate gradients over "

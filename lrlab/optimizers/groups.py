@@ -130,9 +130,7 @@ def multiplied(multipliers: Mapping[str, Any] | Sequence[tuple[str, Any]]) -> An
     def update(updates: Params, state: Any, params: Params | None = None) -> tuple[Params, Any]:
         leaves, tree = jax.tree.flatten(updates)
         same = [m is None or (isinstance(m, (int, float)) and m == 1) for m in of(updates)]
-        scaled = [
-            u if one else m * u for u, m, one in zip(leaves, of(updates), same, strict=True)
-        ]
+        scaled = [u if one else m * u for u, m, one in zip(leaves, of(updates), same, strict=True)]
         return jax.tree.unflatten(tree, scaled), state
 
     return optax.GradientTransformation(init, update)
@@ -192,20 +190,27 @@ def with_multipliers(optimizer: Optimizer, multipliers: tuple[tuple[str, Any], .
 def _with_multipliers(optimizer: Optimizer, multipliers: tuple[tuple[str, Any], ...]) -> Optimizer:
     def make(hyper: Hyper) -> Any:
         scaling = multiplied(resolved(multipliers, hyper))
-        chained = optax.with_extra_args_support(optax.chain(optimizer.make(hyper), scaling))
-
-        def init(params: Params) -> Any:
-            state = chained.init(params)
-            if nodes(state, "evaluation"):
-                raise ValueError(
-                    "multipliers: this optimizer evaluates at an average of its own iterates, "
-                    "which would miss them; give them to the optimizer itself"
-                )
-            return state
-
-        return optax.GradientTransformationExtraArgs(init, chained.update)
+        return optax.chain(without_average(optimizer.make(hyper)), scaling)
 
     return Optimizer(make, optimizer.evaluation_params, optimizer.effective_lr)
+
+
+def without_average(transformation: Any) -> optax.GradientTransformationExtraArgs:
+    """`transformation`, whose `init` raises ValueError where it keeps an average of its iterates to
+    be evaluated: what multiplies its updates afterwards would be missing there."""
+    inner = optax.with_extra_args_support(transformation)
+
+    def init(params: Params) -> Any:
+        state = inner.init(params)
+        if nodes(state, "evaluation"):
+            raise ValueError(
+                "multipliers: the optimizer evaluates at an average of its own iterates, which "
+                "would miss them. Use groups, or switch its own average off (dog: average = false) "
+                "and ask for ema or average_from"
+            )
+        return state
+
+    return optax.GradientTransformationExtraArgs(init, inner.update)
 
 
 def resolved(multipliers: Sequence[tuple[str, Any]], hyper: Hyper) -> dict[str, Any]:

@@ -70,6 +70,10 @@ OWN_ITERATES: tuple[str, ...] = (
 """Methods that set the parameters from sums of their own: what is done to a finished update is lost
 with the next one."""
 
+NO_MULTIPLIERS: tuple[str, ...] = (*OWN_ITERATES, "madgrad")
+"""Methods whose update, multiplied, is not theirs with a multiple of the learning rate: parameters
+that follow a point of the method's own arrive there whatever the factor."""
+
 COUPLED: tuple[str, ...] = (
     "lars",
     "novograd",

@@ -9,8 +9,10 @@ In the order of use, for a gradient g, parameters w and the learning rate lr:
 - the optimizer, and with `decoupled = True` in addition w <- w - lr d w (Loshchilov and Hutter
   2019, arXiv 1711.05101, with lr the learning rate of the step). Optimizers that have a decay of
   their own (AdamW, Lion, ...) apply it themselves.
-- `multipliers` = {pattern: m}: lr <- m lr for the parameters whose path the pattern matches (as in
-  `lrlab.optimizers.groups`), decay included; all others keep lr.
+- `multipliers` = {pattern: m}: the update is m times itself, so that lr <- m lr, decoupled decay
+  included, for the parameters whose path the pattern matches (as in `lrlab.optimizers.groups`); all
+  others keep lr. Step sizes that a method finds by itself (`dog`, `bb1`, `lbfgs`, ...) are found
+  without the factors.
 - `ema` = b in [0, 1): evaluation at a, a <- b a + (1 - b) w after each update, a = w_0 at first.
 - `average_from` = s (updates): evaluation at the mean of w_s, w_s+1, ... (Polyak and Ruppert;
   Polyak and Juditsky 1992, SIAM J. Control Optim. 30:838); the newest iterate until then.
@@ -24,7 +26,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import optax
 
-from lrlab.optimizers.groups import multiplied
+from lrlab.optimizers.groups import multiplied, without_average
 from lrlab.optimizers.states import averaged, with_extra_args
 from lrlab.types import Array, Params, PyTree
 
@@ -57,6 +59,8 @@ def build(
     if values["multipliers"]:
         after.append(multiplied(values["multipliers"]))
     transformation = function(lr, **own)
+    if values["multipliers"]:
+        transformation = without_average(transformation)
     if around is not None:
         transformation = around(transformation, lr, own)
     if before or after:

@@ -51,7 +51,8 @@ class Budget:
         if not np.isfinite(runs):  # the first look: nothing is known of the pace
             return wanted
         share = 1 - step / self.steps
-        return int(np.clip(runs // max(share, 1e-9), 1, wanted))
+        # Infinitely many where the pace is not known yet, and inf // x is nan.
+        return int(np.clip(np.floor(runs / max(share, 1e-9)), 1, wanted))
 
     def _by_time(self, spent: float) -> float:
         """Runs that the remaining seconds pay for, at the pace since the last look: the first look

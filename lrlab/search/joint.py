@@ -36,11 +36,23 @@ Lane = tuple[int, float, int]
 
 
 class Joint(NamedTuple):
-    """The search so far: `combos` [K] tuples of axis values; `parts[k]` what is known of each."""
+    """The search so far: `combos` [K] tuples of axis values; `parts[k]` what is known of each.
+    `stages` and `rungs`: what each call trained, and what was decided between, for the record."""
 
     names: tuple[str, ...]
     combos: list[tuple[float, ...]]
     parts: list[list[Scores]]
+    budget: Budget
+    stages: list[dict[str, Any]]
+    rungs: list[dict[str, Any]]
+
+    def left(self) -> float:
+        """Full-length runs that may still be spent."""
+        return self.budget.left(self.known())
+
+    def known(self) -> list[Scores]:
+        """What is known of all combinations."""
+        return [part for parts in self.parts for part in parts]
 
 
 def find_joint(
@@ -66,16 +78,14 @@ def find_joint(
         The answer for the best combination. Its `details` hold `at` (axis -> chosen value),
         `combinations` (per combination: its values, best `lr`, `interval`, `score`, `cost`) and
         `correlation` (axis -> correlation of its values with log10 of the best learning rate over
-        the combinations that train; None below three of them).
+        the combinations that train; of log10 of its values where these are positive and a factor of
+        10 or more apart; None below three of them); `stages`, `rungs` and the budget as `find`.
     """
     combos = list(itertools.product(*([float(v) for v in values] for values in axes.values())))
-    search = Joint(tuple(axes), combos, [[] for _ in combos])
     default = DEFAULT_BUDGET + PER_COMBINATION * (len(combos) - 1)
     budget = Budget(budget_runs, budget_seconds, steps, clock, default)
-
-    def left() -> float:
-        return budget.left([part for parts in search.parts for part in parts])
-
+    search = Joint(tuple(axes), combos, [[] for _ in combos], budget, [], [])
+    left = search.left
     plan = scout_plan(left() / len(combos), steps, eval_steps)
     rates = np.geomspace(*lr_range, plan.rates) if plan.rates > 1 else middle(lr_range)
     ratio = rates[1] / rates[0] if len(rates) > 1 else 3.0
@@ -105,7 +115,9 @@ def find_joint(
             break
         fresh += not queued
         _train(train, search, lanes)
-    return answer_of(search, metric)
+    answer = answer_of(search, metric)
+    decided = {"stages": search.stages, "rungs": search.rungs, **budget.record(search.known())}
+    return answer._replace(details={**answer.details, **decided})
 
 
 def _block(
@@ -138,21 +150,31 @@ def _train(
 
     def decide(step: int, scores: Scores) -> np.ndarray:
         going = np.zeros(len(which), bool)
-        best = {}
+        best, count = {}, len(np.unique(which))
+        wanted = keep[step] * count
+        allowed = search.budget.affordable(search.known(), scores, step, wanted)
         for k in np.unique(which):
             mine = which == k
             part = _take(scores, mine)
-            going[mine] = survivors(part, step, keep[step])
+            going[mine] = survivors(part, step, max(1, keep[step] * allowed // wanted))
             row = int(np.searchsorted(scores.eval_steps, step))
             values = part.metric[row] * sign_of(scores.direction)
             best[int(k)] = np.nanmin(values) if np.isfinite(values).any() else np.inf
+        ranked = sorted(best, key=lambda k: best[k])
         if step == max(keep) and len(keep) > 1:
             # The better half goes on; a cheaper rung would judge them by their warm-up.
-            ranked = sorted(best, key=lambda k: best[k])
-            going &= np.isin(which, ranked[: max(FINALISTS, -(-len(ranked) // 2))])
+            going &= np.isin(which, ranked[: max(FINALISTS, -(-count // 2))])
+        if allowed < count:
+            going &= np.isin(which, ranked[:allowed])
+        search.rungs.append(
+            {"step": step, "lanes": len(going), "kept": int(going.sum()), "most": wanted}
+            | ({} if allowed == wanted else {"cut_for_time_to": allowed})
+        )
         return going
 
     scores = train(lr, seed, tuple(keep), decide if keep else None, hyper)
+    paid = cost([scores])
+    search.stages.append({"lanes": len(lr), "cost": paid, "low": lr.min(), "high": lr.max()})
     for k in np.unique(which):
         search.parts[k].append(_take(scores, which == k))
 
@@ -259,6 +281,8 @@ def correlations(search: Joint, answers: Sequence[Answer]) -> dict[str, float | 
     found: dict[str, float | None] = {}
     for place, name in enumerate(search.names):
         values = np.array([search.combos[k][place] for k in known])
+        if len(values) and values.min() > 0 and values.max() >= 10 * values.min():
+            values = np.log10(values)  # a multiplier, a weight decay: its size, not its distance
         enough = len(known) >= 3 and np.ptp(values) > 0 and np.ptp(logs) > 0
         found[name] = float(np.corrcoef(values, logs)[0, 1]) if enough else None
     return found
