@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import warnings
 
-import flax.linen as nn
 import numpy as np
 import pytest
 
@@ -143,15 +142,6 @@ def test_whatever_can_be_swept_can_be_shown(name, tmp_path, capsys):
     assert (tmp_path / "run" / "report.html").stat().st_size > 10_000
 
 
-def test_one_sample_is_enough():
-    x, y = np.ones((1, 3), np.float32), np.zeros(1, np.int64)
-    task = lrlab.Task.supervised(
-        name="one", model=nn.Dense(2), loss="softmax_cross_entropy", train=(x, y), valid=(x, y)
-    )
-    result = lrlab.sweep(task, lr=[0.1], **{**SHARED, "batch_size": 1})
-    assert (result.outcome == "ok").all()
-
-
 @pytest.mark.parametrize("steps", [2**31 - 1, 2**31, 2**40])
 def test_step_counters_beyond_31_bits_are_refused(steps):
     with pytest.raises(ConfigError) as found:
@@ -186,3 +176,10 @@ def test_batches_at_the_last_steps_that_can_be_counted():
         epochs = rows.reshape(4, -1)  # two updates of four examples each
         assert all(len(set(epoch.tolist())) == 8 for epoch in epochs)
         assert len({tuple(epoch) for epoch in epochs.tolist()}) == 4
+
+
+def test_rules_read_a_sweep_that_has_a_baseline(tmp_path):
+    grid = np.geomspace(1e-4, 10, 24)
+    sweep([0.0, *grid], steps=100, out=tmp_path / "run")
+    picks = report.read(tmp_path / "run").suggestions
+    assert picks and all(np.nanmin([1, *values]) >= grid[0] for values in picks.values())

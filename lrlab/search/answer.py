@@ -45,7 +45,7 @@ def from_scores(
     paid, evidence = cost(given), rows(table(given))
     parts = [part for part in map(moving, given) if len(part.lr)]
     if not parts:
-        text = "Only learning rate 0 was tried, which changes nothing: give rates above 0."
+        text = "Only learning rate 0 was tried, so there is none to recommend: give rates above 0."
         return Answer(None, None, NONE, text, metric, paid, evidence)
     whole = table(parts)
     stable = fit.largest_stable(whole)
