@@ -180,6 +180,9 @@ def test_batches_at_the_last_steps_that_can_be_counted():
 
 def test_rules_read_a_sweep_that_has_a_baseline(tmp_path):
     grid = np.geomspace(1e-4, 10, 24)
-    sweep([0.0, *grid], steps=100, out=tmp_path / "run")
-    picks = report.read(tmp_path / "run").suggestions
-    assert picks and all(np.nanmin([1, *values]) >= grid[0] for values in picks.values())
+    found = []
+    for name, lr in (("with", [0.0, *grid]), ("without", grid)):
+        sweep(lr, steps=100, out=tmp_path / name)
+        found.append(report.read(tmp_path / name).suggestions)
+    np.testing.assert_equal(found[0], found[1])
+    assert found[0]
