@@ -13,14 +13,17 @@ from typing import Any
 
 from soak_runs import KINDS, Worker, apart, commits, config_for, numbers
 
+MOST = 6
+"""Kills of one run, at most: many runs that end tell more than one that is killed for ever."""
+
 
 def kill(rounds: int, seed: int, kinds: tuple[str, ...], seconds: float) -> Counter[str]:
     """Runs killed at random instants, until they end: each must equal the run left alone; a search
     on a time budget what `lrlab reproduce` makes of its folder.
 
     A round is one kill, at an instant drawn from the whole length of an uninterrupted run. A run is
-    killed and resumed again and again, so that most are interrupted several times; after every
-    kill the folder must be resumable and no commit may be lost.
+    killed up to `MOST` times before it may end; after every kill the folder must be resumable and
+    no commit may be lost.
     """
     from lrlab.api.reproducing import IDENTICAL, reproduce
     from lrlab.runs import check
@@ -46,16 +49,18 @@ def kill(rounds: int, seed: int, kinds: tuple[str, ...], seconds: float) -> Coun
             number += 1
             run, config = place / f"run{number}", place / f"{kind}.toml"
             before: dict[str, Any] = {}
+            kills_left = rng.randint(1, MOST)
             while True:
                 arguments = [KINDS[kind], str(config), "--out", str(run)]
                 if (run / "run.json").exists():
                     arguments = ["resume", str(run)]
-                more = counted["kills"] < rounds
+                more = counted["kills"] < rounds and kills_left > 0
                 after = rng.uniform(0.0, lengths[kind]) if more else None
                 ended = worker.run(*arguments, kill_after=after, delay=rng.uniform(0.0, 0.02))
                 if ended.status != -signal.SIGKILL:
                     break
                 counted["kills"] += 1
+                kills_left -= 1
                 counted[f"kills in {ended.phase}"] += 1
                 now = commits(run) if run.exists() else {}
                 if any(name not in now or now[name] < done for name, done in before.items()):

@@ -72,8 +72,8 @@ def test_every_problem_at_once_with_its_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("setting", "field", "message"),
     [
-        ("lr=-0.1", "lr", "greater than 0, got -0.1"),
-        ("lr=0", "lr", "greater than 0"),
+        ("lr=-0.1", "lr", "must not be negative, got -0.1"),
+        ("lr={log=[0, 1, 5]}", "lr", "greater than 0"),
         ("lr=nan", "lr", "finite"),
         ("lr=[]", "lr", "at least one number"),
         ("lr=fast", "lr", "must be a number or a list of numbers"),

@@ -81,6 +81,27 @@ def test_a_search_on_time_is_repeated_with_its_clock(tmp_path, monkeypatch):
     assert found.level == IDENTICAL, found
 
 
+COMPARE = """
+steps = 16
+batch_size = 16
+seeds = 2
+budget = 3
+task.name = "iris-linear"
+plan.tile_width = 1
+compare = {a = {optimizer = "sgd"}, b = {optimizer = "adam"}}
+"""
+
+
+def test_a_comparison_s_entries_are_repeated_with_their_fresh_seeds(tmp_path):
+    (tmp_path / "c.toml").write_text(COMPARE)
+    experiment = config.load(str(tmp_path / "c.toml"), command="compare")
+    api.run("compare", experiment, out=str(tmp_path / "run"), progress=False)
+    with pytest.raises(RunError, match="holds no lanes itself; its runs are .*run/a"):
+        reproduce(tmp_path / "run", progress=False)
+    found = reproduce(tmp_path / "run" / "a", progress=False)
+    assert found.level == IDENTICAL, found
+
+
 def test_another_answer_from_the_same_curves_is_different(tmp_path):
     one = finished(tmp_path / "one")
     summary = json.loads((one / "summary.json").read_text())

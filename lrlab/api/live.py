@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from lrlab import config, tasks
 from lrlab.api.assemble import Setup, assemble
+from lrlab.api.room import no_room_for
 from lrlab.config import ConfigError, Experiment
 from lrlab.config.schema import MAX_STEPS
 from lrlab.data import DataError
@@ -102,9 +104,15 @@ def setup_of(
     if steps > MAX_STEPS:
         message = f"makes {steps:,} updates; at most {MAX_STEPS:,} can be counted"
         raise ConfigError([config.problem(experiment, "epochs", message)])
+    axes = own if axes is None else axes
+    seeds = config.seed_list(experiment) if seeds is None else seeds
+    lanes = math.prod([len(values) for values in axes.values()]) * len(seeds)
+    if (message := no_room_for(steps, lanes, experiment.precision)) is not None:
+        field = "steps" if experiment.epochs is None else "epochs"
+        raise ConfigError([config.problem(experiment, field, message)])
     arguments: dict[str, Any] = {
-        "axes": own if axes is None else axes,
-        "seeds": config.seed_list(experiment) if seeds is None else seeds,
+        "axes": axes,
+        "seeds": seeds,
         "steps": steps,
         "batch_size": experiment.batch_size if examples else None,
         "optimizer": optimizer or objects.optimizer or experiment.optimizer.name,

@@ -42,6 +42,7 @@ def reproduce(folder: str | Path, *, progress: bool = True) -> Reproduction:
         ConfigError: its data are not where they were.
     """
     from lrlab import api, config
+    from lrlab.api.comparing import FINAL_SEEDS
     from lrlab.api.jobs import run_find
     from lrlab.api.live import Live
     from lrlab.api.recording import readings_of
@@ -59,8 +60,10 @@ def reproduce(folder: str | Path, *, progress: bool = True) -> Reproduction:
     with tempfile.TemporaryDirectory() as place:
         again = Path(place) / "run"
         if command == "find":
-            readings = readings_of(path)
-            run_find(experiment, Live(), str(again), progress, readings=readings)
+            details = read_json(path / "summary.json").get("details") or {}
+            # An entry of a comparison: its best rate was trained on seeds of the comparison's.
+            final, readings = FINAL_SEEDS if "final" in details else 0, readings_of(path)
+            run_find(experiment, Live(), str(again), progress, final_seeds=final, readings=readings)
         else:
             api.run(command, experiment, out=str(again), progress=progress)
         changes = tuple(changed(info, runs.open_run(again)[0]))
@@ -92,7 +95,8 @@ def reproduce(folder: str | Path, *, progress: bool = True) -> Reproduction:
 
 def answers_apart(before: Any, after: Any, name: str = "answer") -> str:
     """The first field in which two answers differ, as `answer.details.rungs[0]`; "" for none.
-    Seconds and places do not count.
+    Seconds, places and wording do not count, nor what only one of them has: another version says
+    more.
 
     >>> answers_apart({"lr": 0.1, "seconds": 2.0}, {"lr": 0.1, "seconds": 3.0})
     ''
@@ -101,8 +105,8 @@ def answers_apart(before: Any, after: Any, name: str = "answer") -> str:
     """
     if isinstance(before, dict) and isinstance(after, dict):
         pairs = [
-            (f"{name}.{key}", before.get(key), after.get(key))
-            for key in sorted({*before, *after} - {"seconds", "run"})
+            (f"{name}.{key}", before[key], after[key])
+            for key in sorted(({*before} & {*after}) - {"seconds", "run", "sentence"})
         ]
     elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
         pairs = [(f"{name}[{i}]", *pair) for i, pair in enumerate(zip(before, after, strict=True))]

@@ -55,11 +55,14 @@ class Result(NamedTuple):
         return tuple(name for name in self.history if name in self.final and name in self.initial)
 
     def best(self, metric: str | None = None) -> Answer:
-        """The answer of the full sweep for a metric: LR, interval, verdict, sentence."""
+        """The answer of the full sweep for a metric: LR, interval, verdict, sentence. Rates that
+        the run's numbers cannot hold are named at the sentence's end."""
         from lrlab.search.answer import from_scores
         from lrlab.search.scores import from_result
 
-        return from_scores(from_result(self, metric or self.metric), metric or self.metric)
+        answer = from_scores(from_result(self, metric or self.metric), metric or self.metric)
+        notes = beyond_numbers(self.lr, self.history["train_loss"].dtype)
+        return answer._replace(sentence=" ".join([answer.sentence, *notes]))
 
     def dataset(self) -> Any:
         """All of it as an `xarray.Dataset` with dims step, eval_step, lr, further axes, seed.
@@ -112,6 +115,31 @@ class Result(NamedTuple):
             [*(f"{len(v)} {k}" for k, v in self.axes.items()), f"{len(self.seeds)} seeds"]
         )
         return f"Result({self.name}: {shape}, {len(self.steps)} steps; {what})"
+
+
+def beyond_numbers(lr: np.ndarray, dtype: np.dtype) -> list[str]:
+    """What is to be said of learning rates that `dtype` has no ordinary number for.
+
+    >>> beyond_numbers(np.array([0.0, 1e-40, 0.1, 1e39]), np.dtype("float32"))
+    ['1e-40 is too small for float32 (below 1.2e-38) and trains as 0.', \
+'1e+39 is too large for float32 (above 3.4e+38) and trains as infinity.']
+    """
+    info, found = np.finfo(dtype), []
+    small = lr[(lr > 0) & (lr < info.tiny)]
+    large = lr[lr > info.max]
+    for rates, side, end, place in (
+        (small, "small", f"below {info.tiny:.2g}", "0"),
+        (large, "large", f"above {info.max:.2g}", "infinity"),
+    ):
+        if rates.size:
+            distinct = np.unique(rates)
+            shown = ", ".join(f"{rate:.6g}" for rate in distinct[:4])
+            more = f" and {len(distinct) - 4} more" if len(distinct) > 4 else ""
+            be, train = ("is", "trains") if len(distinct) == 1 else ("are", "train")
+            found.append(
+                f"{shown}{more} {be} too {side} for {info.dtype} ({end}) and {train} as {place}."
+            )
+    return found
 
 
 def from_trained(

@@ -53,12 +53,16 @@ def values(form: Any) -> tuple[float, ...]:
     return tuple(map(float, form)) if isinstance(form, (list, tuple)) else (float(form),)
 
 
-def lane_form(value: Any, positive: bool = False) -> LaneForm:
-    """Check one lane form and return it in plain types.
+ANY, NOT_NEGATIVE, POSITIVE = "any", "not negative", "positive"
+
+
+def lane_form(value: Any, sign: str = ANY) -> LaneForm:
+    """Check one lane form and return it in plain types; `sign`: which numbers may stand there.
 
     Raises:
-        ValueError: not a number, list or one-entry table; an empty list; a value not finite, or
-            not positive where it must be; `low >= high`; `num` below 2 or not whole.
+        ValueError: not a number, list or one-entry table; an empty list; a value not finite, or of
+            the wrong sign; `low >= high`; `num` below 2 or not whole; an end of a `log` grid that
+            is not above 0.
     """
     if isinstance(value, Mapping):
         if len(value) != 1 or not is_form(value):
@@ -70,14 +74,14 @@ def lane_form(value: Any, positive: bool = False) -> LaneForm:
         if not isinstance(given, (list, tuple)):
             raise ValueError(f"{kind} must be a list, got {show(given)}")
         if kind == "values":
-            return {kind: _numbers(given, positive)}
-        return {kind: _grid(kind, given, positive)}
+            return {kind: _numbers(given, sign)}
+        return {kind: _grid(kind, given, sign)}
     if isinstance(value, (list, tuple)):
-        return _numbers(value, positive)
-    return _number(value, positive)
+        return _numbers(value, sign)
+    return _number(value, sign)
 
 
-def _number(value: Any, positive: bool) -> float:
+def _number(value: Any, sign: str) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ValueError(f"must be a number or a list of numbers, got {show(value)}")
     try:
@@ -86,23 +90,28 @@ def _number(value: Any, positive: bool) -> float:
         finite = False
     if not finite:
         raise ValueError(f"must be finite, got {show(value)}")
-    if positive and value <= 0:
+    if sign == POSITIVE and value <= 0:
         raise ValueError(f"must be greater than 0, got {show(value)}")
+    if sign == NOT_NEGATIVE and value < 0:
+        raise ValueError(f"must not be negative, got {show(value)}")
     return float(value)
 
 
-def _numbers(given: list[Any] | tuple[Any, ...], positive: bool) -> list[float]:
+def _numbers(given: list[Any] | tuple[Any, ...], sign: str) -> list[float]:
     if not given:
         raise ValueError("must hold at least one number, got []")
     if len(given) > MAX_VALUES:
         raise ValueError(f"must hold at most {MAX_VALUES:,} numbers, got {len(given):,}")
-    return [_number(value, positive) for value in given]
+    return [_number(value, sign) for value in given]
 
 
-def _grid(kind: str, given: list[Any] | tuple[Any, ...], positive: bool) -> list[float]:
+def _grid(kind: str, given: list[Any] | tuple[Any, ...], sign: str) -> list[float]:
     if len(given) != 3:
         raise ValueError(f"{kind} must be [low, high, num], got {show(list(given))}")
-    low, high = (_number(end, positive or kind == "log") for end in given[:2])
+    try:
+        low, high = (_number(end, POSITIVE if kind == "log" else sign) for end in given[:2])
+    except ValueError as error:
+        raise ValueError(f"the ends of {kind} = {show(list(given))}: {error}") from None
     num = given[2]
     if isinstance(num, bool) or not isinstance(num, (int, float)) or num % 1 != 0:
         raise ValueError(
@@ -124,11 +133,11 @@ def _learning_rate(value: Any) -> Any:
         groups = {}
         for group, form in value.items():
             try:
-                groups[str(group)] = lane_form(form, positive=True)
+                groups[str(group)] = lane_form(form, NOT_NEGATIVE)
             except ValueError as error:
                 raise ValueError(f"group {group!r}: {error}") from None
         return groups
-    return lane_form(value, positive=True)
+    return lane_form(value, NOT_NEGATIVE)
 
 
 def _schedule_name(value: Any) -> Any:
@@ -150,7 +159,7 @@ def _schedule_name(value: Any) -> Any:
 def _interval(value: Any) -> list[float]:
     if not isinstance(value, (list, tuple)) or len(value) != 2:
         raise ValueError(f"must be [low, high], got {show(value)}")
-    low, high = _numbers(value, positive=True)
+    low, high = _numbers(value, POSITIVE)
     if low >= high:
         raise ValueError(f"low must be below high, got {show(list(value))}")
     return [low, high]
@@ -204,7 +213,7 @@ def parse_budget(value: Any) -> tuple[float | None, float | None]:
         if not 0 < seconds < math.inf:
             raise ValueError(f"must be greater than 0 and finite, got {show(value)}")
         return None, seconds
-    return _number(value, positive=True), None
+    return _number(value, POSITIVE), None
 
 
 def _budget(value: Any) -> float | str:

@@ -94,9 +94,10 @@ def _place(run: Machine, number: int, lanes: np.ndarray) -> tuple[Device, Any, d
     """
     device = run.devices[number % len(run.devices)]
     filled = np.where(lanes == PADDING, lanes[0], lanes)
-    hyper = {
-        name: np.asarray(values)[filled].astype(run.problem.dtype)
-        for name, values in run.lanes.hyper.items()
-    }
+    with np.errstate(over="ignore"):  # a rate beyond the largest number is infinity: it diverges
+        hyper = {
+            name: np.asarray(values)[filled].astype(run.problem.dtype)
+            for name, values in run.lanes.hyper.items()
+        }
     seed = np.uint32(run.lanes.seed[lanes[0]])
     return device, *jax.device_put((seed, hyper), device)

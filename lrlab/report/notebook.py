@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from lrlab.report import summary
-from lrlab.report.data import ReportData, curve, metric_of, mode_of
+from lrlab.report.data import ReportData, curve, drawable, metric_of, mode_of
 from lrlab.report.style import label
 
 POINTS = 300
@@ -31,6 +31,7 @@ def interactive(data: ReportData, metric: str | None = None) -> Any:
     import plotly.graph_objects as go
     from plotly.subplots import make_subplots
 
+    data = drawable(data)
     name = metric or metric_of(data)
     finals = summary.final(data, name)
     steps, values = curve(data, name)

@@ -17,6 +17,7 @@ CURVE_POINTS = 60_000
 
 def payload_of(data: ReportData) -> dict[str, Any]:
     """One run: lanes, rows per rate, thinned curves, the answer, a range test, rules' picks."""
+    data = d.drawable(data)
     metric = d.metric_of(data)
     answer = data.answer or {}
     before = summary.initial(data, metric)

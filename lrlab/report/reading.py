@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lrlab.report.data import ReportData, Stage, build
+from lrlab.report.data import ReportData, Stage, build, drawable
 
 RATES = (24, 400)
 """How few and how many learning rates a sweep has whose first updates count as a range test."""
@@ -76,13 +76,14 @@ def _derived(data: ReportData) -> ReportData:
     from lrlab.search.range_test import losses_of, range_test
 
     updates = min(100, len(data.steps) // 10)
-    order = np.argsort(data.lr, kind="stable")
-    grid = not data.extra and RATES[0] <= len(data.lr) <= RATES[1]
-    grid = grid and bool((np.diff(data.lr[order]) > 0).all())
+    moving = drawable(data)
+    order = np.argsort(moving.lr, kind="stable")
+    grid = not data.extra and RATES[0] <= len(moving.lr) <= RATES[1]
+    grid = grid and bool((np.diff(moving.lr[order]) > 0).all())
     if not grid or updates < 10 or np.isin(data.outcome, ("pruned", "not_run")).any():
         return data
-    loss = losses_of("parallel", "train", data.train_loss[:updates, order], {})
-    test = range_test(data.lr[order], loss, data.seeds, "parallel", "train")
+    loss = losses_of("parallel", "train", moving.train_loss[:updates, order], {})
+    test = range_test(moving.lr[order], loss, data.seeds, "parallel", "train")
     return data._replace(
         suggestions=test.suggestions(),
         suggested_by=f"a parallel range test: the first {updates} updates of this sweep",

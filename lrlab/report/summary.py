@@ -92,25 +92,8 @@ def fewer(data: ReportData, lanes: int) -> ReportData:
     keep = set(order[np.unique(np.linspace(0, len(order) - 1, most).round().astype(int))].tolist())
     pick = (data.answer or {}).get("lr")
     if pick:
-        keep.add(int(np.abs(np.log(data.lr / pick)).argmin()))
-    rates = np.array(sorted(keep))
-
-    def table(values: np.ndarray) -> np.ndarray:
-        return values[:, rates]
-
-    def tables(values: Any) -> dict[str, np.ndarray]:
-        return {name: table(array) for name, array in values.items()}
-
-    return data._replace(
-        lr=data.lr[rates],
-        train_loss=table(data.train_loss),
-        learning_rate=table(data.learning_rate),
-        evaluated=tables(data.evaluated),
-        history=tables(data.history),
-        initial={name: array[rates] for name, array in data.initial.items()},
-        outcome=data.outcome[rates],
-        diverged_at=data.diverged_at[rates],
-    )
+        keep.add(int(np.abs(np.log(np.fmax(data.lr, 1e-300) / pick)).argmin()))
+    return d.with_rates(data, np.array(sorted(keep)))
 
 
 def best_rows(data: ReportData, metric: str | None = None) -> list[LrRow]:

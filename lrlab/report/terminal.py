@@ -75,8 +75,9 @@ class _Page(NamedTuple):
             yield from rules_rows(data.test, width)
             return
         rows = summary.lr_rows(data)
-        if not data.extra and len(rows) > 1:
-            yield from valley(data, rows, width)
+        shown = [row for row in rows if row.lr > 0]
+        if not data.extra and len({row.lr for row in shown}) > 1:
+            yield from valley(data, shown, width)
         yield _table(data, rows, width, self.every_row)
         facts = [f"{what.lower()} {value}" for what, value, _ in summary.costs(data)]
         yield Text("; ".join(facts), style="dim")

@@ -9,7 +9,7 @@ import numpy as np
 
 from lrlab.runs import history
 from lrlab.runs.checkpoint import load_checkpoint
-from lrlab.runs.files import RunError, read_sealed
+from lrlab.runs.files import RunError, inner_runs, read_sealed
 from lrlab.runs.folder import read_info
 from lrlab.runs.trust import check_files, discard
 from lrlab.types import OUTCOMES
@@ -132,6 +132,9 @@ def open_run(path: str | Path) -> tuple[dict[str, Any], StoredStage]:
     parts = [read_stage(path, name) for name in stages(path)]
     if not parts and info.get("command") == "study":
         raise RunError(f"{path}: a study holds no lanes itself; its runs are in {path}/groups")
+    if not parts and info.get("command") == "compare":
+        names = ", ".join(f"{path}/{place.parent.name}" for place in inner_runs(Path(path)))
+        raise RunError(f"{path}: a comparison holds no lanes itself; its runs are {names}")
     if not parts:
         raise RunError(f"{path}: nothing is recorded here yet")
     return info, parts[0] if len(parts) == 1 else _merged(parts)

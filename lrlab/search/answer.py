@@ -41,10 +41,13 @@ def from_scores(
         metric: its name, for the sentence.
         extended: the range was extended already; then a best at an edge stays there.
     """
-    parts = [scores] if isinstance(scores, Scores) else list(scores)
+    given = [scores] if isinstance(scores, Scores) else list(scores)
+    paid, evidence = cost(given), rows(table(given))
+    parts = [part for part in map(moving, given) if len(part.lr)]
+    if not parts:
+        text = "Only learning rate 0 was tried, so there is none to recommend: give rates above 0."
+        return Answer(None, None, NONE, text, metric, paid, evidence)
     whole = table(parts)
-    paid = cost(parts)
-    evidence = rows(whole)
     stable = fit.largest_stable(whole)
     if reason := nothing_trains(whole, metric):
         return Answer(None, None, NONE, reason, metric, paid, evidence, stable)
@@ -70,6 +73,18 @@ def from_scores(
     pick = pick if verdict == FLAT else _rounded(pick, interval)
     text = sentence(verdict, pick, interval, whole, stable, metric, details, extended)
     return Answer(pick, interval, verdict, text, metric, paid, evidence, stable, details)
+
+
+def moving(part: Scores) -> Scores:
+    """The lanes that have a learning rate: one of 0 is a baseline, not a candidate."""
+    if (part.lr > 0).all():
+        return part
+    some = np.asarray(part.lr) > 0
+    lanes = ("lr", "seed", "initial", "outcome", "diverged_at", "steps_trained")
+    return part._replace(
+        metric=np.asarray(part.metric)[:, some],
+        **{name: np.asarray(getattr(part, name))[some] for name in lanes},
+    )
 
 
 def nothing_trains(whole: Table, metric: str) -> str | None:

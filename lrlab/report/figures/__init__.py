@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lrlab.report import style
-from lrlab.report.data import ReportData
+from lrlab.report.data import ReportData, drawable
 from lrlab.report.reading import Folders
 
 FIGURES: dict[str, str] = {
@@ -39,8 +39,10 @@ def draw(name: str, data: ReportData, theme: str = "light") -> Any:
     """
     if name not in FIGURES:
         raise ValueError(f"report: no figure {name!r}; there are {', '.join(FIGURES)}")
+    if data.test is None and len(data.lr) and not (data.lr > 0).any():
+        return None  # a baseline alone: it has no place on an axis of rates
     module, function = FIGURES[name].split(":")
-    return getattr(importlib.import_module(module), function)(data, theme)
+    return getattr(importlib.import_module(module), function)(drawable(data), theme)
 
 
 def write_figures(

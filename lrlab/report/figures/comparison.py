@@ -58,7 +58,7 @@ def comparison(several: Sequence[ReportData], theme: str = "light", title: str =
 
 def comparable(several: Sequence[ReportData]) -> list[ReportData]:
     """The runs that share the first one's metric; range tests are no runs to compare."""
-    runs = [data for data in several if data.test is None]
+    runs = [d.drawable(data) for data in several if data.test is None]
     if not runs:
         return []
     metric = d.metric_of(runs[0])
