@@ -10,7 +10,7 @@ import pytest
 from lrlab import api, config
 from lrlab.api.reproducing import DIFFERENT, IDENTICAL, WITHIN, compared, reproduce
 from lrlab.runs import RunError
-from lrlab.runs.stored import read_stage
+from lrlab.runs.stored import read_stage, stages
 
 TOML = """
 steps = 30
@@ -61,3 +61,53 @@ def test_the_first_difference_is_named(tmp_path):
     )
     assert largest > 0.1 and where == "train_loss, row 7, lane lr 0.05, seed 0"
     assert compared(stage, stage) == (0.0, "")
+
+
+COMPARISON = """
+steps = 30
+batch_size = 16
+seeds = 2
+budget = 5
+schedule.name = "constant"
+task.name = "wine-linear"
+compare = {sgd = {optimizer = "sgd"}, adam = {optimizer = "adam"}}
+"""
+
+
+def test_a_comparison_and_a_search_inside_it(tmp_path):
+    written = tmp_path / "two.toml"
+    written.write_text(COMPARISON)
+    place = tmp_path / "two"
+    experiment = config.load(str(written), command="compare")
+    api.run("compare", experiment, out=str(place), progress=False)
+    assert read_stage(place / "sgd", stages(place / "sgd")[-1]).axes["seed"].tolist() == [
+        *range(1001, 1006)  # the lanes that the comparison is made on
+    ]
+    inside = reproduce(place / "sgd", progress=False)
+    assert inside.level == IDENTICAL, inside
+    whole = reproduce(place, progress=False)
+    assert whole.level == IDENTICAL and "sgd, adam" in whole.sentence
+    text = (place / "adam" / "config.toml").read_text()
+    (place / "adam" / "config.toml").write_text(text.replace("seed = 0", "seed = 5", 1))
+    whole = reproduce(place, progress=False)
+    assert whole.level == DIFFERENT and whole.where.startswith("adam, ")
+    assert "sgd: Bit-identical" in whole.sentence
+
+
+def test_a_study(tmp_path):
+    written = tmp_path / "study.toml"
+    written.write_text(TOML.format(width=1) + '[study]\naxis = "batch_size"\nvalues = [8, 16]\n')
+    experiment = config.load(str(written), command="study")
+    api.run("study", experiment, out=str(tmp_path / "study"), progress=False)
+    assert reproduce(tmp_path / "study", progress=False).level == IDENTICAL
+
+
+def test_a_search_says_how_many_lanes_follow_its_answer(tmp_path):
+    written = tmp_path / "one.toml"
+    written.write_text(COMPARISON.replace("compare", "#") + 'optimizer.name = "sgd"\n')
+    experiment = config.load(str(written), command="find")
+    api.run("find", experiment, out=str(tmp_path / "one"), progress=False, final_seeds=3)
+    info = json.loads((tmp_path / "one" / "run.json").read_text())
+    assert info["final_seeds"] == 3
+    last = read_stage(tmp_path / "one", stages(tmp_path / "one")[-1])
+    assert len(last.axes["seed"]) == 3 and len(last.axes["lr"]) == 1
