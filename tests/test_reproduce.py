@@ -12,7 +12,7 @@ import pytest
 from lrlab import api, config
 from lrlab.api.reproducing import DIFFERENT, IDENTICAL, WITHIN, compared, reproduce
 from lrlab.runs import RunError
-from lrlab.runs.stored import read_stage
+from lrlab.runs.stored import read_stage, stages
 
 TOML = """
 steps = 30
@@ -81,27 +81,6 @@ def test_a_search_on_time_is_repeated_with_its_clock(tmp_path, monkeypatch):
     assert found.level == IDENTICAL, found
 
 
-COMPARE = """
-steps = 16
-batch_size = 16
-seeds = 2
-budget = 3
-task.name = "iris-linear"
-plan.tile_width = 1
-compare = {a = {optimizer = "sgd"}, b = {optimizer = "adam"}}
-"""
-
-
-def test_a_comparison_s_entries_are_repeated_with_their_fresh_seeds(tmp_path):
-    (tmp_path / "c.toml").write_text(COMPARE)
-    experiment = config.load(str(tmp_path / "c.toml"), command="compare")
-    api.run("compare", experiment, out=str(tmp_path / "run"), progress=False)
-    with pytest.raises(RunError, match="holds no lanes itself; its runs are .*run/a"):
-        reproduce(tmp_path / "run", progress=False)
-    found = reproduce(tmp_path / "run" / "a", progress=False)
-    assert found.level == IDENTICAL, found
-
-
 def test_another_answer_from_the_same_curves_is_different(tmp_path):
     one = finished(tmp_path / "one")
     summary = json.loads((one / "summary.json").read_text())
@@ -109,3 +88,53 @@ def test_another_answer_from_the_same_curves_is_different(tmp_path):
     (one / "summary.json").write_text(json.dumps(summary))
     found = reproduce(one, progress=False)
     assert found.level == DIFFERENT and found.where == "answer.best.lr"
+
+
+COMPARISON = """
+steps = 30
+batch_size = 16
+seeds = 2
+budget = 5
+schedule.name = "constant"
+task.name = "wine-linear"
+compare = {sgd = {optimizer = "sgd"}, adam = {optimizer = "adam"}}
+"""
+
+
+def test_a_comparison_and_a_search_inside_it(tmp_path):
+    written = tmp_path / "two.toml"
+    written.write_text(COMPARISON)
+    place = tmp_path / "two"
+    experiment = config.load(str(written), command="compare")
+    api.run("compare", experiment, out=str(place), progress=False)
+    assert read_stage(place / "sgd", stages(place / "sgd")[-1]).axes["seed"].tolist() == [
+        *range(1001, 1006)  # the lanes that the comparison is made on
+    ]
+    inside = reproduce(place / "sgd", progress=False)
+    assert inside.level == IDENTICAL, inside
+    whole = reproduce(place, progress=False)
+    assert whole.level == IDENTICAL and "sgd, adam" in whole.sentence
+    text = (place / "adam" / "config.toml").read_text()
+    (place / "adam" / "config.toml").write_text(text.replace("seed = 0", "seed = 5", 1))
+    whole = reproduce(place, progress=False)
+    assert whole.level == DIFFERENT and whole.where.startswith("adam, ")
+    assert "sgd: Bit-identical" in whole.sentence
+
+
+def test_a_study(tmp_path):
+    written = tmp_path / "study.toml"
+    written.write_text(TOML.format(width=1) + '[study]\naxis = "batch_size"\nvalues = [8, 16]\n')
+    experiment = config.load(str(written), command="study")
+    api.run("study", experiment, out=str(tmp_path / "study"), progress=False)
+    assert reproduce(tmp_path / "study", progress=False).level == IDENTICAL
+
+
+def test_a_search_says_how_many_lanes_follow_its_answer(tmp_path):
+    written = tmp_path / "one.toml"
+    written.write_text(COMPARISON.replace("compare", "#") + 'optimizer.name = "sgd"\n')
+    experiment = config.load(str(written), command="find")
+    api.run("find", experiment, out=str(tmp_path / "one"), progress=False, final_seeds=3)
+    info = json.loads((tmp_path / "one" / "run.json").read_text())
+    assert info["final_seeds"] == 3
+    last = read_stage(tmp_path / "one", stages(tmp_path / "one")[-1])
+    assert len(last.axes["seed"]) == 3 and len(last.axes["lr"]) == 1

@@ -6,6 +6,7 @@ call and a file go one way from there.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -236,14 +237,16 @@ def run(
     out: str | None = None,
     progress: bool = True,
     record: bool = True,
+    final_seeds: int = 0,
 ) -> Ran:
     """What the command line does: `command` on an experiment, into a run folder.
 
-    `out` None makes a new folder under `runs/`; `record` False writes nothing.
+    `out` None makes a new folder under `runs/`; `record` False writes nothing. `final_seeds`: of a
+    search inside a comparison, the lanes at its answer that the comparison is made on.
     """
     jobs = {
         "sweep": run_sweep,
-        "find": run_find,
+        "find": functools.partial(run_find, final_seeds=final_seeds),
         "range-test": run_range_test,
         "compare": run_compare,
         "study": run_study,
@@ -268,7 +271,8 @@ def resume(folder: str | Path, *, overrides: Sequence[str] = (), progress: bool 
         raise runs.RunError(runs.done(path))
     runs.available(path)
     command, experiment = runs.experiment_of(path, overrides)
-    return run(command, experiment, out=str(folder), progress=progress)
+    final_seeds = int(runs.read_info(path).get("final_seeds", 0))
+    return run(command, experiment, out=str(folder), progress=progress, final_seeds=final_seeds)
 
 
 def write_report(folder: str | Path, figures: bool = True) -> Path | None:

@@ -118,8 +118,8 @@ def run_find(
 
     `ended`: `out` may hold a finished search, which then is read rather than made. `final_seeds`
     more lanes are trained at the answer, with seeds that no search uses, and kept in its
-    `details["final"]`; they count in its cost. `readings`: what the clock of the search that is to
-    be repeated said (see `recording.clock_of`).
+    `details["final"]`; they count in its cost, and `run.json` says how many there were. `readings`:
+    what the clock of the search that is to be repeated said (see `recording.clock_of`).
     """
     from lrlab import search
 
@@ -137,7 +137,15 @@ def run_find(
     setup = plan_for(setup, Lanes(some, np.repeat(seeds, len(first))))
     runs, seconds = config.budget(experiment)
     with (
-        recorded("find", experiment, setup, out, record, ended=ended) as run,
+        recorded(
+            "find",
+            experiment,
+            setup,
+            out,
+            record,
+            ended=ended,
+            made_with={"final_seeds": final_seeds} if final_seeds else None,
+        ) as run,
         bar(progress, "searching") as listener,
         interruptible() as stop,
     ):

@@ -7,7 +7,7 @@ import os
 import platform
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ def recorded(
     *,
     before: tuple[Experiment, Setup] | None = None,
     ended: bool = False,
+    made_with: Mapping[str, Any] | None = None,
 ) -> Iterator[runs.Run | None]:
     """The run folder of a job, or None where nothing is to be written.
 
@@ -44,6 +45,7 @@ def recorded(
         record: None: only where `out` is given.
         before: the run as it began, where its steps are raised.
         ended: take a finished run too, to read it again.
+        made_with: what a new run's `run.json` says beside its configuration.
 
     Raises:
         RunError: the folder is in use, done, of another experiment, or cannot be written.
@@ -59,6 +61,7 @@ def recorded(
             "fingerprint": fingerprint(parts),
             "identity": parts,
             **manifest_of(experiment, setup),
+            **(made_with or {}),
         }
         name = name_of(experiment)
         run = runs.create(out, name, command, config.dumps(experiment), manifest)

@@ -8,14 +8,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lrlab import runs
+from lrlab import config, runs
 from lrlab.runs.files import read_json
 from lrlab.runs.stored import StoredStage, read_stage, stages
+
+GATHERED = {"compare": "", "study": "groups"}
+"""Commands whose folder holds runs, and where in it."""
 
 TOLERANCE = 1e-4
 """Relative: how far stable lanes may be apart where rounding differs (other device, JAX, tiles)."""
 
 IDENTICAL, WITHIN, DIFFERENT = "bit-identical", "within tolerance", "different"
+LEVELS = (IDENTICAL, WITHIN, DIFFERENT)
 
 
 class Reproduction(NamedTuple):
@@ -35,34 +39,57 @@ def reproduce(folder: str | Path, *, progress: bool = True) -> Reproduction:
     """Runs a finished run again from its folder alone and compares every recorded number.
 
     A search on a time budget is shown the clock readings of the run, so that it decides alike
-    however fast the machine is now.
+    however fast the machine is now. Of a comparison or a study every run in its folder is repeated,
+    one after another; it came out as the one that came out worst.
 
     Raises:
         RunError: not finished, damaged, or made in Python (its task is not in the folder).
         ConfigError: its data are not where they were.
     """
-    from lrlab import api, config
+    path = Path(folder)
+    info = runs.read_info(path)
+    if info.get("status") != "finished":
+        raise runs.RunError(f"{path}: not finished ({info.get('status')}); resume it first")
+    if info["command"] in GATHERED:
+        return _all_of(path, str(info["command"]), progress)
+    return _single(path, progress)
+
+
+def _all_of(path: Path, command: str, progress: bool) -> Reproduction:
+    names = list(config.load(str(path / "config.toml"), command=command).entries)
+    found = {name: _single(path / GATHERED[command] / name, progress) for name in names}
+    # What was concluded follows from the runs, so that it is not compared again.
+    level = max((one.level for one in found.values()), key=LEVELS.index)
+    largest = max(one.largest for one in found.values())
+    first = next((f"{name}, {one.where}" for name, one in found.items() if one.where), "")
+    changes = tuple(dict.fromkeys(change for one in found.values() for change in one.changes))
+    text = "; ".join(f"{name}: {one.sentence}" for name, one in found.items())
+    if level == IDENTICAL:
+        text = f"Bit-identical: every recorded number of {', '.join(names)} came out the same."
+    return Reproduction(str(path), level, largest, first, changes, text)
+
+
+def _single(path: Path, progress: bool) -> Reproduction:
+    from lrlab import api
     from lrlab.api.comparing import FINAL_SEEDS
     from lrlab.api.jobs import run_find
     from lrlab.api.live import Live
     from lrlab.api.recording import readings_of
 
-    path = Path(folder)
     info, _ = runs.open_run(path)
-    if info.get("status") != "finished":
-        raise runs.RunError(f"{path}: not finished ({info.get('status')}); resume it first")
     command = str(info["command"])
     experiment = config.load(str(path / "config.toml"), command=command)
     width = (info.get("plan") or {}).get("tile_width")
     if experiment.plan.tile_width is None and width is not None:
         plan = experiment.plan.model_copy(update={"tile_width": width})
         experiment = experiment.model_copy(update={"plan": plan})
+    details = read_json(path / "summary.json").get("details") or {}
+    # Searches of comparisons from before `run.json` said so trained this many.
+    final = int(info.get("final_seeds", FINAL_SEEDS if "final" in details else 0))
     with tempfile.TemporaryDirectory() as place:
         again = Path(place) / "run"
         if command == "find":
-            details = read_json(path / "summary.json").get("details") or {}
-            # An entry of a comparison: its best rate was trained on seeds of the comparison's.
-            final, readings = FINAL_SEEDS if "final" in details else 0, readings_of(path)
+            readings = readings_of(path)
             run_find(experiment, Live(), str(again), progress, final_seeds=final, readings=readings)
         else:
             api.run(command, experiment, out=str(again), progress=progress)

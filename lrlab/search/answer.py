@@ -57,6 +57,8 @@ def from_scores(
     lr = known.lr
     if verdict == EDGE:
         place = 0 if known.paths[:, 0].mean() < known.paths[:, -1].mean() else len(lr) - 1
+    if verdict == FLAT:
+        low, high = np.searchsorted(lr, whole.lr[fit.usable(whole)][[0, -1]] * (1 - 1e-9))
     low, high = min(low, place), max(high, place)
     interval = float(lr[low]), float(lr[high])
     pick = float(lr[place])

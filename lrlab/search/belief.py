@@ -13,7 +13,7 @@ from lrlab.search.scores import Scores, Table, outcomes, sign_of, table
 CAP = 0.1
 """Regret, as a share of what training gains, beyond which rates are all alike: bad."""
 
-ALIKE = (0.003, 0.02)
+ALIKE = (0.005, 0.02)
 """Two rates are as good as each other where they differ by less than one seed does from the next,
 but never by less or more than these shares of what training gains."""
 
@@ -21,12 +21,20 @@ FAILED = 0.5
 """A lane that lost this share of the gap failed: no rate of the interval is nearer to its rate than
 to one that did not."""
 
-DOUBT = 0.1
-"""A rate stays in the interval while this share of the possible curves has it as good as the
-pick."""
+MOST = 0.05
+"""The regret (share of the gap) that no rate of the interval should have."""
 
-SAFE = 0.04
-"""Regret that nine of ten possible curves keep to within the interval."""
+NARROWEST = 0.12
+"""Decades on either side of the pick that an interval holds where that is safe: what so few lanes
+say about rates closer to each other than that is chance."""
+
+AROUND = 0.3
+"""Decades within which a pick needs at least half the seeds of any rate that was tried: one lucky
+seed does not beat a rate that held with several."""
+
+CLUE = 0.3
+"""The error of what a lane says that a rung cut, in units of the cap: curves cross, but seldom from
+far behind."""
 
 UNKNOWN_SPREAD = 0.01
 """The spread between seeds, as a share of the gap, where each rate had one seed only."""
@@ -43,13 +51,14 @@ class Belief(NamedTuple):
     """`lr` f64[G] ascending; `paths` f64[N, G] possible curves of the mean score as saturated
     regret (share of the gap); `mean` f64[G] their mean in the metric's units, to be minimized;
     `cap` of the saturation; `safe` bool[G]: nearer to rates that trained than to any at which a
-    lane failed; `spread` between seeds as a share of the gap, `noise` the same in the metric's
-    units."""
+    lane failed; `seeds` int[G] with which the nearest rate was trained to the end; `spread`
+    between seeds as a share of the gap, `noise` the same in the metric's units."""
 
     lr: np.ndarray
     paths: np.ndarray
     mean: np.ndarray
     safe: np.ndarray
+    seeds: np.ndarray
     cap: float
     spread: float
     noise: float
@@ -73,8 +82,8 @@ class Belief(NamedTuple):
 def believe(parts: Sequence[Scores], *, seed: int = 0) -> Belief:
     """What the lanes of some training calls leave possible.
 
-    Lanes that a rung cut short count as clues: their regret at that rung, with an error as large as
-    half the cap. At least one lane must have been trained to the end, with some gain.
+    Lanes that a rung cut short count as clues: their regret at that rung, with an error of `CLUE`
+    times the cap. At least one lane must have been trained to the end, with some gain.
     """
     whole = table(parts)
     level = fit.mean_scores(whole)
@@ -87,10 +96,7 @@ def believe(parts: Sequence[Scores], *, seed: int = 0) -> Belief:
     row, column = np.nonzero(np.isfinite(whole.score))
     regret = (whole.score[row, column] - np.nanmin(level)) / gap
     known = surrogate.Lanes(
-        np.log10(whole.lr[row]),
-        column,
-        surrogate.saturated(regret, cap),
-        np.zeros(len(row)),
+        np.log10(whole.lr[row]), column, surrogate.saturated(regret, cap), np.zeros(len(row))
     )
     lanes = _joined(known, cap) if len(row) > MANY else known
     cut = _clues(parts, cap)
@@ -100,14 +106,26 @@ def believe(parts: Sequence[Scores], *, seed: int = 0) -> Belief:
     grid = np.unique(np.concatenate([grid, np.log10(whole.lr)]).round(9))
     paths = surrogate.draw(lanes, cap, spread, grid, seed=seed)
     mean = float(np.nanmin(level)) + gap * surrogate.unsaturated(paths.mean(0), cap)
-    safe = _safe(whole, lanes, surrogate.saturated(np.array(FAILED), cap), grid)
-    return Belief(10**grid, paths, mean, safe, cap, spread, noise)
+    best = float(grid[int(np.argmin((paths - paths.min(1, keepdims=True)).mean(0)))])
+    safe = _safe(whole, lanes, surrogate.saturated(np.array(FAILED), cap), grid, best)
+    return Belief(10**grid, paths, mean, safe, _seeds(whole, grid), cap, spread, noise)
 
 
-def _safe(whole: Table, lanes: surrogate.Lanes, limit: np.ndarray, grid: np.ndarray) -> np.ndarray:
+def _seeds(whole: Table, grid: np.ndarray) -> np.ndarray:
+    """How many seeds the nearest rate (in log) that was trained to the end has, int[G]."""
+    usable = fit.usable(whole)
+    tried = np.log10(whole.lr[usable])
+    nearest = np.abs(grid[:, None] - tried).argmin(1)
+    return np.isfinite(whole.score[usable]).sum(1)[nearest]
+
+
+def _safe(
+    whole: Table, lanes: surrogate.Lanes, limit: np.ndarray, grid: np.ndarray, best: float
+) -> np.ndarray:
     """Grid places nearer (in log) to the largest rate below any failure than to the failure, and so
-    on the other side: bool[G]. Below the best, slow lanes that a rung cut do not count."""
-    best = lanes.x[int(np.argmin(lanes.y + np.where(lanes.extra > 0, np.inf, 0)))]
+    on the other side: bool[G]. `best` (log10) is where the least regret is expected: a single lucky
+    lane beyond a cliff does not move the region there. Below it, slow lanes that a rung cut do not
+    count."""
     ran = whole.diverged & (whole.steps_trained > 0)
     bad = np.concatenate([lanes.x[lanes.y >= limit], np.log10(whole.lr[ran.any(1)])])
     slow = np.concatenate([lanes.x[(lanes.y >= limit) & (lanes.extra > 0)]])
@@ -127,7 +145,8 @@ def _safe(whole: Table, lanes: surrogate.Lanes, limit: np.ndarray, grid: np.ndar
 
 
 def _clues(parts: Sequence[Scores], cap: float) -> surrogate.Lanes:
-    """Lanes that were cut: how far behind the leader they were then, each as a seed of its own."""
+    """Lanes that were cut: how far behind the leader they were then, as one further seed: what that
+    has of its own says nothing about any one of them."""
     x, y = [], []
     for part in parts:
         values = np.asarray(part.metric, np.float64) * sign_of(part.direction)
@@ -144,8 +163,8 @@ def _clues(parts: Sequence[Scores], cap: float) -> surrogate.Lanes:
             x.append(np.log10(part.lr[lane]))
             y.append(min((row[lane] - best) / gap, 1.0))
     behind = surrogate.saturated(np.array(y, np.float64), cap)
-    own = -1 - np.arange(len(x))
-    return surrogate.Lanes(np.array(x), own, behind, np.full(len(x), (0.5 * cap) ** 2))
+    own = np.full(len(x), -1)
+    return surrogate.Lanes(np.array(x), own, behind, np.full(len(x), (CLUE * cap) ** 2))
 
 
 def _joined(lanes: surrogate.Lanes, cap: float) -> surrogate.Lanes:
@@ -165,24 +184,70 @@ def _joined(lanes: surrogate.Lanes, cap: float) -> surrogate.Lanes:
 def choose(belief: Belief) -> tuple[int, int, int]:
     """Grid places of (pick, low, high): the learning rate and the ends of its interval.
 
-    The interval is the run of rates around the least expected regret that are as good as it, within
-    what does not matter, in at least `DOUBT` of the possible curves, and whose regret stays within
-    `SAFE` in nine of ten. The pick is its middle (far from what is bad on either side), as near as
-    the expected regret allows.
+    The interval around the least expected regret is the one that is most likely right in what it
+    says (`_likeliest`), and at least `NARROWEST` wide on either side where regret stays small. The
+    pick is its middle (far from what is bad on either side), as near as the expected regret allows.
     """
     expected, regret = belief.expected, belief.regret
-    best = int(np.argmin(expected))
-    alike = belief.alike
-    behind = belief.paths - belief.paths[:, [best]]
-    good = np.quantile(behind, DOUBT, axis=0) <= alike
-    worst = np.quantile(regret, 0.9, axis=0)
-    good &= belief.safe & (worst <= np.maximum(SAFE, worst[best] + alike))
-    good[best] = True
-    low, high = run_around(good, best)
+    held = _held(belief)
+    best = int(np.argmin(np.where(held, expected, np.inf)))
+    low, high = _likeliest(belief, best)
     x = np.log10(belief.lr)
-    inner = low + np.flatnonzero(expected[low : high + 1] <= expected[best] + alike / 4)
+    inner = np.arange(low, high + 1)
+    inner = inner[(expected[inner] <= expected[best] + belief.alike / 4) & held[inner]]
     pick = int(inner[np.argmin(np.abs(x[inner] - (x[low] + x[high]) / 2))])
+    worst = np.quantile(regret, 0.9, axis=0)
+    near = (np.abs(x - x[pick]) <= NARROWEST) & belief.safe
+    near &= worst <= np.maximum(_limit(belief), worst[best] + belief.alike)
+    near[low : high + 1] = True
+    low, high = run_around(near, pick)
     return pick, low, high
+
+
+def _limit(belief: Belief) -> float:
+    return float(surrogate.saturated(np.array(MOST), belief.cap))
+
+
+def _likeliest(belief: Belief, best: int) -> tuple[int, int]:
+    """The interval around `best` that is most likely right, (low, high): in most possible curves it
+    holds half (in log) of the rates that are alike, and none with a regret above `MOST`.
+
+    Wider would hold more of the good, narrower less of the bad; neither level is chosen by hand. Of
+    intervals that are right in as many curves, the narrowest.
+    """
+    x, regret = np.log10(belief.lr), belief.regret
+    inside = belief.safe.copy()
+    inside[best] = True
+    first, last = run_around(inside, best)
+    alike = (regret <= belief.alike) * _decades(x)
+    half = alike.sum(1, keepdims=True) / 2
+    bad = regret > _limit(belief)
+    # Sums up to a place, so that those of every interval are differences.
+    held, failed = (
+        np.pad(np.cumsum(values[:, first : last + 1], 1), ((0, 0), (1, 0)))
+        for values in (alike, bad)
+    )
+    ends = slice(best - first + 1, None)
+    odds = np.zeros((best - first + 1, last - best + 1))
+    for low in range(len(odds)):
+        enough = held[:, ends] - held[:, [low]] >= half - 1e-12
+        odds[low] = (enough & (failed[:, ends] == failed[:, [low]])).mean(0)
+    width = x[best : last + 1] - x[first : best + 1, None]
+    narrow = np.where(odds >= odds.max() - 1e-9, width, np.inf)
+    low, high = np.unravel_index(int(np.argmin(narrow)), odds.shape)
+    return first + int(low), best + int(high)
+
+
+def _decades(x: np.ndarray) -> np.ndarray:
+    """What each place of a grid stands for, f64[G]."""
+    return np.gradient(x) if len(x) > 1 else np.ones(len(x))
+
+
+def _held(belief: Belief) -> np.ndarray:
+    """Places with at least half the seeds that any place within `AROUND` has, bool[G]."""
+    x = np.log10(belief.lr)
+    close = np.abs(x[:, None] - x) <= AROUND + 1e-9
+    return belief.seeds >= np.where(close, belief.seeds, 0).max(1) / 2
 
 
 def run_around(good: np.ndarray, place: int) -> tuple[int, int]:
@@ -202,6 +267,6 @@ def run_around(good: np.ndarray, place: int) -> tuple[int, int]:
 def contenders(belief: Belief, count: int) -> np.ndarray:
     """Log10 of `count` rates spread evenly over those that may be among the best, f64[count]."""
     x = np.log10(belief.lr)
-    weight = (belief.regret <= belief.alike).mean(0) * np.gradient(x)
+    weight = (belief.regret <= belief.alike).mean(0) * _decades(x)
     share = np.cumsum(weight) / weight.sum()
     return np.interp((np.arange(count) + 0.5) / count, share, x)

@@ -154,7 +154,12 @@ def block(
     seeds so far leave possible, so that each block looks more closely.
     """
     count = max(1, int(budget) // len(seeds))
-    return _lanes(parts, contenders(believe(parts, seed=number), count), seeds, budget)
+    known = believe(parts, seed=number)
+    x = contenders(known, count)
+    if count > 1:  # the leader among them, so that a lucky lane is found out
+        leader = np.log10(known.lr[int(np.argmin(known.expected))])
+        x[int(np.argmin(np.abs(x - leader)))] = leader
+    return _lanes(parts, x, seeds, budget)
 
 
 def confirmation(

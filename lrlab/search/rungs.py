@@ -71,7 +71,7 @@ def survivors(scores: Scores, step: int, keep: int) -> np.ndarray:
     """
     row = int(np.searchsorted(scores.eval_steps, step))
     sign = sign_of(scores.direction)
-    now = np.asarray(scores.metric, np.float64)[row] * sign
+    now = standing(scores, row) * sign
     going = (outcomes(scores) != "diverged") & (outcomes(scores) != "pruned")
     if not np.isfinite(now[going]).any():
         return going  # none can be judged yet: they will recover or diverge
@@ -99,6 +99,18 @@ def survivors(scores: Scores, step: int, keep: int) -> np.ndarray:
             low -= 1
     kept[order[low : high + 1]] = True
     return kept
+
+
+def standing(scores: Scores, row: int) -> np.ndarray:
+    """The metric of each lane at evaluation `row`, but no better than its mean over the second half
+    of the evaluations so far; [n].
+
+    A loss that jumps about, as beyond a cliff, is low at one evaluation or the other by chance.
+    """
+    values = np.asarray(scores.metric, np.float64)[: row + 1]
+    late = values[np.asarray(scores.eval_steps)[: row + 1] >= scores.eval_steps[row] / 2]
+    sign = sign_of(scores.direction)
+    return sign * np.maximum(values[row] * sign, late.mean(0) * sign)
 
 
 def hopes(scores: Scores, row: int) -> np.ndarray:
