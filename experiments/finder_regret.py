@@ -20,6 +20,7 @@ t test on the truth does not tell from the best, and no rate in it has a regret 
 from __future__ import annotations
 
 import argparse
+import functools
 import hashlib
 import json
 import time
@@ -77,6 +78,7 @@ def measure(name: str, optimizer: str, lanes: dict, roots: int) -> list[dict]:
     return [{"problem": name, "optimizer": optimizer, **row} for row in rows]
 
 
+@functools.cache
 def program() -> str:
     """A digest of the search's source: what another search gave is not kept."""
     folder = Path(lrlab.__file__).parent / "search"

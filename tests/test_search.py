@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from lrlab.search import Scores, find, from_scores, lane_scores, table
 from lrlab.search.answer import one_way
-from lrlab.search.rungs import hopes, scout_cost, scout_plan, survivors
+from lrlab.search.belief import MOST, Belief, choose
+from lrlab.search.find import block
+from lrlab.search.rungs import hopes, scout_cost, scout_plan, standing, survivors
 
 STEPS, EVALS = 1000, list(range(50, 1001, 50))
 START = 2.3
@@ -187,6 +189,81 @@ def test_a_slow_learner_that_may_overtake_is_not_cut():
     assert kept[4] and kept[5] and kept.sum() == 3
     hope = hopes(scores, 1)
     assert hope[4] == pytest.approx(curve[-1, 4], abs=1e-9) and hope[5] == 1.0
+
+
+def test_a_loss_that_dips_beyond_the_cliff_does_not_lead_a_rung():
+    rates, t = np.geomspace(1e-4, 1, 9), np.asarray(EVALS, float)
+    curve = np.repeat((2.2 - 1.2 * t[:, None] / STEPS), 9, 1) + 0.1 * np.abs(np.arange(9) - 4)
+    curve[:, 8] = 30.0
+    curve[6, 8] = 0.01  # by chance, at the rung
+    scores = Scores(
+        rates, np.zeros(9, int), curve, np.asarray(EVALS), np.full(9, START),
+        np.full(9, "not_run"), np.full(9, -1), np.full(9, 350), STEPS,
+    )  # fmt: skip
+    assert standing(scores, 6)[8] > 20 and not survivors(scores, EVALS[6], 4)[8]
+    assert survivors(scores, EVALS[6], 4)[4]
+    mirrored = scores._replace(metric=-curve, initial=-scores.initial, direction="max")
+    assert (standing(mirrored, 6) == -standing(scores, 6)).all()
+
+
+def evidence(rows, start=START):
+    """Full-length lanes from {rate: [score per seed]}."""
+    lr = np.array([rate for rate, values in rows.items() for _ in values])
+    seed = np.array([s for values in rows.values() for s in range(len(values))])
+    score = np.array([value for values in rows.values() for value in values])
+    n = len(lr)
+    return Scores(
+        lr, seed, score[None], np.array([STEPS]), np.full(n, start), np.full(n, "ok"),
+        np.full(n, -1), np.full(n, STEPS), STEPS,
+    )  # fmt: skip
+
+
+def test_one_lucky_seed_is_not_picked_over_a_rate_that_held():
+    held = {0.004: [0.5], 0.01: [0.20, 0.22, 0.18, 0.21], 0.018: [0.02], 0.1: [1.9]}
+    answer = from_scores(evidence(held), "valid_loss")
+    assert abs(np.log10(answer.lr / 0.01)) < 0.15
+    alone = from_scores(evidence({**held, 0.01: [0.20]}), "valid_loss")
+    assert alone.lr > 0.012
+
+
+def belief(regret, safe=None):
+    """A belief without doubt: one curve, `regret` over log10 of the rate, from 1e-4 to 1."""
+    x = np.linspace(-4, 0, 81)
+    safe = np.ones(len(x), bool) if safe is None else safe(x)
+    held = np.ones(len(x), bool)
+    return Belief(10**x, np.array([regret(x)]), regret(x), safe, held, 1.0, 0.01, 0.01)
+
+
+def test_the_interval_holds_half_of_what_is_alike_and_nothing_bad():
+    known = belief(lambda x: np.clip(np.abs(x + 2) - 0.5, 0, None))
+    place, low, high = choose(known)
+    inside = (known.regret[0, low : high + 1] <= known.alike).sum()
+    assert inside >= (known.regret[0] <= known.alike).sum() / 2
+    assert known.regret[0, low : high + 1].max() <= MOST and low < place < high
+    # A valley so sharp that nothing else is as good: two steps of the grid on either side stay.
+    sharp = belief(lambda x: 0.2 * np.abs(x + 2))
+    place, low, high = choose(sharp)
+    assert known.lr[place] == pytest.approx(0.01) and (high - place, place - low) == (2, 2)
+    # ... where that is safe, and not bad.
+    cliff = belief(lambda x: 0.2 * np.abs(x + 2), safe=lambda x: x < -1.98)
+    assert choose(cliff)[0] == choose(cliff)[2]
+    steep = belief(lambda x: 5 * np.abs(x + 2))
+    place, low, high = choose(steep)
+    assert low == place == high
+
+
+def test_the_leader_is_among_the_rates_of_a_block():
+    lucky = {0.001: [0.5], 0.01: [0.20, 0.22], 0.1: [0.05], 1.0: [2.2]}
+    lr, seed = block([evidence(lucky)], [7], 3)
+    assert np.isclose(lr, 0.1).any() and (seed == 7).all()
+
+
+def test_where_nothing_matters_the_interval_is_the_range():
+    answer = search(trainer(lambda x: np.full_like(x, 0.5), 0.001), budget_runs=20)
+    assert answer.verdict == "flat"
+    tried = [row["lr"] for row in answer.evidence]
+    assert answer.interval == pytest.approx((tried[0], tried[-1]))
+    assert tried[0] <= 1e-6 and tried[-1] >= 10
 
 
 finite = st.floats(-1e6, 1e6)

@@ -151,11 +151,12 @@ def regret_of(known: Belief, place: int) -> float:
 def _is_noise(whole: Table) -> bool:
     """Whether the rates' differences are no larger than what seeds alone would make.
 
-    One-way analysis of variance over rates with several seeds, all rates included: real learning
-    rate curves fail this by orders of magnitude.
+    One-way analysis of variance over all rates that were trained to the end, those with one seed
+    too: a search gives several seeds to the best rates alone, which are alike. Real learning rate
+    curves fail this by orders of magnitude.
     """
-    groups = [row[np.isfinite(row)] for row in whole.score]
-    groups = [group for group in groups if len(group) > 1]
+    rows = whole.score[fit.usable(whole)]
+    groups = [row[np.isfinite(row)] for row in rows]
     if len(groups) < 3 or all(np.ptp(group) == 0 for group in groups):
         return False
     pooled = np.concatenate([group - group.mean() for group in groups])

@@ -10,8 +10,9 @@ import numpy as np
 from lrlab.search import fit, surrogate
 from lrlab.search.scores import Scores, Table, outcomes, sign_of, table
 
-CAP = 0.1
-"""Regret, as a share of what training gains, beyond which rates are all alike: bad."""
+CAP = 0.2
+"""Regret, as a share of what training gains, beyond which rates are all alike: bad. Wide enough
+that one lucky lane leaves the rates of the valley better than those that train nothing."""
 
 ALIKE = (0.005, 0.02)
 """Two rates are as good as each other where they differ by less than one seed does from the next,
@@ -51,14 +52,15 @@ class Belief(NamedTuple):
     """`lr` f64[G] ascending; `paths` f64[N, G] possible curves of the mean score as saturated
     regret (share of the gap); `mean` f64[G] their mean in the metric's units, to be minimized;
     `cap` of the saturation; `safe` bool[G]: nearer to rates that trained than to any at which a
-    lane failed; `seeds` int[G] with which the nearest rate was trained to the end; `spread`
-    between seeds as a share of the gap, `noise` the same in the metric's units."""
+    lane failed; `held` bool[G]: the nearest rate that was tried has at least half the seeds of any
+    within `AROUND` of it; `spread` between seeds as a share of the gap, `noise` the same in the
+    metric's units."""
 
     lr: np.ndarray
     paths: np.ndarray
     mean: np.ndarray
     safe: np.ndarray
-    seeds: np.ndarray
+    held: np.ndarray
     cap: float
     spread: float
     noise: float
@@ -108,15 +110,18 @@ def believe(parts: Sequence[Scores], *, seed: int = 0) -> Belief:
     mean = float(np.nanmin(level)) + gap * surrogate.unsaturated(paths.mean(0), cap)
     best = float(grid[int(np.argmin((paths - paths.min(1, keepdims=True)).mean(0)))])
     safe = _safe(whole, lanes, surrogate.saturated(np.array(FAILED), cap), grid, best)
-    return Belief(10**grid, paths, mean, safe, _seeds(whole, grid), cap, spread, noise)
+    return Belief(10**grid, paths, mean, safe, _held(whole, grid), cap, spread, noise)
 
 
-def _seeds(whole: Table, grid: np.ndarray) -> np.ndarray:
-    """How many seeds the nearest rate (in log) that was trained to the end has, int[G]."""
+def _held(whole: Table, grid: np.ndarray) -> np.ndarray:
+    """Grid places whose nearest rate (in log, of those trained to the end) has at least half the
+    seeds of any within `AROUND` of it, bool[G]."""
     usable = fit.usable(whole)
     tried = np.log10(whole.lr[usable])
-    nearest = np.abs(grid[:, None] - tried).argmin(1)
-    return np.isfinite(whole.score[usable]).sum(1)[nearest]
+    seeds = np.isfinite(whole.score[usable]).sum(1)
+    close = np.abs(tried[:, None] - tried) <= AROUND
+    held = seeds >= np.where(close, seeds, 0).max(1) / 2
+    return held[np.abs(grid[:, None] - tried).argmin(1)]
 
 
 def _safe(
@@ -189,7 +194,7 @@ def choose(belief: Belief) -> tuple[int, int, int]:
     pick is its middle (far from what is bad on either side), as near as the expected regret allows.
     """
     expected, regret = belief.expected, belief.regret
-    held = _held(belief)
+    held = belief.held
     best = int(np.argmin(np.where(held, expected, np.inf)))
     low, high = _likeliest(belief, best)
     x = np.log10(belief.lr)
@@ -241,13 +246,6 @@ def _likeliest(belief: Belief, best: int) -> tuple[int, int]:
 def _decades(x: np.ndarray) -> np.ndarray:
     """What each place of a grid stands for, f64[G]."""
     return np.gradient(x) if len(x) > 1 else np.ones(len(x))
-
-
-def _held(belief: Belief) -> np.ndarray:
-    """Places with at least half the seeds that any place within `AROUND` has, bool[G]."""
-    x = np.log10(belief.lr)
-    close = np.abs(x[:, None] - x) <= AROUND + 1e-9
-    return belief.seeds >= np.where(close, belief.seeds, 0).max(1) / 2
 
 
 def run_around(good: np.ndarray, place: int) -> tuple[int, int]:
