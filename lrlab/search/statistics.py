@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import stats
 
 
 class Interval(NamedTuple):
@@ -44,6 +43,8 @@ def mean_interval(values: object, confidence: float = 0.95) -> Interval:
     >>> round(interval.low, 3), round(interval.high, 3)
     (-0.484, 4.484)
     """
+    from scipy import stats
+
     x = _checked(values)
     if len(x) == 1:
         return Interval(float(x[0]), -np.inf, np.inf)
@@ -58,6 +59,8 @@ def median_interval(values: object, confidence: float = 0.95) -> Interval:
     >>> median_interval(range(1, 11))
     Interval(value=5.5, low=2.0, high=9.0)
     """
+    from scipy import stats
+
     x = np.sort(_checked(values))
     n, k = len(x), 1
     while k + 1 <= n // 2 and 1 - 2 * stats.binom.cdf(k, n, 0.5) >= confidence:
@@ -71,6 +74,8 @@ def paired_comparison(a: object, b: object, confidence: float = 0.95) -> Paired:
     >>> paired_comparison([1.0, 2.0, 3.0], [2.0, 3.1, 3.9]).difference.high < 0
     True
     """
+    from scipy import stats
+
     x, y = _checked(a, "a", 2), _checked(b, "b", 2)
     if len(x) != len(y):
         raise ValueError(f"paired values must be as many: {len(x)} and {len(y)}")
@@ -156,6 +161,8 @@ def rank_stability(early: object, late: object) -> float:
     >>> rank_stability([1, 2, 3], [10, 20, 30])
     1.0
     """
+    from scipy import stats
+
     found: Any = stats.kendalltau(_checked(early, "early", 2), _checked(late, "late", 2))
     return float(found.statistic)
 
@@ -193,6 +200,8 @@ def power_law(x: object, y: object, confidence: float = 0.95, errors: object = N
     >>> round(law.exponent.low, 4), round(law.exponent.high, 4)
     (0.8796, 1.1204)
     """
+    from scipy import stats
+
     a, b = _checked(x, "x", 2), _checked(y, "y", 2)
     if len(a) != len(b) or (a <= 0).any() or (b <= 0).any():
         raise ValueError("a power law needs as many positive x as y")
@@ -222,6 +231,8 @@ def seeds_needed(differences: object, precision: float, confidence: float = 0.95
     >>> seeds_needed([0.1, -0.1, 0.1, -0.1], 0.05)
     23
     """
+    from scipy import stats
+
     x = _checked(differences, "differences", 2)
     if precision <= 0:
         raise ValueError(f"precision must be positive, got {precision}")
