@@ -56,12 +56,12 @@ def malformed(cases: int, seed: int, seconds: float) -> Counter[str]:
                 make = makers[counted["cases"] % len(makers)]
                 with changed_data(Path(root), make, rng) as arguments:
                     told = outcome(arguments)
+                    if told not in ("refused", "taken"):
+                        text = (Path(root) / "mine.toml").read_text(errors="replace")
+                        print(make.__name__, arguments, told, text, sep="\n", flush=True)
                 counted["cases"] += 1
                 counted[f"{make.__name__.removesuffix('_case')} cases"] += 1
                 counted[told.partition(":")[0]] += 1
-                if told not in ("refused", "taken"):
-                    print(make.__name__, arguments, told, flush=True)
-                    print((Path(root) / "mine.toml").read_text(errors="replace"), flush=True)
                 if counted["cases"] % 500 == 0:
                     print(dict(counted), flush=True)
         finally:

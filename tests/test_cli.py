@@ -183,11 +183,11 @@ def test_doctor(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["ls", "schedules"], ["ls", "tasks"]])
-def test_looking_imports_no_jax(arguments: list[str]) -> None:
+def test_looking_imports_nothing_that_takes_seconds(arguments: list[str]) -> None:
     code = (
         "import sys; from lrlab.cli.app import run; "
-        f"status = run({arguments!r}); assert not {{'jax', 'scipy'}} & set(sys.modules); "
-        "sys.exit(status)"
+        f"status = run({arguments!r}); "
+        "assert not {'jax', 'scipy'} & {*sys.modules}; sys.exit(status)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 

@@ -379,3 +379,21 @@ def test_split_holds_out_at_least_one():
         {"train": (np.zeros((5, 1)), np.zeros(5, np.int32))}, "classification", "", {}, ""
     )
     assert len(split(raw, 0.01, 0.0, 0)["valid"][1]) == 1
+
+
+def test_examples_with_several_labels_are_split_at_random(tmp_path):
+    path = tmp_path / "mine.npz"
+    y = np.random.default_rng(0).integers(0, 2, (30, 3))
+    np.savez(path, x=np.arange(90.0).reshape(30, 3), y=y)
+    found = data.load({"name": f"npz:{path}"})
+    assert found.train[1].shape[1:] == (3,) and len(found.train[1]) + len(found.valid[1]) <= 30
+
+
+def test_numbers_whose_variance_overflows_are_refused(tmp_path):
+    path = tmp_path / "mine.npz"
+    x = np.full((30, 3), 1e308)
+    x[::2] *= -1
+    np.savez(path, x=x, y=np.arange(30) % 3)
+    with pytest.raises(DataError, match="1e[+]308 cannot be brought to mean 0"):
+        data.load({"name": f"npz:{path}"})
+    assert np.isfinite(data.load({"name": f"npz:{path}", "scale": "none"}).train[0]).all()

@@ -273,3 +273,32 @@ def test_catalogue_lists_damaged_runs_too(finished):
 
 def test_chunks_of_a_million_lanes_stay_small():
     assert np.prod(history.chunks((100, 1024, 1024, 1))) <= history.CHUNK_VALUES
+
+
+def test_commits_keep_to_their_share_of_the_time(tmp_path, monkeypatch):
+    from types import SimpleNamespace
+
+    from lrlab.runs import stage as module
+
+    now = [0.0]
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    real = module.save_checkpoint
+
+    def slow(*given):
+        now[0] += 0.5
+        return real(*given)
+
+    monkeypatch.setattr(module, "save_checkpoint", slow)
+    axes = {"lr": np.array([0.1]), "seed": np.array([0])}
+    stage = module.Stage(tmp_path, 4, [4], axes, np.arange(1), interval=3.0)
+    for at in (3.0, 6.0):  # the first one loads libraries and does not count
+        now[0] = at
+        assert stage.due()
+        stage.commit({"steps_trained": np.array([1])}, {"cohort": 0, "step": 1, "seconds": 1.0})
+        stage.wait()
+    for at, due in ((9.0, False), (15.9, False), (16.0, True)):  # 20 times half a second
+        now[0] = at
+        assert stage.due() is due, at
+    stage.interval = 0.0
+    now[0] = 6.1
+    assert stage.due()

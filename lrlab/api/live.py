@@ -189,7 +189,7 @@ def parametrized(experiment: Experiment, objects: Live) -> tuple[Task, Any]:
     return task, made[0].optimizer(name, **options)
 
 
-_OWN = ("multipliers", "probe", "batch_size", "plan.devices", "plan.tile_width")
+_OWN = ("multipliers", "task.data", "probe", "batch_size", "plan.devices", "plan.tile_width")
 """Fields whose errors name them in no other sense."""
 
 _FIELDS = ("optimizer", "schedule", "metric")

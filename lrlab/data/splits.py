@@ -10,9 +10,9 @@ from lrlab.data.dataset import DataError, Raw, Split
 def split(raw: Raw, valid_fraction: float, test_fraction: float, seed: int) -> dict[str, Split]:
     """The splits of `raw`: official ones as they are; what is missing is held out of `train`.
 
-    Classes keep their shares (to within one example), by largest remainder. The choice comes from
-    NumPy's frozen `RandomState(seed)`, so it is the same with every NumPy. Contiguous data give
-    their end: first valid, then test.
+    Classes keep their shares (to within one example), by largest remainder; where an example has
+    several labels, the choice is random. It comes from NumPy's frozen `RandomState(seed)`, so it is
+    the same with every NumPy. Contiguous data give their end: first valid, then test.
 
     Raises:
         DataError: a fraction outside [0, 1), or nothing left to train on.
@@ -41,7 +41,7 @@ def split(raw: Raw, valid_fraction: float, test_fraction: float, seed: int) -> d
     for name in reversed(wanted):
         if raw.contiguous:
             taken = left[len(left) - wanted[name] :]
-        elif raw.kind == "classification":
+        elif raw.kind == "classification" and y.ndim == 1:
             taken = _stratified(left, y[left], wanted[name], random)
         else:
             taken = np.sort(random.permutation(left)[: wanted[name]])
@@ -71,6 +71,9 @@ def scaled(splits: dict[str, Split], scale: str, kind: str) -> dict[str, Split]:
     """Inputs (and regression targets) with mean 0 and variance 1 in the training split.
 
     The training split's statistics serve every split. Constant columns become 0.
+
+    Raises:
+        DataError: numbers so large that their mean or variance overflows.
     """
     if scale == "none":
         return splits
@@ -88,7 +91,13 @@ def scaled(splits: dict[str, Split], scale: str, kind: str) -> dict[str, Split]:
 
 def _statistics(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     values = values.astype(np.float64)
-    mean, std = values.mean(axis=0), values.std(axis=0)
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean, std = values.mean(axis=0), values.std(axis=0)
+    if not (np.isfinite(mean).all() and np.isfinite(std).all()):
+        raise DataError(
+            f"numbers up to {np.abs(values).max():.3g} cannot be brought to mean 0 and variance 1: "
+            'their squares overflow; scale the column before, or say scale = "none"'
+        )
     # Rounding leaves a tiny spread in a constant column; dividing by it would make noise of it.
     constant = std <= 1e-12 * np.maximum(1.0, np.abs(mean))
     return np.where(constant, values[0], mean), np.where(constant, 1.0, std)

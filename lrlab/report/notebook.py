@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from lrlab.report import summary
-from lrlab.report.data import ReportData, curve, drawable, metric_of, mode_of
+from lrlab.report.data import ReportData, curve, metric_of, mode_of
+from lrlab.report.picking import drawable
 from lrlab.report.style import label
 
 POINTS = 300

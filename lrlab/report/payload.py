@@ -10,6 +10,7 @@ import numpy as np
 from lrlab.report import data as d
 from lrlab.report import style, summary
 from lrlab.report.data import ReportData
+from lrlab.report.picking import drawable
 
 CURVE_POINTS = 60_000
 """Points of all curves of a metric together; what is over is thinned, spikes kept."""
@@ -17,7 +18,7 @@ CURVE_POINTS = 60_000
 
 def payload_of(data: ReportData) -> dict[str, Any]:
     """One run: lanes, rows per rate, thinned curves, the answer, a range test, rules' picks."""
-    data = d.drawable(data)
+    data = drawable(data)
     metric = d.metric_of(data)
     answer = data.answer or {}
     before = summary.initial(data, metric)

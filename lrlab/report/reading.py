@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lrlab.report.data import ReportData, Stage, build, drawable
+from lrlab.report.data import ReportData, Stage, build
+from lrlab.report.picking import drawable
 
 RATES = (24, 400)
 """How few and how many learning rates a sweep has whose first updates count as a range test."""

@@ -8,6 +8,7 @@ import numpy as np
 
 from lrlab.report import data as d
 from lrlab.report.data import ReportData, Stage
+from lrlab.report.picking import with_rates
 
 
 def final(data: ReportData, metric: str) -> np.ndarray:
@@ -93,7 +94,7 @@ def fewer(data: ReportData, lanes: int) -> ReportData:
     pick = (data.answer or {}).get("lr")
     if pick:
         keep.add(int(np.abs(np.log(np.fmax(data.lr, 1e-300) / pick)).argmin()))
-    return d.with_rates(data, np.array(sorted(keep)))
+    return with_rates(data, np.array(sorted(keep)))
 
 
 def best_rows(data: ReportData, metric: str | None = None) -> list[LrRow]:

@@ -19,6 +19,13 @@ from lrlab.runs.trust import check_files, discard
 INTERVAL = 3.0
 """Seconds between commits, at least; a crash loses no more than this and a segment."""
 
+SHARE = 20.0
+"""A commit waits for so many times as long as the one before took to write, so that writing, though
+it goes on beside training, takes less than 5 % of a run where disk or processor are slow."""
+
+LONGEST = 60.0
+"""Seconds that it waits at most for that reason."""
+
 
 class Stage:
     """A recorder (see `lrlab.types.Recorder`) that writes one stage of a run folder.
@@ -43,7 +50,7 @@ class Stage:
         self.shape = tuple(len(values) for values in self.axes.values())
         self._rows: dict[str, list[tuple[int, np.ndarray, np.ndarray]]] = {}
         self._arrays: dict[str, Any] = {}
-        self._last = time.monotonic()
+        self._last, self._spent = time.monotonic(), -1.0
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
         place = folder / "commit.json"
@@ -114,7 +121,9 @@ class Stage:
 
     def due(self) -> bool:
         writing = self._thread is not None and self._thread.is_alive()
-        return not writing and time.monotonic() - self._last >= self.interval
+        # An interval of 0 asks for every segment.
+        pause = max(self.interval, min(LONGEST, SHARE * self._spent)) if self.interval else 0.0
+        return not writing and time.monotonic() - self._last >= pause
 
     def commit(self, arrays: Mapping[str, np.ndarray], info: Mapping[str, Any]) -> None:
         self.wait()
@@ -168,6 +177,7 @@ class Stage:
         history.write(store, name, flat.reshape(self.shape), dims)
 
     def _write(self, rows: Any, arrays: Any, info: Any, number: int) -> None:
+        began = time.monotonic()
         try:
             store, before = self.folder / "history.zarr", self._commit or {}
             written: dict[str, list[int]] = dict(before.get("rows", {}))
@@ -202,6 +212,8 @@ class Stage:
             write_sealed(self.folder / "commit.json", commit)
             self._commit = commit
             self._forget(number - 2)
+            # The first one also loads libraries, so that it tells nothing of those that follow.
+            self._spent = 0.0 if self._spent < 0 else time.monotonic() - began
         except BaseException as error:  # handed to the thread that trains, at its next visit
             self._error = error
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from lrlab.report import style
-from lrlab.report.data import ReportData, drawable
+from lrlab.report.data import ReportData
+from lrlab.report.picking import drawable
 from lrlab.report.reading import Folders
 
 FIGURES: dict[str, str] = {

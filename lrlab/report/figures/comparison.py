@@ -10,6 +10,7 @@ import numpy as np
 from lrlab.report import data as d
 from lrlab.report import style, summary
 from lrlab.report.data import ReportData
+from lrlab.report.picking import drawable
 
 
 def comparison(several: Sequence[ReportData], theme: str = "light", title: str = "") -> Any:
@@ -58,7 +59,7 @@ def comparison(several: Sequence[ReportData], theme: str = "light", title: str =
 
 def comparable(several: Sequence[ReportData]) -> list[ReportData]:
     """The runs that share the first one's metric; range tests are no runs to compare."""
-    runs = [d.drawable(data) for data in several if data.test is None]
+    runs = [drawable(data) for data in several if data.test is None]
     if not runs:
         return []
     metric = d.metric_of(runs[0])
