@@ -24,6 +24,7 @@ from __future__ import annotations
 import argparse
 import functools
 import hashlib
+import inspect
 import json
 import time
 from pathlib import Path
@@ -82,10 +83,10 @@ def measure(name: str, optimizer: str, lanes: dict, roots: int) -> list[dict]:
 
 @functools.cache
 def program() -> str:
-    """A digest of the search's source: what another search gave is not kept."""
-    folder = Path(lrlab.__file__).parent / "search"
-    files = [*sorted(folder.glob("*.py")), Path(__file__)]
-    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+    """A digest of the search's source and of `measure`: what others gave is not kept."""
+    files = sorted((Path(lrlab.__file__).parent / "search").glob("*.py"))
+    text = "".join(path.read_text() for path in files) + inspect.getsource(measure)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def measured(folder: Path, pair: tuple[str, str], roots: int, until: float) -> list[dict] | None:
