@@ -6,7 +6,9 @@ Command: python experiments/finder_regret.py [--full | --outside] [--minutes 3] 
 Cost: about 3 minutes on 2 CPU cores for the default; `--full` (35 pairs of problem and optimizer)
 hours. It works in pieces: `--minutes` does what fits and stops, what was trained and measured stays
 in `--out`, and the next call goes on. `--outside`: problems that were not looked at while `find`
-was made. Result: see experiments/README.md.
+was made.
+Result: at 20 runs `find` is off by 0.05 % in the median and 0.7 % in nine of ten cases, a rule by
+4 % or more and 42 % or more; the interval is right in 88 % of cases. More: experiments/README.md.
 
 Every pair is trained once, at 8 rates a decade from 1e-6 to 31.6, with 40 or 48 seeds. `find` then
 gets its lanes from that record (the nearest rate; the seeds 24 and up, in another order for each
@@ -22,6 +24,7 @@ from __future__ import annotations
 import argparse
 import functools
 import hashlib
+import inspect
 import json
 import time
 from pathlib import Path
@@ -80,10 +83,10 @@ def measure(name: str, optimizer: str, lanes: dict, roots: int) -> list[dict]:
 
 @functools.cache
 def program() -> str:
-    """A digest of the search's source: what another search gave is not kept."""
-    folder = Path(lrlab.__file__).parent / "search"
-    files = [*sorted(folder.glob("*.py")), Path(__file__)]
-    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+    """A digest of the search's source and of `measure`: what others gave is not kept."""
+    files = sorted((Path(lrlab.__file__).parent / "search").glob("*.py"))
+    text = "".join(path.read_text() for path in files) + inspect.getsource(measure)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def measured(folder: Path, pair: tuple[str, str], roots: int, until: float) -> list[dict] | None:

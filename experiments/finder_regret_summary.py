@@ -74,40 +74,55 @@ def right(row: dict) -> bool:
 
 
 def figure(rows: list[dict], path: Path) -> None:
-    """Regret against cost: median, with bars to the 90th percentile."""
+    """Left: regret of every way, cheapest on top; right: what the interval of find is worth, and
+    at which cost."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
-    shown, axes = plt.subplots(figsize=(7, 4.2), constrained_layout=True)
-    finds: list[tuple[float, float, float]] = []
-    places: list[float] = []
-    for way, mine in by(rows, "way").items():
-        values = 100 * np.array([row["regret"] for row in mine])
-        cost = float(np.mean([row["cost"] for row in mine]))
-        middle, most = max(np.median(values), 0.01), max(np.percentile(values, 90), 0.01)
-        if way.startswith("find"):
-            finds.append((cost, middle, most))
-            continue
-        place = cost * 1.13 ** (len(places) - 4)
-        places.append(place)
-        axes.plot([place, place], [middle, most], color="0.7", lw=1.5, zorder=1)
-        axes.plot(place, middle, "o", color="0.35", ms=4)
-        axes.annotate(way.replace("_", " "), (place, most), rotation=60, fontsize=7, color="0.3",
-                      xytext=(0, 3), textcoords="offset points")  # fmt: skip
-    cost, middle, most = (np.array(column) for column in zip(*finds, strict=True))
-    axes.vlines(cost, middle, most, color="#35618f", lw=2.5, alpha=0.5)
-    axes.plot(
-        cost, middle, "o-", color="#35618f", label="find: median (bar: to the 90th percentile)"
+    shown, (left, right) = plt.subplots(
+        1, 2, figsize=(10, 4.6), width_ratios=(1.7, 1), constrained_layout=True
     )
-    axes.axhline(0.5, color="0.8", lw=0.8, zorder=0)
-    axes.set(xscale="log", yscale="log", xlabel="cost in full-length runs", ylim=(0.008, 900),
-             ylabel="normalized regret, %")  # fmt: skip
-    axes.set_yticks([0.01, 0.1, 1, 10, 100], ["<= 0.01", "0.1", "1", "10", "100"])
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, loc="upper right", fontsize=8)
-    shown.savefig(path, dpi=150)
+    ways = by(rows, "way")
+    cost = {way: float(np.mean([row["cost"] for row in mine])) for way, mine in ways.items()}
+    middle = {way: float(np.median([row["regret"] for row in mine])) for way, mine in ways.items()}
+    order = sorted(ways, key=lambda way: (round(cost[way], 1), -middle[way]))
+    for place, way in enumerate(order):
+        values = np.clip(100 * np.array([row["regret"] for row in ways[way]]), 0.01, None)
+        parts = np.median(values), np.percentile(values, 90), values.max()
+        color = "#35618f" if way.startswith("find") else "0.45"
+        left.plot(parts[:2], [place, place], color=color, lw=2.5, alpha=0.5)
+        left.plot(parts[0], place, "o", color=color, ms=6)
+        left.plot(parts[2], place, "|", color=color, ms=9, mew=1.5)
+    names = [way.replace("_", " ").replace("2 5 3", "2.5.3") for way in order]
+    left.set_yticks(
+        range(len(order)),
+        [f"{name}  ({cost[way]:.2g})" for name, way in zip(names, order, strict=True)],
+    )
+    left.invert_yaxis()
+    left.set(xscale="log", xlim=(0.008, 160), xlabel="normalized regret: median, bar to the 90th "
+             "percentile, worst (|)", title="way (cost in full-length runs)")  # fmt: skip
+    left.set_xticks([0.01, 0.1, 1, 10, 100], ["0.01 %", "0.1 %", "1 %", "10 %", "100 %"])
+    for label, mark, judge in (
+        ("covers half of the best rates", "s:", lambda row: row.get("cover", 0) >= 0.5),
+        ("no regret above 5 % inside", "^:", lambda row: row.get("inside", 1) <= 0.05),
+        ("both", "o-", lambda r: r.get("cover", 0) >= 0.5 and r.get("inside", 1) <= 0.05),
+    ):
+        finds = [way for way in order if way.startswith("find")]
+        shares = [100 * np.mean([judge(row) for row in ways[way]]) for way in finds]
+        dark = "#35618f" if label == "both" else "#8aa8c8"
+        right.plot([cost[way] for way in finds], shares, mark, color=dark, ms=5, label=label)
+    right.axhline(90, color="0.8", lw=0.8, zorder=0)
+    right.set(xscale="log", ylim=(0, 103), xlabel="cost in full-length runs", ylabel="% of cases",
+              title="what find says of its interval")  # fmt: skip
+    right.set_xticks([5, 10, 20, 40], ["5", "10", "20", "40"])
+    right.minorticks_off()
+    right.legend(frameon=False, loc="lower right", fontsize=9)
+    for axes in (left, right):
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.title.set_fontsize(10)
+    shown.savefig(path, dpi=130)
 
 
 if __name__ == "__main__":
