@@ -117,17 +117,17 @@ def unfinished(place: Path) -> Path:
     from lrlab import api, config
     from lrlab.api import jobs
     from lrlab.engine.loop import Interrupted
-    from lrlab.runs.stage import Stage
+    from lrlab.runs import stage
 
     experiment = config.load(config_for("sweep", place), command="sweep")
     asked: list[int] = []
-    before, interval = jobs.interruptible, Stage.__init__.__defaults__
-    Stage.__init__.__defaults__ = (0.0,)
+    before, interval = jobs.interruptible, stage.INTERVAL
+    stage.INTERVAL = 0.0
     jobs.interruptible = lambda: contextlib.nullcontext(lambda: len(asked) > 20 or asked.append(1))  # type: ignore[assignment]
     try:
         api.run("sweep", experiment, out=str(place / "unfinished"), progress=False)
     except Interrupted:
         pass
     finally:
-        jobs.interruptible, Stage.__init__.__defaults__ = before, interval
+        jobs.interruptible, stage.INTERVAL = before, interval
     return place / "unfinished"

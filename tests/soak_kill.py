@@ -65,6 +65,8 @@ def kill(rounds: int, seed: int, kinds: tuple[str, ...], seconds: float) -> Coun
                 now = commits(run) if run.exists() else {}
                 if any(name not in now or now[name] < done for name, done in before.items()):
                     counted["commits lost"] += 1
+                middle = any(step for done, _, step in now.values() if not done)
+                counted["kills after a commit in mid-stage"] += middle and now != before
                 before = now
                 if now and check(run):
                     counted["damaged by a kill"] += 1

@@ -77,7 +77,7 @@ def endure(segments: int, minutes: float) -> Counter[str]:
     from lrlab import api, config
     from lrlab.api import jobs
     from lrlab.engine.loop import Interrupted
-    from lrlab.runs.stage import Stage
+    from lrlab.runs import stage
 
     counted: Counter[str] = Counter()
     memory: list[tuple[int, int]] = []
@@ -93,7 +93,7 @@ def endure(segments: int, minutes: float) -> Counter[str]:
             memory.append((counted["segments"], resident()))
         return time.monotonic() > end
 
-    Stage.__init__.__defaults__ = (0.25,)
+    stage.INTERVAL = 0.25
     jobs.interruptible = lambda: contextlib.nullcontext(look)  # type: ignore[assignment]
     with tempfile.TemporaryDirectory() as root:
         text = CONFIG.replace("steps = 240", f"steps = {6 * segments}").replace(

@@ -23,8 +23,7 @@ from lrlab.api.recording import clock_of
 from lrlab.cli.app import run as command
 from lrlab.engine import cache
 from lrlab.engine.loop import Interrupted
-from lrlab.runs import RunError, Unwritable, history
-from lrlab.runs.stage import Stage
+from lrlab.runs import RunError, Unwritable, history, stage
 from lrlab.runs.stored import read_stage
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -55,7 +54,7 @@ compare = {a = {optimizer = "sgd"}, b = {optimizer = "sgd", lr_range = [0.1, 1.0
 @pytest.fixture(autouse=True)
 def every_segment(monkeypatch):
     """A commit at every segment's end."""
-    monkeypatch.setattr(Stage.__init__, "__defaults__", (0.0,))
+    monkeypatch.setattr(stage, "INTERVAL", 0.0)
 
 
 def stopped(monkeypatch, after: int, error: type[BaseException] | None = None):

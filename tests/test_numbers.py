@@ -149,10 +149,18 @@ def test_step_counters_beyond_31_bits_are_refused(steps):
     assert found.value.problems[0].field == "steps"
 
 
-def test_epochs_that_make_too_many_updates_are_refused():
+@pytest.mark.parametrize("epochs", [2**29, 1e308])
+def test_epochs_that_make_too_many_updates_are_refused(epochs):
     with pytest.raises(ConfigError, match="can be counted") as found:
-        sweep([0.1], steps=None, epochs=2**29)
+        sweep([0.1], steps=None, epochs=epochs)
     assert found.value.problems[0].field == "epochs"
+
+
+@pytest.mark.parametrize("value", [10**22, -(2**63), [0.1, 10**22]])
+def test_whole_numbers_that_no_array_holds_are_refused(value):
+    with pytest.raises(ConfigError, match="below 2\\^63") as found:
+        sweep([0.1], optimizer="adamw", optimizer_args={"weight_decay": value})
+    assert found.value.problems[0].field == "optimizer.weight_decay"
 
 
 def test_curves_that_no_disk_or_memory_holds_are_refused_before_training(monkeypatch):

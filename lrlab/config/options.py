@@ -19,6 +19,8 @@ def wrong_with(option: str, value: Any, expected: names.Parameter | None, kind: 
     """What is wrong with an option's value, judged by the default it stands in for."""
     if kind == "schedules" and names.length_in_words(option, value):
         return ""
+    if too_long := [number for number in _whole_numbers(value) if abs(number) >= 2**63]:
+        return f"must be below 2^63, got {show(too_long[0])}; with a point it may be larger"
     default = None if expected is None else expected.default
     swept = kind in ("optimizers", "schedules") and (is_form(value) or isinstance(value, list))
     if expected is not None and expected.sequence and (swept or isinstance(value, list)):
@@ -47,6 +49,14 @@ def wrong_with(option: str, value: Any, expected: names.Parameter | None, kind: 
     if isinstance(default, str) and not isinstance(value, str):
         return f"must be a string, got {show(value)}"
     return ""
+
+
+def _whole_numbers(value: Any) -> Iterator[int]:
+    """The whole numbers in a value, which no array holds from 2^63 on."""
+    if isinstance(value, int):
+        yield value
+    for entry in value if isinstance(value, list) else ():
+        yield from _whole_numbers(entry)
 
 
 def named_in(experiment: Any, message: str, tables: Iterable[str]) -> str | None:

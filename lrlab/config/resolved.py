@@ -114,7 +114,8 @@ def total_steps(experiment: Experiment, num_examples: int) -> int:
         return experiment.steps
     size = experiment.batch_size
     per_epoch = 1 if isinstance(size, str) or num_examples == 0 else num_examples // size
-    return max(1, round(experiment.epochs * max(1, per_epoch)))
+    made = min(experiment.epochs * max(1, per_epoch), 2.0**63)  # beyond, no counter goes anyway
+    return max(1, round(made))
 
 
 def probes(experiment: Experiment) -> list[str | dict[str, Any]]:

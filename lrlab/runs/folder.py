@@ -28,7 +28,7 @@ from lrlab.runs.files import (
     write_sealed,
     write_text,
 )
-from lrlab.runs.stage import INTERVAL, Stage
+from lrlab.runs.stage import Stage
 
 FORMAT = 2
 """The version of the folder's layout, in `run.json`. Format 1 had no seals (see
@@ -47,7 +47,7 @@ _UNCHECKED = (
 class Run:
     """A run folder that this process writes; holds its lock until `close`."""
 
-    def __init__(self, path: Path, interval: float = INTERVAL) -> None:
+    def __init__(self, path: Path, interval: float | None = None) -> None:
         self.path, self.interval = path, interval
         self.lock = _locked(path)
         try:
@@ -111,7 +111,7 @@ def create(
     command: str,
     config_text: str,
     manifest: Mapping[str, Any],
-    interval: float = INTERVAL,
+    interval: float | None = None,
 ) -> Run:
     """A new run folder, complete and resumable from the instant it appears.
 
@@ -158,7 +158,7 @@ def create(
 def resume(
     path: str | Path,
     fingerprint: str | None = None,
-    interval: float = INTERVAL,
+    interval: float | None = None,
     ended: bool = False,
 ) -> Run:
     """An unfinished run, to go on with.

@@ -42,9 +42,10 @@ class Stage:
         eval_steps: Sequence[int],
         axes: Mapping[str, np.ndarray],
         cells: np.ndarray,
-        interval: float = INTERVAL,
+        interval: float | None = None,
     ) -> None:
-        self.folder, self.cells, self.interval = folder, np.asarray(cells), interval
+        self.folder, self.cells = folder, np.asarray(cells)
+        self.interval = INTERVAL if interval is None else interval
         self.lengths = {True: steps, False: len(eval_steps)}
         self.axes = {name: np.asarray(values) for name, values in axes.items()}
         self.shape = tuple(len(values) for values in self.axes.values())
