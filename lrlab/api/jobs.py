@@ -12,6 +12,7 @@ import numpy as np
 from lrlab import config
 from lrlab.api import raising
 from lrlab.api.assemble import Setup, grid_lanes
+from lrlab.api.deciding import in_order
 from lrlab.api.live import Live, setup_of
 from lrlab.api.progress import bar, interruptible
 from lrlab.api.raising import begun
@@ -221,13 +222,17 @@ def trainer(session: Session, metric: str, direction: str) -> Any:
         lr, seed = np.asarray(lr, np.float64), np.asarray(seed, np.int64)
         name = "" if not calls else f"stage{len(calls)}"
         calls.append(1)
-        inner = None
-        if decide is not None:
-            inner = lambda step, trained: decide(step, scores_of(trained, lr, seed))  # noqa: E731
-        trained = train_stage(
-            session, name, Lanes({"lr": lr, **(further or {})}, seed), tuple(rungs), inner
-        )
-        return scores_of(trained, lr, seed)
+        lanes = Lanes({"lr": lr, **(further or {})}, seed)
+
+        def scores(trained: Trained) -> Scores:
+            return scores_of(trained, lr, seed)
+
+        if decide is None:
+            return scores(train_stage(session, name, lanes))
+        live, rest = in_order(rungs, decide, scores)
+        trained = train_stage(session, name, lanes, tuple(rungs), live)
+        rest(trained)
+        return scores(trained)
 
     return train
 
