@@ -237,7 +237,7 @@ ODD = (
 ARGUMENTS = (
     "lr", "optimizer", "steps", "batch_size", "schedule", "seeds", "optimizer_args", "groups",
     "schedule_args", "metric", "eval_every", "stop_diverged", "sampler", "precision", "probes",
-    "plan", "seed", "weight_decay", "nonsense", "task",
+    "plan", "seed", "weight_decay", "nonsense", "task", "multipliers",
 )  # fmt: skip
 
 

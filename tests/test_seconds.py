@@ -189,7 +189,7 @@ def test_through_find(ticking, tmp_path):
     ample = lrlab.find("wine-linear", budget="1h", **GIVEN)
     assert ample.details["budget_seconds"] == 3600.0 and ticking.looks > 5
     assert ample.details["seconds"] == ticking.looks - 1
-    ticking.step = 25.0
+    ticking.step = 40.0
     hurried = lrlab.find("wine-linear", budget="60s", out=tmp_path / "run", **GIVEN)
     first = hurried.details["rungs"][0]
     assert first["cut_for_time_to"] < first["most"] and hurried.cost < ample.cost
@@ -198,38 +198,41 @@ def test_through_find(ticking, tmp_path):
     assert summary["details"]["budget_seconds"] == 60.0
     assert 'budget = "60s"' in (tmp_path / "run" / "config.toml").read_text()
     readings = json.loads((tmp_path / "run" / "clock.json").read_text())["seconds"]
-    assert readings[:3] == [25.0, 50.0, 75.0]
+    assert readings[:3] == [40.0, 80.0, 120.0]
 
 
-def test_a_search_that_goes_on_decides_as_it_did(ticking, tmp_path, monkeypatch):
-    """The clock of the second process is far faster; the decisions made are not made again."""
+@pytest.mark.parametrize("budget, presses", [("60s", 12), (20, 12), (20, 45)])
+def test_a_search_that_goes_on_decides_as_it_did(ticking, tmp_path, monkeypatch, budget, presses):
+    """The clock of the second process is far faster; the decisions made come again as they were,
+    whether the first stage was under way or finished."""
     from lrlab.engine.loop import Interrupted
     from lrlab.runs import stage
 
     monkeypatch.setattr(stage, "INTERVAL", 0.0)
-    ticking.step = 15.0
-    given = GIVEN | {"plan": lrlab.Plan(tile_width=4, segment_steps=5)}
-    whole = lrlab.find("wine-linear", budget="60s", out=tmp_path / "whole", **given)
+    ticking.step = 40.0
+    given = GIVEN | {"plan": lrlab.Plan(tile_width=4, segment_steps=5), "budget": budget}
+    whole = lrlab.find("wine-linear", out=tmp_path / "whole", **given)
     pressed = []
 
     def press():
         pressed.append(1)
-        return len(pressed) > 12
+        return len(pressed) > presses
 
     with monkeypatch.context() as patch:
         patch.setattr("lrlab.api.jobs.interruptible", lambda: contextlib.nullcontext(press))
         with pytest.raises(Interrupted):
-            lrlab.find("wine-linear", budget="60s", out=tmp_path / "cut", **given)
-    kept = json.loads((tmp_path / "cut" / "clock.json").read_text())["seconds"]
-    assert len(kept) >= 2  # the start, and a rung
+            lrlab.find("wine-linear", out=tmp_path / "cut", **given)
     ticking.step = 1e-6
-    again = lrlab.find("wine-linear", budget="60s", out=tmp_path / "cut", **given)
-    assert again.details["rungs"][0] == whole.details["rungs"][0]
-    assert "cut_for_time_to" in again.details["rungs"][0]
+    again = lrlab.find("wine-linear", out=tmp_path / "cut", **given)
+    assert len(whole.details["rungs"]) == 2
+    assert again.details["rungs"] == whole.details["rungs"]
+    assert ("cut_for_time_to" in again.details["rungs"][0]) == (budget == "60s")
+    if budget == 20:
+        assert again.details["stages"] == whole.details["stages"] and again.lr == whole.lr
 
 
 def test_from_the_command_line(ticking, tmp_path, capsys):
-    ticking.step = 25.0
+    ticking.step = 40.0
     config = tmp_path / "find.toml"
     config.write_text('steps = 40\nbatch_size = 16\nseeds = 2\ntask.name = "wine-linear"\n')
     asked = ["find", str(config), "--out", str(tmp_path / "run"), "--json", "--quiet"]
