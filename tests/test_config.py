@@ -75,6 +75,7 @@ def test_every_problem_at_once_with_its_line(tmp_path: Path) -> None:
         ("lr=-0.1", "lr", "must not be negative, got -0.1"),
         ("lr={log=[0, 1, 5]}", "lr", "greater than 0"),
         ("lr=nan", "lr", "finite"),
+        ("task.when=1979-05-27", "task.when", "must not be a date"),
         ("lr=[]", "lr", "at least one number"),
         ("lr=fast", "lr", "must be a number or a list of numbers"),
         ("lr={log=[1.0, 0.1, 5]}", "lr", "low must be below high"),

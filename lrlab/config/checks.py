@@ -9,7 +9,7 @@ from typing import Any
 
 from lrlab.config import multipliers, names
 from lrlab.config.lanes import is_axis, is_form
-from lrlab.config.options import Found, Path, probes, wrong_with
+from lrlab.config.options import Found, Path, dates, probes, wrong_with
 from lrlab.config.problems import did_you_mean, show
 from lrlab.config.schema import DEFAULT_STEPS, TABLES, Experiment
 
@@ -50,6 +50,7 @@ def check(raw: Mapping[str, Any], command: str) -> Found:
         if isinstance(table, Mapping):
             for one in _each_schedule(table) if path == ("schedule",) else [table]:
                 yield from _named(word, kind, path, _with_name(raw, path, one))
+    yield from dates(raw)
     yield from _several(at(raw, ("schedule",)))
     yield from _task(at(raw, ("task",)))
     yield from _axes(raw)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -82,6 +83,18 @@ def named_in(experiment: Any, message: str, tables: Iterable[str]) -> str | None
         if places:
             return f"{table}.{min(places, key=lambda option: places[option])}"
     return None
+
+
+def dates(value: Any, path: Path = ()) -> Found:
+    """Dates and times, which TOML has and no field takes."""
+    if isinstance(value, (datetime.date, datetime.time)):
+        yield path, f'must not be a date or a time, got {value}; a text is written "{value}"'
+    elif isinstance(value, Mapping):
+        for key, entry in value.items():
+            yield from dates(entry, (*path, str(key)))
+    elif isinstance(value, list):
+        for entry in value:
+            yield from dates(entry, path)
 
 
 def probes(entries: list[Any]) -> Found:
