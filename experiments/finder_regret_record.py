@@ -37,7 +37,8 @@ OUTSIDE = {  # the same, and with which optimizers: not looked at while find was
                    ("radam", "rmsprop")),
     "diabetes_linear": ({"model": {"name": "linear"}, "data": {"name": "diabetes"}}, 200, 48,
                         ("adabelief", "nesterov")),
-    "chebyshev": ({"model": SMALL, "data": {"name": "chebyshev"}}, 400, 48, ("adam", "amsgrad")),
+    "wine_linear": ({"model": {"name": "linear"}, "data": {"name": "wine"}}, 200, 48,
+                    ("amsgrad", "adopt")),
 }  # fmt: skip
 RATES = 10 ** np.linspace(-6, 1.5, 61)
 """8 rates a decade: the 49 of the truth from 1e-5 to 10, and what a search may look at beyond."""
