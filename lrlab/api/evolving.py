@@ -132,14 +132,14 @@ def _segments(setup: Any, axes: Any, seed: int, ends: list[int], metric: str) ->
     import jax
     import jax.numpy as jnp
 
-    from lrlab.engine.loop import as_dtype_host
+    from lrlab.engine.placement import on_devices
     from lrlab.engine.programs import compiled
 
     problem, starts = setup.problem, [0, *ends]
     width = len(axes["lr"])
     longest = max(b - a for a, b in zip(starts, ends, strict=False))
     programs, device = compiled(problem, width, longest), jax.devices()[0]
-    data = jax.device_put(as_dtype_host(dict(setup.data), problem.dtype), device)
+    data = on_devices(setup.data, problem.dtype, [device])[device]
     number = jax.device_put(np.uint32(seed), device)
 
     def place(hyper: Any) -> Any:

@@ -58,8 +58,8 @@ def slice_of(
 
     from lrlab import engine, probes
     from lrlab.engine.devices import precision
-    from lrlab.engine.loop import as_dtype_host
     from lrlab.engine.measure import view_of
+    from lrlab.engine.placement import on_host
     from lrlab.engine.plan import lane_shapes
     from lrlab.engine.programs import beginning
     from lrlab.probes.lane import training_loss
@@ -86,7 +86,7 @@ def slice_of(
         lane = {step: jax.tree.unflatten(structure, leaves) for step, leaves in states.items()}
         if not lane:
             raise ValueError("the lane broke before its first point; replay shows how")
-        data = jax.tree.map(jnp.asarray, as_dtype_host(setup.data, problem.dtype))
+        data = jax.tree.map(jnp.asarray, on_host(setup.data, problem.dtype))
         number = jnp.uint32(found.lanes.seed[0])
         hyper = {
             name: jnp.asarray(values[0], problem.dtype)

@@ -8,13 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from lrlab.engine import devices as machine
 from lrlab.engine.lanes import PADDING, boundaries, cohorts
 from lrlab.engine.memory import keep_freed_memory
 from lrlab.engine.meter import meter
+from lrlab.engine.placement import on_devices
 from lrlab.engine.plan import device_memory, lane_shapes
 from lrlab.engine.programs import compiled
 from lrlab.engine.results import (
@@ -85,8 +85,7 @@ def train(
         if devices[0].platform == "cpu":
             keep_freed_memory()
         programs = compiled(problem, plan.tile_width, plan.segment_steps)
-        host = as_dtype_host(dict(data), problem.dtype)
-        on_device = {device: jax.device_put(host, device) for device in devices}
+        on_device = on_devices(data, problem.dtype, devices)
         run = Machine(
             problem,
             programs,
@@ -160,18 +159,6 @@ def _capacity(run: Machine, shapes: PyTree) -> int:
     memory = device_memory(run.devices[0])
     resident = RESIDENT_BYTES if memory is None else memory * len(run.devices) // 4
     return max(per_wave, int(resident // max(size, 1)) // per_wave * per_wave)
-
-
-def as_dtype_host(tree: PyTree, dtype: str) -> PyTree:
-    """Like `as_dtype` for arrays still on the host: data reach the devices once, already cast."""
-
-    def cast(leaf: Any) -> Any:
-        leaf = np.asarray(leaf)
-        if jnp.issubdtype(leaf.dtype, np.floating):
-            return leaf.astype(dtype, copy=False)
-        return leaf.astype(np.int32) if leaf.dtype == np.int64 else leaf
-
-    return jax.tree.map(cast, tree)
 
 
 def _shown(tile: Tile, trained: Trained) -> np.ndarray:

@@ -174,10 +174,12 @@ def planned_waves(lanes: Lanes, plan: Plan) -> int:
 def planned_memory(problem: Problem, data: PyTree, lanes: Lanes, plan: Plan) -> int:
     """An estimate in bytes of what training holds at once, before anything is allocated.
 
-    The data on every device, the states of the lanes that are held together, the recorded rows, and
-    what XLA says that the compiled segment needs besides (`memory_analysis`).
+    The data (once on CPU, else on every device), the states of the lanes that are held together,
+    the recorded rows, and what XLA says that the compiled segment needs besides
+    (`memory_analysis`).
     """
-    from lrlab.engine.loop import RESIDENT_BYTES, as_dtype_host
+    from lrlab.engine.loop import RESIDENT_BYTES
+    from lrlab.engine.placement import dtype_on_host
     from lrlab.engine.programs import compiled
 
     assert plan.tile_width is not None and plan.segment_steps is not None
@@ -191,8 +193,9 @@ def planned_memory(problem: Problem, data: PyTree, lanes: Lanes, plan: Plan) -> 
         shapes = lane_shapes(problem, data, tuple(lanes.hyper))
         width = plan.tile_width
         wide = jax.tree.map(lambda leaf: struct((width, *leaf.shape), leaf.dtype), shapes)
-        host = as_dtype_host(dict(data), problem.dtype)
-        here = jax.tree.map(lambda leaf: struct(leaf.shape, leaf.dtype), host)
+        here = jax.tree.map(
+            lambda leaf: struct(np.shape(leaf), dtype_on_host(leaf, problem.dtype)), dict(data)
+        )
         hyper = {name: struct((plan.tile_width,), problem.dtype) for name in lanes.hyper}
         batch = problem.batch_size
         rows = None if batch is None else struct((plan.segment_steps, batch), np.int32)
@@ -203,7 +206,8 @@ def planned_memory(problem: Problem, data: PyTree, lanes: Lanes, plan: Plan) -> 
         analysis = program.memory_analysis()
     state = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(shapes))
     held = min(len(lanes.seed) * state, max(RESIDENT_BYTES, state * plan.tile_width * len(devices)))
-    examples = sum(leaf.nbytes for leaf in jax.tree.leaves(host))
+    examples = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(here))
+    examples *= 1 if devices[0].platform == "cpu" else len(devices)
     recorded = len(lanes.seed) * problem.steps * 2 * np.dtype(problem.dtype).itemsize
     scratch = 0 if analysis is None else int(analysis.temp_size_in_bytes)
-    return int(len(devices) * (examples + scratch) + held + recorded)
+    return int(examples + len(devices) * scratch + held + recorded)

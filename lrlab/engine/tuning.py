@@ -14,6 +14,7 @@ import numpy as np
 from lrlab.engine import cache
 from lrlab.engine import devices as machine
 from lrlab.engine.flops import step_cost
+from lrlab.engine.placement import on_devices
 from lrlab.engine.programs import compiled
 from lrlab.engine.tiles import Machine, begin
 from lrlab.types import Lanes, Plan, Problem, PyTree
@@ -87,10 +88,7 @@ def _candidates(guess: int, lanes_per_seed: int) -> list[int]:
 def _machine(
     problem: Problem, data: PyTree, lanes: Lanes, plan: Plan, devices: Any, indices: Any
 ) -> Machine:
-    from lrlab.engine.loop import as_dtype_host
-
-    host = as_dtype_host(dict(data), problem.dtype)
-    on_device = {device: jax.device_put(host, device) for device in devices}
+    on_device = on_devices(data, problem.dtype, devices)
     assert plan.tile_width is not None and plan.segment_steps is not None
     programs = compiled(problem, plan.tile_width, plan.segment_steps)
     return Machine(
