@@ -85,3 +85,11 @@ def test_stock_layers_for_comparisons():
     with stock():
         plain = program()
     assert "optimization_barrier" not in plain and "optimization_barrier" in program()
+
+
+def test_large_layers_are_left_to_lax():
+    def program(size):
+        shapes = (jax.ShapeDtypeStruct(shape, "float32") for shape in ((2, size), (size, size)))
+        return str(jax.make_jaxpr(lambda x, w: dot_general(x, w, DENSE))(*shapes))
+
+    assert "custom_jvp" in program(128) and "custom_jvp" not in program(512)

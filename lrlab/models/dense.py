@@ -26,6 +26,10 @@ from jax.custom_derivatives import SymbolicZero
 from lrlab.models.platform import on_cpu
 from lrlab.types import Array
 
+LARGE = 2**17
+"""From so many weights on, XLA's own product is as fast and laying the gradient out anew is not: it
+is read across rows that lie too far apart for the caches."""
+
 _STOCK: contextvars.ContextVar[bool] = contextvars.ContextVar("stock", default=False)
 
 
@@ -62,6 +66,7 @@ def dot_general(
         on_cpu()
         and not _STOCK.get()
         and rhs.ndim == 2
+        and rhs.size < LARGE
         and lhs.ndim >= 2
         and tuple(contracted_lhs) == (lhs.ndim - 1,)
         and tuple(contracted_rhs) == (0,)
