@@ -66,13 +66,20 @@ def initial_state(
 
 
 def lane_step(
-    problem: Problem, state: LaneState, batch: Any, hyper: Hyper, step: Array, key: Array
+    problem: Problem,
+    state: LaneState,
+    batch: Any,
+    hyper: Hyper,
+    step: Array,
+    key: Array,
+    keep: bool = True,
 ) -> tuple[LaneState, dict[str, Array]]:
     """One update of one lane, and what it measured before the update.
 
     A lane diverges at the first update whose loss or updated parameters are not finite. It then
     keeps the state from before that update for ever and its later metrics are nan; with
-    `stop_diverged=False` it only gets the label.
+    `stop_diverged=False` it only gets the label. `keep=False` leaves the state that diverged, for
+    callers that go back by themselves (see `programs`).
     """
     now = scheduled(problem, hyper, step)
 
@@ -96,7 +103,7 @@ def lane_step(
     if problem.optimizer.effective_lr is not None:
         used = problem.optimizer.effective_lr(optimizer)
         metrics |= {} if used is None else {"effective_lr": used}
-    if problem.stop_diverged:
+    if problem.stop_diverged and keep:
         params, model, optimizer = jax.tree.map(
             lambda new, old: jnp.where(alive, new, old),
             (params, model, optimizer),
