@@ -275,6 +275,13 @@ def test_chunks_of_a_million_lanes_stay_small():
     assert np.prod(history.chunks((100, 1024, 1024, 1))) <= history.CHUNK_VALUES
 
 
+def test_a_commit_rewrites_little():
+    for shape in ((60_000, 3, 2), (5, 7), (10**7,), (2, 0, 3)):
+        sizes = history.chunks(shape)
+        assert all(1 <= size <= max(1, most) for size, most in zip(sizes, shape, strict=True))
+        assert np.prod(sizes) <= history.ROWS_VALUES
+
+
 def test_commits_keep_to_their_share_of_the_time(tmp_path, monkeypatch):
     from types import SimpleNamespace
 

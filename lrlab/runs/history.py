@@ -16,7 +16,11 @@ STEP_METRICS = ("train_", "learning_rate", "effective_lr")
 """Metrics of every update; all others belong to evaluations."""
 
 CHUNK_VALUES = 1 << 19
-"""Values in a chunk, about; a commit rewrites the last one."""
+"""Values in a chunk, at most."""
+
+ROWS_VALUES = 1 << 16
+"""Values in a chunk of several rows, at most: a commit reads the last one and writes it again, and
+buffers that grew with it from commit to commit would leave ever larger holes in the heap."""
 
 
 def on_steps(name: str) -> bool:
@@ -84,13 +88,14 @@ def chunks(shape: tuple[int, ...]) -> list[int]:
     """Chunk sizes: all lanes of some rows, or some lanes of one row where lanes are very many.
 
     >>> chunks((2000, 33, 4)), chunks((100, 1024, 1024, 1))
-    ([2000, 33, 4], [1, 512, 1024, 1])
+    ([496, 33, 4], [1, 512, 1024, 1])
     """
     sizes, room = [1] * len(shape), CHUNK_VALUES
-    for axis in reversed(range(len(shape))):
+    for axis in reversed(range(1, len(shape))):
         sizes[axis] = max(1, min(shape[axis], room))
         room //= max(1, sizes[axis])
-    return sizes
+    rows = ROWS_VALUES // int(np.prod(sizes))
+    return [max(1, min(shape[0], rows)), *sizes[1:]] if shape else []
 
 
 def put(array: Any, start: int, pieces: list[tuple[int, np.ndarray, np.ndarray]]) -> None:

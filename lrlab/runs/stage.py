@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from lrlab.runs import history
+from lrlab.runs import history, pending
 from lrlab.runs.checkpoint import load_checkpoint, save_checkpoint
 from lrlab.runs.files import RunError, Unwritable, read_sealed, why, write_sealed
 from lrlab.runs.trust import check_files, discard
@@ -49,7 +49,7 @@ class Stage:
         self.lengths = {True: steps, False: len(eval_steps)}
         self.axes = {name: np.asarray(values) for name, values in axes.items()}
         self.shape = tuple(len(values) for values in self.axes.values())
-        self._rows: dict[str, list[tuple[int, np.ndarray, np.ndarray]]] = {}
+        self._rows: pending.Pending = {}
         self._arrays: dict[str, Any] = {}
         self._last, self._spent = time.monotonic(), -1.0
         self._thread: threading.Thread | None = None
@@ -118,7 +118,7 @@ class Stage:
         history.put(array, first, [(first, self.cells, rows[first:])])
 
     def rows(self, name: str, start: int, lanes: np.ndarray, values: np.ndarray) -> None:
-        self._rows.setdefault(name, []).append((start, self.cells[lanes], np.array(values)))
+        pending.add(self._rows, name, start, lanes, values, self.cells)
 
     def due(self) -> bool:
         writing = self._thread is not None and self._thread.is_alive()
@@ -183,7 +183,8 @@ class Stage:
             store, before = self.folder / "history.zarr", self._commit or {}
             written: dict[str, list[int]] = dict(before.get("rows", {}))
             new = not before
-            for name, pieces in rows.items():
+            for name, columns in rows.items():
+                pieces = pending.pieces(columns)
                 if name not in self._arrays:
                     kind = history.on_steps(name)
                     shape = (self.lengths[kind], *self.shape)
