@@ -41,10 +41,16 @@ def passed(saved: Saved, rungs: Sequence[int], steps: int) -> list[int]:
     return [
         rung
         for rung in sorted(rungs)
-        if rung < steps
-        and rung <= reached
-        and (rewound(saved.trained, rung).outcome == NOT_RUN).any()
+        if rung < steps and rung <= reached and (_outcome_at(saved.trained, rung) == NOT_RUN).any()
     ]
+
+
+def _outcome_at(trained: Trained, step: int) -> np.ndarray:
+    """`outcome` when every lane had come to `step`: what ended later was under way."""
+    outcome = trained.outcome.copy()
+    outcome[(trained.outcome == OK) | (trained.diverged_at >= step)] = NOT_RUN
+    outcome[(trained.outcome == PRUNED) & (trained.steps_trained >= step)] = NOT_RUN
+    return outcome
 
 
 def rewound(trained: Trained, step: int) -> Trained:
@@ -56,14 +62,11 @@ def rewound(trained: Trained, step: int) -> Trained:
     >>> rewound(late, 2).outcome.tolist(), rewound(late, 2).steps_trained.tolist()
     ([3, 3], [2, 2])
     """
-    outcome = trained.outcome.copy()
-    outcome[(trained.outcome == OK) | (trained.diverged_at >= step)] = NOT_RUN
-    outcome[(trained.outcome == PRUNED) & (trained.steps_trained >= step)] = NOT_RUN
     early, until = trained.steps < step, trained.eval_steps <= step
     return trained._replace(
         history={k: np.where(early[:, None], v, np.nan) for k, v in trained.history.items()},
         evaluated={k: np.where(until[:, None], v, np.nan) for k, v in trained.evaluated.items()},
-        outcome=outcome,
+        outcome=_outcome_at(trained, step),
         diverged_at=np.where(trained.diverged_at >= step, -1, trained.diverged_at),
         steps_trained=np.minimum(trained.steps_trained, step),
     )
