@@ -161,9 +161,9 @@ def test_objectives_or_a_clean_error(name) -> None:
 def test_probes_change_no_bit_and_compile_no_second_training_program(monkeypatch) -> None:
     traced = []
 
-    def counted(*args):
+    def counted(*args, **options):
         traced.append(1)
-        return lane_step(*args)
+        return lane_step(*args, **options)
 
     monkeypatch.setattr("lrlab.engine.programs.lane_step", counted)
     arguments = dict(optimizer="momentum", lr=[0.01, 0.1, 1e30], seeds=2, steps=8, batch_size=8,
