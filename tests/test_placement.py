@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lrlab.engine.placement import ALIGNMENT, aligned, dtype_on_host, on_devices, on_host
+from lrlab.aligned import ALIGNMENT, aligned
+from lrlab.engine.placement import dtype_on_host, on_devices, on_host
 
 
 @given(st.integers(0, 70), st.sampled_from(["f4", "f8", "i4", "i8", "u1"]), st.integers(0, 7))

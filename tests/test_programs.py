@@ -19,7 +19,10 @@ def trained(width: int, count: int, lr: float, begun: tuple | None = None, segme
     programs = compiled(tiny.problem("mlp", "momentum"), width, segment)
     data = on_devices(tiny.data(), "float32", [device])[device]
     seed, hyper = np.uint32(0), {"lr": np.full(width, lr, np.float32)}
-    state, first = begun or (programs.start(device, data, seed, hyper, np.ones(width, bool)), 0)
+    if begun is None:
+        drawn = programs.init(device, data, seed)
+        begun = programs.start(device, *drawn, hyper, np.ones(width, bool)), 0
+    state, first = begun
     rows = np.zeros((segment, tiny.BATCH), np.int32)
     rows[:count] = tiny.indices(0, first, count)
     args = (data, seed, hyper, rows, np.int32(first), np.int32(count))

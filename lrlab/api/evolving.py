@@ -160,4 +160,5 @@ def _segments(setup: Any, axes: Any, seed: int, ends: list[int], metric: str) ->
         return state, values[metric]
 
     alive = jax.device_put(np.ones(width, bool), device)
-    return segment, programs.start(device, data, number, place(axes), alive)
+    begun = programs.init(device, data, number)
+    return segment, programs.start(device, *begun, place(axes), alive)

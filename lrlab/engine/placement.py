@@ -9,10 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lrlab.aligned import aligned
 from lrlab.types import Device, PyTree
-
-ALIGNMENT = 64
-"""Bytes: XLA on CPU reads arrays that begin at a multiple of it in place; others it copies."""
 
 
 def on_host(data: Mapping[str, PyTree], dtype: str) -> dict[str, PyTree]:
@@ -46,21 +44,3 @@ def on_devices(
     """The splits on every device. CPU devices share one copy: the one on the host."""
     host = on_host(data, dtype)
     return {device: jax.device_put(host, device) for device in devices}
-
-
-def aligned(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """`array` in `dtype`, contiguous and beginning at a multiple of `ALIGNMENT`; itself where it
-    does so already.
-
-    >>> off = np.zeros(100, np.int8)[1:41].view(np.float32)
-    >>> aligned(off, np.dtype("float32")).ctypes.data % ALIGNMENT
-    0
-    """
-    fits = array.flags.c_contiguous and array.ctypes.data % ALIGNMENT == 0
-    if array.dtype == dtype and fits:
-        return array
-    room = np.empty(array.size * dtype.itemsize + ALIGNMENT, np.uint8)
-    start = -room.ctypes.data % ALIGNMENT
-    new = room[start : start + array.size * dtype.itemsize].view(dtype).reshape(array.shape)
-    np.copyto(new, array, casting="unsafe")
-    return new

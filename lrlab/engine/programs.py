@@ -25,7 +25,8 @@ from lrlab.types import Array, Problem, PyTree
 class Programs(NamedTuple):
     """The programs of one group. T is the tile width, S the segment's most steps, B a batch.
 
-    `start(device, data, seed u32, hyper [T], alive bool[T]) -> state [T, ...]`
+    `init(device, data, seed u32) -> (params, model)`: what all lanes of a seed start from
+    `start(device, params, model, hyper [T], alive bool[T]) -> state [T, ...]`
     `train(device, state, data, seed, hyper, indices i32[S, B] | None, first i32, count i32)
     -> (state, metrics [S, T])`; the given state's memory is used again.
     `evaluate(device, state, data, seed, hyper, step i32, before i32) -> metrics [T]`, named
@@ -33,6 +34,7 @@ class Programs(NamedTuple):
     the step of the evaluation before (-1: none), for probes that measure at some of them only.
     """
 
+    init: Replicated
     start: Replicated
     train: Replicated
     evaluate: Replicated
@@ -44,20 +46,22 @@ def compiled(problem: Problem, tile_width: int, segment_steps: int) -> Programs:
 
     Probes are no part of the training program: with them or without, it is the very same.
     """
-    start, train = _training(problem._replace(probes=()), tile_width, segment_steps)
-    return Programs(start, train, replicated(functools.partial(_evaluate, problem, tile_width)))
+    training = _training(problem._replace(probes=()), tile_width, segment_steps)
+    return Programs(*training, replicated(functools.partial(_evaluate, problem, tile_width)))
 
 
 @functools.lru_cache(maxsize=64)
 def _training(
     problem: Problem, tile_width: int, segment_steps: int
-) -> tuple[Replicated, Replicated]:
+) -> tuple[Replicated, Replicated, Replicated]:
     alone = functools.partial(_alone, tile_width)
     tiled = functools.partial(_tiled, tile_width)
     alone_stops = tile_width == 1 and problem.stop_diverged
 
-    def start(data: PyTree, seed: Array, hyper: dict[str, Array], alive: Array) -> LaneState:
-        params, model = beginning(problem, data, seed)
+    def init(data: PyTree, seed: Array) -> tuple[Any, Any]:
+        return beginning(problem, data, seed)
+
+    def start(params: Any, model: Any, hyper: dict[str, Array], alive: Array) -> LaneState:
         lane = functools.partial(initial_state, problem)
         over_lanes = _over_lanes(tile_width, lane, (None, None, 0, 0))
         return over_lanes(params, model, hyper, alive)
@@ -121,7 +125,7 @@ def _training(
             rows = jax.tree.map(lambda row: row[:, None], rows)
         return tiled(state), rows
 
-    return replicated(start), replicated(train, donate=(0,))
+    return replicated(init), replicated(start), replicated(train, donate=(0,))
 
 
 def _going_back(

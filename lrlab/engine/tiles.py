@@ -46,12 +46,15 @@ def waves(tiles: int, devices: int) -> int:
 
 
 def begin(run: Machine, members: np.ndarray) -> list[Tile]:
-    """Tiles of freshly initialized lanes."""
-    tiles = []
+    """Tiles of freshly initialized lanes; each device draws the parameters of a seed once."""
+    tiles, drawn = [], {}
     for number, lanes in enumerate(tile_lanes(members, run.lanes.seed[members], run.width)):
         device, seed, hyper = _place(run, number, lanes)
+        chosen = int(run.lanes.seed[lanes[0]])
+        if drawn.get(device, (None,))[0] != chosen:  # tiles come seed by seed
+            drawn[device] = chosen, run.programs.init(device, run.data[device], seed)
         alive = jax.device_put(lanes != PADDING, device)
-        state = run.programs.start(device, run.data[device], seed, hyper, alive)
+        state = run.programs.start(device, *drawn[device][1], hyper, alive)
         tiles.append(Tile(lanes, device, seed, hyper, state))
     return tiles
 

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lrlab.aligned import aligned
 from lrlab.data.checks import numbers, same_length
 from lrlab.data.dataset import DataError, digest
 from lrlab.models import as_model
@@ -95,8 +96,9 @@ def arrays(pair: Any, place: str) -> Pair:
     if not isinstance(pair, (tuple, list)) or len(pair) != 2:
         raise DataError(f"{place}: must be a pair (inputs, targets), got {type(pair).__name__}")
     leaves, structure = jax.tree.flatten(pair[0])
-    x = jax.tree.unflatten(structure, [numbers(leaf, f"{place} inputs") for leaf in leaves])
-    y = numbers(pair[1], f"{place} targets")
+    # Aligned once, here: then no run of the task has to copy them again.
+    found = [aligned(numbers(leaf, f"{place} inputs")) for leaf in leaves]
+    x, y = jax.tree.unflatten(structure, found), aligned(numbers(pair[1], f"{place} targets"))
     if not leaves:
         raise DataError(f"{place} inputs: are empty")
     for leaf in jax.tree.leaves(x):
