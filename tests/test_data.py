@@ -19,6 +19,8 @@ from lrlab import data
 from lrlab.data import DataError, bundled, idx
 from lrlab.data.splits import split
 
+pytestmark = pytest.mark.usefixtures("without_figures")
+
 LOCAL = ["digits", "wine", "breast_cancer", "iris", "diabetes", "mnist1d", "chebyshev", "stdlib"]
 
 

@@ -26,6 +26,8 @@ from lrlab.engine.loop import Interrupted
 from lrlab.runs import RunError, Unwritable, history, stage
 from lrlab.runs.stored import read_stage
 
+pytestmark = pytest.mark.usefixtures("without_figures")
+
 FIXTURES = Path(__file__).parent / "fixtures"
 
 SWEEP = """

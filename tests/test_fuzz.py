@@ -18,6 +18,8 @@ from lrlab import config, data
 from lrlab.config import ConfigError
 from lrlab.data import DataError
 
+pytestmark = pytest.mark.usefixtures("without_figures")
+
 CASES = 400
 
 GOOD = """# a comment

@@ -11,6 +11,8 @@ import lrlab
 from lrlab.cli.app import run
 from lrlab.search import Scores, find_joint
 
+pytestmark = pytest.mark.usefixtures("without_figures")
+
 STEPS, EVALS = 100, list(range(5, 101, 5))
 
 

@@ -12,6 +12,8 @@ import pytest
 import lrlab
 from lrlab.cli.app import run
 
+pytestmark = pytest.mark.usefixtures("without_figures")
+
 STEPS, START = 40, 0.1
 FIND = {"run", "lr", "interval", "verdict", "sentence", "cost", "metric", "seconds"}
 SWEEP = {"run", "best", "lanes", "diverged", "metric", "seconds"}

@@ -20,6 +20,8 @@ from lrlab.config import ConfigError
 from lrlab.data.batches import Batches, segment_indices
 from lrlab.rng import key
 
+pytestmark = pytest.mark.usefixtures("without_figures")
+
 QUIET = {"steps": 12, "batch_size": 16, "schedule": "constant", "progress": False}
 WIDTH = lrlab.Plan(tile_width=2)
 

@@ -14,6 +14,8 @@ from lrlab.api.result import beyond_numbers
 from lrlab.cli.app import run as command
 from lrlab.config import ConfigError
 
+pytestmark = pytest.mark.usefixtures("without_figures")
+
 SHARED = dict(optimizer="sgd", schedule="constant", batch_size=16, seeds=2, steps=8,
               progress=False, plan=lrlab.Plan(tile_width=2))  # fmt: skip
 

@@ -29,6 +29,8 @@ from lrlab.probes.lane import training_loss
 from lrlab.probes.toy import bowl
 from lrlab.types import Probe, Problem
 
+pytestmark = pytest.mark.usefixtures("without_figures")
+
 NOT_FOR_OBJECTIVES = ("ntk", "feature_change")
 
 

@@ -10,6 +10,8 @@ import pytest
 from lrlab.api.replaying import replay
 from lrlab.cli.app import run
 
+pytestmark = pytest.mark.usefixtures("without_figures")
+
 CONFIG = """
 steps = 40
 batch_size = 16

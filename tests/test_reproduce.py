@@ -14,6 +14,8 @@ from lrlab.api.reproducing import DIFFERENT, IDENTICAL, WITHIN, compared, reprod
 from lrlab.runs import RunError
 from lrlab.runs.stored import read_stage, stages
 
+pytestmark = pytest.mark.usefixtures("without_figures")
+
 TOML = """
 steps = 30
 batch_size = 16

@@ -17,6 +17,8 @@ from lrlab.scaling import laws
 from lrlab.scaling.rules import Place, factors
 from lrlab.search.statistics import power_law
 
+pytestmark = pytest.mark.usefixtures("without_figures")
+
 X = np.random.default_rng(0).normal(size=(16, 6)).astype(np.float32)
 Y = np.arange(16) % 3
 
@@ -216,6 +218,7 @@ def test_attention_is_divided_by_the_head_size() -> None:
     )
 
 
+@pytest.mark.slow
 def test_coordinate_check_tells_the_two_apart() -> None:
     for parametrization, passes in (("mup", True), ("standard", False)):
         check = scaling.coordinate_check(

@@ -14,6 +14,8 @@ from lrlab.cli.app import run
 from lrlab.search import Scores, find, find_joint
 from lrlab.search.budget import Budget
 
+pytestmark = pytest.mark.usefixtures("without_figures")
+
 STEPS, EVALS, START = 1000, list(range(50, 1001, 50)), 2.3
 DECISION = {"step", "lanes", "kept", "most"}
 

@@ -13,6 +13,8 @@ from lrlab.api import sessions
 from lrlab.engine import plan as planning
 from lrlab.types import Plan
 
+pytestmark = pytest.mark.usefixtures("without_figures")
+
 LR = [0.01, 0.03, 0.1, 0.3]
 
 

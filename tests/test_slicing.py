@@ -11,6 +11,8 @@ import lrlab
 from lrlab.api.slicing import slice_of
 from lrlab.cli.app import run
 
+pytestmark = pytest.mark.usefixtures("without_figures")
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):

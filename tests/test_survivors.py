@@ -8,6 +8,8 @@ import pytest
 import lrlab
 from lrlab.config import ConfigError
 
+pytestmark = pytest.mark.usefixtures("without_figures")
+
 
 def sweep(lr, task="iris-linear", **options):
     shared = {"optimizer": "momentum", "seeds": 1, "steps": 60, "batch_size": 16,
@@ -15,7 +17,7 @@ def sweep(lr, task="iris-linear", **options):
     return lrlab.sweep(task, lr=lr, **{**shared, **options})
 
 
-@pytest.mark.parametrize("lanes", [300, pytest.param(5000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("lanes", [300, 5000])
 def test_survivors_keep_their_bits(lanes: int) -> None:
     rng = np.random.default_rng(0)
     lr = 10 ** rng.uniform(-3, 0, lanes)

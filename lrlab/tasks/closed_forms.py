@@ -81,7 +81,8 @@ def _rosenbrock(dim: int, a: float, b: float, spread: float) -> Any:
     begin = np.where(np.arange(dim) % 2 == 0, -1.2, 1.0)
 
     def init(key: Array) -> Array:
-        return jnp.asarray(begin) + spread * jax.random.normal(key, (dim,))
+        drawn = jax.random.normal(key, (dim,))
+        return jnp.asarray(begin, drawn.dtype) + spread * drawn
 
     def rosenbrock_loss(x: Array, key: Array) -> Array:
         return jnp.sum(b * (x[1:] - x[:-1] ** 2) ** 2 + (a - x[:-1]) ** 2)
