@@ -17,6 +17,7 @@ import pytest
 from flax import nnx
 
 from lrlab import engine, tasks
+from lrlab.aligned import aligned
 from lrlab.data import DataError
 from lrlab.data.batches import Batches, segment_indices
 from lrlab.engine.plan import evaluation_steps, make_plan
@@ -52,6 +53,18 @@ def mine(model=None, loss=SOFTMAX, x=X, y=Y, valid=None, **options) -> Task:
     model = nn.Dense(3) if model is None else model
     valid = (x[:17], y[:17]) if valid is None else valid
     return Task.supervised(model=model, loss=loss, train=(x, y), valid=valid, **options)
+
+
+@pytest.mark.parametrize("offset", [0, 4])
+def test_a_task_keeps_its_data(offset):
+    """Whether XLA could read the caller's array in place (offset 0) or not."""
+    room = aligned(np.zeros(X.nbytes + 64, np.uint8))
+    x = room[offset : offset + X.nbytes].view(np.float32).reshape(X.shape)
+    x[:] = X
+    task = mine(x=x, valid=(x, Y))
+    x[:] = 1e9
+    for split in ("train", "valid"):
+        np.testing.assert_array_equal(task.data[split][0], X)
 
 
 def train(task, lr=(0.1,), steps=20, batch=8, dtype="float32", eval_steps=None):

@@ -56,7 +56,7 @@ def _training(
 ) -> tuple[Replicated, Replicated, Replicated]:
     alone = functools.partial(_alone, tile_width)
     tiled = functools.partial(_tiled, tile_width)
-    alone_stops = tile_width == 1 and problem.stop_diverged
+    goes_back = tile_width == 1 and problem.stop_diverged
 
     def init(data: PyTree, seed: Array) -> tuple[Any, Any]:
         return beginning(problem, data, seed)
@@ -76,7 +76,7 @@ def _training(
         count: Array,
     ) -> tuple[LaneState, dict[str, Array]]:
         noise = key(seed, "noise")
-        lanes = functools.partial(lane_step, problem, keep=not alone_stops)
+        lanes = functools.partial(lane_step, problem, keep=not goes_back)
         if tile_width > 1:
             lanes = jax.vmap(lanes, in_axes=(0, None, 0, None, None))
         # The axis of a lone lane stays outside of the loop: inside, XLA would copy the state.
@@ -117,7 +117,7 @@ def _training(
             begin = (jnp.zeros((), jnp.int32), state, rows)
             return jax.lax.while_loop(goes_on, body, begin)[1:]
 
-        if alone_stops:
+        if goes_back:
             state, rows = _going_back(updates, state, rows, first, count)
         else:
             state, rows = updates(state, rows, count)

@@ -88,7 +88,7 @@ def supervised(
 
 
 def arrays(pair: Any, place: str) -> Pair:
-    """Inputs and targets as finite numeric NumPy arrays of one length.
+    """Inputs and targets as finite numeric NumPy arrays of one length, of the task's own.
 
     Raises:
         DataError: no pair, no numbers, nan, inf, empty, or different lengths.
@@ -96,9 +96,11 @@ def arrays(pair: Any, place: str) -> Pair:
     if not isinstance(pair, (tuple, list)) or len(pair) != 2:
         raise DataError(f"{place}: must be a pair (inputs, targets), got {type(pair).__name__}")
     leaves, structure = jax.tree.flatten(pair[0])
-    # Aligned once, here: then no run of the task has to copy them again.
-    found = [aligned(numbers(leaf, f"{place} inputs")) for leaf in leaves]
-    x, y = jax.tree.unflatten(structure, found), aligned(numbers(pair[1], f"{place} targets"))
+    # Copied and aligned once, here: no run of the task has to do it again, and what the caller
+    # writes into the arrays later reaches no run, wherever they happen to lie.
+    found = [aligned(numbers(leaf, f"{place} inputs"), copy=True) for leaf in leaves]
+    x = jax.tree.unflatten(structure, found)
+    y = aligned(numbers(pair[1], f"{place} targets"), copy=True)
     if not leaves:
         raise DataError(f"{place} inputs: are empty")
     for leaf in jax.tree.leaves(x):

@@ -65,7 +65,7 @@ class Task(NamedTuple):
             loss: "softmax_cross_entropy" (integer labels), "sigmoid_binary_cross_entropy" (or
                 "binary"), "mse", or `loss(outputs, targets) -> [batch]` or `[batch, tokens]`: one
                 value per example, averaged.
-            train, valid, test: (inputs [N, ...], targets [N, ...]).
+            train, valid, test: (inputs [N, ...], targets [N, ...]); copied.
             metrics: names ("accuracy", "mae"), or {name: (function, "min" | "max")}. None for
                 accuracy where targets are classes.
 
