@@ -17,7 +17,10 @@ TABLE = (
     "noisy-quadratic", "catapult", "linear-decay", "sgd-risk", "noise-scale", "fractal",
     "batch-linear", "mup-transfer",
 )  # fmt: skip
-LIGHT = ("schedule-bound", "noise-scale", "catapult", "sgd-risk")
+LIGHT = (
+    "schedule-bound", "noise-scale", "catapult", "sgd-risk", "quadratic-laws", "noisy-quadratic",
+    "fractal", "batch-linear",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("name", LIGHT)
