@@ -1,9 +1,7 @@
 """One convolution as a JAX primitive of its own, whose gradients and `vmap` stay fast on CPU.
 
-A convolution y = F(x, w) is two thirds of the trilinear form T(x, w, g) = sum(F(x, w) * g), and so
-are its gradients: X(w, g) by the input, W(x, g) by the kernel. Each of the three is linear in both
-of its factors, and its derivatives are the other two; so one primitive that leaves out one factor
-of T covers forward, backward, and every higher order. Its rules:
+The primitive is that of a trilinear form (see `trilinear`): F(x, w) is the convolution, X(w, g) its
+gradient by the input, W(x, g) by the kernel. Its rules:
 
 - `vmap`: where the kernel is shared, lanes are more examples of one convolution. Where each lane
   has its own, lanes go one after another. XLA would make one grouped convolution out of them, whose
@@ -17,17 +15,14 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.core import ShapedArray
-from jax.extend.core import Primitive
-from jax.interpreters import ad, batching, mlir
 
+from lrlab.models.trilinear import GIVEN, trilinear
 from lrlab.types import Array
 
 CHANNELS = 16
@@ -72,7 +67,7 @@ def convolve(x: Array, w: Array, geometry: Geometry) -> Array:
     >>> y.shape, float(y[0, 1, 1, 0])
     ((1, 4, 4, 5), 18.0)
     """
-    return convolve_p.bind(x, w, gives="y", geometry=geometry)
+    return convolve_p.bind(x, w, gives="y", form=geometry)
 
 
 def _forward(x: Array, w: Array, geometry: Geometry) -> Array:
@@ -174,33 +169,14 @@ def _views(x: Array, geometry: Geometry) -> list[Array]:
     return views
 
 
-_GIVEN = {"y": ("x", "w"), "x": ("w", "y"), "w": ("x", "y")}
-"""By the factor of T that is left out: the two that are given, in order (g stands at y's place)."""
-
-_COMPUTE: dict[str, Callable[..., Array]] = {"y": _forward, "x": _by_input, "w": _by_kernel}
-
-
-def _compute(a: Array, b: Array, *, gives: str, geometry: Geometry) -> Array:
-    return _COMPUTE[gives](a, b, geometry)
-
-
-def _transposed(place: int, cotangent: Array, a: Array, b: Array, *, gives: str,
-                geometry: Geometry) -> Array:  # fmt: skip
-    """The cotangent of the factor at `place`: T with what was left out given, and it left out."""
-    missing = _GIVEN[gives][place]
-    factors = {gives: cotangent, _GIVEN[gives][1 - place]: b if place == 0 else a}
-    given = (factors[name] for name in _GIVEN[missing])
-    return convolve_p.bind(*given, gives=missing, geometry=geometry)
-
-
 def _batched(args: tuple[Array, Array], axes: tuple[int | None, int | None], *, gives: str,
-             geometry: Geometry) -> tuple[Array, int]:  # fmt: skip
+             form: Geometry) -> tuple[Array, int]:  # fmt: skip
     a, b = (
         arg if axis is None else jnp.moveaxis(arg, axis, 0)
         for arg, axis in zip(args, axes, strict=True)
     )
-    over = [name for name, axis in zip(_GIVEN[gives], axes, strict=True) if axis is not None]
-    one = functools.partial(convolve_p.bind, gives=gives, geometry=geometry)
+    over = [name for name, axis in zip(GIVEN[gives], axes, strict=True) if axis is not None]
+    one = functools.partial(convolve_p.bind, gives=gives, form=form)
     if "w" not in (*over, gives):
         # The kernel is shared: the lanes are more examples.
         lanes = (a if axes[0] is not None else b).shape[0]
@@ -217,14 +193,6 @@ def _batched(args: tuple[Array, Array], axes: tuple[int | None, int | None], *, 
     return lax.map(lambda lane: one(a, lane), b), 0
 
 
-def _shape(a: Any, b: Any, **options: Any) -> ShapedArray:
-    result = jax.eval_shape(functools.partial(_compute, **options), a, b)
-    return ShapedArray(result.shape, result.dtype)
-
-
-convolve_p = Primitive("lrlab_convolve")
-convolve_p.def_impl(jax.jit(_compute, static_argnames=("gives", "geometry")))
-convolve_p.def_abstract_eval(_shape)
-mlir.register_lowering(convolve_p, mlir.lower_fun(_compute, multiple_results=False))
-ad.defbilinear(convolve_p, functools.partial(_transposed, 0), functools.partial(_transposed, 1))
-batching.primitive_batchers[convolve_p] = _batched
+convolve_p = trilinear(
+    "lrlab_convolve", {"y": _forward, "x": _by_input, "w": _by_kernel}, batched=_batched
+)
