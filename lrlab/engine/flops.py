@@ -86,8 +86,11 @@ def count(jaxpr: Any) -> float:
             total += 2.0 * math.prod(equation.outvars[0].aval.shape) * depth
         elif name == "conv_general_dilated":
             total += _convolution(equation)
-        elif name == "lrlab_convolve":  # lrlab's own convolution, whose inside is not counted again
-            total += _own_convolution(equation)
+        elif name in (
+            "lrlab_convolve",
+            "lrlab_dense",
+        ):  # lrlab's own, whose inside is not counted again
+            total += _own_product(equation)
             continue
         repeated = options.get("length", 1) if name == "scan" else 1
         for value in options.values():
@@ -112,7 +115,7 @@ def _convolution(equation: Any) -> float:
     return 2.0 * outputs * inner / options["batch_group_count"]
 
 
-def _own_convolution(equation: Any) -> float:
+def _own_product(equation: Any) -> float:
     """Of `lrlab.models.conv_primitive`: forward and both gradients share these products, of an
     output [N, *out, O] and a kernel [*taps, C, O]; which variables these are says `gives`."""
     first, second, out = (v.aval.shape for v in (*equation.invars, *equation.outvars))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import flax.linen as nn
 
-from lrlab.models.dense import dot_general
+from lrlab.models.dense import Dense
 from lrlab.models.layers import (
     ACTIVATIONS,
     CONVOLUTIONS,
@@ -68,19 +68,16 @@ class Cnn(nn.Module):
                 x = avg_pool(x, window) if self.pool == "avg" else x
         x = x.reshape(x.shape[0], -1)
         if self.width:
-            x = nn.Dense(
+            x = Dense(
                 self.width,
                 use_bias=self.bias,
                 kernel_init=INITIALIZERS[self.kernel_init],
-                dot_general=dot_general,
                 name="hidden_dense",
             )(x)
             x = act(x)
         if self.dropout:
             x = nn.Dropout(self.dropout, deterministic=not train)(x)
-        return nn.Dense(
-            self.num_outputs, use_bias=self.bias, dot_general=dot_general, name="readout"
-        )(x)
+        return Dense(self.num_outputs, use_bias=self.bias, name="readout")(x)
 
 
 def cnn(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import flax.linen as nn
 
-from lrlab.models.dense import dot_general
+from lrlab.models.dense import Dense
 from lrlab.models.layers import INITIALIZERS, choice, flag, flattened
 from lrlab.types import Array
 
@@ -18,10 +18,9 @@ class Linear(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        return nn.Dense(
+        return Dense(
             self.num_outputs,
             use_bias=self.bias,
-            dot_general=dot_general,
             kernel_init=INITIALIZERS[self.kernel_init],
             name="readout",
         )(flattened(x))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import flax.linen as nn
 
-from lrlab.models.dense import dot_general
+from lrlab.models.dense import Dense
 from lrlab.models.layers import (
     ACTIVATIONS,
     INITIALIZERS,
@@ -44,10 +44,9 @@ class Mlp(nn.Module):
             start = x
             if branch:  # before the layer, so that the sum grows freely
                 x = normalized(x, self.norm, train, f"hidden_norm_{number}")
-            x = nn.Dense(
+            x = Dense(
                 width,
                 use_bias=self.bias,
-                dot_general=dot_general,
                 kernel_init=INITIALIZERS[self.kernel_init],
                 name=f"hidden_{number}",
             )(x)
@@ -57,10 +56,9 @@ class Mlp(nn.Module):
             if self.dropout:
                 x = nn.Dropout(self.dropout, deterministic=not train)(x)
             x = start + x if branch else x
-        return nn.Dense(
+        return Dense(
             self.num_outputs,
             use_bias=self.bias,
-            dot_general=dot_general,
             kernel_init=INITIALIZERS[self.readout_init],
             name="readout",
         )(x)

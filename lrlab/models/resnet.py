@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import flax.linen as nn
 
-from lrlab.models.dense import dot_general
+from lrlab.models.dense import Dense
 from lrlab.models.layers import (
     ACTIVATIONS,
     CONVOLUTIONS,
@@ -62,7 +62,7 @@ class Resnet(nn.Module):
                 if x.shape != y.shape:
                     x = norm(conv(x, channels, 1, stride, f"{name}_skip"), f"{name}_skip_norm")
                 x = act(x + y)
-        return nn.Dense(self.num_outputs, dot_general=dot_general, name="readout")(x.mean((1, 2)))
+        return Dense(self.num_outputs, name="readout")(x.mean((1, 2)))
 
 
 def resnet(

@@ -6,7 +6,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from lrlab.models.dense import dot_general
+from lrlab.models.dense import Dense
 from lrlab.models.layers import (
     ACTIVATIONS,
     INITIALIZERS,
@@ -46,9 +46,7 @@ class Transformer(nn.Module):
 
         def dense(x: Array, size: int, name: str) -> Array:
             init = INITIALIZERS[self.kernel_init]
-            layer = nn.Dense(
-                size, use_bias=self.bias, kernel_init=init, dot_general=dot_general, name=name
-            )
+            layer = Dense(size, use_bias=self.bias, kernel_init=init, name=name)
             return layer(x)
 
         def drop(x: Array) -> Array:

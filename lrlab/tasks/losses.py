@@ -7,7 +7,10 @@ from typing import Any
 
 import jax.numpy as jnp
 import optax
+from jax import lax
 
+from lrlab.models.dense import FEW
+from lrlab.models.platform import on_cpu
 from lrlab.types import Array
 
 PerExample = Callable[[Array, Array], Array]
@@ -24,7 +27,19 @@ def softmax_cross_entropy(outputs: Array, targets: Array) -> Array:
             f"softmax_cross_entropy: the outputs have shape {outputs.shape}, expected "
             f"{(*targets.shape, 'classes')} for targets of shape {targets.shape}"
         )
+    if outputs.ndim == 2 and len(outputs) >= FEW and on_cpu():
+        return _over_examples(jnp.asarray(outputs), jnp.asarray(targets))
     return optax.softmax_cross_entropy_with_integer_labels(outputs, targets)
+
+
+def _over_examples(outputs: Array, targets: Array) -> Array:
+    """The same with the examples last, as `lrlab.models.dense` computes the outputs: classes are
+    few and make poor vectors, and gathers are slow on CPU."""
+    classes = jnp.arange(outputs.shape[1], dtype=targets.dtype)[:, None]
+    z = outputs.T - lax.stop_gradient(outputs.T.max(0))
+    target = jnp.where(classes == targets, z, 0).sum(0)
+    known = (targets >= 0) & (targets < outputs.shape[1])
+    return jnp.where(known, jnp.log(jnp.exp(z).sum(0)) - target, jnp.nan)
 
 
 def sigmoid_binary_cross_entropy(outputs: Array, targets: Array) -> Array:
