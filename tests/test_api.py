@@ -13,6 +13,7 @@ from flax import nnx
 import lrlab
 from lrlab.config import ConfigError
 from lrlab.data.batches import Batches, segment_indices
+from lrlab.models.mlp import mlp
 from lrlab.rng import key
 
 QUIET = {"progress": False}
@@ -77,7 +78,7 @@ class Nnx(nnx.Module):
         return self.last(nnx.relu(self.first(x)))
 
 
-MODELS = {"linen": Linen(), "nnx": lambda rngs: Nnx(rngs)}
+MODELS = {"linen": Linen(), "nnx": lambda rngs: Nnx(rngs), "mlp": mlp(3, width=[16, 8])}
 
 
 def task_of(small, model="linen", **changes):
@@ -88,7 +89,7 @@ def task_of(small, model="linen", **changes):
     )
 
 
-@pytest.mark.parametrize("model", list(MODELS))
+@pytest.mark.parametrize("model", ["linen", "nnx"])
 def test_own_models_arrays_and_losses(small, model):
     def smooth(outputs, targets):
         labels = optax.smooth_labels(jax.nn.one_hot(targets, 3), 0.1)
@@ -109,13 +110,14 @@ def test_a_loss_of_the_wrong_shape_is_named_not_broadcast(small):
         task_of(small, loss=lambda outputs, targets: outputs)
 
 
-def test_a_lane_equals_the_run_written_by_hand(small):
+@pytest.mark.parametrize("model", ["linen", "mlp"])
+def test_a_lane_equals_the_run_written_by_hand(small, model):
     (x, y), _ = small
     result = lrlab.sweep(
-        task_of(small), lr=[0.1, 1e-3], optimizer="adam", schedule="cosine", steps=40, seeds=2,
-        batch_size=32, plan=lrlab.Plan(tile_width=1), **QUIET,
+        task_of(small, model), lr=[0.1, 1e-3], optimizer="adam", schedule="cosine", steps=40,
+        seeds=2, batch_size=32, plan=lrlab.Plan(tile_width=1), **QUIET,
     )  # fmt: skip
-    model, xs, ys = MODELS["linen"], jnp.asarray(x), jnp.asarray(y)
+    xs, ys, model = jnp.asarray(x), jnp.asarray(y), MODELS[model]
     rows = segment_indices(Batches(len(x), 32), 1, 0, 40)
     params = model.init(key(1, "init"), x[:1])["params"]
     tx = optax.adam(optax.cosine_decay_schedule(jnp.float32(0.1), 40))

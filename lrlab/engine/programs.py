@@ -19,6 +19,7 @@ from lrlab.engine.replicas import Replicated, replicated
 from lrlab.engine.statistics import refreshed
 from lrlab.engine.step import LaneState, initial_state, lane_step
 from lrlab.rng import key
+from lrlab.tracing import beside_others
 from lrlab.types import Array, Problem, PyTree
 
 
@@ -78,7 +79,7 @@ def _training(
         noise = key(seed, "noise")
         lanes = functools.partial(lane_step, problem, keep=not goes_back)
         if tile_width > 1:
-            lanes = jax.vmap(lanes, in_axes=(0, None, 0, None, None))
+            lanes = jax.vmap(beside_others()(lanes), in_axes=(0, None, 0, None, None))
         # The axis of a lone lane stays outside of the loop: inside, XLA would copy the state.
         state, hyper = alone(state), alone(hyper)
 
@@ -206,7 +207,7 @@ def _over_lanes(
 ) -> Callable[..., Any]:
     """`vmap` over a tile; a tile of one lane stays free of it, as a run by hand would be."""
     if tile_width > 1:
-        return jax.vmap(function, in_axes=in_axes)
+        return jax.vmap(beside_others()(function), in_axes=in_axes)
 
     def one(*args: Any) -> Any:
         lane = (_alone(1, arg, axis) for arg, axis in zip(args, in_axes, strict=True))

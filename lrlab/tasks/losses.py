@@ -11,6 +11,7 @@ from jax import lax
 
 from lrlab.models.dense import FEW
 from lrlab.models.platform import on_cpu
+from lrlab.tracing import is_beside_others
 from lrlab.types import Array
 
 PerExample = Callable[[Array, Array], Array]
@@ -27,14 +28,14 @@ def softmax_cross_entropy(outputs: Array, targets: Array) -> Array:
             f"softmax_cross_entropy: the outputs have shape {outputs.shape}, expected "
             f"{(*targets.shape, 'classes')} for targets of shape {targets.shape}"
         )
-    if outputs.ndim == 2 and len(outputs) >= FEW and on_cpu():
+    if outputs.ndim == 2 and len(outputs) >= FEW and is_beside_others() and on_cpu():
         return _over_examples(jnp.asarray(outputs), jnp.asarray(targets))
     return optax.softmax_cross_entropy_with_integer_labels(outputs, targets)
 
 
 def _over_examples(outputs: Array, targets: Array) -> Array:
-    """The same with the examples last, as `lrlab.models.dense` computes the outputs: classes are
-    few and make poor vectors, and gathers are slow on CPU."""
+    """The same for lanes beside each other, with the examples last, as `lrlab.models.dense` has
+    the outputs: classes are few and make poor vectors, and gathers are slow on CPU."""
     classes = jnp.arange(outputs.shape[1], dtype=targets.dtype)[:, None]
     z = outputs.T - lax.stop_gradient(outputs.T.max(0))
     target = jnp.where(classes == targets, z, 0).sum(0)
