@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lrlab import bench
-from lrlab.bench import inputs, jax_ways
+from lrlab.bench import inputs, jax_ways, worker
 from lrlab.bench.measure import agreement
 from lrlab.bench.table import markdown
 from lrlab.cli.app import run
@@ -54,6 +54,19 @@ def test_the_comparison_sees_a_way_that_does_less() -> None:
     assert not agreement(losses, np.repeat(losses[::2], 2, axis=0))["passed"]
     assert not agreement(losses, losses[:25])["passed"]
     assert not agreement(losses, losses + 0.01)["passed"]
+
+
+def test_short_runs_are_repeated_and_averaged(monkeypatch) -> None:
+    clock = iter([0.0, 0.5, 1.0, 1.5, 2.0, 9.0])
+    monkeypatch.setattr(worker.time, "perf_counter", lambda: next(clock))
+    calls = []
+    assert worker.timed(lambda: calls.append(0), 2.0) == (None, 0.5) and len(calls) == 4
+
+
+def test_a_run_that_is_long_enough_is_done_once(monkeypatch) -> None:
+    clock = iter([0.0, 3.0])
+    monkeypatch.setattr(worker.time, "perf_counter", lambda: next(clock))
+    assert worker.timed(lambda: np.ones(1), 2.0) == (np.ones(1), 3.0)
 
 
 def test_names_are_checked() -> None:

@@ -12,6 +12,7 @@ import pytest
 from flax import nnx
 from jax import lax
 
+from lrlab.engine.flops import count
 from lrlab.models.dense import FEW, LONG, Dense, dense, dot_general, stock
 
 DENSE = (((1,), (0,)), ((), ()))
@@ -170,6 +171,13 @@ def test_gradients_of_single_examples():
             return jax.vmap(one, (None, None, 0, 0))(w, b, x, ct)
 
         assert_equal(gradients(dense), gradients(plain))
+
+
+@pytest.mark.parametrize("examples", [FEW, 2])
+def test_flops_are_those_of_three_products(examples):
+    x, w, b = jnp.zeros((examples, 6)), jnp.zeros((6, 4)), jnp.zeros(4)
+    jaxpr = jax.make_jaxpr(jax.grad(lambda *args: (dense(*args) ** 2).sum(), (0, 1, 2)))(x, w, b)
+    assert count(jaxpr.jaxpr) == 3 * 2 * examples * 6 * 4
 
 
 def test_a_dense_module_is_flaxs():
