@@ -27,7 +27,7 @@ def bench(
         list[str] | None,
         typer.Option("--way", metavar="NAME", help="Only lrlab and this way; repeatable."),
     ] = None,
-    repeats: Annotated[int, typer.Option(help="Steady runs per way; the median counts.")] = 5,
+    repeats: Annotated[int, typer.Option(help="Steady turns per way; the median counts.")] = 5,
     cores: Annotated[int | None, typer.Option(help="Cores per way; all by default.")] = None,
     torch: Annotated[
         str | None,

@@ -70,7 +70,7 @@ def _struct(shape: tuple[int, ...], dtype: str, floating: str) -> jax.ShapeDtype
 
 
 def count(jaxpr: Any) -> float:
-    """2 x multiply-adds of every `dot_general` and `conv_general_dilated`, scans multiplied.
+    """2 x multiply-adds of every matrix product and convolution, scans multiplied.
 
     >>> import jax, jax.numpy as jnp
     >>> count(jax.make_jaxpr(jnp.dot)(jnp.ones((3, 4)), jnp.ones((4, 5))).jaxpr)
@@ -86,10 +86,7 @@ def count(jaxpr: Any) -> float:
             total += 2.0 * math.prod(equation.outvars[0].aval.shape) * depth
         elif name == "conv_general_dilated":
             total += _convolution(equation)
-        elif name in (
-            "lrlab_convolve",
-            "lrlab_dense",
-        ):  # lrlab's own, whose inside is not counted again
+        elif name in ("lrlab_convolve", "lrlab_dense"):  # what is inside is not counted again
             total += _own_product(equation)
             continue
         repeated = options.get("length", 1) if name == "scan" else 1
@@ -116,8 +113,8 @@ def _convolution(equation: Any) -> float:
 
 
 def _own_product(equation: Any) -> float:
-    """Of `lrlab.models.conv_primitive`: forward and both gradients share these products, of an
-    output [N, *out, O] and a kernel [*taps, C, O]; which variables these are says `gives`."""
+    """Of a primitive of `lrlab.models.trilinear`: forward and both gradients share the products
+    of an output [N, *out, O] and a kernel [*taps, C, O]; which variables these are says `gives`."""
     first, second, out = (v.aval.shape for v in (*equation.invars, *equation.outvars))
     kernel, output = {"y": (second, out), "x": (first, second), "w": (out, second)}[
         equation.params["gives"]
