@@ -1,5 +1,228 @@
-"""What pytest leaves out: modules of optional extras that are not installed here."""
+"""What pytest leaves out, and the guard: a test leaves the process as it was, so that any order of
+tests, and all of them in one process, end the same way."""
+
+from __future__ import annotations
 
 import importlib.util
+import logging
+import os
+import random
+import signal
+import sys
+import threading
+import types
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import pytest
 
 collect_ignore = [] if importlib.util.find_spec("torch") else ["lrlab/bench/torch_ways.py"]
+
+SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGALRM", "SIGPROF", "SIGVTALRM", "SIGUSR1", "SIGUSR2",
+           "SIGCHLD", "SIGPIPE")  # fmt: skip
+
+LOGGERS = ("", "absl", "jax", "lrlab", "matplotlib", "orbax")
+
+
+class Watched(NamedTuple):
+    """A part of the process that a test must leave as it was."""
+
+    look: Callable[[], Mapping[str, Any]]
+    """What it is now: name -> value; values are compared by identity, then by `==`."""
+
+    restore: Callable[[str, Any], Any] | None = None
+    """Sets one of them back (`GONE`: it was not there), so that one test fails and not many."""
+
+
+GONE = object()
+
+
+def handlers() -> dict[str, Any]:
+    known = (getattr(signal, name) for name in SIGNALS if hasattr(signal, name))
+    return {number.name: signal.getsignal(number) for number in known}
+
+
+def set_handler(name: str, value: Any) -> None:
+    signal.signal(getattr(signal, name), value)
+
+
+def environment() -> dict[str, Any]:
+    # pytest writes these itself.
+    return {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "COV_"))}
+
+
+def set_variable(name: str, value: Any) -> None:
+    os.environ.pop(name, None)
+    if value is not GONE:
+        os.environ[name] = value
+
+
+def folder() -> dict[str, Any]:
+    return {"folder": os.getcwd()}
+
+
+def hooks() -> dict[str, Any]:
+    return {
+        "sys.excepthook": sys.excepthook,
+        "sys.unraisablehook": sys.unraisablehook,
+        "threading.excepthook": threading.excepthook,
+        "sys.path": tuple(sys.path),
+        "warnings.filters": tuple(warnings.filters),
+    }
+
+
+def loggers() -> dict[str, Any]:
+    found = {}
+    for name in LOGGERS:
+        one = logging.getLogger(name or None)
+        # pytest's own handlers come and go with the phases of a test.
+        own = [h for h in one.handlers if not type(h).__module__.startswith("_pytest")]
+        found[f"logger {name or 'root'}"] = (one.level, tuple(own), tuple(one.filters))
+    return found
+
+
+def jax_settings() -> dict[str, Any]:
+    jax = sys.modules.get("jax")
+    return {} if jax is None else dict(jax.config.values)
+
+
+def set_jax(name: str, value: Any) -> None:
+    sys.modules["jax"].config.update(name, value)
+
+
+def numpy_errors() -> dict[str, Any]:
+    numpy = sys.modules.get("numpy")
+    return {} if numpy is None else {**numpy.geterr(), **numpy.get_printoptions()}
+
+
+def style() -> dict[str, Any]:
+    """Matplotlib's settings, and which figures pyplot holds."""
+    matplotlib = sys.modules.get("matplotlib")
+    if matplotlib is None or not hasattr(matplotlib, "rcParams"):
+        return {}
+    settings = dict.copy(matplotlib.rcParams)
+    for name in ("backend", "backend_fallback"):  # pyplot's import resolves them
+        settings.pop(name, None)
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    figures = () if pyplot is None else tuple(pyplot.get_fignums())
+    return {**settings, "open figures": figures}
+
+
+def set_style(name: str, value: Any) -> None:
+    if name == "open figures":
+        sys.modules["matplotlib.pyplot"].close("all")
+    elif value is not GONE:
+        sys.modules["matplotlib"].rcParams[name] = value
+
+
+def attributes() -> dict[str, Any]:
+    """The attributes of every module of lrlab, and the entries of its tables; lazily imported
+    modules are no change."""
+    found: dict[str, Any] = {}
+    for name, module in list(sys.modules.items()):
+        if module is not None and (name == "lrlab" or name.startswith("lrlab.")):
+            found[name] = dict(vars(module))
+            tables = {k: v for k, v in found[name].items() if type(v) in (dict, list, set)}
+            found |= {f"{name} {k}": copied(v) for k, v in tables.items() if k[:2] != "__"}
+    return found
+
+
+def copied(table: Any) -> Any:
+    return dict(table) if isinstance(table, dict) else tuple(table)
+
+
+WATCHED = {
+    "signal handler": Watched(handlers, set_handler),
+    "environment": Watched(environment, set_variable),
+    "working folder": Watched(folder, lambda name, value: os.chdir(value)),
+    "hook": Watched(hooks),
+    "logging": Watched(loggers),
+    "JAX's setting": Watched(jax_settings, set_jax),
+    "NumPy's setting": Watched(numpy_errors),
+    "Matplotlib's": Watched(style, set_style),
+    "attribute of": Watched(attributes),
+}
+
+
+def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+    """Names whose value is another -> the value before."""
+    found = {}
+    for name in {**before, **after}:
+        old, new = before.get(name, GONE), after.get(name, GONE)
+        if old is not new and not alike(old, new):
+            found[name] = old
+    return found
+
+
+def alike(old: Any, new: Any) -> bool:
+    try:
+        return bool(old == new)
+    except ValueError:  # arrays, which are compared by identity
+        return False
+
+
+def module_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+    """`changes` of the attributes: "module attribute" -> the value before."""
+    found = {}
+    for name, old in before.items():
+        new = after.get(name, old)  # a module that is gone is none that others use
+        if alike(old, new):
+            continue
+        if " " in name:
+            found[name] = old
+            continue
+        for attribute, value in changes(old, new).items():
+            lazy = value is GONE and isinstance(new[attribute], types.ModuleType)
+            if not lazy and attribute[:2] != "__":
+                found[f"{name} {attribute}"] = value
+    return found
+
+
+def set_back(kind: str, name: str, value: Any) -> None:
+    if kind == "attribute of":
+        where, _, attribute = name.partition(" ")
+        module = vars(sys.modules[where])
+        if isinstance(module.get(attribute), (dict, list, set)):
+            return  # its entries; what they were in full is not known
+        module.pop(attribute, None) if value is GONE else module.update({attribute: value})
+    elif (restore := WATCHED[kind].restore) is not None:
+        restore(name, value)
+
+
+@pytest.fixture(autouse=True)
+def leaves_the_process_as_it_was() -> Iterator[None]:
+    """Fails the test that changes what later tests, or a library's caller, would find changed."""
+    before = {kind: part.look() for kind, part in WATCHED.items()}
+    yield
+    left = []
+    for kind, part in WATCHED.items():
+        after = part.look()
+        if not before[kind]:  # a library that this test imported
+            continue
+        compared = module_changes if kind == "attribute of" else changes
+        for name, value in compared(before[kind], after).items():
+            left.append(f"{kind} {name}")
+            set_back(kind, name, value)
+    if left:
+        pytest.fail(f"left changed: {', '.join(sorted(left))}", pytrace=False)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call() -> Iterator[None]:
+    """Python's and NumPy's common random numbers, looked at here because pytest-randomly seeds them
+    before every phase of a test."""
+    before = random_states()
+    try:
+        return (yield)
+    finally:
+        after = random_states()
+        if changed := [name for name, state in before.items() if after[name] != state]:
+            pytest.fail(f"drew from, or seeded: {', '.join(changed)}", pytrace=False)
+
+
+def random_states() -> dict[str, Any]:
+    import numpy as np
+
+    state = np.random.get_state()
+    return {"random": random.getstate(), "numpy.random": (state[1].tobytes(), *state[2:])}

@@ -14,6 +14,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import pytest
 from soak_runs import CONFIG, OWN
 
 DIGITS = """
@@ -35,8 +36,8 @@ def overhead(rounds: int, seconds: float) -> Counter[str]:
 
     counted, end = Counter[str](), time.monotonic() + seconds
     taken: dict[bool, list[float]] = {True: [], False: []}
-    with tempfile.TemporaryDirectory() as root:
-        os.environ["LRLAB_CACHE"] = str(Path(root) / "cache")
+    with tempfile.TemporaryDirectory() as root, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LRLAB_CACHE", str(Path(root) / "cache"))
 
         def timed(steps: int, kept: bool) -> float:
             path, run = Path(root) / "digits.toml", Path(root) / "run"

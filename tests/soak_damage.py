@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import random
 import shutil
 import tempfile
@@ -115,19 +114,19 @@ def damage(cases: int, seed: int, seconds: float) -> Counter[str]:
 def unfinished(place: Path) -> Path:
     """A sweep that was interrupted in the middle."""
     from lrlab import api, config
-    from lrlab.api import jobs
+    from lrlab.api.progress import Control
     from lrlab.engine.loop import Interrupted
-    from lrlab.runs import stage
 
     experiment = config.load(config_for("sweep", place), command="sweep")
     asked: list[int] = []
-    before, interval = jobs.interruptible, stage.INTERVAL
-    stage.INTERVAL = 0.0
-    jobs.interruptible = lambda: contextlib.nullcontext(lambda: len(asked) > 20 or asked.append(1))  # type: ignore[assignment]
+
+    def stop() -> bool:
+        asked.append(1)
+        return len(asked) > 20
+
+    out, control = str(place / "unfinished"), Control(commit_every=0.0, stop=stop)
     try:
-        api.run("sweep", experiment, out=str(place / "unfinished"), progress=False)
+        api.run("sweep", experiment, out=out, progress=False, control=control)
     except Interrupted:
         pass
-    finally:
-        jobs.interruptible, stage.INTERVAL = before, interval
     return place / "unfinished"

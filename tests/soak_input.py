@@ -6,7 +6,6 @@ import contextlib
 import gzip
 import io
 import json
-import os
 import random
 import signal
 import tempfile
@@ -16,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+import pytest
 from test_fuzz import VALUES, idx, mangled
 
 COMMANDS = ("sweep", "find", "range-test", "plan", "preview")
@@ -47,26 +47,22 @@ def malformed(cases: int, seed: int, seconds: float) -> Counter[str]:
 
     rng, counted, end = random.Random(seed), Counter[str](), time.monotonic() + seconds
     makers = (config_case, config_case, setting_case, csv_case, npz_case, idx_case)
-    kept, home = (jobs.plan_for, ramps.train_stage), Path.cwd()
-    with tempfile.TemporaryDirectory() as root:
-        os.chdir(root)
-        jobs.plan_for = ramps.train_stage = reached  # type: ignore[assignment]
-        try:
-            while counted["cases"] < cases and time.monotonic() < end:
-                make = makers[counted["cases"] % len(makers)]
-                with changed_data(Path(root), make, rng) as arguments:
-                    told = outcome(arguments)
-                    if told not in ("refused", "taken"):
-                        text = (Path(root) / "mine.toml").read_text(errors="replace")
-                        print(make.__name__, arguments, told, text, sep="\n", flush=True)
-                counted["cases"] += 1
-                counted[f"{make.__name__.removesuffix('_case')} cases"] += 1
-                counted[told.partition(":")[0]] += 1
-                if counted["cases"] % 500 == 0:
-                    print(dict(counted), flush=True)
-        finally:
-            jobs.plan_for, ramps.train_stage = kept
-            os.chdir(home)
+    with tempfile.TemporaryDirectory() as root, pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        patch.setattr(jobs, "plan_for", reached)
+        patch.setattr(ramps, "train_stage", reached)
+        while counted["cases"] < cases and time.monotonic() < end:
+            make = makers[counted["cases"] % len(makers)]
+            with changed_data(Path(root), make, rng) as arguments:
+                told = outcome(arguments)
+                if told not in ("refused", "taken"):
+                    text = (Path(root) / "mine.toml").read_text(errors="replace")
+                    print(make.__name__, arguments, told, text, sep="\n", flush=True)
+            counted["cases"] += 1
+            counted[f"{make.__name__.removesuffix('_case')} cases"] += 1
+            counted[told.partition(":")[0]] += 1
+            if counted["cases"] % 500 == 0:
+                print(dict(counted), flush=True)
     return counted
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import random
 import resource
 import shutil
@@ -75,9 +74,8 @@ def endure(segments: int, minutes: float) -> Counter[str]:
     nothing may grow.
     """
     from lrlab import api, config
-    from lrlab.api import jobs
+    from lrlab.api.progress import Control
     from lrlab.engine.loop import Interrupted
-    from lrlab.runs import stage
 
     counted: Counter[str] = Counter()
     memory: list[tuple[int, int]] = []
@@ -93,8 +91,7 @@ def endure(segments: int, minutes: float) -> Counter[str]:
             memory.append((counted["segments"], resident()))
         return time.monotonic() > end
 
-    stage.INTERVAL = 0.25
-    jobs.interruptible = lambda: contextlib.nullcontext(look)  # type: ignore[assignment]
+    control = Control(commit_every=0.25, stop=look)
     with tempfile.TemporaryDirectory() as root:
         text = CONFIG.replace("steps = 240", f"steps = {6 * segments}").replace(
             "eval_every = 12", "eval_every = 600"
@@ -103,7 +100,8 @@ def endure(segments: int, minutes: float) -> Counter[str]:
         path.write_text(text + "lr = [0.001, 0.01, 0.1]\n")
         experiment = config.load(path, command="sweep")
         try:
-            api.run("sweep", experiment, out=str(Path(root) / "run"), progress=False)
+            out = str(Path(root) / "run")
+            api.run("sweep", experiment, out=out, progress=False, control=control)
         except Interrupted:
             pass
     settled = [kib for number, kib in memory if number >= counted["segments"] // 4]

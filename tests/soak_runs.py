@@ -47,8 +47,10 @@ import os, sys, importlib
 import lrlab.api, lrlab.engine, lrlab.search, lrlab.runs.stage as stage, lrlab.report
 import orbax.checkpoint, tensorstore, sklearn.datasets
 from lrlab.cli.app import run
-stage.INTERVAL = 0.0
-lrlab.api.write_report = lambda *a, **k: None
+from pytest import MonkeyPatch
+patch = MonkeyPatch()
+patch.setattr(stage, "INTERVAL", 0.0)
+patch.setattr(lrlab.api, "write_report", lambda *a, **k: None)
 phase = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT)
 
 def marked(letter, function):
@@ -59,8 +61,8 @@ def marked(letter, function):
 
 from lrlab.engine import loop
 from lrlab.runs.folder import Run
-loop._segment = marked(b"t", loop._segment)
-Run.finish = marked(b"f", Run.finish)
+patch.setattr(loop, "_segment", marked(b"t", loop._segment))
+patch.setattr(Run, "finish", marked(b"f", Run.finish))
 for line in sys.stdin:
     arguments = line.split()
     os.pwrite(phase, b"s", 0)

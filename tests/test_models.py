@@ -189,7 +189,7 @@ def test_lanes_are_runs_in_float64_and_learn(name):
         rates = np.array([0.0, 0.05, 0.1])
         lanes = np.asarray(jit(jax.vmap(train))(rates))
         single = np.asarray(jit(train)(rates[2]))
-    np.testing.assert_allclose(lanes[2], single, rtol=1e-9)
+    np.testing.assert_allclose(lanes[2], single, rtol=1e-9, atol=1e-12)
     if case.dropout:
         assert lanes[2][-10:].mean() < lanes[0][-10:].mean()
     else:
@@ -223,7 +223,9 @@ def test_nnx_batch_statistics_are_those_of_flax():
     module = NnxBatchNorm(nnx.Rngs(key))
     module.train()
     module(x)
-    np.testing.assert_allclose(after["state"]["norm"]["mean"], module.norm.mean[...], rtol=1e-6)
+    np.testing.assert_allclose(
+        after["state"]["norm"]["mean"], module.norm.mean[...], rtol=1e-5, atol=1e-6
+    )
 
 
 def test_modules_that_cannot_be_hashed_are_kept_by_identity():

@@ -61,7 +61,10 @@ def test_a_multiplier_is_a_group_with_its_own_rate(task, optimizer, options):
             column = int(np.argmin(np.abs(groups.axes["lr_readout"] - lr * m)))
             for name in ("train_loss", "valid_loss"):
                 np.testing.assert_allclose(
-                    mine.history[name][:, i, j], groups.history[name][:, i, column], rtol=1e-12
+                    mine.history[name][:, i, j],
+                    groups.history[name][:, i, column],
+                    rtol=1e-12,
+                    atol=1e-13,
                 )
 
 
@@ -97,7 +100,7 @@ def test_it_is_optax_multi_transform_by_hand(task):
                 params = optax.apply_updates(params, updates)
                 losses.append(float(value))
             np.testing.assert_allclose(
-                result.history["train_loss"][:, 0, column, 0], losses, rtol=1e-12
+                result.history["train_loss"][:, 0, column, 0], losses, rtol=1e-12, atol=1e-13
             )
 
 
@@ -110,7 +113,7 @@ def test_one_is_none_and_zero_stands_still(task):
     axis = lrlab.sweep(task, lr=[0.1, 0.01], multipliers={"*": [1.0, 0.0]}, **given)
     # A traced 1 is rounded once more than none.
     np.testing.assert_allclose(
-        axis.history["train_loss"][:, :, 0], plain.history["train_loss"], rtol=1e-5
+        axis.history["train_loss"][:, :, 0], plain.history["train_loss"], rtol=1e-5, atol=1e-5
     )
     still = axis.history["valid_loss"][:, :, 1]
     assert (still == still[0]).all() and axis.final["valid_loss"][0, 1, 0] == still[0, 0, 0]
@@ -137,14 +140,18 @@ def test_with_groups_averages_accumulation_and_clipping(task):
         multipliers={"hidden": 0.5}, optimizer="momentum", **given,
     )  # fmt: skip
     plain = lrlab.sweep(task, lr=[0.1], optimizer="momentum", **given)
-    np.testing.assert_allclose(half.final["valid_loss"], plain.final["valid_loss"][None], rtol=1e-9)
+    np.testing.assert_allclose(
+        half.final["valid_loss"], plain.final["valid_loss"][None], rtol=1e-9, atol=1e-12
+    )
     for options in ({"ema": 0.5}, {"accumulate": 2}, {"average_from": 3}, {"clip_norm": 0.05}):
         both = lrlab.sweep(
             task, lr=[0.2], optimizer="sgd", optimizer_args=options, multipliers={"*": [0.5]},
             **given,
         )  # fmt: skip
         once = lrlab.sweep(task, lr=[0.1], optimizer="sgd", optimizer_args=options, **given)
-        np.testing.assert_allclose(both.final["valid_loss"][:, 0], once.final["valid_loss"], 1e-9)
+        np.testing.assert_allclose(
+            both.final["valid_loss"][:, 0], once.final["valid_loss"], 1e-9, 1e-12
+        )
 
 
 def test_a_pattern_that_is_in_no_pattern_of_the_groups(task):
@@ -162,7 +169,9 @@ def test_an_optimizer_of_ones_own(task):
         task, optimizer=lambda hyper: optax.sgd(hyper["lr"]), multipliers={"*": [0.5, 1.0]}, **given
     )
     plain = lrlab.sweep(task, optimizer="sgd", **(given | {"lr": [0.1, 0.2]}))
-    np.testing.assert_allclose(own.final["valid_loss"][0], plain.final["valid_loss"], rtol=1e-12)
+    np.testing.assert_allclose(
+        own.final["valid_loss"][0], plain.final["valid_loss"], rtol=1e-12, atol=1e-13
+    )
     averaging = optimizers.engine_optimizer("sgd", ema=0.9)
     with pytest.raises(ConfigError, match="multipliers: the optimizer evaluates at an average"):
         lrlab.sweep(task, optimizer=averaging, multipliers={"*": [0.5]}, **given)
@@ -182,7 +191,7 @@ def test_in_mup_and_with_the_probe_of_stability():
     ]
     ran = [lrlab.api.run("sweep", one, progress=False, record=False).value for one in built]
     np.testing.assert_allclose(
-        ran[0].final["valid_loss"][:, 0], ran[1].final["valid_loss"], rtol=1e-9
+        ran[0].final["valid_loss"][:, 0], ran[1].final["valid_loss"], rtol=1e-9, atol=1e-12
     )
     with pytest.raises(ValueError, match="threshold of this optimizer is not known"):
         lrlab.sweep(

@@ -60,8 +60,8 @@ def test_a_lane_of_rate_0_is_the_untouched_model():
         expected.append(float((error**2).mean()))
         here = here - 0.01 * 2 * x.T @ error / len(x)
     losses = result.history["train_loss"][:, :, 0]
-    np.testing.assert_allclose(losses[:, 0], expected[0], rtol=1e-12)
-    np.testing.assert_allclose(losses[:, 1], expected, rtol=1e-12)
+    np.testing.assert_allclose(losses[:, 0], expected[0], rtol=1e-12, atol=1e-13)
+    np.testing.assert_allclose(losses[:, 1], expected, rtol=1e-12, atol=1e-13)
 
 
 def test_rates_that_float32_cannot_hold_are_said():

@@ -38,12 +38,12 @@ def test_a_ramp_by_hand(mode, split):
     rates = ladder(0.01, 2.5, 25, mode)
     np.testing.assert_array_equal(test.lr, rates)
     gap = np.diff(rates) if mode == "linear" else np.diff(np.log(rates))
-    np.testing.assert_allclose(gap, gap[0], rtol=1e-9)
+    np.testing.assert_allclose(gap, gap[0], rtol=1e-9, atol=1e-12)
     x = np.sqrt(2 * test.loss[:, 0]) / (1.0 if split == "train" else 1 - rates[0])
     for step, rate in enumerate(rates):
         before, x = x, x * (1 - rate)
         seen = before if split == "train" else x
-        np.testing.assert_allclose(test.loss[:, step], 0.5 * seen**2, rtol=1e-9)
+        np.testing.assert_allclose(test.loss[:, step], 0.5 * seen**2, rtol=1e-9, atol=1e-12)
 
 
 def test_a_parallel_test_trains_every_rate_on_its_own_at_that_rate():
@@ -56,7 +56,7 @@ def test_a_parallel_test_trains_every_rate_on_its_own_at_that_rate():
     ).loss[:, :1]
     factor = (1 - test.lr) ** 2
     expected = first * (factor**18 + factor**19) / 2  # the mean of the last tenth
-    np.testing.assert_allclose(test.loss, expected, rtol=1e-9)
+    np.testing.assert_allclose(test.loss, expected, rtol=1e-9, atol=1e-12)
 
 
 def test_given_parameters_start_every_seed_and_stay_as_they_were():
@@ -188,12 +188,14 @@ def test_export_of_a_sweep(folders, tmp_path, format):
     if format == "csv":
         rows = [line.split(",") for line in target.read_text().splitlines()]
         column = rows[0].index("final_valid_loss")
-        np.testing.assert_allclose([float(row[column]) for row in rows[1:]], loss.ravel())
+        np.testing.assert_allclose(
+            [float(row[column]) for row in rows[1:]], loss.ravel(), rtol=1e-7, atol=1e-12
+        )
         assert [float(row[0]) for row in rows[1::2]] == [0.01, 0.1, 1.0]
     elif format == "curves":
         rows = [line.split(",") for line in target.read_text().splitlines()[1:]]
         last = [float(r[4]) for r in rows if r[2] == "valid_loss" and r[3] == "20"]
-        np.testing.assert_allclose(last, loss.ravel())
+        np.testing.assert_allclose(last, loss.ravel(), rtol=1e-7, atol=1e-12)
     elif format == "npz":
         with np.load(target) as arrays:
             np.testing.assert_array_equal(arrays["valid_loss"][-1], loss)

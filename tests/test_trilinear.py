@@ -53,7 +53,7 @@ def test_derivatives_of_every_order():
     slopes = (cube, jax.grad(cube), jax.grad(jax.grad(cube)), jax.grad(jax.grad(jax.grad(cube))))
     exact = (10**3 * 27, 10**3 * 27, 10**3 * 18, 10**3 * 6)
     for slope, value in zip(slopes, exact, strict=True):
-        np.testing.assert_allclose(slope(x), value, rtol=1e-6)
+        np.testing.assert_allclose(slope(x), value, rtol=1e-6, atol=1e-3)
     mixed = jax.grad(jax.grad(scaled, 0), 1)(x, w)
     assert float(mixed) == 2
     assert float(jax.jvp(scaled, (x, w), (jnp.float32(1.0), jnp.float32(1.0)))[1]) == 16

@@ -15,6 +15,7 @@ from lrlab import config
 from lrlab.api.comparing import run_compare
 from lrlab.api.jobs import Ran, run_find, run_sweep
 from lrlab.api.live import Live, live
+from lrlab.api.progress import USUAL, Control
 from lrlab.api.ramps import run_range_test
 from lrlab.api.result import Result
 from lrlab.api.studying import run_study, study
@@ -238,11 +239,13 @@ def run(
     progress: bool = True,
     record: bool = True,
     final_seeds: int = 0,
+    control: Control = USUAL,
 ) -> Ran:
     """What the command line does: `command` on an experiment, into a run folder.
 
     `out` None makes a new folder under `runs/`; `record` False writes nothing. `final_seeds`: of a
-    search inside a comparison, the lanes at its answer that the comparison is made on.
+    search inside a comparison, the lanes at its answer that the comparison is made on. `control`:
+    how often it commits, and what ends it early.
     """
     jobs = {
         "sweep": run_sweep,
@@ -251,7 +254,7 @@ def run(
         "compare": run_compare,
         "study": run_study,
     }
-    return jobs[command](experiment, Live(), _path(out), progress, record=record)
+    return jobs[command](experiment, Live(), _path(out), progress, record=record, control=control)
 
 
 def resume(folder: str | Path, *, overrides: Sequence[str] = (), progress: bool = True) -> Ran:

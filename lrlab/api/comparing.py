@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lrlab.api.live import Live
+from lrlab.api.progress import USUAL, Control
 from lrlab.api.recording import recorded
 from lrlab.config import Experiment
 from lrlab.search.comparison import compared
@@ -23,6 +24,7 @@ def run_compare(
     progress: bool,
     record: bool | None = None,
     lives: Mapping[str, Live] | None = None,
+    control: Control = USUAL,
 ) -> Any:
     """`lrlab compare`: finds for every entry, each a run of its own inside the comparison's folder.
 
@@ -32,7 +34,7 @@ def run_compare(
 
     began = time.perf_counter()
     answers, direction = {}, "min"
-    with recorded("compare", experiment, None, out, record) as run:
+    with recorded("compare", experiment, None, out, record, control) as run:
         for name, entry in experiment.entries.items():
             own = (lives or {}).get(name, Live())
             merged = Live(
@@ -43,7 +45,14 @@ def run_compare(
             place = None if run is None else str(run.path / name)
             entry = entry.model_copy(update={"name": name})
             found = run_find(
-                entry, merged, place, progress, run is not None, ended=True, final_seeds=FINAL_SEEDS
+                entry,
+                merged,
+                place,
+                progress,
+                run is not None,
+                ended=True,
+                final_seeds=FINAL_SEEDS,
+                control=control,
             )
             answers[name] = found.value
             direction = answers[name].details.get("direction", direction)

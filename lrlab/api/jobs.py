@@ -13,7 +13,7 @@ from lrlab import config
 from lrlab.api import raising
 from lrlab.api.assemble import Setup, grid_lanes
 from lrlab.api.live import Live, setup_of
-from lrlab.api.progress import bar, interruptible
+from lrlab.api.progress import USUAL, Control, bar, interruptible
 from lrlab.api.raising import begun
 from lrlab.api.recording import clock_of, name_of, recorded
 from lrlab.api.result import Result, from_trained
@@ -36,6 +36,7 @@ def run_sweep(
     out: str | None,
     progress: bool,
     record: bool | None = None,
+    control: Control = USUAL,
 ) -> Ran:
     """`lrlab sweep`: every lane of the grid, full length."""
     began = time.perf_counter()
@@ -46,9 +47,9 @@ def run_sweep(
     lanes = grid_lanes(setup)
     setup = plan_for(setup, lanes)
     with (
-        recorded("sweep", experiment, setup, out, record, before=before) as run,
+        recorded("sweep", experiment, setup, out, record, control, before=before) as run,
         bar(progress) as listener,
-        interruptible() as stop,
+        interruptible(control.stop) as stop,
     ):
         session = Session(setup, run, listener, stop, [])
         trained = train_stage(session, "", lanes, grid=True)
@@ -113,6 +114,7 @@ def run_find(
     ended: bool = False,
     final_seeds: int = 0,
     readings: Sequence[float] = (),
+    control: Control = USUAL,
 ) -> Ran:
     """`lrlab find`: the adaptive search; every call of the trainer is a stage of the run.
 
@@ -143,11 +145,12 @@ def run_find(
             setup,
             out,
             record,
+            control,
             ended=ended,
             made_with={"final_seeds": final_seeds} if final_seeds else None,
         ) as run,
         bar(progress, "searching") as listener,
-        interruptible() as stop,
+        interruptible(control.stop) as stop,
     ):
         session = Session(setup, run, listener, stop, [])
         train = trainer(session, experiment.metric, direction)

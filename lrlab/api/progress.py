@@ -8,12 +8,25 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from lrlab.types import Progress
 
 QUIET_SECONDS = 10.0
 """How often a line is printed where standard error is no terminal."""
+
+
+class Control(NamedTuple):
+    """What a caller decides about how a job runs; no recorded number depends on it."""
+
+    commit_every: float | None = None
+    """Seconds between commits, at least; None for `lrlab.runs.stage.INTERVAL`."""
+
+    stop: Callable[[], bool] | None = None
+    """Asked after every segment: True ends the run there. None: Ctrl-C does."""
+
+
+USUAL = Control()
 
 
 @contextlib.contextmanager
@@ -76,12 +89,16 @@ def describe(now: Progress) -> str:
 
 
 @contextlib.contextmanager
-def interruptible() -> Iterator[Callable[[], bool]]:
+def interruptible(stop: Callable[[], bool] | None = None) -> Iterator[Callable[[], bool]]:
     """Ctrl-C ends the run after its segment; a second one ends it at once.
 
     Gives a function that says whether Ctrl-C was pressed. Outside the main thread signals cannot be
-    caught, and the function is always False.
+    caught, and the function is always False. Where the caller has a `stop` of its own, that is the
+    function, and Ctrl-C is not caught.
     """
+    if stop is not None:
+        yield stop
+        return
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
         return

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lrlab.api.live import Live, setup_of
-from lrlab.api.progress import bar, interruptible
+from lrlab.api.progress import USUAL, Control, bar, interruptible
 from lrlab.api.raising import begun, plan_of
 from lrlab.api.recording import recorded
 from lrlab.api.sessions import Session, train_stage
@@ -27,6 +27,7 @@ def run_range_test(
     progress: bool,
     record: bool | None = None,
     params: Any = None,
+    control: Control = USUAL,
 ) -> Any:
     """`lrlab range-test`: a `RangeTest` and its JSON object."""
     from lrlab.api.jobs import Ran
@@ -62,9 +63,9 @@ def run_range_test(
     setup = setup._replace(problem=problem)
     lanes = Lanes({"lr": np.repeat(columns, len(seeds))}, np.tile(seeds, len(columns)))
     with (
-        recorded("range-test", experiment, setup, out, record) as run,
+        recorded("range-test", experiment, setup, out, record, control) as run,
         bar(progress, "range test") as listener,
-        interruptible() as stop,
+        interruptible(control.stop) as stop,
     ):
         trained = train_stage(Session(setup, run, listener, stop, []), "", lanes, grid=True)
 

@@ -16,6 +16,7 @@ import numpy as np
 from lrlab import config, runs
 from lrlab.api.assemble import Setup
 from lrlab.api.identity import data_digest, fingerprint, identity, moved, same, versions
+from lrlab.api.progress import USUAL, Control
 from lrlab.api.raising import permitted
 from lrlab.api.result import Result
 from lrlab.config import Experiment
@@ -31,6 +32,7 @@ def recorded(
     setup: Setup | None,
     out: str | None,
     record: bool | None,
+    control: Control = USUAL,
     *,
     before: tuple[Experiment, Setup] | None = None,
     ended: bool = False,
@@ -43,6 +45,7 @@ def recorded(
     Args:
         setup: the group; None for a job that only gathers others (a comparison).
         record: None: only where `out` is given.
+        control: how often the run commits.
         before: the run as it began, where its steps are raised.
         ended: take a finished run too, to read it again.
         made_with: what a new run's `run.json` says beside its configuration.
@@ -55,7 +58,8 @@ def recorded(
         return
     parts = identity(command, experiment, setup)
     if out is not None and (Path(out) / "run.json").is_file():
-        run = _reopened(command, experiment, setup, Path(out), parts, before, ended)
+        interval = control.commit_every
+        run = _reopened(command, experiment, setup, Path(out), parts, before, ended, interval)
     else:
         manifest = {
             "fingerprint": fingerprint(parts),
@@ -64,7 +68,8 @@ def recorded(
             **(made_with or {}),
         }
         name = name_of(experiment)
-        run = runs.create(out, name, command, config.dumps(experiment), manifest)
+        text = config.dumps(experiment)
+        run = runs.create(out, name, command, text, manifest, control.commit_every)
     try:
         yield run
     except BaseException as error:
@@ -85,6 +90,7 @@ def _reopened(
     parts: dict[str, str],
     before: tuple[Experiment, Setup] | None,
     ended: bool,
+    interval: float | None,
 ) -> runs.Run:
     """The run in a folder, made longer where `before` says so."""
     info = runs.read_info(path)
@@ -95,12 +101,12 @@ def _reopened(
     if before is None or setup is None:
         if "identity" in info:
             same(path, info, parts, changes, text)
-        run = runs.resume(path, ended=ended)
+        run = runs.resume(path, interval=interval, ended=ended)
     else:
         shorter, old = before
         same(path, info, identity(command, shorter, old), changes, config.dumps(shorter))
         permitted(path, old, setup, experiment.precision)
-        run = runs.resume(path, ended=True)
+        run = runs.resume(path, interval=interval, ended=True)
         fields = {"fingerprint": fingerprint(parts), "identity": parts}
         try:
             runs.lengthen(run, setup.problem.steps, setup.eval_steps, text, fields)

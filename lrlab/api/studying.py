@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from lrlab import config, runs
 from lrlab.api.jobs import Ran, run_find, run_sweep
 from lrlab.api.live import Live, live
+from lrlab.api.progress import USUAL, Control
 from lrlab.api.recording import recorded
 from lrlab.config import Experiment
 from lrlab.config.lanes import is_axis
@@ -182,20 +183,21 @@ def run_study(
     progress: bool,
     record: bool | None = None,
     lives: Mapping[str, Live] | None = None,
+    control: Control = USUAL,
 ) -> Ran:
     """`lrlab study`: every group into its own run folder under `groups/`."""
     began = time.perf_counter()
     spec = experiment.study
     assert spec is not None
     pairs = [(kind, value) for kind in spec.parametrizations for value in spec.values]
-    with recorded("study", experiment, None, out, record) as run:
+    with recorded("study", experiment, None, out, record, control) as run:
         answers: list[tuple[Any, str, Answer, float]] = []
         for (kind, value), (name, entry) in zip(pairs, experiment.entries.items(), strict=True):
             entry = entry.model_copy(update={"name": name})
             entry._places.update(experiment._places)
             own = (lives or {}).get(name, objects)
             place = None if run is None else run.path / "groups" / name
-            answers.append((value, kind, *_answered(entry, own, place, progress)))
+            answers.append((value, kind, *_answered(entry, own, place, progress, control)))
         found = concluded(experiment, answers, None if run is None else str(run.path))
         payload = {**found.payload(), "seconds": time.perf_counter() - began}
         if run is not None:
@@ -205,7 +207,7 @@ def run_study(
 
 
 def _answered(
-    entry: Experiment, objects: Live, place: Path | None, progress: bool
+    entry: Experiment, objects: Live, place: Path | None, progress: bool, control: Control
 ) -> tuple[Answer, float]:
     """(answer, initial metric) of a group: read where finished, else trained."""
     if place is not None and (place / "run.json").exists():
@@ -216,7 +218,8 @@ def _answered(
             runs.vouch(place, "summary.json")
             return _stored(place, info)
     train: Callable[..., Ran] = run_sweep if is_axis(entry.lr) else run_find
-    ran = train(entry, objects, None if place is None else str(place), progress)
+    out = None if place is None else str(place)
+    ran = train(entry, objects, out, progress, control=control)
     if place is not None:
         from lrlab.api import write_report
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import importlib.util
 import os
@@ -51,25 +50,29 @@ def _common(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 2 bad input, 3 the run failed, 130 interrupted."""
-    sys.exit(run(sys.argv[1:] if arguments is None else list(arguments)))
+    # Matplotlib keeps a list of fonts; that belongs to lrlab's cache too.
+    os.environ.setdefault("MPLCONFIGDIR", str(cache_folder() / "matplotlib"))
+    status = run(sys.argv[1:] if arguments is None else list(arguments))
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:  # `lrlab ls | head`: Python would flush again at its end, and complain
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(status)
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command line and return the exit status.
 
-    LRLAB_DEBUG=1 lets unexpected exceptions through with their traceback.
+    LRLAB_DEBUG=1 lets unexpected exceptions through with their traceback. The process is left as it
+    was: `main` prepares it.
     """
     as_json = "--json" in arguments
-    # Matplotlib keeps a list of fonts; that belongs to lrlab's cache too.
-    os.environ.setdefault("MPLCONFIGDIR", str(cache_folder() / "matplotlib"))
     try:
         result = app(list(arguments), prog_name="lrlab", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except SystemExit as error:
         return error.code if isinstance(error.code, int) else FAILED
-    except BrokenPipeError:  # `lrlab ls | head`
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:
         return 0
     except (Exception, KeyboardInterrupt) as error:
         failure = failure_of(error, *_context(error))

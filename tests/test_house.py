@@ -1,0 +1,113 @@
+"""The tests' own manners: no state is left behind, and no tolerance without an absolute part."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parent
+
+SETTERS = (
+    "os.chdir", "os.putenv", "os.unsetenv", "os.environ.update", "os.environ.pop",
+    "os.environ.setdefault", "os.environ.clear", "sys.path.insert", "sys.path.append",
+    "jax.config.update", "np.random.seed", "numpy.random.seed", "random.seed", "np.seterr",
+    "np.set_printoptions", "locale.setlocale", "matplotlib.use", "matplotlib.rcParams.update",
+    "plt.rcParams.update", "plt.style.use", "warnings.filterwarnings",
+)  # fmt: skip
+"""Calls that change the process; `monkeypatch` has a method for each, or a subprocess does."""
+
+PER_PROCESS = {"conftest.py": {"os.environ.setdefault"}}
+"""What is set once, before any test, on purpose."""
+
+
+def parsed() -> Iterator[tuple[Path, ast.Module]]:
+    for path in sorted(TESTS.rglob("*.py")):
+        yield path, ast.parse(path.read_text())
+
+
+def imported(tree: ast.Module) -> set[str]:
+    """The names that imports bind, anywhere in a module."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            found |= {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
+    return found
+
+
+def root(node: ast.expr) -> str | None:
+    """`a` of `a.b.c` and of `a.b[c]`; None where it is no name, or nothing is looked up in it."""
+    inner = node
+    while isinstance(inner, (ast.Attribute, ast.Subscript)):
+        inner = inner.value
+    return inner.id if isinstance(inner, ast.Name) and inner is not node else None
+
+
+def assignments(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """(line, text) of what is assigned to, or deleted from, an imported object."""
+    names = imported(tree)
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Attribute, ast.Subscript)):
+            if isinstance(node.ctx, (ast.Store, ast.Del)) and root(node) in names:
+                yield node.lineno, ast.unparse(node)
+        elif isinstance(node, ast.Global):
+            yield node.lineno, ast.unparse(node)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in ("setattr", "delattr"):
+            if root(ast.Attribute(node.args[0], "", ast.Load())) in names:
+                yield node.lineno, ast.unparse(node)
+
+
+def calls(tree: ast.Module) -> Iterator[tuple[str, ast.Call]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            yield ast.unparse(node.func), node
+
+
+def test_nothing_is_assigned_to_what_was_imported() -> None:
+    """Only through `monkeypatch`, which takes it back: what one test leaves, others meet."""
+    found = [
+        f"{path.name}:{line}: {text}" for path, tree in parsed() for line, text in assignments(tree)
+    ]
+    assert found == []
+
+
+def test_no_call_changes_the_process() -> None:
+    found = [
+        f"{path.name}:{call.lineno}: {name}"
+        for path, tree in parsed()
+        for name, call in calls(tree)
+        if name in SETTERS and name not in PER_PROCESS.get(path.name, ())
+    ]
+    assert found == []
+
+
+def test_tolerances_have_an_absolute_part() -> None:
+    """Sums that cancel have no relative accuracy, and another processor adds in another order."""
+    found = [
+        f"{path.name}:{call.lineno}"
+        for path, tree in parsed()
+        for name, call in calls(tree)
+        if name.endswith("assert_allclose")
+        and len(call.args) < 4
+        and not {"atol", None} & {word.arg for word in call.keywords}
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize("text", [
+    "import a\na.b = 1", "from a import b\nb.c += 1", "import a.b\na.b.c['d'] = 1",
+    "import a as b\ndef f():\n    b.c, d = 1, 2", "def f():\n    import a\n    del a.b",
+    "import a\nsetattr(a.b, 'c', 1)", "def f():\n    global a\n    a = 1",
+])  # fmt: skip
+def test_assignments_are_seen(text) -> None:
+    assert len(list(assignments(ast.parse(text)))) == 1
+
+
+@pytest.mark.parametrize("text", [
+    "import a\nb.c = 1", "import a\na = 1", "class A:\n    def f(self):\n        self.b = 1",
+    "import a\nb = a.c\nb[0] = a.b", "import a\nmonkeypatch.setattr(a, 'b', 1)",
+])  # fmt: skip
+def test_what_is_no_assignment_to_a_module(text) -> None:
+    assert list(assignments(ast.parse(text))) == []
