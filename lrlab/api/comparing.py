@@ -10,6 +10,7 @@ from lrlab.api.live import Live
 from lrlab.api.progress import USUAL, Control
 from lrlab.api.recording import recorded
 from lrlab.config import Experiment
+from lrlab.engine.memory import memory_scope
 from lrlab.search.comparison import compared
 
 FINAL_SEEDS = 5
@@ -17,6 +18,7 @@ FINAL_SEEDS = 5
 chose the rate, so its scores there are a little too good."""
 
 
+@memory_scope()
 def run_compare(
     experiment: Experiment,
     objects: Live,

@@ -19,6 +19,7 @@ from lrlab.api.recording import clock_of, name_of, recorded
 from lrlab.api.result import Result, from_trained
 from lrlab.api.sessions import Session, plan_for, train_stage
 from lrlab.config import Experiment
+from lrlab.engine.memory import memory_scope
 from lrlab.types import Answer, Lanes, Trained
 
 
@@ -30,6 +31,7 @@ class Ran(NamedTuple):
     value: Any
 
 
+@memory_scope()
 def run_sweep(
     experiment: Experiment,
     objects: Live,
@@ -105,6 +107,7 @@ def _evidence(answer: Answer) -> dict[str, Any]:
     }
 
 
+@memory_scope()
 def run_find(
     experiment: Experiment,
     objects: Live,

@@ -16,10 +16,12 @@ from lrlab.api.raising import begun, plan_of
 from lrlab.api.recording import recorded
 from lrlab.api.sessions import Session, train_stage
 from lrlab.config import Experiment
+from lrlab.engine.memory import memory_scope
 from lrlab.search.range_test import ladder, losses_of, range_test
 from lrlab.types import Lanes
 
 
+@memory_scope()
 def run_range_test(
     experiment: Experiment,
     objects: Live,

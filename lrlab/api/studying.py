@@ -15,6 +15,7 @@ from lrlab.api.recording import recorded
 from lrlab.config import Experiment
 from lrlab.config.lanes import is_axis
 from lrlab.config.studies import group_name
+from lrlab.engine.memory import memory_scope
 from lrlab.runs.files import read_json
 from lrlab.scaling.laws import (
     Group,
@@ -176,6 +177,7 @@ def study(
     return ran.value
 
 
+@memory_scope()
 def run_study(
     experiment: Experiment,
     objects: Live,

@@ -12,7 +12,7 @@ import numpy as np
 
 from lrlab.engine import devices as machine
 from lrlab.engine.lanes import PADDING, boundaries, cohorts
-from lrlab.engine.memory import keep_freed_memory
+from lrlab.engine.memory import keep_freed_memory, memory_scope
 from lrlab.engine.meter import meter
 from lrlab.engine.placement import on_devices
 from lrlab.engine.plan import device_memory, lane_shapes
@@ -79,7 +79,7 @@ def train(
         interrupted: asked between segments; True raises `Interrupted` after recording.
     """
     assert plan.tile_width is not None and plan.segment_steps is not None
-    with machine.precision(problem.dtype):
+    with memory_scope(), machine.precision(problem.dtype):
         began = time.perf_counter()
         devices, _ = machine.prepare_devices(plan.devices)
         if devices[0].platform == "cpu":

@@ -1,4 +1,4 @@
-"""Freed memory stays with the process: a program's buffers are not faulted in again at every call.
+"""Freed memory stays with the process while training runs, and goes back when the call ends.
 
 XLA's CPU programs take their buffers from `malloc` at each call. glibc gives large ones back to the
 kernel when they are freed, and the kernel hands out zeroed pages one fault at a time: for 100 MB
@@ -7,30 +7,87 @@ some 24,000 faults, 20 to 80 ms, as long as several steps of a convolutional net
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
-import functools
 import os
 import sys
+import threading
+from collections.abc import Iterator
+from typing import Any
 
 # Numbers of glibc's malloc.h.
-M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -3, -4
 
 KEPT_BYTES = 2**31 - 1
 """Freed memory at the top of the heap beyond this still goes back to the kernel."""
 
+USUAL = {M_MMAP_MAX: 65_536, M_MMAP_THRESHOLD: 32 << 20, M_TRIM_THRESHOLD: 64 << 20}
+"""What glibc comes to by itself: its thresholds follow the largest block that was freed, up to
+these. (`mallopt` ends that adaptation for good, so that its end is what can be restored.)"""
 
-@functools.cache
-def keep_freed_memory() -> bool:
-    """Tells glibc's malloc to reuse large freed blocks; whether it did. Once per process.
 
-    Does nothing elsewhere, and nothing where the user tuned malloc (`MALLOC_...` or
-    `GLIBC_TUNABLES` in the environment).
-    """
-    tuned = any(name.startswith("MALLOC_") or name == "GLIBC_TUNABLES" for name in os.environ)
-    if tuned or not sys.platform.startswith("linux"):
-        return False
+class Allocator:
+    """glibc's malloc as this process has it; a class because it counts who needs its memory."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._scopes = 0
+        self._keeping = False
+
+    @contextlib.contextmanager
+    def scope(self) -> Iterator[None]:
+        """Around one call: what `keep` keeps goes back at the end of the outermost one."""
+        with self._guard:
+            self._scopes += 1
+        try:
+            yield
+        finally:
+            with self._guard:
+                self._scopes -= 1
+                if self._scopes == 0 and self._keeping:
+                    self._keeping = False
+                    self._give_back()
+
+    def keep(self) -> bool:
+        """Reuses large freed blocks until the outermost scope ends; whether it does.
+
+        Does nothing outside a scope and with another C library, and nothing where the user tuned
+        malloc (`MALLOC_...` or `GLIBC_TUNABLES` in the environment).
+        """
+        tuned = any(name.startswith("MALLOC_") or name == "GLIBC_TUNABLES" for name in os.environ)
+        libc = None if tuned else _glibc()
+        if libc is None:
+            return False
+        with self._guard:
+            if self._scopes and not self._keeping:
+                limits = {M_MMAP_MAX: 0, M_TRIM_THRESHOLD: KEPT_BYTES}
+                self._keeping = all([libc.mallopt(*limit) for limit in limits.items()])
+            return self._keeping
+
+    def _give_back(self) -> None:
+        libc = _glibc()
+        if libc is not None:
+            for limit in USUAL.items():
+                libc.mallopt(*limit)
+            libc.malloc_trim(0)
+
+
+def _glibc() -> Any:
+    """The C library with `mallopt` and `malloc_trim`; None where it is another."""
+    if not sys.platform.startswith("linux"):
+        return None
     try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (OSError, AttributeError):  # another C library
-        return False
-    return bool(mallopt(M_MMAP_MAX, 0)) and bool(mallopt(M_TRIM_THRESHOLD, KEPT_BYTES))
+        libc = ctypes.CDLL(None)
+        libc.mallopt, libc.malloc_trim  # noqa: B018
+    except (OSError, AttributeError):
+        return None
+    return libc
+
+
+_ALLOCATOR = Allocator()
+
+memory_scope = _ALLOCATOR.scope
+"""`with memory_scope():`, or `@memory_scope()` on a function: the call whose end gives memory back.
+Scopes may be nested and in several threads; the last one to end counts."""
+
+keep_freed_memory = _ALLOCATOR.keep
