@@ -11,6 +11,7 @@ import numpy as np
 from lrlab import optimizers, schedules
 from lrlab.data.batches import Batches, segment_indices
 from lrlab.engine.measure import check_probes
+from lrlab.engine.placement import check_representable
 from lrlab.engine.plan import evaluation_steps, lane_shapes, make_plan
 from lrlab.schedules.lengths import in_words
 from lrlab.schedules.table import engine_table, matrix
@@ -109,7 +110,7 @@ def assemble(
         moving=moving,
     )
     data = dict(task.data)
-    _representable(data, precision)
+    check_representable(data, precision)
     names = tuple(axes)
     if multipliers:
         optimizers.check_multipliers(multipliers, lane_shapes(problem, data, names).params)
@@ -130,28 +131,6 @@ def assemble(
         },
         source={"name": task.name, **dict(task.source)},
     )
-
-
-def _representable(data: Mapping[str, Any], dtype: str) -> None:
-    """Refuses data that the run's precision would turn into infinities.
-
-    Raises:
-        ValueError: names the split and the largest number.
-    """
-    import jax
-
-    most = float(np.finfo(dtype).max)
-    for split, parts in data.items():
-        for leaf in jax.tree.leaves(parts):
-            values = np.asarray(leaf)
-            if values.dtype.kind != "f" or values.dtype.itemsize <= np.dtype(dtype).itemsize:
-                continue
-            largest = float(max(abs(values.max(initial=0)), abs(values.min(initial=0))))
-            if largest > most:
-                raise ValueError(
-                    f"task.data: the {split} split holds {largest:.3g}, and {dtype} ends at "
-                    f'{most:.3g}; scale the data, or train with precision = "float64"'
-                )
 
 
 def grid_lanes(setup: Setup) -> Lanes:

@@ -134,6 +134,8 @@ def setup_of(
         setup = assemble(task, **{**arguments, **changes})
     except ConfigError:
         raise
+    except DataError as error:
+        raise ConfigError([config.problem(experiment, "task.data", str(error))]) from error
     except ValueError as error:
         tables = ("schedule", "optimizer", "task.model", "task.data")
         own = [name for name in _OWN if name in str(error)]
@@ -189,7 +191,7 @@ def parametrized(experiment: Experiment, objects: Live) -> tuple[Task, Any]:
     return task, made[0].optimizer(name, **options)
 
 
-_OWN = ("multipliers", "task.data", "probe", "batch_size", "plan.devices", "plan.tile_width")
+_OWN = ("multipliers", "probe", "batch_size", "plan.devices", "plan.tile_width")
 """Fields whose errors name them in no other sense."""
 
 _FIELDS = ("optimizer", "schedule", "metric")

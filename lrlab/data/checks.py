@@ -1,38 +1,13 @@
-"""Arrays from outside become numbers and labels, or a DataError that says where they are wrong."""
+"""Arrays from outside become labels and targets, or a DataError says where they are wrong."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from lrlab.data.dataset import DataError
+from lrlab.data.values import numbers
 
 MAX_GUESSED_CLASSES = 1000
-
-
-def numbers(values: object, place: str) -> np.ndarray:
-    """`values` as a numeric array without nan or inf.
-
-    Raises:
-        DataError: not numbers; nan or inf (with the first index); empty.
-    """
-    array = np.asarray(values)
-    if array.dtype == bool:
-        array = array.astype(np.int8)
-    if array.dtype.kind not in "iuf":
-        raise DataError(
-            f"{place}: needs numbers, got dtype {array.dtype}; "
-            "convert it to a float or integer array without pickled objects"
-        )
-    if array.ndim == 0 or array.size == 0:
-        raise DataError(f"{place}: is empty (shape {array.shape})")
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        where: list[int] = np.argwhere(~np.isfinite(array))[0].tolist()
-        column = f", position {where[1:]}" if len(where) > 1 else ""
-        raise DataError(
-            f"{place}: {array[tuple(where)]} at row {where[0]}{column} (counted from 0); "
-            "remove or impute such values first"
-        )
-    return array
 
 
 def labels(values: object, place: str, num_classes: int | None = None) -> np.ndarray:

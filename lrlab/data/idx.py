@@ -15,8 +15,9 @@ from typing import BinaryIO
 import numpy as np
 
 from lrlab.data.checks import labels as as_labels
-from lrlab.data.checks import numbers, same_length
+from lrlab.data.checks import same_length
 from lrlab.data.dataset import DataError, Raw, Split
+from lrlab.data.values import numbers
 
 DTYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 MAX_BYTES = 4 << 30

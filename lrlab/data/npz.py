@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from lrlab.data.checks import numbers, same_length, targets
+from lrlab.data.checks import same_length, targets
 from lrlab.data.dataset import DataError, Raw, Split
+from lrlab.data.values import numbers
 
 MAX_BYTES = 4 << 30
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from lrlab.data.checks import numbers, same_length, targets
+from lrlab.data.checks import same_length, targets
 from lrlab.data.dataset import DataError, Raw, Split, digest
+from lrlab.data.values import numbers
 
 OFFLINE = (
     "digits, wine, breast_cancer, iris, diabetes, mnist1d, chebyshev, stdlib, npz:, csv:, idx:"

@@ -11,10 +11,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lrlab.aligned import aligned
-from lrlab.data.checks import numbers, same_length
 from lrlab.data.dataset import DataError, digest
 from lrlab.models import as_model
+from lrlab.tasks.arrays import arrays, check_alike, checked_labels, held
 from lrlab.tasks.functions import supervised_functions
 from lrlab.tasks.losses import (
     LOSSES,
@@ -53,19 +52,14 @@ def supervised(
     for split in ("train", "valid"):
         if split not in data:
             raise DataError(f"{name}: {split} must be a pair (inputs, targets), got {given[split]}")
-    shapes = {split: _item_shapes(pair) for split, pair in data.items()}
-    for split, shape in shapes.items():
-        if shape != shapes["train"]:
-            raise DataError(
-                f"{name}: an example of {split} has shapes {shape}, of train {shapes['train']}"
-            )
+    check_alike(name, data)
     function = loss_function(loss)
+    classes = function in (softmax_cross_entropy, sigmoid_binary_cross_entropy)
+    data = held(data, targets=not classes)
     network = as_model(model)
     outputs = output_shape(name, network, data["train"])
-    if function is softmax_cross_entropy:
-        _check_labels(name, data, outputs.shape[-1] if outputs.ndim > 1 else None)
-    if function is sigmoid_binary_cross_entropy:
-        _check_labels(name, data, 2)
+    if classes:
+        data = checked_labels(name, data, outputs, function)
     chosen = metric_functions(metrics, function, outputs, data["train"][1])
     _check_values(name, label(loss), function, chosen, outputs, data["train"][1])
     pairs = tuple((metric, part[0]) for metric, part in chosen.items())
@@ -85,27 +79,6 @@ def supervised(
         source=described if source is None else source,
         options=options or {},
     )
-
-
-def arrays(pair: Any, place: str) -> Pair:
-    """Inputs and targets as finite numeric NumPy arrays of one length, of the task's own.
-
-    Raises:
-        DataError: no pair, no numbers, nan, inf, empty, or different lengths.
-    """
-    if not isinstance(pair, (tuple, list)) or len(pair) != 2:
-        raise DataError(f"{place}: must be a pair (inputs, targets), got {type(pair).__name__}")
-    leaves, structure = jax.tree.flatten(pair[0])
-    # Copied and aligned once, here: no run of the task has to do it again, and what the caller
-    # writes into the arrays later reaches no run, wherever they happen to lie.
-    found = [aligned(numbers(leaf, f"{place} inputs"), copy=True) for leaf in leaves]
-    x = jax.tree.unflatten(structure, found)
-    y = aligned(numbers(pair[1], f"{place} targets"), copy=True)
-    if not leaves:
-        raise DataError(f"{place} inputs: are empty")
-    for leaf in jax.tree.leaves(x):
-        same_length(leaf, y, place)
-    return x, y
 
 
 def loss_function(loss: str | PerExample) -> PerExample:
@@ -201,24 +174,6 @@ def struct(leaf: Any, count: int = EXAMPLES) -> jax.ShapeDtypeStruct:
     elif dtype in (np.int64, np.uint64):
         dtype = np.dtype(np.int32)
     return jax.ShapeDtypeStruct((count, *leaf.shape[1:]), dtype)
-
-
-def _item_shapes(pair: Pair) -> list[tuple[int, ...]]:
-    return [leaf.shape[1:] for leaf in jax.tree.leaves(pair)]
-
-
-def _check_labels(name: str, data: Mapping[str, Pair], classes: int | None) -> None:
-    for split, (_, y) in data.items():
-        place = f"{name}, {split} targets"
-        if y.dtype.kind == "f" and classes != 2:
-            raise DataError(f"{place}: labels must be integers, got dtype {y.dtype}")
-        bad = np.argwhere((y < 0) | (y > classes - 1)) if classes else []
-        if classes and len(bad):
-            row = tuple(int(i) for i in bad[0])
-            raise DataError(
-                f"{place}: label {y[row]} at row {row[0]} (counted from 0) is out of range 0 to "
-                f"{classes - 1} of the model's outputs"
-            )
 
 
 def _check_values(

@@ -1,0 +1,140 @@
+"""The arrays of a supervised task: what is handed over, checked, as the task's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from lrlab.aligned import aligned
+from lrlab.data.checks import same_length
+from lrlab.data.dataset import DataError
+from lrlab.data.values import numbers
+from lrlab.tasks.losses import PerExample, sigmoid_binary_cross_entropy
+from lrlab.tasks.task import Pair
+
+
+def arrays(pair: Any, place: str) -> Pair:
+    """Inputs and targets as finite numeric NumPy arrays of one length, of the task's own.
+
+    Lists of numbers, and lists of one array per example, are arrays too; other lists, tuples and
+    mappings are pytrees of arrays.
+
+    Raises:
+        DataError: no pair, no numbers, masked, nan, inf, empty, or different lengths.
+    """
+    if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+        raise DataError(f"{place}: must be a pair (inputs, targets), got {type(pair).__name__}")
+    # Copied and aligned once, here: no run of the task has to do it again, and what the caller
+    # writes into the arrays later reaches no run, wherever they happen to lie.
+    y = aligned(numbers(pair[1], f"{place} targets"), copy=True)
+    leaves, structure = jax.tree.flatten(pair[0], is_leaf=_is_rows)
+    if _is_examples(pair[0], len(y)):
+        leaves, structure = [pair[0]], jax.tree.structure(0)
+    found = [aligned(numbers(leaf, f"{place} inputs"), copy=True) for leaf in leaves]
+    if not leaves:
+        raise DataError(f"{place} inputs: are empty")
+    for leaf in found:
+        same_length(leaf, y, place)
+    return jax.tree.unflatten(structure, found), y
+
+
+def _is_rows(node: Any) -> bool:
+    """Whether a list or tuple holds numbers, at whatever depth, and so is one array."""
+    if not isinstance(node, (list, tuple)) or hasattr(node, "_fields"):
+        return False
+    leaves = jax.tree.leaves(node)
+    return bool(leaves) and all(np.ndim(leaf) == 0 for leaf in leaves)
+
+
+def _is_examples(inputs: Any, count: int) -> bool:
+    """Whether the inputs are a list with an array for each example."""
+    if not isinstance(inputs, (list, tuple)) or hasattr(inputs, "_fields"):
+        return False
+    shapes = [np.shape(item) for item in inputs if hasattr(item, "shape")]
+    one = len(set(shapes)) == 1 and len(shapes) == len(inputs) == count
+    return one and shapes[0][:1] != (count,)
+
+
+def check_alike(name: str, data: Mapping[str, Pair]) -> None:
+    """Raises DataError where the examples of the splits differ in parts or in shapes."""
+    structure, shapes = jax.tree.structure(data["train"]), _item_shapes(data["train"])
+    for split, pair in data.items():
+        if jax.tree.structure(pair) != structure:
+            raise DataError(
+                f"{name}: an example of {split} has the parts {jax.tree.structure(pair)}, of train "
+                f"{structure}"
+            )
+        if _item_shapes(pair) != shapes:
+            raise DataError(
+                f"{name}: an example of {split} has shapes {_item_shapes(pair)}, of train {shapes}"
+            )
+
+
+def held(data: Mapping[str, Pair], targets: bool) -> dict[str, Pair]:
+    """The splits, with integers beyond int32, which no run holds, as float64 in all of them; among
+    the targets only if `targets`, as labels are never so large."""
+    structure = jax.tree.structure(data["train"])
+    columns = {split: jax.tree.leaves(pair) for split, pair in data.items()}
+    wide = [
+        any(leaf.dtype.kind in "iu" and _is_wide(leaf) for leaf in leaves)
+        for leaves in zip(*columns.values(), strict=True)
+    ]
+    wide[-1] &= targets  # the last leaf of a pair
+    held = {
+        split: [
+            aligned(leaf, np.dtype(np.float64)) if needed else leaf
+            for leaf, needed in zip(leaves, wide, strict=True)
+        ]
+        for split, leaves in columns.items()
+    }
+    return {split: jax.tree.unflatten(structure, held[split]) for split in data}
+
+
+def _is_wide(integers: np.ndarray) -> bool:
+    if integers.dtype.itemsize < 8:
+        return False
+    limits = np.iinfo(np.int32)
+    return int(integers.max()) > limits.max or int(integers.min()) < limits.min
+
+
+def _item_shapes(pair: Pair) -> list[tuple[int, ...]]:
+    return [leaf.shape[1:] for leaf in jax.tree.leaves(pair)]
+
+
+def checked_labels(
+    name: str, data: Mapping[str, Pair], outputs: jax.ShapeDtypeStruct, loss: PerExample
+) -> dict[str, Pair]:
+    """The splits with their labels checked against the model's outputs; labels [N, 1] as [N].
+
+    Raises:
+        DataError: labels that the outputs cannot stand for.
+    """
+    binary = loss is sigmoid_binary_cross_entropy
+    if not binary and outputs.shape[1:] == (1,):
+        raise DataError(
+            f"{name}: softmax_cross_entropy of one output is 0 whatever that is; give the model "
+            'an output for each class, or use the loss "binary"'
+        )
+    classes = 2 if binary else outputs.shape[-1] if outputs.ndim > 1 else None
+    result = {}
+    for split, (x, y) in data.items():
+        place = f"{name}, {split} targets"
+        if not binary and y.ndim == outputs.ndim > 1 and y.shape[-1] == 1:
+            y = aligned(y[..., 0])
+        if y.dtype.kind == "f" and not binary:
+            mend = "give them as integers: y.astype(int)"
+            if y.ndim == outputs.ndim > 1 and y.shape[-1] == classes:
+                mend = "turn one-hot targets into labels: y.argmax(-1)"
+            raise DataError(f"{place}: labels must be integers, got dtype {y.dtype}; {mend}")
+        bad = np.argwhere((y < 0) | (y > classes - 1)) if classes else []
+        if classes and len(bad):
+            row = tuple(int(i) for i in bad[0])
+            raise DataError(
+                f"{place}: label {y[row]} at row {row[0]} (counted from 0) is out of range 0 to "
+                f"{classes - 1} of the model's outputs"
+            )
+        result[split] = x, y
+    return result
