@@ -33,7 +33,8 @@ class RangeTest(NamedTuple):
 
     `lr` f64[N] ascending; `loss` f[seeds, N], nan after divergence; `seeds` int[seeds]; `kind`
     "ramp" or "parallel"; `split` whose loss it is; `reasons` rule -> seed -> why it suggests
-    nothing, for every registered rule; `mode` how the rates are spaced; `run` its folder.
+    nothing, for every registered rule; `notes` rule -> seed -> what to know of a pick; `mode` how
+    the rates are spaced; `run` its folder.
     """
 
     lr: np.ndarray
@@ -44,6 +45,7 @@ class RangeTest(NamedTuple):
     reasons: Mapping[str, Mapping[int, str]] = {}
     mode: str = "exponential"
     run: str | None = None
+    notes: Mapping[str, Mapping[int, str]] = {}
 
     def suggest(self, rule: str = "valley") -> np.ndarray:
         """One learning rate per seed, f64[seeds]; nan where the rule sees none (see `reasons`).
@@ -88,6 +90,7 @@ class RangeTest(NamedTuple):
             "suggestions": self.suggestions(),
             "spread": {name: self.spread(name) for name in rules.NAMES},
             "reasons": {rule: dict(why) for rule, why in self.reasons.items() if why},
+            "notes": {rule: dict(what) for rule, what in self.notes.items() if what},
             "kind": self.kind,
             "split": self.split,
             "mode": self.mode,
@@ -118,7 +121,16 @@ class RangeTest(NamedTuple):
                 f"  {name:24} {middle(seen):>8.2g}   {seen.min():.2g} to {seen.max():.2g}"
                 + (f", none for {len(found) - len(seen)}" if len(seen) < len(found) else "")
             )
-        return "\n".join([*lines, self.sentence, ADVICE])
+        return "\n".join([*lines, *self.remarks(), self.sentence, ADVICE])
+
+    def remarks(self) -> list[str]:
+        """What is to be known of the picks, a line for all rules that it is true of; where seeds
+        differ, of the first."""
+        said: dict[str, list[str]] = {}
+        for rule, notes in self.notes.items():
+            if notes:
+                said.setdefault(next(iter(notes.values())), []).append(rule)
+        return [f"{', '.join(names)}: {note}." for note, names in said.items()]
 
 
 ADVICE = "A rule looks at one short curve; `lrlab find` trains the rates themselves."
@@ -143,6 +155,7 @@ def range_test(
 ) -> RangeTest:
     """A `RangeTest` with every rule's reasons."""
     reasons: dict[str, dict[int, str]] = {}
+    notes: dict[str, dict[int, str]] = {}
     for name in rules.NAMES:
         picks = [rules.apply(name, lr, row) for row in loss]
         reasons[name] = {
@@ -150,7 +163,10 @@ def range_test(
             for seed, pick in zip(seeds, picks, strict=True)
             if not np.isfinite(pick.lr)
         }
-    return RangeTest(lr, loss, np.asarray(seeds), kind, split, reasons, mode)
+        notes[name] = {
+            int(seed): pick.note for seed, pick in zip(seeds, picks, strict=True) if pick.note
+        }
+    return RangeTest(lr, loss, np.asarray(seeds), kind, split, reasons, mode, notes=notes)
 
 
 def losses_of(
