@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from lrlab.brief import fields_of
 from lrlab.search import statistics
 from lrlab.search.differences import TINY, digits
 from lrlab.types import Answer
@@ -23,6 +24,9 @@ class Row(NamedTuple):
     scores: dict[int, float]
     mean: float
     sensitivity: float  # nan where too few rates were trained to the end
+
+    def __repr__(self) -> str:
+        return fields_of(self)
 
 
 class Comparison(NamedTuple):
@@ -109,6 +113,11 @@ class Comparison(NamedTuple):
                 for name, pair in self.versus.items()
             },
         }
+
+    def __repr__(self) -> str:
+        means = ", ".join(f"{row.name} {row.mean:.{self.digits()}g}" for row in self.rows[:6])
+        more = f", {len(self.rows) - 6} more" if len(self.rows) > 6 else ""
+        return f"Comparison({self.metric}: {means}{more}; winner: {self.winner or 'none'})"
 
     def __str__(self) -> str:
         head = f"{'':16}{'lr':>9}{'as good':>18}{self.metric:>14}{'+-':>9}{'if off':>9}{'cost':>7}"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from lrlab.grid import log_grid
 from lrlab.search import rules
+from lrlab.search.rules.own import suggestions
 
 
 def ladder(start: float, end: float, num_steps: int, mode: str = "exponential") -> np.ndarray:
@@ -47,15 +48,27 @@ class RangeTest(NamedTuple):
     run: str | None = None
     notes: Mapping[str, Mapping[int, str]] = {}
 
-    def suggest(self, rule: str = "valley") -> np.ndarray:
+    def suggest(self, rule: str | Callable[..., Any] = "valley") -> np.ndarray:
         """One learning rate per seed, f64[seeds]; nan where the rule sees none (see `reasons`).
 
+        Args:
+            rule: a name (`lrlab ls rules`), or a function `rule(lr, loss) -> float` that is asked
+                for each seed: `lr` f64[N] ascending, `loss` f64[N] as measured, nan after
+                divergence. nan or None where it sees no rate, which a warning says.
+
         Raises:
-            ValueError: no such rule (`lrlab ls rules`).
+            ValueError: no such rule; or the function fails, or gives no positive number.
+
+        >>> lr = np.geomspace(1e-3, 1.0, 4)
+        >>> test = RangeTest(lr, np.array([[3.0, 2.0, 1.0, 9.0]]), np.array([0]), "ramp", "train")
+        >>> test.suggest(lambda lr, loss: lr[loss.argmin()] / 10).round(6).tolist()
+        [0.01]
         """
+        if callable(rule):
+            return suggestions(rule, self.lr, self.loss, self.seeds.tolist())
         return np.array([rules.apply(rule, self.lr, loss).lr for loss in self.loss])
 
-    def spread(self, rule: str = "valley") -> float:
+    def spread(self, rule: str | Callable[..., Any] = "valley") -> float:
         """Largest over smallest suggestion between seeds; nan where fewer than two are there."""
         found = self.suggest(rule)
         found = found[np.isfinite(found)]
@@ -103,6 +116,12 @@ class RangeTest(NamedTuple):
         from lrlab.report import draw_range_test  # on demand: a search needs no figures
 
         return draw_range_test(self, theme=theme)
+
+    def __repr__(self) -> str:
+        return (
+            f"RangeTest({self.kind}, {self.split} loss: {len(self.lr)} rates from "
+            f"{self.lr[0]:.2g} to {self.lr[-1]:.2g}, {len(self.seeds)} seeds)"
+        )
 
     def __str__(self) -> str:
         lines = [

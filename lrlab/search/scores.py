@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from lrlab.brief import fields_of
 from lrlab.search.differences import coarse, rounding
 from lrlab.types import OUTCOMES
 
@@ -31,6 +32,9 @@ class Scores(NamedTuple):
     steps: int
     direction: str = "min"
 
+    def __repr__(self) -> str:
+        return fields_of(self)
+
 
 class Table(NamedTuple):
     """Full-length results by learning rate and seed, always to be minimized.
@@ -52,6 +56,9 @@ class Table(NamedTuple):
     steps: int
     sign: float
     rounding: float = 0.0
+
+    def __repr__(self) -> str:
+        return fields_of(self)
 
 
 def outcomes(scores: Scores) -> np.ndarray:
