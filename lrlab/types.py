@@ -11,6 +11,8 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from lrlab.brief import fields_of
+
 PyTree = Any
 Params = Any
 Array = Any
@@ -183,6 +185,9 @@ class Plan(NamedTuple):
     memory_bytes: int | None = None
     reasons: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        return fields_of(self)
+
 
 OUTCOMES = ("ok", "diverged", "pruned", "not_run")
 """What can become of a lane; the engine's `outcome` arrays hold the index into this tuple."""
@@ -253,6 +258,16 @@ class Answer(NamedTuple):
     largest_stable: float | None = None
     details: Mapping[str, Any] = {}
     run: str | None = None
+
+    def __repr__(self) -> str:
+        interval = (
+            None if self.interval is None else tuple(float(f"{x:.3g}") for x in self.interval)
+        )
+        best = None if self.lr is None else float(f"{self.lr:.4g}")
+        return (
+            f"Answer(lr={best}, interval={interval}, verdict={self.verdict!r}, "
+            f"metric={self.metric!r}, cost={self.cost:.4g})"
+        )
 
     def __str__(self) -> str:
         return self.sentence

@@ -9,6 +9,7 @@ import numpy as np
 
 from lrlab import config
 from lrlab.api.live import live, setup_of
+from lrlab.brief import fields_of
 from lrlab.types import Floats
 
 
@@ -26,6 +27,9 @@ class Population(NamedTuple):
     source: np.ndarray
     steps: np.ndarray
     train_loss: np.ndarray
+
+    def __repr__(self) -> str:
+        return fields_of(self)
 
     def schedule(self, name: str = "lr") -> np.ndarray:
         """The values that led to the best member, generation by generation, f64[G]: the schedule

@@ -10,6 +10,7 @@ import numpy as np
 
 from lrlab import runs
 from lrlab.api.assemble import Setup
+from lrlab.brief import fields_of
 from lrlab.runs.stored import StoredStage, read_stage, stages
 from lrlab.types import Lanes, LaneView, Optimizer, Probe
 
@@ -32,6 +33,9 @@ class Replay(NamedTuple):
     stored_loss: np.ndarray
     same: bool
     sentence: str
+
+    def __repr__(self) -> str:
+        return fields_of(self)
 
 
 def replay(

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lrlab.api.replaying import again
+from lrlab.brief import fields_of
 
 
 class Slice(NamedTuple):
@@ -28,6 +29,9 @@ class Slice(NamedTuple):
     u: np.ndarray
     v: np.ndarray
     loss: np.ndarray
+
+    def __repr__(self) -> str:
+        return fields_of(self)
 
 
 def slice_of(

@@ -107,6 +107,15 @@ class Study(NamedTuple):
             "cost": self.cost,
         }
 
+    def __repr__(self) -> str:
+        best = ", ".join(
+            f"{group.name}: {'-' if group.lr is None else f'{group.lr:.2g}'}"
+            for group in self.groups[:6]
+        )
+        more = f", {len(self.groups) - 6} more" if len(self.groups) > 6 else ""
+        trends = ", ".join(f"{law.parametrization} {law.trend}" for law in self.laws)
+        return f"Study({self.axis}, best lr {best}{more}; {trends})"
+
     def __str__(self) -> str:
         lines = [f"{self.axis:>12}{'best lr':>11}  {'as good':20}{'verdict':10}parametrization"]
         for group in self.groups:

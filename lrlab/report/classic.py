@@ -146,31 +146,32 @@ def _label(
         return "too small", _small(data, i, best) + lost
     if diverged > 0:
         return "too large", f"{diverged:.0%} of the lanes diverged" + lost
-    return "too large", _large(data, i) + lost
+    return "too large", _large(data, i, best) + lost
 
 
 def _small(data: ReportData, i: int, best: int) -> str:
     fell, reference = _fall(data, i), _fall(data, best)
-    if not np.isfinite([fell, reference]).all():
+    if not (np.isfinite(fell) and reference > 0):
         return "too slow"
-    if fell < 0.05:
-        return f"barely moves: the training loss fell by {max(fell, 0.0):.1%}"
-    return f"too slow: the training loss fell by {fell:.0%}, at the best rate by {reference:.0%}"
+    words = (
+        f"the training loss fell by {max(fell, 0.0) / reference:.1%} of what it fell by at the best"
+    )
+    return ("barely moves: " if fell < 0.05 * reference else "too slow: ") + words
 
 
 def _fall(data: ReportData, i: int) -> float:
-    """1 - end / start of the training loss, each averaged over a 20th of the run."""
+    """Start minus end of the training loss; the end is the mean of a 20th of the run."""
     loss = data.train_loss[:, i].reshape(len(data.steps), -1)
-    part = max(len(loss) // 20, 1)
-    start, end = _mean(loss[:1]), _mean(loss[-part:])
-    return 1 - end / start if start > 0 else float("nan")
+    return _mean(loss[:1]) - _mean(loss[-max(len(loss) // 20, 1) :])
 
 
-def _large(data: ReportData, i: int) -> str:
+def _large(data: ReportData, i: int, best: int) -> str:
     loss = data.train_loss[:, i].reshape(len(data.steps), -1)
     with np.errstate(invalid="ignore"):
         above = np.fmax.reduce(loss, axis=None) if loss.size else np.nan
-    first = _mean(loss[0]) if len(loss) else float("nan")
-    if np.isfinite([above, first]).all() and above > 2 * first:
-        return f"unstable: the loss rises to {above / first:.3g} times its start"
+    rise = above - (_mean(loss[0]) if len(loss) else float("nan"))
+    reference = _fall(data, best)
+    if np.isfinite(rise) and reference > 0 and rise > reference:
+        times = f"{rise / reference:.3g} times what it falls by at the best rate"
+        return f"unstable: the loss rises above its start by {times}"
     return "too coarse: the steps are too large to settle"

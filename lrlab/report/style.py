@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -122,12 +123,25 @@ def settings(colors: Theme) -> Any:
 
 
 def figure(width: float = 6.4, height: float = 4.0) -> Any:
-    """An empty Figure with constrained layout, apart from pyplot: no global state, no window."""
+    """An empty Figure with constrained layout, apart from pyplot: no global state, no window.
+
+    A notebook shows it where it is a cell's last value, and once: it knows how to become a PNG.
+    """
+    import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     made = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(made)
+    look = {name: mpl.rcParams[name] for name in settings(THEMES["light"])}
+
+    def png() -> bytes:
+        written = io.BytesIO()
+        with mpl.rc_context(look):
+            made.savefig(written, format="png", dpi=made.dpi)
+        return written.getvalue()
+
+    setattr(made, "_repr_png_", png)  # noqa: B010 - not an attribute that Figure declares
     return made
 
 

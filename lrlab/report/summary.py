@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from lrlab.report import data as d
 from lrlab.report.data import ReportData, Stage
 from lrlab.report.picking import with_rates
+from lrlab.search.differences import digits
 
 
 def final(data: ReportData, metric: str) -> np.ndarray:
@@ -108,6 +110,12 @@ def best_rows(data: ReportData, metric: str | None = None) -> list[LrRow]:
             if before is None or sign * row.mean < sign * before.mean:
                 found[row.lr] = row
     return list(found.values())
+
+
+def shown_digits(data: ReportData, rows: Sequence[LrRow], metric: str) -> int:
+    """Significant digits that tell the rows' means apart."""
+    sign = 1.0 if d.mode_of(data, metric) == "min" else -1.0
+    return digits([sign * row.mean for row in rows])
 
 
 def diverged_from(data: ReportData) -> float | None:

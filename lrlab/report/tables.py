@@ -14,6 +14,7 @@ from lrlab.report import summary
 from lrlab.report.data import ReportData
 from lrlab.report.summary import number
 from lrlab.report.terminal import outcome_words
+from lrlab.search.differences import digits
 
 
 def text(value: Any) -> str:
@@ -37,6 +38,7 @@ def learning_rates(data: ReportData) -> str:
     metric = d.metric_of(data)
     interval = (data.answer or {}).get("interval") or (np.inf, -np.inf)
     rows = summary.lr_rows(data, metric)
+    shown = summary.shown_digits(data, rows, metric)
     finite = [row.mean for row in rows if np.isfinite(row.mean)]
     high, low = (max(finite), min(finite)) if finite else (1.0, 0.0)
     body = []
@@ -48,10 +50,10 @@ def learning_rates(data: ReportData) -> str:
         cells = [
             f'<td class="n lr">{number(row.lr)}</td>',
             *(f'<td class="n">{number(row.extra[name])}</td>' for name in data.extra),
-            f'<td class="n">{number(row.mean)}</td>',
+            f'<td class="n">{number(row.mean, shown)}</td>',
             f'<td class="wide-cell">{meter}</td>',
-            f'<td class="n soft">{number(row.low)}</td>',
-            f'<td class="n soft">{number(row.high)}</td>',
+            f'<td class="n soft">{number(row.low, shown)}</td>',
+            f'<td class="n soft">{number(row.high, shown)}</td>',
             f'<td class="n">{row.steps:,}</td>',
             f'<td class="{"bad" if "diverged" in row.counts else "soft"}">'
             f"{text(outcome_words([row]))}</td>",
@@ -75,7 +77,9 @@ def rules(test: Any) -> str:
         seen = found[np.isfinite(found)]
         why = sorted(set(test.reasons.get(name, {}).values()))
         missing = len(found) - len(seen)
-        note = f"none for {missing} of {len(found)} seeds: {'; '.join(why)}" if missing else ""
+        said = sorted(set(test.notes.get(name, {}).values()))
+        none = f"none for {missing} of {len(found)} seeds: {'; '.join(why)}" if missing else ""
+        note = none or "; ".join(said)
         cells = [f"<td>{text(name)}</td>"]
         if seen.size:
             spread = f"{seen.max() / seen.min():.3g}" if len(seen) > 1 else "-"
@@ -132,15 +136,19 @@ def costs(data: ReportData) -> str:
 def ranking(several: Sequence[ReportData], compared: Mapping[str, Any] | None) -> str:
     """Several runs side by side, the best first; range tests are left out."""
     versus = (compared or {}).get("versus") or {}
-    rows = []
+    bests: dict[int, tuple[float, float]] = {}
     for index, data in enumerate(several):
-        if data.test is not None:
-            continue
+        if data.test is None:
+            metric = d.metric_of(data)
+            means = [row.mean for row in summary.best_rows(data, metric)]
+            mode = d.mode_of(data, metric)
+            best = (min if mode == "min" else max)(means) if means else np.nan
+            key = np.inf if np.isnan(best) else (best if mode == "min" else -best)
+            bests[index] = best, key
+    shown, rows = digits([key for _, key in bests.values()]), []
+    for index, (best, key) in bests.items():
+        data = several[index]
         metric = d.metric_of(data)
-        means = [row.mean for row in summary.best_rows(data, metric)]
-        mode = d.mode_of(data, metric)
-        best = (min if mode == "min" else max)(means) if means else np.nan
-        key = np.inf if np.isnan(best) else (best if mode == "min" else -best)
         answer = data.answer or {}
         interval, pair = answer.get("interval"), versus.get(data.title)
         gap = f"{number(-pair['interval'][1])} to {number(-pair['interval'][0])}" if pair else "-"
@@ -148,7 +156,7 @@ def ranking(several: Sequence[ReportData], compared: Mapping[str, Any] | None) -
             f'<td><a href="#run{index}">{text(data.title)}</a></td>'
             f'<td class="n">{number(answer.get("lr"))}</td>'
             f'<td class="n soft">{_ends(interval)}</td>'
-            f'<td class="n">{number(best)}</td><td class="soft">{text(metric)}</td>'
+            f'<td class="n">{number(best, shown)}</td><td class="soft">{text(metric)}</td>'
             + (f'<td class="n">{gap}</td>' if versus else "")
             + f"<td>{text(answer.get('verdict') or '')}</td>"
             f'<td class="n">{cost_of(data)}</td>'

@@ -198,12 +198,13 @@ def _table(data: ReportData, rows: Sequence[LrRow], width: int, every_row: bool)
         groups, left = _nearest(data, groups, metric), len(groups)
         left -= len(groups)
     interval = answer.get("interval") or (np.inf, -np.inf)
+    shown = summary.shown_digits(data, rows, metric)
     for group in groups:
         row, last = group[0], group[-1]
         inside = interval[0] * 0.999 <= row.lr <= interval[1] * 1.001
         color = "red" if "diverged" in row.counts else "bold" if inside else "dim"
         rate = number(row.lr) + (f" to {number(last.lr)}" if last is not row else "")
-        cells = [number(row.mean), number(row.low), number(row.high), _steps(group)]
+        cells = [*(number(v, shown) for v in (row.mean, row.low, row.high)), _steps(group)]
         table.add_row(
             ("▸ " if inside else "") + rate,
             *(number(row.extra[name]) for name in data.extra),

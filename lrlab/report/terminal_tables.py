@@ -9,6 +9,7 @@ import numpy as np
 
 from lrlab.report.summary import number
 from lrlab.report.terminal import NARROW, heights, panel, sparkline
+from lrlab.search.differences import digits
 
 
 def rules_table(test: Any, title: str = "") -> Any:
@@ -63,6 +64,8 @@ def rules_rows(test: Any, width: int) -> Iterator[Any]:
             spread = f"x{seen.max() / seen.min():.2g}"
         table.add_row(name, number(middle(seen)), spread + some, "".join(strip))
     yield table
+    for remark in test.remarks():
+        yield Text(remark, style="yellow")
     yield Text(ADVICE, style="dim")
 
 
@@ -86,6 +89,8 @@ class _Comparison(NamedTuple):
                    "cost", "verdict")  # fmt: skip
         keep = range(len(columns)) if wide else (0, 1, 3, 6)
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        means = [entry.get("mean") for entry in found.get("entries") or ()]
+        shown = digits([mean for mean in means if mean is not None])
         for i in keep:
             side = "left" if i in (0, 6) else "right"
             table.add_column(columns[i], justify=side, no_wrap=i > 0)
@@ -99,7 +104,7 @@ class _Comparison(NamedTuple):
                 Text(str(entry["name"])),
                 number(entry.get("lr")),
                 f"{number(low_high[0])} to {number(low_high[1])}" if low_high else "-",
-                number(entry.get("mean")),
+                number(entry.get("mean"), shown),
                 gap,
                 number(entry.get("cost")),
                 str(entry.get("verdict") or ""),

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lrlab import optimizers
+from lrlab.brief import fields_of
 from lrlab.engine.devices import prepare_devices
 from lrlab.models import as_model
 from lrlab.rng import key
@@ -40,6 +41,9 @@ class CoordinateCheck(NamedTuple):
     slopes: dict[str, float]
     parametrization: str
     tolerance: float = TOLERANCE
+
+    def __repr__(self) -> str:
+        return fields_of(self)
 
     @property
     def passed(self) -> bool:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from lrlab.brief import fields_of
 from lrlab.search.statistics import PowerLaw, power_law
 from lrlab.types import Answer
 
@@ -36,6 +37,9 @@ class Group(NamedTuple):
     initial: float
     cost: float
     run: str | None = None
+
+    def __repr__(self) -> str:
+        return fields_of(self)
 
     @property
     def name(self) -> str:

@@ -103,13 +103,12 @@ def nothing_trains(whole: Table, metric: str) -> str | None:
             f"of them by step {first}. Try far smaller rates, clip the gradient "
             "(optimizer.clip_norm), or check the loss and the scale of the inputs."
         )
-    start = fit.start(whole)
-    gain = start - float(np.nanmin(fit.mean_scores(whole)))
-    if np.isfinite(start) and gain <= 1e-3 * max(abs(start), 1e-12):
+    if not fit.gains(whole):
+        start = fit.start(whole) * whole.sign
         some = int(whole.diverged[ran].sum())
         also = f"; {some} of {int(ran.sum())} lanes diverged" if some else ""
         return (
-            f"Nothing trains: {metric} stays at {show(start * whole.sign)} for every learning rate "
+            f"Nothing trains: {metric} stays at {start:.4g} for every learning rate "
             f"from {show(low)} to {show(high)}{also}. Look for a dead gradient (all-zero "
             "activations, a detached loss), labels that do not belong to the inputs, or too few "
             "steps."
@@ -126,7 +125,7 @@ def verdict_of(whole: Table, known: Belief, place: int) -> str:
     tried = np.log10(whole.lr[-1] / whole.lr[0])
     if span >= max(1.0, 0.6 * tried) and np.ptp(level) <= SAME * fit.gap(whole):
         return FLAT
-    most = LOST if known.noise > 0 else UNMEASURED
+    most = LOST if known.measured else UNMEASURED
     if len(lr) == 1 or regret_of(known, place) > most or _is_noise(whole):
         return NOISY
     # Of all rates that were tried: those that a rung cut short were worse there.
@@ -223,7 +222,8 @@ def sentence(
     if verdict == FLAT:
         return (
             f"The learning rate does not matter here: anything from {show(whole.lr[0])} to "
-            f"{show(whole.lr[-1])} gives {metric} within 2 % of the best; take {show(lr)}.{end}"
+            f"{show(whole.lr[-1])} gives {metric} within 2 % of the best, of what training gains; "
+            f"take {show(lr)}.{end}"
         )
     if verdict == EDGE:
         at_low = lr <= whole.lr[0] * 1.5

@@ -54,7 +54,7 @@ class Belief(NamedTuple):
     `cap` of the saturation; `safe` bool[G]: nearer to rates that trained than to any at which a
     lane failed; `held` bool[G]: the nearest rate that was tried has at least half the seeds of any
     within `AROUND` of it; `spread` between seeds as a share of the gap, `noise` the same in the
-    metric's units."""
+    metric's units, 0 where it is not `measured`: no good rate had two seeds."""
 
     lr: np.ndarray
     paths: np.ndarray
@@ -64,6 +64,7 @@ class Belief(NamedTuple):
     cap: float
     spread: float
     noise: float
+    measured: bool = True
 
     @property
     def regret(self) -> np.ndarray:
@@ -93,7 +94,7 @@ def believe(parts: Sequence[Scores], *, seed: int = 0) -> Belief:
     if not gap > 0:  # unknown start: the spread of what was seen stands in
         gap = max(float(np.nanmax(level) - np.nanmin(level)), 1e-300)
     noise = fit.noise_of(whole)
-    spread = max(LEAST_SPREAD, noise / gap) if noise > 0 else UNKNOWN_SPREAD
+    spread = UNKNOWN_SPREAD if noise is None else max(LEAST_SPREAD, noise / gap)
     cap = max(CAP, 4 * spread)
     row, column = np.nonzero(np.isfinite(whole.score))
     regret = (whole.score[row, column] - np.nanmin(level)) / gap
@@ -110,7 +111,8 @@ def believe(parts: Sequence[Scores], *, seed: int = 0) -> Belief:
     mean = float(np.nanmin(level)) + gap * surrogate.unsaturated(paths.mean(0), cap)
     best = float(grid[int(np.argmin((paths - paths.min(1, keepdims=True)).mean(0)))])
     safe = _safe(whole, lanes, surrogate.saturated(np.array(FAILED), cap), grid, best)
-    return Belief(10**grid, paths, mean, safe, _held(whole, grid), cap, spread, noise)
+    held, measured = _held(whole, grid), noise is not None
+    return Belief(10**grid, paths, mean, safe, held, cap, spread, noise or 0.0, measured)
 
 
 def _held(whole: Table, grid: np.ndarray) -> np.ndarray:

@@ -7,7 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from lrlab.brief import fields_of
 from lrlab.search import statistics
+from lrlab.search.differences import TINY, digits
 from lrlab.types import Answer
 
 AROUND = float(np.sqrt(10.0))
@@ -22,6 +24,9 @@ class Row(NamedTuple):
     scores: dict[int, float]
     mean: float
     sensitivity: float  # nan where too few rates were trained to the end
+
+    def __repr__(self) -> str:
+        return fields_of(self)
 
 
 class Comparison(NamedTuple):
@@ -49,8 +54,9 @@ class Comparison(NamedTuple):
         if not trained:
             return "No setting trains."
         best = trained[0]
+        shown = self.digits()
         if len(trained) == 1:
-            return f"Only {best.name} trains: {self.metric} {best.mean:.4g}."
+            return f"Only {best.name} trains: {self.metric} {best.mean:.{shown}g}."
         beaten, open_ = [], []
         for row in trained[1:]:
             pair = self.versus.get(row.name)
@@ -62,13 +68,18 @@ class Comparison(NamedTuple):
             else:
                 low, high = -pair.difference.high, -pair.difference.low
                 open_.append(f"{row.name} (from {-low:.2g} better to {high:.2g} worse)")
-        ahead = f"{best.name} ({self.metric} {best.mean:.4g})"
+        ahead = f"{best.name} ({self.metric} {best.mean:.{shown}g})"
         if not open_:
-            won = f"{best.name} wins: {self.metric} {best.mean:.4g}"
+            won = f"{best.name} wins: {self.metric} {best.mean:.{shown}g}"
             return f"{won}, better than {', '.join(beaten)} (95 %, paired by seed)."
         text = f"No clear winner: {ahead} is ahead, but cannot be told from {', '.join(open_)}"
         tail = f"; it beats {', '.join(beaten)}" if beaten else ""
         return f"{text}{tail} (95 %, paired by seed)."
+
+    def digits(self) -> int:
+        """Significant digits that tell the settings' means apart."""
+        sign = 1.0 if self.direction == "min" else -1.0
+        return digits([sign * row.mean for row in self.rows], 4)
 
     def payload(self) -> dict[str, Any]:
         """The JSON object of `lrlab compare`."""
@@ -103,9 +114,14 @@ class Comparison(NamedTuple):
             },
         }
 
+    def __repr__(self) -> str:
+        means = ", ".join(f"{row.name} {row.mean:.{self.digits()}g}" for row in self.rows[:6])
+        more = f", {len(self.rows) - 6} more" if len(self.rows) > 6 else ""
+        return f"Comparison({self.metric}: {means}{more}; winner: {self.winner or 'none'})"
+
     def __str__(self) -> str:
         head = f"{'':16}{'lr':>9}{'as good':>18}{self.metric:>14}{'+-':>9}{'if off':>9}{'cost':>7}"
-        lines = [head + "  verdict"]
+        lines, shown = [head + "  verdict"], self.digits()
         for row in self.rows:
             answer = row.answer
             lr = "-" if answer.lr is None else f"{answer.lr:.2g}"
@@ -117,7 +133,7 @@ class Comparison(NamedTuple):
                 around = statistics.mean_interval(list(row.scores.values()))
                 error = f"{(around.high - around.low) / 2:.2g}"
             lines.append(
-                f"{row.name:16}{lr:>9}{range_:>18}{row.mean:>14.4g}{error:>9}"
+                f"{row.name:16}{lr:>9}{range_:>18}{row.mean:>14.{shown}g}{error:>9}"
                 f"{row.sensitivity:>9.2g}{answer.cost:>7.1f}  {answer.verdict}"
             )
         seeds = max((len(row.scores) for row in self.rows), default=0)
@@ -134,6 +150,7 @@ def compared(answers: Mapping[str, Answer], metric: str, direction: str) -> Comp
     rows = [_row(name, answer, sign) for name, answer in answers.items()]
     rows.sort(key=lambda row: row.mean * sign if np.isfinite(row.mean) else np.inf)
     trained = [row for row in rows if np.isfinite(row.mean)]
+    least = TINY * max((_gain(row) for row in trained), default=0.0)
     versus: dict[str, statistics.Paired | None] = {}
     for row in trained[1:]:
         shared = sorted(set(row.scores) & set(trained[0].scores))
@@ -142,8 +159,17 @@ def compared(answers: Mapping[str, Answer], metric: str, direction: str) -> Comp
             continue
         a = [trained[0].scores[seed] * sign for seed in shared]
         b = [row.scores[seed] * sign for seed in shared]
+        # Floors that are reached to the last digit, or nearly, are the same floor.
+        b = [x if abs(y - x) <= least else y for x, y in zip(a, b, strict=True)]
         versus[row.name] = statistics.paired_comparison(a, b)
     return Comparison(metric, direction, tuple(rows), versus)
+
+
+def _gain(row: Row) -> float:
+    """What training gains there; 0 where the start is not known."""
+    initial = row.answer.details.get("initial")
+    gain = abs(float(initial) - row.mean) if initial is not None else 0.0
+    return gain if np.isfinite(gain) else 0.0
 
 
 def _row(name: str, answer: Answer, sign: float) -> Row:

@@ -17,6 +17,7 @@ from lrlab.search import fit
 from lrlab.search.answer import from_scores, nothing_trains
 from lrlab.search.belief import believe, contenders
 from lrlab.search.budget import Budget
+from lrlab.search.differences import coarse, lowest_place
 from lrlab.search.rungs import scout_plan, survivors
 from lrlab.search.scores import Scores, cost, table
 from lrlab.types import Answer
@@ -134,10 +135,13 @@ def beyond(parts: Sequence[Scores], ratio: float, budget: float) -> np.ndarray:
         return lowest / 10.0 ** np.arange(count, 0, -1)
     scores = np.where(np.isfinite(whole.score), whole.score, np.inf).min(1)
     scores = np.where(whole.diverged.any(1), np.inf, scores)
-    start = fit.start(whole) if np.isfinite(fit.start(whole)) else np.inf
-    if not np.isfinite(scores).any() or scores.min() >= start:
+    if not np.isfinite(scores).any():
         return np.empty(0)
-    best = int(np.argmin(scores))
+    start = fit.start(whole)
+    gain = float(start - scores.min()) if np.isfinite(start) else np.inf
+    if gain <= whole.rounding:
+        return np.empty(0)
+    best = lowest_place(coarse(scores, gain))
     if best == len(whole.lr) - 1:
         return highest * ratio ** np.arange(1, count + 1)
     if best == 0:

@@ -6,6 +6,9 @@ import numpy as np
 
 from lrlab.search.scores import Table
 
+CHANCE = 0.03
+"""What a network gains by chance, as a share of how much seeds differ before training."""
+
 
 def usable(table: Table) -> np.ndarray:
     """Rates with at least one full-length score; bool[L]."""
@@ -22,6 +25,19 @@ def gap(table: Table) -> float:
     """Initial value minus the best mean score: what training gains; the unit of regret."""
     means = mean_scores(table)
     return start(table) - float(np.nanmin(means)) if np.isfinite(means).any() else 0.0
+
+
+def gains(table: Table) -> bool:
+    """Whether any rate comes out below the metric before training, by more than rounding and than
+    `CHANCE`; yes where that metric is not known.
+
+    Neither is a share of the loss: a constant added to it changes nothing.
+    """
+    begun = table.initial[np.isfinite(table.initial)]
+    if not begun.size:
+        return True
+    least = max(table.rounding, CHANCE * float(begun.std()))
+    return gap(table) > least
 
 
 def mean_scores(table: Table) -> np.ndarray:
@@ -57,8 +73,9 @@ def _mean(values: np.ndarray, mask: np.ndarray, axis: int) -> np.ndarray:
     return (values * mask).sum(axis) / np.maximum(mask.sum(axis), 1)
 
 
-def noise_of(table: Table) -> float:
-    """The standard deviation between seeds near the best rates, shared seed effects taken out."""
+def noise_of(table: Table) -> float | None:
+    """The standard deviation between seeds near the best rates, shared seed effects taken out; None
+    where no rate there had two seeds."""
     level = mean_scores(table)
     rates = usable(table)
     with np.errstate(invalid="ignore"):
@@ -66,7 +83,7 @@ def noise_of(table: Table) -> float:
     residuals = table.score[near] - level[near][:, None]
     many = np.isfinite(residuals).sum(1) > 1
     if not many.any():
-        return 0.0
+        return None
     residuals = residuals[many]
     freedom = int((np.isfinite(residuals).sum(1) - 1).sum())
     return float(np.sqrt(np.nansum((residuals - np.nanmean(residuals, 1)[:, None]) ** 2) / freedom))

@@ -17,6 +17,7 @@ from lrlab.search import fit
 from lrlab.search.answer import NONE, from_scores, nothing_trains
 from lrlab.search.belief import believe
 from lrlab.search.budget import DEFAULT_BUDGET, Budget
+from lrlab.search.differences import TINY, coarse
 from lrlab.search.find import LEADERS, MOST_ROUNDS, beyond, block, middle
 from lrlab.search.rungs import scout_plan, survivors
 from lrlab.search.scores import Scores, cost, sign_of, table
@@ -160,7 +161,10 @@ def _train(
             row = int(np.searchsorted(scores.eval_steps, step))
             values = part.metric[row] * sign_of(scores.direction)
             best[int(k)] = np.nanmin(values) if np.isfinite(values).any() else np.inf
-        ranked = sorted(best, key=lambda k: best[k])
+        begun = np.asarray(scores.initial, np.float64) * sign_of(scores.direction)
+        begun = begun[np.isfinite(begun)]
+        gain = float(begun.mean() - min(best.values())) if begun.size else 0.0
+        ranked = _ranked(best, gain)
         if step == max(keep) and len(keep) > 1:
             # The better half goes on; a cheaper rung would judge them by their warm-up.
             going &= np.isin(which, ranked[: max(FINALISTS, -(-count // 2))])
@@ -207,9 +211,17 @@ def score_of(parts: Sequence[Scores]) -> float:
 
 def leaders(search: Joint, count: int) -> list[int]:
     """The most promising combinations, best first."""
-    scores = [score_of(parts) for parts in search.parts]
-    order = sorted(range(len(scores)), key=lambda k: scores[k])
-    return [k for k in order if np.isfinite(scores[k])][:count]
+    scores = {k: score_of(parts) for k, parts in enumerate(search.parts)}
+    some = {k: score for k, score in scores.items() if np.isfinite(score)}
+    gain = max((fit.gap(table(search.parts[k])) for k in some), default=0.0)
+    return _ranked(some, gain)[:count]
+
+
+def _ranked(scores: Mapping[int, float], gain: float) -> list[int]:
+    """Combinations from the lowest score up; as given where no more than a hair is between."""
+    keys = list(scores)
+    order = np.argsort(coarse(np.array([scores[k] for k in keys]), gain), kind="stable")
+    return [keys[place] for place in order]
 
 
 def answer_of(search: Joint, metric: str) -> Answer:
@@ -248,13 +260,14 @@ def _second(search: Joint, best: int, other: int) -> str:
     named = ", ".join(
         f"{name} {value:g}" for name, value in zip(search.names, search.combos[other], strict=True)
     )
-    columns = [_at_best(table(search.parts[k])) for k in (best, other)]
+    tables = [table(search.parts[k]) for k in (best, other)]
+    columns = [_at_best(whole) for whole in tables]
     common = sorted(set(columns[0]) & set(columns[1]))
     if len(common) < 2:
         return f"Next: {named} (too few common seeds to compare)."
     apart = np.array([columns[1][seed] - columns[0][seed] for seed in common])
     error = apart.std(ddof=1) / np.sqrt(len(apart))
-    if apart.mean() <= 2 * error:
+    if apart.mean() <= max(2 * error, TINY * max(map(fit.gap, tables)), tables[0].rounding):
         return f"{named} is as good ({len(common)} common seeds)."
     return f"{named} is worse by {apart.mean():.2g} +- {2 * error:.1g} ({len(common)} seeds)."
 

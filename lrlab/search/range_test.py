@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from lrlab.grid import log_grid
 from lrlab.search import rules
+from lrlab.search.rules.own import suggestions
 
 
 def ladder(start: float, end: float, num_steps: int, mode: str = "exponential") -> np.ndarray:
@@ -33,7 +34,8 @@ class RangeTest(NamedTuple):
 
     `lr` f64[N] ascending; `loss` f[seeds, N], nan after divergence; `seeds` int[seeds]; `kind`
     "ramp" or "parallel"; `split` whose loss it is; `reasons` rule -> seed -> why it suggests
-    nothing, for every registered rule; `mode` how the rates are spaced; `run` its folder.
+    nothing, for every registered rule; `notes` rule -> seed -> what to know of a pick; `mode` how
+    the rates are spaced; `run` its folder.
     """
 
     lr: np.ndarray
@@ -44,16 +46,29 @@ class RangeTest(NamedTuple):
     reasons: Mapping[str, Mapping[int, str]] = {}
     mode: str = "exponential"
     run: str | None = None
+    notes: Mapping[str, Mapping[int, str]] = {}
 
-    def suggest(self, rule: str = "valley") -> np.ndarray:
+    def suggest(self, rule: str | Callable[..., Any] = "valley") -> np.ndarray:
         """One learning rate per seed, f64[seeds]; nan where the rule sees none (see `reasons`).
 
+        Args:
+            rule: a name (`lrlab ls rules`), or a function `rule(lr, loss) -> float` that is asked
+                for each seed: `lr` f64[N] ascending, `loss` f64[N] as measured, nan after
+                divergence. nan or None where it sees no rate, which a warning says.
+
         Raises:
-            ValueError: no such rule (`lrlab ls rules`).
+            ValueError: no such rule; or the function fails, or gives no positive number.
+
+        >>> lr = np.geomspace(1e-3, 1.0, 4)
+        >>> test = RangeTest(lr, np.array([[3.0, 2.0, 1.0, 9.0]]), np.array([0]), "ramp", "train")
+        >>> test.suggest(lambda lr, loss: lr[loss.argmin()] / 10).round(6).tolist()
+        [0.01]
         """
+        if callable(rule):
+            return suggestions(rule, self.lr, self.loss, self.seeds.tolist())
         return np.array([rules.apply(rule, self.lr, loss).lr for loss in self.loss])
 
-    def spread(self, rule: str = "valley") -> float:
+    def spread(self, rule: str | Callable[..., Any] = "valley") -> float:
         """Largest over smallest suggestion between seeds; nan where fewer than two are there."""
         found = self.suggest(rule)
         found = found[np.isfinite(found)]
@@ -88,6 +103,7 @@ class RangeTest(NamedTuple):
             "suggestions": self.suggestions(),
             "spread": {name: self.spread(name) for name in rules.NAMES},
             "reasons": {rule: dict(why) for rule, why in self.reasons.items() if why},
+            "notes": {rule: dict(what) for rule, what in self.notes.items() if what},
             "kind": self.kind,
             "split": self.split,
             "mode": self.mode,
@@ -100,6 +116,12 @@ class RangeTest(NamedTuple):
         from lrlab.report import draw_range_test  # on demand: a search needs no figures
 
         return draw_range_test(self, theme=theme)
+
+    def __repr__(self) -> str:
+        return (
+            f"RangeTest({self.kind}, {self.split} loss: {len(self.lr)} rates from "
+            f"{self.lr[0]:.2g} to {self.lr[-1]:.2g}, {len(self.seeds)} seeds)"
+        )
 
     def __str__(self) -> str:
         lines = [
@@ -118,7 +140,16 @@ class RangeTest(NamedTuple):
                 f"  {name:24} {middle(seen):>8.2g}   {seen.min():.2g} to {seen.max():.2g}"
                 + (f", none for {len(found) - len(seen)}" if len(seen) < len(found) else "")
             )
-        return "\n".join([*lines, self.sentence, ADVICE])
+        return "\n".join([*lines, *self.remarks(), self.sentence, ADVICE])
+
+    def remarks(self) -> list[str]:
+        """What is to be known of the picks, a line for all rules that it is true of; where seeds
+        differ, of the first."""
+        said: dict[str, list[str]] = {}
+        for rule, notes in self.notes.items():
+            if notes:
+                said.setdefault(next(iter(notes.values())), []).append(rule)
+        return [f"{', '.join(names)}: {note}." for note, names in said.items()]
 
 
 ADVICE = "A rule looks at one short curve; `lrlab find` trains the rates themselves."
@@ -143,6 +174,7 @@ def range_test(
 ) -> RangeTest:
     """A `RangeTest` with every rule's reasons."""
     reasons: dict[str, dict[int, str]] = {}
+    notes: dict[str, dict[int, str]] = {}
     for name in rules.NAMES:
         picks = [rules.apply(name, lr, row) for row in loss]
         reasons[name] = {
@@ -150,7 +182,10 @@ def range_test(
             for seed, pick in zip(seeds, picks, strict=True)
             if not np.isfinite(pick.lr)
         }
-    return RangeTest(lr, loss, np.asarray(seeds), kind, split, reasons, mode)
+        notes[name] = {
+            int(seed): pick.note for seed, pick in zip(seeds, picks, strict=True) if pick.note
+        }
+    return RangeTest(lr, loss, np.asarray(seeds), kind, split, reasons, mode, notes=notes)
 
 
 def losses_of(

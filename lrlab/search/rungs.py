@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from lrlab.search.differences import coarse, lowest_place
 from lrlab.search.scores import Scores, outcomes, sign_of
 
 FLAT_SHARE = 0.02
@@ -82,12 +83,15 @@ def survivors(scores: Scores, step: int, keep: int) -> np.ndarray:
     order = order[going[order]]
     now, hope = now[order], hopes(scores, row)[order] * sign
     kept = np.zeros(len(going), bool)
-    known = scores.initial[np.isfinite(scores.initial)]
-    gain = (known.mean() * sign if known.size else 0.0) - now.min()
-    if len(order) > 2 and np.ptp(now) <= FLAT_SHARE * abs(gain):
+    known = np.asarray(scores.initial, np.float64)
+    known = known[np.isfinite(known)] * sign
+    # Where the start is not known, what the rates differ by stands for what is gained.
+    gain = abs(float(known.mean() - now.min())) if known.size else float(np.ptp(now))
+    if len(order) > 2 and np.ptp(now) <= FLAT_SHARE * gain:
         kept[order[np.linspace(0, len(order) - 1, keep).round().astype(int)]] = True
         return kept
-    low = high = leader = int(np.argmin(now))
+    now, hope = np.split(coarse(np.concatenate([now, hope]), gain), 2)
+    low = high = leader = lowest_place(now)
     while high - low + 1 < keep:
         left = now[low - 1] if low > 0 else np.inf
         right = now[high + 1] if high + 1 < len(now) else np.inf

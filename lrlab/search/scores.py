@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from lrlab.brief import fields_of
+from lrlab.search.differences import coarse, rounding
 from lrlab.types import OUTCOMES
 
 
@@ -14,9 +16,9 @@ class Scores(NamedTuple):
     """What a search learns from training n lanes.
 
     `lr` f64[n], `seed` int[n]; `metric` [E, n] at `eval_steps` int[E], nan where a lane did not
-    get; `initial` [n] the metric before the first update; `outcome` str[n] or indices into
-    `lrlab.types.OUTCOMES`; `diverged_at`, `steps_trained` int[n]; `steps` of a full run;
-    `direction` "min" or "max".
+    get; `initial` [n] the metric before the first update, in the dtype in which it was computed;
+    `outcome` str[n] or indices into `lrlab.types.OUTCOMES`; `diverged_at`, `steps_trained` int[n];
+    `steps` of a full run; `direction` "min" or "max".
     """
 
     lr: np.ndarray
@@ -30,6 +32,9 @@ class Scores(NamedTuple):
     steps: int
     direction: str = "min"
 
+    def __repr__(self) -> str:
+        return fields_of(self)
+
 
 class Table(NamedTuple):
     """Full-length results by learning rate and seed, always to be minimized.
@@ -37,7 +42,8 @@ class Table(NamedTuple):
     `lr` f64[L] ascending; `seeds` int[S]; `score` f64[L, S]: min(final, initial), a diverged lane
     as its initial value, nan where no full-length lane was trained; `initial` f64[S]; `diverged`
     bool[L, S]; `diverged_at`, `steps_trained` int[L, S] (0: not run).
-    Metrics to be maximized have their sign changed (`sign` = -1).
+    Metrics to be maximized have their sign changed (`sign` = -1). `rounding`: differences between
+    scores that are no larger may be rounding at the level of the metric.
     """
 
     lr: np.ndarray
@@ -49,6 +55,10 @@ class Table(NamedTuple):
     steps_trained: np.ndarray
     steps: int
     sign: float
+    rounding: float = 0.0
+
+    def __repr__(self) -> str:
+        return fields_of(self)
 
 
 def outcomes(scores: Scores) -> np.ndarray:
@@ -115,7 +125,8 @@ def table(parts: Sequence[Scores]) -> Table:
         known = np.isfinite(starts)
         initial = np.where(known, starts, 0).sum(0) / np.maximum(known.sum(0), 1)
     initial = np.where(known.any(0), initial, np.nan)
-    return Table(lr, seeds, score, initial, diverged, when, trained, parts[0].steps, sign)
+    least = max(rounding(part.initial) for part in parts)
+    return Table(lr, seeds, score, initial, diverged, when, trained, parts[0].steps, sign, least)
 
 
 def cost(parts: Sequence[Scores]) -> float:
@@ -137,7 +148,7 @@ def from_result(result: Any, metric: str) -> Scores:
     if metric in result.initial:
         initial, eval_steps = result.initial[metric], result.eval_steps
     else:
-        initial, eval_steps = rows[0], result.steps + 1
+        initial, eval_steps = result.history[metric][0], result.steps + 1
         tail = max(1, len(rows) // 20)
         rows = np.concatenate([rows, rows[-tail:].mean(0, keepdims=True)])
         eval_steps = np.append(eval_steps, eval_steps[-1])
@@ -157,7 +168,10 @@ def from_result(result: Any, metric: str) -> Scores:
             direction,
         )
         means = np.nan_to_num(lane_scores(flat), nan=np.inf).reshape(shape).mean(-1)
-        picked = np.unravel_index(int(np.argmin(means)), means.shape)[1:]
+        start = np.asarray(initial, np.float64) * sign_of(direction)
+        start = float(start[np.isfinite(start)].mean()) if np.isfinite(start).any() else np.inf
+        ranked = coarse(means, start - float(means.min()))
+        picked = np.unravel_index(int(np.argmin(ranked)), means.shape)[1:]
     index = (slice(None), *picked, slice(None))
     lr, seeds = np.meshgrid(result.lr, result.seeds, indexing="ij")
     return Scores(
@@ -165,7 +179,7 @@ def from_result(result: Any, metric: str) -> Scores:
         seeds.ravel(),
         rows[(slice(None), *index)].reshape(len(rows), -1),
         eval_steps,
-        np.asarray(initial, np.float64)[index].ravel(),
+        np.asarray(initial)[index].ravel(),
         result.outcome[index].ravel(),
         result.diverged_at[index].ravel(),
         result.steps_trained[index].ravel(),

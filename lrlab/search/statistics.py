@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from lrlab.search.differences import rounding
+
 
 class Interval(NamedTuple):
     """An estimate and its two-sided confidence interval."""
@@ -70,7 +72,8 @@ def median_interval(values: object, confidence: float = 0.95) -> Interval:
 
 
 def paired_comparison(a: object, b: object, confidence: float = 0.95) -> Paired:
-    """Two settings on the same seeds; negative differences favor `a`.
+    """Two settings on the same seeds; negative differences favor `a`. Differences that are no more
+    than rounding at the level of the values are none.
 
     >>> paired_comparison([1.0, 2.0, 3.0], [2.0, 3.1, 3.9]).difference.high < 0
     True
@@ -80,9 +83,12 @@ def paired_comparison(a: object, b: object, confidence: float = 0.95) -> Paired:
     x, y = _checked(a, "a", 2), _checked(b, "b", 2)
     if len(x) != len(y):
         raise ValueError(f"paired values must be as many: {len(x)} and {len(y)}")
-    difference = x - y
+    difference, least = x - y, rounding(np.concatenate([x, y]))
+    if np.ptp(difference) <= least:  # nothing but a shift, which rounding must not blur
+        same = float(difference.mean()) if abs(difference.mean()) > least else 0.0
+        difference = np.full(len(difference), same)
     spread = difference.std(ddof=1)
-    if spread == 0:
+    if np.ptp(difference) == 0:
         p = 1.0 if difference[0] == 0 else 0.0
         effect = 0.0 if difference[0] == 0 else float(np.sign(difference[0]) * np.inf)
     else:
@@ -102,7 +108,8 @@ def learning_rate_sensitivity(
     """
     x, y = np.log10(_checked(lr, "lr", 2)), _checked(score, "score", 2)
     order = np.argsort(x)
-    x, y = x[order], np.minimum(y[order], initial)
+    best = min(float(y.min()), initial)  # only differences count: no digits go into the level
+    x, y = x[order], np.minimum(y[order], initial) - best
     ends = np.log10([low, high])
     if not (x[0] <= ends[0] + 1e-12 and ends[1] - 1e-12 <= x[-1] and ends[0] < ends[1]):
         raise ValueError(f"[{low}, {high}] must lie within the given rates")

@@ -29,6 +29,10 @@ class Task(NamedTuple):
     source: Mapping[str, Any]
     options: Mapping[str, Any]
 
+    def __repr__(self) -> str:
+        sizes = ", ".join(f"{len(pair[1]):,} {split}" for split, pair in self.data.items())
+        return f"Task({self.name!r}: {sizes or 'an objective'}; {', '.join(self.metrics)})"
+
     @property
     def num_examples(self) -> int:
         """Size of the training split; 0 for objectives."""

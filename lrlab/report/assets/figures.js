@@ -65,10 +65,11 @@ function lossChart(run, host) {
   const early = d.lanes.map((l) => l.early).filter((v) => Number.isFinite(v)).sort((a, b) => a - b);
   const top = Math.max(extent(d.lanes.map((l) => l.score ?? NaN))[1],
     early.length ? early[early.length >> 1] : -Infinity);
-  const edge = d.mode === "min" && top > 0 ? 3 * top : Infinity;
+  const floor = extent(d.lanes.map((l) => l.score ?? NaN))[0];
+  const edge = d.mode === "min" && top > floor ? top + 2 * (top - floor) : Infinity;
   const inside = (v) => v == null ? v : Math.min(v, edge);
   const value = (i) => inside(d.lanes[i].score ?? d.lanes[i].early);
-  const positive = d.lanes.some((l, i) => value(i) > 0);
+  const positive = d.lanes.some((l, i) => value(i) > 0) && !d.lanes.some((l, i) => value(i) < 0);
   let log = d.mode === "min" && positive;
   const groups = {};
   for (const row of d.rows) if (row.mean != null) (groups[row.at] = groups[row.at] || []).push(row);
@@ -227,7 +228,9 @@ function tag(g, words, x, y) {
 function rangeChart(run, host) {
   const d = run.data, t = d.test, count = t.loss.length;
   const seen = t.loss.flat().filter((v) => v != null);
-  let log = seen.some((v) => v > 0);
+  // A logarithm would hide losses below 0.
+  const can = seen.some((v) => v > 0) && !seen.some((v) => v < 0);
+  let log = can;
   let xlog = t.log;
   const median = t.lr.map((_, k) => {
     const here = t.loss.map((row) => row[k]).filter((v) => v != null).sort((a, b) => a - b);
@@ -241,7 +244,7 @@ function rangeChart(run, host) {
     title: `${t.name} against learning rate`, height: 360,
     controls: [
       choice([["log", "log"], ["lin", "linear"]], log ? "log" : "lin",
-        (v) => { log = v === "log" && seen.some((w) => w > 0); self.draw(); }, "vertical axis"),
+        (v) => { log = v === "log" && can; self.draw(); }, "vertical axis"),
       choice([["log", "log rate"], ["lin", "linear rate"]], xlog ? "log" : "lin",
         (v) => { xlog = v === "log"; self.draw(); }, "horizontal axis"),
     ],
@@ -293,7 +296,8 @@ function curveChart(run, host, names, title, note, height) {
   const d = run.data;
   let name = names[0], log = true, xlog = false;
   const curve = (i) => d.curves[name].lanes[i];
-  const can = () => run.shown().some((i) => curve(i) && curve(i)[1].some((v) => v > 0));
+  const has = (test) => run.shown().some((i) => curve(i) && curve(i)[1].some(test));
+  const can = () => has((v) => v > 0) && !has((v) => v != null && v < 0);
   const usual = () => d.curves[name].mode === "min" || name.startsWith("learning_rate");
   const ways = choice([["log", "log"], ["lin", "linear"]], "log",
     (v) => { log = v === "log"; self.draw(); }, "vertical axis");
@@ -326,7 +330,8 @@ function curveChart(run, host, names, title, note, height) {
       const at = (q) => ys[Math.min(ys.length - 1, Math.max(0, Math.round(q * (ys.length - 1))))];
       const high = at(0.98), low = at(0.01);
       const loss = !name.startsWith("learning_rate");
-      if (loss && high > 0 && y[1] > 4 * high) y = [y[0], high * (ylog ? 4 : 1.3)];
+      if (loss && ylog && y[1] > 4 * high) y = [y[0], high * 4];
+      if (loss && !ylog && y[1] - low > 4 * (high - low)) y = [y[0], high + 0.3 * (high - low)];
       if (ylog && loss && y[0] < 1e-7 * high && low > 30 * y[0]) y = [low / 3, y[1]];
       const last = Math.max(1, ...ends);
       return { x: xlog ? [1, last + 1] : [0, last], xlog, ylog, y: padded(y, ylog), xlabel: "step" };

@@ -48,6 +48,12 @@ function decade(v) {
   return "10" + String(power).replace(/[-\d]/g, (c) => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(c)]);
 }
 
+/* Digits that tell the ticks of an axis apart, whatever level they stand at. */
+function tickDigits(lo, hi) {
+  const size = Math.max(Math.abs(lo), Math.abs(hi));
+  return Math.min(12, Math.max(4, Math.ceil(Math.log10(size / (hi - lo) || 1)) + 2));
+}
+
 function logTicks(lo, hi, room) {
   const from = Math.ceil(Math.log10(lo) - 1e-9), to = Math.floor(Math.log10(hi) + 1e-9);
   const every = Math.max(1, Math.ceil((to - from + 1) / room));
@@ -153,7 +159,7 @@ function chart(run, host, spec) {
     for (const t of v.yticks || (v.ylog ? logTicks(...v.y, rows) : linTicks(...v.y, rows))) {
       const at = typeof t === "number" ? t : t[0], py = c.y(at);
       if (!v.bare) line(g, c.l, py, c.r, py);
-      g.fillText(typeof t === "number" ? (v.ylog ? decade(at) : fmt(at, 4)) : t[1], c.l - 7, py);
+      g.fillText(typeof t === "number" ? (v.ylog ? decade(at) : fmt(at, tickDigits(...v.y))) : t[1], c.l - 7, py);
     }
     if (!v.bare) {
       g.strokeStyle = colors.faint;

@@ -86,8 +86,8 @@ def focus(data: ReportData, metric: str) -> tuple[float, float, bool]:
     if metric.endswith("loss"):
         start = summary.initial(data, metric)
         start = float(np.nanmedian(start)) if np.isfinite(start).any() else float(np.median(seen))
-        if start > 0:
-            high = min(high, 4 * start)
+        # What was gained below the start, three times as much above it: at any level of the loss.
+        high = min(high, start + 3 * (start - low)) if start > low else high
         positive = seen[seen > 0]
         if start > 0 and positive.size and low >= 0 and low < 1e-7 * start:
             # A loss that reached zero, or nearly: the axis ends where the bulk does.

@@ -38,14 +38,14 @@ def paths_over_sweep(
     Returns:
         The heat map, for a color bar.
     """
-    from matplotlib.colors import LogNorm
+    from matplotlib.colors import LogNorm, Normalize
     from matplotlib.patheffects import withStroke
 
     rates, loss = np.asarray(rates, float), np.asarray(loss, float)
     ratio = np.sqrt(rates[1] / rates[0])
     edges = np.append(rates / ratio, rates[-1] * ratio)
     low, high = scale or (float(np.nanmin(loss)), float(np.nanmax(loss)))
-    norm = LogNorm(low, high, clip=True)
+    norm = (LogNorm if low > 0 else Normalize)(low, high, clip=True)
     cells = np.ma.masked_invalid(loss.T)
     shown = ax.pcolormesh(
         np.append(0, steps), edges, cells, norm=norm, cmap="viridis_r", rasterized=True

@@ -2,7 +2,9 @@
 
 A rule is `rule(lr f64[N], loss f64[N]) -> Pick`, on the curve as its tool records it; the module's
 `recorded(lr, loss)` makes that curve from the losses themselves: the tool's smoothing, where it
-stops, and what it trims. To add one: a function and a line in `NAMES`.
+stops, and what it trims. To add one: a function and a line in `NAMES`. A published rule stays what
+was published: where its tool compares losses with a multiple of the best (`STOP`, by `TOOL`), which
+means nothing for a negative loss, the pick carries a note that says so.
 """
 
 from __future__ import annotations
@@ -47,8 +49,8 @@ def apply(name: str, lr: Any, loss: Any, *, raw: bool = True) -> Pick:
     >>> 1e-4 < apply("valley", lr, loss).lr < 1e-1
     True
     """
-    if name not in NAMES:
-        close = difflib.get_close_matches(name, NAMES, 1)
+    if not isinstance(name, str) or name not in NAMES:
+        close = difflib.get_close_matches(str(name), NAMES, 1)
         hint = f"; did you mean {close[0]!r}?" if close else ";"
         raise ValueError(f"there is no rule {name!r}{hint} Known: {', '.join(NAMES)}")
     lr, loss = np.asarray(lr, np.float64), np.asarray(loss, np.float64)
@@ -60,6 +62,15 @@ def apply(name: str, lr: Any, loss: Any, *, raw: bool = True) -> Pick:
         return none("no loss is finite" if len(loss) else "the curve is empty")
     module, function = NAMES[name].split(":")
     origin = importlib.import_module(module)
-    if raw:
-        lr, loss = origin.recorded(lr, loss)
-    return getattr(origin, function)(lr, loss)
+    if not raw:
+        return getattr(origin, function)(lr, loss)
+    shown = origin.recorded(lr, loss)
+    pick: Pick = getattr(origin, function)(*shown)
+    if not hasattr(origin, "TOOL") or not (loss[np.isfinite(loss)] < 0).any():
+        return pick
+    note = (
+        f"the loss is negative, and {origin.TOOL} stops where it is above {origin.STOP:g} times "
+        f"the best so far: the rule saw {len(shown[0])} of {len(lr)} points"
+    )
+    reason = f"{pick.reason}: {note}" if pick.reason else ""
+    return pick._replace(reason=reason, note=note)

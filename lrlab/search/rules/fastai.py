@@ -11,6 +11,7 @@ import numpy as np
 
 from lrlab.search.rules.curves import Pick, moving_average, none, stopped
 
+TOOL = "fastai"
 BETA, STOP = 0.98, 4.0
 
 

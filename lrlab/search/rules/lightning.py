@@ -11,6 +11,7 @@ import numpy as np
 
 from lrlab.search.rules.curves import Pick, moving_average, none, stopped
 
+TOOL = "Lightning"
 BETA, STOP = 0.98, 4.0
 BEGIN, END = 10, 1
 SHORT = "fewer than 2 points are left of the curve"

@@ -1,7 +1,8 @@
 """Rules of our own: robust against single losses, and silent where the curve says nothing.
 
 All three look at a running median of the curve in place of its values, and measure the curve
-against itself: its fall from where it began, and its own noise around the median.
+against itself: its fall from where it began, and its own noise around the median. The level at
+which the loss stands plays no part, nor does its sign.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from lrlab.search.differences import ULPS, coarse
 from lrlab.search.rules.curves import Pick, finite_prefix, none
 
 WINDOW = 9
@@ -72,18 +74,32 @@ def falling(loss: np.ndarray) -> Fall | str:
     if len(loss) < 2 * WINDOW:
         return f"fewer than {2 * WINDOW} finite losses"
     curve = running_median(loss)
-    bottom = int(np.argmin(curve))
     noise = 1.4826 * float(np.median(np.abs(loss - curve)))
     start = float(np.median(curve[:WINDOW]))
-    depth = start - float(curve[bottom])
+    depth = start - float(curve.min())
+    bottom = int(np.argmin(coarse(curve, depth)))
     if bottom < WINDOW:
         return "the loss never falls below its start"
-    if depth <= 3 * noise or depth <= 1e-3 * abs(start):
+    if depth <= 3 * max(noise, grain(loss, start)):
         return "the loss does not fall by more than its own noise"
     if len(loss) == planned and bottom >= planned - 1 - WINDOW // 2:
         return "the loss still falls at the end: end the ramp at a larger rate"
     half = int(np.argmax(curve[: bottom + 1] <= start - depth / 2))
     return Fall(curve, bottom, half, start, depth)
+
+
+def grain(loss: np.ndarray, level: float) -> float:
+    """The distance between neighboring numbers at a level, as far as a curve shows it: its smallest
+    step, but no more than rounding in single precision is there, and no less than in double.
+
+    >>> single = np.array([3000.0, 3000.0, 3000.0002], np.float32).astype(float)
+    >>> round(grain(single, 3000.0), 6), grain(np.array([2.0, 1.0]), 2.0) < 1e-4
+    (0.000244, True)
+    """
+    steps = np.diff(np.unique(loss))
+    least = float(steps.min()) if steps.size else 0.0
+    one = abs(level) * ULPS
+    return float(np.clip(least, np.finfo(float).eps * one, np.finfo(np.float32).eps * one))
 
 
 def running_median(loss: np.ndarray, window: int = WINDOW) -> np.ndarray:

@@ -11,6 +11,7 @@ import numpy as np
 
 from lrlab.search.rules.curves import Pick, moving_average, none, stopped
 
+TOOL = "torch-lr-finder"
 BETA, STOP = 0.95, 5.0
 BEGIN, END = 10, 5
 
