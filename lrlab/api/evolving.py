@@ -82,6 +82,7 @@ def population(
     ((4, 4), True)
     """
     from lrlab.engine.devices import precision as in_precision
+    from lrlab.engine.threads import scope
     from lrlab.optimizers.population import train
 
     members = {"lr": lr, **hyper}
@@ -108,7 +109,7 @@ def population(
     if setup.directions.get(experiment.metric) == "max":
         raise ValueError(f"population minimizes; {experiment.metric!r} is to be maximized")
     ends = [round(steps * (i + 1) / generations) for i in range(generations)]
-    with in_precision(setup.problem.dtype):
+    with in_precision(setup.problem.dtype), scope():
         segment, state = _segments(setup, axes, seed, ends, experiment.metric)
         start = {name: np.asarray(v, setup.problem.dtype) for name, v in axes.items()}
         losses: list[np.ndarray] = []

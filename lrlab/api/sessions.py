@@ -10,7 +10,7 @@ import numpy as np
 from lrlab import engine
 from lrlab.api.assemble import Setup
 from lrlab.engine.results import Saved, passed, restore, rewound
-from lrlab.engine.tuning import tuned
+from lrlab.engine.tuning import explained, tuned
 from lrlab.types import Lanes, Plan, Progress, Trained
 
 
@@ -30,7 +30,9 @@ class Session(NamedTuple):
 
 
 def plan_for(setup: Setup, lanes: Lanes) -> Setup:
-    """`setup` with the tile width tuned, unless it was given."""
+    """`setup` with the tile width tuned, unless it was given, and what its step asks for."""
+    plan = explained(setup.problem, setup.data, lanes, setup.plan)
+    setup = setup._replace(plan=plan)
     if any("given" in why for why in setup.plan.reasons if why.startswith("tile width")):
         return setup
     plan = tuned(setup.problem, setup.data, lanes, setup.plan, setup.indices)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from lrlab.engine.inline import calls
 from lrlab.engine.plan import lane_shapes
 from lrlab.engine.step import lane_step
 from lrlab.rng import key
@@ -16,12 +17,14 @@ from lrlab.types import Problem, PyTree
 
 
 class StepCost(NamedTuple):
-    """One lane's update: `flops` in matrix products and convolutions, the bytes of its state, and
-    `program`, the text of its program (the same for the same step)."""
+    """One lane's update: `flops` in matrix products and convolutions, the bytes of its state,
+    `program`, the text of its program (the same for the same step), and the `calls` of libraries
+    that CPU devices make one at a time (see `engine.inline`)."""
 
     flops: float
     state_bytes: int
     program: str
+    calls: tuple[str, ...]
 
 
 def step_cost(problem: Problem, data: PyTree, hyper_names: tuple[str, ...]) -> StepCost:
@@ -59,7 +62,7 @@ def _step_cost(
             lambda state, batch, hyper: lane_step(problem, state, batch, hyper, 0, key(0))  # type: ignore[arg-type]
         )(state, batch, dict.fromkeys(hyper_names, scalar))
     size = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))
-    return StepCost(count(traced.jaxpr), size, str(traced))
+    return StepCost(count(traced.jaxpr), size, str(traced), calls(traced))
 
 
 def _struct(shape: tuple[int, ...], dtype: str, floating: str) -> jax.ShapeDtypeStruct:

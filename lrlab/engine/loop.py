@@ -11,6 +11,7 @@ import jax
 import numpy as np
 
 from lrlab.engine import devices as machine
+from lrlab.engine import threads
 from lrlab.engine.lanes import PADDING, boundaries, cohorts
 from lrlab.engine.memory import keep_freed_memory, memory_scope
 from lrlab.engine.meter import meter
@@ -79,7 +80,7 @@ def train(
         interrupted: asked between segments; True raises `Interrupted` after recording.
     """
     assert plan.tile_width is not None and plan.segment_steps is not None
-    with memory_scope(), machine.precision(problem.dtype):
+    with memory_scope(), machine.precision(problem.dtype), threads.scope():
         began = time.perf_counter()
         devices, _ = machine.prepare_devices(plan.devices)
         if devices[0].platform == "cpu":

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from lrlab.engine import cache
+from lrlab.engine import cache, inline, threads
 from lrlab.engine.devices import setting
 from lrlab.types import Device
 
@@ -45,19 +45,24 @@ def replicated(function: Callable[..., Any], donate: tuple[int, ...] = ()) -> Re
     jitted = jax.jit(function, donate_argnums=donate)
     programs: dict[Any, dict[Device, jax.stages.Compiled]] = {}
     payloads: dict[Any, Any] = {}
+    calling_lapack: set[Any] = set()
 
     def program(device: Device, *args: Any) -> jax.stages.Compiled:
         shapes = _signature(args)
         by_device = programs.setdefault(shapes, {})
-        if device in by_device:
-            return by_device[device]
-        made = None
-        if shapes in payloads:
-            made = _load_on(payloads[shapes], device)
-        if made is None:
-            made, payloads[shapes] = _compile(jitted, device, args)
-        by_device[device] = made
-        return made
+        if device not in by_device:
+            made = None
+            if shapes in payloads:
+                made = _load_on(payloads[shapes], device)
+            if made is None:
+                traced = _traced(jitted, donate, device, args)
+                if inline.calls(traced.jaxpr):
+                    calling_lapack.add(shapes)
+                made, payloads[shapes] = _compile(traced, device, args)
+            by_device[device] = made
+        if shapes in calling_lapack and device.platform == "cpu":
+            threads.one_each()
+        return by_device[device]
 
     return Replicated(program)
 
@@ -67,9 +72,18 @@ def _signature(args: Any) -> Any:
     return tree, tuple((leaf.shape, leaf.dtype) for leaf in leaves)
 
 
-def _compile(jitted: Any, device: Device, args: Any) -> tuple[jax.stages.Compiled, Any]:
+def _traced(jitted: Any, donate: tuple[int, ...], device: Device, args: Any) -> Any:
+    """The traced program; on CPU without calls that wait for the threads they occupy."""
+    traced = jitted.trace(*args)
+    if device.platform == "cpu" and inline.waits(traced.jaxpr):
+        function = inline.inlined(traced.jaxpr, traced.out_tree)
+        return jax.jit(function, donate_argnums=donate).trace(*args)
+    return traced
+
+
+def _compile(traced: Any, device: Device, args: Any) -> tuple[jax.stages.Compiled, Any]:
     """The program on a device, and what to load it from on the others (None: nothing)."""
-    lowered = jitted.lower(*args)
+    lowered = traced.lower()
     if setting("jax_compilation_cache_dir") is not None:
         # An executable out of JAX's own cache cannot be serialized again (jax 0.10): its functions
         # are lost. Whoever set that cache up keeps it; each device then compiles through it.

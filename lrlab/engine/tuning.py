@@ -11,7 +11,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from lrlab.engine import cache
+from lrlab.engine import cache, threads
 from lrlab.engine import devices as machine
 from lrlab.engine.flops import step_cost
 from lrlab.engine.placement import on_devices
@@ -46,7 +46,7 @@ def tuned(
     timed, then its double and half, as long as the time allowed lasts.
     """
     assert plan.tile_width is not None
-    with machine.precision(problem.dtype):
+    with machine.precision(problem.dtype), threads.scope():
         devices, _ = machine.prepare_devices(plan.devices)
         names = tuple(lanes.hyper)
         cost = step_cost(problem, data, names)
@@ -78,6 +78,17 @@ def tuned(
         cache.remember(identity, best, named)
         why = f"tile width {best}: the fastest of {named} lane-steps/s"
         return plan._replace(tile_width=best, reasons=(*plan.reasons, why))
+
+
+def explained(problem: Problem, data: PyTree, lanes: Lanes, plan: Plan) -> Plan:
+    """`plan` with a reason more where a step calls LAPACK or transforms on CPU devices."""
+    devices, _ = machine.prepare_devices(plan.devices)
+    with machine.precision(problem.dtype):
+        calls = step_cost(problem, data, tuple(lanes.hyper)).calls
+    if not calls or devices[0].platform != "cpu":
+        return plan
+    why = f"{', '.join(calls)}: one call at a time per device, which wait for no other thread"
+    return plan._replace(reasons=(*plan.reasons, why))
 
 
 def _candidates(guess: int, lanes_per_seed: int) -> list[int]:

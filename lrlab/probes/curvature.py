@@ -59,15 +59,8 @@ def _lanczos(product: Callable[[Any], Any], start: Any, products: int, k: int) -
     matrix = upper + upper.T - jnp.diag(jnp.diag(upper))
     # A lane that has diverged gives nan here, and must not stop the eigenvalues of the others.
     good = jnp.isfinite(matrix).all()
-    values = _ascending(jnp.where(good, matrix, 0.0))[::-1][:k]
+    values = jnp.linalg.eigvalsh(jnp.where(good, matrix, 0.0))[::-1][:k]
     return jnp.where(good, values, jnp.nan)
-
-
-@jax.custom_batching.sequential_vmap
-def _ascending(matrix: Any) -> Any:
-    """`eigvalsh`, one matrix after another: LAPACK calls on a batch share XLA's threads, and those
-    of two CPU devices at once wait for each other for ever (jax 0.10)."""
-    return jnp.linalg.eigvalsh(matrix)
 
 
 def top_eigenvalues(
