@@ -161,6 +161,7 @@ def range_test(
     seed: int | None = None,
     out: str | Path | None = None,
     progress: bool = False,
+    **fixed: Any,
 ) -> Any:
     """The learning-rate range test (Smith 2017, arXiv 1506.01186), over several seeds at once.
 
@@ -172,6 +173,7 @@ def range_test(
         params: start from these parameters rather than from fresh ones; they are not changed.
         split: "train" records the minibatch loss before each update, "valid" the validation loss
             after it.
+        fixed: further hyper-parameters, a number each, such as `weight_decay=0.01`.
 
     Returns:
         A `RangeTest` with `lr` f64[N], `loss` [seeds, N] and `suggest(rule)`; print or plot it.
@@ -182,6 +184,7 @@ def range_test(
     ((2, 60), (2,))
     """
     arguments = _given(locals())
+    arguments.pop("params")
     experiment = config.from_arguments("range-test", **arguments)
     ran = run_range_test(experiment, live(task, optimizer), _path(out), progress, params=params)
     if ran.run is not None:
@@ -210,7 +213,7 @@ def compare(
     arguments = {"task": task, "entries": entries, **shared}
     experiment = config.from_arguments("compare", **arguments)
     lives = {
-        name: live(entry.get("task", task), entry.get("optimizer"), entry.get("schedule"))
+        str(name): live(entry.get("task", task), entry.get("optimizer"), entry.get("schedule"))
         for name, entry in entries.items()
     }
     shared_live = live(task, shared.get("optimizer"), shared.get("schedule"))

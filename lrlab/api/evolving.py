@@ -73,6 +73,7 @@ def population(
         seed: gives weights, batches and every choice: the same seed, the same population.
 
     Raises:
+        ConfigError: an argument that is none.
         ValueError: lengths that differ, more generations than steps, a metric to maximize.
 
     >>> import lrlab
@@ -85,6 +86,8 @@ def population(
     from lrlab.engine.threads import scope
     from lrlab.optimizers.population import train
 
+    if wrong := config.unknown("population", hyper):
+        raise config.ConfigError(wrong.values())
     members = {"lr": lr, **hyper}
     lengths = {name: len(np.atleast_1d(values)) for name, values in members.items()}
     if len(set(lengths.values())) != 1:

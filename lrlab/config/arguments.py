@@ -5,13 +5,46 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lrlab.config.loading import build
+from lrlab.config.lanes import is_axis
+from lrlab.config.loading import build, numeric
 from lrlab.config.problems import PYTHON, ConfigError, Problem, show
 from lrlab.config.schema import Experiment, RangeTestSpec, StudySpec
+from lrlab.config.usual import hint
 
-_IGNORED = ("progress", "params")
 _RAMP = tuple(RangeTestSpec.model_fields)
 _STUDY = tuple(StudySpec.model_fields)
+_OPTIONS = ("optimizer_args", "schedule_args")
+_CALL = ("out", "progress")
+"""Arguments of the functions that are no part of an experiment."""
+
+_BOTH = {
+    "name", "task", "optimizer", "schedule", "steps", "epochs", "batch_size", "sampler", "seeds",
+    "seed", "lr", "multipliers", "axes", "metric", "eval_every", "eval_steps", "stop_diverged",
+    "precision", "probes", "plan", "parametrization", *_OPTIONS,
+}  # fmt: skip
+_FIND = _BOTH | {"lr_range", "budget"}
+_TAKES: Mapping[str, set[str]] = {
+    "sweep": _BOTH | {"groups"},
+    "find": _FIND,
+    "compare": _FIND | {"entries"},
+    "study": _FIND | {"groups", *_STUDY},
+    "range-test": {
+        "name", "task", "optimizer", "optimizer_args", "sampler", "seed", "multipliers", "axes",
+        "stop_diverged", "precision", "plan", "params", *_RAMP,
+    },
+    "population": {
+        "task", "lr", "steps", "optimizer", "batch_size", "schedule", "seed", "metric", "precision",
+        *_OPTIONS,
+    },
+}  # fmt: skip
+"""What each function takes besides hyper-parameters; another field of the schema is an error, as
+nothing would come of it."""
+
+_FUNCTIONS = {
+    "optimizer": "are for a registered optimizer, and this one is a function; give what it reads "
+    'as arguments of their own: momentum=0.9 is hyper["momentum"]',
+    "schedule": "are for a registered schedule, and this one is a function; it may hold them",
+}
 
 
 def from_arguments(command: str = "sweep", **arguments: Any) -> Experiment:
@@ -29,13 +62,51 @@ def from_arguments(command: str = "sweep", **arguments: Any) -> Experiment:
     >>> from_arguments("sweep", task={"name": "mine", "external": True}, lr=[0.1, 0.01]).steps
     2000
     """
-    return build(_table(command, arguments), command)
+    problems: list[Problem] = []
+    return build(_table(command, arguments, problems), command, problems=problems)
 
 
-def _table(command: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    table: dict[str, Any] = {}
+def unknown(command: str, arguments: Mapping[str, Any], where: str = "") -> dict[str, Problem]:
+    """The arguments that `command` has no use for, each with what is wrong.
+
+    What is left may be a hyper-parameter: a number, or a list of them, under a name that is no
+    field's.
+
+    >>> [str(one) for one in unknown("sweep", {"lr": [0.1], "optimiser_args": {}}).values()]
+    ["optimiser_args: unknown argument of sweep; did you mean 'optimizer_args'?"]
+    """
+    takes, found = _TAKES.get(command, _FIND | {"groups"}), {}
+    # An entry of a comparison has no folder of its own, and a population is not recorded.
+    own = () if where or command == "population" else _CALL
     for key, value in arguments.items():
-        if value is None or key in _IGNORED or key.endswith("_args"):
+        field = key in Experiment.model_fields or key in (*_OPTIONS, *_CALL)
+        if (
+            key in takes
+            or key in own
+            or (not field and not key.endswith("_args") and numeric(plain(value)))
+        ):
+            continue
+        others = [name for name, fields in _TAKES.items() if key in fields]
+        close = f" ({_function(others[0])} takes it)" if others else ""
+        if not field and not others:
+            close = hint(key, sorted({*takes, *own}))
+        message = f"unknown argument of {_function(command)}{close}"
+        found[key] = Problem(PYTHON, None, f"{where}{key}", message)
+    return found
+
+
+def _function(command: str) -> str:
+    return command.replace("-", "_")
+
+
+def _table(
+    command: str, arguments: Mapping[str, Any], problems: list[Problem], where: str = ""
+) -> dict[str, Any]:
+    table: dict[str, Any] = {}
+    wrong = unknown(command, arguments, where)
+    problems += wrong.values()
+    for key, value in arguments.items():
+        if value is None or key in wrong or key in _OPTIONS or key == "progress":
             continue
         if key in ("optimizer", "schedule"):
             table[key] = _spec(value, arguments.get(f"{key}_args"), key)
@@ -44,7 +115,7 @@ def _table(command: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         elif key == "plan":
             table[key] = _plan(value)
         elif key == "entries":
-            table["compare"] = {str(name): _table("find", entry) for name, entry in value.items()}
+            table["compare"] = _entries(value, problems)
         elif command == "study" and key in _STUDY:
             table.setdefault("study", {})[key] = plain(value)
         elif command == "range-test" and key in _RAMP:
@@ -52,9 +123,33 @@ def _table(command: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         else:
             table[key] = plain(value)
     for key in ("optimizer", "schedule"):
-        if arguments.get(f"{key}_args") is not None and key not in table:
-            table[key] = _options(arguments[f"{key}_args"], key)
+        options = arguments.get(f"{key}_args")
+        if options is not None and key not in table:
+            table[key] = _options(options, key)
+        elif options and isinstance(table.get(key), dict) and table[key].get("external"):
+            problems.append(Problem(PYTHON, None, f"{where}{key}_args", _FUNCTIONS[key]))
+    if command == "study" and is_axis(table.get("lr")):
+        for key in ("budget", "lr_range"):
+            if key in table:
+                message = "unknown argument of study where lr is given: its groups are sweeps"
+                problems.append(Problem(PYTHON, None, key, message))
     return table
+
+
+def _entries(given: Any, problems: list[Problem]) -> dict[str, Any]:
+    """A comparison's entries, each a table of `find`'s arguments."""
+    if not isinstance(given, Mapping):
+        message = f"must be a mapping, name -> arguments of find, got {show(given)}"
+        problems.append(Problem(PYTHON, None, "entries", message))
+        return {}
+    entries = {}
+    for name, entry in given.items():
+        if isinstance(entry, Mapping):
+            entries[str(name)] = _table("find", entry, problems, f"entries.{name}.")
+        else:
+            message = f"must be a mapping of find's arguments to values, got {show(entry)}"
+            problems.append(Problem(PYTHON, None, f"entries.{name}", message))
+    return entries
 
 
 def _options(given: Any, kind: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from lrlab.config.lanes import is_axis, is_form
 from lrlab.config.options import Found, Path, dates, probes, wrong_with
 from lrlab.config.problems import did_you_mean, show
 from lrlab.config.schema import DEFAULT_STEPS, TABLES, Experiment
+from lrlab.config.usual import hint
 
 NAMED: tuple[tuple[str, str, Path], ...] = (
     ("optimizer", "optimizers", ("optimizer",)),
@@ -79,9 +80,9 @@ def _parametrization(raw: Mapping[str, Any]) -> Found:
     options = (None if model is None else names.parameters("models", model)) or {}
     for key in base if isinstance(base, Mapping) and options else ():
         if key not in options:
-            hint = did_you_mean(key, options)
+            close = hint(key, options, ("task", "model"))
             takes = ", ".join(options)
-            yield (*path, key), f"unknown option of model {model!r}{hint} (it takes: {takes})"
+            yield (*path, key), f"unknown option of model {model!r}{close} (it takes: {takes})"
 
 
 def _model_name(raw: Mapping[str, Any]) -> str | None:
@@ -109,11 +110,11 @@ def _named(word: str, kind: str, path: Path, table: Mapping[str, Any]) -> Found:
     if table.get("external") is True or name is None:
         return
     if not names.known(kind, name):
-        hint = did_you_mean(name, names.registry(kind))
+        close = did_you_mean(name, names.registry(kind))
         more = f" (known: `lrlab ls {kind}`)" if kind in LISTED else ""
-        if not more and not hint:
+        if not more and not close:
             more = f"; known: {', '.join(names.registry(kind))}"
-        yield (*path, "name"), f"unknown {word} {name!r}{hint}{more}"
+        yield (*path, "name"), f"unknown {word} {name!r}{close}{more}"
         return
     accepted = names.parameters(kind, name)
     fields = TABLES[path].model_fields
@@ -121,9 +122,9 @@ def _named(word: str, kind: str, path: Path, table: Mapping[str, Any]) -> Found:
         if option in fields:
             continue
         if accepted is not None and option not in accepted:
-            hint = did_you_mean(option, [*accepted, *fields])
+            close = hint(option, [*accepted, *fields], path)
             takes = ", ".join(accepted) or "nothing"
-            yield (*path, option), f"unknown option of {word} {name!r}{hint} (it takes: {takes})"
+            yield (*path, option), f"unknown option of {word} {name!r}{close} (it takes: {takes})"
             continue
         problem = wrong_with(option, value, (accepted or {}).get(option), kind)
         if problem:
@@ -175,6 +176,10 @@ def _with_name(raw: Any, path: Path, table: Mapping[str, Any]) -> Mapping[str, A
 def _task(task: Any) -> Found:
     if not isinstance(task, Mapping):
         return
+    fields = TABLES[("task",)].model_fields
+    for key in task if "name" not in task else ():
+        if key not in fields:
+            yield ("task", key), f"unknown key{hint(key, fields, ('task',))}"
     has = [key for key in ("model", "data") if key in task]
     if "name" not in task and len(has) < 2:
         if has:
@@ -201,8 +206,8 @@ def _loss(task: Mapping[str, Any]) -> Found:
     losses = names.table_keys("lrlab.tasks.losses", "LOSSES")
     loss = task.get("loss")
     if losses and isinstance(loss, str) and loss not in losses and task.get("external") is not True:
-        hint = did_you_mean(loss, losses)
-        yield ("task", "loss"), f"unknown loss {loss!r}{hint} (known: {', '.join(losses)})"
+        close = did_you_mean(loss, losses)
+        yield ("task", "loss"), f"unknown loss {loss!r}{close} (known: {', '.join(losses)})"
 
 
 def _data(data: Any) -> Found:
@@ -251,8 +256,8 @@ def _learning_rate(raw: Mapping[str, Any], command: str) -> Found:
         groups = {}
     for name in rates:
         if name not in groups:
-            hint = did_you_mean(name, groups)
-            yield ("lr", name), f"no group {name!r} in groups{hint}"
+            close = did_you_mean(name, groups)
+            yield ("lr", name), f"no group {name!r} in groups{close}"
     for name in groups:
         if name not in rates:
             yield ("groups", name), f"group {name!r} has no learning rate: write lr.{name} = ..."

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path as File
 from typing import Any
 
@@ -16,9 +17,17 @@ from lrlab.config.problems import PYTHON, ConfigError, Problem, did_you_mean, sh
 from lrlab.config.schema import TABLES, Experiment
 from lrlab.config.studies import groups_of
 from lrlab.config.toml import Path
+from lrlab.config.usual import hint, nearest, usual
 
 EXTRA_AXES = ("init_scale",)
 """Lane axes that belong to the engine rather than to an optimizer or a schedule."""
+
+BELOW = ("task.model", "task.data", "task.loss", "task.metrics", "plan.devices",
+         "plan.tile_width", "plan.segment_steps")  # fmt: skip
+"""Keys of tables that people look for at the top."""
+
+ARGUMENTS = ("optimizer_args", "schedule_args", "progress")
+"""Arguments that a file has other words for."""
 
 
 def load(
@@ -61,8 +70,9 @@ def build(
         experiment = Experiment.model_validate(raw)
     except ValidationError as error:
         for item in error.errors():
-            found.setdefault(tuple(map(str, item["loc"])), describe(dict(item)))
-    for path, message in check(raw, command):
+            message = describe(dict(item), _hyperparameters(raw)[0], file == PYTHON)
+            found.setdefault(tuple(map(str, item["loc"])), message)
+    for path, message in itertools.chain(check(raw, command), _unknown_axes(raw)):
         found.setdefault(path, message)
     entries: dict[str, Experiment] = {}
     if isinstance(raw.get("compare"), Mapping):
@@ -112,14 +122,12 @@ def _normalize(table: Mapping[str, Any], command: str) -> dict[str, Any]:
         raw["probes"] = [{"name": e} if isinstance(e, str) else e for e in raw["probes"]]
     loose = [key for key in raw if key not in Experiment.model_fields]
     if loose:
-        taken = [_parameters(raw, key) for key in ("optimizer", "schedule")]
+        known, anything = _hyperparameters(raw)
         fields = Experiment.model_fields
-        anything = None in taken  # a function of the user's: its parameters cannot be known
-        known = {*EXTRA_AXES, *(key for names in taken for key in names or ())}
         moved = {
             key: raw.pop(key)
             for key in loose
-            if key in known or (anything and _numeric(raw[key]) and not did_you_mean(key, fields))
+            if key in known or (anything and numeric(raw[key]) and not _means(key, fields))
         }
         axes = raw.get("axes", {})
         if moved and isinstance(axes, Mapping):
@@ -147,7 +155,16 @@ def _normalize(table: Mapping[str, Any], command: str) -> dict[str, Any]:
     return raw
 
 
-def _numeric(value: Any) -> bool:
+def _means(key: str, fields: Collection[str]) -> bool:
+    """Whether a key is so near to a field that it is rather that than a hyper-parameter of the
+    user's optimizer. Short names are near to many (`lr2`, `temp`)."""
+    return usual(key) is not None or (
+        len(key) > 3 and nearest(key, fields, cutoff=0.75) is not None
+    )
+
+
+def numeric(value: Any) -> bool:
+    """Whether a value may be a hyper-parameter: a number, or a lane form."""
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     return number or isinstance(value, list) or is_form(value)
 
@@ -164,6 +181,25 @@ def _parameters(raw: Mapping[str, Any], key: str) -> Mapping[str, Any] | None:
     if isinstance(name, list):
         return names.of_every_schedule()
     return names.parameters(f"{key}s", name) if isinstance(name, str) else {}
+
+
+def _hyperparameters(raw: Mapping[str, Any]) -> tuple[set[str], bool]:
+    """The lane axes that `raw` can have at its top, and whether there may be others: parameters of
+    the user's own function cannot be known."""
+    taken = [_parameters(raw, key) for key in ("optimizer", "schedule")]
+    return {*EXTRA_AXES, *(key for names in taken for key in names or ())}, None in taken
+
+
+def _unknown_axes(raw: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
+    """Entries of `[axes]` that neither optimizer nor schedule has."""
+    known, anything = _hyperparameters(raw)
+    axes = raw.get("axes")
+    for key in axes if isinstance(axes, Mapping) and not anything else ():
+        if key not in known:
+            yield (
+                ("axes", key),
+                f"unknown axis: neither optimizer nor schedule has it{hint(key, known)}",
+            )
 
 
 def _entries(
@@ -215,16 +251,20 @@ _LIMITS = {
 }
 
 
-def describe(error: dict[str, Any]) -> str:
-    """One of pydantic's errors in our words."""
+def describe(
+    error: dict[str, Any], further: Collection[str] = EXTRA_AXES, python: bool = False
+) -> str:
+    """One of pydantic's errors in our words. `further`: what may stand at the top besides the
+    fields; `python`: keys at the top are arguments."""
     kind, given, context = error["type"], error.get("input"), error.get("ctx", {})
     if kind == "extra_forbidden":
         *table, key = map(str, error["loc"])
         model = TABLES.get(tuple(table))
         fields = [] if model is None else list(model.model_fields)
         if not table:
-            fields = [*fields, *EXTRA_AXES]
-        return f"unknown key{did_you_mean(key, fields)}"
+            fields = [*fields, *further, *(ARGUMENTS if python else BELOW)]
+        what = "argument" if python and not table else "key"
+        return f"unknown {what}{hint(key, fields, tuple(table))}"
     if kind == "missing":
         return "is missing"
     if kind == "value_error":
@@ -236,6 +276,6 @@ def describe(error: dict[str, Any]) -> str:
         return f"must be {words} {show(context[name])}, got {show(given)}"
     if kind == "literal_error":
         allowed = str(context["expected"])
-        hint = did_you_mean(str(given), allowed.replace("'", "").replace(" or ", ", ").split(", "))
-        return f"must be {allowed}, got {show(given)}{hint}"
+        close = did_you_mean(str(given), allowed.replace("'", "").replace(" or ", ", ").split(", "))
+        return f"must be {allowed}, got {show(given)}{close}"
     return f"{error['msg']}, got {show(given)}"
