@@ -1,8 +1,10 @@
-"""What pytest leaves out, and the guard: a test leaves the process as it was, so that any order of
-tests, and all of them in one process, end the same way."""
+"""What pytest leaves out, the order of tests, and the guard: a test leaves the process as it was,
+so that any order, and all tests in one process, end the same way and in bounded memory."""
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import importlib.util
 import logging
 import os
@@ -11,13 +13,76 @@ import signal
 import sys
 import threading
 import types
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+import hypothesis
 import pytest
 
 collect_ignore = [] if importlib.util.find_spec("torch") else ["lrlab/bench/torch_ways.py"]
+
+ORDER = 0
+"""The order of tests (of pytest-randomly) that a command which names none gets: the same each time.
+`--randomly-seed=N` gives another, `-p no:randomly` that of the files."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    if getattr(config.option, "randomly_seed", None) == "default":
+        config.option.randomly_seed = ORDER
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """One device per core from the start: whichever test comes first, it finds what others find."""
+    if getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput"):
+        return  # the process that only hands tests to others
+    from lrlab.engine.devices import prepare_devices
+
+    prepare_devices()
+
+
+# No example fails because a machine is slow, and every run tries the same ones;
+# `--hypothesis-profile=default` tries others.
+hypothesis.settings.register_profile(
+    "lrlab",
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("lrlab")
+
+RESIDENT_BYTES = 1 << 30
+"""Beyond this, what a file of tests has compiled is dropped after it. A program takes about 5 MB,
+and the suite has thousands; to drop them after every file would compile what several share anew."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    if nextitem is None or item.path == nextitem.path or resident() < RESIDENT_BYTES:
+        return
+    names = {"lrlab", getattr(getattr(item, "module", None), "__name__", "lrlab")}
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] in names:
+            for value in list(vars(module).values()):
+                if hasattr(value, "cache_clear"):
+                    value.cache_clear()
+    import jax
+
+    jax.clear_caches()
+    gc.collect()
+    if hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
+        libc.malloc_trim(0)
+
+
+def resident() -> int:
+    """Bytes of memory that this process has now; 0 where that cannot be read."""
+    try:
+        with open("/proc/self/statm") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return 0
+
 
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGALRM", "SIGPROF", "SIGVTALRM", "SIGUSR1", "SIGUSR2",
            "SIGCHLD", "SIGPIPE")  # fmt: skip
@@ -68,7 +133,6 @@ def hooks() -> dict[str, Any]:
         "sys.unraisablehook": sys.unraisablehook,
         "threading.excepthook": threading.excepthook,
         "sys.path": tuple(sys.path),
-        "warnings.filters": tuple(warnings.filters),
     }
 
 
@@ -124,7 +188,7 @@ def attributes() -> dict[str, Any]:
         if module is not None and (name == "lrlab" or name.startswith("lrlab.")):
             found[name] = dict(vars(module))
             tables = {k: v for k, v in found[name].items() if type(v) in (dict, list, set)}
-            found |= {f"{name} {k}": copied(v) for k, v in tables.items() if k[:2] != "__"}
+            found |= {f"{name} {k}": copied(v) for k, v in tables.items() if k.isupper()}
     return found
 
 
@@ -212,13 +276,13 @@ def leaves_the_process_as_it_was() -> Iterator[None]:
 def pytest_pyfunc_call() -> Iterator[None]:
     """Python's and NumPy's common random numbers, looked at here because pytest-randomly seeds them
     before every phase of a test."""
-    before = random_states()
-    try:
-        return (yield)
-    finally:
-        after = random_states()
-        if changed := [name for name, state in before.items() if after[name] != state]:
-            pytest.fail(f"drew from, or seeded: {', '.join(changed)}", pytrace=False)
+    before, modules = random_states(), len(sys.modules)
+    result = yield
+    after = random_states()
+    changed = [name for name, state in before.items() if after[name] != state]
+    if changed and len(sys.modules) == modules:  # libraries draw names for themselves at import
+        pytest.fail(f"drew from, or seeded: {', '.join(changed)}", pytrace=False)
+    return result
 
 
 def random_states() -> dict[str, Any]:

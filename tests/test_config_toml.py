@@ -96,7 +96,7 @@ _VALUES = st.recursive(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.dictionaries(_KEYS, _VALUES, max_size=4))
 def test_what_is_written_is_read_back(table: dict[str, object]) -> None:
     text = dumps(table)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import lrlab
@@ -295,7 +295,7 @@ def test_models_beyond_every_memory(tmp_path: Path) -> None:
         lrlab.sweep({"model": {"name": "mlp", "depth": 10**5}, "data": {"name": "iris"}}, **shared)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),

@@ -14,6 +14,7 @@ import typer
 from lrlab.cli import configured, folders, listing
 from lrlab.cli.output import FAILED, INTERRUPTED, failure_of, tell
 from lrlab.places import cache_folder
+from lrlab.runs.quiet import told_once
 
 app = typer.Typer(
     name="lrlab",
@@ -52,12 +53,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 2 bad input, 3 the run failed, 130 interrupted."""
     # Matplotlib keeps a list of fonts; that belongs to lrlab's cache too.
     os.environ.setdefault("MPLCONFIGDIR", str(cache_folder() / "matplotlib"))
-    status = run(sys.argv[1:] if arguments is None else list(arguments))
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:  # `lrlab ls | head`: Python would flush again at its end, and complain
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    sys.exit(status)
+    with told_once():
+        status = run(sys.argv[1:] if arguments is None else list(arguments))
+        try:
+            sys.stdout.flush()
+        except BrokenPipeError:  # `lrlab ls | head`: Python would flush again at its end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(status)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -68,7 +70,9 @@ def run(arguments: Sequence[str]) -> int:
     """
     as_json = "--json" in arguments
     try:
-        result = app(list(arguments), prog_name="lrlab", standalone_mode=False)
+        # Not `app(...)`, which replaces `sys.excepthook` for good.
+        command = typer.main.get_command(app)
+        result = command(list(arguments), prog_name="lrlab", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except SystemExit as error:
         return error.code if isinstance(error.code, int) else FAILED

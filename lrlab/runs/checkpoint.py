@@ -23,9 +23,8 @@ def save_checkpoint(folder: Path, name: str, arrays: Mapping[str, np.ndarray]) -
     target = (folder / name).absolute()
     for left in target.parent.glob(f"{target.name}*"):  # by a crash in the middle of this commit
         shutil.rmtree(left, ignore_errors=True)
-    told_once()
     kept = {key: np.asarray(value) for key, value in arrays.items() if np.size(value)}
-    with orbax.PyTreeCheckpointer() as checkpointer:
+    with told_once(), orbax.PyTreeCheckpointer() as checkpointer:
         checkpointer.save(target, kept)
     sync_tree(target)
     return checksums(target)

@@ -7,27 +7,37 @@ orbax has closed the event loop that waited for them, prints one for each of the
 
 from __future__ import annotations
 
-import functools
+import contextlib
 import logging
 import sys
 import traceback
+from collections.abc import Iterator
 
 
-@functools.cache
-def told_once() -> None:
-    """Leaves out those two kinds of message, and nothing else, from now on."""
-    logging.getLogger("absl").addFilter(_not_of_a_thread)
-    before = sys.unraisablehook
+@contextlib.contextmanager
+def told_once() -> Iterator[None]:
+    """Leaves out those two kinds of message inside, and nothing else.
+
+    Around every checkpoint; the command line has it around a whole command too, because a write may
+    end after the error that it met.
+    """
+    logger, before = logging.getLogger("absl"), sys.unraisablehook
+
+    def of_no_thread(record: logging.LogRecord) -> bool:
+        return "_SignalingThread.run() raised" not in record.getMessage()
 
     def hook(unraisable: sys.UnraisableHookArgs) -> None:
         if not closed_too_early(unraisable.exc_value):
             before(unraisable)
 
+    logger.addFilter(of_no_thread)
     sys.unraisablehook = hook
-
-
-def _not_of_a_thread(record: logging.LogRecord) -> bool:
-    return "_SignalingThread.run() raised" not in record.getMessage()
+    try:
+        yield
+    finally:
+        logger.removeFilter(of_no_thread)
+        if sys.unraisablehook is hook:  # else another thread's, which ends it
+            sys.unraisablehook = before
 
 
 def closed_too_early(error: BaseException | None) -> bool:

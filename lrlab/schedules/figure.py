@@ -30,12 +30,13 @@ def plot(
     >>> plot(["cosine", {"name": "wsd", "cooldown": 0.3}], steps=50).axes[0].get_xlabel()
     'step'
     """
-    import matplotlib.pyplot as plt
+    from matplotlib.figure import Figure
 
     from lrlab.schedules import values
 
     if ax is None:
-        _, ax = plt.subplots(figsize=(7, 4), layout="constrained")
+        # Not pyplot's, which holds every figure until it is closed.
+        ax = Figure(figsize=(7, 4), layout="constrained").subplots()
     curves: dict[str, np.ndarray] = {}
     if isinstance(schedules, Mapping):
         curves = {name: np.asarray(rates) for name, rates in schedules.items()}
