@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -19,6 +20,8 @@ OVERRIDE = "--set"
 NAMED_TABLES = tuple(path for _, _, path in NAMED)
 HUBS = ("hf", "tfds", "openml")
 """Data sources whose `path` is no file."""
+PATHS = ("path", "labels")
+"""Options of data sources that name files."""
 
 
 class Layer(NamedTuple):
@@ -35,13 +38,18 @@ def read(file: File, chain: tuple[File, ...] = ()) -> Layer:
     if not file.is_file():
         return Layer({}, {}, (Problem(name, None, "", "no such configuration file"),))
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8-sig")  # editors put a byte order mark in front
         table = tomllib.loads(text)
     except RecursionError:
         return Layer({}, {}, (Problem(name, 1, "", "not TOML: brackets are nested too deeply"),))
     except OSError as error:
         return Layer({}, {}, (Problem(name, None, "", f"cannot be read ({error.strerror})"),))
-    except ValueError as error:  # not TOML, not UTF-8, or a number of too many digits
+    except UnicodeDecodeError as error:
+        wide = error.object[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+        why = "UTF-16 text; save the file as UTF-8" if wide else str(error)
+        line = error.object.count(b"\n", 0, error.start) + 1
+        return Layer({}, {}, (Problem(name, line, "", f"not TOML: {why}"),))
+    except ValueError as error:  # not TOML, or a number of too many digits
         found = re.search(r"at line (\d+)", str(error))
         at_end = getattr(error, "lineno", None) or len(file.read_bytes().splitlines()) or 1
         line = int(found[1]) if found else int(at_end)
@@ -52,7 +60,9 @@ def read(file: File, chain: tuple[File, ...] = ()) -> Layer:
         return Layer({}, {}, (Problem(name, 1, "", "not TOML: brackets are nested too deeply"),))
     layer = Layer(table, {path: (name, line) for path, line in lines.items()})
     parent = table.pop("extends", None)
-    _absolute_data_path(table, file.parent)
+    entries = table.get("compare")
+    for one in (table, *(entries.values() if isinstance(entries, dict) else ())):
+        _absolute_data_paths(one, file.parent)
     if parent is None:
         return layer
     line = lines[("extends",)]
@@ -70,11 +80,19 @@ def read(file: File, chain: tuple[File, ...] = ()) -> Layer:
     return over(read(shown, (*chain, file.resolve())), layer)
 
 
-def _absolute_data_path(table: dict[str, Any], folder: File) -> None:
+def _absolute_data_paths(table: Any, folder: File) -> None:
     """Data paths are relative to the file that names them, where they exist there."""
-    task = table.get("task")
-    data = task.get("data") if isinstance(task, dict) else None
-    if isinstance(data, str) and isinstance(task, dict):
+    task = table.get("task") if isinstance(table, dict) else None
+    if isinstance(task, str) and isinstance(table, dict):
+        task = table["task"] = {"name": task}
+    if not isinstance(task, dict):
+        return
+    source, colon, rest = str(task.get("name", "")).partition(":")
+    path, dash, model = rest.rpartition("-")  # as in csv:my.csv-mlp
+    if colon and dash and source in FILE_SOURCES:
+        task["name"] = f"{source}:{_beside(path, folder)}-{model}"
+    data = task.get("data")
+    if isinstance(data, str):
         data = task["data"] = {"name": data}
     if not isinstance(data, dict):
         return
@@ -82,11 +100,17 @@ def _absolute_data_path(table: dict[str, Any], folder: File) -> None:
     if isinstance(name, str) and name.partition(":")[0] in FILE_SOURCES and ":" in name:
         data["name"], _, rest = name.partition(":")
         data.setdefault("path", rest)
-    path = data.get("path")
-    if isinstance(path, str) and not File(path).is_absolute():
-        beside = folder / File(path).expanduser()
-        if beside.exists() and data.get("name") not in HUBS:
-            data["path"] = str(beside.resolve())
+    for key in PATHS if data.get("name") not in HUBS else ():
+        if key in data:
+            data[key] = _beside(data[key], folder)
+
+
+def _beside(path: Any, folder: File) -> Any:
+    """A relative path from `folder` on, where there is something; else as it is."""
+    if not isinstance(path, str) or File(path).is_absolute():
+        return path
+    beside = folder / File(path).expanduser()
+    return str(beside.resolve()) if beside.exists() else path
 
 
 def override(layer: Layer, settings: Sequence[str]) -> Layer:

@@ -62,7 +62,8 @@ def load(
     Args:
         spec: a name, `csv:PATH` and the like, or a mapping {"name": ..., option: ...}.
         valid_fraction, test_fraction: the parts held out, stratified by class where there are
-            classes; sources with official splits (fashion_mnist, mnist1d) keep those.
+            classes; sources with official splits (fashion_mnist, mnist1d) keep those, and another
+            fraction for one of them is an error.
         split_seed: chooses the held-out examples.
         root: the folder that relative paths start from; None for the current one.
         scale: "standard" (mean 0, variance 1 per feature in the training split; regression targets
@@ -77,6 +78,7 @@ def load(
     >>> dataset.shapes["train"], dataset.shapes["valid"], dataset.num_outputs
     (((120, 4), (120,)), ((30, 4), (30,)), 3)
     """
+    from lrlab.data.checks import varied
     from lrlab.data.splits import limited, scaled, split
 
     if isinstance(spec, Mapping):
@@ -94,6 +96,7 @@ def load(
         raise DataError(f'scale must be "standard" or "none", got {scale!r}')
     if scale == "standard" and raw.kind == "tokens":
         raise DataError('scale = "standard" makes no sense for tokens')
+    varied(raw.splits, spec)
     splits = split(raw, valid_fraction, test_fraction, split_seed)
     for part, count, label in (
         ("train", max_train, "max_train"),

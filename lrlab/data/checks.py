@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+
 import numpy as np
 
-from lrlab.data.dataset import DataError
+from lrlab.data.dataset import DataError, Split
 from lrlab.data.values import numbers
 
 MAX_GUESSED_CLASSES = 1000
@@ -48,7 +51,8 @@ def targets(
     if kind not in (None, "classification", "regression"):
         raise DataError(f'{place}: kind must be "classification" or "regression", got {kind!r}')
     if kind is None:
-        kind = "regression" if array.dtype.kind == "f" and array.ndim > 1 else "classification"
+        several = array.ndim > 1 and array.shape[1:] != (1,)
+        kind = "regression" if array.dtype.kind == "f" and several else "classification"
         if array.dtype.kind == "f" and (array != np.floor(array)).any():
             kind = "regression"
         elif (
@@ -62,7 +66,23 @@ def targets(
             )
     if kind == "regression":
         return array.astype(np.float64), kind
-    return labels(array, place, num_classes), kind
+    column = array.ndim == 2 and array.shape[1] == 1
+    return labels(array[:, 0] if column else array, place, num_classes), kind
+
+
+def varied(splits: Mapping[str, Split], place: str) -> None:
+    """Raises DataError where every target of every split is the same: there is nothing to learn."""
+    ys = [y for _, y in splits.values()]
+    first = ys[0][:1]
+    if all((y == first).all() for y in ys if y.shape[1:] == first.shape[1:]):
+        raise DataError(
+            f"{place}: every target is {first[0]}; there is nothing to learn (another target?)"
+        )
+
+
+def no_file(path: Path) -> str:
+    """What is wrong with the path of a file that is none."""
+    return "is a folder, not a file" if path.is_dir() else "there is no such file"
 
 
 def same_length(x: np.ndarray, y: np.ndarray, place: str) -> None:

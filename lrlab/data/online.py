@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from lrlab.data.checks import same_length, targets
 from lrlab.data.dataset import DataError, Raw, Split, digest
-from lrlab.data.values import numbers
+from lrlab.data.naming import INPUTS, TARGETS, kept, one_of, split_of, unused
+from lrlab.data.values import as_inputs, numbers
 
 OFFLINE = (
     "digits, wine, breast_cancer, iris, diabetes, mnist1d, chebyshev, stdlib, npz:, csv:, idx:"
 )
-INPUTS = ("x", "image", "img", "features", "data", "inputs")
-TARGETS = ("y", "label", "labels", "target", "fine_label")
 
 
 def hf(
@@ -27,10 +26,12 @@ def hf(
     target: str | None = None,
     kind: str | None = None,
     num_classes: int | None = None,
+    ignore: Sequence[str] = (),
 ) -> Raw:
     """Hugging Face dataset: splits `train`, and `validation` and `test` where there are any.
 
-    `inputs` and `target` name the columns where they cannot be guessed. Needs `lrlab[hf]`.
+    `inputs` and `target` name the columns where they cannot be guessed. Other splits and columns
+    are listed in `ignore` (names or patterns), or an error. Needs `lrlab[hf]`.
     """
     datasets = _package("datasets", "hf")
     found = _reach(
@@ -38,14 +39,9 @@ def hf(
         "the Hugging Face hub and its cache",
         lambda: datasets.load_dataset(name, subset),
     )
-    parts = {
-        split: (
-            _stack(part[_column(part.column_names, inputs, INPUTS, "inputs", f"hf:{name}")]),
-            part[_column(part.column_names, target, TARGETS, "target", f"hf:{name}")],
-        )
-        for split, part in found.items()
-        if split in ("train", "validation", "valid", "test")
-    }
+    columns = {split: list(part.column_names) for split, part in found.items()}
+    chosen = _chosen(f"hf:{name}", columns, inputs, target, ignore)
+    parts = {split: (_stack(found[of][x]), found[of][y]) for split, (of, x, y) in chosen.items()}
     return _raw(f"hf:{name}", parts, kind, num_classes, f"datasets {datasets.__version__}")
 
 
@@ -56,10 +52,12 @@ def tfds(
     target: str | None = None,
     kind: str | None = None,
     num_classes: int | None = None,
+    ignore: Sequence[str] = (),
 ) -> Raw:
     """TensorFlow dataset: splits `train`, and `validation` and `test` where there are any.
 
-    Needs `lrlab[tfds]`.
+    Other splits and features are listed in `ignore` (names or patterns), or an error. Needs
+    `lrlab[tfds]`.
     """
     library = _package("tensorflow_datasets", "tfds")
     found = _reach(
@@ -67,14 +65,9 @@ def tfds(
         "the TensorFlow Datasets store and its cache",
         lambda: library.as_numpy(library.load(name, batch_size=-1)),
     )
-    parts = {
-        split: (
-            part[_column(list(part), inputs, INPUTS, "inputs", f"tfds:{name}")],
-            part[_column(list(part), target, TARGETS, "target", f"tfds:{name}")],
-        )
-        for split, part in found.items()
-        if split in ("train", "validation", "valid", "test")
-    }
+    columns = {split: list(part) for split, part in found.items()}
+    chosen = _chosen(f"tfds:{name}", columns, inputs, target, ignore)
+    parts = {split: (found[of][x], found[of][y]) for split, (of, x, y) in chosen.items()}
     return _raw(f"tfds:{name}", parts, kind, num_classes, f"tfds {library.__version__}")
 
 
@@ -95,10 +88,9 @@ def openml(name: str, *, kind: str | None = None, num_classes: int | None = None
     if y.dtype.kind in "OUS" and kind != "regression":
         y = np.unique(y.astype(str), return_inverse=True)[1]
         kind = "classification"
-    elif kind == "regression":
-        y = y.astype(float)
     try:
         x = np.asarray(bunch.data, np.float64)
+        y = y.astype(float) if y.dtype.kind in "OUS" else y
     except (TypeError, ValueError) as error:
         raise DataError(f"openml:{name}: has columns that are not numbers ({error})") from error
     raw = _raw(f"openml:{name}", {"train": (x, y)}, kind, num_classes, "OpenML")
@@ -124,13 +116,39 @@ def _reach(spec: str, where: str, fetch: Callable[[], Any]) -> Any:
         ) from error
 
 
-def _column(
-    names: list[str], given: str | None, usual: tuple[str, ...], option: str, spec: str
-) -> str:
-    for name in (given,) if given else usual:
-        if name in names:
-            return name
-    raise DataError(f"{spec}: no column for {option}; give one of {', '.join(names)}")
+def _chosen(
+    spec: str,
+    columns: Mapping[str, list[str]],
+    inputs: str | None,
+    target: str | None,
+    ignore: Sequence[str],
+) -> dict[str, tuple[str, str, str]]:
+    """lrlab's split -> (its name there, the column of inputs, the column of targets).
+
+    Raises:
+        DataError: a split or a column that is in no use, or none that can be meant.
+    """
+    every = dict.fromkeys([*columns, *(name for names in columns.values() for name in names)])
+    known = set(kept(every, ignore, spec))
+    result: dict[str, tuple[str, str, str]] = {}
+    for name, names in columns.items():
+        split = split_of(name)
+        if name not in known:
+            continue
+        if split is None or split in result:
+            raise DataError(
+                f"{spec}: has the splits {', '.join(columns)}, and {name!r} is none of one train, "
+                f"validation and test; leave it out with ignore = [{name!r}]"
+            )
+        mine = [column for column in names if column in known]
+        try:
+            x = one_of(mine, inputs, INPUTS, "inputs")
+            y = one_of(mine, target, TARGETS, "target")
+        except DataError as error:
+            raise DataError(f"{spec}, {name}: {error}") from error
+        unused(mine, (x, y), f"{spec}, {name}")
+        result[split] = name, x, y
+    return result
 
 
 def _stack(column: Any) -> np.ndarray:
@@ -156,9 +174,7 @@ def _raw(
         x = numbers(inputs, f"{spec}, {split} inputs")
         y, kind = targets(outputs, f"{spec}, {split} targets", kind, num_classes)
         same_length(x, y, f"{spec}, {split}")
-        x = x.astype(np.float32) / np.float32(255) if x.dtype == np.uint8 else x
-        x = x if x.dtype.kind == "f" else x.astype(np.float32)
-        splits["valid" if split == "validation" else split] = (x, y)
+        splits[split] = (as_inputs(x, 255 if x.dtype == np.uint8 else 1), y)
     assert kind is not None
     if kind == "classification" and num_classes is None:
         num_classes = max(int(y.max()) for _, y in splits.values()) + 1

@@ -6,6 +6,12 @@ import numpy as np
 
 from lrlab.data.dataset import DataError, Raw, Split
 
+VALID_FRACTION = 0.2
+"""The default of `lrlab.data.load`."""
+FAR = 2.0**40
+"""How much larger than its deviation a number is far from 0."""
+EPSILON = float(np.finfo(np.float64).eps)
+
 
 def split(raw: Raw, valid_fraction: float, test_fraction: float, seed: int) -> dict[str, Split]:
     """The splits of `raw`: official ones as they are; what is missing is held out of `train`.
@@ -24,10 +30,19 @@ def split(raw: Raw, valid_fraction: float, test_fraction: float, seed: int) -> d
         raise DataError(f"split_seed must be from 0 to 2**32 - 1, got {seed}")
     splits = dict(raw.splits)
     x, y = splits["train"]
+    for name, value, usual in (
+        ("valid", valid_fraction, VALID_FRACTION),
+        ("test", test_fraction, 0),
+    ):
+        if name in splits and value not in (0, usual):
+            raise DataError(
+                f"{name}_fraction = {value} cannot be used: these data have a {name} split of "
+                f"their own ({len(splits[name][1]):,} examples)"
+            )
     wanted = {
         name: max(1, round(len(x) * fraction))
         for name, fraction in (("valid", valid_fraction), ("test", test_fraction))
-        if fraction > 0 and name not in splits and not (name == "test" and "valid" in splits)
+        if fraction > 0 and name not in splits
     }
     if sum(wanted.values()) >= len(x):
         raise DataError(
@@ -98,8 +113,16 @@ def _statistics(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             f"numbers up to {np.abs(values).max():.3g} cannot be brought to mean 0 and variance 1: "
             'their squares overflow; scale the column before, or say scale = "none"'
         )
+    # Far from 0 the sum itself is rounded: there the mean is that of the distances from a row.
+    far = FAR * std < np.abs(values).max(axis=0)
+    if np.any(far):
+        mean = np.where(far, values[0] + (values - values[0]).mean(axis=0), mean)
+        std = np.where(far, (values - values[0]).std(axis=0), std)
     # Rounding leaves a tiny spread in a constant column; dividing by it would make noise of it.
-    constant = std <= 1e-12 * np.maximum(1.0, np.abs(mean))
+    # Whole numbers have no such rounding.
+    level = np.abs(values).max(axis=0)
+    whole = (values == np.floor(values)).all(axis=0)
+    constant = (values == values[0]).all(axis=0) | ((std <= 64 * EPSILON * level) & ~whole)
     return np.where(constant, values[0], mean), np.where(constant, 1.0, std)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from lrlab.data.dataset import DataError, Raw
+from lrlab.data.textfile import content_of
 
 MAX_BYTES = 1 << 30
 
@@ -31,16 +32,13 @@ def stdlib(*, context: int = 64) -> Raw:
 
 def text(path: Path, *, context: int = 64, max_bytes: int = MAX_BYTES) -> Raw:
     """Text file: its bytes in windows of `context`; held out is the end of the file."""
-    if not path.is_file():
-        raise DataError(f"{path}: there is no such file")
-    size = path.stat().st_size
-    if size > max_bytes:
-        raise DataError(
-            f"{path}: {size:,} bytes, above the limit of {max_bytes:,} (option max_bytes)"
-        )
-    content = path.read_bytes()
+    content = content_of(path, max_bytes)
     return _windows(
-        content, context, str(path), "not stated by the file", {"path": str(path), "bytes": size}
+        content,
+        context,
+        str(path),
+        "not stated by the file",
+        {"path": str(path), "bytes": len(content)},
     )
 
 

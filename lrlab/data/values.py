@@ -56,16 +56,16 @@ def numbers(values: object, place: str) -> np.ndarray:
     return array
 
 
-def as_inputs(array: np.ndarray) -> np.ndarray:
-    """Floats as they are; integers as float32 where that holds them exactly, else as float64.
+def as_inputs(array: np.ndarray, divisor: float = 1) -> np.ndarray:
+    """Floats as they are; integers as float32 where that holds them exactly, else as float64;
+    divided in that dtype.
 
-    >>> as_inputs(np.array([1_700_000_001])).dtype, as_inputs(np.array([255])).dtype
-    (dtype('float64'), dtype('float32'))
+    >>> as_inputs(np.array([1_700_000_001])).dtype, as_inputs(np.array([255]), 255)
+    (dtype('float64'), array([1.], dtype=float32))
     """
-    if array.dtype.kind == "f":
-        return array
-    wide = _largest(array) > 1 << 24
-    return array.astype(np.float64 if wide else np.float32)
+    if array.dtype.kind != "f":
+        array = array.astype(np.float64 if _largest(array) > 1 << 24 else np.float32)
+    return array if divisor == 1 else array / array.dtype.type(divisor)
 
 
 def merged(array: np.ndarray, dtype: np.dtype) -> tuple[list[int], int, int] | None:

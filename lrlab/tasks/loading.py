@@ -134,7 +134,8 @@ def build(
         models.options(described["name"])
         if data.get("name") == "digits" and described["name"] in models.FOR_IMAGES:
             data.setdefault("flat", False)
-    if loss == "mse" and data.get("name") in ("csv", "npz") and "kind" not in data:
+    kind_of = str(data.get("name")).partition(":")[0]
+    if loss == "mse" and kind_of in ("csv", "npz") and "kind" not in data:
         data["kind"] = "regression"
     dataset = sources.load(data, root=root)
     if dataset.valid is None:
