@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -68,6 +68,7 @@ def run_sweep(
                 "interval": answer.interval,
                 "verdict": answer.verdict,
                 "sentence": answer.sentence,
+                **({"at": answer.details["at"]} if "at" in answer.details else {}),
             },
             "lanes": int(result.outcome.size),
             "diverged": diverged,
@@ -157,7 +158,9 @@ def run_find(
     ):
         session = Session(setup, run, listener, stop, [])
         train = trainer(session, experiment.metric, direction)
-        look = functools.partial(search.find_joint, axes=further) if further else search.find
+        labels = config.axis_labels(experiment)
+        joint = functools.partial(search.find_joint, axes=further, labels=labels)
+        look = joint if further else search.find
         answer = look(
             train,
             lr_range=(low, high),
@@ -171,7 +174,7 @@ def run_find(
             clock=time.monotonic if seconds is None else clock_of(run, readings),
         )
         if final_seeds and answer.lr is not None:
-            answer = _finally(train, answer, max(seeds) + AFTER, final_seeds)
+            answer = _finally(train, answer, labels, max(seeds) + AFTER, final_seeds)
         where = None if run is None else str(run.path)
         answer = answer._replace(run=where, details={**answer.details, "direction": direction})
         payload = search.answer_json(answer, run=where, seconds=time.perf_counter() - began)
@@ -186,12 +189,17 @@ AFTER = 1000
 """How far from the search's seeds those of a comparison begin."""
 
 
-def _finally(train: Any, answer: Answer, first: int, count: int) -> Answer:
+def _finally(
+    train: Any, answer: Answer, labels: Mapping[str, Sequence[str]], first: int, count: int
+) -> Answer:
     from lrlab.search.scores import cost, lane_scores, sign_of
 
     seed = first + np.arange(count)
     at = answer.details.get("at") or {}
-    further = {name: np.full(count, value) for name, value in at.items()}
+    numbers = {
+        name: labels[name].index(value) if name in labels else value for name, value in at.items()
+    }
+    further = {name: np.full(count, float(value)) for name, value in numbers.items()}
     scores = train(np.full(count, answer.lr), seed, (), None, further)
     values = lane_scores(scores) * sign_of(scores.direction)
     known = np.isfinite(values)

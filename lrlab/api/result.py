@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -55,14 +56,39 @@ class Result(NamedTuple):
         return tuple(name for name in self.history if name in self.final and name in self.initial)
 
     def best(self, metric: str | None = None) -> Answer:
-        """The answer of the full sweep for a metric: LR, interval, verdict, sentence. Rates that
-        the run's numbers cannot hold are named at the sentence's end."""
+        """The answer of the full sweep for a metric: LR, interval, verdict, sentence; with further
+        lane axes that of the best combination, which is in `details["at"]`. Rates that the run's
+        numbers cannot hold are named at the sentence's end."""
         from lrlab.search.answer import from_scores
-        from lrlab.search.scores import from_result
+        from lrlab.search.joint import in_words, named
+        from lrlab.search.scores import combination, from_result
 
-        answer = from_scores(from_result(self, metric or self.metric), metric or self.metric)
+        metric = metric or self.metric
+        answer = from_scores(from_result(self, metric), metric)
+        sentence, details = answer.sentence, dict(answer.details)
+        if places := combination(self, metric):
+            further = list(self.axes.items())[1:]
+            at = {
+                name: named(self.labels, name, values[place])
+                for (name, values), place in zip(further, places, strict=True)
+            }
+            details["at"] = at
+            chosen = {name: at[name] for name, values in further if len(values) > 1}
+            if answer.lr is not None and chosen:
+                sentence = f"With {in_words(chosen)}: {sentence}"
         notes = beyond_numbers(self.lr, self.history["train_loss"].dtype)
-        return answer._replace(sentence=" ".join([answer.sentence, *notes]))
+        return answer._replace(sentence=" ".join([sentence, *notes]), details=details)
+
+    @property
+    def labels(self) -> dict[str, tuple[str, ...]]:
+        """Lane axes whose values count names (`schedule`) -> what each value is called."""
+        from lrlab.schedules import labels
+
+        try:
+            names = tomllib.loads(self.config)["schedule"]["name"]
+        except (tomllib.TOMLDecodeError, KeyError, TypeError):
+            return {}
+        return {"schedule": labels(names)} if isinstance(names, list) else {}
 
     def dataset(self) -> Any:
         """All of it as an `xarray.Dataset` with dims step, eval_step, lr, further axes, seed.

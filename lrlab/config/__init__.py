@@ -7,6 +7,7 @@ from lrlab.config.loading import build, load, problem
 from lrlab.config.options import named_in
 from lrlab.config.problems import PYTHON, ConfigError, Problem, did_you_mean
 from lrlab.config.resolved import (
+    axis_labels,
     budget,
     defaults,
     digest,

@@ -50,6 +50,16 @@ def lane_axes(experiment: Experiment) -> dict[str, tuple[float, ...]]:
     return found
 
 
+def axis_labels(experiment: Experiment) -> dict[str, tuple[str, ...]]:
+    """Lane axes whose values are names -> what each value is called, in the order of the axis."""
+    several = experiment.schedule.name
+    if not isinstance(several, list):
+        return {}
+    from lrlab.schedules import labels
+
+    return {"schedule": labels(several)}
+
+
 def multipliers(experiment: Experiment) -> dict[str, float | str]:
     """Pattern of parameter paths -> multiplier of the learning rate, or the name of its axis."""
     given = experiment.multipliers.items()

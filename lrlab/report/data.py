@@ -129,11 +129,11 @@ def build(
 
 def _schedules(rows: np.ndarray, config_text: str) -> np.ndarray:
     """The schedules' names in place of their numbers, where the configuration lists them."""
-    from lrlab.schedules import label
+    from lrlab.schedules import labels
 
     try:
-        named = tomllib.loads(config_text)["schedule"]["name"]
-        return np.array([label(named[int(row)]) for row in rows])
+        named = labels(tomllib.loads(config_text)["schedule"]["name"])
+        return np.array([named[int(row)] for row in rows])
     except (tomllib.TOMLDecodeError, KeyError, IndexError, TypeError, ValueError):
         return rows
 

@@ -108,7 +108,7 @@ def _lanes(data: ReportData, index: int) -> list[tuple[int, ...]]:
 def _words(data: ReportData, place: tuple[int, ...]) -> str:
     parts = [f"learning rate {data.lr[place[0]]:.4g}"]
     for (axis, values), i in zip(data.extra.items(), place[1:-1], strict=True):
-        parts.append(f"{axis} {values[i]:.4g}")
+        parts.append(f"{axis} {summary.number(values[i], 4)}")
     return _escaped(", ".join([*parts, f"seed {data.seeds[place[-1]]}, {data.outcome[place]}"]))
 
 

@@ -74,6 +74,14 @@ def comparison(found: Mapping[str, Any]) -> Any:
     return _Comparison(found)
 
 
+def _ending(entry: Mapping[str, Any]) -> str:
+    """The verdict, and the further values that a search chose."""
+    from lrlab.search.joint import in_words
+
+    at = entry.get("at")
+    return str(entry.get("verdict") or "") + (f", {in_words(at)}" if at else "")
+
+
 class _Comparison(NamedTuple):
     found: Mapping[str, Any]
 
@@ -107,7 +115,7 @@ class _Comparison(NamedTuple):
                 number(entry.get("mean"), shown),
                 gap,
                 number(entry.get("cost")),
-                str(entry.get("verdict") or ""),
+                _ending(entry),
             )
             style = "bold" if entry["name"] == found.get("winner") else ""
             table.add_row(*(cells[i] for i in keep), style=style)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -248,6 +248,10 @@ def show_value(value: Any) -> str:
     >>> show_value(64.0), show_value("full"), show_value([32, 16])
     ('64', 'full', '32-16')
     """
+    if isinstance(value, Mapping) and isinstance(value.get("name"), str):
+        from lrlab.schedules import label  # the same words as in legends
+
+        return label(value)
     if isinstance(value, (list, tuple)):
         return "-".join(map(show_value, value))
     if isinstance(value, float) and value.is_integer():

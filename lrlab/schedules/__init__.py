@@ -262,6 +262,19 @@ def label(entry: str | Mapping[str, Any]) -> str:
     return ", ".join(str(v) if k == "name" else f"{k} {_short(v)}" for k, v in entry.items())
 
 
+def labels(entries: Sequence[str | Mapping[str, Any]]) -> tuple[str, ...]:
+    """The labels of several schedules, each its own: equal ones are counted.
+
+    >>> labels(["linear", {"name": "wsd", "cooldown": 0.3}, "linear"])
+    ('linear', 'wsd, cooldown 0.3', 'linear (2)')
+    """
+    found: list[str] = []
+    for words in map(label, entries):
+        count = 1 + sum(one == words or one.startswith(f"{words} (") for one in found)
+        found.append(words if count == 1 else f"{words} ({count})")
+    return tuple(found)
+
+
 def _short(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from lrlab.search import fit
 from lrlab.search.belief import Belief, believe, choose
+from lrlab.search.gaps import nothing_known, remarks
 from lrlab.search.scores import Scores, Table, cost, table
 from lrlab.search.surrogate import unsaturated
 from lrlab.types import Answer
@@ -49,6 +50,9 @@ def from_scores(
         return Answer(None, None, NONE, text, metric, paid, evidence)
     whole = table(parts)
     stable = fit.largest_stable(whole)
+    if reason := nothing_known(parts, metric):
+        lost = {"metric_missing": True}
+        return Answer(None, None, NONE, reason, metric, paid, evidence, stable, lost)
     if reason := nothing_trains(whole, metric):
         return Answer(None, None, NONE, reason, metric, paid, evidence, stable)
     known = believe(parts)
@@ -65,7 +69,7 @@ def from_scores(
     details: dict[str, Any] = {
         "noise": known.noise,
         "gap": fit.gap(whole),
-        "initial": fit.start(whole) * whole.sign,
+        "initial": _known(fit.start(whole) * whole.sign),
         "best_score": float(np.nanmin(fit.mean_scores(whole))) * whole.sign,
         "regret": regret_of(known, place),
         "fit": {"lr": lr, "mean": known.mean * whole.sign},
@@ -74,7 +78,12 @@ def from_scores(
         details["seeds_needed"] = seeds_needed(whole, known, place)
     pick = pick if verdict == FLAT else _rounded(pick, interval)
     text = sentence(verdict, pick, interval, whole, stable, metric, details, extended)
+    text = " ".join([text, *remarks(parts, metric)])
     return Answer(pick, interval, verdict, text, metric, paid, evidence, stable, details)
+
+
+def _known(value: float) -> float | None:
+    return value if np.isfinite(value) else None
 
 
 def moving(part: Scores) -> Scores:
@@ -255,7 +264,7 @@ def rows(whole: Table) -> tuple[Mapping[str, Any], ...]:
         kinds = np.where(
             whole.diverged[i],
             "diverged",
-            np.where(np.isfinite(whole.score[i]), "ok", "pruned"),
+            np.where(whole.steps_trained[i] >= whole.steps, "ok", "pruned"),
         )
         found.append(
             {

@@ -10,6 +10,7 @@ import numpy as np
 from lrlab.brief import fields_of
 from lrlab.search import statistics
 from lrlab.search.differences import TINY, digits
+from lrlab.search.joint import in_words
 from lrlab.types import Answer
 
 AROUND = float(np.sqrt(10.0))
@@ -24,6 +25,12 @@ class Row(NamedTuple):
     scores: dict[int, float]
     mean: float
     sensitivity: float  # nan where too few rates were trained to the end
+
+    @property
+    def title(self) -> str:
+        """The name, with the further values that its search chose."""
+        at = self.answer.details.get("at")
+        return f"{self.name} with {in_words(at)}" if at else self.name
 
     def __repr__(self) -> str:
         return fields_of(self)
@@ -52,25 +59,26 @@ class Comparison(NamedTuple):
         """Who wins and how sure that is."""
         trained = [row for row in self.rows if np.isfinite(row.mean)]
         if not trained:
-            return "No setting trains."
+            lost = [row for row in self.rows if row.answer.details.get("metric_missing")]
+            return lost[0].answer.sentence if lost else "No setting trains."
         best = trained[0]
         shown = self.digits()
         if len(trained) == 1:
-            return f"Only {best.name} trains: {self.metric} {best.mean:.{shown}g}."
+            return f"Only {best.title} trains: {self.metric} {best.mean:.{shown}g}."
         beaten, open_ = [], []
         for row in trained[1:]:
             pair = self.versus.get(row.name)
             if pair is None:
-                open_.append(f"{row.name} (fewer than two seeds in common)")
+                open_.append(f"{row.title} (fewer than two seeds in common)")
             elif pair.difference.high < 0:
                 low, high = -pair.difference.high, -pair.difference.low
-                beaten.append(f"{row.name} by {low:.2g} to {high:.2g}")
+                beaten.append(f"{row.title} by {low:.2g} to {high:.2g}")
             else:
                 low, high = -pair.difference.high, -pair.difference.low
-                open_.append(f"{row.name} (from {-low:.2g} better to {high:.2g} worse)")
-        ahead = f"{best.name} ({self.metric} {best.mean:.{shown}g})"
+                open_.append(f"{row.title} (from {-low:.2g} better to {high:.2g} worse)")
+        ahead = f"{best.title} ({self.metric} {best.mean:.{shown}g})"
         if not open_:
-            won = f"{best.name} wins: {self.metric} {best.mean:.{shown}g}"
+            won = f"{best.title} wins: {self.metric} {best.mean:.{shown}g}"
             return f"{won}, better than {', '.join(beaten)} (95 %, paired by seed)."
         text = f"No clear winner: {ahead} is ahead, but cannot be told from {', '.join(open_)}"
         tail = f"; it beats {', '.join(beaten)}" if beaten else ""
@@ -98,6 +106,7 @@ class Comparison(NamedTuple):
                     "cost": row.answer.cost,
                     "sensitivity": row.sensitivity,
                     "run": row.answer.run,
+                    **({"at": row.answer.details["at"]} if row.answer.details.get("at") else {}),
                 }
                 for row in self.rows
             ],
@@ -135,6 +144,7 @@ class Comparison(NamedTuple):
             lines.append(
                 f"{row.name:16}{lr:>9}{range_:>18}{row.mean:>14.{shown}g}{error:>9}"
                 f"{row.sensitivity:>9.2g}{answer.cost:>7.1f}  {answer.verdict}"
+                + (f", {in_words(answer.details['at'])}" if answer.details.get("at") else "")
             )
         seeds = max((len(row.scores) for row in self.rows), default=0)
         note = (

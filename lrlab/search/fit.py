@@ -22,9 +22,13 @@ def start(table: Table) -> float:
 
 
 def gap(table: Table) -> float:
-    """Initial value minus the best mean score: what training gains; the unit of regret."""
+    """Initial value minus the best mean score: what training gains; the unit of regret. Where the
+    initial value is not known, what the rates differ by."""
     means = mean_scores(table)
-    return start(table) - float(np.nanmin(means)) if np.isfinite(means).any() else 0.0
+    if not np.isfinite(means).any():
+        return 0.0
+    begun, best = start(table), float(np.nanmin(means))
+    return begun - best if np.isfinite(begun) else float(np.nanmax(means)) - best
 
 
 def gains(table: Table) -> bool:

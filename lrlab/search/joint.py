@@ -46,6 +46,12 @@ class Joint(NamedTuple):
     budget: Budget
     stages: list[dict[str, Any]]
     rungs: list[dict[str, Any]]
+    labels: Mapping[str, Sequence[str]] = {}
+
+    def at(self, combination: int) -> dict[str, float | str]:
+        """Axis -> value of a combination; its name where the axis has names."""
+        values = zip(self.names, self.combos[combination], strict=True)
+        return {name: named(self.labels, name, value) for name, value in values}
 
     def left(self) -> float:
         """Full-length runs that may still be spent."""
@@ -69,23 +75,26 @@ def find_joint(
     budget_runs: float | None = None,
     budget_seconds: float | None = None,
     clock: Callable[[], float] = time.monotonic,
+    labels: Mapping[str, Sequence[str]] | None = None,
 ) -> Answer:
     """The learning rate and the values of further lane axes to train with.
 
     As `lrlab.search.find`, over every combination of `axes` (name -> values). `train` takes the
-    further hyper-parameters by name: `train(lr, seed, rungs, decide, {name: f64[n]})`.
+    further hyper-parameters by name: `train(lr, seed, rungs, decide, {name: f64[n]})`. `labels`:
+    axis -> what its values are called, where they only count names.
 
     Returns:
         The answer for the best combination. Its `details` hold `at` (axis -> chosen value),
         `combinations` (per combination: its values, best `lr`, `interval`, `score`, `cost`) and
         `correlation` (axis -> correlation of its values with log10 of the best learning rate over
         the combinations that train; of log10 of its values where these are positive and a factor of
-        10 or more apart; None below three of them); `stages`, `rungs` and the budget as `find`.
+        10 or more apart; None below three of them, and for names); `stages`, `rungs` and the budget
+        as `find`.
     """
     combos = list(itertools.product(*([float(v) for v in values] for values in axes.values())))
     default = DEFAULT_BUDGET + PER_COMBINATION * (len(combos) - 1)
     budget = Budget(budget_runs, budget_seconds, steps, clock, default)
-    search = Joint(tuple(axes), combos, [[] for _ in combos], budget, [], [])
+    search = Joint(tuple(axes), combos, [[] for _ in combos], budget, [], [], labels or {})
     left = search.left
     plan = scout_plan(left() / len(combos), steps, eval_steps)
     rates = np.geomspace(*lr_range, plan.rates) if plan.rates > 1 else middle(lr_range)
@@ -233,43 +242,60 @@ def answer_of(search: Joint, metric: str) -> Answer:
     sign = sign_of(search.parts[0][0].direction)
     rows = [
         {
-            **dict(zip(search.names, combo, strict=True)),
+            **search.at(k),
             "lr": answer.lr,
             "interval": answer.interval,
             "score": score * sign if np.isfinite(score) else None,
             "cost": answer.cost,
         }
-        for combo, answer, score in zip(search.combos, answers, scores, strict=True)
+        for k, (answer, score) in enumerate(zip(answers, scores, strict=True))
     ]
     details: dict[str, Any] = {"combinations": rows, "correlation": correlations(search, answers)}
     if not trains:
         return answers[0]._replace(cost=paid, details={**answers[0].details, **details, "at": {}})
     best = answers[trains[0]]
-    at = dict(zip(search.names, search.combos[trains[0]], strict=True))
-    where = ", ".join(f"{name} {value:g}" for name, value in at.items())
-    text = f"With {where}: {best.sentence}"
+    at = search.at(trains[0])
+    text = f"With {in_words(at)}: {best.sentence}"
     if len(trains) > 1:
         text += " " + _second(search, trains[0], trains[1])
     text += _tendency(details["correlation"])
     return best._replace(sentence=text, cost=paid, details={**best.details, **details, "at": at})
 
 
+def named(labels: Mapping[str, Sequence[str]], axis: str, value: float) -> float | str:
+    """A value of a lane axis; its name where the axis has names."""
+    return str(labels[axis][int(value)]) if axis in labels else float(value)
+
+
+def in_words(at: Mapping[str, float | str]) -> str:
+    """A combination for a sentence.
+
+    >>> in_words({"momentum": 0.9, "schedule": "wsd, cooldown 0.3"})
+    "momentum 0.9, schedule 'wsd, cooldown 0.3'"
+    """
+    parts = []
+    for name, value in at.items():
+        if isinstance(value, str):
+            parts.append(f"{name} {value!r}" if " " in value else f"{name} {value}")
+        else:
+            parts.append(f"{name} {value:g}")
+    return ", ".join(parts)
+
+
 def _second(search: Joint, best: int, other: int) -> str:
     """How sure it is that the best combination beats the next one: at their best rates, over the
     seeds that both were trained with."""
-    named = ", ".join(
-        f"{name} {value:g}" for name, value in zip(search.names, search.combos[other], strict=True)
-    )
+    next_best = in_words(search.at(other))
     tables = [table(search.parts[k]) for k in (best, other)]
     columns = [_at_best(whole) for whole in tables]
     common = sorted(set(columns[0]) & set(columns[1]))
     if len(common) < 2:
-        return f"Next: {named} (too few common seeds to compare)."
+        return f"Next: {next_best} (too few common seeds to compare)."
     apart = np.array([columns[1][seed] - columns[0][seed] for seed in common])
     error = apart.std(ddof=1) / np.sqrt(len(apart))
     if apart.mean() <= max(2 * error, TINY * max(map(fit.gap, tables)), tables[0].rounding):
-        return f"{named} is as good ({len(common)} common seeds)."
-    return f"{named} is worse by {apart.mean():.2g} +- {2 * error:.1g} ({len(common)} seeds)."
+        return f"{next_best} is as good ({len(common)} common seeds)."
+    return f"{next_best} is worse by {apart.mean():.2g} +- {2 * error:.1g} ({len(common)} seeds)."
 
 
 def _at_best(whole: Any) -> dict[int, float]:
@@ -296,7 +322,12 @@ def correlations(search: Joint, answers: Sequence[Answer]) -> dict[str, float | 
         values = np.array([search.combos[k][place] for k in known])
         if len(values) and values.min() > 0 and values.max() >= 10 * values.min():
             values = np.log10(values)  # a multiplier, a weight decay: its size, not its distance
-        enough = len(known) >= 3 and np.ptp(values) > 0 and np.ptp(logs) > 0
+        enough = (
+            name not in search.labels
+            and len(known) >= 3
+            and np.ptp(values) > 0
+            and np.ptp(logs) > 0
+        )
         found[name] = float(np.corrcoef(values, logs)[0, 1]) if enough else None
     return found
 

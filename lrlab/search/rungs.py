@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -114,7 +115,10 @@ def standing(scores: Scores, row: int) -> np.ndarray:
     values = np.asarray(scores.metric, np.float64)[: row + 1]
     late = values[np.asarray(scores.eval_steps)[: row + 1] >= scores.eval_steps[row] / 2]
     sign = sign_of(scores.direction)
-    return sign * np.maximum(values[row] * sign, late.mean(0) * sign)
+    with warnings.catch_warnings():  # evaluations without a value say nothing
+        warnings.filterwarnings("ignore", message="Mean of empty slice")
+        mean = np.nanmean(np.where(np.isfinite(late), late, np.nan), 0)
+    return sign * np.maximum(values[row] * sign, mean * sign)
 
 
 def hopes(scores: Scores, row: int) -> np.ndarray:

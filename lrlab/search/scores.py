@@ -140,49 +140,63 @@ def from_result(result: Any, metric: str) -> Scores:
     Raises:
         ValueError: the sweep has no such metric.
     """
-    if metric not in result.history:
-        known = ", ".join(name for name in result.history if not name.startswith("learning_rate"))
-        raise ValueError(f"there is no metric {metric!r} in this sweep; it has {known}")
-    direction = result.directions.get(metric, "min")
-    rows = np.asarray(result.history[metric], np.float64)
-    if metric in result.initial:
-        initial, eval_steps = result.initial[metric], result.eval_steps
-    else:
-        initial, eval_steps = result.history[metric][0], result.steps + 1
-        tail = max(1, len(rows) // 20)
-        rows = np.concatenate([rows, rows[-tail:].mean(0, keepdims=True)])
-        eval_steps = np.append(eval_steps, eval_steps[-1])
-    picked: tuple[Any, ...] = ()
-    shape = result.outcome.shape
-    if len(shape) > 2:
-        flat = Scores(
-            np.ones(result.outcome.size),
-            np.zeros(result.outcome.size, int),
-            rows.reshape(len(rows), -1),
-            eval_steps,
-            np.asarray(initial).ravel(),
-            result.outcome.ravel(),
-            result.diverged_at.ravel(),
-            result.steps_trained.ravel(),
-            len(result.steps),
-            direction,
-        )
-        means = np.nan_to_num(lane_scores(flat), nan=np.inf).reshape(shape).mean(-1)
-        start = np.asarray(initial, np.float64) * sign_of(direction)
-        start = float(start[np.isfinite(start)].mean()) if np.isfinite(start).any() else np.inf
-        ranked = coarse(means, start - float(means.min()))
-        picked = np.unravel_index(int(np.argmin(ranked)), means.shape)[1:]
-    index = (slice(None), *picked, slice(None))
+    rows, eval_steps, initial = _read(result, metric)
+    index = (slice(None), *combination(result, metric), slice(None))
     lr, seeds = np.meshgrid(result.lr, result.seeds, indexing="ij")
     return Scores(
         lr.ravel(),
         seeds.ravel(),
         rows[(slice(None), *index)].reshape(len(rows), -1),
         eval_steps,
-        np.asarray(initial)[index].ravel(),
+        initial[index].ravel(),
         result.outcome[index].ravel(),
         result.diverged_at[index].ravel(),
         result.steps_trained[index].ravel(),
         len(result.steps),
+        result.directions.get(metric, "min"),
+    )
+
+
+def combination(result: Any, metric: str) -> tuple[int, ...]:
+    """Places on a sweep's further lane axes, in order, with the best mean score at any rate; the
+    first where no more than a hair is between. () without further axes.
+
+    Raises:
+        ValueError: the sweep has no such metric.
+    """
+    shape, direction = result.outcome.shape, result.directions.get(metric, "min")
+    if len(shape) <= 2:
+        return ()
+    rows, eval_steps, initial = _read(result, metric)
+    flat = Scores(
+        np.ones(result.outcome.size),
+        np.zeros(result.outcome.size, int),
+        rows.reshape(len(rows), -1),
+        eval_steps,
+        initial.ravel(),
+        result.outcome.ravel(),
+        result.diverged_at.ravel(),
+        result.steps_trained.ravel(),
+        len(result.steps),
         direction,
     )
+    means = np.nan_to_num(lane_scores(flat), nan=np.inf).reshape(shape).mean(-1)
+    start = initial.astype(np.float64) * sign_of(direction)
+    start = float(start[np.isfinite(start)].mean()) if np.isfinite(start).any() else np.inf
+    ranked = coarse(means, start - float(means.min()))
+    return tuple(int(i) for i in np.unravel_index(int(np.argmin(ranked)), means.shape)[1:])
+
+
+def _read(result: Any, metric: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(rows f64[E, ...], eval_steps int[E], initial [...]) of a metric. One that is recorded at
+    each update ends with the mean of its last twentieth, since single minibatches are noisy."""
+    if metric not in result.history:
+        known = ", ".join(name for name in result.history if not name.startswith("learning_rate"))
+        raise ValueError(f"there is no metric {metric!r} in this sweep; it has {known}")
+    rows = np.asarray(result.history[metric], np.float64)
+    if metric in result.initial:
+        return rows, result.eval_steps, np.asarray(result.initial[metric])
+    tail = max(1, len(rows) // 20)
+    rows = np.concatenate([rows, rows[-tail:].mean(0, keepdims=True)])
+    eval_steps = np.append(result.steps + 1, result.steps[-1] + 1)
+    return rows, eval_steps, np.asarray(result.history[metric][0])
