@@ -12,8 +12,9 @@ import numpy as np
 from lrlab import config
 from lrlab.api import raising
 from lrlab.api.assemble import Setup, grid_lanes
+from lrlab.api.interrupting import interruptible
 from lrlab.api.live import Live, setup_of
-from lrlab.api.progress import USUAL, Control, bar, interruptible
+from lrlab.api.progress import USUAL, Control, bar
 from lrlab.api.raising import begun
 from lrlab.api.recording import clock_of, name_of, recorded
 from lrlab.api.result import Result, from_trained

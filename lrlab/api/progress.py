@@ -1,14 +1,12 @@
-"""Progress of training on the terminal, and Ctrl-C as a request rather than an accident."""
+"""Progress of training on the terminal."""
 
 from __future__ import annotations
 
 import contextlib
-import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from lrlab.types import Progress
 
@@ -86,34 +84,3 @@ def describe(now: Progress) -> str:
         f"{now.alive:,} of {now.lanes:,} lanes alive, best loss {now.best_loss:.3g} "
         f"at lr {now.best_lr:.3g}, {now.steps_per_second:,.0f} steps/s"
     )
-
-
-@contextlib.contextmanager
-def interruptible(stop: Callable[[], bool] | None = None) -> Iterator[Callable[[], bool]]:
-    """Ctrl-C ends the run after its segment; a second one ends it at once.
-
-    Gives a function that says whether Ctrl-C was pressed. Outside the main thread signals cannot be
-    caught, and the function is always False. Where the caller has a `stop` of its own, that is the
-    function, and Ctrl-C is not caught.
-    """
-    if stop is not None:
-        yield stop
-        return
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: False
-        return
-    pressed: list[int] = []
-    before: Any = signal.getsignal(signal.SIGINT)
-
-    def handle(number: int, frame: Any) -> None:
-        if pressed:
-            signal.signal(signal.SIGINT, before)
-            raise KeyboardInterrupt
-        pressed.append(number)
-        print("Stopping after this segment; Ctrl-C again to stop at once.", file=sys.stderr)
-
-    signal.signal(signal.SIGINT, handle)
-    try:
-        yield lambda: bool(pressed)
-    finally:
-        signal.signal(signal.SIGINT, before)

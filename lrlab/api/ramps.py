@@ -10,8 +10,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lrlab.api.interrupting import interruptible
 from lrlab.api.live import Live, setup_of
-from lrlab.api.progress import USUAL, Control, bar, interruptible
+from lrlab.api.progress import USUAL, Control, bar
 from lrlab.api.raising import begun, plan_of
 from lrlab.api.recording import recorded
 from lrlab.api.sessions import Session, train_stage
