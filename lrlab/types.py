@@ -158,6 +158,7 @@ class Problem(NamedTuple):
     batch_size: int | None
     num_examples: int
     replay: bool = False
+    in_order: bool = False
     splits: tuple[str, ...] = ()
     dtype: str = "float32"
     stop_diverged: bool = True

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import lrlab
 from lrlab.data.batches import Batches, _permutations, segment_indices
 from lrlab.rng import key
 
@@ -40,6 +42,16 @@ def test_replay_repeats_the_first_epoch():
     assert np.array_equal(rows, first[[1, 0, 1, 0]])
 
 
+def test_in_order_keeps_the_datas_order_in_every_epoch():
+    """Whatever the seed and the segments; the last partial batch is dropped."""
+    batches = Batches(10, 3, in_order=True)
+    for seed in (0, 5):
+        rows = segment_indices(batches, seed, 1, 5)
+        assert rows.dtype == np.int32
+        assert rows.tolist() == [[3, 4, 5], [6, 7, 8], [0, 1, 2], [3, 4, 5], [6, 7, 8]]
+    assert segment_indices(batches, 0, 2, 0).shape == (0, 3)
+
+
 def test_seeds_and_epochs_differ():
     batches = Batches(64, 64)
     rows = segment_indices(batches, 0, 0, 2)
@@ -66,3 +78,23 @@ def test_one_program_per_size():
 def test_what_cannot_be_is_named(batches, seed, message):
     with pytest.raises(ValueError, match=message):
         segment_indices(batches, seed, 0, 1)
+
+
+def test_a_sweep_reads_the_data_in_order():
+    """A model that gives 0 has the mean of the batch's squared targets for a loss."""
+    y = np.arange(8, dtype=np.float32)
+    model = lrlab.Model(
+        lambda key, x: {"params": {"w": jnp.zeros(())}},
+        lambda variables, x, train, key: (0 * variables["params"]["w"] * x[:, 0], variables),
+    )
+    data = (np.ones((8, 1), np.float32), y)
+    task = lrlab.Task.supervised(name="zeros", model=model, loss="mse", train=data, valid=data)
+    result = lrlab.sweep(
+        task, lr=[0.1], optimizer="sgd", schedule="constant", steps=6, batch_size=3, seeds=2,
+        sampler="in_order", progress=False,
+    )  # fmt: skip
+    expected = [np.mean(y[i : i + 3] ** 2) for i in (0, 3, 0, 3, 0, 3)]
+    for seed in range(2):
+        np.testing.assert_allclose(
+            result.history["train_loss"][:, 0, seed], expected, rtol=1e-6, atol=1e-6
+        )

@@ -35,11 +35,16 @@ OPTIMIZERS = {
         "schedulefree", "AdamWScheduleFree", {"lr": 0.01, "weight_decay": 0.1},
     ),
     "schedule_free_radam": ("schedulefree", "RAdamScheduleFree", {"lr": 0.01}),
+    "prodigy without bias correction": ("prodigyopt", "Prodigy", {"lr": 1.0, "d0": 1e-2}),
+    "dadapt_adam without bias correction": ("dadaptation", "DAdaptAdam", {"lr": 1.0, "d0": 1e-2}),
+    "momo with weight decay": ("momo", "Momo", {"lr": 1.0, "beta": 0.9, "weight_decay": 0.1}),
+    "momo_adam with weight decay": ("momo", "MomoAdam", {"lr": 1e-2, "weight_decay": 0.1}),
 }  # fmt: skip
 
 
 def by_the_package(name: str):
-    """Iterates [50] of {w1, b1, w2} f64, and the averaged parameters where there are some."""
+    """Iterates [50] of {w1, b1, w2} f64, the averaged parameters where there are some, and the
+    estimates d [50] that the updates used where there are some."""
     torch = pytest.importorskip("torch")
     module, attribute, arguments = OPTIMIZERS[name]
     package = pytest.importorskip(module)
@@ -67,17 +72,18 @@ def _train(torch, maker, name, arguments):
     switches = hasattr(optimizer, "eval")
     if switches:
         optimizer.train()
-    iterates = []
+    iterates, used = [], []
     for _ in range(50):
+        used.append(optimizer.param_groups[0].get("d"))
         optimizer.zero_grad()
         value = loss()
         value.backward()
         optimizer.step(loss=value.detach()) if name.startswith("momo") else optimizer.step()
         iterates.append([p.detach().numpy().copy() for p in params])
     if not switches:
-        return iterates, None
+        return iterates, None, used
     optimizer.eval()
-    return iterates, [p.detach().numpy().copy() for p in params]
+    return iterates, [p.detach().numpy().copy() for p in params], used
 
 
 def test_every_package_is_run():
@@ -86,7 +92,7 @@ def test_every_package_is_run():
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_the_file_holds_what_the_package_gives(name):
-    iterates, evaluation = by_the_package(name)
+    iterates, evaluation, used = by_the_package(name)
     entry = PACKAGES["methods"][name]
     for mark, expected in zip(MARKS, entry["iterates"], strict=True):
         for found, values in zip(iterates[mark - 1], expected, strict=True):
@@ -94,11 +100,13 @@ def test_the_file_holds_what_the_package_gives(name):
     if "evaluation" in entry:
         for found, values in zip(evaluation, entry["evaluation"], strict=True):
             np.testing.assert_allclose(found, values, rtol=1e-9, atol=1e-11)
+    if "d_used" in entry:
+        assert [used[mark - 1] for mark in MARKS] == pytest.approx(entry["d_used"], rel=1e-9)
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_ours_is_the_package_at_every_step_to_1e_5(name):
-    iterates, _ = by_the_package(name)
+    iterates, _, _ = by_the_package(name)
     reference = importlib.import_module("test_optimizers_reference")
     ours = reference.packaged(name)
     for step, expected in enumerate(iterates):

@@ -119,11 +119,16 @@ def test_noisy_quadratic_forms_agree() -> None:
     assert steps == 20
 
 
-@pytest.mark.parametrize(("batch", "steps", "lr"), [(4, 1507367, 0.0147), (256, 25880, 0.774)])
-def test_published_noisy_quadratic(batch: int, steps: int, lr: float) -> None:
+@pytest.mark.parametrize(
+    ("batch", "steps", "exact", "lr"),
+    [(4, 1507367, 1515845, 0.0147), (256, 25880, 25778, 0.774)],
+)
+def test_published_noisy_quadratic(batch: int, steps: int, exact: int, lr: float) -> None:
+    """Published: with the spectrum in 100 bins; exact: with each of its eigenvalues."""
     grid = np.logspace(-5, 0.5, 100)
     near = grid[np.abs(np.log(grid / lr)) < 0.4]
     best = theory.noisy_quadratic_best(1 / np.arange(1, 10001), near, batch, 0.01)
+    assert best.steps == exact
     assert abs(best.steps / steps - 1) < 0.01
     assert abs(np.log(best.lr / lr)) < 1.5 * np.log(grid[1] / grid[0])
 

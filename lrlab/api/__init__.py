@@ -69,7 +69,8 @@ def sweep(
         metric: what `best()` and the report look at, `<split>_<name>`.
         eval_every: evaluate after each so many updates; None for 20 evaluations.
         stop_diverged: freeze a lane whose loss or parameters are not finite.
-        sampler: "shuffle", or "replay" for the first epoch's order in every epoch.
+        sampler: "shuffle"; "replay" for the first epoch's order in every epoch; "in_order" for the
+            data's own order in every epoch, the same for all seeds.
         precision: "float32" or "float64".
         probes: measurements at evaluations (`lrlab ls probes`): names, or tables with options such
             as `{"name": "sharpness", "k": 3, "every": 100}` (`every` in updates).

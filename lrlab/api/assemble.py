@@ -103,6 +103,7 @@ def assemble(
         batch_size=batch,
         num_examples=examples,
         replay=sampler == "replay",
+        in_order=sampler == "in_order",
         splits=splits,
         dtype=precision,
         stop_diverged=stop_diverged,
@@ -122,7 +123,9 @@ def assemble(
         axes={name: np.asarray(values, np.float64) for name, values in axes.items()},
         seeds=np.asarray(seeds, np.int64),
         eval_steps=evaluation_steps(steps, eval_every, eval_steps),
-        indices=None if batch is None else _indices(Batches(examples, batch, problem.replay)),
+        indices=None
+        if batch is None
+        else _indices(Batches(examples, batch, problem.replay, problem.in_order)),
         plan=make_plan(problem, data, names, lanes_per_seed, len(seeds), plan),
         directions={
             f"{split}_{name}": direction

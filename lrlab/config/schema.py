@@ -172,7 +172,7 @@ class Experiment(BaseModel):
     steps: int | None = Field(default=DEFAULT_STEPS, ge=1, le=MAX_STEPS)
     epochs: float | None = Field(default=None, gt=0)
     batch_size: BatchSize = 64
-    sampler: Literal["shuffle", "replay"] = "shuffle"
+    sampler: Literal["shuffle", "replay", "in_order"] = "shuffle"
     seeds: Seeds = 3
     seed: int = Field(default=0, ge=0, lt=2**31)
     lr: LearningRate = None

@@ -15,11 +15,12 @@ BLOCK = 1 << 16
 
 class Batches(NamedTuple):
     """How a training split is cut: `batch_size` of `num_examples` per update; `replay` repeats the
-    first epoch's order for ever."""
+    first epoch's order for ever, `in_order` keeps the data's own order in every epoch."""
 
     num_examples: int
     batch_size: int
     replay: bool = False
+    in_order: bool = False
 
     @property
     def per_epoch(self) -> int:
@@ -31,7 +32,8 @@ def segment_indices(batches: Batches, seed: int, start: int, length: int) -> np.
     """The examples of updates `start` to `start + length - 1`; int32[length, batch_size].
 
     Epoch e of a seed is `jax.random.permutation(key(seed, "batches", e), num_examples)`, cut into
-    batches; whatever the segments, the same update reads the same examples.
+    batches; whatever the segments, the same update reads the same examples. With `in_order` it is
+    0, 1, 2, ... for every seed.
 
     Args:
         seed: the lane's seed, from 0 to 2**32 - 1.
@@ -49,6 +51,9 @@ def segment_indices(batches: Batches, seed: int, start: int, length: int) -> np.
     if length == 0:
         return np.empty((0, batches.batch_size), np.int32)
     steps = np.arange(start, start + length)
+    if batches.in_order:
+        first = (steps % per_epoch)[:, None] * batches.batch_size
+        return (first + np.arange(batches.batch_size)).astype(np.int32)
     epochs = np.zeros_like(steps) if batches.replay else steps // per_epoch
     needed, which = np.unique(epochs, return_inverse=True)
     orders = np.stack([_epoch(batches.num_examples, int(seed), int(e)) for e in needed])

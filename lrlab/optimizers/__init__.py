@@ -20,6 +20,7 @@ from lrlab.optimizers.kinds import (
     CONTROLLERS,
     COUPLED,
     LR_FREE,
+    NEEDS,
     NO_MULTIPLIERS,
     ONE_BATCH,
     OPTIONS,
@@ -108,7 +109,11 @@ def names() -> list[str]:
 
 
 def make(name: str, lr: Any = None, *, around: Any = None, **hyper: Any) -> Any:
-    """The optimizer `name` as an `optax.GradientTransformation`.
+    """The optimizer `name` as an `optax.GradientTransformationExtraArgs`.
+
+    All are called alike: `update(grads, state, params, value=loss, grad=grads, value_fn=function)`,
+    where `function(params)` is the loss of the same batch; what a method does not need
+    (`kinds.NEEDS` says who needs what) may be left out.
 
     Args:
         name: a key of `NAMES`, or Optax's name for it (`ALIASES`).
@@ -119,7 +124,8 @@ def make(name: str, lr: Any = None, *, around: Any = None, **hyper: Any) -> Any:
         hyper: hyper-parameters and options, see `hyperparameters(name)`; floats may be traced.
 
     Raises:
-        ValueError: unknown name or hyper-parameter, or no `lr` where one is needed.
+        ValueError: unknown name or hyper-parameter, or no `lr` where one is needed; from its
+            `update`, where something that the method needs was not given.
 
     >>> import jax.numpy as jnp
     >>> optimizer = make("adamw", lr=0.1, weight_decay=0.0)
@@ -128,6 +134,7 @@ def make(name: str, lr: Any = None, *, around: Any = None, **hyper: Any) -> Any:
     [-0.1, -0.1]
     """
     from lrlab.optimizers.options import build, scheduled
+    from lrlab.optimizers.states import called_alike
 
     values = _checked(name, hyper)
     function = _function(name)
@@ -136,8 +143,10 @@ def make(name: str, lr: Any = None, *, around: Any = None, **hyper: Any) -> Any:
         if lr is None:
             raise ValueError(f"optimizer {name!r} needs a learning rate: make({name!r}, lr=...)")
     if callable(lr):
-        return scheduled(lambda rate: build(function, rate, values, around), lr)
-    return build(function, lr, values, around)
+        made: Any = scheduled(lambda rate: build(function, rate, values, around), lr)
+    else:
+        made = build(function, lr, values, around)
+    return called_alike(made, name, NEEDS.get(registered(name), ()))
 
 
 def engine_optimizer(name: str, *, around: Any = None, **arguments: Any) -> Optimizer:

@@ -6,6 +6,7 @@ has the parameters' unit. The step size recorded is the one that multiplies the 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -24,20 +25,37 @@ def dadapt_adam(
     eps: float = 1e-8,
     estim_lr0: float = 1e-6,
     weight_decay: float = 0.0,
+    use_bias_correction: bool = True,
 ) -> optax.GradientTransformation:
     """D-Adaptation for Adam: d instead of a learning rate.
 
     d <- max(d, r / ((1 - sqrt(b2)) |s|_1)), s the weighted sum of gradients, r that of lr d <g, s /
-    (sqrt(v) + eps)>; w <- w - lr d Adam(g) (Defazio and Mishchenko 2023, arXiv 2301.07733). Optax
-    corrects Adam's bias; the authors' package does so on request. `lr` has no unit, d the
-    parameters'.
+    (sqrt(v) + eps)>; w <- w - lr d Adam(g), d that before the update (Defazio and Mishchenko 2023,
+    arXiv 2301.07733). Optax corrects Adam's bias; the authors' package does so on request alone,
+    and its default is `use_bias_correction = False`. `lr` has no unit, d the parameters'.
 
     >>> from lrlab.optimizers.toy import first_update
     >>> first_update(dadapt_adam(estim_lr0=0.1))
     [-0.1, -0.1]
     """
-    inner = optax.contrib.dadapt_adamw(lr, (b1, b2), eps, estim_lr0, weight_decay)
-    return recorded(idle_at_zero(inner, lr), lambda state: lr * state.estim_lr)
+    rate = lr if use_bias_correction else uncorrected(lr, b1, b2)
+    inner = optax.contrib.dadapt_adamw(rate, (b1, b2), eps, estim_lr0, weight_decay)
+    return recorded(idle_at_zero(inner, lr), lambda before, _: lr * before.estim_lr)
+
+
+def uncorrected(lr: Any, b1: Any, b2: Any) -> Callable[[Any], Any]:
+    """The learning rate `lr` over Adam's bias correction sqrt(1 - b2^t) / (1 - b1^t), t = `count` +
+    1: for methods of Optax that multiply with the correction, and shall not.
+
+    >>> round(float(uncorrected(1.0, 0.9, 0.999)(0) * (1 - 0.999) ** 0.5 / (1 - 0.9)), 6)
+    1.0
+    """
+
+    def rate(count: Any) -> Any:
+        t = count + 1
+        return lr * (1 - b1**t) / (1 - b2**t) ** 0.5
+
+    return rate
 
 
 class DAdaptSGDState(NamedTuple):
@@ -105,8 +123,8 @@ def dadapt_sgd(
         )
         return updates, new
 
-    def step_size(state: DAdaptSGDState) -> Array:
-        return lr * state.estim_lr / jnp.where(state.first_norm > 0, state.first_norm, 1)
+    def step_size(before: DAdaptSGDState, after: DAdaptSGDState) -> Array:
+        return lr * before.estim_lr / jnp.where(after.first_norm > 0, after.first_norm, 1)
 
     return recorded(without_extra_args(init, update), step_size)
 
@@ -165,4 +183,4 @@ def dadapt_lion(
         updates = jax.tree.map(lambda u, p: -step * (u + weight_decay * p), signs, params)
         return updates, DAdaptLionState(estim_lr, numerator, exp_avg, update_sum)
 
-    return recorded(without_extra_args(init, update), lambda state: lr * state.estim_lr)
+    return recorded(without_extra_args(init, update), lambda before, _: lr * before.estim_lr)

@@ -60,6 +60,24 @@ ONE_BATCH: tuple[str, ...] = (
 )
 """Methods that call the loss of the step's batch again: gradients cannot be accumulated."""
 
+NEEDS: dict[str, tuple[str, ...]] = {
+    "momo": ("value",),
+    "momo_adam": ("value",),
+    "reduce_on_plateau": ("value",),
+    "polyak": ("value",),
+    "sps": ("value",),
+    "greedy": ("value",),
+    "armijo": ("value", "value_fn"),
+    "stochastic_line_search": ("value", "value_fn"),
+    "zoom_line_search": ("value", "grad", "value_fn"),
+    "exact_line_search": ("value_fn",),
+    "lbfgs": ("value", "grad", "value_fn"),
+    "sam": ("value_fn",),
+    "sophia": ("value_fn",),
+}
+"""What an update needs beside gradients and parameters: the loss, its gradient at these parameters,
+the loss as a function of parameters. Every optimizer takes all three; these look at them."""
+
 OWN_ITERATES: tuple[str, ...] = (
     "dadapt_sgd",
     "cocob",

@@ -78,7 +78,7 @@ def zoom_line_search(
             max_steps, tol=tol, slope_rtol=slope_rtol, curv_rtol=curv_rtol
         ),
     )
-    return recorded(strongly_typed(inner), lambda state: lr * state[1].learning_rate)
+    return recorded(strongly_typed(inner), lambda _, state: lr * state[1].learning_rate)
 
 
 def exact_line_search(lr: Any = 1.0) -> optax.GradientTransformation:

@@ -60,7 +60,7 @@ def mechanic(
         made = optax.contrib.mechanize(inner, s_decay, eps, s_init, num_betas)
     else:
         made = package_mechanic(inner, s_decay, s_init, eps, num_betas)
-    return recorded(made, lambda state: lr * jnp.sum(state.s))
+    return recorded(made, lambda _, state: lr * jnp.sum(state.s))
 
 
 def package_mechanic(

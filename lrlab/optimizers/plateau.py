@@ -63,7 +63,7 @@ def reduce_on_plateau(
     else:
         scale = torch_plateau(factor, patience, rtol, cooldown, accumulation_size, min_scale)
     inner = optax.chain(base_optimizer(base, lr), scale)
-    return recorded(inner, lambda state: lr * state[1].scale)
+    return recorded(inner, lambda _, state: lr * state[1].scale)
 
 
 def torch_plateau(

@@ -6,7 +6,7 @@ sets its own step size has a field `effective_lr` (a scalar). They are found whe
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -54,11 +54,49 @@ def effective_lr(opt_state: PyTree) -> Array | None:
     return sum(found) / len(found) if found else None
 
 
-def recorded(
-    transformation: optax.GradientTransformation, read: Callable[[PyTree], Array] | None = None
+def called_alike(
+    transformation: optax.GradientTransformation, name: str, needs: Sequence[str] = ()
 ) -> optax.GradientTransformationExtraArgs:
-    """`transformation`, recording the step size it used: `read(new state)`, by default the norm of
-    the update over the norm of the gradient that came in (0 before the first update).
+    """`transformation`, whose update takes `value`, `grad` and `value_fn`, and says which of those
+    that optimizer `name` `needs` were not given.
+
+    >>> import jax.numpy as jnp
+    >>> sgd = called_alike(optax.sgd(0.5), "sgd")
+    >>> float(sgd.update(jnp.float32(1), sgd.init(jnp.float32(0)), jnp.float32(0), value=3.0)[0])
+    -0.5
+    """
+    inner = optax.with_extra_args_support(transformation)
+    meanings = {
+        "value": "the loss",
+        "grad": "its gradient at params",
+        "value_fn": "a function params -> loss of the same batch",
+    }
+
+    def update(
+        grads: Params, state: PyTree, params: Params | None = None, **extra: Any
+    ) -> tuple[Params, PyTree]:
+        missing = [key for key in needs if extra.get(key) is None]
+        if missing:
+            raise ValueError(
+                f"optimizer {name!r} needs {' and '.join(missing)}: call update(grads, state, "
+                f"params, {', '.join(f'{key}=...' for key in needs)}), where "
+                + ", ".join(f"{key} is {meanings[key]}" for key in needs)
+            )
+        return inner.update(grads, state, params, **extra)
+
+    return with_extra_args(inner.init, update)
+
+
+def recorded(
+    transformation: optax.GradientTransformation,
+    read: Callable[[PyTree, PyTree], Array] | None = None,
+) -> optax.GradientTransformationExtraArgs:
+    """`transformation`, recording the step size it used: `read(state before, state after)`, by
+    default the norm of the update over the norm of the gradient that came in (0 before the first
+    update).
+
+    What the update used is what is recorded: a method that estimates its step size after it has
+    moved (D-Adaptation) used the estimate in the state before.
     """
     inner = optax.with_extra_args_support(transformation)
 
@@ -73,7 +111,7 @@ def recorded(
             norm = optax.tree.norm(grads)
             size = jnp.where(norm > 0, optax.tree.norm(updates) / jnp.where(norm > 0, norm, 1), 0)
         else:
-            size = read(new)
+            size = read(state.inner, new)
         return updates, Recorded(new, jnp.asarray(size, state.effective_lr.dtype))
 
     return with_extra_args(init, update)

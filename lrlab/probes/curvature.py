@@ -133,8 +133,10 @@ def preconditioned_sharpness(
 ) -> Any:
     """Top k eigenvalues f[k] of P^-1/2 H P^-1/2, P diagonal and above 0, a tree like `params`.
 
-    For Adam P = sqrt(v / (1 - b2^t)) + eps: stable below 38 / lr at b1 = 0.9. An infinite entry of
-    P holds its parameter still. Cost and errors as `sharpness`. `preconditioner=None`: the Hessian
+    For Adam P = (1 - b1^t) (sqrt(v / (1 - b2^t)) + eps), as the probe `stability` has it: stable
+    below 38 / lr at b1 = 0.9. Without 1 - b1^t, which is the bias correction of the first moment,
+    the first updates look more stable than they are (10 times at t = 1). An infinite entry of P
+    holds its parameter still. Cost and errors as `sharpness`. `preconditioner=None`: the Hessian
     itself. Source: Cohen et al. 2022 (arXiv 2207.14484).
 
     >>> import jax.numpy as jnp

@@ -23,7 +23,8 @@ def gradient_flow(
     evaluations.
 
     dw/dt = -gradient, from the lane's initialization, on the training loss of the first `examples`;
-    t is the sum of the learning rates, with momentum times (1 - b^step) / (1 - b).
+    t is the sum of the learning rates, with momentum times (1 - b^step) / (1 - b), step from 1;
+    with Nesterov's one step more.
     `flow_distance`, and `relative_flow_distance` over the way that the flow went. The flow starts
     anew at every measurement (`every = 500` spares most of them); nan where `evaluations` do not
     reach t. Weight decay and clipping are no part of the flow.

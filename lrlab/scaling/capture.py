@@ -13,8 +13,9 @@ from lrlab.types import Array, PyTree
 
 
 def layer_outputs(network: Any, variables: PyTree, x: Array) -> dict[str, Array]:
-    """The output of every submodule by path, in evaluation mode; of a module without submodules its
-    own, as "output".
+    """The output of every submodule by path, in evaluation mode, and the network's own, as
+    "output", unless a submodule's is just that. What a network computes from its parameters itself,
+    or by another method than a submodule's call (`Embed.attend`), is seen there alone.
 
     Args:
         network: a Linen module, or a function `rngs -> NNX module`.
@@ -30,12 +31,12 @@ def layer_outputs(network: Any, variables: PyTree, x: Array) -> dict[str, Array]
     """
     if isinstance(network, nn.Module):
         options: dict[str, Any] = {"train": False} if "train" in _arguments(network) else {}
-        _, seen = network.apply(
+        outputs, seen = network.apply(
             variables, x, capture_intermediates=True, mutable=["intermediates"], **options
         )
         tree = seen["intermediates"]
     elif callable(network):
-        tree = _nnx_outputs(network, variables, x)
+        outputs, tree = _nnx_outputs(network, variables, x)
     else:
         raise ValueError(
             "the layers of a Model(init, apply) cannot be seen; give the Linen module or the "
@@ -47,21 +48,26 @@ def layer_outputs(network: Any, variables: PyTree, x: Array) -> dict[str, Array]
         parts = [str(getattr(key, "key", getattr(key, "idx", key))) for key in path]
         name = "/".join(part for part in parts if part != "__call__" and not part.isdigit())
         numbered = "/".join(part for part in parts[:-1] if part != "__call__")
-        if hasattr(leaf, "ndim") and leaf.ndim >= 2:
-            found[numbered or name or "output"] = leaf
-    inner = {name: leaf for name, leaf in found.items() if name != "output"}
-    return inner or found
+        if hasattr(leaf, "ndim") and leaf.ndim >= 2 and (numbered or name):
+            found[numbered or name] = leaf
+    own, _ = jax.tree_util.tree_flatten_with_path(outputs)
+    for path, leaf in own:
+        if not any(leaf is inner for inner in found.values()):
+            found[
+                "/".join(["output", *(jax.tree_util.keystr((k,), simple=True) for k in path)])
+            ] = leaf
+    return found
 
 
 def _arguments(network: Any) -> Any:
     return inspect.signature(type(network).__call__).parameters
 
 
-def _nnx_outputs(factory: Any, variables: PyTree, x: Array) -> Any:
+def _nnx_outputs(factory: Any, variables: PyTree, x: Array) -> tuple[Any, Any]:
     from lrlab.models.adapters import nnx_module
 
     module = nnx_module(factory, variables)
     options = {"train": False} if "train" in _arguments(module) else {}
     run = nnx.capture(module, nnx.Intermediate, method_outputs=nnx.Intermediate)  # type: ignore
-    _, seen = run(x, **options)
-    return nnx.to_pure_dict(seen)
+    outputs, seen = run(x, **options)
+    return outputs, nnx.to_pure_dict(seen)

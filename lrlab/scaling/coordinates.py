@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -15,7 +15,8 @@ from lrlab.engine.devices import prepare_devices
 from lrlab.models import as_model
 from lrlab.rng import key
 from lrlab.scaling.capture import layer_outputs
-from lrlab.scaling.parametrization import Mup, mup, paths
+from lrlab.scaling.parametrization import Mup, mup, output_layers
+from lrlab.scaling.places import paths
 from lrlab.scaling.rules import Residual
 from lrlab.tasks.functions import joined, separated
 from lrlab.tasks.supervised import loss_function
@@ -88,6 +89,7 @@ def coordinate_check(
     readout: str = "multiplier",
     residual: Residual | None = None,
     zero_readout: bool = True,
+    kinds: Mapping[str, str] | None = None,
     tolerance: float = TOLERANCE,
     **optimizer_args: Any,
 ) -> CoordinateCheck:
@@ -103,7 +105,7 @@ def coordinate_check(
         parametrization: "mup" or "standard".
         optimizer, optimizer_args: a registered optimizer of the SGD or Adam family.
         lr: small enough to be stable in the standard parametrization too.
-        loss: as in `Task.supervised`. readout, residual: as in `mup`.
+        loss: as in `Task.supervised`. readout, residual, kinds: as in `mup`.
         zero_readout: start output layers at zero, as the paper advises (its appendix D.2): their
             random start adds a part of order width^-1/2, which bends the lines at small widths.
 
@@ -127,14 +129,13 @@ def coordinate_check(
     rows, starts, layers = [], [], ()
     zeros = frozenset[str]()
     if zero_readout:
-        grown = mup(model(max(widths)), model(min(widths)), x, optimizer=optimizer)
-        zeros = frozenset(t.path for t in grown.tensors if t.kind == "output")
+        zeros = output_layers(model(max(widths)), model(min(widths)), x, kinds)
     for width in widths:
         network = model(width)
         made = None
         if parametrization == "mup":
             made = mup(network, model(smallest), x, optimizer=optimizer, readout=readout,
-                       residual=residual)  # fmt: skip
+                       residual=residual, kinds=kinds)  # fmt: skip
         start, change = _changes(
             network, made, x, y, value, optimizer, optimizer_args, lr, steps, seeds, zeros
         )
@@ -159,7 +160,7 @@ def coordinate_check(
 
 def _float(array: Any) -> Any:
     dtype = np.asarray(array).dtype
-    return jnp.float32 if dtype.kind == "f" else dtype
+    return jnp.float32 if dtype.kind == "f" else jax.dtypes.canonicalize_dtype(dtype)
 
 
 def _changes(

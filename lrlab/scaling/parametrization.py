@@ -1,9 +1,9 @@
-"""muP for any Flax model: shapes at two widths are compared, everything else follows."""
+"""muP for any model: shapes at two widths and the program say what each parameter is."""
 
 from __future__ import annotations
 
 import functools
-import re
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -15,7 +15,8 @@ from lrlab.engine.devices import prepare_devices
 from lrlab.models import as_model
 from lrlab.optimizers.groups import matches
 from lrlab.optimizers.states import with_extra_args
-from lrlab.scaling.rules import Place, Residual, factors, family_of, place_of
+from lrlab.scaling.places import agreed, counterpart, paths, places
+from lrlab.scaling.rules import Residual, factors, family_of
 from lrlab.scaling.sizes import growth, mean_squares
 from lrlab.tasks.functions import joined, separated
 from lrlab.types import Array, Hyper, Model, Optimizer, Params, PyTree
@@ -97,12 +98,14 @@ def mup(
     optimizer: str = "adam",
     readout: str = "multiplier",
     residual: Residual | None = None,
+    kinds: Mapping[str, str] | None = None,
 ) -> Mup:
     """The model in the maximal update parametrization, equal to itself at the base.
 
-    Every axis in which a parameter's shape differs between the two models grows with width; from
-    which axes grow follows what the tensor is, and from that its factors (`rules.factors`). The
-    model's own initializers stay: how their size goes with width is found by drawing from them.
+    Every axis in which a parameter's shape differs between the two models grows with width; whether
+    it counts inputs or outputs is read from the program of the model (`flow.uses`), and from that
+    follow the tensor's factors (`rules.factors`). The model's own initializers stay: how their size
+    goes with width is found by drawing from them.
     Where the models' `residual` branches differ in number, each branch is multiplied by
     depth^-1/2, and with Adam so is the learning rate inside (Yang et al. 2023, arXiv 2310.02244,
     table 1); depth is the ratio of the numbers of branches. Attention inside a model is its own:
@@ -116,12 +119,17 @@ def mup(
         optimizer: whose learning rates: a registered optimizer, or a family, "adam" or "sgd".
         readout: "multiplier" (table 8 of the paper) or "init" (table 3): the same training.
         residual: where branches are, for depth; see `Residual` and `RESIDUAL`.
+        kinds: pattern of paths (`optimizers.groups.matches`) -> "input", "hidden", "output" or
+            "fixed", in place of what the program says. For a tied embedding "input", where the
+            model itself divides its logits by the growth of the width.
 
     Returns:
         A `Mup`; print it for the table. The same arguments give the same functions.
 
     Raises:
-        ValueError: an optimizer without a rule; parameters that have no counterpart in the base.
+        ValueError: an optimizer without a rule; parameters that have no counterpart in the base,
+            that are used in two ways which need different factors (tied embeddings), or of which
+            the program does not say what they are.
 
     Source: Yang et al. 2022 (arXiv 2203.03466), tables 3 and 8.
 
@@ -137,18 +145,40 @@ def mup(
     if readout not in ("multiplier", "init"):
         raise ValueError(f'readout must be "multiplier" or "init", got {readout!r}')
     prepare_devices()
+    return _mup(
+        as_model(model),
+        as_model(base),
+        _described(inputs),
+        family_of(optimizer),
+        readout,
+        residual,
+        tuple((kinds or {}).items()),
+    )
+
+
+def output_layers(
+    model: Any, base: Any, inputs: Any, kinds: Mapping[str, str] | None = None
+) -> frozenset[str]:
+    """The paths of the parameters that are output layers and nothing else."""
+    described = _described(inputs)
+    found = places(
+        as_model(model),
+        described,
+        _drawn(as_model(base), described)[0],
+        tuple((kinds or {}).items()),
+    )
+    return frozenset(
+        path for path, own in found.items() if own and all(p.kind == "output" for p in own)
+    )
+
+
+def _described(inputs: Any) -> Any:
+    """The shapes of a batch of one, as a key for caches."""
     one = jax.tree.map(
         lambda leaf: jax.ShapeDtypeStruct((1, *leaf.shape[1:]), _dtype(leaf.dtype)), inputs
     )
     leaves, structure = jax.tree.flatten(one)
-    return _mup(
-        as_model(model),
-        as_model(base),
-        (tuple((leaf.shape, np.dtype(leaf.dtype).str) for leaf in leaves), structure),
-        family_of(optimizer),
-        readout,
-        residual,
-    )
+    return tuple((leaf.shape, np.dtype(leaf.dtype).str) for leaf in leaves), structure
 
 
 def _dtype(dtype: Any) -> Any:
@@ -159,19 +189,21 @@ def _dtype(dtype: Any) -> Any:
 
 @functools.lru_cache(maxsize=128)
 def _mup(
-    model: Model, base: Model, given: Any, family: str, readout: str, residual: Residual | None
-) -> Mup:
+    model: Model, base: Model, given: Any, family: str, readout: str, residual: Residual | None,
+    kinds: tuple[tuple[str, str], ...],
+) -> Mup:  # fmt: skip
     shapes, squares = _drawn(model, given)
     base_shapes, base_squares = _drawn(base, given)
     of_base = dict(zip(base_shapes, base_squares, strict=True))
     depth, inside, ends = _branches(residual, list(shapes), list(base_shapes))
+    found = places(model, given, base_shapes, kinds)
     tensors = []
     for (path, shape), square in zip(shapes.items(), squares, strict=True):
         twin = counterpart(path, shape, base_shapes)
-        place: Place = place_of(shape, base_shapes[twin])
+        place = agreed(path, shape, found[path])
         size, multiplier, lr = factors(place, family, readout)
         if shape != base_shapes[twin]:
-            size /= growth(shape, base_shapes[twin], square, of_base[twin])
+            size /= growth(shape, base_shapes[twin], square, of_base[twin], place[1:])
         if path in ends:
             multiplier *= depth**-0.5
         if path in inside and family == "adam":
@@ -196,29 +228,6 @@ def _drawn(model: Model, given: Any) -> tuple[dict[str, tuple[int, ...]], list[f
     return dict(zip(paths(shapes), leaves, strict=True)), mean_squares(params_of)
 
 
-def counterpart(path: str, shape: tuple[int, ...], base: dict[str, tuple[int, ...]]) -> str:
-    """The base's parameter that a parameter is compared with: of the same path, or, where the base
-    has fewer layers, of the last path that differs in its numbers alone.
-
-    >>> counterpart("layer_7/kernel", (8, 8), {"layer_0/kernel": (3, 4), "layer_1/kernel": (4, 4)})
-    'layer_1/kernel'
-    """
-    if path in base:
-        return path
-    pattern = re.sub(r"\d+", "#", path)
-    alike = [
-        other
-        for other, old in base.items()
-        if re.sub(r"\d+", "#", other) == pattern and len(old) == len(shape)
-    ]
-    if not alike:
-        raise ValueError(
-            f"parameter {path} {shape} has no counterpart in the base model, which has "
-            f"{', '.join(base)}; the two must differ in width or depth alone"
-        )
-    return alike[-1]
-
-
 def _branches(
     residual: Residual | None, paths: list[str], base: list[str]
 ) -> tuple[float, set[str], set[str]]:
@@ -233,12 +242,6 @@ def _branches(
                 f"({residual.ends!r}); depth scaling needs residual branches"
             )
     return len(ends) / len(base_ends), matches(residual.blocks, paths), ends
-
-
-def paths(tree: PyTree) -> list[str]:
-    """The path of every leaf, parts between slashes."""
-    flat, _ = jax.tree_util.tree_flatten_with_path(tree)
-    return [jax.tree_util.keystr(path, simple=True, separator="/") for path, _ in flat]
 
 
 def _times(tree: PyTree, numbers: tuple[float, ...]) -> PyTree:

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
+
+FREE, SUMMED, APART, LOST = "free", "summed", "apart", "lost"
+"""Roles of a tensor's axis: kept by the result; summed over against the data; neither (layers that
+are stacked and scanned, rows that are looked up); not known. `flow.uses` finds them."""
 
 FAMILIES: dict[str, tuple[str, ...]] = {
     "sgd": ("sgd", "momentum", "nesterov", "noisy_sgd", "optimistic_gradient_descent"),
@@ -56,6 +61,9 @@ def family_of(optimizer: str) -> str:
     )
 
 
+KINDS = ("input", "hidden", "output", "fixed")
+
+
 class Place(NamedTuple):
     """A tensor's part in the width limit: `kind` is "input" (only its outputs grow: first layers,
     embeddings, biases, norms), "hidden" (both sides grow), "output" (only its inputs grow) or
@@ -66,36 +74,58 @@ class Place(NamedTuple):
     fan_out: float
 
 
-def place_of(shape: tuple[int, ...], base: tuple[int, ...]) -> Place:
-    """How a tensor grew from `base` to `shape`, read from the axes that differ.
-
-    Flax puts outputs last: an axis that grows is fan-out where it is the last one, else fan-in.
-    Where three or more grow (heads and head size of an attention kernel), both sides are taken to
-    have grown alike.
+def growing(shape: tuple[int, ...], base: tuple[int, ...]) -> tuple[int, ...]:
+    """The axes in which a tensor grew from `base` to `shape`.
 
     Raises:
         ValueError: another number of axes.
 
-    >>> place_of((64, 512), (64, 32)), place_of((512, 10), (32, 10)).kind
-    (Place(kind='input', fan_in=1.0, fan_out=16.0), 'output')
-    >>> place_of((512, 256), (32, 64)), place_of((10,), (10,)).kind
-    (Place(kind='hidden', fan_in=16.0, fan_out=4.0), 'fixed')
+    >>> growing((64, 512), (64, 32))
+    (1,)
     """
     if len(shape) != len(base):
         raise ValueError(f"a tensor has shape {shape}, at the base {base}: another number of axes")
-    grown = [i for i, (a, b) in enumerate(zip(shape, base, strict=True)) if a != b]
-    ratios = [shape[i] / base[i] for i in grown]
-    if not grown:
-        return Place("fixed", 1.0, 1.0)
-    if len(grown) == 1:
-        last = grown[0] == len(shape) - 1
-        return Place("input", 1.0, ratios[0]) if last else Place("output", ratios[0], 1.0)
-    if len(grown) == 2 and grown[-1] == len(shape) - 1:
-        return Place("hidden", ratios[0], ratios[1])
-    if len(grown) == 2:  # heads and head size of a projection onto something that stays
-        return Place("output", ratios[0] * ratios[1], 1.0)
-    side = math.sqrt(math.prod(ratios))
-    return Place("hidden", side, side)
+    return tuple(i for i, (a, b) in enumerate(zip(shape, base, strict=True)) if a != b)
+
+
+def place_of(shape: tuple[int, ...], base: tuple[int, ...], roles: Sequence[str]) -> Place | None:
+    """How a tensor grew from `base` to `shape`; None where the role of an axis is not known.
+
+    Args:
+        roles: what the model does with each growing axis (`flow.uses`): an axis that is summed over
+            counts inputs, one that the result keeps counts outputs.
+
+    >>> place_of((64, 512), (64, 32), ["free"]), place_of((512, 10), (32, 10), ["summed"]).kind
+    (Place(kind='input', fan_in=1.0, fan_out=16.0), 'output')
+    >>> place_of((512, 256), (32, 64), ["summed", "free"]), place_of((10,), (10,), []).kind
+    (Place(kind='hidden', fan_in=16.0, fan_out=4.0), 'fixed')
+    """
+    if LOST in roles:
+        return None
+    sides = {SUMMED: 1.0, FREE: 1.0, APART: 1.0}
+    for axis, role in zip(growing(shape, base), roles, strict=True):
+        sides[role] *= shape[axis] / base[axis]
+    return _place(sides[SUMMED], sides[FREE])
+
+
+def _place(fan_in: float, fan_out: float) -> Place:
+    kinds = {(False, False): "fixed", (False, True): "input", (True, False): "output"}
+    return Place(kinds.get((fan_in != 1, fan_out != 1), "hidden"), fan_in, fan_out)
+
+
+def place_given(shape: tuple[int, ...], base: tuple[int, ...], kind: str) -> Place:
+    """The place of a tensor whose kind is said: "input" and "output" have one growing side, of
+    "hidden" the last axis is the output.
+
+    >>> place_given((128, 64), (32, 16), "input"), place_given((128, 64), (32, 32), "hidden")
+    (Place(kind='input', fan_in=1.0, fan_out=16.0), Place(kind='hidden', fan_in=4.0, fan_out=2.0))
+    """
+    ratios = [shape[i] / base[i] for i in growing(shape, base)]
+    whole = math.prod(ratios)
+    if kind == "hidden" and len(ratios) > 1:
+        return Place(kind, math.prod(ratios[:-1]), ratios[-1])
+    sides = {"input": (1.0, whole), "output": (whole, 1.0), "fixed": (1.0, 1.0)}
+    return Place(kind, *sides.get(kind, (whole, whole)))
 
 
 class Factors(NamedTuple):

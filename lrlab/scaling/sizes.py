@@ -28,13 +28,18 @@ def mean_squares(init: Callable[[Array], PyTree]) -> list[float]:
 
 
 def growth(
-    shape: tuple[int, ...], base: tuple[int, ...], square: float, base_square: float
+    shape: tuple[int, ...],
+    base: tuple[int, ...],
+    square: float,
+    base_square: float,
+    sides: tuple[float, float] | None = None,
 ) -> float:
     """By which factor the standard deviation that a model draws differs from the base's.
 
     Every initializer of Flax has a variance proportional to 1, 1/fan_in, 1/fan_out, 1/(fan_in +
     fan_out) or 1/max(fan_in, fan_out); the law that fits the draws is taken exactly, and the drawn
-    ratio itself where none fits. Zeros stay zeros: 1.
+    ratio itself where none fits. Zeros stay zeros: 1. `sides`: the growth of fan-in and fan-out as
+    they are used, which layers with several axes on a side draw by.
 
     >>> growth((512, 512), (32, 32), 0.99 / 512, 1.0 / 32)
     0.25
@@ -49,6 +54,7 @@ def growth(
         out_base / fan_out,
         (in_base + out_base) / (fan_in + fan_out),
         max(in_base, out_base) / max(fan_in, fan_out),
+        *(() if sides is None else (1 / sides[0], 1 / sides[1])),
     )
     # The variance of n normal numbers is known to a relative sqrt(2 / n).
     error = math.sqrt(2 / (DRAWS * math.prod(shape)) + 2 / (DRAWS * math.prod(base)))

@@ -9,7 +9,11 @@ from lrlab.verify.verdict import Verdict, data
 
 
 def case() -> Verdict:
-    """Steps to 1 % and the best LR to one grid step, at two batch sizes."""
+    """Steps to 1 % and the best LR to one grid step, at two batch sizes.
+
+    Published are the notebook's figures, whose spectrum 1/i is summed up in 100 bins; measured are
+    those of all its 10,000 eigenvalues: 1,515,845 and 25,778 steps, 0.6 and 0.4 % off.
+    """
     published = data("noisy_quadratic")
     spectrum = 1 / np.arange(1, published["dimension"] + 1)
     grid = np.logspace(*published["grid"])
@@ -30,13 +34,14 @@ def case() -> Verdict:
     )
     return Verdict(
         "noisy-quadratic",
-        "Fewest steps to the target loss, and the LR that needs them, at batch 4 and 256",
+        "Fewest steps to the target loss, and the LR that needs them, at batch 4 and 256, of the "
+        "exact spectrum 1/i, against the published notebook's 100 bins of it",
         {"steps": published["steps"], "lr": published["lr"]},
         {
             "steps": {b: value[1] for b, value in best.items()},
             "lr": {b: value[0] for b, value in best.items()},
         },
-        "1 %; LR within one grid step",
+        "1 %, for the bins; LR within one grid step",
         bool(passed),
         source=published["source"],
         figure={
