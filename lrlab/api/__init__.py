@@ -209,7 +209,9 @@ def compare(
     arguments = {"task": task, "entries": entries, **shared}
     experiment = config.from_arguments("compare", **arguments)
     lives = {
-        name: live(entry.get("task", task), entry.get("optimizer"), entry.get("schedule"))
+        name: live(
+            *(entry.get(key, arguments.get(key)) for key in ("task", "optimizer", "schedule"))
+        )
         for name, entry in entries.items()
     }
     shared_live = live(task, shared.get("optimizer"), shared.get("schedule"))

@@ -12,6 +12,7 @@ from lrlab.config.lanes import is_axis, is_form
 from lrlab.config.options import Found, Path, dates, probes, wrong_with
 from lrlab.config.problems import did_you_mean, show
 from lrlab.config.schema import DEFAULT_STEPS, TABLES, Experiment
+from lrlab.usual import suggestion
 
 NAMED: tuple[tuple[str, str, Path], ...] = (
     ("optimizer", "optimizers", ("optimizer",)),
@@ -109,7 +110,7 @@ def _named(word: str, kind: str, path: Path, table: Mapping[str, Any]) -> Found:
     if table.get("external") is True or name is None:
         return
     if not names.known(kind, name):
-        hint = did_you_mean(name, names.registry(kind))
+        hint = suggestion(name, names.registry(kind), names.USUAL_NAMES.get(kind))
         more = f" (known: `lrlab ls {kind}`)" if kind in LISTED else ""
         if not more and not hint:
             more = f"; known: {', '.join(names.registry(kind))}"
@@ -121,7 +122,7 @@ def _named(word: str, kind: str, path: Path, table: Mapping[str, Any]) -> Found:
         if option in fields:
             continue
         if accepted is not None and option not in accepted:
-            hint = did_you_mean(option, [*accepted, *fields])
+            hint = names.meant(kind, option, [*accepted, *fields])
             takes = ", ".join(accepted) or "nothing"
             yield (*path, option), f"unknown option of {word} {name!r}{hint} (it takes: {takes})"
             continue

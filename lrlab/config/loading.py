@@ -16,6 +16,7 @@ from lrlab.config.problems import PYTHON, ConfigError, Problem, did_you_mean, sh
 from lrlab.config.schema import TABLES, Experiment
 from lrlab.config.studies import groups_of
 from lrlab.config.toml import Path
+from lrlab.usual import FIELD, OPTIMIZER, SCHEDULE, suggestion
 
 EXTRA_AXES = ("init_scale",)
 """Lane axes that belong to the engine rather than to an optimizer or a schedule."""
@@ -61,7 +62,7 @@ def build(
         experiment = Experiment.model_validate(raw)
     except ValidationError as error:
         for item in error.errors():
-            found.setdefault(tuple(map(str, item["loc"])), describe(dict(item)))
+            found.setdefault(tuple(map(str, item["loc"])), describe(dict(item), raw))
     for path, message in check(raw, command):
         found.setdefault(path, message)
     entries: dict[str, Experiment] = {}
@@ -113,14 +114,17 @@ def _normalize(table: Mapping[str, Any], command: str) -> dict[str, Any]:
     loose = [key for key in raw if key not in Experiment.model_fields]
     if loose:
         taken = [_parameters(raw, key) for key in ("optimizer", "schedule")]
-        fields = Experiment.model_fields
-        anything = None in taken  # a function of the user's: its parameters cannot be known
+        unknown = None in taken  # a name that is not registered: its parameters cannot be known
+        # What a user's optimizer reads is found by tracing it; what it does not read is refused.
+        own = _external(raw.get("optimizer"))
+
+        def may_be_axis(key: str) -> bool:
+            if not _numeric(raw[key]) or key in FIELD:
+                return False
+            return own or (unknown and not did_you_mean(key, Experiment.model_fields))
+
         known = {*EXTRA_AXES, *(key for names in taken for key in names or ())}
-        moved = {
-            key: raw.pop(key)
-            for key in loose
-            if key in known or (anything and _numeric(raw[key]) and not did_you_mean(key, fields))
-        }
+        moved = {key: raw.pop(key) for key in loose if key in known or may_be_axis(key)}
         axes = raw.get("axes", {})
         if moved and isinstance(axes, Mapping):
             raw["axes"] = {**axes, **moved}
@@ -131,7 +135,8 @@ def _normalize(table: Mapping[str, Any], command: str) -> dict[str, Any]:
     optimizer = raw.get("optimizer")
     if command in ("sweep", "plan", "preview") and isinstance(optimizer, dict):
         if raw.get("lr") is None:
-            raw["lr"] = names.default_lr(optimizer.get("name"))
+            named = None if _external(optimizer) else optimizer.get("name")
+            raw["lr"] = names.default_lr(named)
     lr = raw.get("lr")
     if command in ("find", "compare") and "lr_range" not in raw and (is_form(lr) or _rates(lr)):
         try:
@@ -156,11 +161,18 @@ def _rates(lr: Any) -> bool:
     return isinstance(lr, (list, tuple)) and len(lr) > 1
 
 
+def _external(spec: Any) -> bool:
+    """Whether this is a function or object of the user's."""
+    return isinstance(spec, Mapping) and spec.get("external") is True
+
+
 def _parameters(raw: Mapping[str, Any], key: str) -> Mapping[str, Any] | None:
     """The parameters of the optimizer or schedule that `raw` names, for keys at the top level."""
     spec = raw.get(key, {})
     default = TABLES[(key,)].model_fields["name"].default
     name = spec.get("name", default) if isinstance(spec, Mapping) else None
+    if _external(spec):
+        return {}
     if isinstance(name, list):
         return names.of_every_schedule()
     return names.parameters(f"{key}s", name) if isinstance(name, str) else {}
@@ -192,6 +204,23 @@ def _entries(
     return entries
 
 
+def _meant(key: str, fields: list[str], raw: Mapping[str, Any]) -> str:
+    """What an unknown key at the top level may have been meant as: a field, or an option of the
+    optimizer or the schedule."""
+    if key in FIELD:
+        return suggestion(key, fields, FIELD)
+    every = list(fields)
+    for kind, words in (("optimizer", OPTIMIZER), ("schedule", SCHEDULE)):
+        options = _parameters(raw, kind) or {}
+        usual = [name for name in words.get(key, ()) if name in options or name in fields]
+        if usual:
+            return suggestion(key, usual, words)
+        every += options
+    kinds = ("optimizers", "schedules")
+    hints = (names.meant(kind, key, ()) for kind in kinds if key in names.USUAL[kind])
+    return did_you_mean(key, every) or next((hint for hint in hints if hint), "")
+
+
 _TYPES = {
     "int_type": "must be a whole number",
     "int_from_float": "must be a whole number",
@@ -215,15 +244,15 @@ _LIMITS = {
 }
 
 
-def describe(error: dict[str, Any]) -> str:
-    """One of pydantic's errors in our words."""
+def describe(error: dict[str, Any], raw: Mapping[str, Any] | None = None) -> str:
+    """One of pydantic's errors in our words; `raw`: the table that it is about."""
     kind, given, context = error["type"], error.get("input"), error.get("ctx", {})
     if kind == "extra_forbidden":
         *table, key = map(str, error["loc"])
         model = TABLES.get(tuple(table))
         fields = [] if model is None else list(model.model_fields)
         if not table:
-            fields = [*fields, *EXTRA_AXES]
+            return f"unknown key{_meant(key, [*fields, *EXTRA_AXES], raw or {})}"
         return f"unknown key{did_you_mean(key, fields)}"
     if kind == "missing":
         return "is missing"

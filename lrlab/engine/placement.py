@@ -35,6 +35,8 @@ def dtype_on_host(leaf: Any, dtype: str) -> np.dtype:
     found = np.asarray(leaf).dtype
     if jnp.issubdtype(found, np.floating):
         return np.dtype(dtype)
+    if jnp.issubdtype(found, np.complexfloating):
+        return np.dtype(jnp.promote_types(dtype, np.complex64))
     return np.dtype(np.int32) if found == np.int64 else found
 
 

@@ -43,4 +43,5 @@ def prodigy(
         weight_decay,
         safeguard_warmup,
     )
-    return recorded(idle_at_zero(inner, lr), lambda state: lr * state.estim_lr)
+    waiting = idle_at_zero(inner, lr, lambda _, state: state.grad_sum)
+    return recorded(waiting, lambda state: lr * state.estim_lr)
