@@ -77,5 +77,7 @@ def test_zero_gradients_are_survived(name, dtype):
             assert all(np.isfinite(values).all() for values in one.values()), pattern
             if (name, pattern) not in UNSTABLE:
                 assert all(np.abs(values).max() < 1e3 for values in one.values()), pattern
-            # It moves again once the gradient is back.
-            assert (one["w"][:, -1] != one["w"][:, 25]).any((1, 2)).all(), pattern
+            # It moves again once the gradient is back, unless it has arrived.
+            moved = (one["w"][:, -1] != one["w"][:, 25]).any((1, 2))
+            arrived = np.abs(one["w"][:, -1] - np.asarray(TARGET["w"])).max((1, 2)) < 1e-3
+            assert (moved | arrived).all(), pattern

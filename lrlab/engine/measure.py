@@ -116,6 +116,10 @@ def check_probes(problem: Problem, data: PyTree, hyper_names: tuple[str, ...]) -
     if not problem.probes:
         return
     state = lane_shapes(problem, data, hyper_names)
+    if any(
+        jnp.issubdtype(leaf.dtype, jnp.complexfloating) for leaf in jax.tree.leaves(state.params)
+    ):
+        raise ValueError("probes measure real parameters, and some of these are complex")
     train = jax.tree.map(
         lambda leaf: jax.ShapeDtypeStruct(leaf.shape, _of_run(leaf.dtype, problem.dtype)),
         data.get("train"),

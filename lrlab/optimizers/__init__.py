@@ -23,6 +23,7 @@ from lrlab.optimizers.kinds import (
     ONE_BATCH,
     OPTIONS,
     OWN_ITERATES,
+    REAL_ONLY,
 )
 from lrlab.types import Hyper, Optimizer, Params, PyTree
 from lrlab.usual import OPTIMIZER, OPTIMIZER_NAME, Words, suggestion
@@ -128,6 +129,7 @@ def make(name: str, lr: Any = None, *, around: Any = None, **hyper: Any) -> Any:
     [-0.1, -0.1]
     """
     from lrlab.optimizers.options import build, scheduled
+    from lrlab.optimizers.states import real_only
 
     values = _checked(name, hyper)
     function = _function(name)
@@ -136,8 +138,10 @@ def make(name: str, lr: Any = None, *, around: Any = None, **hyper: Any) -> Any:
         if lr is None:
             raise ValueError(f"optimizer {name!r} needs a learning rate: make({name!r}, lr=...)")
     if callable(lr):
-        return scheduled(lambda rate: build(function, rate, values, around), lr)
-    return build(function, lr, values, around)
+        made = scheduled(lambda rate: build(function, rate, values, around), lr)
+    else:
+        made = build(function, lr, values, around)
+    return real_only(made, name) if registered(name) in REAL_ONLY else made
 
 
 def engine_optimizer(name: str, *, around: Any = None, **arguments: Any) -> Optimizer:

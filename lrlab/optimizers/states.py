@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from lrlab.refusal import FieldError
 from lrlab.types import Array, Params, PyTree
 
 
@@ -152,6 +153,24 @@ def strongly_typed(
             lambda leaf: jax.lax.convert_element_type(leaf, jnp.asarray(leaf).dtype),
             inner.init(params),
         )
+
+    return with_extra_args(init, inner.update)
+
+
+def real_only(
+    transformation: optax.GradientTransformation, name: str
+) -> optax.GradientTransformationExtraArgs:
+    """`transformation`, whose `init` refuses complex parameters: FieldError with the name."""
+    inner = optax.with_extra_args_support(transformation)
+
+    def init(params: Params) -> PyTree:
+        if any(jnp.iscomplexobj(leaf) for leaf in jax.tree.leaves(params)):
+            raise FieldError(
+                "optimizer.name",
+                f"optimizer {name!r} is for real parameters, and some of these are complex: write "
+                "them as two real arrays, or use another (sgd, momentum, adam, rmsprop, ...)",
+            )
+        return inner.init(params)
 
     return with_extra_args(init, inner.update)
 
