@@ -149,6 +149,7 @@ class Problem(NamedTuple):
     takes the whole training split (or no batch at all). `num_examples` is the size of the training
     split (0 for objectives). `splits` are the splits evaluated, in order. `moving(hyper, step)`
     gives hyper-parameters that change over the run beside the learning rate (a mirrored momentum).
+    `rates` are the entries of `hyper` that are learning rates, and follow the schedule.
     """
 
     task: TaskFunctions
@@ -164,6 +165,7 @@ class Problem(NamedTuple):
     stop_diverged: bool = True
     probes: tuple[Probe, ...] = ()
     moving: Callable[[Hyper, Array], Hyper] | None = None
+    rates: tuple[str, ...] = ("lr",)
 
 
 class Lanes(NamedTuple):

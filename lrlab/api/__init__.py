@@ -55,11 +55,14 @@ def sweep(
         task: a `Task`, or the name of a registered one (`lrlab ls tasks`).
         lr: peak learning rates, any order; or group -> rates, with `groups` group -> path pattern.
             May be left out for optimizers that have a rate of their own (learning-rate-free ones).
-        optimizer: a name (`lrlab ls optimizers`), or a function `hyper -> optax transformation`
-            where `hyper["lr"]` is the rate of the step.
+        optimizer: a name (`lrlab ls optimizers`); a function `hyper -> optax transformation` where
+            `hyper["lr"]` is the rate of the step, and every lane axis an entry by its name; a
+            function whose first parameter is named `learning_rate` (`optax.adamw`); or a finished
+            transformation with the rate in its state (`optax.inject_hyperparams`).
         steps: updates per lane.
         batch_size: examples per update, or "full".
-        schedule: a name (`lrlab ls schedules`), or a function `step -> factor` of the rate.
+        schedule: a name (`lrlab ls schedules`), or a function `step -> factor` of the rate, finite
+            and not below 0 at every step.
         seeds: how many, or which; a seed gives the same weights and batches to every rate.
         optimizer_args, schedule_args: their parameters.
         multipliers: pattern of parameter paths (as in `lrlab.optimizers.groups.matches`) -> what
@@ -77,7 +80,9 @@ def sweep(
         plan: fixes how lanes are laid on the machine.
         out: a run folder to write; one that holds an unfinished run of the same experiment goes on.
         progress: draw a progress bar on standard error.
-        axes: further lane axes, such as `weight_decay=[0.0, 0.01]`, or single values.
+        axes: further lane axes, such as `weight_decay=[0.0, 0.01]`, or single values; one that
+            neither the optimizer nor the schedule reads is an error. Only `lr` follows the
+            schedule.
 
     Raises:
         ConfigError: with every problem in the arguments.
@@ -214,7 +219,9 @@ def compare(
     arguments = {"task": task, "entries": entries, **shared}
     experiment = config.from_arguments("compare", **arguments)
     lives = {
-        str(name): live(entry.get("task", task), entry.get("optimizer"), entry.get("schedule"))
+        str(name): live(
+            *(entry.get(key, arguments.get(key)) for key in ("task", "optimizer", "schedule"))
+        )
         for name, entry in entries.items()
     }
     shared_live = live(task, shared.get("optimizer"), shared.get("schedule"))

@@ -9,10 +9,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lrlab import optimizers, schedules
+from lrlab.api import check_own
 from lrlab.data.batches import Batches, segment_indices
 from lrlab.engine.measure import check_probes
 from lrlab.engine.placement import check_representable
 from lrlab.engine.plan import evaluation_steps, lane_shapes, make_plan
+from lrlab.optimizers.custom import engine_custom, keywords
+from lrlab.refusal import FieldError
+from lrlab.schedules.custom import custom_schedule
 from lrlab.schedules.lengths import in_words
 from lrlab.schedules.table import engine_table, matrix
 from lrlab.schedules.training import engine_momentum
@@ -79,17 +83,21 @@ def assemble(
     optimizer_args, schedule_args = dict(optimizer_args or {}), dict(schedule_args or {})
     if any(map(in_words, schedule_args.values())) or not isinstance(schedule, (str, Callable)):
         schedule_args.setdefault("steps_per_epoch", examples // (batch or examples or 1) or None)
-    of_groups = [f"lr_{group}" for group in groups or ()]
-    of_groups += [value for value in (multipliers or {}).values() if isinstance(value, str)]
-    _known_axes({**axes, **(fixed or {})}, optimizer, schedule, of_groups)
+    of_groups = tuple(f"lr_{group}" for group in groups or ())
+    multiplied = [value for value in (multipliers or {}).values() if isinstance(value, str)]
+    elsewhere = {"lr", "init_scale", *of_groups, *multiplied, *_schedule_axes(schedule)}
+    further = [name for name in (*axes, *(fixed or {})) if name not in elsewhere]
+    if isinstance(optimizer, str):
+        _known_axes(further, optimizer, schedule, elsewhere)
     for name, value in (fixed or {}).items():
-        if isinstance(optimizer, str) and name in optimizers.hyperparameters(optimizer):
-            optimizer_args.setdefault(name, value)
-        elif name in _schedule_parameters(schedule):
+        if name in elsewhere & _schedule_parameters(schedule):
             schedule_args.setdefault(name, value)
+        elif name in keywords(optimizer):
+            optimizer_args.setdefault(name, value)
         else:
             axes = {**axes, name: [value]}
-    made = engine_optimizer(optimizer, optimizer_args, groups, multipliers)
+    own = tuple(name for name in further if name in axes)
+    made = engine_optimizer(optimizer, optimizer_args, groups, multipliers, own)
     moving = _moving(optimizer, optimizer_args, schedule, steps, schedule_args, axes)
     shape = engine_schedule(schedule, steps, schedule_args)
     splits = tuple(name for name in ("valid", "test") if name in task.data or not task.data)
@@ -109,10 +117,16 @@ def assemble(
         stop_diverged=stop_diverged,
         probes=_probes(probes),
         moving=moving,
+        rates=("lr", *of_groups),
     )
     data = dict(task.data)
     check_representable(data, precision)
     names = tuple(axes)
+    check_own.schedule(schedule, shape, steps, schedule_args, axes, precision)
+    if not isinstance(optimizer, str):
+        every = ("lr", *(name for name in names if name not in problem.rates))
+        base = engine_optimizer(optimizer, optimizer_args, axes=own)
+        check_own.optimizer(base, problem, data, every, own)
     if multipliers:
         optimizers.check_multipliers(multipliers, lane_shapes(problem, data, names).params)
     check_probes(problem, data, names)
@@ -148,29 +162,21 @@ def engine_optimizer(
     arguments: dict[str, Any],
     groups: Mapping[str, str] | None = None,
     multipliers: Mapping[str, float | str] | None = None,
+    axes: tuple[str, ...] = (),
 ) -> Optimizer:
-    """A registered optimizer by name, or anyone's function `hyper -> optax transformation`."""
+    """A registered optimizer by name, or anyone's (see `lrlab.optimizers.custom`); `axes`: lane
+    axes that may be meant for it.
+
+    Raises:
+        ValueError: arguments that it does not take.
+    """
     if isinstance(optimizer, str):
         own = {"multipliers": dict(multipliers)} if multipliers else {}
         made = optimizers.engine_optimizer(optimizer, **arguments, **own)
     else:
-        made = optimizer if isinstance(optimizer, Optimizer) else _custom_optimizer(optimizer)
+        made = engine_custom(optimizer, arguments, axes)
         made = optimizers.with_multipliers(made, multipliers) if multipliers else made
     return optimizers.grouped(made, dict(groups)) if groups else made
-
-
-@functools.lru_cache(maxsize=64)
-def _custom_optimizer(function: Callable[..., Any]) -> Optimizer:
-    def make(hyper: Any) -> Any:
-        made = function(hyper)
-        if not (hasattr(made, "init") and hasattr(made, "update")) or isinstance(made, type):
-            raise ValueError(
-                "optimizer must be a name, or a function hyper -> optax transformation; this "
-                f"function gave {made!r}"
-            )
-        return made
-
-    return Optimizer(make, optimizers.evaluation_params, optimizers.effective_lr)
 
 
 def engine_schedule(
@@ -181,7 +187,13 @@ def engine_schedule(
     if isinstance(schedule, str):
         return schedules.engine_schedule(schedule, steps, **arguments)
     if callable(schedule):
-        return _custom_schedule(schedule)
+        if arguments:
+            raise FieldError(
+                f"schedule.{next(iter(arguments))}",
+                "a schedule given as a function takes no options; put them into the function "
+                "(functools.partial)",
+            )
+        return custom_schedule(schedule)
     return engine_table(matrix(schedule, steps, **arguments))
 
 
@@ -209,22 +221,6 @@ def _moving(
 
 
 @functools.lru_cache(maxsize=64)
-def _custom_schedule(function: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
-    import jax
-
-    try:
-        shape = jax.eval_shape(function, jax.ShapeDtypeStruct((), np.int32)).shape
-    except Exception as error:
-        raise ValueError(
-            "schedule must be a name, or a function step -> factor of the learning rate that JAX "
-            f"can trace; this one gave {type(error).__name__}: {str(error).splitlines()[0][:200]}"
-        ) from error
-    if shape != ():
-        raise ValueError(f"schedule must give one number per step, got an array of shape {shape}")
-    return lambda hyper, step: hyper["lr"] * function(step)
-
-
-@functools.lru_cache(maxsize=64)
 def _indices(batches: Batches) -> Callable[[int, int, int], np.ndarray]:
     return lambda seed, first, count: segment_indices(batches, seed, first, count)
 
@@ -243,22 +239,17 @@ def _schedule_parameters(schedule: Any) -> set[str]:
     return set() if callable(schedule) else set(schedules.COMMON)
 
 
-def _known_axes(
-    axes: Mapping[str, Any],
-    optimizer: Any,
-    schedule: Any,
-    of_groups: Sequence[str],
-) -> None:
-    known = {"lr", "init_scale", *of_groups}
-    if isinstance(optimizer, str):
-        known |= set(optimizers.hyperparameters(optimizer))
-    known |= _schedule_parameters(schedule)
-    if not callable(schedule) and not isinstance(schedule, str):
-        known = known - set(schedules.COMMON) | {"schedule"}
-    if isinstance(optimizer, str) and not callable(schedule):
-        for name in axes:
-            if name not in known:
-                raise ValueError(
-                    f"{name!r} cannot be swept: neither optimizer {optimizer!r} nor schedule "
-                    f"{schedule!r} has it. They have: {', '.join(sorted(known))}"
-                )
+def _schedule_axes(schedule: Any) -> set[str]:
+    """The lane axes that a schedule reads."""
+    several = not callable(schedule) and not isinstance(schedule, str)
+    return {"schedule"} if several else _schedule_parameters(schedule)
+
+
+def _known_axes(further: Sequence[str], optimizer: str, schedule: Any, elsewhere: set[str]) -> None:
+    known = {*elsewhere, *optimizers.hyperparameters(optimizer)}
+    for name in further:
+        if name not in known:
+            raise ValueError(
+                f"{name!r} cannot be swept: neither optimizer {optimizer!r} nor schedule "
+                f"{schedule!r} has it. They have: {', '.join(sorted(known))}"
+            )

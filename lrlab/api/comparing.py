@@ -6,7 +6,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from lrlab.api.live import Live
+from lrlab import config
+from lrlab.api.live import Live, setup_of
 from lrlab.api.progress import USUAL, Control
 from lrlab.api.recording import recorded
 from lrlab.config import Experiment
@@ -35,20 +36,16 @@ def run_compare(
     from lrlab.api.jobs import Ran, run_find
 
     began = time.perf_counter()
+    merged = {name: (lives or {}).get(name, objects) for name in experiment.entries}
+    _check(experiment, merged)
     answers, direction = {}, "min"
     with recorded("compare", experiment, None, out, record, control) as run:
         for name, entry in experiment.entries.items():
-            own = (lives or {}).get(name, Live())
-            merged = Live(
-                own.task or objects.task,
-                own.optimizer or objects.optimizer,
-                own.schedule or objects.schedule,
-            )
             place = None if run is None else str(run.path / name)
             entry = entry.model_copy(update={"name": name})
             found = run_find(
                 entry,
-                merged,
+                merged[name],
                 place,
                 progress,
                 run is not None,
@@ -64,3 +61,23 @@ def run_compare(
         if run is not None:
             run.finish(payload)
     return Ran(base, payload, comparison)
+
+
+def _check(experiment: Experiment, objects: Mapping[str, Live]) -> None:
+    """Puts every entry's group together, so that a mistake in the last is found before the first
+    is trained.
+
+    Raises:
+        ConfigError: with the problems of all entries.
+    """
+    problems = []
+    for name, entry in experiment.entries.items():
+        low, high = entry.lr_range
+        axes = {"lr": (low, high), **config.lane_axes(entry)}
+        try:
+            setup_of(entry, objects[name], axes=axes)
+        except config.ConfigError as error:
+            for one in error.problems:
+                problems.append(one._replace(field=f"compare.{name}.{one.field}"))
+    if problems:
+        raise config.ConfigError(dict.fromkeys(problems))

@@ -13,6 +13,7 @@ from lrlab.api.room import no_room_for
 from lrlab.config import ConfigError, Experiment
 from lrlab.config.schema import MAX_STEPS
 from lrlab.data import DataError
+from lrlab.refusal import FieldError
 from lrlab.tasks import Task
 from lrlab.types import Plan
 
@@ -29,9 +30,14 @@ def live(task: Any = None, optimizer: Any = None, schedule: Any = None) -> Live:
     """The arguments that are objects; names stay with the experiment."""
     return Live(
         task if isinstance(task, Task) else None,
-        optimizer if callable(optimizer) or hasattr(optimizer, "make") else None,
+        optimizer if not isinstance(optimizer, str) and _is_object(optimizer) else None,
         schedule if callable(schedule) else None,
     )
+
+
+def _is_object(optimizer: Any) -> bool:
+    """A function, a `types.Optimizer`, or a transformation that is made already."""
+    return callable(optimizer) or any(hasattr(optimizer, name) for name in ("make", "update"))
 
 
 def task_of(experiment: Experiment, objects: Live, wrap: Any = None) -> Task:
@@ -116,7 +122,7 @@ def setup_of(
         "steps": steps,
         "batch_size": experiment.batch_size if examples else None,
         "optimizer": optimizer or objects.optimizer or experiment.optimizer.name,
-        "optimizer_args": config.optimizer_args(experiment),
+        "optimizer_args": config.optimizer_args(experiment) if optimizer is None else {},
         "schedule": objects.schedule or experiment.schedule.name,
         "schedule_args": config.schedule_args(experiment),
         "fixed": fixed,
@@ -136,6 +142,8 @@ def setup_of(
         raise
     except DataError as error:
         raise ConfigError([config.problem(experiment, "task.data", str(error))]) from error
+    except FieldError as error:
+        raise ConfigError([config.problem(experiment, error.field, str(error))]) from error
     except ValueError as error:
         tables = ("schedule", "optimizer", "task.model", "task.data")
         own = [name for name in _OWN if name in str(error)]

@@ -105,7 +105,8 @@ def permitted(path: Path, before: Setup, after: Setup, dtype: str) -> None:
     from lrlab.engine.devices import precision
 
     steps = before.problem.steps
-    further = {name: values for name, values in after.axes.items() if not name.startswith("lr")}
+    rates = after.problem.rates
+    further = {name: values for name, values in after.axes.items() if name not in rates}
     with precision(dtype):
         for values in itertools.product(*further.values()):
             hyper: Mapping[str, Any] = {

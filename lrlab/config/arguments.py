@@ -164,17 +164,12 @@ def _spec(value: Any, options: Any, kind: str) -> Any:
     given = _options(options, kind)
     # Several schedules are a list; an `Optimizer`, like Optax's transformations, is a tuple too.
     if isinstance(value, str) or type(value) in (list, tuple):
-        return {"name": plain(value), **given}
+        return {"name": plain(value), "external": False, **given}
     if isinstance(value, Mapping):
         return {**plain(value), **given}
-    if callable(value) or hasattr(value, "make"):
+    made = hasattr(value, "init") and hasattr(value, "update")  # an optax transformation
+    if callable(value) or hasattr(value, "make") or made:
         return {"name": getattr(value, "__name__", type(value).__name__), "external": True, **given}
-    if hasattr(value, "init") and hasattr(value, "update"):
-        message = (
-            "is a finished optax transformation, whose learning rate cannot be changed any more; "
-            f'give the function that makes it: {kind}=lambda hyper: optax.adam(hyper["lr"])'
-        )
-        raise ConfigError([Problem(PYTHON, None, kind, message)])
     return value
 
 

@@ -13,6 +13,7 @@ from lrlab.config.options import Found, Path, dates, probes, wrong_with
 from lrlab.config.problems import did_you_mean, show
 from lrlab.config.schema import DEFAULT_STEPS, TABLES, Experiment
 from lrlab.config.usual import hint
+from lrlab.usual import suggestion
 
 NAMED: tuple[tuple[str, str, Path], ...] = (
     ("optimizer", "optimizers", ("optimizer",)),
@@ -110,7 +111,7 @@ def _named(word: str, kind: str, path: Path, table: Mapping[str, Any]) -> Found:
     if table.get("external") is True or name is None:
         return
     if not names.known(kind, name):
-        close = did_you_mean(name, names.registry(kind))
+        close = suggestion(name, names.registry(kind), names.USUAL_NAMES.get(kind))
         more = f" (known: `lrlab ls {kind}`)" if kind in LISTED else ""
         if not more and not close:
             more = f"; known: {', '.join(names.registry(kind))}"
@@ -122,7 +123,10 @@ def _named(word: str, kind: str, path: Path, table: Mapping[str, Any]) -> Found:
         if option in fields:
             continue
         if accepted is not None and option not in accepted:
-            close = hint(option, [*accepted, *fields], path)
+            mine = [*accepted, *fields]
+            close = (
+                names.meant(kind, option, mine) if kind in names.USUAL else hint(option, mine, path)
+            )
             takes = ", ".join(accepted) or "nothing"
             yield (*path, option), f"unknown option of {word} {name!r}{close} (it takes: {takes})"
             continue

@@ -18,6 +18,7 @@ from lrlab.config.schema import TABLES, Experiment
 from lrlab.config.studies import groups_of
 from lrlab.config.toml import Path
 from lrlab.config.usual import hint, nearest, usual
+from lrlab.usual import OPTIMIZER, SCHEDULE, suggestion
 
 EXTRA_AXES = ("init_scale",)
 """Lane axes that belong to the engine rather than to an optimizer or a schedule."""
@@ -70,7 +71,7 @@ def build(
         experiment = Experiment.model_validate(raw)
     except ValidationError as error:
         for item in error.errors():
-            message = describe(dict(item), _hyperparameters(raw)[0], file == PYTHON)
+            message = describe(dict(item), raw, file == PYTHON)
             found.setdefault(tuple(map(str, item["loc"])), message)
     for path, message in itertools.chain(check(raw, command), _unknown_axes(raw)):
         found.setdefault(path, message)
@@ -122,13 +123,17 @@ def _normalize(table: Mapping[str, Any], command: str) -> dict[str, Any]:
         raw["probes"] = [{"name": e} if isinstance(e, str) else e for e in raw["probes"]]
     loose = [key for key in raw if key not in Experiment.model_fields]
     if loose:
+        # What a user's optimizer reads is found by tracing it; what it does not read is refused.
+        own = _external(raw.get("optimizer"))
         known, anything = _hyperparameters(raw)
         fields = Experiment.model_fields
-        moved = {
-            key: raw.pop(key)
-            for key in loose
-            if key in known or (anything and numeric(raw[key]) and not _means(key, fields))
-        }
+
+        def may_be_axis(key: str) -> bool:
+            if not numeric(raw[key]) or usual(key) is not None:
+                return False
+            return own or (anything and not _means(key, fields))
+
+        moved = {key: raw.pop(key) for key in loose if key in known or may_be_axis(key)}
         axes = raw.get("axes", {})
         if moved and isinstance(axes, Mapping):
             raw["axes"] = {**axes, **moved}
@@ -139,7 +144,8 @@ def _normalize(table: Mapping[str, Any], command: str) -> dict[str, Any]:
     optimizer = raw.get("optimizer")
     if command in ("sweep", "plan", "preview") and isinstance(optimizer, dict):
         if raw.get("lr") is None:
-            raw["lr"] = names.default_lr(optimizer.get("name"))
+            named = None if _external(optimizer) else optimizer.get("name")
+            raw["lr"] = names.default_lr(named)
     lr = raw.get("lr")
     if command in ("find", "compare") and "lr_range" not in raw and (is_form(lr) or _rates(lr)):
         try:
@@ -173,11 +179,18 @@ def _rates(lr: Any) -> bool:
     return isinstance(lr, (list, tuple)) and len(lr) > 1
 
 
+def _external(spec: Any) -> bool:
+    """Whether this is a function or object of the user's."""
+    return isinstance(spec, Mapping) and spec.get("external") is True
+
+
 def _parameters(raw: Mapping[str, Any], key: str) -> Mapping[str, Any] | None:
     """The parameters of the optimizer or schedule that `raw` names, for keys at the top level."""
     spec = raw.get(key, {})
     default = TABLES[(key,)].model_fields["name"].default
     name = spec.get("name", default) if isinstance(spec, Mapping) else None
+    if _external(spec):
+        return {}
     if isinstance(name, list):
         return names.of_every_schedule()
     return names.parameters(f"{key}s", name) if isinstance(name, str) else {}
@@ -187,7 +200,8 @@ def _hyperparameters(raw: Mapping[str, Any]) -> tuple[set[str], bool]:
     """The lane axes that `raw` can have at its top, and whether there may be others: parameters of
     the user's own function cannot be known."""
     taken = [_parameters(raw, key) for key in ("optimizer", "schedule")]
-    return {*EXTRA_AXES, *(key for names in taken for key in names or ())}, None in taken
+    unknown = None in taken or _external(raw.get("optimizer"))
+    return {*EXTRA_AXES, *(key for names in taken for key in names or ())}, unknown
 
 
 def _unknown_axes(raw: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
@@ -228,6 +242,23 @@ def _entries(
     return entries
 
 
+def _meant(key: str, fields: list[str], raw: Mapping[str, Any]) -> str:
+    """What an unknown key at the top level may have been meant as: a field, or an option of the
+    optimizer or the schedule."""
+    if usual(key) is not None:
+        return hint(key, fields)
+    every = list(fields)
+    for kind, words in (("optimizer", OPTIMIZER), ("schedule", SCHEDULE)):
+        options = _parameters(raw, kind) or {}
+        own = [name for name in words.get(key, ()) if name in options or name in fields]
+        if own:
+            return suggestion(key, own, words)
+        every += options
+    kinds = ("optimizers", "schedules")
+    hints = (names.meant(kind, key, ()) for kind in kinds if key in names.USUAL[kind])
+    return hint(key, every) or next((one for one in hints if one), "")
+
+
 _TYPES = {
     "int_type": "must be a whole number",
     "int_from_float": "must be a whole number",
@@ -252,19 +283,21 @@ _LIMITS = {
 
 
 def describe(
-    error: dict[str, Any], further: Collection[str] = EXTRA_AXES, python: bool = False
+    error: dict[str, Any], raw: Mapping[str, Any] | None = None, python: bool = False
 ) -> str:
-    """One of pydantic's errors in our words. `further`: what may stand at the top besides the
-    fields; `python`: keys at the top are arguments."""
+    """One of pydantic's errors in our words; `raw`: the table that it is about; `python`: keys at
+    the top are arguments."""
     kind, given, context = error["type"], error.get("input"), error.get("ctx", {})
     if kind == "extra_forbidden":
         *table, key = map(str, error["loc"])
         model = TABLES.get(tuple(table))
         fields = [] if model is None else list(model.model_fields)
         if not table:
+            further = EXTRA_AXES if raw is None else _hyperparameters(raw)[0]
             fields = [*fields, *further, *(ARGUMENTS if python else BELOW)]
-        what = "argument" if python and not table else "key"
-        return f"unknown {what}{hint(key, fields, tuple(table))}"
+            what = "argument" if python else "key"
+            return f"unknown {what}{_meant(key, fields, raw or {})}"
+        return f"unknown key{hint(key, fields, tuple(table))}"
     if kind == "missing":
         return "is missing"
     if kind == "value_error":

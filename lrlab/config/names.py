@@ -11,7 +11,10 @@ import functools
 import importlib
 import importlib.util
 import re
+from collections.abc import Iterable
 from typing import Any, NamedTuple
+
+from lrlab.usual import OPTIMIZER, OPTIMIZER_NAME, SCHEDULE, SCHEDULE_NAME, suggestion
 
 _REGISTRIES = {
     "tasks": ("lrlab.tasks", "NAMES"),
@@ -22,6 +25,8 @@ _REGISTRIES = {
     "rules": ("lrlab.search.rules", "NAMES"),
     "probes": ("lrlab.probes", "NAMES"),
 }
+USUAL = {"optimizers": OPTIMIZER, "schedules": SCHEDULE}
+USUAL_NAMES = {"optimizers": OPTIMIZER_NAME, "schedules": SCHEDULE_NAME}
 KINDS = ("tasks", "models", "schedules", "optimizers", "rules", "probes")
 """The registries that `lrlab ls` shows."""
 
@@ -130,6 +135,31 @@ def parameters(kind: str, name: str) -> dict[str, Parameter] | None:
     if kind == "data":
         found |= common_data_options()
     return found
+
+
+def meant(kind: str, option: str, known: Iterable[str]) -> str:
+    """What an unknown option may have been meant as, or what has it: the end of a sentence, or "".
+
+    >>> meant("schedules", "milestones", ["final"]), meant("optimizers", "betas", ["b1", "b2"])
+    ("; schedule 'multistep' has it", "; did you mean 'b1', 'b2'? betas is written b1, b2 here")
+    >>> meant("optimizers", "nesterov", ["momentum"])
+    "; optimizer 'nesterov' is one of its own"
+    """
+    words = USUAL.get(kind)
+    hint = suggestion(option, known, words)
+    if hint or words is None:
+        return hint
+    if option in registry(kind):
+        return f"; {kind.removesuffix('s')} {option!r} is one of its own"
+    for word in (option, *words.get(option, ())):
+        have = [name for name in registry(kind) if word in (parameters(kind, name) or {})]
+        if have:
+            what = "it" if word == option else f"{word!r}"
+            shown = ", ".join(map(repr, have[:4])) + (", ..." if len(have) > 4 else "")
+            if len(have) == 1:
+                return f"; {kind.removesuffix('s')} {shown} has {what}"
+            return f"; {kind} {shown} have {what}"
+    return ""
 
 
 def common_data_options() -> dict[str, Parameter]:

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from lrlab.engine.devices import precision
-from lrlab.engine.step import LaneState, is_learning_rate, scheduled, transformation
+from lrlab.engine.step import LaneState, scheduled, transformation
 from lrlab.rng import key
 from lrlab.types import Array, Hyper, LaneView, Params, Probe, Problem, PyTree
 
@@ -96,7 +96,8 @@ def _scalars(probe: Probe, view: LaneView, dtype: str) -> dict[str, Array]:
     except ValueError as error:
         raise ValueError(f"probe {probe.name!r}: {error}") from error
     for name, value in found.items():
-        if value.shape != () or is_learning_rate(name) or name.startswith(("train_", "learning_")):
+        taken = name == "lr" or name.startswith(("lr_", "train_", "learning_"))
+        if value.shape != () or taken:
             raise ValueError(
                 f"probe {probe.name!r}: {name!r} must be a scalar (its shape is {value.shape}) and "
                 "not be named like a training metric"
@@ -115,6 +116,10 @@ def check_probes(problem: Problem, data: PyTree, hyper_names: tuple[str, ...]) -
     if not problem.probes:
         return
     state = lane_shapes(problem, data, hyper_names)
+    if any(
+        jnp.issubdtype(leaf.dtype, jnp.complexfloating) for leaf in jax.tree.leaves(state.params)
+    ):
+        raise ValueError("probes measure real parameters, and some of these are complex")
     train = jax.tree.map(
         lambda leaf: jax.ShapeDtypeStruct(leaf.shape, _of_run(leaf.dtype, problem.dtype)),
         data.get("train"),
@@ -146,4 +151,6 @@ def _of_run(dtype: Any, precision: str) -> Any:
     """The dtype that data of `dtype` have on the devices."""
     if jnp.issubdtype(dtype, jnp.floating):
         return jnp.dtype(precision)
+    if jnp.issubdtype(dtype, jnp.complexfloating):
+        return jnp.promote_types(precision, jnp.complex64)
     return jnp.dtype(jnp.int32) if dtype == jnp.int64 else dtype

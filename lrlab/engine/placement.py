@@ -52,6 +52,8 @@ def dtype_on_host(leaf: Any, dtype: str) -> np.dtype:
     found = np.asarray(leaf).dtype
     if jnp.issubdtype(found, np.floating):
         return np.dtype(dtype)
+    if jnp.issubdtype(found, np.complexfloating):
+        return np.dtype(jnp.promote_types(dtype, np.complex64))
     return np.dtype(np.int32) if found in (np.int64, np.uint64) else found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -62,6 +62,19 @@ def lane_shapes(problem: Problem, data: PyTree, hyper_names: tuple[str, ...]) ->
     )
     leaves, structure = jax.tree.flatten(example)
     return _lane_shapes(problem, tuple(leaves), structure, hyper_names)
+
+
+def parameter_shapes(problem: Problem, data: Mapping[str, PyTree]) -> PyTree:
+    """The shapes and dtypes of the parameters that a lane starts with."""
+    from lrlab.engine.programs import beginning
+
+    train = jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct((1, *leaf.shape[1:]), leaf.dtype), data.get("train")
+    )
+    seed = jax.ShapeDtypeStruct((), np.uint32)
+    with precision(problem.dtype):
+        made = functools.partial(beginning, problem)
+        return jax.eval_shape(made, {} if train is None else {"train": train}, seed)[0]
 
 
 @functools.lru_cache(maxsize=64)

@@ -231,10 +231,13 @@ def _tiled(tile_width: int, tree: Any) -> Any:
 
 
 def as_dtype(tree: PyTree, dtype: str) -> PyTree:
-    """`tree` with every floating array in `dtype`; integers, keys and the rest as they are."""
+    """`tree` with every floating array in `dtype`, every complex one in the complex numbers of that
+    precision; integers, keys and the rest as they are."""
 
     def cast(leaf: Any) -> Any:
         leaf = jnp.asarray(leaf)
+        if jnp.issubdtype(leaf.dtype, jnp.complexfloating):
+            return leaf.astype(jnp.promote_types(dtype, jnp.complex64))
         return leaf.astype(dtype) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
 
     return jax.tree.map(cast, tree)

@@ -28,19 +28,15 @@ class LaneState(NamedTuple):
 
 
 def scheduled(problem: Problem, hyper: Hyper, step: Array) -> dict[str, Array]:
-    """`hyper` with every learning rate (`lr`, and `lr_<group>`), and whatever else moves, as it is
-    at update `step`."""
+    """`hyper` with every learning rate (`lr`, or one for each group), and whatever else moves, as
+    it is at update `step`."""
     rates = {
-        name: problem.schedule({**hyper, "lr": value}, step)
-        for name, value in hyper.items()
-        if is_learning_rate(name)
+        name: problem.schedule({**hyper, "lr": hyper[name]}, step)
+        for name in problem.rates
+        if name in hyper
     }
     moved = {} if problem.moving is None else problem.moving(hyper, step)
     return {**hyper, **moved, **rates}
-
-
-def is_learning_rate(name: str) -> bool:
-    return name == "lr" or name.startswith("lr_")
 
 
 def transformation(problem: Problem, hyper: Hyper) -> optax.GradientTransformationExtraArgs:
@@ -87,6 +83,7 @@ def lane_step(
         return problem.task.loss(params, state.model, batch, key)
 
     (loss, (model, extra)), grads = jax.value_and_grad(loss_of, has_aux=True)(state.params)
+    grads = conjugated(grads)
     updates, optimizer = transformation(problem, now).update(
         grads,
         state.optimizer,
@@ -109,9 +106,7 @@ def lane_step(
             (params, model, optimizer),
             (state.params, state.model, state.optimizer),
         )
-    metrics |= {
-        f"learning_rate{name[2:]}": value for name, value in now.items() if is_learning_rate(name)
-    }
+    metrics |= {f"learning_rate{name[2:]}": now[name] for name in problem.rates if name in now}
     if problem.stop_diverged:
         metrics = {name: jnp.where(state.alive, value, jnp.nan) for name, value in metrics.items()}
     new = LaneState(
@@ -123,6 +118,12 @@ def lane_step(
         last_loss=jnp.where(state.alive & jnp.isfinite(loss), loss, state.last_loss),
     )
     return new, metrics
+
+
+def conjugated(grads: Params) -> Params:
+    """Gradients as optimizers want them: JAX's of a real loss by complex parameters point along the
+    conjugate of the steepest ascent. Real ones are as they were."""
+    return jax.tree.map(lambda g: jnp.conj(g) if jnp.iscomplexobj(g) else g, grads)
 
 
 def all_finite(tree: PyTree) -> Array:

@@ -8,7 +8,6 @@ options of every optimizer (`lrlab.optimizers.options`). Importing this module i
 from __future__ import annotations
 
 import ast
-import difflib
 import functools
 import importlib
 import importlib.util
@@ -25,8 +24,10 @@ from lrlab.optimizers.kinds import (
     ONE_BATCH,
     OPTIONS,
     OWN_ITERATES,
+    REAL_ONLY,
 )
 from lrlab.types import Hyper, Optimizer, Params, PyTree
+from lrlab.usual import OPTIMIZER, OPTIMIZER_NAME, Words, suggestion
 
 NAMES: dict[str, str] = {
     "sgd": "lrlab.optimizers.sgd:sgd",
@@ -134,7 +135,7 @@ def make(name: str, lr: Any = None, *, around: Any = None, **hyper: Any) -> Any:
     [-0.1, -0.1]
     """
     from lrlab.optimizers.options import build, scheduled
-    from lrlab.optimizers.states import called_alike
+    from lrlab.optimizers.states import called_alike, real_only
 
     values = _checked(name, hyper)
     function = _function(name)
@@ -146,6 +147,8 @@ def make(name: str, lr: Any = None, *, around: Any = None, **hyper: Any) -> Any:
         made: Any = scheduled(lambda rate: build(function, rate, values, around), lr)
     else:
         made = build(function, lr, values, around)
+    if registered(name) in REAL_ONLY:
+        made = real_only(made, name)
     return called_alike(made, name, NEEDS.get(registered(name), ()))
 
 
@@ -176,7 +179,7 @@ def _engine_optimizer(
     known = hyperparameters(name)
 
     def make_from(hyper: Hyper) -> Any:
-        values = dict(arguments) | {key: value for key, value in hyper.items() if key in known}
+        values = dict(arguments) | {key: hyper[key] for key in known if key in hyper}
         if values.get("multipliers"):
             values["multipliers"] = groups.resolved(values["multipliers"], hyper)
         return make(name, hyper.get("lr"), around=around, **values)
@@ -280,7 +283,7 @@ def _checked(name: str, hyper: Mapping[str, Any]) -> dict[str, Any]:
     known = hyperparameters(name)
     for key, value in hyper.items():
         if key not in known:
-            hint = _did_you_mean(key, known)
+            hint = did_you_mean(key, known)
             raise ValueError(
                 f"optimizer {name!r} has no hyper-parameter {key!r}{hint} "
                 f"It has: {', '.join(known)}"
@@ -308,14 +311,19 @@ def _checked(name: str, hyper: Mapping[str, Any]) -> dict[str, Any]:
     return {**known, **hyper}
 
 
-def _did_you_mean(name: Any, known: Any) -> str:
-    close = difflib.get_close_matches(name, list(known), 1) if isinstance(name, str) else []
-    return f"; did you mean {close[0]!r}?" if close else "."
+def did_you_mean(name: Any, known: Iterable[str], words: Words = OPTIMIZER) -> str:
+    """The end of a sentence about an unknown name: what may have been meant, or a point.
+
+    >>> did_you_mean("betas", ["b1", "b2"]), did_you_mean("x", ["b1"])
+    ("; did you mean 'b1', 'b2'? betas is written b1, b2 here.", '.')
+    """
+    hint = suggestion(name, known, words)
+    return hint if hint.endswith("?") else f"{hint}."
 
 
 def _entry(name: str) -> str:
     if registered(name) not in NAMES:
-        hint = _did_you_mean(name, [*NAMES, *ALIASES])
+        hint = did_you_mean(name, [*NAMES, *ALIASES], OPTIMIZER_NAME)
         raise ValueError(f"there is no optimizer {name!r}{hint} Known: {', '.join(NAMES)}")
     return NAMES[registered(name)]
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import optax
 
-from lrlab.optimizers.states import with_extra_args
+from lrlab.optimizers.states import with_extra_args, without_extra_args
+from lrlab.types import Params
 
 
 def acprop(
@@ -22,15 +24,25 @@ def acprop(
     """ACProp: the gradient over the centered second moment of the step before.
 
     w <- w - lr (g / (sqrt(s_before) + eps) + weight_decay w), s as in AdaBelief (Zhuang et al.
-    2021, arXiv 2110.05454). The first update is one of gradient descent. Unit of `lr`: the
+    2021, arXiv 2110.05454). A weight's first update is one of gradient descent. Unit of `lr`: the
     parameters'.
 
     >>> from lrlab.optimizers.toy import first_update
     >>> first_update(acprop(0.1))
     [-0.1, -1.0]
     """
-    return optax.contrib.acprop(
-        lr, b1=b1, b2=b2, eps=eps, eps_root=eps_root, weight_decay=weight_decay
+    inner = optax.contrib.scale_by_acprop(b1=b1, b2=b2, eps=eps, eps_root=eps_root)
+
+    def update(grads: Params, state: Any, params: Params | None = None) -> tuple[Params, Any]:
+        updates, new = inner.update(grads, state, params)
+        # Where no gradient came before there is no moment: `eps_root` alone would stand for it.
+        updates = jax.tree.map(lambda u, g, m: jnp.where(m == 0, g, u), updates, grads, state.mu)
+        return updates, new
+
+    return optax.chain(
+        without_extra_args(inner.init, update),
+        optax.add_decayed_weights(weight_decay),
+        optax.scale_by_learning_rate(lr),
     )
 
 

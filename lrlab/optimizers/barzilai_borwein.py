@@ -57,7 +57,7 @@ def _two_point(lr: Any, short: bool) -> optax.GradientTransformation:
 
     def update(grads: Params, state: TwoPointState, params: Params) -> tuple[Params, TwoPointState]:
         s, y = optax.tree.sub(params, state.params), optax.tree.sub(grads, state.grads)
-        product = jnp.asarray(optax.tree.vdot(s, y))
+        product = jnp.real(optax.tree.vdot(s, y))
         above = product if short else optax.tree.norm(s, squared=True)
         below = jnp.square(optax.tree.norm(y)) if short else product
         found = above / jnp.where(below > 0, below, 1)

@@ -40,7 +40,8 @@ def dadapt_adam(
     """
     rate = lr if use_bias_correction else uncorrected(lr, b1, b2)
     inner = optax.contrib.dadapt_adamw(rate, (b1, b2), eps, estim_lr0, weight_decay)
-    return recorded(idle_at_zero(inner, lr), lambda before, _: lr * before.estim_lr)
+    waiting = idle_at_zero(inner, lr, lambda _, state: state.grad_sum)
+    return recorded(waiting, lambda before, _: lr * before.estim_lr)
 
 
 def uncorrected(lr: Any, b1: Any, b2: Any) -> Callable[[Any], Any]:
@@ -59,7 +60,8 @@ def uncorrected(lr: Any, b1: Any, b2: Any) -> Callable[[Any], Any]:
 
 
 class DAdaptSGDState(NamedTuple):
-    """Scalars d, the first gradient's norm, summed <a g, s>; s and the starting point; updates."""
+    """Scalars d, the norm of the first gradient that is not zero, summed <a g, s>; s and the
+    starting point; updates."""
 
     estim_lr: Array
     first_norm: Array
@@ -101,9 +103,9 @@ def dadapt_sgd(
     def update(
         grads: Params, state: DAdaptSGDState, params: Params
     ) -> tuple[Params, DAdaptSGDState]:
-        first_norm = jnp.where(state.count == 0, optax.tree.norm(grads), state.first_norm)
+        first_norm = jnp.where(state.first_norm == 0, optax.tree.norm(grads), state.first_norm)
         step = state.estim_lr * lr / jnp.where(first_norm > 0, first_norm, 1)
-        numerator = state.numerator + step * optax.tree.vdot(grads, state.grad_sum)
+        numerator = state.numerator + step * jnp.real(optax.tree.vdot(grads, state.grad_sum))
         grad_sum = jax.tree.map(lambda s, g: s + (step * g).astype(s.dtype), state.grad_sum, grads)
         norm = optax.tree.norm(grad_sum)
         estimate = 2 * numerator / jnp.where(norm > 0, norm, 1)
@@ -172,7 +174,9 @@ def dadapt_lion(
         exp_avg = jax.tree.map(
             lambda m, g: (b2 * m + (1 - b2) * step * g).astype(m.dtype), state.exp_avg, grads
         )
-        product = step * optax.tree.vdot(signs, state.update_sum)
+        # Without a gradient the signs are the momentum's: they would let d grow without end.
+        learns = optax.tree.norm(grads) > 0
+        product = step * jnp.real(optax.tree.vdot(signs, state.update_sum))
         numerator = root * state.numerator + (1 - root) * product
         update_sum = jax.tree.map(
             lambda s, u: (root * s + (1 - root) * step * u).astype(s.dtype), state.update_sum, signs
@@ -180,6 +184,11 @@ def dadapt_lion(
         size = jnp.asarray(optax.tree.sum(jax.tree.map(lambda s: jnp.sum(jnp.abs(s)), update_sum)))
         estimate = numerator / ((1 - root) * jnp.where(size > 0, size, 1))
         estim_lr = jnp.maximum(state.estim_lr, estimate).astype(state.estim_lr.dtype)
+        estim_lr, numerator, update_sum = jax.tree.map(
+            lambda new, old: jnp.where(learns, new, old),
+            (estim_lr, numerator, update_sum),
+            (state.estim_lr, state.numerator, state.update_sum),
+        )
         updates = jax.tree.map(lambda u, p: -step * (u + weight_decay * p), signs, params)
         return updates, DAdaptLionState(estim_lr, numerator, exp_avg, update_sum)
 

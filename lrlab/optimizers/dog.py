@@ -72,7 +72,7 @@ def scale_by_distance(
     """The update of DoG (`layerwise` false) or L-DoG, with the sign of an update."""
 
     def norms(tree: Params) -> PyTree:
-        leaves = jax.tree.map(lambda leaf: jnp.sqrt(jnp.sum(jnp.square(leaf))), tree)
+        leaves = jax.tree.map(lambda leaf: optax.tree.norm(leaf), tree)
         return leaves if layerwise else optax.tree.norm(tree)
 
     def init(params: Params) -> DistanceState:

@@ -98,7 +98,7 @@ def hypergradient(
     def update(
         grads: Params, state: HypergradientState, params: Params
     ) -> tuple[Params, HypergradientState]:
-        h = -jnp.asarray(optax.tree.vdot(grads, state.direction))
+        h = -jnp.real(optax.tree.vdot(grads, state.direction))
         if kind == "additive":
             size = state.effective_lr + rate * h
         else:

@@ -92,6 +92,23 @@ NO_MULTIPLIERS: tuple[str, ...] = (*OWN_ITERATES, "madgrad")
 """Methods whose update, multiplied, is not theirs with a multiple of the learning rate: parameters
 that follow a point of the method's own arrive there whatever the factor."""
 
+REAL_ONLY: tuple[str, ...] = (
+    "adadelta",
+    "adopt",
+    "cocob",
+    "dadapt_adam",
+    "dadapt_lion",
+    "madgrad",
+    "mechanic",
+    "momo",
+    "momo_adam",
+    "prodigy",
+    "rprop",
+    "sm3",
+    "sophia",
+)
+"""Methods that order, clip or multiply numbers so that complex parameters make no sense in them."""
+
 COUPLED: tuple[str, ...] = (
     "lars",
     "novograd",

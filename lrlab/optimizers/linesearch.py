@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import optax
 
 from lrlab.optimizers.polyak import StepState
-from lrlab.optimizers.states import float_dtype, recorded, strongly_typed, with_extra_args
+from lrlab.optimizers.states import float_dtype, gradient, recorded, strongly_typed, with_extra_args
 from lrlab.types import Array, Params
 
 
@@ -96,8 +96,8 @@ def exact_line_search(lr: Any = 1.0) -> optax.GradientTransformation:
     def update(
         grads: Params, state: StepState, params: Params, *, value_fn: Any, **extra: Any
     ) -> tuple[Params, StepState]:
-        curved = jax.jvp(jax.grad(value_fn), (params,), (grads,))[1]
-        curvature = jnp.asarray(optax.tree.vdot(grads, curved))
+        curved = jax.jvp(gradient(value_fn), (params,), (grads,))[1]
+        curvature = jnp.real(optax.tree.vdot(grads, curved))
         squared = optax.tree.norm(grads, squared=True)
         found = lr * squared / jnp.where(curvature > 0, curvature, 1)
         step = jnp.where(curvature > 0, found, state.effective_lr)

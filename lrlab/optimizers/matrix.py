@@ -83,4 +83,4 @@ def lbfgs(
     inner = optax.lbfgs(
         lr, memory_size=memory_size, scale_init_precond=scale_init_precond, linesearch=search
     )
-    return idle_at_zero(strongly_typed(inner), lr)
+    return idle_at_zero(strongly_typed(inner), lr, lambda grads, _: grads)

@@ -26,10 +26,11 @@ def momo(
 
     With f, m and c the averages of the loss, of g and of <g, w>: w <- w - min(lr, max(f -
     lower_bound - c + <m, w>, 0) / |m|^2) m (Schaipp et al. 2024, arXiv 2305.07583). `lower_bound`
-    is a loss below all losses; `lr`, a cap, in the parameters' unit over the gradient's. Weight
-    decay is a proximal step, w <- (w - tau m) / (1 + lr weight_decay), as in the paper and in the
-    authors' package; `form` "optax": w / (1 + lr weight_decay) - tau m, Optax's. The step size
-    recorded is the norm of the update over that of the gradient.
+    is a loss below all losses (give it where they are negative: at losses below it no step is
+    taken); `lr`, a cap, in the parameters' unit over the gradient's. Weight decay is a proximal
+    step, w <- (w - tau m) / (1 + lr weight_decay), as in the paper and in the authors' package;
+    `form` "optax": w / (1 + lr weight_decay) - tau m, Optax's. The step size recorded is the norm
+    of the update over that of the gradient.
 
     >>> from lrlab.optimizers.toy import first_update
     >>> first_update(momo())

@@ -8,11 +8,12 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from lrlab.optimizers.states import recorded, with_extra_args
+from lrlab.optimizers.states import float_dtype, recorded, with_extra_args
 from lrlab.optimizers.wrappers import base_optimizer
 from lrlab.types import Array, Params
 
 TIMINGS = ("torch", "optax")
+THRESHOLDS = ("rel", "abs", "torch")
 
 
 class PlateauState(NamedTuple):
@@ -39,12 +40,16 @@ def reduce_on_plateau(
     accumulation_size: int = 1,
     min_scale: float = 0.0,
     timing: str = "torch",
+    threshold_mode: str = "rel",
 ) -> optax.GradientTransformation:
     """Multiplies the learning rate by `factor` when the loss has not improved for `patience`
     values.
 
-    A value is the mean of `accumulation_size` minibatch losses; it improves where v < (1 - rtol)
-    best. `timing` "torch": a cut at the (patience + 1)-th value without improvement, and none of
+    A value v is the mean of `accumulation_size` minibatch losses. It improves on the best where
+    v < best - rtol |best| (`threshold_mode` "rel"), where v < best - rtol, in the loss's unit
+    ("abs": PyTorch's too), or where v < (1 - rtol) best ("torch": the "rel" of PyTorch and of
+    Optax, the same above zero; below zero each value that repeats the best is an improvement).
+    `timing` "torch": a cut at the (patience + 1)-th value without improvement, and none of
     the `cooldown` values after a cut count (`ReduceLROnPlateau` of PyTorch 2); "optax": at the
     patience-th (`optax.contrib.reduce_on_plateau`, 0.2.8). No paper: Caffe's and Keras's practice
     (Bottou 2012, "Stochastic gradient descent tricks"). `lr` as for `base`; lengths are in values.
@@ -56,24 +61,40 @@ def reduce_on_plateau(
     """
     if timing not in TIMINGS:
         raise ValueError(f"reduce_on_plateau: timing must be torch or optax, got {timing!r}")
-    if timing == "optax":
-        scale = optax.contrib.reduce_on_plateau(
-            factor, patience, rtol, 0.0, cooldown, accumulation_size, min_scale
+    if threshold_mode not in THRESHOLDS:
+        raise ValueError(
+            f"reduce_on_plateau: threshold_mode must be rel, abs or torch, got {threshold_mode!r}"
         )
-    else:
-        scale = torch_plateau(factor, patience, rtol, cooldown, accumulation_size, min_scale)
+    if isinstance(factor, (int, float)) and not 0 <= factor < 1:
+        raise ValueError(f"reduce_on_plateau: factor must lie in [0, 1), got {factor!r}")
+    scale = scale_on_plateau(
+        factor, patience, rtol, cooldown, accumulation_size, min_scale, timing, threshold_mode
+    )
     inner = optax.chain(base_optimizer(base, lr), scale)
     return recorded(inner, lambda _, state: lr * state[1].scale)
 
 
-def torch_plateau(
-    factor: Any, patience: Any, rtol: Any, cooldown: Any, accumulation_size: Any, min_scale: Any
+def scale_on_plateau(
+    factor: Any,
+    patience: Any,
+    rtol: Any,
+    cooldown: Any,
+    accumulation_size: Any,
+    min_scale: Any,
+    timing: str,
+    threshold_mode: str,
 ) -> optax.GradientTransformationExtraArgs:
-    """Scales updates with the timing of PyTorch's scheduler; `value` is the loss."""
+    """Scales updates as `reduce_on_plateau` says; `value` is the loss."""
+
+    def bar(best: Array) -> Array:
+        """What a value must be below to be an improvement."""
+        if threshold_mode == "abs":
+            return best - rtol
+        below = (1 - rtol) * best
+        return below if threshold_mode == "torch" else jnp.where(best < 0, (1 + rtol) * best, below)
 
     def init(params: Params) -> PlateauState:
-        dtype = optax.tree.dtype(params, "lowest")
-        zero, none = jnp.zeros((), dtype), jnp.zeros((), jnp.int32)
+        zero, none = jnp.zeros((), float_dtype(params)), jnp.zeros((), jnp.int32)
         return PlateauState(zero + 1, zero + jnp.inf, none, none, zero, none)
 
     def update(
@@ -82,9 +103,9 @@ def torch_plateau(
         count = state.count + 1
         mean = state.mean + (jnp.asarray(value, state.mean.dtype) - state.mean) / count
         seen = count >= accumulation_size
-        better = mean < (1 - rtol) * state.best
+        better = mean < bar(state.best)
         bad = jnp.where(better | (state.cooldown > 0), 0, state.bad + 1)
-        cut = bad > patience
+        cut = bad > patience if timing == "torch" else bad >= patience
         scale = jnp.where(cut, jnp.maximum(state.scale * factor, min_scale), state.scale)
         looked = PlateauState(
             scale=scale.astype(state.scale.dtype),

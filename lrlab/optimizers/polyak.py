@@ -27,7 +27,8 @@ def polyak(
     w <- w - lr a g, a = min(max(f - f_min, 0) / |g|^2, cap) (Polyak 1969, USSR Comput. Math. Math.
     Phys. 9:14; stochastic: Loizou et al. 2021, arXiv 2002.10542). `lr` has no unit (1 halves the
     iterate of a 1-D quadratic); `cap` is in the parameters' unit over the gradient's; `f_min`, a
-    lower bound on the loss, in the loss's.
+    lower bound on the loss, in the loss's: where losses go below it, as negative ones do below 0,
+    no step is taken.
 
     >>> from lrlab.optimizers.toy import first_update
     >>> first_update(polyak())

@@ -45,4 +45,5 @@ def prodigy(
         weight_decay,
         safeguard_warmup,
     )
-    return recorded(idle_at_zero(inner, lr), lambda before, _: lr * before.estim_lr)
+    waiting = idle_at_zero(inner, lr, lambda _, state: state.grad_sum)
+    return recorded(waiting, lambda before, _: lr * before.estim_lr)

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from lrlab.refusal import FieldError
 from lrlab.types import Array, Params, PyTree
 
 
@@ -153,12 +154,15 @@ def without_extra_args(init: Any, update: Any) -> optax.GradientTransformation:
 
 
 def idle_at_zero(
-    transformation: optax.GradientTransformation, lr: Any
+    transformation: optax.GradientTransformation,
+    lr: Any,
+    needed: Callable[[Params, PyTree], Params] | None = None,
 ) -> optax.GradientTransformationExtraArgs:
-    """`transformation`, whose state waits while the learning rate is zero.
+    """`transformation`, whose state waits while the learning rate is zero, or while all numbers of
+    `needed(gradients, new state)` are.
 
-    For methods that divide by sums of lr g: a warmup that starts at zero would make them nan, or
-    leave them standing for ever.
+    For methods that divide by sums of lr g: a warmup that starts at zero, or gradients that are all
+    zero until some step, would make them nan, or leave them standing for ever.
     """
     inner = optax.with_extra_args_support(transformation)
 
@@ -167,6 +171,9 @@ def idle_at_zero(
     ) -> tuple[Params, PyTree]:
         updates, new = inner.update(grads, state, params, **extra)
         idle = jnp.asarray(lr) == 0
+        if needed is not None:
+            leaves = jax.tree.leaves(needed(grads, new))
+            idle |= ~jnp.any(jnp.stack([jnp.any(leaf != 0) for leaf in leaves]))
         updates = jax.tree.map(lambda u: jnp.where(idle, 0, u).astype(u.dtype), updates)
         return updates, jax.tree.map(lambda a, b: jnp.where(idle, a, b), state, new)
 
@@ -188,9 +195,32 @@ def strongly_typed(
     return with_extra_args(init, inner.update)
 
 
+def real_only(
+    transformation: optax.GradientTransformation, name: str
+) -> optax.GradientTransformationExtraArgs:
+    """`transformation`, whose `init` refuses complex parameters: FieldError with the name."""
+    inner = optax.with_extra_args_support(transformation)
+
+    def init(params: Params) -> PyTree:
+        if any(jnp.iscomplexobj(leaf) for leaf in jax.tree.leaves(params)):
+            raise FieldError(
+                "optimizer.name",
+                f"optimizer {name!r} is for real parameters, and some of these are complex: write "
+                "them as two real arrays, or use another (sgd, momentum, adam, rmsprop, ...)",
+            )
+        return inner.init(params)
+
+    return with_extra_args(init, inner.update)
+
+
 def float_dtype(params: Params) -> Any:
-    """The dtype of scalars that go with `params`: their lowest precision."""
-    return optax.tree.dtype(params, "lowest")
+    """The dtype of real scalars that go with `params`: their lowest precision."""
+    return jnp.finfo(optax.tree.dtype(params, "lowest")).dtype
+
+
+def gradient(value_fn: Callable[[Params], Array]) -> Callable[[Params], Params]:
+    """The direction of steepest ascent of `value_fn`: JAX's gradient, conjugated where complex."""
+    return lambda params: optax.tree.conj(jax.grad(value_fn)(params))
 
 
 def nodes(tree: PyTree, field: str) -> list[Any]:

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from lrlab.optimizers.states import with_extra_args
+from lrlab.optimizers.states import gradient, with_extra_args
 from lrlab.types import Array, Params, PyTree
 
 
@@ -82,6 +82,6 @@ def sam(lr: Any, *, base: str = "momentum", rho: float = 0.05) -> optax.Gradient
         norm = optax.tree.norm(grads)
         scale = rho / jnp.where(norm > 0, norm, 1)
         worst = jax.tree.map(lambda p, g: p + (scale * g).astype(p.dtype), params, grads)
-        return inner.update(jax.grad(value_fn)(worst), state, params, value_fn=value_fn, **extra)
+        return inner.update(gradient(value_fn)(worst), state, params, value_fn=value_fn, **extra)
 
     return with_extra_args(inner.init, update)

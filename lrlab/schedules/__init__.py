@@ -8,16 +8,16 @@ Compositions are in `lrlab.schedules.compose`, bounds in `lrlab.schedules.bounds
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import functools
 import importlib
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from lrlab.schedules.lengths import LENGTHS, in_words, length, numbers
+from lrlab.usual import SCHEDULE, SCHEDULE_NAME, Words, suggestion
 
 NAMES: dict[str, str] = {
     "constant": "lrlab.schedules.decay:constant",
@@ -224,8 +224,7 @@ def values(name: str, peak: float, steps: int, **arguments: Any) -> np.ndarray:
 def shape_function(name: str) -> Callable[..., Any]:
     """The function that `name` stands for."""
     if name not in NAMES:
-        close = difflib.get_close_matches(name, NAMES, 1)
-        hint = f"; did you mean {close[0]!r}?" if close else "."
+        hint = _did_you_mean(name, NAMES, SCHEDULE_NAME)
         raise ValueError(f"there is no schedule {name!r}{hint} Known: {', '.join(NAMES)}")
     module, function = NAMES[name].split(":")
     return getattr(importlib.import_module(module), function)
@@ -303,12 +302,16 @@ def _in_steps(key: str, value: Any, steps: int, steps_per_epoch: int | None) -> 
     return numbers(value, steps, steps_per_epoch)
 
 
+def _did_you_mean(word: Any, known: Iterable[str], words: Words) -> str:
+    hint = suggestion(word, known, words)
+    return hint if hint.endswith("?") else f"{hint}."
+
+
 def _check(name: str, steps: int, warmup: Any, shape: dict[str, Any]) -> None:
     known = parameters(name)
     for key in shape:
         if key not in known:
-            close = difflib.get_close_matches(key, known, 1)
-            hint = f"; did you mean {close[0]!r}?" if close else "."
+            hint = _did_you_mean(key, known, SCHEDULE)
             raise ValueError(
                 f"schedule {name!r} has no parameter {key!r}{hint} It has: {', '.join(known)}"
             )

@@ -32,7 +32,7 @@ def objective(
             raise ValueError(f'metric {metric!r} needs another name, or "min" or "max"')
     params = _tried(name, "init", init, jax.eval_shape(lambda: jax.random.key(0)))
     for leaf in jax.tree.leaves(params):
-        if not jnp.issubdtype(leaf.dtype, jnp.floating):
+        if not jnp.issubdtype(leaf.dtype, jnp.inexact):
             raise ValueError(f"{name}: parameters must be floating, init gave dtype {leaf.dtype}")
     if not jax.tree.leaves(params):
         raise ValueError(f"{name}: init gave no parameters")

@@ -102,7 +102,7 @@ class Task(NamedTuple):
         """A function to minimize, without data.
 
         Args:
-            init: `init(key) -> params`, any pytree of floating arrays.
+            init: `init(key) -> params`, any pytree of floating or complex arrays.
             loss: `loss(params, key) -> scalar`; a fresh key at each update is its noise.
             expected: `expected(params) -> scalar`, evaluated in place of the loss where that is
                 noisy; None evaluates the loss with one fixed key per seed.
