@@ -6,10 +6,9 @@ import json
 
 import flax.linen as nn
 import numpy as np
-import pytest
 
 import lrlab
-from lrlab.cli.app import app
+from lrlab.cli.app import run
 from lrlab.report.summary import number
 from lrlab.scaling.laws import show_value
 from lrlab.schedules import labels
@@ -63,9 +62,7 @@ def test_from_the_command_line(tmp_path, capsys) -> None:
         'schedule = ["linear", {name = "wsd", cooldown = 0.5}]\n'
         '[task]\nname = "wine-linear"\n'
     )
-    with pytest.raises(SystemExit) as ended:
-        app(["find", str(config), "--json", "--out", str(tmp_path / "run")])
-    assert ended.value.code == 0
+    assert run(["find", str(config), "--json", "--out", str(tmp_path / "run")]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["at"]["schedule"] in ("linear", "wsd, cooldown 0.5")
     assert "schedule 0" not in found["sentence"] and "schedule 1" not in found["sentence"]
