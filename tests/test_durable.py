@@ -367,19 +367,17 @@ def test_a_full_disk_ends_with_status_3_and_the_run_goes_on(tmp_path, monkeypatc
 def test_what_cannot_be_written_is_told_in_one_sentence(tmp_path):
     """Files that may not grow fail where a full disk does: in the threads of orbax and tensorstore,
     which print tracebacks of their own."""
-    resource = pytest.importorskip("resource")
+    pytest.importorskip("resource")
     path = written(tmp_path, SWEEP.replace('"iris-linear"', '"wine-mlp"').replace("1e38", "0.1"))
     environment = {**os.environ, "LRLAB_CACHE": str(tmp_path / "cache")}
     wide = ["--set", "task.model.width=256"]
-    started = [sys.executable, "-m", "lrlab.cli", "sweep", path, "--out", "run", "-q", *wide]
-    done = subprocess.run(
-        started,
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 15, 1 << 15)),
+    # Set by the child itself: between fork and exec, JAX's threads could wait for each other.
+    limited = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 15, 1 << 15)); "
+        "from lrlab.cli import main; main(sys.argv[1:])"
     )
+    started = [sys.executable, "-c", limited, "sweep", path, "--out", "run", "-q", *wide]
+    done = subprocess.run(started, cwd=tmp_path, env=environment, capture_output=True, text=True)
     lines = done.stderr.strip().splitlines()
     assert done.returncode == 3 and len(lines) == 1, done.stderr
     assert "File too large" in lines[0] and "lrlab resume run" in lines[0]
@@ -415,10 +413,11 @@ def test_nothing_is_written_but_the_run_and_the_cache(tmp_path):
 
 
 def test_a_clock_that_jumps_changes_nothing(tmp_path, monkeypatch):
+    import itertools
     import time
 
     path, place = written(tmp_path, SWEEP), tmp_path / "run"
-    now = iter(range(10**9, -(10**9), -(10**6)))
+    now = itertools.count(10**9, -(10**6))
     monkeypatch.setattr(time, "time", lambda: float(next(now)))
     assert command(["sweep", path, "--out", str(place), "-q"]) == 0
     monkeypatch.undo()

@@ -264,7 +264,7 @@ def test_eight_forced_devices_give_the_same_bits(tmp_path):
     )
     target = tmp_path / "loss.npy"
     folder = str(__import__("pathlib").Path(__file__).parent)
-    subprocess.run([sys.executable, "-c", script, folder, str(target)], check=True, timeout=300)
+    subprocess.run([sys.executable, "-c", script, folder, str(target)], check=True, timeout=1800)
     here = tiny.run(tiny.problem("cnn"), tiny.grid(LRS), 4)
     assert tiny.same_bits(np.load(target), here.history["train_loss"])
 

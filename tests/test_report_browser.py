@@ -89,7 +89,7 @@ def browse(page, folder, width=1200, dark=False):
          f"--user-data-dir={folder / 'profile'}", "--virtual-time-budget=4000",
          *(["--blink-settings=preferredColorScheme=0"] if dark else []),
          "--dump-dom", path.as_uri()],
-        capture_output=True, text=True, timeout=120,
+        capture_output=True, text=True, timeout=1800,
     )  # fmt: skip
     found = re.search(r'data-seen="([^"]*)"', done.stdout)
     assert found is not None, done.stderr[-2000:]
