@@ -82,8 +82,10 @@ def read(file: File, chain: tuple[File, ...] = ()) -> Layer:
 
 def _absolute_data_paths(table: Any, folder: File) -> None:
     """Data paths are relative to the file that names them, where they exist there."""
-    task = table.get("task") if isinstance(table, dict) else None
-    if isinstance(task, str) and isinstance(table, dict):
+    if not isinstance(table, dict):
+        return
+    task: Any = table.get("task")
+    if isinstance(task, str):
         task = table["task"] = {"name": task}
     if not isinstance(task, dict):
         return
