@@ -1,9 +1,51 @@
-"""Where lrlab writes besides run folders."""
+"""Paths: where they lead, how they are shown, and where lrlab writes besides run folders."""
 
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
+
+
+def resolved(path: str | os.PathLike[str]) -> Path:
+    """Where a path leads, once and for all: absolute, without `~`, `..` or symbolic links, so that
+    another working folder later changes nothing.
+
+    Raises:
+        ValueError: empty, or with a character that no path has.
+        TypeError: no path at all.
+
+    >>> resolved("/tmp/../tmp/run/").name, resolved("~").is_absolute()
+    ('run', True)
+    """
+    text = os.fspath(path)
+    if isinstance(text, bytes):
+        text = os.fsdecode(text)
+    if not text or "\0" in text:
+        raise ValueError(f"{text!r} is no path")
+    return Path(os.path.realpath(os.path.expanduser(text)))
+
+
+def shown(path: str | os.PathLike[str]) -> str:
+    """A path as it may be typed in a shell here: the shorter of absolute and relative, quoted where
+    it has to be.
+
+    >>> shown("/some/where/my run"), shown(Path.cwd() / "runs" / "a")
+    ("'/some/where/my run'", 'runs/a')
+    """
+    return shlex.quote(short(path))
+
+
+def short(path: str | os.PathLike[str]) -> str:
+    """`shown` without a shell's quotes."""
+    text = os.fspath(path)
+    if not os.path.isabs(text):
+        return text
+    try:
+        relative = os.path.relpath(text)
+    except (OSError, ValueError):  # the working folder is gone
+        return text
+    return min(relative, text, key=len)
 
 
 def cache_folder() -> Path:

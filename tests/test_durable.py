@@ -340,7 +340,7 @@ def test_two_ctrl_c_end_at_once_and_say_how_to_go_on(tmp_path, monkeypatch, caps
     with monkeypatch.context() as patch:
         stopped(patch, after=2, error=KeyboardInterrupt)
         assert command(["sweep", path, "--out", str(place), "-q"]) == 130
-    assert f"go on with: lrlab resume {place}" in capsys.readouterr().err
+    assert f"continue with: lrlab resume {place}" in capsys.readouterr().err
     assert json.loads((place / "run.json").read_text())["status"] == "interrupted"
     assert command(["resume", str(place), "-q"]) == 0
 

@@ -7,6 +7,8 @@ call and a file go one way from there.
 from __future__ import annotations
 
 import functools
+import os
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,8 +19,11 @@ from lrlab.api.jobs import Ran, run_find, run_sweep
 from lrlab.api.live import Live, live
 from lrlab.api.progress import USUAL, Control
 from lrlab.api.ramps import run_range_test
+from lrlab.api.recording import load_result, out_of
+from lrlab.api.reporting import concluding, note, report_of, write_report
 from lrlab.api.result import Result
 from lrlab.api.studying import run_study, study
+from lrlab.places import resolved, shown
 from lrlab.types import Answer, Floats, Plan
 
 
@@ -43,7 +48,7 @@ def sweep(
     probes: Sequence[str | Mapping[str, Any]] | None = None,
     plan: Plan | None = None,
     seed: int | None = None,
-    out: str | Path | None = None,
+    out: str | os.PathLike[str] | None = None,
     progress: bool = True,
     **axes: Any,
 ) -> Result:
@@ -78,7 +83,8 @@ def sweep(
         probes: measurements at evaluations (`lrlab ls probes`): names, or tables with options such
             as `{"name": "sharpness", "k": 3, "every": 100}` (`every` in updates).
         plan: fixes how lanes are laid on the machine.
-        out: a run folder to write; one that holds an unfinished run of the same experiment goes on.
+        out: a run folder to write. An unfinished run of the same experiment there is continued, the
+            result of a finished one is read.
         progress: draw a progress bar on standard error.
         axes: further lane axes, such as `weight_decay=[0.0, 0.01]`, or single values; one that
             neither the optimizer nor the schedule reads is an error. Only `lr` follows the
@@ -95,10 +101,8 @@ def sweep(
     """
     arguments = _given(locals())
     experiment = config.from_arguments("sweep", **arguments)
-    ran = run_sweep(experiment, live(task, optimizer, schedule), _path(out), progress)
-    if ran.run is not None:
-        write_report(ran.run)
-    return ran.value
+    ran = run_sweep(experiment, live(task, optimizer, schedule), out_of(out), progress)
+    return concluding(ran, progress)
 
 
 def find(
@@ -120,7 +124,7 @@ def find(
     precision: str | None = None,
     plan: Plan | None = None,
     seed: int | None = None,
-    out: str | Path | None = None,
+    out: str | os.PathLike[str] | None = None,
     progress: bool = True,
     **fixed: Any,
 ) -> Answer:
@@ -142,10 +146,8 @@ def find(
     """
     arguments = _given(locals())
     experiment = config.from_arguments("find", **arguments)
-    ran = run_find(experiment, live(task, optimizer, schedule), _path(out), progress)
-    if ran.run is not None:
-        write_report(ran.run)
-    return ran.value
+    ran = run_find(experiment, live(task, optimizer, schedule), out_of(out), progress)
+    return concluding(ran, progress)
 
 
 def range_test(
@@ -165,7 +167,7 @@ def range_test(
     precision: str | None = None,
     plan: Plan | None = None,
     seed: int | None = None,
-    out: str | Path | None = None,
+    out: str | os.PathLike[str] | None = None,
     progress: bool = False,
     **fixed: Any,
 ) -> Any:
@@ -192,17 +194,15 @@ def range_test(
     arguments = _given(locals())
     arguments.pop("params")
     experiment = config.from_arguments("range-test", **arguments)
-    ran = run_range_test(experiment, live(task, optimizer), _path(out), progress, params=params)
-    if ran.run is not None:
-        write_report(ran.run)
-    return ran.value
+    ran = run_range_test(experiment, live(task, optimizer), out_of(out), progress, params=params)
+    return concluding(ran, progress)
 
 
 def compare(
     entries: Mapping[str, Mapping[str, Any]],
     *,
     task: Any = None,
-    out: str | Path | None = None,
+    out: str | os.PathLike[str] | None = None,
     progress: bool = True,
     **shared: Any,
 ) -> Any:
@@ -211,7 +211,8 @@ def compare(
     Args:
         entries: name -> arguments of `find`; `shared` holds for all of them.
 
-    `out`: the comparison's folder, with a run for each entry inside; an unfinished one goes on.
+    `out`: the comparison's folder, with a run for each entry inside; an unfinished one is
+    continued, a finished one is read.
 
     Returns:
         A `Comparison`: who wins, by how much, how sure; print it.
@@ -225,28 +226,24 @@ def compare(
         for name, entry in entries.items()
     }
     shared_live = live(task, shared.get("optimizer"), shared.get("schedule"))
-    ran = run_compare(experiment, shared_live, _path(out), progress, lives=lives)
-    if ran.run is not None:
-        write_report(ran.run)
-    return ran.value
+    ran = run_compare(experiment, shared_live, out_of(out), progress, lives=lives)
+    return concluding(ran, progress)
 
 
-def load(folder: str | Path) -> Result:
+def load(folder: str | os.PathLike[str]) -> Result:
     """A sweep's result from its run folder.
 
     Raises:
         RunError: not a run folder, or a damaged one; says what is lost.
     """
-    from lrlab.api.recording import load_result
-
-    return load_result(Path(folder))
+    return load_result(resolved(folder))
 
 
 def run(
     command: str,
     experiment: config.Experiment,
     *,
-    out: str | None = None,
+    out: str | os.PathLike[str] | None = None,
     progress: bool = True,
     record: bool = True,
     final_seeds: int = 0,
@@ -265,65 +262,36 @@ def run(
         "compare": run_compare,
         "study": run_study,
     }
-    return jobs[command](experiment, Live(), _path(out), progress, record=record, control=control)
+    ran = jobs[command](experiment, Live(), out_of(out), progress, record=record, control=control)
+    note(ran, progress)
+    return ran
 
 
-def resume(folder: str | Path, *, overrides: Sequence[str] = (), progress: bool = True) -> Ran:
+def resume(
+    folder: str | os.PathLike[str], *, overrides: Sequence[str] = (), progress: bool = True
+) -> Ran:
     """Goes on with an interrupted run, from its folder alone, to the same bits.
 
     `overrides`: settings such as `steps=4000`: a sweep trains on, where its schedule permits.
 
     Raises:
-        RunError: finished already, locked by another process, damaged, or another experiment.
-        ConfigError: made in Python; says how it goes on.
+        RunError: finished already, locked by another process, damaged, another experiment, or made
+            in Python; says how it is continued.
     """
     from lrlab import runs
 
-    path = Path(folder)
+    path = resolved(folder)
     runs.settle(path)
     if not overrides and runs.finished(runs.read_info(path)):
-        raise runs.RunError(runs.done(path))
+        raise runs.done(path)
     runs.available(path)
+    info = runs.read_info(path)
+    if runs.made_in_python(path, info):
+        message = "was made in Python, with objects that are not in its folder"
+        raise runs.RunError(path, f"{message}; {runs.onward(path)}")
     command, experiment = runs.experiment_of(path, overrides)
-    final_seeds = int(runs.read_info(path).get("final_seeds", 0))
-    return run(command, experiment, out=str(folder), progress=progress, final_seeds=final_seeds)
-
-
-def write_report(folder: str | Path, figures: bool = True) -> Path | None:
-    """Writes `report.html` and `figures/` of a run from its folder alone; the page's path.
-
-    A comparison's folder gets one page for all of its runs; a study's its own kind of page. None
-    where nothing is recorded.
-    """
-    from lrlab import report, runs
-    from lrlab.report.figures import write_comparison
-
-    path = Path(folder)
-    if runs.is_study(path):
-        from lrlab.api.studying import stored
-        from lrlab.report import study as drawn
-
-        payload = stored(path)
-        if figures:
-            drawn.write_figures(payload, path / "figures")
-        return drawn.write_html(payload, path / "report.html")
-    places = [path, *(place.parent for place in runs.inner_runs(path))]
-    if not any(runs.stages(place) for place in places):
-        return None
-    found = report.read_all([path])
-    try:
-        page = report.write_html(found.runs, path / "report.html", found.comparison)
-        if figures and len(found.runs) > 1:
-            write_comparison(found.runs, path / "figures")
-        for one, place in zip(found.runs, found.places, strict=True) if figures else ():
-            report.write_figures(one, place / "figures")
-    except OSError as error:
-        where = error.filename or path
-        raise runs.Unwritable(
-            f"{where}: the report cannot be written ({error.strerror or error}); the run itself "
-            f"is whole: lrlab report {path}"
-        ) from error
-    return page
+    final_seeds = int(info.get("final_seeds", 0))
+    return run(command, experiment, out=path, progress=progress, final_seeds=final_seeds)
 
 
 def plan(experiment: config.Experiment, command: str = "sweep") -> dict[str, Any]:
@@ -339,7 +307,3 @@ def _given(arguments: dict[str, Any]) -> dict[str, Any]:
     for name in ("out", "progress"):
         arguments.pop(name)
     return {**arguments, **axes}
-
-
-def _path(out: str | Path | None) -> str | None:
-    return None if out is None else str(out)

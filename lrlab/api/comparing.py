@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from lrlab import config
+from lrlab.api.ended import all_ended, ended, payload_of
 from lrlab.api.live import Live, setup_of
 from lrlab.api.progress import USUAL, Control
 from lrlab.api.recording import recorded
 from lrlab.config import Experiment
 from lrlab.engine.memory import memory_scope
-from lrlab.search.comparison import compared
+from lrlab.search.comparison import Comparison, compared
 
 FINAL_SEEDS = 5
 """Lanes of each entry's best rate, with the same fresh seeds for all entries: a search's own seeds
@@ -31,36 +33,42 @@ def run_compare(
 ) -> Any:
     """`lrlab compare`: finds for every entry, each a run of its own inside the comparison's folder.
 
-    A folder that holds an unfinished comparison goes on: entries that are done are read.
+    A folder that holds an unfinished comparison is continued: entries that are done are read.
     """
     from lrlab.api.jobs import Ran, run_find
 
     began = time.perf_counter()
     merged = {name: (lives or {}).get(name, objects) for name in experiment.entries}
     _check(experiment, merged)
-    answers, direction = {}, "min"
-    with recorded("compare", experiment, None, out, record, control) as run:
+
+    def all_of(folder: Path | None) -> Comparison:
+        answers, direction = {}, "min"
         for name, entry in experiment.entries.items():
-            place = None if run is None else str(run.path / name)
+            place = None if folder is None else str(folder / name)
             entry = entry.model_copy(update={"name": name})
             found = run_find(
                 entry,
                 merged[name],
                 place,
                 progress,
-                run is not None,
-                ended=True,
+                folder is not None,
                 final_seeds=FINAL_SEEDS,
                 control=control,
             )
             answers[name] = found.value
             direction = answers[name].details.get("direction", direction)
-        base = None if run is None else str(run.path)
-        comparison = compared(answers, experiment.metric, direction)._replace(run=base)
+        base = None if folder is None else str(folder)
+        return compared(answers, experiment.metric, direction)._replace(run=base)
+
+    if path := ended("compare", experiment, None, out, record):
+        all_ended(path / name for name in experiment.entries)
+        return Ran(str(path), payload_of(path), all_of(path), read=True)
+    with recorded("compare", experiment, None, out, record, control) as run:
+        comparison = all_of(None if run is None else run.path)
         payload = {**comparison.payload(), "seconds": time.perf_counter() - began}
         if run is not None:
             run.finish(payload)
-    return Ran(base, payload, comparison)
+    return Ran(comparison.run, payload, comparison)
 
 
 def _check(experiment: Experiment, objects: Mapping[str, Live]) -> None:

@@ -121,9 +121,10 @@ def same(
         words = [f"the data changed since the run began (SHA-256 {before['data'][:12]}..., now "
                  f"{now['data'][:12]}...)"]  # fmt: skip
     raise runs.RunError(
-        f"{path}: holds a run of another experiment: {', '.join(words)}"
+        path,
+        f"holds a run of another experiment: {', '.join(words)}"
         + ("" if apart == ["data"] else " differ" if len(words) > 1 else " differs")
-        + "; choose another folder, or restore what was changed"
+        + "; choose another folder, or restore what was changed",
     )
 
 

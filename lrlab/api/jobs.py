@@ -9,14 +9,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lrlab import config
+from lrlab import config, runs
 from lrlab.api import raising
 from lrlab.api.assemble import Setup, grid_lanes
+from lrlab.api.ended import answer_of, ended, payload_of
 from lrlab.api.interrupting import interruptible
 from lrlab.api.live import Live, setup_of
 from lrlab.api.progress import USUAL, Control, bar
 from lrlab.api.raising import begun
-from lrlab.api.recording import clock_of, name_of, recorded
+from lrlab.api.recording import clock_of, load_result, name_of, recorded
 from lrlab.api.result import Result, from_trained
 from lrlab.api.sessions import Session, plan_for, train_stage
 from lrlab.config import Experiment
@@ -25,11 +26,18 @@ from lrlab.types import Answer, Lanes, Trained
 
 
 class Ran(NamedTuple):
-    """A job's end: the run folder (None: none written), the JSON object, and the value."""
+    """A job's end: the run folder (None: none written), the JSON object, the value, and whether
+    they were read from a folder that held them already."""
 
     run: str | None
     payload: dict[str, Any]
     value: Any
+    read: bool = False
+
+
+SWEEP = ("run", "best", "lanes", "diverged", "metric", "seconds")
+FIND = ("run", "lr", "interval", "verdict", "sentence", "cost", "metric", "seconds", "at")
+"""The fields of the JSON objects."""
 
 
 @memory_scope()
@@ -43,8 +51,10 @@ def run_sweep(
 ) -> Ran:
     """`lrlab sweep`: every lane of the grid, full length."""
     began = time.perf_counter()
-    experiment, found = begun("sweep", experiment, out)
+    experiment, found = begun("sweep", experiment, out, objects)
     setup = setup_of(experiment, objects, **raising.plan_of(experiment, found))
+    if found.shorter is None and (path := ended("sweep", experiment, setup, out, record)):
+        return Ran(str(path), payload_of(path, SWEEP), load_result(path), read=True)
     old = raising.shorter_setup(found, objects)
     before = (found.shorter, old) if old is not None and found.shorter is not None else None
     lanes = grid_lanes(setup)
@@ -116,17 +126,15 @@ def run_find(
     out: str | None,
     progress: bool,
     record: bool | None = None,
-    ended: bool = False,
     final_seeds: int = 0,
     readings: Sequence[float] = (),
     control: Control = USUAL,
 ) -> Ran:
     """`lrlab find`: the adaptive search; every call of the trainer is a stage of the run.
 
-    `ended`: `out` may hold a finished search, which then is read rather than made. `final_seeds`
-    more lanes are trained at the answer, with seeds that no search uses, and kept in its
-    `details["final"]`; they count in its cost, and `run.json` says how many there were. `readings`:
-    what the clock of the search that is to be repeated said (see `recording.clock_of`).
+    `final_seeds` more lanes are trained at the answer, with seeds that no search uses, and kept in
+    its `details["final"]`; they count in its cost, and `run.json` says how many there were.
+    `readings`: what the clock of the search that is to be repeated said (see `recording.clock_of`).
     """
     from lrlab import search
 
@@ -135,14 +143,17 @@ def run_find(
     low, high = experiment.lr_range
     first = np.geomspace(low, high, 16)
     further = config.lane_axes(experiment)
-    experiment, found = begun("find", experiment, out)
+    experiment, found = begun("find", experiment, out, objects)
     axes = {"lr": first, **further}
     setup = setup_of(experiment, objects, axes=axes, **raising.plan_of(experiment, found))
+    if path := ended("find", experiment, setup, out, record):
+        answer = answer_of(path, runs.read_info(path))
+        return Ran(str(path), payload_of(path, FIND), answer, read=True)
     direction = setup.directions.get(experiment.metric, "min")
     some = {"lr": np.tile(first, len(seeds))}
     some |= {name: np.full(len(some["lr"]), values[0]) for name, values in further.items()}
     setup = plan_for(setup, Lanes(some, np.repeat(seeds, len(first))))
-    runs, seconds = config.budget(experiment)
+    full, seconds = config.budget(experiment)
     with (
         recorded(
             "find",
@@ -151,7 +162,6 @@ def run_find(
             out,
             record,
             control,
-            ended=ended,
             made_with={"final_seeds": final_seeds} if final_seeds else None,
         ) as run,
         bar(progress, "searching") as listener,
@@ -170,7 +180,7 @@ def run_find(
             eval_steps=setup.eval_steps,
             metric=experiment.metric,
             direction=direction,
-            budget_runs=runs,
+            budget_runs=full,
             budget_seconds=seconds,
             clock=time.monotonic if seconds is None else clock_of(run, readings),
         )

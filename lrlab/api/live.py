@@ -46,20 +46,10 @@ def task_of(experiment: Experiment, objects: Live, wrap: Any = None) -> Task:
     Raises:
         ConfigError: no such data, model or option, or data that make no sense, with its place.
     """
+    _complete(experiment, objects)
     if objects.task is not None:
         return objects.task
     spec = experiment.task
-    if spec.external:
-        raise ConfigError(
-            [
-                config.problem(
-                    experiment,
-                    "task",
-                    f"{spec.name!r} was made in Python; call lrlab from that script again with "
-                    "out = this folder, and it goes on",
-                )
-            ]
-        )
     options = dict(spec.model_extra or {})
     parts = {
         "model": None if spec.model is None else _options(spec.model),
@@ -79,6 +69,26 @@ def task_of(experiment: Experiment, objects: Live, wrap: Any = None) -> Task:
     except (ValueError, TypeError) as error:
         field = config.named_in(experiment, str(error), ("task.model", "task.data")) or "task"
         raise ConfigError([config.problem(experiment, field, str(error))]) from error
+
+
+def _complete(experiment: Experiment, objects: Live) -> None:
+    """Every object that the experiment was made with is here: a file holds its name only.
+
+    Raises:
+        ConfigError: names those that are not.
+    """
+    missing = [
+        config.problem(
+            experiment,
+            kind,
+            f"{getattr(experiment, kind).name!r} was made in Python, so that it is not in the "
+            "folder; call lrlab from the script that made it again, with out = this folder",
+        )
+        for kind, made in zip(Live._fields, objects, strict=True)
+        if getattr(experiment, kind).external and made is None
+    ]
+    if missing:
+        raise ConfigError(missing)
 
 
 def _options(spec: Any) -> dict[str, Any]:

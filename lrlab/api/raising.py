@@ -12,7 +12,7 @@ import numpy as np
 
 from lrlab import config, runs
 from lrlab.api.assemble import Setup
-from lrlab.api.live import Live, setup_of
+from lrlab.api.live import Live, setup_of, task_of
 from lrlab.config import Experiment
 from lrlab.engine.plan import evaluation_steps
 from lrlab.types import Plan
@@ -26,9 +26,11 @@ class Begun(NamedTuple):
     shorter: Experiment | None = None
 
 
-def begun(command: str, experiment: Experiment, out: str | None) -> tuple[Experiment, Begun]:
+def begun(
+    command: str, experiment: Experiment, out: str | None, objects: Live
+) -> tuple[Experiment, Begun]:
     """What `out` holds, where it holds a run; the experiment with the evaluation points of that
-    run where it was made longer, or is about to be.
+    run where it was made longer, or is about to be. A length in `epochs` counts as its updates.
 
     Raises:
         RunError: fewer steps than the run has, or a damaged folder.
@@ -43,26 +45,35 @@ def begun(command: str, experiment: Experiment, out: str | None) -> tuple[Experi
     if info.get("command") != command or command != "sweep":
         return experiment, found
     table = tomllib.loads(runs.config_of(path, info))
-    steps, listed = table.get("steps"), table.get("eval_steps")
-    if experiment.steps is None or not isinstance(steps, int) or experiment.steps == steps:
-        if listed and experiment.eval_steps is None and experiment.steps == steps:
+    listed, every = table.get("eval_steps"), table.get("eval_every")
+    length = {name: table.get(name) for name in ("steps", "epochs")}
+    if length == {"steps": experiment.steps, "epochs": experiment.epochs}:
+        if listed and experiment.eval_steps is None:
             changes = {"eval_steps": listed, "eval_every": None}
             experiment = experiment.model_copy(update=changes)
         return experiment, found
-    every = table.get("eval_every")
-    shorter = experiment.model_copy(
-        update={"steps": steps, "eval_steps": listed, "eval_every": every}
-    )
+    shorter = experiment.model_copy(update={**length, "eval_steps": listed, "eval_every": every})
     if config.digest(shorter) != (info.get("identity") or {}).get("config"):
         return experiment, found  # more differs than the steps: `identity.same` says what
-    if experiment.steps < steps:
-        raise runs.RunError(
-            f"{path}: holds a run of another experiment: steps can be raised but not lowered, "
-            f"and this run has {steps}"
-        )
-    points = longer_evaluations(evaluation_steps(steps, every, listed), every, experiment.steps)
+    examples = 0
+    if {shorter.epochs, experiment.epochs} != {None}:
+        examples = task_of(experiment, objects).num_examples
+    before, after = (config.total_steps(one, examples) for one in (shorter, experiment))
+    if before == after:  # the same length in another unit
+        return shorter, found
+    if after < before:
+        raise runs.RunError(path, lowered(before, after))
+    points = longer_evaluations(evaluation_steps(before, every, listed), every, after)
     longer = experiment.model_copy(update={"eval_steps": points, "eval_every": None})
     return longer, found._replace(shorter=shorter)
+
+
+def lowered(before: int, after: int) -> str:
+    """What is said of a run that is to become shorter."""
+    return (
+        "holds a run of another experiment: steps can be raised but not lowered, and this run has "
+        f"{before}, not {after}"
+    )
 
 
 def longer_evaluations(points: list[int], every: int | None, steps: int) -> list[int]:
@@ -117,11 +128,12 @@ def permitted(path: Path, before: Setup, after: Setup, dtype: str) -> None:
             if not np.array_equal(old, new):
                 at = int(np.argmax(old != new))
                 raise runs.RunError(
-                    f"{path}: holds a run of another experiment: steps cannot be raised from "
+                    path,
+                    f"holds a run of another experiment: steps cannot be raised from "
                     f"{steps} to {after.problem.steps}, because the schedule depends on them: at "
                     f"update {at} it is {old[at]:.6g} of the peak with {steps} steps and "
                     f"{new[at]:.6g} with {after.problem.steps}. A schedule such as constant "
-                    "permits it; otherwise start anew in another folder"
+                    "permits it; otherwise start anew in another folder",
                 )
 
 

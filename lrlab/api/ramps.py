@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lrlab.api.ended import ended, payload_of
 from lrlab.api.interrupting import interruptible
 from lrlab.api.live import Live, setup_of
 from lrlab.api.progress import USUAL, Control, bar
@@ -18,7 +19,8 @@ from lrlab.api.recording import recorded
 from lrlab.api.sessions import Session, train_stage
 from lrlab.config import Experiment
 from lrlab.engine.memory import memory_scope
-from lrlab.search.range_test import ladder, losses_of, range_test
+from lrlab.runs import read_stage
+from lrlab.search.range_test import RangeTest, ladder, losses_of, range_test
 from lrlab.types import Lanes
 
 
@@ -45,7 +47,7 @@ def run_range_test(
     )
     ramp = spec.kind == "ramp"
     columns = np.ones(1) if ramp else rates
-    experiment, found = begun("range-test", experiment, out)
+    experiment, found = begun("range-test", experiment, out, objects)
     setup = setup_of(
         experiment,
         objects,
@@ -60,13 +62,26 @@ def run_range_test(
     problem = setup.problem._replace(
         schedule=ramp_schedule(tuple(rates.tolist())) if ramp else held_schedule
     )
+    made_with = None
     if params is not None:
+        made_with = {"objects": ["params"]}
         started = problem.task._replace(init=started_from(params, problem.task.init))
         problem = problem._replace(task=started)
     setup = setup._replace(problem=problem)
+
+    def concluded(train_loss: np.ndarray, evaluated: Any, where: str | None) -> RangeTest:
+        loss = losses_of(spec.kind, spec.split, train_loss, evaluated)
+        test = range_test(rates, loss, np.asarray(seeds), spec.kind, spec.split, spec.mode)
+        return test._replace(run=where)
+
+    if path := ended("range-test", experiment, setup, out, record):
+        stage = read_stage(path)
+        test = concluded(stage.history["train_loss"], stage.evaluated, str(path))
+        payload = {**test.payload(), "seconds": payload_of(path)["seconds"]}
+        return Ran(str(path), payload, test, read=True)
     lanes = Lanes({"lr": np.repeat(columns, len(seeds))}, np.tile(seeds, len(columns)))
     with (
-        recorded("range-test", experiment, setup, out, record, control) as run,
+        recorded("range-test", experiment, setup, out, record, control, made_with=made_with) as run,
         bar(progress, "range test") as listener,
         interruptible(control.stop) as stop,
     ):
@@ -76,10 +91,8 @@ def run_range_test(
             return np.asarray(rows).reshape(len(rows), len(columns), len(seeds))
 
         evaluated = {name: grid(rows) for name, rows in trained.evaluated.items()}
-        loss = losses_of(spec.kind, spec.split, grid(trained.history["train_loss"]), evaluated)
-        test = range_test(rates, loss, np.asarray(seeds), spec.kind, spec.split, spec.mode)
         where = None if run is None else str(run.path)
-        test = test._replace(run=where)
+        test = concluded(grid(trained.history["train_loss"]), evaluated, where)
         payload = {**test.payload(), "seconds": time.perf_counter() - began}
         if run is not None:
             run.finish({**payload, "metric": f"{spec.split}_loss"})

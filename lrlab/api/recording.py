@@ -21,8 +21,22 @@ from lrlab.api.raising import permitted
 from lrlab.api.result import Result
 from lrlab.config import Experiment
 from lrlab.engine.loop import Interrupted
+from lrlab.places import resolved, shown
 from lrlab.runs.files import read_sealed, write_sealed
 from lrlab.types import OUTCOMES, Plan
+
+
+def out_of(out: str | os.PathLike[str] | None) -> str | None:
+    """The run folder of a call: from here on one path, whatever it is called later.
+
+    Raises:
+        ConfigError: no path.
+    """
+    try:
+        return None if out is None else str(resolved(out))
+    except (TypeError, ValueError):
+        message = f"must be the path of a folder, got {config.show(out)}"
+        raise config.ConfigError([config.Problem(config.PYTHON, None, "out", message)]) from None
 
 
 @contextlib.contextmanager
@@ -35,19 +49,17 @@ def recorded(
     control: Control = USUAL,
     *,
     before: tuple[Experiment, Setup] | None = None,
-    ended: bool = False,
     made_with: Mapping[str, Any] | None = None,
 ) -> Iterator[runs.Run | None]:
     """The run folder of a job, or None where nothing is to be written.
 
-    A folder that holds an unfinished run of the same experiment is gone on with.
+    An unfinished run of the same experiment that the folder holds is continued.
 
     Args:
         setup: the group; None for a job that only gathers others (a comparison).
         record: None: only where `out` is given.
         control: how often the run commits.
         before: the run as it began, where its steps are raised.
-        ended: take a finished run too, to read it again.
         made_with: what a new run's `run.json` says beside its configuration.
 
     Raises:
@@ -59,7 +71,7 @@ def recorded(
     parts = identity(command, experiment, setup)
     if out is not None and (Path(out) / "run.json").is_file():
         interval = control.commit_every
-        run = _reopened(command, experiment, setup, Path(out), parts, before, ended, interval)
+        run = _reopened(command, experiment, setup, Path(out), parts, before, interval)
     else:
         manifest = {
             "fingerprint": fingerprint(parts),
@@ -77,6 +89,10 @@ def recorded(
         with contextlib.suppress(runs.RunError):
             run.close("interrupted" if stopped else "failed")
         if not runs.finished(run.info):
+            if not hasattr(error, "run"):  # a run inside has said so already
+                error.add_note(
+                    f"The run in {shown(run.path)} is unfinished; {runs.onward(run.path)}"
+                )
             error.run = str(run.path)  # type: ignore[attr-defined]
         raise
     run.close()
@@ -89,7 +105,6 @@ def _reopened(
     path: Path,
     parts: dict[str, str],
     before: tuple[Experiment, Setup] | None,
-    ended: bool,
     interval: float | None,
 ) -> runs.Run:
     """The run in a folder, made longer where `before` says so."""
@@ -101,7 +116,7 @@ def _reopened(
     if before is None or setup is None:
         if "identity" in info:
             same(path, info, parts, changes, text)
-        run = runs.resume(path, interval=interval, ended=ended)
+        run = runs.resume(path, interval=interval)
     else:
         shorter, old = before
         same(path, info, identity(command, shorter, old), changes, config.dumps(shorter))

@@ -11,6 +11,7 @@ import numpy as np
 from lrlab import runs
 from lrlab.api.assemble import Setup
 from lrlab.brief import fields_of
+from lrlab.places import resolved
 from lrlab.runs.stored import StoredStage, read_stage, stages
 from lrlab.types import Lanes, LaneView, Optimizer, Probe
 
@@ -99,7 +100,8 @@ def replay(
     same = bool(np.array_equal(series["train_loss"], stored, equal_nan=True))
     outcome, broke = str(stage.outcome[cell]), int(stage.diverged_at[cell])
     text = _sentence(outcome, broke, ended, series, stored, steps, same)
-    return Replay(str(folder), found.lane, outcome, broke, steps, series, stored, same, text)
+    place = str(resolved(folder))
+    return Replay(place, found.lane, outcome, broke, steps, series, stored, same, text)
 
 
 class Again(NamedTuple):
@@ -126,7 +128,7 @@ def again(
     from lrlab import config
     from lrlab.api.live import Live, setup_of
 
-    path = Path(folder)
+    path = resolved(folder)
     info = runs.open_run(path)[0]
     experiment = config.load(str(path / "config.toml"), command=str(info["command"]))
     wanted = {**({} if lr is None else {"lr": lr}), **(at or {})}

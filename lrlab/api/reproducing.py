@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lrlab import config, runs
+from lrlab.places import resolved
 from lrlab.runs.files import read_json
 from lrlab.runs.stored import StoredStage, read_stage, stages
 
@@ -46,10 +47,10 @@ def reproduce(folder: str | Path, *, progress: bool = True) -> Reproduction:
         RunError: not finished, damaged, or made in Python (its task is not in the folder).
         ConfigError: its data are not where they were.
     """
-    path = Path(folder)
+    path = resolved(folder)
     info = runs.read_info(path)
     if info.get("status") != "finished":
-        raise runs.RunError(f"{path}: not finished ({info.get('status')}); resume it first")
+        raise runs.RunError(path, f"not finished ({info.get('status')}); resume it first")
     if info["command"] in GATHERED:
         return _all_of(path, str(info["command"]), progress)
     return _single(path, progress)

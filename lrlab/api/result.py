@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from lrlab.places import resolved
 from lrlab.types import OUTCOMES, Answer, Plan, Trained
 
 
@@ -128,11 +130,11 @@ class Result(NamedTuple):
             return report.interactive(report.from_result(this), this.metric)
         return report.draw("loss_vs_lr", report.from_result(this))
 
-    def save(self, folder: str | Path) -> Path:
+    def save(self, folder: str | os.PathLike[str]) -> Path:
         """Writes a run folder that `lrlab.load`, `lrlab show` and `lrlab report` read."""
         from lrlab.api.recording import save_result
 
-        return save_result(self, Path(folder))
+        return save_result(self, resolved(folder))
 
     def __repr__(self) -> str:
         counts = {name: int((self.outcome == name).sum()) for name in OUTCOMES}

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from lrlab import config, runs
+from lrlab.api.ended import all_ended, answer_of, ended, payload_of
 from lrlab.api.jobs import Ran, run_find, run_sweep
 from lrlab.api.live import Live, live
 from lrlab.api.progress import USUAL, Control
-from lrlab.api.recording import recorded
+from lrlab.api.recording import out_of, recorded
+from lrlab.api.reporting import concluding, write_report
 from lrlab.config import Experiment
 from lrlab.config.lanes import is_axis
 from lrlab.config.studies import group_name
@@ -134,7 +137,7 @@ def study(
     values: Sequence[Any],
     parametrization: str | Sequence[str] = "standard",
     base: Any = None,
-    out: str | Path | None = None,
+    out: str | os.PathLike[str] | None = None,
     progress: bool = True,
     **arguments: Any,
 ) -> Study:
@@ -178,12 +181,8 @@ def study(
         group_name(axis, value, None): objects._replace(task=tasks[show_value(value)])
         for value in (values if tasks else ())
     }
-    ran = run_study(experiment, objects, None if out is None else str(out), progress, lives=lives)
-    if ran.run is not None:
-        from lrlab.api import write_report
-
-        write_report(ran.run)
-    return ran.value
+    ran = run_study(experiment, objects, out_of(out), progress, lives=lives)
+    return concluding(ran, progress)
 
 
 @memory_scope()
@@ -201,15 +200,22 @@ def run_study(
     spec = experiment.study
     assert spec is not None
     pairs = [(kind, value) for kind in spec.parametrizations for value in spec.values]
-    with recorded("study", experiment, None, out, record, control) as run:
+
+    def all_of(folder: Path | None) -> Study:
         answers: list[tuple[Any, str, Answer, float]] = []
         for (kind, value), (name, entry) in zip(pairs, experiment.entries.items(), strict=True):
             entry = entry.model_copy(update={"name": name})
             entry._places.update(experiment._places)
             own = (lives or {}).get(name, objects)
-            place = None if run is None else run.path / "groups" / name
+            place = None if folder is None else folder / "groups" / name
             answers.append((value, kind, *_answered(entry, own, place, progress, control)))
-        found = concluded(experiment, answers, None if run is None else str(run.path))
+        return concluded(experiment, answers, None if folder is None else str(folder))
+
+    if path := ended("study", experiment, None, out, record):
+        all_ended(path / "groups" / name for name in experiment.entries)
+        return Ran(str(path), payload_of(path), all_of(path), read=True)
+    with recorded("study", experiment, None, out, record, control) as run:
+        found = all_of(None if run is None else run.path)
         payload = {**found.payload(), "seconds": time.perf_counter() - began}
         if run is not None:
             run.update(groups=list(experiment.entries))
@@ -221,35 +227,15 @@ def _answered(
     entry: Experiment, objects: Live, place: Path | None, progress: bool, control: Control
 ) -> tuple[Answer, float]:
     """(answer, initial metric) of a group: read where finished, else trained."""
-    if place is not None and (place / "run.json").exists():
-        info = runs.read_info(place)
-        if info.get("config_hash") != config.digest(entry):
-            raise runs.RunError(f"{place}: holds another experiment; choose another study folder")
-        if runs.finished(info):
-            runs.vouch(place, "summary.json")
-            return _stored(place, info)
     train: Callable[..., Ran] = run_sweep if is_axis(entry.lr) else run_find
     out = None if place is None else str(place)
     ran = train(entry, objects, out, progress, control=control)
     if place is not None:
-        from lrlab.api import write_report
-
-        write_report(place, figures=False)
-        return _stored(place, runs.read_info(place))
+        if not ran.read:
+            write_report(place, figures=False)
+        answer = answer_of(place, runs.read_info(place))
+        return answer, _initial(answer)
     answer = ran.value.best(entry.metric) if train is run_sweep else ran.value
-    return answer, _initial(answer)
-
-
-def _stored(place: Path, info: Mapping[str, Any]) -> tuple[Answer, float]:
-    """A finished group's answer from its folder."""
-    summary = read_json(place / "summary.json")
-    interval = summary.get("interval")
-    answer = Answer(
-        summary.get("lr"), None if interval is None else (interval[0], interval[1]),
-        str(summary.get("verdict")), str(summary.get("sentence")), str(info.get("metric")),
-        float(summary.get("cost") or 0.0), tuple(summary.get("evidence") or ()),
-        summary.get("largest_stable"), summary.get("details") or {}, str(place),
-    )  # fmt: skip
     return answer, _initial(answer)
 
 
@@ -287,5 +273,5 @@ def stored(folder: Path) -> dict[str, Any]:
         RunError: not finished, or damaged.
     """
     if not (folder / "summary.json").exists():
-        raise runs.RunError(f"{folder}: not finished; go on with: lrlab resume {folder}")
+        raise runs.RunError(folder, f"not finished; {runs.onward(folder)}")
     return {**read_json(folder / "summary.json"), "run": str(folder)}

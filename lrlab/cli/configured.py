@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from lrlab import config
 from lrlab.cli.output import Interrupted, console, emit, table
+from lrlab.places import resolved, short, shown
 
 Config = Annotated[str, typer.Argument(metavar="CONFIG", help="A TOML file.", show_default=False)]
 Set = Annotated[
@@ -124,7 +124,9 @@ def train(
         if place is not None:
             from lrlab import runs
 
-            runs.available(Path(place))  # before jax is imported: a second process is told at once
+            runs.available(
+                resolved(place)
+            )  # before jax is imported: a second process is told at once
         from lrlab import api
 
         with only_json():
@@ -135,7 +137,7 @@ def train(
 def report(ran: Any, json: bool, quiet: bool) -> None:
     """What a training command prints at its end."""
     if json:
-        emit(ran.payload)
+        emit(ran.payload if ran.run is None else {**ran.payload, "run": short(ran.run)})
     elif quiet:
         best = ran.payload.get("best") or {}
         print(ran.payload.get("sentence") or best.get("sentence") or ran.value)
@@ -158,9 +160,11 @@ def report(ran: Any, json: bool, quiet: bool) -> None:
         with only_json():  # the answer is out; what people look at next may take its seconds
             from lrlab import api
 
-            page = api.write_report(ran.run)
+            page = api.report_of(ran)
         if not json:
-            print(f"\nRun folder: {ran.run}" + (f"\nReport:     {page}" if page else ""))
+            print(
+                f"\nRun folder: {shown(ran.run)}" + (f"\nReport:     {shown(page)}" if page else "")
+            )
 
 
 @contextlib.contextmanager

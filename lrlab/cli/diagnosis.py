@@ -13,6 +13,8 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from lrlab.places import shown
+
 
 class Check(NamedTuple):
     """One thing looked at; `state` is ok, missing (optional), note or broken."""
@@ -131,7 +133,7 @@ def folder(run: Path) -> list[Check]:
     damaged = bool(checks)
     status = info.get("status")
     if status in ("running", "interrupted", "failed"):
-        words = f"{status}; go on with: lrlab resume {run}"
+        words = f"{status}; {runs.onward(run)}"
         if status == "running" and _in_use(run):
             words = "running now"
         checks.append(Check("status", "note", words))
@@ -142,7 +144,7 @@ def folder(run: Path) -> list[Check]:
     inner = runs.inner_runs(run)
     page = run / "report.html"
     if runs.stages(run) or inner:
-        words = "there" if page.exists() else f"absent; make it with: lrlab report {run}"
+        words = "there" if page.exists() else f"absent; make it with: lrlab report {shown(run)}"
         checks.append(Check("report.html", "ok" if page.exists() else "note", words))
     return checks
 

@@ -11,6 +11,8 @@ import typer
 from lrlab.cli.configured import Json, Quiet, Set, only_json, placed, report
 from lrlab.cli.output import console, emit, table
 from lrlab.config.problems import ConfigError, Problem, did_you_mean
+from lrlab.places import resolved, short, shown
+from lrlab.runs.onward import onward
 from lrlab.scaling.laws import show_value
 
 ROOT = Path("runs")
@@ -48,7 +50,7 @@ def resume(run: Folder, set_: Set = None, json: Json = False, quiet: Quiet = Fal
         from lrlab import api
 
         with only_json():
-            ran = api.resume(str(folder), overrides=tuple(set_ or ()), progress=not quiet)
+            ran = api.resume(folder, overrides=tuple(set_ or ()), progress=not quiet)
     report(ran, json, quiet)
 
 
@@ -60,10 +62,10 @@ def said_done(folder: Path, json: bool) -> None:
     summary = read_json(folder / "summary.json") or {}
     best = summary.get("best") if isinstance(summary.get("best"), dict) else {}
     if json:
-        emit({**summary, "run": str(folder), "status": "finished"})
+        emit({**summary, "run": short(folder), "status": "finished"})
         return
     sentence = summary.get("sentence") or (best or {}).get("sentence")
-    print(runs.done(folder) + (f"\n{sentence}" if sentence else ""))
+    print(str(runs.done(folder)) + (f"\n{sentence}" if sentence else ""))
 
 
 def show(
@@ -84,7 +86,7 @@ def show(
         runs.vouch(folder, "summary.json")
     summary = read_json(folder / "summary.json")
     if json:
-        emit({"run": str(folder), **info, "summary": summary})
+        emit({"run": short(folder), **info, "summary": summary})
         return
     if info.get("command") == "study" and summary:
         study_table(summary)
@@ -92,7 +94,7 @@ def show(
     from lrlab.report import comparison, read, renderable
 
     if info and not runs.finished(info):
-        print(f"This run is {info.get('status')}; go on with: lrlab resume {folder}")
+        print(f"This run is {info.get('status')}; {runs.onward(folder)}")
     if is_comparison(folder):
         console().print(comparison(summary or {}))
         return
@@ -135,7 +137,7 @@ def report_(
     except ValueError as error:
         raise ConfigError([Problem("--format", None, "", str(error))]) from None
     folders = [find_run(run, compared=True) for run in runs]
-    target = Path(out) if out else folders[0] if len(folders) == 1 else Path("report")
+    target = resolved(out) if out else folders[0] if len(folders) == 1 else Path("report")
     page, places = target / "report.html", []
     with only_json():
         try:
@@ -153,14 +155,14 @@ def report_(
                 places = write_all(found, target / "figures", wanted, theme) if figures else []
         except OSError as error:
             where = error.filename or target
-            raise Unwritable(f"{where}: cannot be written ({error.strerror})") from None
-    drawn = sorted(map(str, places))
+            raise Unwritable(where, f"cannot be written ({error.strerror})") from None
+    drawn = sorted(map(short, places))
     if json:
-        emit({"run": ", ".join(map(str, folders)), "report": str(page), "figures": drawn})
+        emit({"run": ", ".join(map(short, folders)), "report": short(page), "figures": drawn})
         return
-    print(f"Report:  {page}")
+    print(f"Report:  {shown(page)}")
     if drawn:
-        print(f"Figures: {target / 'figures'} ({len(drawn)} files)")
+        print(f"Figures: {shown(target / 'figures')} ({len(drawn)} files)")
 
 
 def export(
@@ -183,13 +185,20 @@ def export(
         message = f"unknown format {format!r}{hint} (known: {known})"
         raise ConfigError([Problem("--format", None, "", message)])
     folder = find_run(run)
-    target = out or str(folder / FORMATS[format])
+    target = out if out == "-" else str(resolved(out) if out else folder / FORMATS[format])
     with only_json():
         rows = write(folder, format, target)
     if json:
-        emit({"run": str(folder), "file": target, "format": format, "rows": rows})
+        emit(
+            {
+                "run": short(folder),
+                "file": target if target == "-" else short(target),
+                "format": format,
+                "rows": rows,
+            }
+        )
     elif target != "-":
-        print(f"Wrote {target}")
+        print(f"Wrote {shown(target)}")
 
 
 def finished_study(folder: Path) -> dict[str, Any]:
@@ -200,8 +209,8 @@ def finished_study(folder: Path) -> dict[str, Any]:
     """
     summary = read_json(folder / "summary.json")
     if summary is None:
-        message = f"this study is not finished; go on with: lrlab resume {folder}"
-        raise ConfigError([Problem(str(folder), None, "", message)])
+        message = f"this study is not finished; {onward(folder)}"
+        raise ConfigError([Problem(shown(folder), None, "", message)])
     return summary
 
 
@@ -230,12 +239,12 @@ def find_run(name: str, compared: bool = False) -> Path:
     """
     runs = folders(ROOT)
     if name == "last" and runs and not Path(name).exists():
-        return runs[-1]
-    for path in (Path(name), ROOT / name):
+        return resolved(runs[-1])
+    for path in (resolved(name or "."), resolved(ROOT / name)):
         if (path / "run.json").is_file() or (compared and is_comparison(path)):
             return path
-    if Path(name).is_dir():
-        message = f"not a run folder: no run.json in {name}"
+    if resolved(name or ".").is_dir():
+        message = f"not a run folder: no run.json in {name or '.'}"
     else:
         hint = did_you_mean(Path(name).name, [run.name for run in runs])
         message = f"no such run{hint} (see `lrlab ls runs`)"
@@ -266,5 +275,5 @@ def read_json(path: Path) -> dict[str, Any] | None:
     try:
         return json_module.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        message = f"damaged ({error}); `lrlab doctor {path.parent}` says what can be saved"
-        raise ConfigError([Problem(str(path), None, "", message)]) from None
+        message = f"damaged ({error}); `lrlab doctor {shown(path.parent)}` says what can be saved"
+        raise ConfigError([Problem(shown(path), None, "", message)]) from None

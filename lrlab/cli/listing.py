@@ -13,6 +13,7 @@ from lrlab.cli.folders import find_run, folders, read_json
 from lrlab.cli.output import FAILED, console, emit, table
 from lrlab.config import names
 from lrlab.config.problems import ConfigError, Problem, did_you_mean
+from lrlab.places import resolved, short, shown
 
 KINDS = ("runs", *names.KINDS)
 _WITH_OPTIONS = ("schedules", "models", "data", "optimizers", "probes")
@@ -48,7 +49,7 @@ def ls(
         message = f"nothing called {what!r}{hint} (known: {', '.join(kinds)})"
         raise ConfigError([Problem("ls", None, "", message)])
     if what == "runs":
-        _list_runs(Path(out), json)
+        _list_runs(resolved(out), json)
         return
     entries = {name: names.summary(what, name) for name in names.registry(what)}
     if json:
@@ -85,7 +86,7 @@ def _list_runs(root: Path, json: bool) -> None:
         best = inner if isinstance(inner, dict) else summary
         found.append(
             {
-                "run": str(folder),
+                "run": short(folder),
                 "command": manifest.get("command"),
                 "task": manifest.get("task") or manifest.get("name"),
                 "status": manifest.get("status"),
@@ -98,7 +99,7 @@ def _list_runs(root: Path, json: bool) -> None:
         emit({"runs": found})
         return
     if not found:
-        print(f"No runs under {root}/ yet. Begin with: lrlab find configs/digits.toml")
+        print(f"No runs under {shown(root)}/ yet. Begin with: lrlab find configs/digits.toml")
         return
     rows = [
         [_text(value) for value in (Path(run["run"]).name, *list(run.values())[1:])]
@@ -106,7 +107,7 @@ def _list_runs(root: Path, json: bool) -> None:
     ]
     columns = ("run", "command", "task", "status", "lr", "verdict", "changed")
     open_ = sum(run["status"] in ("running", "interrupted") for run in found)
-    caption = f"{len(found)} runs under {root}/" + (f", {open_} to resume" if open_ else "")
+    caption = f"{len(found)} runs under {shown(root)}/" + (f", {open_} to resume" if open_ else "")
     console().print(table("", columns, rows, caption))
 
 
@@ -151,6 +152,7 @@ def doctor(
 def _remains(name: str) -> Path:
     """The run folder that `name` means, or a folder with the remains of one."""
     kept = ("config.toml", "commit.json", "history.zarr", "checksums.json")
-    if any((Path(name) / part).exists() for part in kept):
-        return Path(name)
+    folder = resolved(name or ".")
+    if any((folder / part).exists() for part in kept):
+        return folder
     return find_run(name)

@@ -11,6 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from lrlab.config.problems import ConfigError, Problem
+from lrlab.places import shown
+from lrlab.runs.files import RunError, Unwritable
+from lrlab.runs.onward import onward
 
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 """What would move a terminal's cursor or change its colors; line ends may."""
@@ -88,11 +91,11 @@ def failure_of(error: BaseException, experiment: Any = None, path: str = "") -> 
         return Failure(BAD_INPUT, f"{words} in the input", error.problems)
     if isinstance(error, KeyboardInterrupt) or type(error).__name__ in ("Interrupted", "Abort"):
         run = getattr(error, "run", None)
-        more = f"; go on with: lrlab resume {run}" if run else ""
+        more = f"; {onward(run)}" if run else ""
         return Failure(INTERRUPTED, f"interrupted{more}")
     run = getattr(error, "run", None)
-    if type(error).__name__ == "Unwritable":  # full disk, permission: nothing is wrong with input
-        more = f"; go on with: lrlab resume {run}" if run else ""
+    if isinstance(error, Unwritable):  # full disk, permission: nothing is wrong with input
+        more = f"; {onward(run)}" if run else ""
         return Failure(FAILED, f"the run failed: {error}{more}")
     if hasattr(error, "format_message"):  # typer: a missing argument, an unknown option
         message = error.format_message()  # type: ignore[attr-defined]
@@ -101,17 +104,16 @@ def failure_of(error: BaseException, experiment: Any = None, path: str = "") -> 
     if isinstance(error, (ValueError, FileNotFoundError, NotADirectoryError)):
         problem = _placed(error, message, experiment, path)
         return Failure(BAD_INPUT, "1 problem in the input", (problem,))
-    more = f"; what was committed stands: lrlab resume {run}" if run else ""
+    more = f"; what was committed stands: {onward(run)}" if run else ""
     return Failure(FAILED, f"the run failed: {type(error).__name__}: {message}{more}")
 
 
 def _placed(error: BaseException, message: str, experiment: Any, path: str) -> Problem:
     """A refusal from further down, with the place of the field that it is about."""
-    if experiment is None or type(error).__name__ == "RunError":
-        place, _, rest = message.partition(": ")  # a run folder's errors begin with their place
-        if type(error).__name__ == "RunError" and " " not in place:
-            return Problem(place, None, "", rest)
-        return Problem(path or "lrlab", None, "", message)
+    if isinstance(error, RunError) and error.place:
+        return Problem(shown(error.place), None, "", error.text)
+    if experiment is None or isinstance(error, RunError):
+        return Problem(shown(path) if path else "lrlab", None, "", message)
     from lrlab.config import named_in, problem
 
     fields = type(experiment).model_fields

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from lrlab.config.lanes import is_axis
+from lrlab.config.layers import absolute_data_paths
 from lrlab.config.loading import build, numeric
 from lrlab.config.problems import PYTHON, ConfigError, Problem, show
 from lrlab.config.schema import Experiment, RangeTestSpec, StudySpec
@@ -63,7 +65,10 @@ def from_arguments(command: str = "sweep", **arguments: Any) -> Experiment:
     2000
     """
     problems: list[Problem] = []
-    return build(_table(command, arguments, problems), command, problems=problems)
+    table = _table(command, arguments, problems)
+    for one in (table, *table.get("compare", {}).values()):
+        absolute_data_paths(one, Path.cwd())
+    return build(table, command, problems=problems)
 
 
 def unknown(command: str, arguments: Mapping[str, Any], where: str = "") -> dict[str, Problem]:

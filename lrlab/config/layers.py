@@ -24,63 +24,81 @@ PATHS = ("path", "labels")
 """Options of data sources that name files."""
 
 
+DEEPEST = 100
+"""Tables inside each other; no configuration has more than five."""
+
+
 class Layer(NamedTuple):
     """A plain table, where each of its keys stands, and what could not be read."""
 
     table: dict[str, Any]
     places: Places
     problems: tuple[Problem, ...] = ()
+    broken: bool = False  # a file could not be read, so that what it says is not known
 
 
 def read(file: File, chain: tuple[File, ...] = ()) -> Layer:
     """A file on top of the one it extends. Problems come back, they are not raised."""
     name = str(file)
-    if not file.is_file():
-        return Layer({}, {}, (Problem(name, None, "", "no such configuration file"),))
+    if (wrong := unusable(file)) is not None:
+        return _broken(name, None, wrong)
     try:
         text = file.read_text(encoding="utf-8-sig")  # editors put a byte order mark in front
         table = tomllib.loads(text)
+        lines = locate(text)
     except RecursionError:
-        return Layer({}, {}, (Problem(name, 1, "", "not TOML: brackets are nested too deeply"),))
+        return _broken(name, 1, "not TOML: brackets are nested too deeply")
     except OSError as error:
-        return Layer({}, {}, (Problem(name, None, "", f"cannot be read ({error.strerror})"),))
+        return _broken(name, None, f"cannot be read ({error.strerror})")
     except UnicodeDecodeError as error:
         wide = error.object[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
         why = "UTF-16 text; save the file as UTF-8" if wide else str(error)
         line = error.object.count(b"\n", 0, error.start) + 1
-        return Layer({}, {}, (Problem(name, line, "", f"not TOML: {why}"),))
+        return _broken(name, line, f"not TOML: {why}")
     except ValueError as error:  # not TOML, or a number of too many digits
         found = re.search(r"at line (\d+)", str(error))
         at_end = getattr(error, "lineno", None) or len(file.read_bytes().splitlines()) or 1
         line = int(found[1]) if found else int(at_end)
-        return Layer({}, {}, (Problem(name, line, "", f"not TOML: {error}"),))
-    try:
-        lines = locate(text)
-    except RecursionError:
-        return Layer({}, {}, (Problem(name, 1, "", "not TOML: brackets are nested too deeply"),))
+        return _broken(name, line, f"not TOML: {error}")
+    if any(len(path) > DEEPEST for path in lines):
+        return _broken(name, 1, f"tables are nested too deeply (at most {DEEPEST})")
     layer = Layer(table, {path: (name, line) for path, line in lines.items()})
     parent = table.pop("extends", None)
     entries = table.get("compare")
     for one in (table, *(entries.values() if isinstance(entries, dict) else ())):
-        _absolute_data_paths(one, file.parent)
+        absolute_data_paths(one, file.parent)
     if parent is None:
         return layer
     line = lines[("extends",)]
     if not isinstance(parent, str):
         problem = Problem(name, line, "extends", "must be the path of a TOML file")
         return layer._replace(problems=(problem,))
-    below_file = (file.parent / parent).resolve()
+    shown = file.parent / File(parent).expanduser()
+    if (wrong := unusable(shown)) is not None:
+        problem = Problem(name, line, "extends", f"{wrong}: {shown}")
+        return layer._replace(problems=(problem,), broken=True)
+    below_file = shown.resolve()
     if below_file in (*chain, file.resolve()):
         circle = " -> ".join(part.name for part in (*chain, file.resolve(), below_file))
         return layer._replace(problems=(Problem(name, line, "extends", f"a circle: {circle}"),))
-    if not below_file.is_file():
-        problem = Problem(name, line, "extends", f"no such configuration file: {below_file}")
-        return layer._replace(problems=(problem,))
-    shown = file.parent / parent
     return over(read(shown, (*chain, file.resolve())), layer)
 
 
-def _absolute_data_paths(table: Any, folder: File) -> None:
+def unusable(file: File) -> str | None:
+    """Why a path is no configuration file; None: it is one."""
+    try:
+        if file.is_dir():
+            return "is a folder, not a configuration file"
+        return None if file.is_file() else "no such configuration file"
+    except (OSError, ValueError) as error:  # too long, or with a character that no path has
+        return f"no such configuration file ({getattr(error, 'strerror', None) or error})"
+
+
+def _broken(name: str, line: int | None, message: str) -> Layer:
+    return Layer({}, {}, (Problem(name, line, "", message),), broken=True)
+
+
+def absolute_data_paths(table: Any, folder: File) -> None:
     """Data paths are relative to the file that names them, where they exist there."""
     if not isinstance(table, dict):
         return
@@ -108,11 +126,13 @@ def _absolute_data_paths(table: Any, folder: File) -> None:
 
 
 def _beside(path: Any, folder: File) -> Any:
-    """A relative path from `folder` on, where there is something; else as it is."""
+    """A relative path, where it exists, made absolute: from `folder` on, else from the working
+    folder, so that it is found again from any other."""
     if not isinstance(path, str) or File(path).is_absolute():
         return path
-    beside = folder / File(path).expanduser()
-    return str(beside.resolve()) if beside.exists() else path
+    given = File(path).expanduser()
+    place = next((place for place in (folder / given, given) if place.exists()), None)
+    return path if place is None else str(place.resolve())
 
 
 def override(layer: Layer, settings: Sequence[str]) -> Layer:
@@ -145,6 +165,7 @@ def over(below: Layer, above: Layer) -> Layer:
         merge(table, above.table),
         {**below.places, **above.places},
         (*below.problems, *above.problems),
+        below.broken or above.broken,
     )
 
 

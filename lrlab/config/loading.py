@@ -44,9 +44,9 @@ def load(
     Raises:
         ConfigError: with every problem found; `line` of `--set` counts the options.
     """
-    layer = override(read(File(path)), tuple(overrides))
-    unreadable = [p for p in layer.problems if p.message.startswith(("not TOML", "no such conf"))]
-    if unreadable:
+    path = File(path).expanduser()
+    layer = override(read(path), tuple(overrides))
+    if layer.broken:
         raise ConfigError(layer.problems)
     return build(layer.table, command, layer.places, str(path), layer.problems)
 

@@ -23,6 +23,7 @@ from lrlab.runs.folder import (
     resume,
 )
 from lrlab.runs.longer import lengthen, settle
+from lrlab.runs.onward import made_in_python, onward
 from lrlab.runs.stored import StoredStage, dataset, open_run, read_stage, stages
 from lrlab.runs.trust import vouch
 
@@ -44,6 +45,9 @@ __all__ = [
     "inner_runs",
     "is_study",
     "jsonable",
+    "lengthen",
+    "made_in_python",
+    "onward",
     "open_run",
     "read_info",
     "read_stage",

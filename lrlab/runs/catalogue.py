@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from lrlab.places import resolved
 from lrlab.runs.files import RunError, inner_runs, read_json
 
 
@@ -14,7 +15,7 @@ def catalogue(root: str | Path = "runs") -> list[dict[str, Any]]:
     A folder whose record is damaged is listed with the status "damaged".
     """
     rows = []
-    for path in inner_runs(Path(root)):
+    for path in inner_runs(resolved(root)):
         row: dict[str, Any] = {"run": str(path.parent), "status": "damaged", "sentence": ""}
         try:
             info = read_json(path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from lrlab.places import resolved, shown
 from lrlab.runs import history
 from lrlab.runs.checkpoint import load_checkpoint
 from lrlab.runs.files import RunError, inner_runs, read_sealed, sha256
@@ -39,10 +40,10 @@ def check(path: str | Path) -> list[Finding]:
     Raises:
         RunError: no run folder at all, nor the remains of one.
     """
-    folder = Path(path)
+    folder = resolved(path)
     names = ("run.json", "config.toml", "commit.json", "history.zarr", "checksums.json", "stages")
     if not any((folder / name).exists() for name in names):
-        raise RunError(f"{folder}: not a run folder (no run.json in it)")
+        raise RunError(folder, "not a run folder (no run.json in it)")
     found: list[Finding] = []
     info: dict[str, Any] = {}
     try:
@@ -51,7 +52,7 @@ def check(path: str | Path) -> list[Finding]:
         words = "the curves may still be readable; the run cannot be resumed"
         found.append(Finding("run.json", _short(error, folder), words))
     if (folder / "longer.json").exists():
-        words = f"nothing is lost: `lrlab resume {folder}` completes that"
+        words = f"nothing is lost: `lrlab resume {shown(folder)}` completes that"
         return [*found, Finding("longer.json", "a crash came while steps were raised", words)]
     if info and info.get("status") not in STATES:
         words = "the run counts as unfinished; `lrlab resume` brings it to its end again"
@@ -81,7 +82,10 @@ def check(path: str | Path) -> list[Finding]:
 
 
 def _short(error: Exception, folder: Path) -> str:
-    return str(error).replace(f"{folder.absolute()}/", "").replace(f"{folder}/", "")
+    if isinstance(error, RunError) and Path(error.place).is_relative_to(folder):
+        place = Path(error.place).relative_to(folder)
+        return f"{place}: {error.text}" if place.parts else error.text
+    return str(error)
 
 
 def _against_checksums(folder: Path) -> list[Finding]:

@@ -42,18 +42,18 @@ def load_checkpoint(folder: Path, commit: Mapping[str, Any]) -> dict[str, np.nda
     try:
         found = checksums(target)
     except OSError as error:
-        raise RunError(f"{target}: cannot be read ({error.strerror or error})") from None
+        raise RunError(target, f"cannot be read ({error.strerror or error})") from None
     if not found or found != commit["checksums"]:
         expected = dict(commit["checksums"])
         names = sorted(name for name in expected if found.get(name) != expected[name])
         what = names[0] if names else sorted(set(found) - set(expected))[0] if found else ""
         state = "missing" if what not in found else "damaged" if what in expected else "foreign"
-        raise RunError(f"{target / what}: {state}, so the checkpoint cannot be used")
+        raise RunError(target / what, f"{state}, so the checkpoint cannot be used")
     with orbax.PyTreeCheckpointer() as checkpointer:
         restored = checkpointer.restore(target)
     arrays = {name: np.asarray(value) for name, value in restored.items()}
     for name, dtype in commit["dtypes"].items():
         arrays.setdefault(name, np.empty(0, dtype))
         if arrays[name].dtype.name != dtype:
-            raise RunError(f"{target}: {name} has dtype {arrays[name].dtype}, expected {dtype}")
+            raise RunError(target, f"{name} has dtype {arrays[name].dtype}, expected {dtype}")
     return arrays

@@ -16,9 +16,18 @@ from typing import Any
 
 import numpy as np
 
+from lrlab.places import shown
+
 
 class RunError(ValueError):
-    """A run folder that cannot be used as asked; says which, why and what to do."""
+    """A run folder that cannot be used as asked; says which (`place`), why and what to do."""
+
+    def __init__(self, place: str | Path, text: str = "") -> None:
+        super().__init__(place, text)
+        self.place, self.text = (place, text) if text else ("", str(place))
+
+    def __str__(self) -> str:
+        return f"{shown(self.place)}: {self.text}" if self.place else self.text
 
 
 class Unwritable(RunError):
@@ -64,7 +73,7 @@ def write_text(path: Path, text: str) -> None:
     except OSError as error:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
-        raise Unwritable(f"{path}: cannot be written ({error.strerror or error})") from error
+        raise Unwritable(path, f"cannot be written ({error.strerror or error})") from error
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
@@ -87,7 +96,7 @@ def read_sealed(path: Path, skip: Sequence[str] = ()) -> dict[str, Any]:
     content = read_json(path)
     unsealed = int_or(content.get("format"), 2) < 2 or not {"format", "seal"} & set(content)
     if not unsealed and content.get("seal") != seal(content, skip):
-        raise RunError(f"{path}: damaged or changed since it was written (its seal is broken)")
+        raise RunError(path, "damaged or changed since it was written (its seal is broken)")
     return content
 
 
@@ -116,11 +125,11 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise RunError(f"{path}: missing") from None
+        raise RunError(path, "missing") from None
     except (OSError, ValueError, RecursionError) as error:
-        raise RunError(f"{path}: damaged or unreadable ({error})") from None
+        raise RunError(path, f"damaged or unreadable ({error})") from None
     if not isinstance(value, dict):
-        raise RunError(f"{path}: damaged (not a JSON object)")
+        raise RunError(path, "damaged (not a JSON object)")
     return value
 
 

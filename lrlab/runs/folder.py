@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from lrlab.places import resolved, shown
 from lrlab.runs.files import (
     RunError,
     Unwritable,
@@ -125,9 +126,11 @@ def create(
     Raises:
         RunError: `out` holds something already, or cannot be written.
     """
-    path = fresh_path(name) if out is None else Path(out)
+    path = fresh_path(name) if out is None else resolved(out)
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise RunError(f"{path}: exists already and is no run folder; choose another place")
+        held = (path / "run.json").is_file()
+        what = "holds a run already" if held else "exists already and is no run folder"
+        raise RunError(path, f"{what}; choose another place")
     part = path.parent / f".{path.name}.{os.getpid()}"
     info: dict[str, Any] = {
         "format": FORMAT,
@@ -148,7 +151,12 @@ def create(
         sync_folder(path.parent)
     except OSError as error:
         shutil.rmtree(part, ignore_errors=True)
-        raise Unwritable(f"{path}: cannot be made ({error.strerror or error})") from error
+        if (path / "run.json").is_file():
+            available(path)
+            raise RunError(path, "another process has just made a run here") from error
+        if isinstance(error, (NotADirectoryError, FileExistsError)):
+            raise RunError(path, "cannot be made: a part of the path is a file") from error
+        raise Unwritable(path, f"cannot be made ({error.strerror or error})") from error
     except RunError:
         shutil.rmtree(part, ignore_errors=True)
         raise
@@ -161,7 +169,7 @@ def resume(
     interval: float | None = None,
     ended: bool = False,
 ) -> Run:
-    """An unfinished run, to go on with.
+    """An unfinished run, to be continued.
 
     `ended`: a finished one too. It stays finished and is only read, unless it is made longer.
 
@@ -169,20 +177,22 @@ def resume(
         RunError: no run folder, finished, in use, damaged, of another version of lrlab, or of
             another experiment (`fingerprint` differs).
     """
-    path = Path(path)
+    path = resolved(path)
     info = read_info(path)
     if finished(info) and not ended:
-        raise RunError(done(path))
+        raise done(path)
     if int(info["format"]) < FORMAT and not finished(info):
         raise RunError(
-            f"{path}: begun by an older lrlab (format {info['format']}); it can be shown and "
-            "reported, and gone on with by that version only"
+            path,
+            f"begun by an older lrlab (format {info['format']}); it can be shown and reported, but "
+            "only that version can continue it",
         )
     read_sealed(path / "run.json", UNSEALED)
     if fingerprint is not None and info.get("fingerprint") != fingerprint:
         raise RunError(
-            f"{path}: holds a run of another experiment (its config, data or plan differ); "
-            "choose another folder, or restore what was changed"
+            path,
+            "holds a run of another experiment (its config, data or plan differ); "
+            "choose another folder, or restore what was changed",
         )
     run = Run(path, interval)
     if not finished(run.info):
@@ -200,9 +210,9 @@ def finished(info: Mapping[str, Any]) -> bool:
     return info.get("status") == "finished"
 
 
-def done(path: Path) -> str:
-    """What is said of a finished run that is to go on."""
-    return f"{path}: this run is done; `lrlab show {path}` shows its answer"
+def done(path: Path) -> RunError:
+    """What is said of a finished run that is to be continued."""
+    return RunError(path, f"this run is done; `lrlab show {shown(path)}` shows its answer")
 
 
 def available(path: Path) -> None:
@@ -222,13 +232,13 @@ def read_info(path: Path) -> dict[str, Any]:
         RunError: no run folder, damaged, or of a newer version.
     """
     if not (path / "run.json").is_file():
-        raise RunError(f"{path}: not a run folder (no run.json in it)")
+        raise RunError(path, "not a run folder (no run.json in it)")
     info = read_json(path / "run.json")
     version = info.get("format")
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-        raise RunError(f"{path}/run.json: damaged (format {version!r})")
+        raise RunError(path / "run.json", f"damaged (format {version!r})")
     if version > FORMAT:
-        raise RunError(f"{path}: written by a newer lrlab (format {version}); update lrlab")
+        raise RunError(path, f"written by a newer lrlab (format {version}); update lrlab")
     return read_sealed(path / "run.json", UNSEALED)
 
 
@@ -247,9 +257,9 @@ def config_of(path: Path, info: Mapping[str, Any]) -> str:
     try:
         text = place.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise RunError(f"{place}: missing or unreadable ({error})") from None
+        raise RunError(place, f"missing or unreadable ({error})") from None
     if info.get("config_sha256") not in (None, sha256(place)):
-        raise RunError(f"{place}: damaged or changed since the run began; restore it")
+        raise RunError(place, "damaged or changed since the run began; restore it")
     return text
 
 
@@ -267,7 +277,7 @@ def experiment_of(path: Path, overrides: Sequence[str] = ()) -> tuple[str, Any]:
     for setting in overrides:
         name, _, value = setting.partition("=")
         if name.strip() == "steps" and value.strip().isdecimal() and int(value) < (steps or 0):
-            raise RunError(f"{path}: steps can be raised but not lowered, and this run has {steps}")
+            raise RunError(path, f"steps can be raised but not lowered, and this run has {steps}")
     command = str(info.get("command"))
     return command, config.load(str(path / "config.toml"), tuple(overrides), command=command)
 
@@ -280,7 +290,7 @@ def _locked(path: Path, owner: bool = True) -> int:
     try:
         handle = os.open(path / "lock", os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
-        raise Unwritable(f"{path}: cannot be locked ({error.strerror})") from error
+        raise Unwritable(path, f"cannot be locked ({error.strerror})") from error
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -289,7 +299,7 @@ def _locked(path: Path, owner: bool = True) -> int:
             holder = os.pread(handle, 100, 0)
         os.close(handle)
         who = holder.decode(errors="replace").strip() or "another process"
-        raise RunError(f"{path}: in use by {who}; wait for it, or stop it") from None
+        raise RunError(path, f"in use by {who}; wait for it, or stop it") from None
     if owner:
         with contextlib.suppress(OSError):  # a full disk: the lock holds without a name on it
             os.ftruncate(handle, 0)
@@ -301,4 +311,4 @@ def fresh_path(name: str) -> Path:
     """A new place under `runs/`, named after the run and the time."""
     safe = re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-")[:60] or "run"
     now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
-    return Path("runs") / f"{safe}-{now}-{secrets.token_hex(2)}"
+    return resolved("runs") / f"{safe}-{now}-{secrets.token_hex(2)}"

@@ -37,7 +37,7 @@ def begin(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise Unwritable(f"{folder}: cannot be written ({error.strerror or error})") from error
+        raise Unwritable(folder, f"cannot be written ({error.strerror or error})") from error
     content = {"zarr_format": 3, "node_type": "group", "attributes": {}}
     write_text(folder / "zarr.json", json.dumps(content))
 
@@ -52,7 +52,7 @@ def create(folder: Path, name: str, shape: tuple[int, ...], dtype: Any, dims: li
     import tensorstore
 
     if not name or name.startswith(".") or set(name) & set("/\\\0"):
-        raise RunError(f"{folder}: {name!r} cannot be the name of an array")
+        raise RunError(folder, f"{name!r} cannot be the name of an array")
     dtype = np.dtype(dtype)
     # Chunks of nothing but nan are stored too: then a chunk that is not there was lost.
     spec: dict[str, Any] = {
@@ -78,9 +78,9 @@ def create(folder: Path, name: str, shape: tuple[int, ...], dtype: Any, dims: li
             return tensorstore.open({**spec, "metadata": metadata}, create=True).result()
         array = tensorstore.open(spec, open=True).result()
     except (ValueError, OSError, RuntimeError) as error:
-        raise Unwritable(f"{folder / name}: cannot be written ({why(error, folder)})") from None
+        raise Unwritable(folder / name, f"cannot be written ({why(error, folder)})") from None
     if array.shape != shape or np.dtype(array.dtype.numpy_dtype) != dtype:
-        raise RunError(f"{folder / name}: has shape {array.shape}, expected {shape}")
+        raise RunError(folder / name, f"has shape {array.shape}, expected {shape}")
     return array
 
 
@@ -122,7 +122,7 @@ def write(folder: Path, name: str, values: np.ndarray, dims: list[str]) -> None:
     try:
         array.write(values).result()
     except (ValueError, OSError, RuntimeError) as error:
-        raise Unwritable(f"{folder / name}: cannot be written ({why(error, folder)})") from None
+        raise Unwritable(folder / name, f"cannot be written ({why(error, folder)})") from None
 
 
 def read(folder: Path, name: str) -> np.ndarray:
@@ -137,7 +137,7 @@ def read(folder: Path, name: str) -> np.ndarray:
     try:
         return np.asarray(tensorstore.open(spec, open=True).result().read().result())
     except (ValueError, OSError, RuntimeError) as error:
-        raise RunError(f"{folder / name}: damaged or missing ({_first(error)})") from None
+        raise RunError(folder / name, f"damaged or missing ({_first(error)})") from None
 
 
 def resize(folder: Path, name: str, rows: int) -> None:
@@ -149,7 +149,7 @@ def resize(folder: Path, name: str, rows: int) -> None:
         array = tensorstore.open(spec, open=True).result()
         array.resize(exclusive_max=[rows, *[None] * (array.ndim - 1)]).result()
     except (ValueError, OSError, RuntimeError) as error:
-        raise Unwritable(f"{folder / name}: cannot be made longer ({why(error, folder)})") from None
+        raise Unwritable(folder / name, f"cannot be made longer ({why(error, folder)})") from None
 
 
 def fixed_files(folder: Path, axes: Sequence[str]) -> dict[str, str]:
@@ -169,7 +169,7 @@ def lost(folder: Path, name: str, first: int = 0, end: int | None = None) -> lis
         shape = [int(size) for size in layout["shape"]]
         sizes = [int(n) for n in layout["chunk_grid"]["configuration"]["chunk_shape"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{folder / name}/zarr.json: damaged or missing ({error})") from None
+        raise RunError(folder / name / "zarr.json", f"damaged or missing ({error})") from None
     counts = [range(-(-size // chunk)) for size, chunk in zip(shape, sizes, strict=True)]
     if end is not None and counts:
         counts[0] = range(first // sizes[0], -(-min(end, shape[0]) // sizes[0]))
@@ -184,7 +184,7 @@ def dims(folder: Path, name: str) -> list[str]:
         content = json.loads((folder / name / "zarr.json").read_text(encoding="utf-8"))
         return [str(dim) for dim in content["dimension_names"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{folder / name}/zarr.json: damaged or missing ({error})") from None
+        raise RunError(folder / name / "zarr.json", f"damaged or missing ({error})") from None
 
 
 def names(folder: Path) -> list[str]:

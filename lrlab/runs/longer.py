@@ -38,13 +38,14 @@ def lengthen(
         arrays = load_checkpoint(run.path, commit)
         if not set(np.flatnonzero(arrays["outcome"] == 0)) <= set(arrays["lanes"].tolist()):
             raise RunError(
-                f"{run.path}: its final states were not kept (they are too large to be held at "
-                "once), so no lane can go on; start anew with more steps"
+                run.path,
+                "its final states were not kept (they are too large to be held at "
+                "once), so no lane can go on; start anew with more steps",
             )
     store = run.path / "history.zarr"
     before = history.read(store, "eval_step").tolist() if commit_path.exists() else []
     if list(eval_steps)[: len(before)] != before:
-        raise RunError(f"{run.path}: was evaluated after {before[:3]}... updates, not as asked")
+        raise RunError(run.path, f"was evaluated after {before[:3]}... updates, not as asked")
     intent = {
         "format": 2,
         "steps": int(steps),

@@ -60,8 +60,9 @@ class Stage:
         if self._commit is None:
             if later_commits(folder):
                 raise RunError(
-                    f"{place}: missing, though checkpoints were committed; restore it, or start "
-                    "anew in another folder"
+                    place,
+                    "missing, though checkpoints were committed; restore it, or start "
+                    "anew in another folder",
                 )
             # What a crash before the first commit left belongs to nothing.
             shutil.rmtree(folder / "history.zarr", ignore_errors=True)
@@ -151,8 +152,9 @@ class Stage:
         if self._error is not None:
             error, self._error = self._error, None
             raise Unwritable(
-                f"{self.folder}: could not be written ({why(error, self.folder)}); the run can go "
-                "on from its last commit once that is mended"
+                self.folder,
+                f"could not be written ({why(error, self.folder)}); the run can go "
+                "on from its last commit once that is mended",
             ) from error
 
     def finish(self) -> None:

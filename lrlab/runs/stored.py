@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from lrlab.places import resolved, shown
 from lrlab.runs import history
 from lrlab.runs.checkpoint import load_checkpoint
 from lrlab.runs.files import RunError, inner_runs, read_sealed
@@ -37,7 +38,7 @@ class StoredStage(NamedTuple):
 
 def stages(path: str | Path) -> list[str]:
     """The stages of a run that hold anything, in the order they were made."""
-    folder = Path(path)
+    folder = resolved(path)
     later = sorted(
         (p.parent.name for p in folder.glob("stages/*/commit.json")),
         key=lambda name: (len(name), name),
@@ -51,16 +52,16 @@ def read_stage(path: str | Path, name: str = "") -> StoredStage:
     Raises:
         RunError: nothing recorded, or something damaged; names the file.
     """
-    folder = Path(path) / "stages" / name if name else Path(path)
+    folder = resolved(path) / "stages" / name if name else resolved(path)
     if not (folder / "commit.json").exists():
-        raise RunError(f"{folder}: nothing is recorded here yet")
+        raise RunError(folder, "nothing is recorded here yet")
     commit = read_sealed(folder / "commit.json")
     store = folder / "history.zarr"
     check_files(store, commit)
     present = history.names(store)
     metrics = [metric for metric in commit["metrics"] if metric in present]
     if missing := sorted(set(commit["metrics"]) - set(present)):
-        raise RunError(f"{store}: missing arrays: {', '.join(missing)}")
+        raise RunError(store, f"missing arrays: {', '.join(missing)}")
     steps, eval_steps = (history.read(store, axis) for axis in ("step", "eval_step"))
     dims = history.dims(store, metrics[0])[1:] if metrics else []
     axes = {dim: history.read(store, dim) for dim in dims}
@@ -126,17 +127,22 @@ def open_run(path: str | Path) -> tuple[dict[str, Any], StoredStage]:
     Raises:
         RunError: no run folder, nothing recorded, or something damaged.
     """
-    info = read_info(Path(path))
-    if (Path(path) / "longer.json").exists():
-        raise RunError(f"{path}: its steps were being raised; `lrlab resume {path}` completes that")
+    path = resolved(path)
+    info = read_info(path)
+    if (path / "longer.json").exists():
+        raise RunError(
+            path, f"its steps were being raised; `lrlab resume {shown(path)}` completes that"
+        )
     parts = [read_stage(path, name) for name in stages(path)]
     if not parts and info.get("command") == "study":
-        raise RunError(f"{path}: a study holds no lanes itself; its runs are in {path}/groups")
+        raise RunError(
+            path, f"a study holds no lanes itself; its runs are in {shown(path / 'groups')}"
+        )
     if not parts and info.get("command") == "compare":
-        names = ", ".join(f"{path}/{place.parent.name}" for place in inner_runs(Path(path)))
-        raise RunError(f"{path}: a comparison holds no lanes itself; its runs are {names}")
+        names = ", ".join(shown(place.parent) for place in inner_runs(path))
+        raise RunError(path, f"a comparison holds no lanes itself; its runs are {names}")
     if not parts:
-        raise RunError(f"{path}: nothing is recorded here yet")
+        raise RunError(path, "nothing is recorded here yet")
     return info, parts[0] if len(parts) == 1 else _merged(parts)
 
 

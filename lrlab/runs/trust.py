@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from lrlab.places import shown
 from lrlab.runs import history
 from lrlab.runs.files import RunError, read_sealed, sha256
 
@@ -23,7 +24,7 @@ def check_files(store: Path, commit: Mapping[str, Any]) -> None:
     if found:
         name, what = next(iter(found.items()))
         more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-        raise RunError(f"{store / name}: {what}{more}")
+        raise RunError(store / name, f"{what}{more}")
 
 
 def problems_of(store: Path, commit: Mapping[str, Any]) -> dict[str, str]:
@@ -70,9 +71,12 @@ def vouch(folder: Path, name: str) -> None:
     if digest is None:
         return
     if not (folder / name).is_file():
-        raise RunError(f"{folder / name}: missing; `lrlab doctor {folder}` says what can be used")
+        raise RunError(
+            folder / name, f"missing; `lrlab doctor {shown(folder)}` says what can be used"
+        )
     if sha256(folder / name) != digest:
         raise RunError(
-            f"{folder / name}: changed or damaged since the run ended; "
-            f"`lrlab doctor {folder}` says what can be used"
+            folder / name,
+            f"changed or damaged since the run ended; "
+            f"`lrlab doctor {shown(folder)}` says what can be used",
         )
