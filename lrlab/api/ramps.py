@@ -10,14 +10,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lrlab.api.assemble import Setup
+from lrlab.api.indistinct import warn_indistinct
 from lrlab.api.live import Live, setup_of
 from lrlab.api.progress import bar, interruptible
 from lrlab.api.raising import begun, plan_of
 from lrlab.api.recording import recorded
 from lrlab.api.sessions import Session, train_stage
+from lrlab.api.unread import reads_rate, unread_axes
 from lrlab.config import Experiment
 from lrlab.search.range_test import ladder, losses_of, range_test
-from lrlab.types import Lanes
+from lrlab.search.unread import sentence
+from lrlab.types import Lanes, Trained
 
 
 def run_range_test(
@@ -34,6 +38,7 @@ def run_range_test(
     began = time.perf_counter()
     spec = experiment.range_test
     rates = ladder(spec.start, spec.end, spec.num_steps, spec.mode)
+    warn_indistinct({"lr": rates}, experiment.precision)
     seeds = (
         list(spec.seeds)
         if isinstance(spec.seeds, list)
@@ -75,11 +80,30 @@ def run_range_test(
         loss = losses_of(spec.kind, spec.split, grid(trained.history["train_loss"]), evaluated)
         test = range_test(rates, loss, np.asarray(seeds), spec.kind, spec.split, spec.mode)
         where = None if run is None else str(run.path)
-        test = test._replace(run=where)
+        test = test._replace(run=where, remark=_remark(experiment, objects, setup, lanes, trained))
         payload = {**test.payload(), "seconds": time.perf_counter() - began}
         if run is not None:
             run.finish({**payload, "metric": f"{spec.split}_loss"})
     return Ran(where, payload, test)
+
+
+def _remark(
+    experiment: Experiment, objects: Live, setup: Setup, lanes: Lanes, trained: Trained
+) -> str:
+    """What is said where nothing reads the rate: then no rule's pick means anything."""
+    spec = experiment.range_test
+    if spec.kind == "ramp":
+        alike = not reads_rate(setup.problem, setup.data)
+    else:
+        alike = "lr" in unread_axes(
+            lanes.hyper, lanes.seed, trained.history, trained.evaluated, trained.initial,
+            trained.diverged_at,
+        )  # fmt: skip
+    if not alike:
+        return ""
+    method = None if objects.optimizer is not None else experiment.optimizer.name
+    said = sentence(spec.start, spec.end, method, ramp=spec.kind == "ramp")
+    return f"{said} No rule's pick means anything here."
 
 
 @functools.lru_cache(maxsize=32)
