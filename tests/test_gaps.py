@@ -122,8 +122,7 @@ def test_from_python() -> None:
     )  # fmt: skip
     result = lrlab.sweep(
         task, lr=[0.01, 0.1], optimizer="sgd", steps=8, seeds=2, schedule="constant",
-        batch_size="full",
-        progress=False,
+        batch_size="full", progress=False,
     )  # fmt: skip
     answer = result.best("valid_never")
     assert "valid_never is nan at every evaluation of all 4 lanes" in answer.sentence

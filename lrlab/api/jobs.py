@@ -13,6 +13,7 @@ from lrlab import config, runs
 from lrlab.api import raising
 from lrlab.api.assemble import Setup, grid_lanes
 from lrlab.api.ended import answer_of, ended, payload_of
+from lrlab.api.indistinct import as_sentences, indistinct, warn_indistinct
 from lrlab.api.interrupting import interruptible
 from lrlab.api.live import Live, setup_of
 from lrlab.api.progress import USUAL, Control, bar
@@ -20,6 +21,7 @@ from lrlab.api.raising import begun
 from lrlab.api.recording import clock_of, load_result, name_of, recorded
 from lrlab.api.result import Result, from_trained
 from lrlab.api.sessions import Session, plan_for, train_stage
+from lrlab.api.unread import said, unread_axes
 from lrlab.config import Experiment
 from lrlab.engine.memory import memory_scope
 from lrlab.types import Answer, Lanes, Trained
@@ -58,6 +60,7 @@ def run_sweep(
     old = raising.shorter_setup(found, objects)
     before = (found.shorter, old) if old is not None and found.shorter is not None else None
     lanes = grid_lanes(setup)
+    warn_indistinct(setup.axes, setup.problem.dtype)
     setup = plan_for(setup, lanes)
     with (
         recorded("sweep", experiment, setup, out, record, control, before=before) as run,
@@ -154,6 +157,7 @@ def run_find(
     some |= {name: np.full(len(some["lr"]), values[0]) for name, values in further.items()}
     setup = plan_for(setup, Lanes(some, np.repeat(seeds, len(first))))
     full, seconds = config.budget(experiment)
+    warn_indistinct(axes, setup.problem.dtype)
     with (
         recorded(
             "find",
@@ -168,7 +172,8 @@ def run_find(
         interruptible(control.stop) as stop,
     ):
         session = Session(setup, run, listener, stop, [])
-        train = trainer(session, experiment.metric, direction)
+        alike: list[str] = []
+        train = trainer(session, experiment.metric, direction, alike)
         labels = config.axis_labels(experiment)
         joint = functools.partial(search.find_joint, axes=further, labels=labels)
         look = joint if further else search.find
@@ -186,6 +191,10 @@ def run_find(
         )
         if final_seeds and answer.lr is not None:
             answer = _finally(train, answer, labels, max(seeds) + AFTER, final_seeds)
+        tried = {"lr": np.array([row["lr"] for row in answer.evidence]), **_arrays(further)}
+        answer = said(answer, alike, tried, labels, _method(experiment, objects))
+        notes = as_sentences(indistinct(_arrays(axes), setup.problem.dtype))
+        answer = answer._replace(sentence=" ".join([answer.sentence, *notes]))
         where = None if run is None else str(run.path)
         answer = answer._replace(run=where, details={**answer.details, "direction": direction})
         payload = search.answer_json(answer, run=where, seconds=time.perf_counter() - began)
@@ -219,8 +228,19 @@ def _finally(
     return answer._replace(cost=paid, details={**answer.details, "final": final})
 
 
-def trainer(session: Session, metric: str, direction: str) -> Any:
-    """The function that a search is handed: it trains lanes and gives their scores."""
+def _arrays(axes: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    return {name: np.asarray(values, np.float64) for name, values in axes.items()}
+
+
+def _method(experiment: Experiment, objects: Live) -> str | None:
+    """The optimizer's registered name; None where it, or the schedule, was made in Python."""
+    handed = objects.optimizer is not None or objects.schedule is not None
+    return None if handed else experiment.optimizer.name
+
+
+def trainer(session: Session, metric: str, direction: str, alike: list[str] | None = None) -> Any:
+    """The function that a search is handed: it trains lanes and gives their scores. `alike` is
+    filled with the axes that nothing reads, as the first call shows."""
     from lrlab.search import Scores
 
     setup = session.setup
@@ -252,6 +272,13 @@ def trainer(session: Session, metric: str, direction: str) -> Any:
         trained = train_stage(
             session, name, Lanes({"lr": lr, **(further or {})}, seed), tuple(rungs), inner
         )
+        if alike is not None and len(calls) == 1:
+            alike.extend(
+                unread_axes(
+                    {"lr": lr, **(further or {})}, seed, trained.history, trained.evaluated,
+                    trained.initial, trained.diverged_at,
+                )
+            )  # fmt: skip
         return scores_of(trained, lr, seed)
 
     return train

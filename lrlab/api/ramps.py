@@ -10,18 +10,22 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lrlab.api.assemble import Setup
 from lrlab.api.ended import ended, payload_of
+from lrlab.api.indistinct import warn_indistinct
 from lrlab.api.interrupting import interruptible
 from lrlab.api.live import Live, setup_of
 from lrlab.api.progress import USUAL, Control, bar
 from lrlab.api.raising import begun, plan_of
 from lrlab.api.recording import recorded
 from lrlab.api.sessions import Session, train_stage
+from lrlab.api.unread import reads_rate, unread_axes
 from lrlab.config import Experiment
 from lrlab.engine.memory import memory_scope
 from lrlab.runs import read_stage
 from lrlab.search.range_test import RangeTest, ladder, losses_of, range_test
-from lrlab.types import Lanes
+from lrlab.search.unread import sentence
+from lrlab.types import Lanes, Trained
 
 
 @memory_scope()
@@ -40,6 +44,7 @@ def run_range_test(
     began = time.perf_counter()
     spec = experiment.range_test
     rates = ladder(spec.start, spec.end, spec.num_steps, spec.mode)
+    warn_indistinct({"lr": rates}, experiment.precision)
     seeds = (
         list(spec.seeds)
         if isinstance(spec.seeds, list)
@@ -69,15 +74,18 @@ def run_range_test(
         problem = problem._replace(task=started)
     setup = setup._replace(problem=problem)
 
-    def concluded(train_loss: np.ndarray, evaluated: Any, where: str | None) -> RangeTest:
+    def concluded(
+        train_loss: np.ndarray, evaluated: Any, where: str | None, remark: str
+    ) -> RangeTest:
         loss = losses_of(spec.kind, spec.split, train_loss, evaluated)
         test = range_test(rates, loss, np.asarray(seeds), spec.kind, spec.split, spec.mode)
-        return test._replace(run=where)
+        return test._replace(run=where, remark=remark)
 
     if path := ended("range-test", experiment, setup, out, record):
-        stage = read_stage(path)
-        test = concluded(stage.history["train_loss"], stage.evaluated, str(path))
-        payload = {**test.payload(), "seconds": payload_of(path)["seconds"]}
+        stage, before = read_stage(path), payload_of(path)
+        remark = str(before.get("remark") or "")
+        test = concluded(stage.history["train_loss"], stage.evaluated, str(path), remark)
+        payload = {**test.payload(), "seconds": before["seconds"]}
         return Ran(str(path), payload, test, read=True)
     lanes = Lanes({"lr": np.repeat(columns, len(seeds))}, np.tile(seeds, len(columns)))
     with (
@@ -92,11 +100,31 @@ def run_range_test(
 
         evaluated = {name: grid(rows) for name, rows in trained.evaluated.items()}
         where = None if run is None else str(run.path)
-        test = concluded(grid(trained.history["train_loss"]), evaluated, where)
+        remark = _remark(experiment, objects, setup, lanes, trained)
+        test = concluded(grid(trained.history["train_loss"]), evaluated, where, remark)
         payload = {**test.payload(), "seconds": time.perf_counter() - began}
         if run is not None:
             run.finish({**payload, "metric": f"{spec.split}_loss"})
     return Ran(where, payload, test)
+
+
+def _remark(
+    experiment: Experiment, objects: Live, setup: Setup, lanes: Lanes, trained: Trained
+) -> str:
+    """What is said where nothing reads the rate: then no rule's pick means anything."""
+    spec = experiment.range_test
+    if spec.kind == "ramp":
+        alike = not reads_rate(setup.problem, setup.data)
+    else:
+        alike = "lr" in unread_axes(
+            lanes.hyper, lanes.seed, trained.history, trained.evaluated, trained.initial,
+            trained.diverged_at,
+        )  # fmt: skip
+    if not alike:
+        return ""
+    method = None if objects.optimizer is not None else experiment.optimizer.name
+    said = sentence(spec.start, spec.end, method, ramp=spec.kind == "ramp")
+    return f"{said} No rule's pick means anything here."
 
 
 @functools.lru_cache(maxsize=32)

@@ -61,6 +61,8 @@ class Result(NamedTuple):
         """The answer of the full sweep for a metric: LR, interval, verdict, sentence; with further
         lane axes that of the best combination, which is in `details["at"]`. Rates that the run's
         numbers cannot hold are named at the sentence's end."""
+        from lrlab.api.indistinct import as_sentences, indistinct
+        from lrlab.api.unread import method_of, of_result, said
         from lrlab.search.answer import from_scores
         from lrlab.search.joint import in_words, named
         from lrlab.search.scores import combination, from_result
@@ -78,8 +80,19 @@ class Result(NamedTuple):
             chosen = {name: at[name] for name, values in further if len(values) > 1}
             if answer.lr is not None and chosen:
                 sentence = f"With {in_words(chosen)}: {sentence}"
-        notes = beyond_numbers(self.lr, self.history["train_loss"].dtype)
-        return answer._replace(sentence=" ".join([sentence, *notes]), details=details)
+        answer = answer._replace(sentence=sentence, details=details)
+        answer = said(answer, of_result(self), self.axes, self.labels, method_of(self.config))
+        dtype = self.history["train_loss"].dtype
+        notes = [
+            *beyond_numbers(self.lr, dtype),
+            *as_sentences(indistinct(self.numbers, dtype.name)),
+        ]
+        return answer._replace(sentence=" ".join([answer.sentence, *notes]))
+
+    @property
+    def numbers(self) -> dict[str, np.ndarray]:
+        """The lane axes whose values are numbers."""
+        return {name: values for name, values in self.axes.items() if name not in self.labels}
 
     @property
     def labels(self) -> dict[str, tuple[str, ...]]:

@@ -114,7 +114,8 @@ def _test(data: ReportData) -> Any:
         kind, split, mode = spec["kind"], spec["split"], spec.get("mode", "exponential")
         rates = ladder(spec["start"], spec["end"], spec["num_steps"], mode)
         loss = losses_of(kind, split, data.train_loss, data.evaluated)
-        return range_test(rates, loss, data.seeds, kind, split, mode)
+        test = range_test(rates, loss, data.seeds, kind, split, mode)
+        return test._replace(remark=str((data.answer or {}).get("remark") or ""))
     except (KeyError, tomllib.TOMLDecodeError):
         return None
 

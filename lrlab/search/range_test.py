@@ -35,7 +35,7 @@ class RangeTest(NamedTuple):
     `lr` f64[N] ascending; `loss` f[seeds, N], nan after divergence; `seeds` int[seeds]; `kind`
     "ramp" or "parallel"; `split` whose loss it is; `reasons` rule -> seed -> why it suggests
     nothing, for every registered rule; `notes` rule -> seed -> what to know of a pick; `mode` how
-    the rates are spaced; `run` its folder.
+    the rates are spaced; `run` its folder; `remark` what stands before all else ("": nothing).
     """
 
     lr: np.ndarray
@@ -47,6 +47,7 @@ class RangeTest(NamedTuple):
     mode: str = "exponential"
     run: str | None = None
     notes: Mapping[str, Mapping[int, str]] = {}
+    remark: str = ""
 
     def suggest(self, rule: str | Callable[..., Any] = "valley") -> np.ndarray:
         """One learning rate per seed, f64[seeds]; nan where the rule sees none (see `reasons`).
@@ -80,7 +81,9 @@ class RangeTest(NamedTuple):
 
     @property
     def sentence(self) -> str:
-        """How far the rules agree, with one another and between seeds."""
+        """How far the rules agree, with one another and between seeds; or the `remark`."""
+        if self.remark:
+            return self.remark
         picks = {name: self.suggest(name) for name in rules.NAMES}
         seen = {name: middle(found) for name, found in picks.items() if np.isfinite(found).any()}
         if not seen:
@@ -107,6 +110,7 @@ class RangeTest(NamedTuple):
             "kind": self.kind,
             "split": self.split,
             "mode": self.mode,
+            **({"remark": self.remark} if self.remark else {}),
             "sentence": self.sentence,
         }
 
