@@ -84,7 +84,8 @@ def lane_step(
     now = scheduled(problem, hyper, step)
 
     def loss_of(params: Params) -> tuple[Array, tuple[PyTree, dict[str, Array]]]:
-        return problem.task.loss(params, state.model, batch, key)
+        loss, rest = problem.task.loss(params, state.model, batch, key)
+        return _in(problem.dtype, loss), rest
 
     (loss, (model, extra)), grads = jax.value_and_grad(loss_of, has_aux=True)(state.params)
     updates, optimizer = transformation(problem, now).update(
@@ -112,6 +113,8 @@ def lane_step(
     metrics |= {
         f"learning_rate{name[2:]}": value for name, value in now.items() if is_learning_rate(name)
     }
+    # A loss or a schedule of one's own may compute in a shorter dtype than the run's.
+    metrics = {name: _in(problem.dtype, value) for name, value in metrics.items()}
     if problem.stop_diverged:
         metrics = {name: jnp.where(state.alive, value, jnp.nan) for name, value in metrics.items()}
     new = LaneState(
@@ -123,6 +126,11 @@ def lane_step(
         last_loss=jnp.where(state.alive & jnp.isfinite(loss), loss, state.last_loss),
     )
     return new, metrics
+
+
+def _in(dtype: str, value: Any) -> Array:
+    value = jnp.asarray(value)
+    return value if value.dtype == dtype else value.astype(dtype)
 
 
 def all_finite(tree: PyTree) -> Array:
