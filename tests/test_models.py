@@ -242,7 +242,7 @@ def test_modules_that_cannot_be_hashed_are_kept_by_identity():
 
 class NeedsMore(nn.Module):
     @nn.compact
-    def __call__(self, x, deterministic):
+    def __call__(self, x, mask):
         return x
 
 
@@ -250,7 +250,7 @@ class NeedsMore(nn.Module):
     ("network", "message"),
     [
         (LinenBatchNorm, "give an instance"),
-        (NeedsMore(), "must be called with deterministic"),
+        (NeedsMore(), "must be called with mask"),
         (NnxTrain, "must take rngs alone"),
         (3, "must be a Flax Linen module"),
     ],

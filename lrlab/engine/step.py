@@ -80,7 +80,8 @@ def lane_step(
     now = scheduled(problem, hyper, step)
 
     def loss_of(params: Params) -> tuple[Array, tuple[PyTree, dict[str, Array]]]:
-        return problem.task.loss(params, state.model, batch, key)
+        loss, rest = problem.task.loss(params, state.model, batch, key)
+        return _in(problem.dtype, loss), rest
 
     (loss, (model, extra)), grads = jax.value_and_grad(loss_of, has_aux=True)(state.params)
     grads = conjugated(grads)
@@ -107,6 +108,8 @@ def lane_step(
             (state.params, state.model, state.optimizer),
         )
     metrics |= {f"learning_rate{name[2:]}": now[name] for name in problem.rates if name in now}
+    # A loss or a schedule of one's own may compute in a shorter dtype than the run's.
+    metrics = {name: _in(problem.dtype, value) for name, value in metrics.items()}
     if problem.stop_diverged:
         metrics = {name: jnp.where(state.alive, value, jnp.nan) for name, value in metrics.items()}
     new = LaneState(
@@ -124,6 +127,11 @@ def conjugated(grads: Params) -> Params:
     """Gradients as optimizers want them: JAX's of a real loss by complex parameters point along the
     conjugate of the steepest ascent. Real ones are as they were."""
     return jax.tree.map(lambda g: jnp.conj(g) if jnp.iscomplexobj(g) else g, grads)
+
+
+def _in(dtype: str, value: Any) -> Array:
+    value = jnp.asarray(value)
+    return value if value.dtype == dtype else value.astype(dtype)
 
 
 def all_finite(tree: PyTree) -> Array:

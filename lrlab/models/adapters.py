@@ -4,14 +4,34 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
+import flax.errors
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from lrlab.models.collections import only, state_of, updated
+from lrlab.models.foreign import check_foreign, wrapped
+from lrlab.models.kept import cached
+from lrlab.models.modes import (
+    MODES,
+    ModelError,
+    Seen,
+    before_call,
+    check_called,
+    check_seen,
+    check_unknown,
+    effects,
+    flags,
+    in_mode,
+    others,
+    set_mode,
+    watching,
+)
 from lrlab.types import Array, Model, PyTree
 
 
@@ -19,10 +39,12 @@ def as_model(network: Any) -> Model:
     """`network` as a `Model`; an equal network gives the same functions, so nothing compiles twice.
 
     Args:
-        network: a Linen module, called as `module(x)` or `module(x, train=...)`; a function
-            `rngs -> NNX module` (or an NNX class that needs nothing but `rngs`); or a `Model`.
-            Dropout draws from the stream "dropout". Collections other than parameters travel with
-            the variables, change in training and are frozen in evaluation.
+        network: a Linen module, called as `module(x)` or with its mode (`train`, `training`,
+            `is_training`, `deterministic`, `use_running_average`, as arguments or as fields); a
+            function `rngs -> NNX module` (or an NNX class that needs nothing but `rngs`); or a
+            `Model`. Dropout draws from the stream "dropout". Collections other than parameters
+            travel with the variables, change in training and are frozen in evaluation; what a
+            module sows is dropped.
 
     Raises:
         ValueError: none of these, or it cannot be called so; the message says what to give.
@@ -34,81 +56,97 @@ def as_model(network: Any) -> Model:
     if isinstance(network, Model):
         return network
     if isinstance(network, nn.Module):
-        return _cached(_linen, network)
+        return cached(_linen, network)
     if isinstance(network, type) and issubclass(network, nn.Module):
-        raise ValueError(
+        raise ModelError(
             f"model is the class {network.__name__}; give an instance: {network.__name__}(...)"
         )
     if isinstance(network, nnx.Module):
-        raise ValueError(
+        raise ModelError(
             "model is an NNX module; give the function that makes it, so that every seed has its "
             f"own weights: lambda rngs: {type(network).__name__}(..., rngs=rngs)"
         )
+    check_foreign(network)
     if callable(network):
-        return _cached(_nnx, network)
-    raise ValueError(
+        return cached(_nnx, network)
+    raise ModelError(
         "model must be a Flax Linen module, a function rngs -> NNX module, or "
         f"lrlab.Model(init, apply); got {type(network).__name__}"
     )
 
 
-_unhashable: dict[int, tuple[Any, Model]] = {}
+def check_modes(network: Any, x: PyTree) -> None:
+    """Whether a Linen or NNX network has a mode that training does not reach; nothing is computed.
+
+    Args:
+        network: as `as_model` takes it.
+        x: shapes and dtypes of a batch of inputs.
+
+    Raises:
+        ModelError: an argument that decides what is random or changes in training has a name that
+            lrlab does not know.
+    """
+    if isinstance(network, Model) or not callable(network):
+        return
+    if isinstance(network, nn.Module):
+        named: Any = network
+        run = _linen_call(network)
+    else:
+        build = _builder(network)
+        named = nnx.eval_shape(lambda: build(jax.random.key(0)))
+        run = _nnx_call(network)
+    name = type(named).__name__
+    unknown = flags(named.__call__, name).unknown
+    if not any(map(others, unknown.values())):
+        return
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    variables = jax.eval_shape(as_model(network).init, key, x)
+
+    def trace(arguments: dict[str, Any]) -> tuple[bool, ...]:
+        def training(key: Array, variables: PyTree) -> tuple[Array, PyTree]:
+            inputs = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), x)
+            return run(variables, inputs, True, key, arguments, watch=False)
+
+        return effects(training, key, variables)
+
+    check_unknown(name, unknown, trace)
 
 
-def _cached(adapt: Callable[[Any], Model], network: Any) -> Model:
-    """By equality where the network can be hashed, else by identity."""
-    try:
-        hash(network)
-    except TypeError:
-        if id(network) not in _unhashable:
-            _unhashable[id(network)] = (network, adapt.__wrapped__(network))  # type: ignore
-        return _unhashable[id(network)][1]
-    return adapt(network)
+Call = Callable[..., tuple[Array, PyTree]]
+"""`(variables, x, train, key, arguments={}, watch=True) -> (outputs, variables)`; `arguments`: what
+else the module is called with; `watch`: whether layers that the mode does not reach are errors."""
 
 
-def _takes_train(call: Callable[..., Any], name: str) -> tuple[bool, bool]:
-    """Whether a module's `__call__` has `train`, and whether `train` has a default."""
-    parameters = dict(inspect.signature(call).parameters)
-    inputs = next(iter(parameters), None)
-    if inputs is None:
-        raise ValueError(f"{name} takes no inputs; lrlab calls model(x) or model(x, train=...)")
-    needed = [
-        key
-        for key, parameter in parameters.items()
-        if parameter.default is parameter.empty
-        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
-        and key not in (inputs, "train")
-    ]
-    if needed:
-        raise ValueError(
-            f"{name} must be called with {', '.join(needed)}; lrlab calls model(x) or "
-            "model(x, train=...): wrap it, or give those arguments defaults"
-        )
-    train = parameters.get("train")
-    return train is not None, train is not None and train.default is not train.empty
-
-
-@functools.lru_cache(maxsize=512)
 def _linen(module: nn.Module) -> Model:
-    takes_train, has_default = _takes_train(module.__call__, type(module).__name__)  # type: ignore
-    at_init: dict[str, Any] = {"train": False} if takes_train and not has_default else {}
+    name = type(module).__name__
+    taken = flags(module.__call__, name)  # type: ignore[attr-defined]
+    starting, at_init = in_mode(module, taken, False, starting=True)
+
+    @functools.lru_cache(maxsize=16)
+    def needed(leaves: tuple[jax.ShapeDtypeStruct, ...], structure: Any) -> Any:
+        x = jax.tree.unflatten(structure, leaves)
+        key = jax.eval_shape(lambda: jax.random.key(0))
+        variables = jax.eval_shape(lambda key, x: starting.init(key, x, **at_init), key, x)
+
+        def apply(variables: PyTree, train: bool, mutable: list[str]) -> Any:
+            called, options = in_mode(module, taken, train)
+            inputs = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), x)
+            rngs = {"dropout": jax.random.key(0)}
+            return called.apply(variables, inputs, rngs=rngs, mutable=mutable, **options)
+
+        return state_of(variables, apply)
 
     def init(key: Array, x: Array) -> PyTree:
-        return dict(module.init(key, x, **at_init))
-
-    def apply(variables: PyTree, x: Array, train: bool, key: Array) -> tuple[Array, PyTree]:
-        options: dict[str, Any] = {"train": train} if takes_train else {}
-        changing = [name for name in variables if name != "params"] if train else []
-        if not changing:
-            return module.apply(variables, x, rngs={"dropout": key}, **options), variables
-        outputs, changed = module.apply(
-            variables, x, rngs={"dropout": key}, mutable=changing, **options
-        )
-        return outputs, {**variables, **changed}
+        variables = dict(starting.init(key, x, **at_init))
+        if variables.keys() <= {"params"}:
+            return variables
+        leaves, structure = jax.tree.flatten(x)
+        shapes = tuple(jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in leaves)
+        return {"params": variables.get("params", {}), **only(variables, needed(shapes, structure))}
 
     def features(variables: PyTree, x: Array, key: Array) -> dict[str, Array]:
-        options: dict[str, Any] = {"train": False} if takes_train else {}
-        seen = module.apply(
+        called, options = in_mode(module, taken, False)
+        seen = called.apply(
             variables,
             x,
             rngs={"dropout": key},
@@ -118,7 +156,46 @@ def _linen(module: nn.Module) -> Model:
         )[1]["intermediates"]
         return _by_layer(seen)
 
-    return Model(init, apply, features)
+    return Model(init, _linen_call(module), features)
+
+
+def _linen_call(module: nn.Module) -> Call:
+    name = type(module).__name__
+    taken = flags(module.__call__, name)  # type: ignore[attr-defined]
+
+    def apply(
+        variables: PyTree,
+        x: Array,
+        train: bool,
+        key: Array,
+        arguments: Mapping[str, Any] = MappingProxyType({}),
+        watch: bool = True,
+    ) -> tuple[Array, PyTree]:
+        called, options = in_mode(module, taken, train)
+        state = {name: part for name, part in variables.items() if name != "params"}
+        changing = list(state) if train else []
+        seen: Seen = {}
+        try:
+            with nn.intercept_methods(watching(seen)):
+                outputs, changed = called.apply(
+                    variables, x, rngs={"dropout": key}, mutable=changing, **options, **arguments
+                )
+        except flax.errors.InvalidRngError as error:
+            raise ModelError(
+                f"{name} draws from a random stream that lrlab does not give; it gives "
+                f'"dropout" alone, so take self.make_rng("dropout"): {error}'
+            ) from error
+        except flax.errors.ModifyScopeVariableError:
+            if watch:  # Flax refuses what the layer does, and does not say why it does it
+                check_seen(name, seen, train)
+            raise
+        if watch:
+            check_seen(name, seen, train)
+        if not changing:
+            return outputs, variables
+        return outputs, {**variables, **updated(state, changed)}
+
+    return apply
 
 
 def _by_layer(seen: PyTree) -> dict[str, Array]:
@@ -132,7 +209,6 @@ def _by_layer(seen: PyTree) -> dict[str, Array]:
     return found
 
 
-@functools.lru_cache(maxsize=512)
 def _nnx(factory: Callable[..., Any]) -> Model:
     build = _builder(factory)
 
@@ -142,16 +218,33 @@ def _nnx(factory: Callable[..., Any]) -> Model:
         rest = nnx.to_pure_dict(rest)
         return {**variables, "state": rest} if jax.tree.leaves(rest) else variables
 
-    def apply(variables: PyTree, x: Array, train: bool, key: Array) -> tuple[Array, PyTree]:
-        module = nnx_module(factory, variables, key)
-        module.train() if train else module.eval()
-        takes_train, _ = _takes_train(module.__call__, type(module).__name__)  # type: ignore
-        outputs = module(x, train=train) if takes_train else module(x)  # type: ignore
+    return Model(init, _nnx_call(factory))
+
+
+def _nnx_call(factory: Callable[..., Any]) -> Call:
+    def apply(
+        variables: PyTree,
+        x: Array,
+        train: bool,
+        key: Array,
+        arguments: Mapping[str, Any] = MappingProxyType({}),
+        watch: bool = True,
+    ) -> tuple[Array, PyTree]:
+        module: Any = nnx_module(factory, variables, key)
+        set_mode(module, train)
+        name = type(module).__name__
+        taken = flags(module.__call__, name)
+        before = before_call(module)
+        options = {key: MODES[key] == train for key in (*taken.required, *taken.optional)}
+        outputs = module(x, **options, **arguments)
+        if watch:
+            check_called(name, before, train)
         if not train or "state" not in variables:
             return outputs, variables
-        return outputs, {**variables, "state": nnx.to_pure_dict(_parts(module)[-1])}
+        rest = nnx.to_pure_dict(_parts(module)[-1])
+        return outputs, {**variables, "state": updated(variables["state"], rest)}
 
-    return Model(init, apply)
+    return apply
 
 
 def nnx_module(
@@ -174,11 +267,17 @@ def _builder(factory: Callable[..., Any]) -> Callable[[Array], nnx.Module]:
 
     def build(key: Array) -> nnx.Module:
         rngs = nnx.Rngs(key)
-        module = factory(rngs=rngs) if by_name else factory(rngs)
+        try:
+            module = factory(rngs=rngs) if by_name else factory(rngs)
+        except (TypeError, ValueError, AttributeError) as error:
+            raise ModelError(
+                f"the model function fails when it is called with rngs: {error}; it must be a "
+                f"function rngs -> NNX module; {wrapped()}"
+            ) from error
         if not isinstance(module, nnx.Module):
-            raise ValueError(
+            raise ModelError(
                 f"the model function must return an NNX module, it returned {module!r}; for a "
-                "Linen module give the module itself"
+                f"Linen module give the module itself; {wrapped()}"
             )
         return module
 
@@ -205,9 +304,9 @@ def _wants_rngs_by_name(factory: Callable[..., Any]) -> bool:
         and key != "rngs"
     ]
     if len(needed) > (0 if "rngs" in parameters else 1):
-        raise ValueError(
+        raise ModelError(
             f"model function {name} needs {', '.join(needed)}; it must take rngs alone: "
-            f"lambda rngs: {name}(..., rngs=rngs)"
+            f"lambda rngs: {name}(..., rngs=rngs); {wrapped()}"
         )
     return "rngs" in parameters
 

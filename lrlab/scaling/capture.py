@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import Any
 
 import flax.linen as nn
 import jax
 from flax import nnx
 
+from lrlab.models.modes import MODES, flags, in_mode, set_mode
 from lrlab.types import Array, PyTree
 
 
@@ -30,8 +30,8 @@ def layer_outputs(network: Any, variables: PyTree, x: Array) -> dict[str, Array]
     ['layers_0', 'layers_2']
     """
     if isinstance(network, nn.Module):
-        options: dict[str, Any] = {"train": False} if "train" in _arguments(network) else {}
-        outputs, seen = network.apply(
+        called, options = in_mode(network, flags(network.__call__, type(network).__name__), False)  # type: ignore[attr-defined]
+        outputs, seen = called.apply(
             variables, x, capture_intermediates=True, mutable=["intermediates"], **options
         )
         tree = seen["intermediates"]
@@ -59,15 +59,13 @@ def layer_outputs(network: Any, variables: PyTree, x: Array) -> dict[str, Array]
     return found
 
 
-def _arguments(network: Any) -> Any:
-    return inspect.signature(type(network).__call__).parameters
-
-
 def _nnx_outputs(factory: Any, variables: PyTree, x: Array) -> tuple[Any, Any]:
     from lrlab.models.adapters import nnx_module
 
-    module = nnx_module(factory, variables)
-    options = {"train": False} if "train" in _arguments(module) else {}
+    module: Any = nnx_module(factory, variables)
+    set_mode(module, False)
+    taken = flags(module.__call__, type(module).__name__)
+    options = {key: not MODES[key] for key in (*taken.required, *taken.optional)}
     run = nnx.capture(module, nnx.Intermediate, method_outputs=nnx.Intermediate)  # type: ignore
     outputs, seen = run(x, **options)
     return outputs, nnx.to_pure_dict(seen)

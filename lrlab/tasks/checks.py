@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from lrlab.tasks.supervised import struct
+from lrlab.tasks.shapes import same_state, struct
 from lrlab.tasks.task import Task
 
 
@@ -26,11 +26,7 @@ def check_functions(task: Task) -> None:
     _scalar(name, "the loss", loss)
     for metric, value in extra.items():
         _scalar(name, f"metric {metric!r}", value)
-    if _shapes(after) != _shapes(state):
-        raise ValueError(
-            f"{name}: one training step changes the shapes of the model's collections; before: "
-            f"{_shapes(state)}, after: {_shapes(after)}"
-        )
+    same_state(name, state, after)
     for split in task.splits:
         data = jax.tree.map(lambda leaf: struct(leaf, len(leaf)), task.data.get(split))
         values = jax.eval_shape(functions.evaluate, params, state, data, key)
@@ -45,8 +41,3 @@ def check_functions(task: Task) -> None:
 def _scalar(name: str, what: str, value: Any) -> None:
     if value.shape != () or not jnp.issubdtype(value.dtype, jnp.floating):
         raise ValueError(f"{name}: {what} is {value}, expected a floating scalar of shape ()")
-
-
-def _shapes(tree: Any) -> Any:
-    leaves, structure = jax.tree.flatten(tree)
-    return structure, [(leaf.shape, str(leaf.dtype)) for leaf in leaves]

@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from lrlab.tasks.losses import BUILT_IN, PerExample, loss_values, metric_values
+from lrlab.tasks.losses import BUILT_IN, PerExample, in_dtype, loss_values, metric_values
 from lrlab.types import Array, Model, PyTree, TaskFunctions
 
 CHUNK_NUMBERS = 1 << 18
@@ -34,18 +34,19 @@ def supervised_functions(
     ) -> tuple[Array, tuple[PyTree, dict[str, Array]]]:
         inputs, targets = batch
         outputs, variables = model.apply(joined(params, state), inputs, True, key)
+        outputs = as_run(outputs, params)
         values = loss_values(loss_name, loss, outputs, targets)
         extra = {
             name: metric_values(name, function, outputs, targets).mean()
             for name, function in metrics
         }
-        return values.mean(), (separated(variables)[1], extra)
+        return values.mean(), (as_before(separated(variables)[1], state), extra)
 
     def evaluate(params: PyTree, state: PyTree, data: PyTree, key: Array) -> dict[str, Array]:
         variables = joined(params, state)
 
         def outputs_of(inputs: PyTree) -> Array:
-            return model.apply(variables, inputs, False, key)[0]
+            return as_run(model.apply(variables, inputs, False, key)[0], params)
 
         def values_of(inputs: PyTree, targets: Array) -> dict[str, Array]:
             """Per-example values [N] by name; a metric that is one number in all gives outputs."""
@@ -67,7 +68,7 @@ def supervised_functions(
         return result
 
     def outputs(params: PyTree, state: PyTree, batch: PyTree, key: Array) -> Array:
-        return model.apply(joined(params, state), batch[0], True, key)[0]
+        return as_run(model.apply(joined(params, state), batch[0], True, key)[0], params)
 
     def output_loss(outputs: Array, batch: PyTree) -> Array:
         return loss_values(loss_name, loss, outputs, batch[1]).mean()
@@ -75,8 +76,10 @@ def supervised_functions(
     def features(params: PyTree, state: PyTree, batch: PyTree, key: Array) -> dict[str, Array]:
         variables = joined(params, state)
         if model.features is None:
-            return {"output": model.apply(variables, batch[0], False, key)[0]}
-        return model.features(variables, batch[0], key)
+            found = {"output": model.apply(variables, batch[0], False, key)[0]}
+        else:
+            found = model.features(variables, batch[0], key)
+        return {layer: as_run(values, params) for layer, values in found.items()}
 
     return TaskFunctions(init, train_loss, evaluate, outputs, output_loss, features)
 
@@ -91,6 +94,32 @@ def separated(variables: PyTree) -> tuple[PyTree, PyTree]:
 def joined(params: PyTree, state: PyTree) -> PyTree:
     """The inverse of `separated`."""
     return {"params": params, **state} if isinstance(state, Mapping) else params
+
+
+def as_run(outputs: Array, params: PyTree) -> Array:
+    """Floating outputs in the dtype of the parameters, which is that of the run.
+
+    A model may compute in a shorter one (bfloat16): its loss is averaged, and recorded, in this.
+    """
+    dtypes = [leaf.dtype for leaf in jax.tree.leaves(params)]
+    dtypes = [dtype for dtype in dtypes if jnp.issubdtype(dtype, jnp.floating)]
+    if not dtypes or not jnp.issubdtype(outputs.dtype, jnp.floating):
+        return outputs
+    return in_dtype(outputs, jnp.result_type(*dtypes))
+
+
+def as_before(state: PyTree, before: PyTree) -> PyTree:
+    """A model's collections with floats in the dtype that they had: what one update gives the next
+    is of one type. Anything else that differs is left, for the check of the task to name."""
+    if jax.tree.structure(state) != jax.tree.structure(before):
+        return state
+
+    def alike(now: Any, then: Any) -> Any:
+        now, then = jnp.asarray(now), jnp.asarray(then)
+        floating = all(jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in (now, then))
+        return in_dtype(now, then.dtype) if floating else now
+
+    return jax.tree.map(alike, state, before)
 
 
 def _scalar_metrics(

@@ -90,6 +90,8 @@ LOSSES: dict[str, PerExample] = {
 }
 METRICS: dict[str, tuple[PerExample, str]] = {"accuracy": (accuracy, "max"), "mae": (mae, "min")}
 BUILT_IN = (accuracy, binary_accuracy, mae)
+PER_EXAMPLE = (*BUILT_IN, *LOSSES.values())
+"""Whose values are each of one example, and need not be tried."""
 
 
 def same_shape(name: str, outputs: Array, targets: Array) -> tuple[Array, Array]:
@@ -115,7 +117,8 @@ def per_example(values: Array, targets: Array) -> Array:
 
 
 def loss_values(name: str, function: PerExample, outputs: Array, targets: Array) -> Array:
-    """One loss per example: `function`'s values, after a check that they are that; [N] or [N, T].
+    """One loss per example: `function`'s values, after a check that they are that; [N] or [N, T],
+    in the dtype of the outputs.
 
     Raises:
         ValueError: another shape, as from a broadcast of [N, 1] with [N], or not floating.
@@ -131,11 +134,11 @@ def loss_values(name: str, function: PerExample, outputs: Array, targets: Array)
         )
     if not jnp.issubdtype(values.dtype, jnp.floating):
         raise ValueError(f"loss {name!r} gave dtype {values.dtype}, expected floating numbers")
-    return values
+    return in_dtype(values, outputs.dtype)
 
 
 def metric_values(name: str, function: PerExample, outputs: Array, targets: Array) -> Array:
-    """A metric's values: [N], [N, T] or a scalar; floating.
+    """A metric's values: [N], [N, T] or a scalar; in the dtype of the outputs.
 
     Raises:
         ValueError: another shape.
@@ -147,9 +150,12 @@ def metric_values(name: str, function: PerExample, outputs: Array, targets: Arra
             f"metric {name!r} gave shape {values.shape}, expected one of "
             f"{', '.join(map(str, allowed))}: one value per example, or one in all"
         )
-    if jnp.issubdtype(values.dtype, jnp.floating):
-        return values
-    return values.astype(outputs.dtype)
+    return in_dtype(values, outputs.dtype)
+
+
+def in_dtype(values: Array, dtype: Any) -> Array:
+    """`values` in `dtype`; the very same where they have it."""
+    return values if values.dtype == dtype else values.astype(dtype)
 
 
 def label(function: Any) -> str:

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from lrlab.tasks.losses import label
+from lrlab.tasks.metrics import directed_all
 from lrlab.tasks.task import Task
 from lrlab.types import Array, Params, PyTree, TaskFunctions
 
@@ -24,12 +25,7 @@ def objective(
     options: Mapping[str, Any] | None,
 ) -> Task:
     """See `Task.objective`."""
-    metrics = dict(metrics or {})
-    for metric, value in metrics.items():
-        if not (isinstance(value, (tuple, list)) and len(value) == 2 and callable(value[0])):
-            raise ValueError(f'metric {metric!r} must be (function, "min" or "max"), got {value!r}')
-        if value[1] not in ("min", "max") or metric == "loss" or not metric.isidentifier():
-            raise ValueError(f'metric {metric!r} needs another name, or "min" or "max"')
+    own = directed_all(metrics or {})
     params = _tried(name, "init", init, jax.eval_shape(lambda: jax.random.key(0)))
     for leaf in jax.tree.leaves(params):
         if not jnp.issubdtype(leaf.dtype, jnp.inexact):
@@ -40,15 +36,15 @@ def objective(
     _scalar(name, f"loss {label(loss)!r}", _tried(name, "loss", loss, params, key))
     if expected is not None:
         _scalar(name, "expected", _tried(name, "expected", expected, params))
-    for metric, (function, _) in metrics.items():
+    for metric, (function, _) in own.items():
         _scalar(name, f"metric {metric!r}", _tried(name, f"metric {metric!r}", function, params))
     return Task(
         name=name,
         functions=objective_functions(
-            init, loss, expected, tuple((metric, part[0]) for metric, part in metrics.items())
+            init, loss, expected, tuple((metric, part[0]) for metric, part in own.items())
         ),
         data={},
-        metrics={"loss": "min", **{metric: part[1] for metric, part in metrics.items()}},
+        metrics={"loss": "min", **{metric: part[1] for metric, part in own.items()}},
         source={"objective": label(loss)} if source is None else source,
         options=options or {},
     )

@@ -6,31 +6,29 @@ import difflib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import flax.errors
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from lrlab.data.dataset import DataError, digest
-from lrlab.models import as_model
+from lrlab.engine.devices import prepare_devices
+from lrlab.models.adapters import as_model
 from lrlab.tasks.arrays import arrays, check_alike, checked_labels, held
+from lrlab.tasks.coupling import broadcasts, is_coupled, one_axis_apart
 from lrlab.tasks.functions import supervised_functions
 from lrlab.tasks.losses import (
     LOSSES,
-    METRICS,
+    PER_EXAMPLE,
     PerExample,
-    binary_accuracy,
     label,
     loss_values,
     metric_values,
     sigmoid_binary_cross_entropy,
     softmax_cross_entropy,
 )
+from lrlab.tasks.metrics import metric_functions
+from lrlab.tasks.shapes import ALL_TOGETHER, output_shape, struct
 from lrlab.tasks.task import Pair, Task
 from lrlab.types import Array, Model
-
-EXAMPLES = 7
-"""The batch that shapes are tried with: unlike 1, it shows a broadcast, and is rarely a size."""
 
 
 def supervised(
@@ -57,7 +55,7 @@ def supervised(
     classes = function in (softmax_cross_entropy, sigmoid_binary_cross_entropy)
     data = held(data, targets=not classes)
     network = as_model(model)
-    outputs = output_shape(name, network, data["train"])
+    outputs = output_shape(name, model, network, data["train"])
     if classes:
         data = checked_labels(name, data, outputs, function)
     chosen = metric_functions(metrics, function, outputs, data["train"][1])
@@ -99,83 +97,6 @@ def loss_function(loss: str | PerExample) -> PerExample:
     return LOSSES[loss]
 
 
-def metric_functions(
-    metrics: Sequence[str] | Mapping[str, Any] | None,
-    loss: PerExample,
-    outputs: Any,
-    targets: np.ndarray,
-) -> dict[str, tuple[PerExample, str]]:
-    """The metrics by name with their directions; None: accuracy where targets are classes."""
-    binary = loss is sigmoid_binary_cross_entropy
-    if metrics is None:
-        metrics = ("accuracy",) if binary or loss is softmax_cross_entropy else ()
-    if isinstance(metrics, str):
-        metrics = (metrics,)
-    if not isinstance(metrics, Mapping):
-        metrics = {name: None for name in metrics}
-    chosen: dict[str, tuple[PerExample, str]] = {}
-    for name, value in metrics.items():
-        if value is None or isinstance(value, str):
-            if name not in METRICS:
-                close = difflib.get_close_matches(name, METRICS, 1)
-                hint = f"; did you mean {close[0]!r}?" if close else ""
-                raise ValueError(
-                    f"there is no metric {name!r}{hint} Known: {', '.join(METRICS)}, "
-                    'or {name: (function, "min" or "max")}'
-                )
-            chosen[name] = METRICS[name]
-            single = outputs.shape[-1:] == (1,) or outputs.ndim == targets.ndim == 1
-            if name == "accuracy" and (binary or single):
-                chosen[name] = (binary_accuracy, "max")
-            continue
-        if not (isinstance(value, (tuple, list)) and len(value) == 2 and callable(value[0])):
-            raise ValueError(f'metric {name!r} must be (function, "min" or "max"), got {value!r}')
-        if value[1] not in ("min", "max"):
-            raise ValueError(f'metric {name!r} must say "min" or "max", got {value[1]!r}')
-        if name == "loss" or not name.isidentifier():
-            raise ValueError(f"a metric cannot be named {name!r}")
-        chosen[name] = (value[0], value[1])
-    return chosen
-
-
-def output_shape(name: str, model: Model, pair: Pair) -> jax.ShapeDtypeStruct:
-    """What the model gives for a batch of `EXAMPLES`; nothing is computed.
-
-    Raises:
-        ValueError: the model cannot take such inputs, or gives no array with a batch axis.
-    """
-    x = jax.tree.map(struct, pair[0])
-    try:
-        outputs, _ = jax.eval_shape(
-            lambda x: model.apply(
-                model.init(jax.random.key(0), jax.tree.map(lambda leaf: leaf[:1], x)),
-                x,
-                True,
-                jax.random.key(1),
-            ),
-            x,
-        )
-    except (TypeError, ValueError, AttributeError, flax.errors.FlaxError) as error:
-        shapes = ", ".join(f"{leaf.dtype}{list(leaf.shape)}" for leaf in jax.tree.leaves(x))
-        raise ValueError(f"{name}: the model fails on inputs {shapes}: {error}") from error
-    if not hasattr(outputs, "shape") or outputs.ndim == 0 or outputs.shape[0] != EXAMPLES:
-        raise ValueError(
-            f"{name}: for {EXAMPLES} examples the model gave {outputs}, expected one array with "
-            f"first axis {EXAMPLES}"
-        )
-    return outputs
-
-
-def struct(leaf: Any, count: int = EXAMPLES) -> jax.ShapeDtypeStruct:
-    """Shape and dtype of `count` examples, as the engine in float32 has them."""
-    dtype = leaf.dtype
-    if jnp.issubdtype(dtype, jnp.floating):
-        dtype = np.dtype(np.float32)
-    elif dtype in (np.int64, np.uint64):
-        dtype = np.dtype(np.int32)
-    return jax.ShapeDtypeStruct((count, *leaf.shape[1:]), dtype)
-
-
 def _check_values(
     name: str,
     loss_name: str,
@@ -184,20 +105,55 @@ def _check_values(
     outputs: jax.ShapeDtypeStruct,
     targets: np.ndarray,
 ) -> None:
-    checks: list[tuple[str, Callable[[Array, Array], Array]]] = [
-        ("loss", lambda o, t: loss_values(loss_name, loss, o, t))
-    ]
+    _check_value(name, f"loss {loss_name!r}", loss, loss_values, loss_name, outputs, targets)
     for metric, (function, _) in metrics.items():
-        checks.append(
-            ("metric", lambda o, t, m=metric, f=function: metric_values(m, f, o, t))  # type: ignore
-        )
-    for what, check in checks:
-        try:
-            jax.eval_shape(check, outputs, struct(targets))
-        except ValueError as error:
-            raise ValueError(f"{name}: {error}") from error
-        except TypeError as error:
+        what = f"metric {metric!r}"
+        _check_value(name, what, function, metric_values, metric, outputs, targets)
+
+
+def _check_value(
+    name: str,
+    what: str,
+    function: PerExample,
+    values_of: Callable[[str, PerExample, Array, Array], Array],
+    label: str,
+    outputs: jax.ShapeDtypeStruct,
+    targets: np.ndarray,
+) -> None:
+    """Whether a loss or metric gives values of the right shape, each of its own example."""
+    given = f"(outputs {outputs.shape}, targets {struct(targets).shape})"
+
+    def values(outputs: Array, targets: Array) -> Array:
+        return values_of(label, function, outputs, targets)
+
+    try:
+        found = jax.eval_shape(values, outputs, struct(targets))
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
+    except (TypeError, AttributeError, IndexError) as error:
+        raise ValueError(f"{name}: {what} fails on {given[1:-1]}: {error}") from error
+    if function in PER_EXAMPLE:
+        return
+    prepare_devices()  # what follows is computed, after which the devices are fixed
+    if found.ndim == 0:
+        if broadcasts(values, outputs, targets):
             raise ValueError(
-                f"{name}: the {what} fails on outputs {outputs.shape} and targets "
-                f"{struct(targets).shape}: {error}"
-            ) from error
+                f"{name}: {what} broadcasts outputs with targets {given}, so that it is over all "
+                f"pairs: bring them to one shape first, as in outputs.reshape(targets.shape)"
+            )
+        return
+    if not is_coupled(values, outputs, targets):
+        return
+    pairs = ""
+    if one_axis_apart(outputs, targets):
+        pairs = (
+            "Where outputs [N, 1] meet targets [N] they broadcast to [N, N]: bring them to one "
+            "shape first, as in outputs.reshape(targets.shape). "
+        )
+    rest = ALL_TOGETHER
+    if values_of is metric_values:
+        rest = "A metric of all examples together gives one number (its mean), not one per example."
+    raise ValueError(
+        f"{name}: {what} gives an example another value when the other examples of the batch "
+        f"change {given}, expected one value per example that is its own. {pairs}{rest}"
+    )

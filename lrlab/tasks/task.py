@@ -64,18 +64,20 @@ class Task(NamedTuple):
         """Anyone's model on anyone's arrays.
 
         Args:
-            model: a Flax Linen module called as `model(x)` or `model(x, train=...)`, a function
+            model: a Flax Linen module called as `model(x)` or `model(x, train=...)` (also
+                `training`, `is_training`, `deterministic`, `use_running_average`), a function
                 `rngs -> NNX module`, or `lrlab.Model(init, apply)`.
             loss: "softmax_cross_entropy" (integer labels), "sigmoid_binary_cross_entropy" (or
                 "binary"), "mse", or `loss(outputs, targets) -> [batch]` or `[batch, tokens]`: one
-                value per example, averaged.
+                value per example, averaged, that does not change with the other examples.
             train, valid, test: (inputs [N, ...], targets [N, ...]); copied.
             metrics: names ("accuracy", "mae"), or {name: (function, "min" | "max")}. None for
                 accuracy where targets are classes.
 
         Raises:
             ValueError: data, model, loss and metrics that do not fit each other; the message names
-                the shapes. Nothing is compiled and no device is used to find out.
+                the shapes. Nothing is compiled and no device is used to find out, except that a
+                loss or metric of one's own is tried on a few examples.
 
         >>> import flax.linen as nn, numpy as np
         >>> x, y = np.zeros((8, 3), np.float32), np.arange(8) % 2

@@ -1,0 +1,41 @@
+"""One `Model` for one network, for as long as somebody holds that model."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from lrlab.types import Model
+
+
+class _Same(NamedTuple):
+    """A network that cannot be hashed, compared by identity."""
+
+    network: Any
+
+    def __hash__(self) -> int:
+        return id(self.network)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.network is self.network
+
+
+_made: weakref.WeakValueDictionary[Any, Any] = weakref.WeakValueDictionary()
+"""Network -> the `init` of its model, for as long as anyone holds that: nothing is kept here."""
+
+
+def cached(adapt: Callable[[Any], Model], network: Any) -> Model:
+    """By equality where the network can be hashed, else by identity."""
+    try:
+        hash(network)
+    except TypeError:
+        key: Any = _Same(network)
+    else:
+        key = network
+    init = _made.get(key)
+    if init is None:
+        model = adapt(network)
+        _made[key] = init = model.init
+        init.__dict__["model"] = model
+    return init.__dict__["model"]

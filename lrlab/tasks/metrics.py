@@ -1,0 +1,144 @@
+"""The metrics that a task is given: names of registered ones, or functions with a direction."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from lrlab.tasks.losses import (
+    METRICS,
+    PerExample,
+    binary_accuracy,
+    label,
+    sigmoid_binary_cross_entropy,
+    softmax_cross_entropy,
+)
+
+DIRECTIONS = ("min", "max")
+
+
+def metric_functions(
+    metrics: Sequence[str] | Mapping[str, Any] | None,
+    loss: PerExample,
+    outputs: Any,
+    targets: Any,
+) -> dict[str, tuple[PerExample, str]]:
+    """The metrics by name with their directions; None: accuracy where targets are classes.
+
+    Raises:
+        ValueError: no such metric, or not of the form that the message shows.
+    """
+    binary = loss is sigmoid_binary_cross_entropy
+    if metrics is None:
+        metrics = ("accuracy",) if binary or loss is softmax_cross_entropy else ()
+    chosen: dict[str, tuple[PerExample, str]] = {}
+    for name, value in _by_name(metrics).items():
+        if value is not None and not isinstance(value, str):
+            chosen[name] = directed(name, value)
+            continue
+        registered = name if value is None or value in DIRECTIONS else value
+        if registered not in METRICS:
+            close = difflib.get_close_matches(registered, METRICS, 1)
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+            raise ValueError(
+                f"there is no metric {registered!r}{hint} Known: {', '.join(METRICS)}, or your own "
+                f"as {_form(name)}"
+            )
+        function, direction = METRICS[registered]
+        if value in DIRECTIONS and value != direction:
+            raise ValueError(
+                f"metric {name!r} is {direction!r}, not {value!r}: give its name alone"
+            )
+        single = outputs.shape[-1:] == (1,) or outputs.ndim == targets.ndim == 1
+        if registered == "accuracy" and (binary or single):
+            function = binary_accuracy
+        chosen[_named(name)] = function, direction
+    return chosen
+
+
+def directed(name: Any, value: Any) -> tuple[Callable[..., Any], str]:
+    """One's own metric, which must be (function, "min" or "max") under a name.
+
+    >>> directed("largest", (max, "max"))
+    (<built-in function max>, 'max')
+    """
+    _named(name)
+    if callable(value):
+        raise ValueError(
+            f'metric {name!r} must be (function, "min" or "max"), got {label(value)} alone; say '
+            f"whether less or more is better: {_form(name, label(value))}"
+        )
+    if not (isinstance(value, (tuple, list)) and len(value) == 2 and callable(value[0])):
+        raise ValueError(
+            f'metric {name!r} must be (function, "min" or "max"), got {value!r}: {_form(name)}'
+        )
+    function, direction = value
+    if direction not in DIRECTIONS:
+        close = difflib.get_close_matches(str(direction).lower(), DIRECTIONS, 1, 0.4)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise ValueError(f'metric {name!r} must say "min" or "max", got {direction!r}{hint}')
+    return function, direction
+
+
+def directed_all(metrics: Any) -> dict[str, tuple[Callable[..., Any], str]]:
+    """An objective's metrics, all of them one's own.
+
+    Raises:
+        ValueError: not {name: (function, "min" or "max")}.
+    """
+    for name, value in _by_name(metrics).items():
+        if value is None or isinstance(value, str):
+            raise ValueError(
+                f"an objective has no outputs and targets, and so no metric {name!r}; give a "
+                f"function of the parameters: {_form(name)}"
+            )
+    return {name: directed(name, value) for name, value in _by_name(metrics).items()}
+
+
+def _by_name(metrics: Any) -> Mapping[str, Any]:
+    """Metrics as a mapping, with None for those that are given by their name alone."""
+    if isinstance(metrics, str):
+        return {metrics: None}
+    if isinstance(metrics, Mapping):
+        return metrics
+    if callable(metrics):
+        raise ValueError(f"metrics is a function; give it a name and a direction: {_own(metrics)}")
+    if not isinstance(metrics, (Sequence, set, frozenset)):
+        raise ValueError(f"metrics must be names or {_form('name')}, got {type(metrics).__name__}")
+    names = sorted(metrics, key=str) if isinstance(metrics, (set, frozenset)) else list(metrics)
+    for name in names:
+        if not isinstance(name, str):
+            function = next((p for p in (name, *_parts(name)) if callable(p)), None)
+            form = _form("name") if function is None else _own(function)
+            raise ValueError(
+                f"a list of metrics takes names ({', '.join(METRICS)}), got "
+                f"{label(name) if callable(name) else repr(name)}; one's own have a name and a "
+                f"direction: {form}"
+            )
+        if names.count(name) > 1:
+            raise ValueError(f"metric {name!r} is given twice")
+    return dict.fromkeys(names)
+
+
+def _parts(value: Any) -> tuple[Any, ...]:
+    return tuple(value) if isinstance(value, (tuple, list)) else ()
+
+
+def _named(name: Any) -> str:
+    if not isinstance(name, str) or name == "loss" or not name.isidentifier():
+        raise ValueError(
+            f"a metric cannot be named {name!r}: it needs a name of letters, digits and "
+            'underscores other than "loss"'
+        )
+    return name
+
+
+def _form(name: Any, function: str = "function") -> str:
+    return f'metrics={{{name!r}: ({function}, "min" or "max")}}'
+
+
+def _own(function: Any) -> str:
+    """The form for a function whose name is known; a lambda has none."""
+    name = label(function)
+    return _form(name, name) if name.isidentifier() else _form("name")
