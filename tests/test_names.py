@@ -12,7 +12,7 @@ from lrlab.cli.app import run
 from lrlab.report.summary import number
 from lrlab.scaling.laws import show_value
 from lrlab.schedules import labels
-from lrlab.search.joint import in_words
+from lrlab.search.naming import in_words
 
 X = np.random.default_rng(0).normal(size=(64, 4)).astype(np.float32)
 Y = (X[:, 0] > 0).astype(np.int32)

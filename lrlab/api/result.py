@@ -64,7 +64,7 @@ class Result(NamedTuple):
         from lrlab.api.indistinct import as_sentences, indistinct
         from lrlab.api.unread import method_of, of_result, said
         from lrlab.search.answer import from_scores
-        from lrlab.search.joint import in_words, named
+        from lrlab.search.naming import in_words, named
         from lrlab.search.scores import combination, from_result
 
         metric = metric or self.metric

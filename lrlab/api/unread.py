@@ -15,7 +15,7 @@ from lrlab.engine.devices import precision
 from lrlab.engine.plan import lane_shapes
 from lrlab.engine.step import lane_step
 from lrlab.search.answer import FLAT
-from lrlab.search.joint import named
+from lrlab.search.naming import named
 from lrlab.search.unread import remark, sentence, unread
 from lrlab.types import Answer, Problem
 

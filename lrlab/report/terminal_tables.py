@@ -76,7 +76,7 @@ def comparison(found: Mapping[str, Any]) -> Any:
 
 def _ending(entry: Mapping[str, Any]) -> str:
     """The verdict, and the further values that a search chose."""
-    from lrlab.search.joint import in_words
+    from lrlab.search.naming import in_words
 
     at = entry.get("at")
     return str(entry.get("verdict") or "") + (f", {in_words(at)}" if at else "")

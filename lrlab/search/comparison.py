@@ -10,7 +10,7 @@ import numpy as np
 from lrlab.brief import fields_of
 from lrlab.search import statistics
 from lrlab.search.differences import TINY, digits
-from lrlab.search.joint import in_words
+from lrlab.search.naming import in_words
 from lrlab.types import Answer
 
 AROUND = float(np.sqrt(10.0))

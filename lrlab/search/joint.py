@@ -19,6 +19,7 @@ from lrlab.search.belief import believe
 from lrlab.search.budget import DEFAULT_BUDGET, Budget
 from lrlab.search.differences import TINY, coarse
 from lrlab.search.find import LEADERS, MOST_ROUNDS, beyond, block, middle
+from lrlab.search.naming import in_words, named
 from lrlab.search.rungs import scout_plan, survivors
 from lrlab.search.scores import Scores, cost, sign_of, table
 from lrlab.types import Answer
@@ -260,26 +261,6 @@ def answer_of(search: Joint, metric: str) -> Answer:
         text += " " + _second(search, trains[0], trains[1])
     text += _tendency(details["correlation"])
     return best._replace(sentence=text, cost=paid, details={**best.details, **details, "at": at})
-
-
-def named(labels: Mapping[str, Sequence[str]], axis: str, value: float) -> float | str:
-    """A value of a lane axis; its name where the axis has names."""
-    return str(labels[axis][int(value)]) if axis in labels else float(value)
-
-
-def in_words(at: Mapping[str, float | str]) -> str:
-    """A combination for a sentence.
-
-    >>> in_words({"momentum": 0.9, "schedule": "wsd, cooldown 0.3"})
-    "momentum 0.9, schedule 'wsd, cooldown 0.3'"
-    """
-    parts = []
-    for name, value in at.items():
-        if isinstance(value, str):
-            parts.append(f"{name} {value!r}" if " " in value else f"{name} {value}")
-        else:
-            parts.append(f"{name} {value:g}")
-    return ", ".join(parts)
 
 
 def _second(search: Joint, best: int, other: int) -> str:
