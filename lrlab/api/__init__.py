@@ -79,7 +79,7 @@ def sweep(
         out: a run folder to write; one that holds an unfinished run of the same experiment goes on.
         progress: draw a progress bar on standard error.
         axes: further lane axes, such as `weight_decay=[0.0, 0.01]`, or single values; one that
-            neither the optimizer nor the schedule reads is an error. Only `lr` follows the schedule.
+            neither the optimizer nor the schedule reads is an error. Only `lr` is scheduled.
 
     Raises:
         ConfigError: with every problem in the arguments.
