@@ -87,8 +87,7 @@ def sweep(
             result of a finished one is read.
         progress: draw a progress bar on standard error.
         axes: further lane axes, such as `weight_decay=[0.0, 0.01]`, or single values; one that
-            neither the optimizer nor the schedule reads is an error. Only `lr` follows the
-            schedule.
+            neither the optimizer nor the schedule reads is an error. Only `lr` is scheduled.
 
     Raises:
         ConfigError: with every problem in the arguments.
