@@ -96,6 +96,10 @@ class Watched(NamedTuple):
     look: Callable[[], Mapping[str, Any]]
     """What it is now: name -> value; values are compared by identity, then by `==`."""
 
+    libraries: bool = True
+    """Whether other libraries set it for good when they are imported: then the test that happens to
+    be the first to import one is not looked at."""
+
     restore: Callable[[str, Any], Any] | None = None
     """Sets one of them back (`GONE`: it was not there), so that one test fails and not many."""
 
@@ -155,29 +159,38 @@ def set_jax(name: str, value: Any) -> None:
     sys.modules["jax"].config.update(name, value)
 
 
-def numpy_errors() -> dict[str, Any]:
+def numpy_settings() -> dict[str, Any]:
     numpy = sys.modules.get("numpy")
     return {} if numpy is None else {**numpy.geterr(), **numpy.get_printoptions()}
 
 
+def set_numpy(name: str, value: Any) -> None:
+    numpy = sys.modules["numpy"]
+    if name in numpy.geterr():
+        numpy.seterr(**{name: value})
+    else:
+        numpy.set_printoptions(**{name: value})
+
+
 def style() -> dict[str, Any]:
-    """Matplotlib's settings, and which figures pyplot holds."""
     matplotlib = sys.modules.get("matplotlib")
     if matplotlib is None or not hasattr(matplotlib, "rcParams"):
         return {}
     settings = dict.copy(matplotlib.rcParams)
     for name in ("backend", "backend_fallback"):  # pyplot's import resolves them
         settings.pop(name, None)
-    pyplot = sys.modules.get("matplotlib.pyplot")
-    figures = () if pyplot is None else tuple(pyplot.get_fignums())
-    return {**settings, "open figures": figures}
+    return settings
 
 
 def set_style(name: str, value: Any) -> None:
-    if name == "open figures":
-        sys.modules["matplotlib.pyplot"].close("all")
-    elif value is not GONE:
+    if value is not GONE:
         sys.modules["matplotlib"].rcParams[name] = value
+
+
+def figures() -> dict[str, Any]:
+    """Those that pyplot holds until they are closed."""
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    return {"numbers": () if pyplot is None else tuple(pyplot.get_fignums())}
 
 
 def attributes() -> dict[str, Any]:
@@ -197,15 +210,18 @@ def copied(table: Any) -> Any:
 
 
 WATCHED = {
-    "signal handler": Watched(handlers, set_handler),
-    "environment": Watched(environment, set_variable),
-    "working folder": Watched(folder, lambda name, value: os.chdir(value)),
+    "signal handler": Watched(handlers, False, set_handler),
+    "environment": Watched(environment, True, set_variable),
+    "working folder": Watched(folder, False, lambda name, value: os.chdir(value)),
     "hook": Watched(hooks),
     "logging": Watched(loggers),
-    "JAX's setting": Watched(jax_settings, set_jax),
-    "NumPy's setting": Watched(numpy_errors),
-    "Matplotlib's": Watched(style, set_style),
-    "attribute of": Watched(attributes),
+    "JAX's setting": Watched(jax_settings, True, set_jax),
+    "NumPy's setting": Watched(numpy_settings, True, set_numpy),
+    "Matplotlib's": Watched(style, True, set_style),
+    "open figures": Watched(
+        figures, False, lambda name, value: sys.modules["matplotlib.pyplot"].close("all")
+    ),
+    "attribute of": Watched(attributes, False),
 }
 
 
@@ -257,13 +273,14 @@ def set_back(kind: str, name: str, value: Any) -> None:
 @pytest.fixture(autouse=True)
 def leaves_the_process_as_it_was() -> Iterator[None]:
     """Fails the test that changes what later tests, or a library's caller, would find changed."""
-    before = {kind: part.look() for kind, part in WATCHED.items()}
+    before, modules = {kind: part.look() for kind, part in WATCHED.items()}, set(sys.modules)
     yield
     left = []
+    new = {name.partition(".")[0] for name in set(sys.modules) - modules} - {"lrlab"}
     for kind, part in WATCHED.items():
-        after = part.look()
-        if not before[kind]:  # a library that this test imported
+        if new and part.libraries:
             continue
+        after = part.look()
         compared = module_changes if kind == "attribute of" else changes
         for name, value in compared(before[kind], after).items():
             left.append(f"{kind} {name}")

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ast
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -111,3 +114,41 @@ def test_assignments_are_seen(text) -> None:
 ])  # fmt: skip
 def test_what_is_no_assignment_to_a_module(text) -> None:
     assert list(assignments(ast.parse(text))) == []
+
+
+LEAVES = """
+import os, random, signal, sys
+import jax, matplotlib.pyplot, numpy, pytest
+import lrlab.schedules, lrlab.runs.stage as stage
+
+def test_environment(): os.environ["LEFT"] = "1"
+def test_folder(tmp_path): os.chdir(tmp_path)
+def test_handler(): signal.signal(signal.SIGUSR1, lambda *given: None)
+def test_hook(): sys.excepthook = lambda *given: None
+def test_jax(): jax.config.update("jax_debug_nans", True)
+def test_numpy(): numpy.seterr(all="ignore")
+def test_style(): matplotlib.rcParams["lines.linewidth"] = 9.0
+def test_figure(): matplotlib.pyplot.figure()
+def test_attribute(): stage.INTERVAL = 0.0
+def test_table(): lrlab.schedules.NAMES["left"] = "x:y"
+def test_seed(): random.seed(0)
+def test_numpy_seed(): numpy.random.seed(0)
+
+@pytest.mark.parametrize("again", [0, 1])
+def test_clean(again, monkeypatch, tmp_path):
+    monkeypatch.setattr(stage, "INTERVAL", again)
+    monkeypatch.setenv("LEFT", "1")
+    monkeypatch.chdir(tmp_path)
+"""
+
+
+def test_the_guard_fails_what_leaves_something_changed(tmp_path) -> None:
+    shutil.copy(TESTS.parent / "conftest.py", tmp_path)
+    (tmp_path / "test_left.py").write_text(LEAVES)
+    command = [sys.executable, "-m", "pytest", "-q", "-rfE", "-p", "no:randomly",
+               "-p", "no:cacheprovider", str(tmp_path)]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    told = [line for line in done.stdout.splitlines() if line.startswith(("ERROR ", "FAILED "))]
+    names = {line.partition("::")[2].partition(" ")[0] for line in told}
+    wanted = {line.partition("(")[0][4:] for line in LEAVES.splitlines() if line[:9] == "def test_"}
+    assert names == wanted - {"test_clean"}, done.stdout
