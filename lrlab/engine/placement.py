@@ -81,7 +81,7 @@ def _check_range(values: np.ndarray, place: str, dtype: np.dtype) -> None:
     most = float(np.finfo(dtype).max)
     if largest > most:
         raise DataError(
-            f"the {place} hold {largest:.3g}, and {dtype} ends at {most:.3g}; "
+            f"the array of {place} holds {largest:.3g}, and {dtype} ends at {most:.3g}; "
             'scale the data, or train with precision = "float64"'
         )
 
