@@ -110,9 +110,11 @@ def same(
     if not apart:
         return
     fields = different(runs.config_of(path, info), text) if "config" in apart else []
-    if {"config", "data"} <= set(apart) and not fields:  # a task made in Python tells of its data
-        apart = [part for part in apart if part not in ("config", "program")]
-    words = [PARTS[part] for part in apart]
+    if "config" in apart and not fields:
+        # Only the description of objects made in Python differs: it follows from code or data.
+        told = ("config", "program") if "data" in apart else ("config",)
+        apart = [part for part in apart if part not in told]
+    words = [PARTS[part] for part in apart] or ["the description of the task"]
     if "config" in apart:
         words[apart.index("config")] += f" ({'; '.join(fields)})" if fields else ""
         if "program" in apart:  # follows from the configuration

@@ -180,9 +180,8 @@ def _with_name(raw: Any, path: Path, table: Mapping[str, Any]) -> Mapping[str, A
 def _task(task: Any) -> Found:
     if not isinstance(task, Mapping):
         return
-    fields = TABLES[("task",)].model_fields
     for key in task if "name" not in task else ():
-        if key not in fields:
+        if key not in (fields := TABLES[("task",)].model_fields):
             yield ("task", key), f"unknown key{hint(key, fields, ('task',))}"
     has = [key for key in ("model", "data") if key in task]
     if "name" not in task and len(has) < 2:
@@ -210,8 +209,8 @@ def _loss(task: Mapping[str, Any]) -> Found:
     losses = names.table_keys("lrlab.tasks.losses", "LOSSES")
     loss = task.get("loss")
     if losses and isinstance(loss, str) and loss not in losses and task.get("external") is not True:
-        close = did_you_mean(loss, losses)
-        yield ("task", "loss"), f"unknown loss {loss!r}{close} (known: {', '.join(losses)})"
+        known = f"{did_you_mean(loss, losses)} (known: {', '.join(losses)})"
+        yield ("task", "loss"), f"unknown loss {loss!r}{known}"
 
 
 def _data(data: Any) -> Found:
@@ -260,8 +259,7 @@ def _learning_rate(raw: Mapping[str, Any], command: str) -> Found:
         groups = {}
     for name in rates:
         if name not in groups:
-            close = did_you_mean(name, groups)
-            yield ("lr", name), f"no group {name!r} in groups{close}"
+            yield ("lr", name), f"no group {name!r} in groups{did_you_mean(name, groups)}"
     for name in groups:
         if name not in rates:
             yield ("groups", name), f"group {name!r} has no learning rate: write lr.{name} = ..."

@@ -126,7 +126,7 @@ def create(
     Raises:
         RunError: `out` holds something already, or cannot be written.
     """
-    path = fresh_path(name) if out is None else resolved(out)
+    path = resolved(fresh_path(name) if out is None else out)
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         held = (path / "run.json").is_file()
         what = "holds a run already" if held else "exists already and is no run folder"
@@ -311,4 +311,4 @@ def fresh_path(name: str) -> Path:
     """A new place under `runs/`, named after the run and the time."""
     safe = re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-")[:60] or "run"
     now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
-    return resolved("runs") / f"{safe}-{now}-{secrets.token_hex(2)}"
+    return Path("runs") / f"{safe}-{now}-{secrets.token_hex(2)}"
