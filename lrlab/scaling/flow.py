@@ -172,6 +172,13 @@ _KEEPING = (
 """Operations that keep the axes of what they are given, whatever the shape of the result."""
 
 
+_REDUCING = (
+    "reduce_sum", "reduce_max", "reduce_min", "reduce_prod", "reduce_and", "reduce_or", "argmax",
+    "argmin",
+)  # fmt: skip
+"""Operations that take axes away."""
+
+
 def _moved(equation: Any, given: list[Seen], found: Uses) -> list[Seen]:
     """An operation on parameters and constants alone: where their axes go."""
     name, params = equation.primitive.name, equation.params
@@ -187,7 +194,7 @@ def _moved(equation: Any, given: list[Seen], found: Uses) -> list[Seen]:
             value for value, s in zip(given, operands, strict=True) if len(s) == len(shapes[0])
         ]
         return [_union(alike)]
-    if "axes" in params and name.startswith(("reduce", "arg")):
+    if name in _REDUCING:
         axes = set(params["axes"])
         kept = [axis for axis in range(len(operands[0])) if axis not in axes]
         reduced = {axis: frozenset({i}) for i, axis in enumerate(kept)}

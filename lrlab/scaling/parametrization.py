@@ -168,7 +168,9 @@ def output_layers(
         tuple((kinds or {}).items()),
     )
     return frozenset(
-        path for path, own in found.items() if own and all(p.kind == "output" for p in own)
+        path
+        for path, own in found.items()
+        if own and all(p is not None and p.kind == "output" for p in own)
     )
 
 
