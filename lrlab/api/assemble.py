@@ -12,6 +12,7 @@ from lrlab import optimizers, schedules
 from lrlab.data.batches import Batches, segment_indices
 from lrlab.engine.measure import check_probes
 from lrlab.engine.plan import evaluation_steps, lane_shapes, make_plan
+from lrlab.kept import kept_with
 from lrlab.schedules.lengths import in_words
 from lrlab.schedules.table import engine_table, matrix
 from lrlab.schedules.training import engine_momentum
@@ -177,7 +178,7 @@ def engine_optimizer(
     return optimizers.grouped(made, dict(groups)) if groups else made
 
 
-@functools.lru_cache(maxsize=64)
+@kept_with(lambda function: function)
 def _custom_optimizer(function: Callable[..., Any]) -> Optimizer:
     def make(hyper: Any) -> Any:
         made = function(hyper)
@@ -226,7 +227,7 @@ def _moving(
     return engine_momentum(schedule, steps, momentum, **schedule_args)
 
 
-@functools.lru_cache(maxsize=64)
+@kept_with(lambda function: function)
 def _custom_schedule(function: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
     import jax
 

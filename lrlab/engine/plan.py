@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 
 from lrlab.engine.devices import precision, prepare_devices
 from lrlab.engine.step import LaneState, initial_state
+from lrlab.kept import kept_with
 from lrlab.rng import key
 from lrlab.types import Lanes, Plan, Problem, PyTree
 
@@ -64,7 +64,7 @@ def lane_shapes(problem: Problem, data: PyTree, hyper_names: tuple[str, ...]) ->
     return _lane_shapes(problem, tuple(leaves), structure, hyper_names)
 
 
-@functools.lru_cache(maxsize=64)
+@kept_with(lambda problem, *rest: problem.task.init)
 def _lane_shapes(
     problem: Problem, leaves: tuple[Any, ...], structure: Any, hyper_names: tuple[str, ...]
 ) -> LaneState:
