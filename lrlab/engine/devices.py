@@ -106,7 +106,7 @@ def prepare_devices(count: int | None = None) -> tuple[list[Device], str]:
     told = _told()
     wanted = count or told or cores()
     late = not _ask_for(wanted)
-    if late and _forked():
+    if _forked() and _used():
         raise ValueError(
             "this process was forked after JAX was used, and JAX's threads do not exist in it: "
             'start it with multiprocessing.get_context("spawn"), or fork before JAX is used'
@@ -130,24 +130,19 @@ def prepare_devices(count: int | None = None) -> tuple[list[Device], str]:
     return chosen, f"{len(chosen)} CPU device(s), one per core"
 
 
-_FORKED: list[int] = []
-"""The process, where it is the child of one that had used JAX."""
-
-
-def _note_fork() -> None:
-    if not _ask_for(1):
-        _FORKED.append(os.getpid())
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_note_fork)
+def _used() -> bool:
+    """Whether JAX has its devices already: then it takes no other number of them."""
+    now = setting("jax_num_cpu_devices")
+    if not _ask_for(max(now, 0) + 1):
+        return True
+    jax.config.update("jax_num_cpu_devices", now)
+    return False
 
 
 def _forked() -> bool:
-    """Whether a parent's devices are all there is: their threads are not in this process."""
-    if os.getpid() in _FORKED:
-        return True
-    try:  # forked before lrlab was imported: then no thread here is one that Python does not know
+    """Whether a parent's devices are all there is: their threads are not in this process, which
+    then has no thread that Python does not know. False where the system does not say."""
+    try:
         return len(os.listdir("/proc/self/task")) <= threading.active_count()
     except OSError:
         return False
