@@ -13,6 +13,7 @@ from lrlab.api.room import no_room_for
 from lrlab.config import ConfigError, Experiment
 from lrlab.config.schema import MAX_STEPS
 from lrlab.data import DataError
+from lrlab.settings import usual
 from lrlab.tasks import Task
 from lrlab.types import Plan
 
@@ -34,6 +35,7 @@ def live(task: Any = None, optimizer: Any = None, schedule: Any = None) -> Live:
     )
 
 
+@usual()
 def task_of(experiment: Experiment, objects: Live, wrap: Any = None) -> Task:
     """The task, loaded; `wrap` as in `lrlab.tasks.build`.
 
@@ -82,6 +84,7 @@ def _options(spec: Any) -> dict[str, Any]:
     )
 
 
+@usual()
 def setup_of(
     experiment: Experiment,
     objects: Live,

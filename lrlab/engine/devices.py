@@ -12,6 +12,7 @@ from typing import Any
 
 import jax
 
+from lrlab.settings import usual
 from lrlab.types import Device
 
 
@@ -153,5 +154,5 @@ def precision(dtype: str) -> Iterator[None]:
     """Everything inside computes in `dtype`, "float32" or "float64"; thread-local, never global."""
     if dtype not in ("float32", "float64"):
         raise ValueError(f'precision must be "float32" or "float64", got {dtype!r}')
-    with jax.enable_x64(dtype == "float64"):
+    with usual(), jax.enable_x64(dtype == "float64"):
         yield

@@ -9,11 +9,13 @@ import jax
 import jax.numpy as jnp
 
 from lrlab.kept import closure_of, kept_with
+from lrlab.settings import usual
 from lrlab.tasks.losses import label
 from lrlab.tasks.task import Task
 from lrlab.types import Array, Params, PyTree, TaskFunctions
 
 
+@usual()
 def objective(
     name: str,
     init: Callable[[Array], Params],

@@ -15,6 +15,7 @@ from lrlab.aligned import aligned
 from lrlab.data.checks import numbers, same_length
 from lrlab.data.dataset import DataError, digest
 from lrlab.models import as_model
+from lrlab.settings import usual
 from lrlab.tasks.functions import supervised_functions
 from lrlab.tasks.losses import (
     LOSSES,
@@ -34,6 +35,7 @@ EXAMPLES = 7
 """The batch that shapes are tried with: unlike 1, it shows a broadcast, and is rarely a size."""
 
 
+@usual()
 def supervised(
     name: str,
     model: Any,
