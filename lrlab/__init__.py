@@ -16,6 +16,7 @@ _NAMES = {
     "range_test": "lrlab.api",
     "compare": "lrlab.api",
     "population": "lrlab.api.evolving",
+    "prepare": "lrlab.engine.devices",
     "study": "lrlab.api",
     "load": "lrlab.api",
     "log_grid": "lrlab.grid",
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from lrlab.api import compare, find, load, range_test, study, sweep
     from lrlab.api.evolving import population
     from lrlab.api.result import Result
+    from lrlab.engine.devices import prepare
     from lrlab.grid import log_grid
     from lrlab.tasks import Task
     from lrlab.types import Answer, Model, Plan

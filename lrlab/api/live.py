@@ -14,6 +14,7 @@ from lrlab.config import ConfigError, Experiment
 from lrlab.config.schema import MAX_STEPS
 from lrlab.data import DataError
 from lrlab.refusal import FieldError
+from lrlab.settings import usual
 from lrlab.tasks import Task
 from lrlab.types import Plan
 
@@ -40,6 +41,7 @@ def _is_object(optimizer: Any) -> bool:
     return callable(optimizer) or any(hasattr(optimizer, name) for name in ("make", "update"))
 
 
+@usual()
 def task_of(experiment: Experiment, objects: Live, wrap: Any = None) -> Task:
     """The task, loaded; `wrap` as in `lrlab.tasks.build`.
 
@@ -98,6 +100,7 @@ def _options(spec: Any) -> dict[str, Any]:
     )
 
 
+@usual()
 def setup_of(
     experiment: Experiment,
     objects: Live,

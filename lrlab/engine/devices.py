@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
+import threading
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
 import jax
 
+from lrlab.settings import usual
 from lrlab.types import Device
 
 
@@ -22,43 +26,127 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def prepare(devices: int | None = None) -> int:
+    """Asks XLA for a CPU device per core, so that lrlab can use them all; gives their number.
+
+    For scripts that use JAX before their first sweep (to load a checkpoint, say): the devices of a
+    process are fixed at its first JAX operation. Everywhere else lrlab does this by itself, and a
+    second call changes nothing. `JAX_NUM_CPU_DEVICES` in the environment does the same. Computes
+    nothing, and leaves accelerators alone.
+
+    Args:
+        devices: the number of devices wanted; None for one per core, or what JAX's setting
+            `jax_num_cpu_devices` says where somebody set it.
+
+    Warns:
+        UserWarning: it is too late, and there are fewer devices than wanted.
+
+    Raises:
+        ValueError: `devices` is below 1.
+
+    >>> import lrlab
+    >>> lrlab.prepare() >= 1
+    True
+    """
+    if devices is not None and devices < 1:
+        raise ValueError(f"devices must be at least 1, got {devices}")
+    wanted = devices or _told() or cores()
+    if not _ask_for(wanted):
+        there = len(jax.devices("cpu"))
+        if there < wanted and jax.default_backend() == "cpu":
+            _warn(there, wanted)
+        return there
+    return wanted
+
+
+def _told() -> int:
+    """The number of CPU devices that somebody asked for (0: nobody)."""
+    return max(0, setting("jax_num_cpu_devices"))
+
+
+def _ask_for(count: int) -> bool:
+    """Asks XLA for at least so many CPU devices; False where it is too late."""
+    try:
+        now = setting("jax_num_cpu_devices")
+        jax.config.update("jax_num_cpu_devices", max(now, count))
+    except RuntimeError:
+        return False
+    return True
+
+
+@functools.cache
+def _warn(there: int, wanted: int) -> None:
+    """Once per process, whatever filters do with warnings that were seen."""
+    warnings.warn(
+        f"lrlab trains on {there} of {wanted} CPU cores: JAX was used before it in this process, "
+        "and that fixes the devices. Call lrlab.prepare() before other JAX code, or set "
+        f"JAX_NUM_CPU_DEVICES={wanted} in the environment; plan = lrlab.Plan(devices={there}) says "
+        "that this is meant",
+        UserWarning,
+        stacklevel=3,
+    )
+
+
 def prepare_devices(count: int | None = None) -> tuple[list[Device], str]:
     """The devices to train on, and a sentence that says why these.
 
     On a machine without an accelerator this asks XLA for one CPU device per core, which must happen
     before the first JAX operation of the process: a wide `vmap` on one device streams every lane's
     weights through the cache at each step, while a narrow tile per core keeps them there. Where JAX
-    already ran, the devices that exist are used and the sentence says what was lost.
+    already ran, the devices that exist are used, and a warning says once what was lost.
 
     Args:
         count: the number of devices wanted; None for all (one per core on CPU).
 
     Raises:
-        ValueError: `count` is below 1, or more than an accelerator machine has.
+        ValueError: `count` is below 1, or more than an accelerator machine has; or the process was
+            forked after JAX was used.
     """
     if count is not None and count < 1:
         raise ValueError(f"plan.devices must be at least 1, got {count}")
-    wanted = count or cores()
-    late = False
-    try:
-        if setting("jax_num_cpu_devices") < wanted:
-            jax.config.update("jax_num_cpu_devices", wanted)
-    except RuntimeError:
-        late = True
+    told = _told()
+    wanted = count or told or cores()
+    late = not _ask_for(wanted)
+    if _forked() and _used():
+        raise ValueError(
+            "this process was forked after JAX was used, and JAX's threads do not exist in it: "
+            'start it with multiprocessing.get_context("spawn"), or fork before JAX is used'
+        )
     devices = jax.devices()
     if devices[0].platform != "cpu":
         if count is not None and count > len(devices):
             raise ValueError(f"plan.devices = {count}, but there are {len(devices)}: {devices}")
         chosen = devices[: count or len(devices)]
         return chosen, f"{len(chosen)} {devices[0].device_kind} device(s)"
-    chosen = devices[:wanted]
-    if len(chosen) < wanted:
+    chosen = devices[: min(wanted, count or cores())]
+    if len(chosen) < (count or cores()):
+        meant = told > 0 or "host_platform_device_count" in os.environ.get("XLA_FLAGS", "")
         why = "JAX was already used in this process" if late else "XLA was told so"
+        if late and count is None and not meant:
+            _warn(len(chosen), wanted)
         return chosen, (
-            f"{len(chosen)} CPU device(s) instead of {wanted}: {why}; "
-            f"start lrlab before other JAX code to use every core"
+            f"{len(chosen)} CPU device(s) instead of {count or cores()}: {why}; "
+            f"start lrlab before other JAX code, or call lrlab.prepare(), to use every core"
         )
     return chosen, f"{len(chosen)} CPU device(s), one per core"
+
+
+def _used() -> bool:
+    """Whether JAX has its devices already: then it takes no other number of them."""
+    now = setting("jax_num_cpu_devices")
+    if not _ask_for(max(now, 0) + 1):
+        return True
+    jax.config.update("jax_num_cpu_devices", now)
+    return False
+
+
+def _forked() -> bool:
+    """Whether a parent's devices are all there is: their threads are not in this process, which
+    then has no thread that Python does not know. False where the system does not say."""
+    try:
+        return len(os.listdir("/proc/self/task")) <= threading.active_count()
+    except OSError:
+        return False
 
 
 @contextlib.contextmanager
@@ -66,5 +154,5 @@ def precision(dtype: str) -> Iterator[None]:
     """Everything inside computes in `dtype`, "float32" or "float64"; thread-local, never global."""
     if dtype not in ("float32", "float64"):
         raise ValueError(f'precision must be "float32" or "float64", got {dtype!r}')
-    with jax.enable_x64(dtype == "float64"):
+    with usual(), jax.enable_x64(dtype == "float64"):
         yield

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from typing import Any, NamedTuple
 
@@ -12,6 +11,7 @@ import numpy as np
 from lrlab.engine.inline import calls
 from lrlab.engine.plan import lane_shapes
 from lrlab.engine.step import lane_step
+from lrlab.kept import kept_with
 from lrlab.rng import key
 from lrlab.types import Problem, PyTree
 
@@ -47,7 +47,7 @@ def _is_shape(value: Any) -> bool:
     return isinstance(value, tuple) and len(value) == 2 and isinstance(value[1], str)
 
 
-@functools.lru_cache(maxsize=64)
+@kept_with(lambda problem, *rest: problem.task.init)
 def _step_cost(
     problem: Problem, shapes: tuple[Any, ...], structure: Any, hyper_names: tuple[str, ...]
 ) -> StepCost:

@@ -18,7 +18,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, jaxpr_as_fun
+from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn
 
 LAPACK = {
     "cholesky": 2, "eig": 2, "eigh": 2, "geqp3": 2, "geqrf": 2, "hessenberg": 2,
@@ -51,17 +51,12 @@ def waits(closed: ClosedJaxpr) -> bool:
     return any(_spread(equation) for equation in _equations(closed.jaxpr))
 
 
-def inlined(closed: ClosedJaxpr, out_tree: Any) -> Callable[..., Any]:
-    """A traced program as a function whose library calls each stay in one thread.
+def inlined(closed: ClosedJaxpr) -> ClosedJaxpr:
+    """A program whose library calls each stay in one thread.
 
     Each matrix is a call of its own, with the bits that it has in a batch.
     """
-    flat = jaxpr_as_fun(ClosedJaxpr(_rewritten(closed.jaxpr), closed.consts))
-
-    def function(*args: Any) -> Any:
-        return jax.tree.unflatten(out_tree, flat(*jax.tree.leaves(args)))
-
-    return function
+    return closed.replace(jaxpr=_rewritten(closed.jaxpr)) if waits(closed) else closed
 
 
 def _rewritten(jaxpr: Jaxpr) -> Jaxpr:

@@ -12,6 +12,7 @@ import numpy as np
 
 from lrlab.engine.devices import precision, prepare_devices
 from lrlab.engine.step import LaneState, initial_state
+from lrlab.kept import kept_with
 from lrlab.rng import key
 from lrlab.types import Lanes, Plan, Problem, PyTree
 
@@ -77,7 +78,7 @@ def parameter_shapes(problem: Problem, data: Mapping[str, PyTree]) -> PyTree:
         return jax.eval_shape(made, {} if train is None else {"train": train}, seed)[0]
 
 
-@functools.lru_cache(maxsize=64)
+@kept_with(lambda problem, *rest: problem.task.init)
 def _lane_shapes(
     problem: Problem, leaves: tuple[Any, ...], structure: Any, hyper_names: tuple[str, ...]
 ) -> LaneState:

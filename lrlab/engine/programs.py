@@ -18,6 +18,7 @@ from lrlab.engine.measure import measured, view_of
 from lrlab.engine.replicas import Replicated, replicated
 from lrlab.engine.statistics import refreshed
 from lrlab.engine.step import LaneState, initial_state, lane_step
+from lrlab.kept import kept_with
 from lrlab.rng import key
 from lrlab.tracing import beside_others
 from lrlab.types import Array, Problem, PyTree
@@ -41,7 +42,7 @@ class Programs(NamedTuple):
     evaluate: Replicated
 
 
-@functools.lru_cache(maxsize=64)
+@kept_with(lambda problem, *rest: problem.task.init)
 def compiled(problem: Problem, tile_width: int, segment_steps: int) -> Programs:
     """The programs of a group; the same arguments give the same functions, compiled once.
 
@@ -51,7 +52,7 @@ def compiled(problem: Problem, tile_width: int, segment_steps: int) -> Programs:
     return Programs(*training, replicated(functools.partial(_evaluate, problem, tile_width)))
 
 
-@functools.lru_cache(maxsize=64)
+@kept_with(lambda problem, *rest: problem.task.init)
 def _training(
     problem: Problem, tile_width: int, segment_steps: int
 ) -> tuple[Replicated, Replicated, Replicated]:

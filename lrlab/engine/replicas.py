@@ -7,6 +7,7 @@ one device or two. Here every device runs the plain single-device program.
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import importlib.metadata
 import io
@@ -17,8 +18,10 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from jax.extend.core import jaxpr_as_fun
 
 from lrlab.engine import cache, inline, threads
+from lrlab.engine.constants import named, placed, split
 from lrlab.engine.devices import setting
 from lrlab.types import Device
 
@@ -30,10 +33,21 @@ class Replicated(NamedTuple):
     *args)` is the executable itself; its arguments may be `jax.ShapeDtypeStruct`s.
     """
 
-    program: Callable[..., jax.stages.Compiled]
+    loaded: Callable[..., Loaded]
 
     def __call__(self, device: Device, *args: Any) -> Any:
-        return self.program(device, *args)(*args)
+        program, constants = self.loaded(device, *args)
+        return program(*args, constants) if constants else program(*args)
+
+    def program(self, device: Device, *args: Any) -> jax.stages.Compiled:
+        return self.loaded(device, *args).program
+
+
+class Loaded(NamedTuple):
+    """A program on a device, and the arrays there that it takes after its other arguments."""
+
+    program: jax.stages.Compiled
+    constants: tuple[Any, ...]
 
 
 def replicated(function: Callable[..., Any], donate: tuple[int, ...] = ()) -> Replicated:
@@ -43,28 +57,33 @@ def replicated(function: Callable[..., Any], donate: tuple[int, ...] = ()) -> Re
     the cache folder holds the same program from an earlier process.
     """
     jitted = jax.jit(function, donate_argnums=donate)
-    programs: dict[Any, dict[Device, jax.stages.Compiled]] = {}
-    payloads: dict[Any, Any] = {}
-    calling_lapack: set[Any] = set()
+    programs: dict[Any, dict[Device, Loaded]] = {}
+    payloads: dict[Any, _Payload] = {}
 
-    def program(device: Device, *args: Any) -> jax.stages.Compiled:
+    def loaded(device: Device, *args: Any) -> Loaded:
         shapes = _signature(args)
         by_device = programs.setdefault(shapes, {})
         if device not in by_device:
             made = None
             if shapes in payloads:
-                made = _load_on(payloads[shapes], device)
+                made = _load_on(payloads[shapes].content, device)
             if made is None:
-                traced = _traced(jitted, donate, device, args)
-                if inline.calls(traced.jaxpr):
-                    calling_lapack.add(shapes)
-                made, payloads[shapes] = _compile(traced, device, args)
-            by_device[device] = made
-        if shapes in calling_lapack and device.platform == "cpu":
+                made, payloads[shapes] = _compile(jitted, donate, device, args)
+            by_device[device] = Loaded(made, placed(payloads[shapes].constants, device))
+        if payloads[shapes].calls and device.platform == "cpu":
             threads.one_each()
         return by_device[device]
 
-    return Replicated(program)
+    return Replicated(loaded)
+
+
+class _Payload(NamedTuple):
+    """What a program is loaded from on further devices (None: it is compiled for each), the large
+    arrays that it takes, and its library calls."""
+
+    content: bytes | None
+    constants: tuple[Any, ...]
+    calls: tuple[str, ...]
 
 
 def _signature(args: Any) -> Any:
@@ -72,18 +91,33 @@ def _signature(args: Any) -> Any:
     return tree, tuple((leaf.shape, leaf.dtype) for leaf in leaves)
 
 
-def _traced(jitted: Any, donate: tuple[int, ...], device: Device, args: Any) -> Any:
-    """The traced program; on CPU without calls that wait for the threads they occupy."""
+def _compile(
+    jitted: Any, donate: tuple[int, ...], device: Device, args: Any
+) -> tuple[jax.stages.Compiled, _Payload]:
+    """The program on a device, and what the others need."""
     traced = jitted.trace(*args)
-    if device.platform == "cpu" and inline.waits(traced.jaxpr):
-        function = inline.inlined(traced.jaxpr, traced.out_tree)
-        return jax.jit(function, donate_argnums=donate).trace(*args)
-    return traced
+    calls = inline.calls(traced.jaxpr)
+    closed, large = split(traced.jaxpr)
+    if device.platform == "cpu":
+        closed = inline.inlined(closed)
+    if closed is not traced.jaxpr:
+        named(large)
+        if large:  # what dead tasks closed over goes before more comes
+            gc.collect()
+        flat, out_tree = jaxpr_as_fun(closed), traced.out_tree
+
+        def function(*args: Any) -> Any:
+            args, given = (args[:-1], args[-1]) if large else (args, ())
+            return jax.tree.unflatten(out_tree, flat(*given, *jax.tree.leaves(args)))
+
+        args = (*args, placed(large, device)) if large else args
+        traced = jax.jit(function, donate_argnums=donate).trace(*args)
+    made, content = _compiled(traced.lower(), device, args)
+    return made, _Payload(content, large, calls)
 
 
-def _compile(traced: Any, device: Device, args: Any) -> tuple[jax.stages.Compiled, Any]:
+def _compiled(lowered: Any, device: Device, args: Any) -> tuple[jax.stages.Compiled, bytes | None]:
     """The program on a device, and what to load it from on the others (None: nothing)."""
-    lowered = traced.lower()
     if setting("jax_compilation_cache_dir") is not None:
         # An executable out of JAX's own cache cannot be serialized again (jax 0.10): its functions
         # are lost. Whoever set that cache up keeps it; each device then compiles through it.
@@ -133,8 +167,10 @@ def _serialized(compiled: jax.stages.Compiled) -> bytes | None:
         return None
 
 
-def _load_on(payload: bytes, device: Device) -> jax.stages.Compiled | None:
+def _load_on(payload: bytes | None, device: Device) -> jax.stages.Compiled | None:
     """A serialized program on a device; JAX itself loads only where the program was compiled."""
+    if payload is None:
+        return None
     try:
         from jax._src import compiler
         from jax._src.lib import xla_client  # pyright: ignore

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from lrlab.kept import closure_of, kept_with
 from lrlab.tasks.losses import BUILT_IN, PerExample, in_dtype, loss_values, metric_values
 from lrlab.types import Array, Model, PyTree, TaskFunctions
 
@@ -17,7 +17,11 @@ CHUNK_NUMBERS = 1 << 18
 """About how many input numbers are evaluated at once; bounds the memory of activations."""
 
 
-@functools.lru_cache(maxsize=512)
+@kept_with(
+    lambda model, name, loss, metrics: closure_of(
+        loss, *(function for _, function in metrics), model.apply, model.init
+    )
+)
 def supervised_functions(
     model: Model,
     loss_name: str,

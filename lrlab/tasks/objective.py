@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from lrlab.kept import closure_of, kept_with
+from lrlab.settings import usual
 from lrlab.tasks.losses import label
 from lrlab.tasks.metrics import directed_all
 from lrlab.tasks.task import Task
 from lrlab.types import Array, Params, PyTree, TaskFunctions
 
 
+@usual()
 def objective(
     name: str,
     init: Callable[[Array], Params],
@@ -50,7 +52,11 @@ def objective(
     )
 
 
-@functools.lru_cache(maxsize=512)
+@kept_with(
+    lambda init, loss, expected, metrics: closure_of(
+        loss, init, expected, *(function for _, function in metrics)
+    )
+)
 def objective_functions(
     init: Callable[[Array], Params],
     loss: Callable[[Params, Array], Array],

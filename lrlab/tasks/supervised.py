@@ -12,6 +12,7 @@ import numpy as np
 from lrlab.data.dataset import DataError, digest
 from lrlab.engine.devices import prepare_devices
 from lrlab.models.adapters import as_model
+from lrlab.settings import usual
 from lrlab.tasks.arrays import arrays, check_alike, checked_labels, held
 from lrlab.tasks.coupling import broadcasts, is_coupled, one_axis_apart
 from lrlab.tasks.functions import supervised_functions
@@ -31,6 +32,7 @@ from lrlab.tasks.task import Pair, Task
 from lrlab.types import Array, Model
 
 
+@usual()
 def supervised(
     name: str,
     model: Any,

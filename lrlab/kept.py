@@ -1,0 +1,55 @@
+"""What was made from functions, kept as long as these live: made once, and never in the way."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+SHELF = "__lrlab_kept__"
+
+
+def kept_with(
+    owner: Callable[..., Any], maxsize: int = 64
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Remembers a function's values (of hashable arguments) on the object `owner(*args)`.
+
+    `functools.lru_cache` would hold the arguments, and the arrays that functions among them close
+    over, until others come. A value here may refer to its owner: the collector takes both. Where an
+    owner can hold nothing (a method, a builtin), the last `maxsize` values are kept.
+
+    >>> @kept_with(lambda function, number: function)
+    ... def times(function, number):
+    ...     return lambda x: function(x) * number
+    >>> double = lambda x: x
+    >>> times(double, 2) is times(double, 2)
+    True
+    """
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        name = f"{function.__module__}.{function.__qualname__}"
+        elsewhere = functools.lru_cache(maxsize=maxsize)(function)
+
+        @functools.wraps(function)
+        def remembered(*args: Any) -> Any:
+            attributes = getattr(owner(*args), "__dict__", None)
+            if not isinstance(attributes, dict):
+                return elsewhere(*args)
+            values = attributes.setdefault(SHELF, {}).setdefault(name, {})
+            if args not in values:
+                made = function(*args)
+                while len(values) >= maxsize:
+                    values.pop(next(iter(values)))
+                values[args] = made
+            return values[args]
+
+        return remembered
+
+    return decorate
+
+
+def closure_of(*functions: Any) -> Any:
+    """The first function that closes over something, and so may live for a while only; else the
+    first one."""
+    closing = (one for one in functions if getattr(one, "__closure__", None))
+    return next(closing, functions[0])
