@@ -99,7 +99,7 @@ def in_mode(
     }
     arguments = (*taken.required, *taken.optional) if not starting else taken.required
     # Where a module takes its mode in both ways, Flax's `merge_param` wants one of them.
-    set_here = {
+    set_here: dict[str, Any] = {
         key: MODES[key] == train
         for key, value in fields.items()
         if (isinstance(value, bool) and not starting)
