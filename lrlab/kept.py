@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 SHELF = "__lrlab_kept__"
 
 
 def kept_with(
     owner: Callable[..., Any], maxsize: int = 64
-) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Remembers a function's values (of hashable arguments) on the object `owner(*args)`.
 
     `functools.lru_cache` would hold the arguments, and the arrays that functions among them close
@@ -26,9 +29,10 @@ def kept_with(
     True
     """
 
-    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
         name = f"{function.__module__}.{function.__qualname__}"
-        elsewhere = functools.lru_cache(maxsize=maxsize)(function)
+        elsewhere: Any = functools.lru_cache(maxsize=maxsize)(function)
+        call: Any = function
 
         @functools.wraps(function)
         def remembered(*args: Any) -> Any:
@@ -37,13 +41,13 @@ def kept_with(
                 return elsewhere(*args)
             values = attributes.setdefault(SHELF, {}).setdefault(name, {})
             if args not in values:
-                made = function(*args)
+                made = call(*args)
                 while len(values) >= maxsize:
                     values.pop(next(iter(values)))
                 values[args] = made
             return values[args]
 
-        return remembered
+        return remembered  # type: ignore[return-value]
 
     return decorate
 

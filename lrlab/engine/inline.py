@@ -28,6 +28,8 @@ LAPACK = {
 """Primitives of `jax.lax.linalg` that call LAPACK on CPU, and the rank of their first operand
 without a batch."""
 
+CALLS = frozenset({*LAPACK, "fft"})
+
 FLOPS_PER_THREAD, MOST_FLOPS = 200_000, 40
 """jaxlib leaves a batch of less than the first to one thread; no routine counts a matrix of size n
 as more than the second times n^3 operations."""
@@ -43,7 +45,7 @@ def calls(closed: ClosedJaxpr) -> tuple[str, ...]:
     ('cholesky',)
     """
     names = {equation.primitive.name for equation in _equations(closed.jaxpr)}
-    return tuple(sorted(names & {*LAPACK, "fft"}))
+    return tuple(sorted(names & CALLS))
 
 
 def waits(closed: ClosedJaxpr) -> bool:
@@ -104,16 +106,15 @@ def _equations(jaxpr: Jaxpr) -> Iterator[JaxprEqn]:
 
 def _spread(equation: JaxprEqn) -> bool:
     """Whether a call's batch may be spread over threads."""
-    if not equation.invars:
+    if equation.primitive.name not in CALLS:
         return False
-    shape = equation.invars[0].aval.shape
+    operands: list[Any] = [variable.aval for variable in equation.invars]
+    shapes = [operand.shape for operand in operands]
+    shape = shapes[0]
     if equation.primitive.name == "fft":
         size, lengths = math.prod(shape), equation.params["fft_lengths"]
         return any(size // length > _rows(length) for length in lengths if length)
-    if equation.primitive.name not in LAPACK:
-        return False
     axes = len(shape) - LAPACK[equation.primitive.name]
-    shapes = [variable.aval.shape for variable in equation.invars]
     return math.prod(shape[:axes]) > _together(shapes, axes)
 
 
