@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 SHELF = "__lrlab_kept__"
 
 
 def kept_with(
     owner: Callable[..., Any], maxsize: int = 64
-) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+) -> Callable[[Callable[P, T]], Callable[P, T]]:
     """Remembers a function's values (of hashable arguments) on the object `owner(*args)`.
 
     `functools.lru_cache` would hold the arguments, and the arrays that functions among them close
@@ -26,18 +29,19 @@ def kept_with(
     True
     """
 
-    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+    def decorate(function: Callable[P, T]) -> Callable[P, T]:
         name = f"{function.__module__}.{function.__qualname__}"
         elsewhere = functools.lru_cache(maxsize=maxsize)(function)
 
         @functools.wraps(function)
-        def remembered(*args: Any) -> Any:
+        def remembered(*args: P.args, **none: P.kwargs) -> T:
+            assert not none, "by position, so that equal arguments are equal keys"
             attributes = getattr(owner(*args), "__dict__", None)
             if not isinstance(attributes, dict):
-                return elsewhere(*args)
+                return elsewhere(*args, **none)
             values = attributes.setdefault(SHELF, {}).setdefault(name, {})
             if args not in values:
-                made = function(*args)
+                made = function(*args, **none)
                 while len(values) >= maxsize:
                     values.pop(next(iter(values)))
                 values[args] = made

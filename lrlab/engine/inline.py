@@ -106,15 +106,19 @@ def _spread(equation: JaxprEqn) -> bool:
     """Whether a call's batch may be spread over threads."""
     if not equation.invars:
         return False
-    shape = equation.invars[0].aval.shape
+    shapes = [_shape(variable) for variable in equation.invars]
+    shape = shapes[0]
     if equation.primitive.name == "fft":
         size, lengths = math.prod(shape), equation.params["fft_lengths"]
         return any(size // length > _rows(length) for length in lengths if length)
     if equation.primitive.name not in LAPACK:
         return False
     axes = len(shape) - LAPACK[equation.primitive.name]
-    shapes = [variable.aval.shape for variable in equation.invars]
     return math.prod(shape[:axes]) > _together(shapes, axes)
+
+
+def _shape(variable: Any) -> tuple[int, ...]:
+    return getattr(variable.aval, "shape", ())
 
 
 def _rows(length: int) -> int:
