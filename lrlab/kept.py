@@ -7,14 +7,14 @@ from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
-R = TypeVar("R")
+T = TypeVar("T")
 
 SHELF = "__lrlab_kept__"
 
 
 def kept_with(
     owner: Callable[..., Any], maxsize: int = 64
-) -> Callable[[Callable[P, R]], Callable[P, R]]:
+) -> Callable[[Callable[P, T]], Callable[P, T]]:
     """Remembers a function's values (of hashable arguments) on the object `owner(*args)`.
 
     `functools.lru_cache` would hold the arguments, and the arrays that functions among them close
@@ -29,25 +29,25 @@ def kept_with(
     True
     """
 
-    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+    def decorate(function: Callable[P, T]) -> Callable[P, T]:
         name = f"{function.__module__}.{function.__qualname__}"
-        elsewhere: Any = functools.lru_cache(maxsize=maxsize)(function)
-        call: Any = function
+        elsewhere = functools.lru_cache(maxsize=maxsize)(function)
 
         @functools.wraps(function)
-        def remembered(*args: Any) -> Any:
+        def remembered(*args: P.args, **none: P.kwargs) -> T:
+            assert not none, "by position, so that equal arguments are equal keys"
             attributes = getattr(owner(*args), "__dict__", None)
             if not isinstance(attributes, dict):
-                return elsewhere(*args)
+                return elsewhere(*args, **none)
             values = attributes.setdefault(SHELF, {}).setdefault(name, {})
             if args not in values:
-                made = call(*args)
+                made = function(*args, **none)
                 while len(values) >= maxsize:
                     values.pop(next(iter(values)))
                 values[args] = made
             return values[args]
 
-        return remembered  # type: ignore[return-value]
+        return remembered
 
     return decorate
 

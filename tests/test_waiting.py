@@ -31,7 +31,7 @@ CALLS = {
     "solve": lambda x: jnp.linalg.solve(_definite(x), x),
     "triangular": lambda x: jax.scipy.linalg.solve_triangular(_definite(x), x, lower=True),
     "schur": lambda x: jax.scipy.linalg.schur(x)[0],
-    "hessenberg": lambda x: jax.scipy.linalg.hessenberg(x),
+    "hessenberg": lambda x: jax.lax.linalg.hessenberg(x)[0],
     "tridiagonal": lambda x: jax.lax.linalg.tridiagonal(_definite(x))[1],
     "tridiagonal_solve": lambda x: jax.lax.linalg.tridiagonal_solve(
         x[0] * (jnp.arange(24) > 0), 9 + x[1], x[2] * (jnp.arange(24) < 23), x

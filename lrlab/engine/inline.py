@@ -108,14 +108,17 @@ def _spread(equation: JaxprEqn) -> bool:
     """Whether a call's batch may be spread over threads."""
     if equation.primitive.name not in CALLS:
         return False
-    operands: list[Any] = [variable.aval for variable in equation.invars]
-    shapes = [operand.shape for operand in operands]
+    shapes = [_shape(variable) for variable in equation.invars]
     shape = shapes[0]
     if equation.primitive.name == "fft":
         size, lengths = math.prod(shape), equation.params["fft_lengths"]
         return any(size // length > _rows(length) for length in lengths if length)
     axes = len(shape) - LAPACK[equation.primitive.name]
     return math.prod(shape[:axes]) > _together(shapes, axes)
+
+
+def _shape(variable: Any) -> tuple[int, ...]:
+    return getattr(variable.aval, "shape", ())
 
 
 def _rows(length: int) -> int:
