@@ -19,6 +19,8 @@ from lrlab.config import ConfigError
 from lrlab.places import resolved, shown
 from lrlab.runs import RunError
 
+pytestmark = pytest.mark.usefixtures("without_figures")
+
 SWEEP = """
 steps = 6
 seeds = 1

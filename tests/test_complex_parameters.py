@@ -12,6 +12,8 @@ import pytest
 import lrlab
 from lrlab.config import ConfigError
 
+pytestmark = pytest.mark.usefixtures("without_figures")
+
 TARGET = jnp.array([1 + 2j, -3 + 0.5j])
 BOWL = lrlab.Task.objective(
     "complex bowl",
@@ -28,7 +30,7 @@ def sweep(task=BOWL, **arguments):
     return lrlab.sweep(task, **{**given, **arguments})
 
 
-@pytest.mark.parametrize("precision", ["float32", "float64"])
+@pytest.mark.parametrize("precision", [pytest.param("float32", marks=pytest.mark.slow), "float64"])
 @pytest.mark.parametrize("name", ["sgd", "adam", "sam", "dog", "bb1", "armijo", "lbfgs"])
 def test_objectives_with_complex_parameters_are_minimized(name, precision):
     lr = {"dog": 1.0, "armijo": 1.0, "lbfgs": 1.0}.get(name, 0.1)

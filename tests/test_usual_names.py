@@ -9,7 +9,7 @@ import pytest
 from lrlab import config, optimizers, schedules
 from lrlab.config import ConfigError
 from lrlab.config.schema import Experiment
-from lrlab.usual import FIELD, OPTIMIZER, OPTIMIZER_NAME, SCHEDULE, SCHEDULE_NAME
+from lrlab.usual import OPTIMIZER, OPTIMIZER_NAME, SCHEDULE, SCHEDULE_NAME
 
 OPTIONS = [
     ("optimizer", "adam", "betas", "'b1', 'b2'? betas is written b1, b2 here"),
@@ -90,7 +90,6 @@ def test_every_suggestion_is_something_there_is():
     known = [
         (OPTIMIZER, of_optimizers | fields),
         (SCHEDULE, of_schedules | fields),
-        (FIELD, fields),
         (OPTIMIZER_NAME, set(optimizers.NAMES)),
         (SCHEDULE_NAME, set(schedules.NAMES)),
     ]

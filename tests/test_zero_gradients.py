@@ -42,7 +42,7 @@ def loss(params, on):
     return on[0] * terms["w"] + on[1] * terms["b"]
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", ["float32", pytest.param("float64", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", NAMES)
 def test_zero_gradients_are_survived(name, dtype):
     made = optimizers.engine_optimizer(name)
@@ -78,6 +78,6 @@ def test_zero_gradients_are_survived(name, dtype):
             if (name, pattern) not in UNSTABLE:
                 assert all(np.abs(values).max() < 1e3 for values in one.values()), pattern
             # It moves again once the gradient is back, unless it has arrived.
-            moved = (one["w"][:, -1] != one["w"][:, 25]).any((1, 2))
+            moved = (one["w"][:, 26:] != one["w"][:, 25:26]).any((1, 2, 3))
             arrived = np.abs(one["w"][:, -1] - np.asarray(TARGET["w"])).max((1, 2)) < 1e-3
             assert (moved | arrived).all(), pattern

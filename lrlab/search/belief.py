@@ -42,6 +42,9 @@ UNKNOWN_SPREAD = 0.01
 
 LEAST_SPREAD = 0.003
 
+MOST_SPREAD = 1e6
+"""Seeds that differ by this many gaps tell nothing about rates; a larger number would overflow."""
+
 PER_DECADE = 20
 
 MANY = 240
@@ -94,7 +97,7 @@ def believe(parts: Sequence[Scores], *, seed: int = 0) -> Belief:
     if not gap > 0:  # unknown start: the spread of what was seen stands in
         gap = max(float(np.nanmax(level) - np.nanmin(level)), 1e-300)
     noise = fit.noise_of(whole)
-    spread = UNKNOWN_SPREAD if noise is None else max(LEAST_SPREAD, noise / gap)
+    spread = UNKNOWN_SPREAD if noise is None else min(max(LEAST_SPREAD, noise / gap), MOST_SPREAD)
     cap = max(CAP, 4 * spread)
     row, column = np.nonzero(np.isfinite(whole.score))
     regret = (whole.score[row, column] - np.nanmin(level)) / gap

@@ -87,7 +87,10 @@ def sentence(low: float, high: float, method: str | None, ramp: bool = False) ->
         else f"{span} all curves are the same to the bit."
     )
     if method is not None:
-        return f"The learning rate is not used: {seen} {method} has no use of one here."
+        return (
+            f"The learning rate does not matter: {seen} {method} has no use of one here, as where "
+            "the gradient is zero."
+        )
     return (
         f"The learning rate is not used: {seen} The optimizer (or the schedule) does not read "
         'hyper["lr"], the rate of the step: build the transformation with it.'
