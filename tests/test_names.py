@@ -6,6 +6,7 @@ import json
 
 import flax.linen as nn
 import numpy as np
+import pytest
 
 import lrlab
 from lrlab.cli.app import run
