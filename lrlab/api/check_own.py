@@ -9,7 +9,7 @@ import numpy as np
 
 from lrlab import schedules
 from lrlab.config import Experiment
-from lrlab.config.usual import hint
+from lrlab.config.field_words import hint
 from lrlab.engine.devices import precision
 from lrlab.engine.plan import parameter_shapes
 from lrlab.refusal import FieldError

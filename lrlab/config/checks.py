@@ -8,12 +8,12 @@ from pathlib import Path as File
 from typing import Any
 
 from lrlab.config import multipliers, names
+from lrlab.config.field_words import hint
 from lrlab.config.lanes import is_axis, is_form
 from lrlab.config.options import Found, Path, dates, probes, wrong_with
 from lrlab.config.problems import did_you_mean, show
 from lrlab.config.schema import DEFAULT_STEPS, TABLES, Experiment
-from lrlab.config.usual import hint
-from lrlab.usual import suggestion
+from lrlab.method_words import suggestion
 
 NAMED: tuple[tuple[str, str, Path], ...] = (
     ("optimizer", "optimizers", ("optimizer",)),

@@ -11,14 +11,14 @@ from pydantic import ValidationError
 
 from lrlab.config import names
 from lrlab.config.checks import check
+from lrlab.config.field_words import hint, nearest, usual
 from lrlab.config.lanes import is_form, values
 from lrlab.config.layers import NAMED_TABLES, Places, merge, override, read
 from lrlab.config.problems import PYTHON, ConfigError, Problem, did_you_mean, show
 from lrlab.config.schema import TABLES, Experiment
 from lrlab.config.studies import groups_of
 from lrlab.config.toml import Path
-from lrlab.config.usual import hint, nearest, usual
-from lrlab.usual import OPTIMIZER, SCHEDULE, suggestion
+from lrlab.method_words import OPTIMIZER, SCHEDULE, suggestion
 
 EXTRA_AXES = ("init_scale",)
 """Lane axes that belong to the engine rather than to an optimizer or a schedule."""

@@ -16,7 +16,7 @@ from flax import nnx
 
 from lrlab.models.collections import only, state_of, updated
 from lrlab.models.foreign import check_foreign, wrapped
-from lrlab.models.kept import cached
+from lrlab.models.interned import cached
 from lrlab.models.modes import (
     MODES,
     ModelError,

@@ -14,6 +14,7 @@ import importlib.util
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from lrlab.method_words import OPTIMIZER, OPTIMIZER_NAME, Words, suggestion
 from lrlab.optimizers.kinds import (
     ALIASES,
     CONTROLLERS,
@@ -27,7 +28,6 @@ from lrlab.optimizers.kinds import (
     REAL_ONLY,
 )
 from lrlab.types import Hyper, Optimizer, Params, PyTree
-from lrlab.usual import OPTIMIZER, OPTIMIZER_NAME, Words, suggestion
 
 NAMES: dict[str, str] = {
     "sgd": "lrlab.optimizers.sgd:sgd",

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from lrlab.method_words import SCHEDULE, SCHEDULE_NAME, Words, suggestion
 from lrlab.schedules.lengths import LENGTHS, in_words, length, numbers
-from lrlab.usual import SCHEDULE, SCHEDULE_NAME, Words, suggestion
 
 NAMES: dict[str, str] = {
     "constant": "lrlab.schedules.decay:constant",

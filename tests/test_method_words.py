@@ -9,7 +9,7 @@ import pytest
 from lrlab import config, optimizers, schedules
 from lrlab.config import ConfigError
 from lrlab.config.schema import Experiment
-from lrlab.usual import OPTIMIZER, OPTIMIZER_NAME, SCHEDULE, SCHEDULE_NAME
+from lrlab.method_words import OPTIMIZER, OPTIMIZER_NAME, SCHEDULE, SCHEDULE_NAME
 
 OPTIONS = [
     ("optimizer", "adam", "betas", "'b1', 'b2'? betas is written b1, b2 here"),
