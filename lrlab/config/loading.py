@@ -124,14 +124,11 @@ def _normalize(table: Mapping[str, Any], command: str) -> dict[str, Any]:
     loose = [key for key in raw if key not in Experiment.model_fields]
     if loose:
         # What a user's optimizer reads is found by tracing it; what it does not read is refused.
-        own = _external(raw.get("optimizer"))
         known, anything = _hyperparameters(raw)
         fields = Experiment.model_fields
 
         def may_be_axis(key: str) -> bool:
-            if not numeric(raw[key]) or usual(key) is not None:
-                return False
-            return own or (anything and not _means(key, fields))
+            return anything and numeric(raw[key]) and not _means(key, fields)
 
         moved = {key: raw.pop(key) for key in loose if key in known or may_be_axis(key)}
         axes = raw.get("axes", {})
