@@ -297,3 +297,13 @@ def test_mse_makes_a_number_of_a_files_integers(tmp_path):
     spec = saved(tmp_path / "a.npz", x=X, y=np.arange(40) % 7)
     for source in (spec, {"name": spec}, {"name": "npz", "path": str(tmp_path / "a.npz")}):
         assert tasks.build({"name": "linear"}, source, loss="mse").data["train"][1].ndim == 1
+
+
+@pytest.mark.parametrize("dtype", ["f4", "i8", "?"])
+def test_one_hot_targets_are_refused_with_what_to_do(tmp_path, dtype):
+    x, y = np.arange(40.0).reshape(20, 2), np.eye(4)[np.arange(20) % 4].astype(dtype)
+    np.savez(tmp_path / "hot.npz", x=x, y=y)
+    with pytest.raises(DataError, match=r"one-hot rows of 4 classes; .*y.argmax\(-1\)"):
+        data.load(f"npz:{tmp_path}/hot.npz")
+    numbers = data.load("npz", path=str(tmp_path / "hot.npz"), kind="regression", valid_fraction=0)
+    assert numbers.train[1].shape == (20, 4)

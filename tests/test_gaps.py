@@ -127,3 +127,17 @@ def test_from_python() -> None:
     answer = result.best("valid_never")
     assert "valid_never is nan at every evaluation of all 4 lanes" in answer.sentence
     assert result.best().lr == 0.1
+
+
+def test_a_loss_that_is_nan_from_the_start() -> None:
+    task = lrlab.Task.objective(
+        "log",
+        init=lambda key: {"w": jnp.ones(2)},
+        loss=lambda p, key: jnp.log(-1 - p["w"] @ p["w"]),
+    )
+    result = lrlab.sweep(
+        task, lr=[0.01, 0.1], optimizer="sgd", steps=4, seeds=1, schedule="constant", progress=False
+    )
+    answer = result.best()
+    assert answer.verdict == "none" and answer.lr is None
+    assert "valid_loss is nan before the first update, in all 2 lanes" in answer.sentence

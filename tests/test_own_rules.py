@@ -104,3 +104,17 @@ def test_what_is_neither_a_name_nor_a_function() -> None:
             made_up().suggest(wrong)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="did you mean 'valley'"):
         rules.apply("vally", LR, LR)
+
+
+def test_fastais_own_suggestions_work() -> None:
+    """Its functions take `num_it` and give the rate beside its place in the plot."""
+    counts = []
+
+    def steep(lrs, losses, num_it):
+        counts.append(num_it)
+        place = int(np.nanargmin(losses))
+        return float(lrs[place]), (float(lrs[place]), losses[place])
+
+    made = made_up()
+    assert made.suggest(steep).tolist() == [LR[np.nanargmin(row)] for row in made.loss]
+    assert counts == [60, 60]

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from lrlab.config import names
 from lrlab.config.checks import check
-from lrlab.config.field_words import hint, nearest, usual
+from lrlab.config.field_words import ALMOST, hint, nearest, usual
 from lrlab.config.lanes import is_form, values
 from lrlab.config.layers import NAMED_TABLES, Places, merge, override, read
 from lrlab.config.problems import PYTHON, ConfigError, Problem, did_you_mean, show
@@ -251,9 +251,11 @@ def _meant(key: str, fields: list[str], raw: Mapping[str, Any]) -> str:
         if own:
             return suggestion(key, own, words)
         every += options
-    kinds = ("optimizers", "schedules")
-    hints = (names.meant(kind, key, ()) for kind in kinds if key in names.USUAL[kind])
-    return hint(key, every) or next((one for one in hints if one), "")
+    if nearest(key, every, cutoff=ALMOST) is not None:
+        return hint(key, every)
+    # What another optimizer or schedule has is rather meant than what only looks alike.
+    hints = (names.meant(kind, key, ()) for kind in ("optimizers", "schedules"))
+    return next((one for one in hints if one), "") or hint(key, every)
 
 
 _TYPES = {

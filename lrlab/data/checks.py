@@ -50,6 +50,11 @@ def targets(
     array = numbers(values, place)
     if kind not in (None, "classification", "regression"):
         raise DataError(f'{place}: kind must be "classification" or "regression", got {kind!r}')
+    if kind != "regression" and _is_one_hot(array):
+        raise DataError(
+            f"{place}: are one-hot rows of {array.shape[1]} classes; give labels (y.argmax(-1)), "
+            'or say kind = "regression" if they are numbers'
+        )
     if kind is None:
         several = array.ndim > 1 and array.shape[1:] != (1,)
         kind = "regression" if array.dtype.kind == "f" and several else "classification"
@@ -68,6 +73,13 @@ def targets(
         return array.astype(np.float64), kind
     column = array.ndim == 2 and array.shape[1] == 1
     return labels(array[:, 0] if column else array, place, num_classes), kind
+
+
+def _is_one_hot(array: np.ndarray) -> bool:
+    """Whether every row has one 1 among zeros, in two columns or more."""
+    if array.ndim != 2 or array.shape[1] < 2:
+        return False
+    return bool(((array == 0) | (array == 1)).all() and (array.sum(1) == 1).all())
 
 
 def varied(splits: Mapping[str, Split], place: str) -> None:

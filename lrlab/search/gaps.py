@@ -57,6 +57,12 @@ def gaps(parts: Sequence[Scores]) -> Gaps:
 def nothing_known(parts: Sequence[Scores], metric: str) -> str | None:
     """Why nothing can be chosen by a metric although lanes trained on; None where it can."""
     found = gaps(parts)
+    if found.begun and not found.ended and found.unknown == found.begun:
+        return (
+            f"Nothing trains: {metric} is {found.kind} before the first update, in all "
+            f"{found.begun} lanes, so that no learning rate can help. Look at the loss, the "
+            "initial parameters and the data."
+        )
     if not found.ended or found.lost < found.ended:
         return None
     what = f"{metric} is {found.kind}"

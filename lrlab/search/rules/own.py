@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -11,7 +12,8 @@ import numpy as np
 from lrlab.search.rules.curves import Pick
 
 Rule = Callable[[np.ndarray, np.ndarray], Any]
-"""`rule(lr f64[N], loss f64[N]) -> float`, `loss` nan after divergence; nan or None: no rate."""
+"""`rule(lr f64[N], loss f64[N]) -> float`, `loss` nan after divergence; nan or None: no rate. As in
+fastai, it may take `num_it` (N), and give `(rate, (rate, loss))`, of which the rate counts."""
 
 BELOW = 10.0
 """How far below the first rate a rule may point: many take a tenth of what they find."""
@@ -54,8 +56,9 @@ def suggestions(rule: Rule, lr: np.ndarray, losses: np.ndarray, seeds: Sequence[
 
 
 def _asked(rule: Rule, lr: np.ndarray, loss: np.ndarray, seed: int) -> Pick:
+    options = {"num_it": len(lr)} if _takes_count(rule) else {}
     try:
-        given = rule(lr.copy(), np.array(loss, np.float64))
+        given = rule(lr.copy(), np.array(loss, np.float64), **options)
     except Exception as error:
         raise ValueError(
             f"rule {name_of(rule)!r} failed for seed {seed}: {type(error).__name__}: {error}. A "
@@ -66,7 +69,12 @@ def _asked(rule: Rule, lr: np.ndarray, loss: np.ndarray, seed: int) -> Pick:
         return given
     if given is None:
         return Pick(float("nan"), "it gave None")
-    array = np.asarray(given)
+    if isinstance(given, tuple) and len(given) == 2 and np.ndim(given[0]) == 0:
+        given = given[0]  # fastai's: the rate, and its place in the plot
+    try:
+        array = np.asarray(given)
+    except ValueError:  # rows of several lengths
+        array = np.empty(0)
     if array.size != 1 or array.dtype.kind not in "fiu":
         what = f"an array of shape {array.shape}" if array.size != 1 else repr(given)[:80]
         raise ValueError(
@@ -80,6 +88,13 @@ def _asked(rule: Rule, lr: np.ndarray, loss: np.ndarray, seed: int) -> Pick:
             "and finite, and nan says that there is none"
         )
     return Pick(value, "it gave nan" if np.isnan(value) else "")
+
+
+def _takes_count(rule: Rule) -> bool:
+    try:
+        return "num_it" in inspect.signature(rule).parameters
+    except (TypeError, ValueError):  # builtins without a signature
+        return False
 
 
 def _seeds(seeds: Sequence[int]) -> str:
