@@ -86,8 +86,7 @@ def test_options_beside_a_function_are_refused() -> None:
         "sweep", task=TABLE, lr=[0.1], optimizer=own, optimizer_args={"momentum": 0.9},
         schedule=lambda step: 1.0, schedule_args={"warmup": 0.1},
     )  # fmt: skip
-    assert set(said) == {"optimizer_args", "schedule_args"}
-    assert 'hyper["momentum"]' in said["optimizer_args"]
+    assert set(said) == {"schedule_args"}  # an optimizer function may take what it is given
 
 
 def test_entries_of_a_comparison_are_checked_by_name() -> None:

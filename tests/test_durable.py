@@ -69,7 +69,7 @@ def stopped(monkeypatch, after: int, error: type[BaseException] | None = None):
             raise error
         return len(asked) > after
 
-    monkeypatch.setattr(jobs, "interruptible", lambda: contextlib.nullcontext(ask))
+    monkeypatch.setattr(jobs, "interruptible", lambda *_: contextlib.nullcontext(ask))
 
 
 def written(place: Path, text: str, name: str = "c.toml") -> str:

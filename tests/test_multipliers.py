@@ -253,7 +253,7 @@ def test_an_interrupted_run_goes_on(task, tmp_path, monkeypatch):
 
     whole = lrlab.sweep(task, multipliers=multipliers, **given)
     with monkeypatch.context() as patch:
-        patch.setattr("lrlab.api.jobs.interruptible", lambda: contextlib.nullcontext(press))
+        patch.setattr("lrlab.api.jobs.interruptible", lambda *_: contextlib.nullcontext(press))
         with pytest.raises(Interrupted):
             lrlab.sweep(task, multipliers=multipliers, out=tmp_path / "run", **given)
     with pytest.raises(lrlab.runs.RunError, match="multipliers.readout"):

@@ -203,7 +203,7 @@ def test_a_run_folder_keeps_them_and_resumes(tmp_path, monkeypatch) -> None:
     stops = iter([False, False, *[True] * 9])
     with monkeypatch.context() as patch:
         patch.setattr(
-            "lrlab.api.jobs.interruptible", lambda: contextlib.nullcontext(lambda: next(stops))
+            "lrlab.api.jobs.interruptible", lambda *_: contextlib.nullcontext(lambda: next(stops))
         )
         with pytest.raises(Interrupted):
             lrlab.sweep("iris-linear", **arguments, out=tmp_path / "run")

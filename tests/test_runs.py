@@ -114,7 +114,7 @@ def test_a_finished_run_is_done_and_another_experiment_is_refused(finished, tmp_
     run.close("interrupted")
     with pytest.raises(RunError, match="another experiment"):
         runs.resume(tmp_path / "other", "xyz")
-    with pytest.raises(RunError, match="exists"):
+    with pytest.raises(RunError, match="holds a run already"):
         make(tmp_path / "other")
 
 

@@ -66,7 +66,7 @@ def test_zero_is_fine_and_so_is_rounding():
 
 
 def test_a_function_takes_no_options():
-    with pytest.raises(ConfigError, match="takes no options"):
+    with pytest.raises(ConfigError, match="are for a registered schedule"):
         lrlab.sweep(
             BOWL, lr=[0.1], steps=STEPS, schedule=lambda step: 1.0, schedule_args={"warmup": 0.1},
             progress=False,

@@ -221,7 +221,7 @@ def test_a_search_that_goes_on_decides_as_it_did(ticking, tmp_path, monkeypatch,
         return len(pressed) > presses
 
     with monkeypatch.context() as patch:
-        patch.setattr("lrlab.api.jobs.interruptible", lambda: contextlib.nullcontext(press))
+        patch.setattr("lrlab.api.jobs.interruptible", lambda *_: contextlib.nullcontext(press))
         with pytest.raises(Interrupted):
             lrlab.find("wine-linear", out=tmp_path / "cut", **given)
     ticking.step = 1e-6

@@ -42,12 +42,6 @@ _TAKES: Mapping[str, set[str]] = {
 """What each function takes besides hyper-parameters; another field of the schema is an error, as
 nothing would come of it."""
 
-_FUNCTIONS = {
-    "optimizer": "are for a registered optimizer, and this one is a function; give what it reads "
-    'as arguments of their own: momentum=0.9 is hyper["momentum"]',
-    "schedule": "are for a registered schedule, and this one is a function; it may hold them",
-}
-
 
 def from_arguments(command: str = "sweep", **arguments: Any) -> Experiment:
     """The experiment that keyword arguments describe, checked like a file.
@@ -131,14 +125,21 @@ def _table(
         options = arguments.get(f"{key}_args")
         if options is not None and key not in table:
             table[key] = _options(options, key)
-        elif options and isinstance(table.get(key), dict) and table[key].get("external"):
-            problems.append(Problem(PYTHON, None, f"{where}{key}_args", _FUNCTIONS[key]))
+        elif options and key == "schedule" and _is_external(table.get(key)):
+            # An optimizer's are handed to the function, which takes or refuses them when traced.
+            message = "are for a registered schedule, and this one is a function; it may hold them"
+            problems.append(Problem(PYTHON, None, f"{where}{key}_args", message))
     if command == "study" and is_axis(table.get("lr")):
         for key in ("budget", "lr_range"):
             if key in table:
                 message = "unknown argument of study where lr is given: its groups are sweeps"
                 problems.append(Problem(PYTHON, None, key, message))
     return table
+
+
+def _is_external(table: Any) -> bool:
+    """Whether this stands for a function or an object of the user's."""
+    return isinstance(table, dict) and bool(table.get("external"))
 
 
 def _entries(given: Any, problems: list[Problem]) -> dict[str, Any]:

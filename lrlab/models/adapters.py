@@ -100,7 +100,7 @@ def check_modes(network: Any, x: PyTree) -> None:
     if not any(map(others, unknown.values())):
         return
     key = jax.eval_shape(lambda: jax.random.key(0))
-    variables = jax.eval_shape(as_model(network).init, key, x)
+    variables = jax.eval_shape(lambda key, x: as_model(network).init(key, x), key, x)
 
     def trace(arguments: dict[str, Any]) -> tuple[bool, ...]:
         def training(key: Array, variables: PyTree) -> tuple[Array, PyTree]:

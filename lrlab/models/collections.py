@@ -108,7 +108,7 @@ def _read(variables: Mapping[str, Any], found: dict[Place, Any], apply: Apply) -
     def traced(train: bool) -> tuple[Any, list[Place | None]]:
         def run(values: list[Any], params: PyTree) -> tuple[Any, list[Any]]:
             rest = nested(dict(zip(order, values, strict=True)))
-            outputs, changed = apply({"params": params, **rest}, train, sorted(rest) * train)
+            outputs, changed = apply({"params": params, **rest}, train, sorted(rest))
             now = places(changed)
             return outputs, [now.get(place) for place in order]
 

@@ -42,7 +42,9 @@ def output_shape(name: str, network: Any, model: Model, pair: Pair) -> jax.Shape
         try:
             if train:
                 check_modes(network, x)
-            variables = jax.eval_shape(model.init, key, one)
+            # A function of its own, whose trace JAX does not keep: with the trace it would keep
+            # what became of NumPy arrays in it, in float32 also for a run in float64.
+            variables = jax.eval_shape(lambda key, x: model.init(key, x), key, one)
             if not jax.tree.leaves(separated(variables)[0]):
                 raise ModelError("the model has no parameters to train")
             given, after = jax.eval_shape(
