@@ -310,7 +310,10 @@ def _looped(
 
 def _scan(equation: Any, given: list[Seen], found: Uses) -> list[Seen]:
     params = equation.params
-    consts, carries = params["num_consts"], params["num_carry"]
+    if "ft_in" in params:  # jax 0.12
+        consts, carries, _ = (len(part) for part in params["ft_in"].unpack())
+    else:
+        consts, carries = params["num_consts"], params["num_carry"]
     before, carry = given[:consts], given[consts : consts + carries]
     down = lambda axis: frozenset({axis - 1}) if axis else frozenset()  # noqa: E731
     each = [_after(value, down, "gather") for value in given[consts + carries :]]
