@@ -41,6 +41,22 @@ def error_of(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[dict,
     return json.loads(captured.out), captured.err
 
 
+@pytest.mark.parametrize(
+    ("command", "field", "value"),
+    [
+        ("range-test", "steps", "9"),
+        ("range-test", "schedule.name", "wsd"),
+        ("range-test", "eval_every", "2"),
+        ("sweep", "budget", "9"),
+        ("sweep", "lr_range", "[0.1, 1.0]"),
+        ("find", "range_test.num_steps", "9"),
+    ],
+)
+def test_an_option_that_changes_nothing_is_refused(command, field, value, config, capsys):
+    error, _ = error_of(capsys, command, config, "--set", f"{field}={value}")
+    assert (field, "--set") in [(one["field"], one["file"]) for one in error["problems"]]
+
+
 def test_every_mistake_at_once(config: str, capsys: pytest.CaptureFixture[str]) -> None:
     Path(config).write_text(CONFIG.replace("steps = 20", "stepz = 0") + "[plan]\ntile = 3\n")
     error, text = error_of(capsys, "sweep", config)

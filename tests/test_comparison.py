@@ -41,6 +41,17 @@ def test_the_best_wins_where_every_other_is_worse_beyond_its_interval():
     assert found.payload()["versus"]["b"]["effect_size"] < -5
 
 
+def test_an_entry_that_does_not_use_its_rate_is_named():
+    idle = answered(SHIFTED)
+    idle = idle._replace(details={**idle.details, "unread": ["lr"]})
+    other = answered(A)
+    other = other._replace(details={**other.details, "unread": ["beta"]})
+    found = compared({"b": idle, "a": other}, "valid_loss", "min")
+    assert found.sentence.startswith("a wins")
+    assert "The learning rate is not used by b:" in found.sentence
+    assert found.payload()["sentence"] == found.sentence
+
+
 def test_no_winner_where_one_cannot_be_told_apart():
     entries = {"a": answered(A), "b": answered(SHIFTED), "c": answered(NOISY)}
     found = compared(entries, "valid_loss", "min")

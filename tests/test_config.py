@@ -259,7 +259,7 @@ def test_range_test_takes_seeds_and_batch_size_from_the_top(tmp_path: Path) -> N
 
 
 def test_dumps_round_trips(tmp_path: Path) -> None:
-    settings = ["task.data.split_seed=3", "plan.tile_width=8", "budget=60s", "name=a \u00b5 b"]
+    settings = ["task.data.split_seed=3", "plan.tile_width=8", "seeds=4", "name=a \u00b5 b"]
     experiment = config.load(write(tmp_path, GOOD), settings, "sweep")
     again = config.load(write(tmp_path, config.dumps(experiment), "again.toml"), command="sweep")
     assert again == experiment

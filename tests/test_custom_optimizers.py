@@ -281,3 +281,18 @@ def test_what_is_computed_from_the_rate_moves_with_it():
     np.testing.assert_allclose(
         left.history["train_loss"], right.history["train_loss"], rtol=1e-4, atol=1e-5
     )
+
+
+def test_extra_arguments_reach_only_what_takes_them():
+    """`optax.contrib.sam` calls itself a transformation with extra arguments, and takes none."""
+    sam = lambda hyper: optax.contrib.sam(optax.sgd(hyper["lr"]), optax.sgd(0.05), sync_period=2)  # noqa: E731
+    result = sweep(optimizer=sam, lr=[0.1])
+    tx = optax.contrib.sam(optax.sgd(0.1), optax.sgd(0.05), sync_period=2)
+    loss = lambda params: sum(jnp.sum((leaf - 3) ** 2) for leaf in jax.tree.leaves(params))  # noqa: E731
+    params, state, values = PARAMS, tx.init(PARAMS), []
+    for _ in range(STEPS):
+        value, grads = jax.value_and_grad(loss)(params)
+        updates, state = tx.update(grads, state, params)
+        params, values = optax.apply_updates(params, updates), [*values, value]
+    found = result.history["train_loss"][:, 0, 0]
+    np.testing.assert_allclose(found, values, rtol=1e-5, atol=1e-6)

@@ -158,16 +158,31 @@ def test_data_frames():
     frame = pandas.DataFrame(X, columns=["a", "b", "c"])
     np.testing.assert_array_equal(task((frame, pandas.Series(Y))).data["train"][0], X)
     mixed = pandas.DataFrame({"a": range(12), "b": [True, False] * 6, "c": X[:, 2]})
-    with pytest.raises(DataError, match=r"dtype object; .*\.astype\(float\)"):
-        task((mixed, Y))
-    made = task((mixed.astype(float), Y))
-    assert made.data["train"][0][:, 1].tolist() == [1.0, 0.0] * 6
+    nullable = mixed.astype({"a": "Int64", "b": "boolean", "c": "Float64"})
+    for frame in (mixed, nullable, mixed.astype(object)):
+        made = task((frame, Y)).data["train"][0]
+        np.testing.assert_array_equal(made, np.c_[range(12), [1, 0] * 6, X[:, 2]])
+    for odd in (2**70, 1j, 2**60 + 1, "1", [1]):
+        mixed.loc[0, "a"] = None
+        mixed["a"] = pandas.Series([odd, 0.5, *range(10)], dtype=object)
+        with pytest.raises(DataError, match="train inputs: (needs numbers|no dtype holds all)"):
+            task((mixed, Y))
     with pytest.raises(DataError, match="valid inputs: 1 of 36 values are missing"):
         whole = pandas.DataFrame(np.arange(36).reshape(12, 3)).astype("Int64")
         whole.iloc[4, 0] = pandas.NA
         task(valid=(whole, Y))
     with pytest.raises(DataError, match="needs numbers.*encode words as numbers"):
         task((X, pandas.Series(["a", "b"] * 6)))
+
+
+@pytest.mark.parametrize("y", [np.zeros(12, int), np.ones(12, int), np.ones((12, 1), int)])
+def test_labels_of_one_class_are_refused(y):
+    with pytest.raises(
+        DataError, match=f"targets: every target is {y.flat[0]}; .*nothing to learn"
+    ):
+        task((X, y), valid=(X, y))
+    other = Y.reshape(y.shape)  # this split has more of them
+    assert task((X, y), valid=(X, other)).num_examples == 12
 
 
 SAME = {

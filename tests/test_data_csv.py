@@ -56,7 +56,10 @@ CSV = {
     "strings": ("a,city,y\n1,Rome,0\n2,Oslo,1\n", {}, r"'Rome' is not a number \(one of 2 such"),
     "dates": ("day,a,y\n2024-01-01,1,0\n", {}, r"'2024-01-01'.*leave the column out with ignore"),
     "thousands": ('a,y\n"1,234",0\n', {}, "'1,234' is not a number"),
-    "comma": ("a;y\n1,5;0\n", {}, "'1,5' is not a number"),
+    "comma": ("a;y\n1,5;0\n", {}, "'1,5' is not a number; .* say decimal = \",\""),
+    "decimal": ("a;y\n1,5;0\n", {"decimal": "p"}, "decimal must be '.' or ','"),
+    "decimals": ("a,y\n1,0\n", {"decimal": ","}, "another one than the delimiter"),
+    "species": ("a,y\n1,setosa\n2,other\n", {}, "'setosa'.*encode the target's words as labels"),
     "missing": ("a,b,y\n1,,0\n,2,1\n3,NA,1\n", {}, r"a.csv:2: column 'b'.*one of 3 such cells"),
     "only commas": ("a,b,y\n1,2,0\n,,\n", {}, "a.csv:3: .*'' is not a number"),
     "first row": ("400.5,401.5,label\n1,2,0\n", {}, "'label' is not.*say header = true"),
@@ -79,6 +82,18 @@ def test_csv_columns_are_used_or_refused_by_name(case, tmp_path):
     )
     with pytest.raises(DataError, match=message):
         data.load(f"csv:{path}", **options)
+
+
+def test_a_decimal_comma_and_the_line_that_excel_reads_first(tmp_path):
+    rows = "".join(f"{i / 8};{i * i / 4};{i % 2}\n".replace(".", ",") for i in range(12))
+    for header in ("", "a;b;y\n"):
+        spec = written(tmp_path / "a.csv", "sep=;\n" + header + rows)
+        loaded = data.load(spec, decimal=",", valid_fraction=0, scale="none")
+        np.testing.assert_array_equal(loaded.train[0][:, 0], np.arange(12) / 8)
+        np.testing.assert_array_equal(loaded.train[1], np.arange(12) % 2)
+    spec = written(tmp_path / "a.csv", '"sep=|"\r\na|y\r\n1|0\r\nx|1\r\n')
+    with pytest.raises(DataError, match="a.csv:4: column 'a'.*'x'"):
+        data.load(spec)
 
 
 def test_a_header_of_numbers_is_read_as_what_is_said(tmp_path):

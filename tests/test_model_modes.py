@@ -221,3 +221,15 @@ def test_another_random_stream_is_named():
     variables = model.init(key, X)
     with pytest.raises(ModelError, match='lrlab does not give; it gives "dropout" alone'):
         model.apply(variables, X, True, key)
+
+
+def test_a_rematerialized_module_gets_its_mode_by_place():
+    plain, again = linen(by_train), nn.remat(type(linen(by_train)), static_argnums=(2,))()
+    key = jax.random.key(0)
+    for train in (True, False):
+        outputs = []
+        for network in (plain, again):
+            model = as_model(network)
+            variables = model.init(key, X)
+            outputs.append(model.apply(variables, X, train, key)[0])
+        np.testing.assert_allclose(*outputs, rtol=1e-6, atol=1e-6)

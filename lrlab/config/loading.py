@@ -13,7 +13,7 @@ from lrlab.config import names
 from lrlab.config.checks import check
 from lrlab.config.field_words import ALMOST, hint, nearest, usual
 from lrlab.config.lanes import is_form, values
-from lrlab.config.layers import NAMED_TABLES, Places, merge, override, read
+from lrlab.config.layers import NAMED_TABLES, OVERRIDE, Places, merge, override, read
 from lrlab.config.problems import PYTHON, ConfigError, Problem, did_you_mean, show
 from lrlab.config.schema import TABLES, Experiment
 from lrlab.config.studies import groups_of
@@ -26,6 +26,18 @@ EXTRA_AXES = ("init_scale",)
 BELOW = ("task.model", "task.data", "task.loss", "task.metrics", "plan.devices",
          "plan.tile_width", "plan.segment_steps")  # fmt: skip
 """Keys of tables that people look for at the top."""
+
+UNUSED: Mapping[str, Collection[str]] = {
+    "sweep": ("budget", "lr_range", "range_test", "compare", "study"),
+    "find": ("range_test", "compare", "study"),
+    "compare": ("range_test", "study"),
+    "range-test": (
+        "steps", "epochs", "schedule", "lr", "lr_range", "budget", "metric", "eval_every",
+        "eval_steps", "probes", "compare", "study",
+    ),
+}  # fmt: skip
+"""Fields that a command has no use for. A file serves several commands, so that it may hold them;
+an option of one command line may not."""
 
 ARGUMENTS = ("optimizer_args", "schedule_args", "progress")
 """Arguments that a file has other words for."""
@@ -48,7 +60,21 @@ def load(
     layer = override(read(path), tuple(overrides))
     if layer.broken:
         raise ConfigError(layer.problems)
-    return build(layer.table, command, layer.places, str(path), layer.problems)
+    unused = _unused(layer.places, command)
+    return build(layer.table, command, layer.places, str(path), (*layer.problems, *unused))
+
+
+def _unused(places: Places, command: str) -> Iterator[Problem]:
+    """Options of the command line that would change nothing."""
+    named: dict[int | None, Path] = {}
+    for path, (file, line) in places.items():
+        if file == OVERRIDE:  # the option itself, not the tables that it makes on the way
+            named[line] = max(named.get(line, ()), path, key=len)
+    for path, (file, line) in places.items():
+        if file == OVERRIDE and path == named[line] and path[0] in UNUSED.get(command, ()):
+            instead = "; say range_test.num_steps" if path == ("steps",) else ""
+            message = f"{command} makes no use of it{instead}"
+            yield Problem(file, line, ".".join(path), message)
 
 
 def build(

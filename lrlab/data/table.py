@@ -20,6 +20,8 @@ from lrlab.data.values import EXACT
 
 MAX_BYTES = 1 << 30
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", " ": "spaces"}
+_SEPARATOR_LINE = re.compile(r'"?sep=(.)"?[ \t]*(?:\r\n?|\n)', re.IGNORECASE)
+_DECIMAL_COMMA = re.compile(r"\s*[+-]?[0-9]*,[0-9]+(?:[eE][+-]?[0-9]+)?\s*")
 LOOKED_AT = 20
 """Rows that say whether the first one is a header."""
 
@@ -44,6 +46,7 @@ def csv(
     num_classes: int | None = None,
     header: bool | None = None,
     delimiter: str | None = None,
+    decimal: str = ".",
     ignore: Sequence[str] = (),
     max_bytes: int = MAX_BYTES,
 ) -> Raw:
@@ -52,17 +55,26 @@ def csv(
     `target` is a column's name or its number from 0; `ignore` lists columns that are left out. A
     first row that is not all numbers is taken for the header unless `header` says otherwise.
     Columns are separated by commas; by semicolons, tabs, bars or spaces where the first line has
-    none; or by `delimiter`. True and false count as 1 and 0. Integer targets are labels unless
-    `kind` says "regression". Inputs are standardized by the training split.
+    none; or by `delimiter`, or as Excel's first line `sep=;` says. `decimal = ","` reads 1,5 as
+    1.5. True and false count as 1 and 0. Integer targets are labels unless `kind` says
+    "regression". Inputs are standardized by the training split.
     """
     text, sha256 = decoded(path, max_bytes)
+    if said := _SEPARATOR_LINE.match(text):
+        text = "\n" + text[said.end() :]  # the line still counts
+        delimiter = delimiter or said[1]
     delimiter = _delimiter(text) if delimiter is None else delimiter
     if len(delimiter) != 1:
         raise DataError(f"{path}: delimiter must be one character, got {delimiter!r}")
-    table = _cells(text, delimiter, header, path)
+    if decimal not in (".", ",") or decimal == delimiter:
+        raise DataError(
+            f"{path}: decimal must be '.' or ',', and another one than the delimiter "
+            f"({delimiter!r}), got {decimal!r}"
+        )
+    table = _cells(text, delimiter, decimal, header, path)
     columns = _columns(table, ignore, path)
     at = _target_column(path, target, table, columns)
-    values = _values(table, columns, path)
+    values = _values(table, columns, at, path)
     place = columns.index(at)
     y, kind = targets(values[:, place], f"{path}, column {table.names[at]!r}", kind, num_classes)
     x = np.delete(values, place, axis=1)
@@ -101,8 +113,10 @@ def _split(text: str, delimiter: str, path: Path) -> Rows:
         ) from error
 
 
-def _cells(text: str, delimiter: str, header: bool | None, path: Path) -> _Cells:
+def _cells(text: str, delimiter: str, decimal: str, header: bool | None, path: Path) -> _Cells:
     rows = _split(text, delimiter, path)
+    if decimal == ",":
+        rows = [(line, [_with_point(cell) for cell in row]) for line, row in rows]
     if not rows:
         raise DataError(f"{path}: is empty")
     first = [cell.strip() for cell in rows[0][1]]
@@ -223,8 +237,8 @@ def _target_column(
     return at
 
 
-def _values(table: _Cells, columns: Sequence[int], path: Path) -> np.ndarray:
-    """The cells of `columns` as numbers; f64[rows, columns].
+def _values(table: _Cells, columns: Sequence[int], target: int, path: Path) -> np.ndarray:
+    """The cells of `columns` as numbers; f64[rows, columns]. `target`: the target's column.
 
     Raises:
         DataError: a cell that is no finite number, or has more digits than float64 holds.
@@ -249,10 +263,21 @@ def _values(table: _Cells, columns: Sequence[int], path: Path) -> np.ndarray:
         others = f" (one of {len(wrong):,} such cells)" if len(wrong) > 1 else ""
         first = line == table.rows[0][0] and not table.header
         hint = "; if this row is the header, say header = true" if first else ""
+        if _DECIMAL_COMMA.fullmatch(cell):
+            advice = 'for numbers with a decimal comma say decimal = ","'
+        elif column == target:
+            advice = (
+                "encode the target's words as labels 0, 1, ..., leave out rows without a target, "
+                "or name another column with target = ..."
+            )
+        else:
+            advice = (
+                "encode words as numbers, remove or impute missing values, or leave the column out "
+                f"with ignore = [{_quoted(table, column)}]"
+            )
         raise DataError(
             f"{path}:{line}: column {table.names[column]!r} (number {column}): {cell!r} is not a "
-            f"{finite}number{others}; encode words as numbers, remove or impute missing values, or "
-            f"leave the column out with ignore = [{_quoted(table, column)}]{hint}"
+            f"{finite}number{others}; {advice}{hint}"
         )
     return values
 
@@ -264,6 +289,11 @@ def _quoted(table: _Cells, column: int) -> str:
 _WORDS: Mapping[str, float] = {
     "True": 1.0, "TRUE": 1.0, "true": 1.0, "False": 0.0, "FALSE": 0.0, "false": 0.0
 }  # fmt: skip
+
+
+def _with_point(cell: str) -> str:
+    """A number with a decimal comma as one with a point; any other cell as it is."""
+    return cell.replace(",", ".") if _DECIMAL_COMMA.fullmatch(cell) else cell
 
 
 def _number(cell: str) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -31,8 +32,8 @@ _HINTS = {
 def numbers(values: object, place: str) -> np.ndarray:
     """`values` as an array of finite numbers, in the byte order of this machine.
 
-    Takes anything that NumPy reads: lists, data frames, arrays of other libraries. bool becomes
-    int8, longdouble float64, bfloat16 and other small floats float32.
+    Takes anything that NumPy reads: lists, data frames, arrays of other libraries, arrays of number
+    objects. bool becomes int8, longdouble float64, bfloat16 and other small floats float32.
 
     Raises:
         DataError: not numbers; masked, missing, nan or inf (with the count); empty; integers that
@@ -112,9 +113,7 @@ def _array(values: object, place: str) -> np.ndarray:
         ) from error
     _unmasked(found, place)
     array = np.asarray(found)
-    if array.dtype.kind == "O":
-        _refuse_objects(array, place)
-    return array
+    return _of_objects(array, place) if array.dtype.kind == "O" else array
 
 
 def _unmasked(values: object, place: str) -> None:
@@ -141,14 +140,25 @@ def _leaves(values: object) -> Iterator[Any]:
         yield values
 
 
-def _refuse_objects(array: np.ndarray, place: str) -> None:
-    """Raises DataError: Python objects are no numbers, and among them may be none at all."""
+def _of_objects(array: np.ndarray, place: str) -> np.ndarray:
+    """Python's and NumPy's real numbers, as a data frame with columns of several dtypes gives them,
+    in the one dtype that holds them all.
+
+    Raises:
+        DataError: other objects, or values that are missing.
+    """
     missing = sum(map(_missing, array.flat))
     if missing:
         raise DataError(
             f"{place}: {missing:,} of {array.size:,} values are missing (None, nan or NA); "
             "remove or impute them first"
         )
+    if all(isinstance(value, (Real, np.bool_)) for value in array.flat):
+        plain = np.array(array.tolist())
+        given = [value.item() if isinstance(value, np.generic) else value for value in array.flat]
+        if plain.dtype.kind in "biuf" and plain.ravel().tolist() == given:
+            return plain
+        raise DataError(f"{place}: no dtype holds all of its numbers exactly; make it float")
     words = any(isinstance(value, str) for value in array.flat)
     hint = _HINTS["U" if words else "O"]
     raise DataError(f"{place}: needs numbers, got dtype object; {hint}")

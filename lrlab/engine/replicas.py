@@ -150,6 +150,7 @@ def _name(lowered: Any, device: Device, arguments: str) -> str:
         device.device_kind,
         os.environ.get("XLA_FLAGS", ""),
         str(setting("jax_default_matmul_precision")),
+        str(jax.config.values.get("jax_disable_most_optimizations")),
     )
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 

@@ -29,6 +29,7 @@ from lrlab.models.modes import (
     flags,
     in_mode,
     others,
+    placed,
     set_mode,
     watching,
 )
@@ -121,23 +122,25 @@ def _linen(module: nn.Module) -> Model:
     name = type(module).__name__
     taken = flags(module.__call__, name)  # type: ignore[attr-defined]
     starting, at_init = in_mode(module, taken, False, starting=True)
+    first, named = placed(module.__call__, at_init)  # type: ignore[attr-defined]
 
     @functools.lru_cache(maxsize=16)
     def needed(leaves: tuple[jax.ShapeDtypeStruct, ...], structure: Any) -> Any:
         x = jax.tree.unflatten(structure, leaves)
         key = jax.eval_shape(lambda: jax.random.key(0))
-        variables = jax.eval_shape(lambda key, x: starting.init(key, x, **at_init), key, x)
+        variables = jax.eval_shape(lambda key, x: starting.init(key, x, *first, **named), key, x)
 
         def apply(variables: PyTree, train: bool, mutable: list[str]) -> Any:
             called, options = in_mode(module, taken, train)
+            args, kwargs = placed(called.__call__, options)  # type: ignore[attr-defined]
             inputs = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), x)
             rngs = {"dropout": jax.random.key(0)}
-            return called.apply(variables, inputs, rngs=rngs, mutable=mutable, **options)
+            return called.apply(variables, inputs, *args, rngs=rngs, mutable=mutable, **kwargs)
 
         return state_of(variables, apply)
 
     def init(key: Array, x: Array) -> PyTree:
-        variables = dict(starting.init(key, x, **at_init))
+        variables = dict(starting.init(key, x, *first, **named))
         if variables.keys() <= {"params"}:
             return variables
         leaves, structure = jax.tree.flatten(x)
@@ -146,13 +149,15 @@ def _linen(module: nn.Module) -> Model:
 
     def features(variables: PyTree, x: Array, key: Array) -> dict[str, Array]:
         called, options = in_mode(module, taken, False)
+        args, kwargs = placed(called.__call__, options)  # type: ignore[attr-defined]
         seen = called.apply(
             variables,
             x,
+            *args,
             rngs={"dropout": key},
             capture_intermediates=True,
             mutable=["intermediates"],
-            **options,
+            **kwargs,
         )[1]["intermediates"]
         return _by_layer(seen)
 
@@ -172,13 +177,14 @@ def _linen_call(module: nn.Module) -> Call:
         watch: bool = True,
     ) -> tuple[Array, PyTree]:
         called, options = in_mode(module, taken, train)
+        args, kwargs = placed(called.__call__, {**options, **arguments})  # type: ignore[attr-defined]
         state = {name: part for name, part in variables.items() if name != "params"}
         changing = list(state) if train else []
         seen: Seen = {}
         try:
             with nn.intercept_methods(watching(seen)):
                 outputs, changed = called.apply(
-                    variables, x, rngs={"dropout": key}, mutable=changing, **options, **arguments
+                    variables, x, *args, rngs={"dropout": key}, mutable=changing, **kwargs
                 )
         except flax.errors.InvalidRngError as error:
             raise ModelError(

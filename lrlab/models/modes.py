@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -107,6 +107,24 @@ def in_mode(
     }
     own = {key: MODES[key] == train for key in arguments if not isinstance(fields.get(key), bool)}
     return (module.clone(**set_here) if set_here else module), own
+
+
+def placed(
+    call: Callable[..., Any], options: Mapping[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Keyword arguments of a bound `__call__` as (positional ones after the inputs, the rest):
+    `nn.remat(..., static_argnums=(2,))` and its kind know arguments by their place only.
+
+    >>> def call(x, train, scale=1.0, deterministic=True): ...
+    >>> placed(call, {"deterministic": False, "train": True})
+    ((True,), {'deterministic': False})
+    """
+    rest, first = dict(options), []
+    for parameter in list(inspect.signature(call).parameters.values())[1:]:
+        if parameter.name not in rest or parameter.kind is parameter.KEYWORD_ONLY:
+            break
+        first.append(rest.pop(parameter.name))
+    return tuple(first), rest
 
 
 Seen = dict[tuple[str, str], list[bool]]

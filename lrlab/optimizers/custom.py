@@ -173,6 +173,7 @@ def built(one: Custom, hyper: Hyper, reads: Reads) -> optax.GradientTransformati
             f"function gave {made!r}",
         )
     inner = optax.with_extra_args_support(made)
+    takes = _keywords(inner.update)
 
     def begin(params: Params, rate: Any) -> PyTree:
         return optax.with_extra_args_support(_called(one, {**hyper, "lr": rate}, reads)).init(
@@ -193,7 +194,9 @@ def built(one: Custom, hyper: Hyper, reads: Reads) -> optax.GradientTransformati
     def update(
         grads: Params, state: PyTree, params: Params | None = None, **extra: Any
     ) -> tuple[Params, PyTree]:
-        return inner.update(grads, now(state, params), params, **extra)
+        # `optax.contrib.sam` says that it takes further arguments, and takes none.
+        known = {key: extra[key] for key in extra if takes is None or key in takes}
+        return inner.update(grads, now(state, params), params, **known)
 
     return with_extra_args(init, update)
 

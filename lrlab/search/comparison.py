@@ -56,7 +56,16 @@ class Comparison(NamedTuple):
 
     @property
     def sentence(self) -> str:
-        """Who wins and how sure that is."""
+        """Who wins and how sure that is, and whose learning rate nothing reads."""
+        idle = [row.name for row in self.rows if "lr" in row.answer.details.get("unread", ())]
+        if not idle:
+            return self._verdict()
+        return (
+            f"{self._verdict()} The learning rate is not used by {', '.join(idle)}: all its curves "
+            "are the same to the bit."
+        )
+
+    def _verdict(self) -> str:
         trained = [row for row in self.rows if np.isfinite(row.mean)]
         if not trained:
             lost = [row for row in self.rows if row.answer.details.get("metric_missing")]

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from lrlab.aligned import aligned
-from lrlab.data.checks import same_length
+from lrlab.data.checks import same_length, varied
 from lrlab.data.dataset import DataError
 from lrlab.data.values import numbers
 from lrlab.tasks.losses import PerExample, sigmoid_binary_cross_entropy
@@ -110,7 +110,7 @@ def checked_labels(
     """The splits with their labels checked against the model's outputs; labels [N, 1] as [N].
 
     Raises:
-        DataError: labels that the outputs cannot stand for.
+        DataError: labels that the outputs cannot stand for, or one label for all examples.
     """
     binary = loss is sigmoid_binary_cross_entropy
     if not binary and outputs.shape[1:] == (1,):
@@ -137,4 +137,6 @@ def checked_labels(
                 f"{classes - 1} of the model's outputs"
             )
         result[split] = x, y
+    if len(result["train"][1]) > 1:  # one example is learned by heart, as a test of the model
+        varied(result, f"{name}, targets")
     return result
