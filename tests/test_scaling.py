@@ -38,22 +38,25 @@ def drawn_from(model, keys):
 
 def losses(model, transformation, steps: int = 6, seed: int = 0) -> np.ndarray:
     """Full-batch training losses by hand, in float64."""
-    with jax.enable_x64(True):
+    x, y = np.asarray(X, np.float64), Y
+
+    def start():
         params = model.init(jax.random.key(seed), X[:1])
         params = jax.tree.map(lambda a: jnp.asarray(a, jnp.float64), params)
-        x, y = jnp.asarray(X, jnp.float64), jnp.asarray(Y)
+        return params, transformation.init(params["params"])
 
-        def loss_of(p):
-            outputs = model.apply(p, x, True, jax.random.key(1))[0]
-            return optax.softmax_cross_entropy_with_integer_labels(outputs, y).mean()
+    def loss_of(params):
+        outputs = model.apply(params, x, True, jax.random.key(1))[0]
+        return optax.softmax_cross_entropy_with_integer_labels(outputs, y).mean()
 
-        state, found = transformation.init(params["params"]), []
-        for _ in range(steps):
-            loss, grads = jax.value_and_grad(loss_of)(params)
-            updates, state = transformation.update(grads["params"], state, params["params"])
-            params = {"params": optax.apply_updates(params["params"], updates)}
-            found.append(float(loss))
-        return np.array(found)
+    def step(carry, _):
+        params, state = carry
+        loss, grads = jax.value_and_grad(loss_of)(params)
+        updates, state = transformation.update(grads["params"], state, params["params"])
+        return ({"params": optax.apply_updates(params["params"], updates)}, state), loss
+
+    with jax.enable_x64(True):
+        return np.asarray(jax.jit(lambda: jax.lax.scan(step, start(), None, steps)[1])())
 
 
 def test_the_papers_table() -> None:
