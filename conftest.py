@@ -10,6 +10,7 @@ import logging
 import os
 import random
 import signal
+import subprocess
 import sys
 import threading
 import types
@@ -30,6 +31,26 @@ ORDER = 0
 def pytest_cmdline_main(config: pytest.Config) -> None:
     if getattr(config.option, "randomly_seed", None) == "default":
         config.option.randomly_seed = ORDER
+
+
+QUICK_TO_COMPILE = "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
+"""XLA's flags for tests: they compile thousands of programs and run each for a moment, and without
+XLA's optimizations of machine code a program compiles in a fifth of the time."""
+
+
+def set_xla_flags() -> None:
+    """Sets the flags before anything imports JAX, for workers and subprocesses too; flags of the
+    environment are left alone (`XLA_FLAGS= pytest ...` tests what users run)."""
+    if "XLA_FLAGS" in os.environ:
+        return
+    trial = {**os.environ, "XLA_FLAGS": QUICK_TO_COMPILE}
+    # XLA ends a process whose flags it does not know; they differ between versions.
+    command = [sys.executable, "-c", "import jax; jax.devices()"]
+    known = subprocess.run(command, env=trial, capture_output=True, check=False).returncode == 0
+    os.environ["XLA_FLAGS"] = QUICK_TO_COMPILE if known else ""
+
+
+set_xla_flags()
 
 
 @pytest.hookimpl(trylast=True)

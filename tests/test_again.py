@@ -117,6 +117,7 @@ def test_a_finished_search_and_range_test_are_read(tmp_path, monkeypatch):
         equal(one, other)
 
 
+@pytest.mark.slow
 def test_a_finished_study_is_read_and_its_groups_are_compared_by_their_code(tmp_path, monkeypatch):
     def study(scale: float):
         return lrlab.study(

@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from few import few
 
 from lrlab import bench
 from lrlab.bench import inputs, jax_ways, worker
@@ -37,7 +38,7 @@ def test_flops_of_convolutions_count_each_product_once(tmp_path) -> None:
     assert counted == 3 * (first + second + dense) - first
 
 
-@pytest.mark.parametrize("way", [way for way in bench.JAX_WAYS if way != "half-diverging"])
+@pytest.mark.parametrize("way", few((way for way in bench.JAX_WAYS if way != "half-diverging"), 2))
 def test_every_way_trains_the_same_runs(way, tmp_path) -> None:
     work = bench.workload("mlp-small")._replace(lanes=3, steps=12, batch_size=16)
     given = arrays(work, tmp_path)
@@ -78,6 +79,7 @@ def test_names_are_checked() -> None:
         bench.run(["grid-4"], repeats=0)
 
 
+@pytest.mark.slow
 def test_bench_from_the_command_line(tmp_path, capsys) -> None:
     out = tmp_path / "out"
     status = run(["bench", "--only", "grid-8", "--way", "vmap-scan", "--repeats", "1",

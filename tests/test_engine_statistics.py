@@ -72,6 +72,7 @@ def test_what_is_no_running_mean_stays():
     assert int(after["count"]) == 4 and after["kept"].tolist() == [2.0, 3.0]
 
 
+@pytest.mark.slow
 def test_schedule_free_with_batchnorm_is_evaluated_right_without_being_asked():
     """Evaluated with the statistics of the trained parameters, the average would be far off: at
     momentum 0.99 the running means are 37 % their first values after 100 updates."""

@@ -46,6 +46,7 @@ def unrolled(monkeypatch):
     sys.modules.pop("unrolled", None)
 
 
+@pytest.mark.slow
 def test_gradient_through_a_run(unrolled) -> None:
     # tanh: at a kink of relu the gradient and the differences rightly disagree.
     task = lrlab.tasks.load("wine-mlp", width=4, depth=1, activation="tanh")

@@ -85,6 +85,7 @@ print(json.dumps([counted[0], counted[1], counted[2], counted[-1]]))
     assert after < before + 50 and again < before + 50
 
 
+@pytest.mark.slow
 def test_a_sweep_gives_back_what_it_used():
     """A step that needs 400 MB at once; the programs and results that stay are small."""
     within, after = outcome("""

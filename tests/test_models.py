@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from few import few
 from flax import nnx
 
 from lrlab import models
@@ -118,7 +119,7 @@ def test_every_architecture_has_a_case():
     assert set(models.NAMES) <= {name.split("-")[0] for name in CASES}
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", few(CASES, 7))
 def test_contract(name):
     case = CASES[name]
     model = case.make()
@@ -143,7 +144,7 @@ def test_contract(name):
     assert not changed(apply(after, neighbors, False, key)[0][:1], still[:1])
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", few(CASES, 5))
 def test_lanes_are_runs_in_float64_and_learn(name):
     """Three vmapped lanes equal single ones, in double precision, over a few updates."""
     case = CASES[name]

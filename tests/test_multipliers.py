@@ -68,6 +68,7 @@ def test_a_multiplier_is_a_group_with_its_own_rate(task, optimizer, options):
                 )
 
 
+@pytest.mark.slow
 def test_it_is_optax_multi_transform_by_hand(task):
     """AdamW with decay 0.5: the readout's rate and decay are both a tenth."""
     result = lrlab.sweep(
@@ -133,6 +134,7 @@ def test_axes_stand_in_the_order_given(task):
     assert result.best().lr is not None
 
 
+@pytest.mark.slow
 def test_with_groups_averages_accumulation_and_clipping(task):
     given = {**QUIET, "seeds": 1, "precision": "float64"}
     half = lrlab.sweep(
@@ -177,6 +179,7 @@ def test_an_optimizer_of_ones_own(task):
         lrlab.sweep(task, optimizer=averaging, multipliers={"*": [0.5]}, **given)
 
 
+@pytest.mark.slow
 def test_in_mup_and_with_the_probe_of_stability():
     made = {**QUIET, "seeds": 1, "precision": "float64"}
     toml = {
@@ -222,6 +225,7 @@ def stored(tmp_path_factory):
     return out
 
 
+@pytest.mark.slow
 def test_a_stored_run(stored, capsys):
     import zarr
 
@@ -263,6 +267,7 @@ def test_an_interrupted_run_goes_on(task, tmp_path, monkeypatch):
         assert np.array_equal(resumed.history[name], values), name
 
 
+@pytest.mark.slow
 def test_find_searches_them_with_the_learning_rate(tmp_path, capsys):
     """Rates are multiplied where it is known: SGD on a parameter whose best rate is 1."""
 

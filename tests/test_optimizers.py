@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from few import few
 
 from lrlab import optimizers
 
@@ -98,7 +99,7 @@ def lanes(name, *scales):
     }
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", few(NAMES, 24))
 def test_contract(name):
     start, advance, start_one, advance_one, traces = programs(name)
     hyper = lanes(name, 1.0, 0.5)

@@ -191,6 +191,7 @@ def test_averages_and_step_sizes_in_groups():
     assert optimizers.effective_lr(run(optimizers.make("adam", 0.1))[1]) is None
 
 
+@pytest.mark.slow
 def test_population_based_training_repeats_and_improves():
     def segment(w, hyper, number):
         for _ in range(5):

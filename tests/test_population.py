@@ -11,6 +11,7 @@ COMMON = dict(optimizer="momentum", steps=60, generations=6, batch_size=16)
 RATES = lrlab.log_grid(1e-5, 10.0, 8)
 
 
+@pytest.mark.slow
 def test_a_population_repeats_and_beats_those_that_stay():
     found = lrlab.population("wine-mlp", lr=RATES, **COMMON)
     again = lrlab.population("wine-mlp", lr=RATES, **COMMON)

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from few import few
 from flax import nnx
 from jax.flatten_util import ravel_pytree
 from quick import jit
@@ -109,7 +110,7 @@ def test_first_sentence_says_what_it_costs(name) -> None:
     assert names.parameters("probes", name) is not None
 
 
-@pytest.mark.parametrize("name", probes.NAMES)
+@pytest.mark.parametrize("name", few(probes.NAMES, 5))
 def test_any_model_any_lane(name) -> None:
     """Under `vmap`, with BatchNorm and dropout: finite scalars that do not depend on the lanes
     beside it, finite or not."""
@@ -133,6 +134,7 @@ SMALLER = {"gradient_flow": {"evaluations": 200}, "sharpness": {"iterations": 8,
 MAY_BE_NAN = ("noise_scale", "critical_batch_size", "flow_distance", "relative_flow_distance")
 
 
+@pytest.mark.slow
 def test_transformers_and_nnx() -> None:
     tokens = np.zeros((40, 6), np.int32)
     text = lrlab.Task.supervised(
@@ -195,6 +197,7 @@ def test_turns_between_evaluations_and_at_the_end() -> None:
     assert measured.tolist() == [False, True, True, True]  # 4, 8, the end
 
 
+@pytest.mark.slow
 def test_a_run_folder_keeps_them_and_resumes(tmp_path, monkeypatch) -> None:
     arguments = dict(optimizer="sgd", lr=[0.01, 0.1], seeds=1, steps=6, batch_size=8, eval_every=2,
                      probes=["gradient", {"name": "sharpness", "k": 2, "iterations": 8}],
@@ -381,6 +384,7 @@ def test_stability_is_1_where_a_quadratic_flips(name) -> None:
     assert final[0] < 1e-2 and final[1] > 1e2
 
 
+@pytest.mark.slow
 def test_adams_threshold_is_38_over_lr_and_follows_a_swept_b1() -> None:
     task = lrlab.Task.objective(
         name="bowl", init=lambda key: {"x": jnp.ones(2)},
@@ -557,6 +561,7 @@ def test_gradient_flow_says_so_where_its_budget_ends() -> None:
     assert np.isfinite(measure("gradient_flow", lane)["flow_distance"])
 
 
+@pytest.mark.slow
 def test_tangent_kernel_and_the_rate_it_bears() -> None:
     with jax.enable_x64(True):
         x, y = data(6)
@@ -584,6 +589,7 @@ def test_tangent_kernel_and_the_rate_it_bears() -> None:
                 assert found["lazy_max_lr"] == pytest.approx(3 / found["ntk_top"])
 
 
+@pytest.mark.slow
 def test_features_are_compared_with_those_of_the_beginning() -> None:
     lane = lane_of(supervised(), lr=0.5)
     found = measure("feature_change", lane, examples=8)
@@ -599,6 +605,7 @@ def test_features_are_compared_with_those_of_the_beginning() -> None:
     assert set(measure("feature_change", bare)) == {"feature_size.output", "feature_change.output"}
 
 
+@pytest.mark.slow
 def test_long_inputs_go_part_by_part_to_the_same_numbers(monkeypatch) -> None:
     lane = lane_of(supervised(nn.Dense(3)))
     whole = measure("sharpness", lane), measure("gradient", lane)

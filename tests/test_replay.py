@@ -58,6 +58,7 @@ def test_a_lane_that_diverged_shows_how(folder) -> None:
     assert grown[-1] > 1e3 * grown[0]
 
 
+@pytest.mark.slow
 def test_probes_are_measured_at_every_update(folder) -> None:
     found = replay(folder, lr=0.1, seed=0, from_step=35, probes=["weight_norm", "gradient"])
     assert np.isfinite(found.series["gradient_curvature"]).all()

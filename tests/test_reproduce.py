@@ -35,6 +35,7 @@ def finished(folder, width=1):
     return folder
 
 
+@pytest.mark.slow
 def test_levels(tmp_path):
     one = finished(tmp_path / "one")
     found = reproduce(one, progress=False)
@@ -103,6 +104,7 @@ compare = {sgd = {optimizer = "sgd"}, adam = {optimizer = "adam"}}
 """
 
 
+@pytest.mark.slow
 def test_a_comparison_and_a_search_inside_it(tmp_path):
     written = tmp_path / "two.toml"
     written.write_text(COMPARISON)
@@ -123,6 +125,7 @@ def test_a_comparison_and_a_search_inside_it(tmp_path):
     assert "sgd: Bit-identical" in whole.sentence
 
 
+@pytest.mark.slow
 def test_a_study(tmp_path):
     written = tmp_path / "study.toml"
     written.write_text(TOML.format(width=1) + '[study]\naxis = "batch_size"\nvalues = [8, 16]\n')

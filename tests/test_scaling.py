@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from few import few
 from flax import nnx
 
 from lrlab import models, optimizers, scaling
@@ -101,7 +102,7 @@ def test_equal_to_the_standard_at_the_base(kind: str) -> None:
     assert (mine == plain).all() and mine[-1] < mine[0]
 
 
-@pytest.mark.parametrize("name", ["lecun_uniform", "glorot_normal", "orthogonal"])
+@pytest.mark.parametrize("name", few(["orthogonal", "lecun_uniform", "glorot_normal"], 1))
 def test_any_initializer_gets_the_right_size(name: str) -> None:
     """Hidden layers: base's deviation / sqrt(growth); first and last: the base's."""
     options = {"init": name, "readout_init": name, "bias": False}
@@ -185,6 +186,7 @@ def test_depth() -> None:
     np.testing.assert_allclose(outputs, expected, rtol=2e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_lrlabs_own_models_have_their_branches() -> None:
     for name, x, options, base in (
         ("transformer", np.zeros((1, 8), np.int32), {"width": 8, "depth": 2, "heads": 1},

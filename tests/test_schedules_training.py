@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from few import few
 
 import lrlab
 from lrlab import config, optimizers, report, schedules
@@ -31,6 +32,7 @@ def counting():
     return task, traces
 
 
+@pytest.mark.slow
 def test_thirty_schedules_at_once_compile_as_often_as_one():
     names = list(schedules.NAMES)
     assert len(names) >= 30
@@ -76,7 +78,7 @@ PRODUCT = [
 ]
 
 
-@pytest.mark.parametrize(("schedule", "optimizer", "task"), PRODUCT)
+@pytest.mark.parametrize(("schedule", "optimizer", "task"), few(PRODUCT, 3))
 def test_any_schedule_with_any_optimizer_on_any_task_trains_as_lanes(schedule, optimizer, task):
     given = {"quadratic": {"seeds": 2, "progress": False}}.get(task, {**QUICK, "seeds": 2})
     result = lrlab.sweep(
@@ -140,6 +142,7 @@ def test_mirrored_momentum_in_training():
                     lr=[lr], steps=5, seeds=1, progress=False)  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_refined_schedule_from_measured_gradient_norms():
     common = dict(optimizer="sgd", lr=[0.5], steps=60, **QUICK)
     first = lrlab.sweep("wine-linear", schedule="linear", probes=["gradient"], **common)

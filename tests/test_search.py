@@ -76,6 +76,7 @@ def test_finds_a_valley_within_its_budget(center, budget):
     assert answer.cost <= budget and answer.cost == pytest.approx(sum(c for _, c in spent))
 
 
+@pytest.mark.slow
 def test_picks_agree_between_root_seeds():
     picks = [
         search(trainer(valley(-2.0), 0.02, root=root), budget_runs=20).lr for root in range(20)

@@ -8,6 +8,7 @@ import types
 
 import numpy as np
 import pytest
+from few import few
 
 import lrlab
 from lrlab.cli.app import run
@@ -127,6 +128,7 @@ def test_compilation_is_not_taken_for_the_pace():
     assert hopeless.details["rungs"][0]["cut_for_time_to"] == 1
 
 
+@pytest.mark.slow
 def test_several_axes_keep_to_their_seconds():
     axes = {"weight_decay": [0.0, 0.3, 0.6, 0.9]}
     ample = search(World(pace=1e-3), 3600.0, find_joint, axes=axes)
@@ -203,7 +205,7 @@ def test_through_find(ticking, tmp_path):
     assert readings[:3] == [40.0, 80.0, 120.0]
 
 
-@pytest.mark.parametrize("budget, presses", [("60s", 12), (20, 12), (20, 45)])
+@pytest.mark.parametrize("budget, presses", few([("60s", 12), (20, 12), (20, 45)], 1))
 def test_a_search_that_goes_on_decides_as_it_did(ticking, tmp_path, monkeypatch, budget, presses):
     """The clock of the second process is far faster; the decisions made come again as they were,
     whether the first stage was under way or finished."""

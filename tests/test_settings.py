@@ -5,6 +5,7 @@ from __future__ import annotations
 import jax
 import numpy as np
 import pytest
+from few import few
 
 import lrlab
 
@@ -44,7 +45,7 @@ def usual():
     return numbers()
 
 
-@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize("name", few(SETTINGS, 4))
 def test_runs_have_their_usual_numbers(name, usual):
     with SETTINGS[name]():
         got = numbers()

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 
+import pytest
 import soak
 
 
+@pytest.mark.slow
 def test_kills_at_random_instants_change_nothing() -> None:
     counted = soak.kill(3, seed=0, kinds=("sweep",), seconds=math.inf)
     assert counted["kills"] >= 3 and counted["identical"] == counted["sweep runs"]
     assert not any(counted[name] for name in soak.BAD)
 
 
+@pytest.mark.slow
 def test_damage_is_found_or_harmless() -> None:
     counted = soak.damage(40, seed=1, seconds=math.inf)
     assert counted["cases"] == 40 and counted["found"] + counted["no change"] > 35

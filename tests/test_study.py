@@ -67,6 +67,7 @@ def test_the_command_end_to_end(config: str, capsys: pytest.CaptureFixture[str])
     assert json.loads(capsys.readouterr().out) == found
 
 
+@pytest.mark.slow
 def test_a_killed_study_goes_on(
     config: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -122,6 +123,7 @@ def test_mistakes_have_their_place(
     assert not Path("runs").exists()
 
 
+@pytest.mark.slow
 def test_mup_by_config_and_in_python() -> None:
     found = lrlab.study(
         "wine-mlp", axis="width", values=[8, 32], parametrization=["standard", "mup"], steps=10,
@@ -135,6 +137,7 @@ def test_mup_by_config_and_in_python() -> None:
     assert len(found.plot().axes) == 3 and "parametrization" in str(found)
 
 
+@pytest.mark.slow
 def test_a_function_of_the_value_gives_the_tasks(tmp_path: Path) -> None:
     x, y = load("iris").splits()["train"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from few import few
 
 import lrlab
 from lrlab.config import ConfigError
@@ -17,7 +18,7 @@ def sweep(lr, task="iris-linear", **options):
     return lrlab.sweep(task, lr=lr, **{**shared, **options})
 
 
-@pytest.mark.parametrize("lanes", [300, 5000])
+@pytest.mark.parametrize("lanes", few([300, 5000], 1))
 def test_survivors_keep_their_bits(lanes: int) -> None:
     rng = np.random.default_rng(0)
     lr = 10 ** rng.uniform(-3, 0, lanes)

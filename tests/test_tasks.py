@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from few import few
 from flax import nnx
 
 from lrlab import engine, tasks
@@ -101,7 +102,7 @@ def start(task, seed=0):
 # The registry
 
 
-@pytest.mark.parametrize("name", tasks.NAMES)
+@pytest.mark.parametrize("name", few(tasks.NAMES, 10))
 def test_every_task_loads_and_fits_the_engine(name, clothes, monkeypatch):
     monkeypatch.setenv("LRLAB_DATA", str(clothes))
     task = tasks.load(name)
@@ -299,7 +300,7 @@ MODELS = {"linen": BatchNorm(), "nnx": Nnx, "plain": PLAIN}
 
 
 @pytest.mark.parametrize("kind", MODELS)
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", few(["float32", "float64"], 1))
 def test_anyones_model_trains(kind, dtype):
     task = mine(MODELS[kind])
     tasks.check(task, 8)

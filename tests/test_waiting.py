@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from few import few
 from jax.extend.core import jaxpr_as_fun
 
 from lrlab.engine import inline
@@ -49,7 +50,7 @@ CALLS = {
 }
 
 
-@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("name", few(CALLS, 11))
 def test_calls_one_by_one_equal_those_of_a_batch(name):
     def function(x):
         return {"value": jax.vmap(CALLS[name])(x)}

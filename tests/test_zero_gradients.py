@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from few import few
 from test_optimizers import CURVATURE, NAMES, PARAMS, TARGET, rate
 
 from lrlab import optimizers
@@ -43,7 +44,7 @@ def loss(params, on):
 
 
 @pytest.mark.parametrize("dtype", ["float32", pytest.param("float64", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", few(NAMES, 24))
 def test_zero_gradients_are_survived(name, dtype):
     made = optimizers.engine_optimizer(name)
 
