@@ -90,7 +90,7 @@ def task_of(small, model="linen", **changes):
     )
 
 
-@pytest.mark.parametrize("model", ["linen", "nnx"])
+@pytest.mark.parametrize("model", few(["linen", "nnx"], 1))
 def test_own_models_arrays_and_losses(small, model):
     def smooth(outputs, targets):
         labels = optax.smooth_labels(jax.nn.one_hot(targets, 3), 0.1)
@@ -162,6 +162,7 @@ def test_one_learning_rate_per_group(small):
     assert np.allclose(result.history["learning_rate_last"], 1e-3)
 
 
+@pytest.mark.slow
 def test_saved_results_load_to_the_same_bits(small, tmp_path):
     result = lrlab.sweep(
         task_of(small), lr=[1e30, 0.1], optimizer="momentum", steps=20, seeds=2, batch_size=32,
@@ -206,6 +207,7 @@ def test_out_resumes_after_an_interruption_to_the_same_bits(small, tmp_path, mon
     assert np.array_equal(read.history["train_loss"], whole.history["train_loss"], equal_nan=True)
 
 
+@pytest.mark.slow
 def test_find_keeps_its_budget_and_its_run(small, tmp_path):
     answer = lrlab.find(
         task_of(small), optimizer="adam", steps=40, batch_size=32, budget=15, seeds=2,

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from few import few
 
 import lrlab
 from lrlab.config import ConfigError
@@ -31,7 +32,7 @@ def sweep(task=BOWL, **arguments):
 
 
 @pytest.mark.parametrize("precision", [pytest.param("float32", marks=pytest.mark.slow), "float64"])
-@pytest.mark.parametrize("name", ["sgd", "adam", "sam", "dog", "bb1", "armijo", "lbfgs"])
+@pytest.mark.parametrize("name", few(["sgd", "adam", "sam", "dog", "bb1", "armijo", "lbfgs"], 3))
 def test_objectives_with_complex_parameters_are_minimized(name, precision):
     lr = {"dog": 1.0, "armijo": 1.0, "lbfgs": 1.0}.get(name, 0.1)
     options = {"init_step": 0.1} if name == "dog" else {}

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from few import few
 from flax import nnx
 from jax import lax
 
@@ -145,7 +146,7 @@ def test_layers_with_bias_in_every_form(rows, inputs, outputs, form):
 
 
 @pytest.mark.parametrize("axes", [(None, 0, 0), (0, 0, 0), (0, None, None), (None, 0, None)])
-@pytest.mark.parametrize("sizes", [(6, 4), (4, 6)])
+@pytest.mark.parametrize("sizes", few([((6, 4),), ((4, 6),)], 1))
 def test_layers_under_vmap_over_any_of_their_arguments(axes, sizes):
     """Both orders: gradients of lanes, and gradients through lanes."""
     shapes = ((FEW, sizes[0]), sizes, (sizes[1],))

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+from few import few
 
 from lrlab.engine.devices import cores
 
@@ -42,13 +43,20 @@ def test_lost_cores_are_said_once_with_the_mend():
 @pytest.mark.skipif(cores() < 2, reason="one core needs one device")
 @pytest.mark.parametrize(
     ("script", "environment", "devices"),
-    [
-        ("lrlab.prepare(); lrlab.prepare()\n" + USED + "print(sweep().plan.devices)", {}, cores()),
-        (USED + "print(sweep().plan.devices)", {"JAX_NUM_CPU_DEVICES": str(cores())}, cores()),
-        (USED + "print(sweep(plan=lrlab.Plan(devices=1)).plan.devices)", {}, 1),
-        (USED + "print(sweep().plan.devices)", {"JAX_NUM_CPU_DEVICES": "1"}, 1),
-        ("print(sweep().plan.devices)", {}, cores()),
-    ],
+    few(
+        [
+            (
+                "lrlab.prepare(); lrlab.prepare()\n" + USED + "print(sweep().plan.devices)",
+                {},
+                cores(),
+            ),
+            (USED + "print(sweep().plan.devices)", {"JAX_NUM_CPU_DEVICES": str(cores())}, cores()),
+            (USED + "print(sweep(plan=lrlab.Plan(devices=1)).plan.devices)", {}, 1),
+            (USED + "print(sweep().plan.devices)", {"JAX_NUM_CPU_DEVICES": "1"}, 1),
+            ("print(sweep().plan.devices)", {}, cores()),
+        ],
+        2,
+    ),
 )
 def test_no_false_alarm(script, environment, devices):
     done = run("warnings.simplefilter('error', UserWarning)\n" + script, **environment)
@@ -69,7 +77,7 @@ def test_prepare_refuses_what_is_no_number_of_devices():
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
-@pytest.mark.parametrize("used", [USED, "lrlab.prepare()\n" + USED, ""])
+@pytest.mark.parametrize("used", few([USED, "lrlab.prepare()\n" + USED, ""], 1))
 def test_forked_children_train_or_say_why_not(used):
     script = """
 warnings.simplefilter("ignore")

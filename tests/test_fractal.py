@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 HERE = Path(__file__).parent
 
@@ -19,6 +20,7 @@ def script(name: str):
     return module
 
 
+@pytest.mark.slow
 def test_decisions_agree_with_the_published_picture():
     reference = json.loads((HERE / "reference" / "fractal_notebook_64.json").read_text())
     rates = np.logspace(-3, 6, 512)[reference["index"]]

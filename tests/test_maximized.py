@@ -8,6 +8,7 @@ import math
 
 import numpy as np
 import pytest
+from few import few
 
 import lrlab
 from lrlab.cli.app import run
@@ -109,7 +110,7 @@ def right(curve, answer, evidence, sweep=False):
 GIVEN = dict(optimizer="sgd", schedule="constant", steps=STEPS, batch_size=8, progress=False)
 
 
-@pytest.mark.parametrize("curve", list(EXPECTED))
+@pytest.mark.parametrize("curve", few(EXPECTED, 2))
 def test_from_python(curve):
     answer = lrlab.find(shaped(curve=curve), metric="valid_accuracy", budget=20, seeds=3, **GIVEN)
     right(curve, answer._asdict(), answer.evidence)
@@ -123,7 +124,7 @@ def test_from_python(curve):
         assert loss.lr > 10 * answer.lr  # the loss falls for ever
 
 
-@pytest.mark.parametrize("curve", list(EXPECTED))
+@pytest.mark.parametrize("curve", few(EXPECTED, 2))
 def test_a_full_sweep(curve):
     result = lrlab.sweep(
         shaped(curve=curve), lr=np.geomspace(1e-5, 1.0, 11), seeds=3, metric="valid_accuracy",
@@ -160,7 +161,7 @@ def registered(monkeypatch, tmp_path):
         cache.cache_clear()
 
 
-@pytest.mark.parametrize("curve", ["hill", "rising", "flat", "dead"])
+@pytest.mark.parametrize("curve", few(["hill", "rising", "flat", "dead"], 1))
 def test_from_the_command_line(registered, curve, capsys):
     settings = ["--set", "metric=valid_accuracy", "--set", f"task.curve={curve}"]
     assert run(["find", registered, "--json", "--quiet", *settings]) == 0
@@ -177,6 +178,7 @@ def test_from_the_command_line(registered, curve, capsys):
     right(curve, made["best"], summary["evidence"], sweep=True)
 
 
+@pytest.mark.slow
 def test_what_a_person_reads(registered, capsys):
     """The page and the terminal turn nothing upside down."""
     settings = ["--set", "metric=valid_accuracy", "--set", "task.curve=hill", "--out", "runs/one"]

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from few import few
 
 import lrlab
 from lrlab import config, optimizers
@@ -45,7 +46,7 @@ def task():
 
 @pytest.mark.parametrize(
     "optimizer, options",
-    [("sgd", {}), ("momentum", {"weight_decay": 0.1}), ("adamw", {"weight_decay": 0.5})],
+    few([("adamw", {"weight_decay": 0.5}), ("sgd", {}), ("momentum", {"weight_decay": 0.1})], 1),
 )
 def test_a_multiplier_is_a_group_with_its_own_rate(task, optimizer, options):
     """Adam's state is elementwise, so that a group of its own makes no difference but the rate."""
@@ -105,6 +106,7 @@ def test_it_is_optax_multi_transform_by_hand(task):
             )
 
 
+@pytest.mark.slow
 def test_one_is_none_and_zero_stands_still(task):
     given = {**QUIET, "optimizer": "adamw", "weight_decay": 0.1, "seeds": 2, "plan": WIDTH}
     plain = lrlab.sweep(task, lr=[0.1, 0.01], **given)

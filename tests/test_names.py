@@ -40,6 +40,7 @@ def test_a_search() -> None:
     assert answer.details["correlation"] == {"schedule": None} and "A larger" not in answer.sentence
 
 
+@pytest.mark.slow
 def test_a_sweep_says_which_combination_is_best() -> None:
     result = lrlab.sweep(
         task(), lr=[0.03, 0.3], optimizer="momentum", momentum=[0.0, 0.9], steps=20, seeds=1,
@@ -71,6 +72,7 @@ def test_from_the_command_line(tmp_path, capsys) -> None:
     assert "schedule 0" not in found["sentence"] and "schedule 1" not in found["sentence"]
 
 
+@pytest.mark.slow
 def test_a_comparison_names_what_an_entry_chose() -> None:
     found = lrlab.compare(
         {"several": {"schedule": SCHEDULES[:2]}, "one": {"schedule": "cosine"}}, task=task(),

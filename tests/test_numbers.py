@@ -7,6 +7,7 @@ import warnings
 
 import numpy as np
 import pytest
+from few import few
 
 import lrlab
 from lrlab import config, report
@@ -64,6 +65,7 @@ def test_a_lane_of_rate_0_is_the_untouched_model():
     np.testing.assert_allclose(losses[:, 1], expected, rtol=1e-12, atol=1e-13)
 
 
+@pytest.mark.slow
 def test_rates_that_float32_cannot_hold_are_said():
     result = sweep([0.0, 1e-40, 0.1, 1e30, 1e39])
     for values in result.history["valid_loss"]:
@@ -130,7 +132,7 @@ EDGES = {
 }
 
 
-@pytest.mark.parametrize("name", EDGES)
+@pytest.mark.parametrize("name", few(EDGES, 4))
 def test_whatever_can_be_swept_can_be_shown(name, tmp_path, capsys):
     with warnings.catch_warnings():
         warnings.simplefilter("error", RuntimeWarning)  # a division by 0, the logarithm of 0
@@ -188,6 +190,7 @@ def test_batches_at_the_last_steps_that_can_be_counted():
         assert len({tuple(epoch) for epoch in epochs.tolist()}) == 4
 
 
+@pytest.mark.slow
 def test_rules_read_a_sweep_that_has_a_baseline(tmp_path):
     grid = np.geomspace(1e-4, 10, 24)
     found = []

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from few import few
 
 from lrlab import optimizers
 from lrlab.optimizers.kinds import NEEDS
@@ -32,7 +33,7 @@ def abstract(optimizer, **extra):
     return jax.eval_shape(update, START)
 
 
-@pytest.mark.parametrize("name", [*sorted(optimizers.NAMES), *sorted(optimizers.ALIASES)])
+@pytest.mark.parametrize("name", few([*sorted(optimizers.NAMES), *sorted(optimizers.ALIASES)], 40))
 def test_one_calling_convention(name) -> None:
     """Every optimizer takes the loss, its gradient and its function; what it needs it asks for."""
     for options in ({}, {"clip_norm": 1.0}, {"ema": 0.9}):

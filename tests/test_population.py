@@ -39,6 +39,7 @@ def test_a_population_repeats_and_beats_those_that_stay():
     assert path.shape == (6,) and path[0] in found.hyper["lr"][0]
 
 
+@pytest.mark.slow
 def test_members_take_further_hyper_parameters_one_by_one():
     found = lrlab.population(
         "wine-linear", lr=[0.1, 0.2, 0.3, 0.4], momentum=[0.5, 0.6, 0.7, 0.8], **COMMON

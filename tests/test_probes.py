@@ -42,7 +42,7 @@ def lanes():
         yield params, x, jnp.sin(x[:, 0])
 
 
-@pytest.mark.parametrize(("k", "iterations"), [(1, 20), (3, 9)])
+@pytest.mark.parametrize(("k", "iterations"), few([(3, 9), (1, 20)], 1))
 def test_top_eigenvalues_of_32_lanes_at_once(lanes, k, iterations) -> None:
     params, x, y = lanes
     # 32 parameters: with as many products Lanczos could not but be exact, so these are fewer.
@@ -140,6 +140,7 @@ def test_bad_input() -> None:
         probes.trajectory_plane({"x": jnp.ones((1, 3))})
 
 
+@pytest.mark.slow
 def test_a_flat_trajectory_lies_in_its_plane_and_the_slice_is_the_loss() -> None:
     with jax.enable_x64(True):
         random = np.random.default_rng(0)
@@ -170,6 +171,7 @@ def test_a_line_and_a_point_have_planes_too() -> None:
     np.testing.assert_array_equal(still.coordinates, 0)
 
 
+@pytest.mark.slow
 def test_sharpness_on_two_devices_at_once() -> None:
     """Batched LAPACK calls would wait for each other for ever, so the child has a time limit."""
     code = (

@@ -68,6 +68,7 @@ def test_the_first_difference_is_named(tmp_path):
     assert compared(stage, stage) == (0.0, "")
 
 
+@pytest.mark.slow
 def test_a_search_on_time_is_repeated_with_its_clock(tmp_path, monkeypatch):
     path = tmp_path / "find.toml"
     lines = [line for line in TOML.format(width=2).splitlines() if not line.startswith("lr")]
@@ -84,6 +85,7 @@ def test_a_search_on_time_is_repeated_with_its_clock(tmp_path, monkeypatch):
     assert found.level == IDENTICAL, found
 
 
+@pytest.mark.slow
 def test_another_answer_from_the_same_curves_is_different(tmp_path):
     one = finished(tmp_path / "one")
     summary = json.loads((one / "summary.json").read_text())

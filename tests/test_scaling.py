@@ -73,8 +73,10 @@ def test_the_papers_table() -> None:
     assert factors(given, "sgd") == (1.0, 1.0, 4.0)
 
 
-@pytest.mark.parametrize(("optimizer", "lr", "args"), [("sgd", 0.3, {}), ("momentum", 0.1, {}),
-                                                       ("adam", 0.01, {"eps": 1e-30})])  # fmt: skip
+@pytest.mark.parametrize(
+    ("optimizer", "lr", "args"),
+    few([("adam", 0.01, {"eps": 1e-30}), ("sgd", 0.3, {}), ("momentum", 0.1, {})], 1),
+)
 def test_both_tables_train_the_same_function(optimizer: str, lr: float, args: dict) -> None:
     curves = []
     for readout in ("multiplier", "init"):
@@ -86,7 +88,7 @@ def test_both_tables_train_the_same_function(optimizer: str, lr: float, args: di
     assert np.abs(curves[0] - standard).max() > 1e-3
 
 
-@pytest.mark.parametrize("kind", ["linen", "nnx"])
+@pytest.mark.parametrize("kind", few(["linen", "nnx"], 1))
 def test_equal_to_the_standard_at_the_base(kind: str) -> None:
     class Net(nnx.Module):
         def __init__(self, rngs):
@@ -165,6 +167,7 @@ def test_averages_see_the_scaled_updates() -> None:
         np.testing.assert_allclose(a, p + 0.5 * u, rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_depth() -> None:
     """Branches times depth^-1/2 in the forward pass; the rate inside likewise, with Adam alone."""
     deep, base = (models.module("mlp", 3, width=8, depth=d, residual=True) for d in (9, 3))
@@ -201,6 +204,7 @@ def test_lrlabs_own_models_have_their_branches() -> None:
         assert made.depth == 2.0 and {t.multiplier for t in made.tensors} == {1.0, 0.5**0.5}
 
 
+@pytest.mark.slow
 def test_attention_is_divided_by_the_head_size() -> None:
     seen = []
 

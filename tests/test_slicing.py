@@ -48,6 +48,7 @@ def test_the_way_lies_on_the_plane_and_the_loss_is_the_lanes(folder) -> None:
         assert there == pytest.approx(float(stored[step]), rel=1e-6)
 
 
+@pytest.mark.slow
 def test_from_the_command_line(folder, tmp_path, capsys) -> None:
     capsys.readouterr()
     asked = ["replay", str(folder), "--lr", "5e-4", "--json"]

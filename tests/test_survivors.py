@@ -58,6 +58,7 @@ def test_the_same_rate_twice_is_two_lanes() -> None:
     )
 
 
+@pytest.mark.slow
 def test_extreme_rates() -> None:
     result = sweep([1e-40, 1e38, 1e-3])
     assert result.outcome[:, 0].tolist() == ["ok", "diverged", "ok"]
@@ -90,6 +91,7 @@ def test_long_histories_are_averaged_in_double_precision() -> None:
     assert abs(losses.cumsum(0)[-1, 0] / np.float32(steps) - mean) > 1e-6
 
 
+@pytest.mark.slow
 def test_no_reduction_is_led_astray_by_what_is_not_finite() -> None:
     from lrlab.search.answer import from_scores
     from lrlab.search.scores import Scores

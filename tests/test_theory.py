@@ -6,6 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
+from few import few
 
 from lrlab import theory
 
@@ -181,7 +182,7 @@ def simulated(family: str, push: np.ndarray, b: np.ndarray, steps: int) -> np.nd
     return abs(x)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", few(FAMILIES, 3))
 def test_thresholds_by_simulation_at_random_momentum(family: str) -> None:
     b = np.random.default_rng(5).uniform(0, 0.97, 40) * (family != "sgd")
     limit = theory.max_sharpness(family, 1.0, b)

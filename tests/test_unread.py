@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from few import few
 
 import lrlab
 from lrlab.api.indistinct import indistinct
@@ -52,7 +53,7 @@ def test_a_search() -> None:
     assert SAME in answer.sentence and READ in answer.sentence and answer.verdict == "flat"
 
 
-@pytest.mark.parametrize("kind", ["ramp", "parallel"])
+@pytest.mark.parametrize("kind", few(["ramp", "parallel"], 1))
 def test_a_range_test(kind: str) -> None:
     given = dict(num_steps=20, seeds=1, kind=kind)
     test = lrlab.range_test(task(), optimizer=deaf, **given)
@@ -130,6 +131,7 @@ def test_rates_that_single_precision_cannot_tell_apart() -> None:
         lrlab.range_test(task(), optimizer="sgd", start=0.1, end=0.1000001, num_steps=20, seeds=1)
 
 
+@pytest.mark.slow
 def test_rates_that_are_repeated_on_purpose_are_no_mistake() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -135,18 +135,23 @@ assert (two.plan.devices, one.plan.devices) == (2, 1)
 assert any("cholesky, fft, lu, qr, triangular_solve: one call" in why for why in two.plan.reasons)
 for name in ("train_loss", "valid_top"):
     np.testing.assert_array_equal(one.history[name], two.history[name])
+print("ended")
+"""
+
+
+OWN = """
 x = np.random.default_rng(0).normal(size=(64, 32)).astype("f4")
 layers = nn.Dense(32, kernel_init=nn.initializers.orthogonal()), nn.relu, nn.Dense(2)
 own = lrlab.Task.supervised(model=nn.Sequential(layers), loss="softmax_cross_entropy",
                             train=(x, np.arange(64) % 2), valid=(x, np.arange(64) % 2))
 sweep(own, optimizer=orthogonal, batch_size=32, probes=("sharpness",))
-print("ended")
 """
 
 
-def test_sweeps_with_linear_algebra_end_on_two_devices(tmp_path):
+@pytest.mark.parametrize("further", few(["", OWN], 1))
+def test_sweeps_with_linear_algebra_end_on_two_devices(further, tmp_path):
     path = tmp_path / "script.py"
-    path.write_text("import jax\njax.config.update('jax_num_cpu_devices', 2)\n" + SCRIPT)
+    path.write_text("import jax\njax.config.update('jax_num_cpu_devices', 2)\n" + SCRIPT + further)
     done = subprocess.run(
         [sys.executable, str(path)], capture_output=True, text=True, timeout=600, check=False
     )

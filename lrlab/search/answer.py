@@ -244,12 +244,10 @@ def sentence(
             f"The best rate tried, {show(lr)}, is the {side} one{after}: the true best may lie "
             f"beyond. {to} that end of the range ({field}, or lr), or train longer.{end}"
         )
-    if len(whole.lr) == 1:
-        return f"One rate was tried, {show(lr)}: it trains, and nothing is known of others.{end}"
     if fit.usable(whole).sum() == 1:
         return (
-            f"The budget paid for one rate only, {show(lr)}: it trains, and nothing is known of "
-            f"others. Give a budget of at least 5 full-length runs.{end}"
+            f"One rate alone was trained to the end, {show(lr)}: nothing is known of others. Sweep "
+            f"several, or search with a budget of at least 5 full-length runs.{end}"
         )
     return (
         f"Noise hides the answer: {metric} differs between seeds as much as between learning "
