@@ -138,7 +138,7 @@ def _train(
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether XLA could not allocate.
+    """Whether XLA could not allocate. Its errors have their status in their text alone.
 
     >>> out_of_memory(RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 8 bytes"))
     True
