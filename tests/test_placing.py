@@ -5,6 +5,7 @@ Nothing here trains: the places come from the errors themselves, not from their 
 
 from __future__ import annotations
 
+import json
 import pickle
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import lrlab
 from lrlab import api, config
 from lrlab.api.live import Live, setup_of
 from lrlab.api.progress import Control
+from lrlab.cli.app import run
 from lrlab.config import ConfigError
 from lrlab.data import DataError
 from lrlab.places import shown
@@ -106,6 +108,7 @@ def test_the_same_in_python() -> None:
             {"task": "wine-mlp", "optimizer": "adam", "optimizer_args": {"ema": 2.0}},
             "optimizer.ema",
         ),
+        ({"task": "wine-mlp", "optimizer": "adam", "clip_norm": -1.0}, "clip_norm"),
         ({"task": task, "batch_size": 99}, "batch_size"),
         ({"task": task, "schedule": "wsd", "schedule_args": {"kind": "x"}}, "schedule.kind"),
         ({"task": task, "probes": ["sharpness", {"name": "ntk", "examples": 0}]}, "probes.1"),
@@ -114,6 +117,15 @@ def test_the_same_in_python() -> None:
             lrlab.sweep(**{**given, **arguments})
         (problem,) = caught.value.problems
         assert problem.field.startswith(field), problem
+
+
+def test_a_preview_is_placed_too(tmp_path, capsys) -> None:
+    text = BASE + MLP + '[schedule]\nname = "wsd"\nkind = "foo"\n'
+    (tmp_path / "run.toml").write_text(text)
+    assert run(["preview", str(tmp_path / "run.toml"), "--json"]) == 2
+    (problem,) = json.loads(capsys.readouterr().out)["problems"]
+    line = 1 + text.splitlines().index('kind = "foo"')
+    assert (problem["field"], problem["line"]) == ("schedule.kind", line)
 
 
 def test_a_value_that_names_nothing_is_the_place_in_a_study(tmp_path) -> None:

@@ -13,6 +13,7 @@ import typer
 from lrlab import config
 from lrlab.cli.output import CommandError, console, emit, table
 from lrlab.places import resolved, short, shown
+from lrlab.refusal import within
 
 Config = Annotated[str, typer.Argument(metavar="CONFIG", help="A TOML file.", show_default=False)]
 Set = Annotated[
@@ -87,7 +88,8 @@ def plan(config: Config, set_: Set = None, json: Json = False) -> None:
 def preview(config: Config, set_: Set = None, json: Json = False) -> None:
     """Show what a configuration says: every field with its default, the lanes, the schedule."""
     experiment = load(config, set_, "preview")
-    made = _preview(experiment)
+    with placed(experiment, config):
+        made = _preview(experiment)
     if json:
         emit(made)
         return
@@ -234,7 +236,8 @@ def _shapes(experiment: Any, points: int = 61) -> dict[str, Any]:
     for entry in entries:
         arguments = {"steps_per_epoch": per_epoch, **shared, **entry}
         arguments.pop("low_momentum", None)
-        values = schedules.values(peak=1.0, steps=steps, **arguments)
+        with within("schedule"):
+            values = schedules.values(peak=1.0, steps=steps, **arguments)
         picked = [round(i * (len(values) - 1) / (points - 1)) for i in range(points)]
         found[schedules.label(entry)] = {
             "values": [float(values[i]) for i in picked],

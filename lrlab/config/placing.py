@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from lrlab.config.loading import problem
-from lrlab.config.problems import Problem
+from lrlab.config.problems import PYTHON, Problem
 from lrlab.config.schema import Experiment
 from lrlab.refusal import FieldError, Path
 
@@ -21,7 +21,10 @@ WITH_AXES = (("optimizer",), ("schedule",))
 
 def problem_of(experiment: Experiment, error: FieldError) -> Problem:
     """An error as a problem of the experiment, with the place where its field was written."""
-    return problem(experiment, place_of(experiment, error.paths), str(error))
+    place = place_of(experiment, error.paths)
+    if place[0] == "axes" and experiment._file == PYTHON:
+        place = place[1:]  # a lane axis is an argument of its own
+    return problem(experiment, place, str(error))
 
 
 def place_of(experiment: Experiment, paths: tuple[Path, ...]) -> Path:

@@ -86,8 +86,10 @@ def load(
         "data": _changed(recipe["data"], data),
     }
     if flat:
-        of_model = models.options(chosen["model"]["name"])
-        of_data = _data_options(chosen["data"]["name"])
+        with within("task", "model"):
+            of_model = models.options(chosen["model"]["name"])
+        with within("task", "data"):
+            of_data = _data_options(chosen["data"]["name"])
         _known(f"task {name!r}", list(flat), {**of_model, **of_data})
         for key, value in flat.items():
             chosen["model" if key in of_model else "data"][key] = value
