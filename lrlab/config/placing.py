@@ -13,7 +13,7 @@ from lrlab.config.schema import Experiment
 from lrlab.refusal import FieldError, Path
 
 PARTS = (("task", "model"), ("task", "data"))
-"""Tables that an experiment need not have: a task with a name, or made in Python, has none."""
+"""Tables that an experiment need not have: a task with a name has none."""
 
 WITH_AXES = (("optimizer",), ("schedule",))
 """Tables whose options may also be written at the top, as lane axes."""
@@ -41,7 +41,8 @@ def place_of(experiment: Experiment, paths: tuple[Path, ...]) -> Path:
     if (given := next((place for place in every if _is_set(experiment, place)), None)) is not None:
         return given
     first = paths[0]
-    if first[:2] in PARTS and getattr(experiment.task, first[1]) is None:
+    named = not experiment.task.external  # one made in Python has its parts, whatever is written
+    if first[:2] in PARTS and named and getattr(experiment.task, first[1]) is None:
         return first[:1]
     return first or ("task",)
 
