@@ -7,7 +7,7 @@ Everything below `api.py` meets here. The engine imports nothing else of lrlab t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 
@@ -175,11 +175,17 @@ class Lanes(NamedTuple):
     seed: np.ndarray
 
 
+WidthSource = Literal["given", "cache", "timed", "estimated"]
+"""Where a tile width is from."""
+
+
 class Plan(NamedTuple):
     """How lanes are laid on the machine. None means: chosen by the planner.
 
     The tile width is part of a run's identity: at one width a lane's bits do not depend on the
-    lanes beside it, at another width rounding differs.
+    lanes beside it, at another width rounding differs. `tile_width_source` says where it is from:
+    given, from the cache of earlier timings, timed, or estimated from the size of a lane's state;
+    None: not decided yet, or a run of before this was recorded.
     """
 
     tile_width: int | None = None
@@ -187,6 +193,7 @@ class Plan(NamedTuple):
     segment_steps: int | None = None
     memory_bytes: int | None = None
     reasons: tuple[str, ...] = ()
+    tile_width_source: WidthSource | None = None
 
     def __repr__(self) -> str:
         return fields_of(self)

@@ -9,10 +9,12 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
 
 from lrlab.cli.app import app, run
-from lrlab.cli.output import failure_of, jsonable
+from lrlab.cli.output import CommandError, failure_of, jsonable
 from lrlab.config import names
+from lrlab.refusal import FieldError, Interrupted
 
 CONFIG = """\
 steps = 20
@@ -131,12 +133,15 @@ def test_bad_input_is_status_2(
 
 
 def test_exceptions_have_their_status() -> None:
-    class Interrupted(Exception):
-        run = "runs/x"
+    class Other(Exception):
+        """Named like one that ends a run on purpose: what counts is the class, not its name."""
 
-    assert failure_of(Interrupted()).status == 130
-    assert "lrlab resume runs/x" in failure_of(Interrupted()).message
-    assert failure_of(KeyboardInterrupt()).status == 130
+    Other.__name__ = "Interrupted"
+    ended = CommandError(Interrupted(), None, "run.toml", Path("runs/x"))
+    assert failure_of(Interrupted()).status == 130 == failure_of(ended).status
+    assert "lrlab resume runs/x" in failure_of(ended).message
+    assert failure_of(KeyboardInterrupt()).status == 130 == failure_of(typer.Abort()).status
+    assert failure_of(Other()).status == 3
     assert failure_of(MemoryError("too large")).status == 3
     assert failure_of(ValueError("no")).status == 2
 
@@ -150,12 +155,12 @@ def test_a_refusal_from_below_gets_its_place(
     def refuse(command: str, path: str, *rest: object) -> None:
         experiment = config_module.load(path, command=command)
         with configured.placed(experiment, path):
-            raise ValueError("batch_size 1000 is larger than the 142 training examples")
+            raise FieldError("batch_size", "is larger than the training examples; steps are fine")
 
     monkeypatch.setattr(configured, "train", refuse)
     error, text = error_of(capsys, "sweep", config)
     assert error["problems"][0]["line"] == 3
-    assert text.startswith("run.toml:3: batch_size: batch_size 1000 is larger")
+    assert text.startswith("run.toml:3: batch_size: is larger than the training")
 
 
 def test_json_holds_no_nan() -> None:

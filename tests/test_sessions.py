@@ -11,6 +11,7 @@ import lrlab
 from lrlab import engine
 from lrlab.api import sessions
 from lrlab.engine import plan as planning
+from lrlab.engine import tuning
 from lrlab.types import Plan
 
 pytestmark = pytest.mark.usefixtures("without_figures")
@@ -83,7 +84,9 @@ def test_goes_on_from_the_last_commit_and_lowers_the_claim(monkeypatch, tmp_path
         atol=1e-6,
         equal_nan=True,
     )
+    assert info["plan"]["tile_width_source"] == "estimated"
     stored = lrlab.load(tmp_path / "run")
+    assert stored.plan.tile_width_source == "estimated"
     np.testing.assert_array_equal(stored.history["train_loss"], result.history["train_loss"])
 
 
@@ -100,6 +103,31 @@ def test_other_errors_are_not_swallowed(monkeypatch) -> None:
     monkeypatch.setattr(sessions.engine, "train", broken)
     with pytest.raises(RuntimeError, match="something else"):
         sweep()
+
+
+def test_a_plan_says_where_its_tile_width_is_from(monkeypatch) -> None:
+    """Only a width that was given is not timed; the words of the reasons decide nothing."""
+    task = lrlab.tasks.load("quadratic")
+    given = dict(optimizer="sgd", lr=LR, seeds=1, steps=20, progress=False)
+    assert lrlab.sweep(task, **given).plan.tile_width_source == "estimated"
+    monkeypatch.setattr(tuning, "WORTH_SECONDS", 0.0)
+    monkeypatch.setattr(tuning, "_throughput", lambda run, width: float(width == 2))
+    kept: list[int] = []
+    monkeypatch.setattr(tuning.cache, "remembered", lambda key: kept[-1] if kept else None)
+    monkeypatch.setattr(tuning.cache, "remember", lambda key, width, speeds: kept.append(width))
+    monkeypatch.setattr(planning, "prepare_devices", named(planning.prepare_devices))
+    plans = [
+        lrlab.sweep(task, **given, plan=plan).plan for plan in (None, None, Plan(tile_width=4))
+    ]
+    assert [plan.tile_width_source for plan in plans] == ["timed", "cache", "given"]
+    assert [plan.tile_width for plan in plans] == [2, 2, 4]
+    again = lrlab.sweep(task, **given, plan=plans[0]).plan
+    assert (again.tile_width, again.tile_width_source) == (2, "given")
+
+
+def named(prepare):
+    """Devices whose description holds the words that reasons have for a given tile width."""
+    return lambda count: (prepare(count)[0], "tile width 8: given by the maker of this device")
 
 
 class Accelerator:

@@ -252,7 +252,7 @@ def run(
 
     `out` None makes a new folder under `runs/`; `record` False writes nothing. `final_seeds`: of a
     search inside a comparison, the lanes at its answer that the comparison is made on. `control`:
-    how often it commits, and what ends it early.
+    how often it commits, what ends it early, and who is told of the folder where it does not end.
     """
     jobs = {
         "sweep": run_sweep,
@@ -267,11 +267,16 @@ def run(
 
 
 def resume(
-    folder: str | os.PathLike[str], *, overrides: Sequence[str] = (), progress: bool = True
+    folder: str | os.PathLike[str],
+    *,
+    overrides: Sequence[str] = (),
+    progress: bool = True,
+    control: Control = USUAL,
 ) -> Ran:
     """Goes on with an interrupted run, from its folder alone, to the same bits.
 
     `overrides`: settings such as `steps=4000`: a sweep trains on, where its schedule permits.
+    `control`: as in `run`.
 
     Raises:
         RunError: finished already, locked by another process, damaged, another experiment, or made
@@ -290,7 +295,9 @@ def resume(
         raise runs.RunError(path, f"{message}; {runs.onward(path)}")
     command, experiment = runs.experiment_of(path, overrides)
     final_seeds = int(info.get("final_seeds", 0))
-    return run(command, experiment, out=path, progress=progress, final_seeds=final_seeds)
+    return run(
+        command, experiment, out=path, progress=progress, final_seeds=final_seeds, control=control
+    )
 
 
 def plan(experiment: config.Experiment, command: str = "sweep") -> dict[str, Any]:

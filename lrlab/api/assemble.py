@@ -15,7 +15,7 @@ from lrlab.engine.measure import check_probes
 from lrlab.engine.placement import check_representable
 from lrlab.engine.plan import evaluation_steps, lane_shapes, make_plan
 from lrlab.optimizers.custom import engine_custom, keywords
-from lrlab.refusal import FieldError
+from lrlab.refusal import FieldError, within
 from lrlab.schedules.custom import custom_schedule
 from lrlab.schedules.lengths import in_words
 from lrlab.schedules.table import engine_table, matrix
@@ -76,9 +76,10 @@ def assemble(
     if examples and batch_size not in (None, "full"):
         batch = int(batch_size)  # type: ignore[arg-type]
         if batch > examples:
-            raise ValueError(
+            raise FieldError(
+                "batch_size",
                 f"batch_size {batch} is larger than the {examples} training examples of "
-                f'{task.name!r}; use at most {examples}, or batch_size = "full"'
+                f'{task.name!r}; use at most {examples}, or batch_size = "full"',
             )
     optimizer_args, schedule_args = dict(optimizer_args or {}), dict(schedule_args or {})
     if any(map(in_words, schedule_args.values())) or not isinstance(schedule, (str, Callable)):
@@ -194,7 +195,8 @@ def engine_schedule(
                 "(functools.partial)",
             )
         return custom_schedule(schedule)
-    return engine_table(matrix(schedule, steps, **arguments))
+    with within("schedule"):
+        return engine_table(matrix(schedule, steps, **arguments))
 
 
 def _moving(
@@ -211,12 +213,14 @@ def _moving(
         return None
     known = optimizers.hyperparameters(optimizer) if isinstance(optimizer, str) else {}
     key = next((name for name in ("momentum", "b1", "beta") if name in known), None)
-    if key is None or not isinstance(schedule, str):
-        raise ValueError(
+    value = None if key is None else optimizer_args.get(key, known[key])
+    if key is None or value is None or not isinstance(schedule, str):
+        raise FieldError(
+            "schedule.low_momentum",
             "schedule.low_momentum needs a registered schedule, and an optimizer that has a "
-            "momentum (momentum, b1 or beta); it is lowered while the learning rate is high"
+            "momentum (momentum, b1 or beta); it is lowered while the learning rate is high",
         )
-    momentum = key, float(optimizer_args.get(key, known[key]))
+    momentum = key, float(value)
     return engine_momentum(schedule, steps, momentum, **schedule_args)
 
 
@@ -230,7 +234,11 @@ def _probes(entries: Sequence[str | Mapping[str, Any]]) -> tuple[Probe, ...]:
         return ()
     from lrlab import probes
 
-    return tuple(probes.engine_probe(entry) for entry in entries)
+    made = []
+    for number, entry in enumerate(entries):
+        with within("probes", str(number)):
+            made.append(probes.engine_probe(entry))
+    return tuple(made)
 
 
 def _schedule_parameters(schedule: Any) -> set[str]:
@@ -249,7 +257,8 @@ def _known_axes(further: Sequence[str], optimizer: str, schedule: Any, elsewhere
     known = {*elsewhere, *optimizers.hyperparameters(optimizer)}
     for name in further:
         if name not in known:
-            raise ValueError(
+            raise FieldError(
+                ("axes", name),
                 f"{name!r} cannot be swept: neither optimizer {optimizer!r} nor schedule "
-                f"{schedule!r} has it. They have: {', '.join(sorted(known))}"
+                f"{schedule!r} has it. They have: {', '.join(sorted(known))}",
             )

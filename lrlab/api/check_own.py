@@ -43,7 +43,7 @@ def optimizer(
         if name not in read:
             meant = hint(name, Experiment.model_fields)
             raise FieldError(
-                name,
+                (name,),
                 f"{name!r} is read by nobody: neither the optimizer nor the schedule looks at "
                 f"it{meant or '.'} The optimizer reads: {', '.join(sorted(read)) or 'nothing'}",
             )

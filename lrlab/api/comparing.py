@@ -53,7 +53,7 @@ def run_compare(
                 progress,
                 folder is not None,
                 final_seeds=FINAL_SEEDS,
-                control=control,
+                control=control._replace(part=True),
             )
             answers[name] = found.value
             direction = answers[name].details.get("direction", direction)

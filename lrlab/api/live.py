@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
+import contextlib
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from lrlab import config, tasks
@@ -12,8 +12,7 @@ from lrlab.api.assemble import Setup, assemble
 from lrlab.api.room import no_room_for
 from lrlab.config import ConfigError, Experiment
 from lrlab.config.schema import MAX_STEPS
-from lrlab.data import DataError
-from lrlab.refusal import FieldError
+from lrlab.refusal import FieldError, within
 from lrlab.settings import usual
 from lrlab.tasks import Task
 from lrlab.types import Plan
@@ -62,15 +61,29 @@ def task_of(experiment: Experiment, objects: Live, wrap: Any = None) -> Task:
     options |= {key: value for key, value in parts.items() if value is not None}
     if wrap is not None:
         options["wrap"] = wrap
-    try:
+    with refused(experiment, TypeError):
         return tasks.build(**options) if spec.name is None else tasks.load(spec.name, **options)
-    except DataError as error:
-        field = "task.data" if spec.data is not None else "task"
-        field = config.named_in(experiment, str(error), ("task.data",)) or field
-        raise ConfigError([config.problem(experiment, field, str(error))]) from error
-    except (ValueError, TypeError) as error:
-        field = config.named_in(experiment, str(error), ("task.model", "task.data")) or "task"
-        raise ConfigError([config.problem(experiment, field, str(error))]) from error
+
+
+@contextlib.contextmanager
+def refused(experiment: Experiment, *further: type[Exception]) -> Iterator[None]:
+    """What is refused below becomes a problem of the experiment: at the field that the error is
+    about, or at the task, where nobody knows one.
+
+    Args:
+        further: classes that are refusals too, beside ValueError.
+
+    Raises:
+        ConfigError: that problem.
+    """
+    try:
+        yield
+    except ConfigError:
+        raise
+    except FieldError as error:
+        raise ConfigError([config.problem_of(experiment, error)]) from error
+    except (ValueError, *further) as error:
+        raise ConfigError([config.problem(experiment, "task", str(error))]) from error
 
 
 def _complete(experiment: Experiment, objects: Live) -> None:
@@ -149,24 +162,8 @@ def setup_of(
         "probes": config.probes(experiment),
         "plan": Plan(plan.tile_width, plan.devices, plan.segment_steps, plan.memory_bytes),
     }
-    try:
+    with refused(experiment):
         setup = assemble(task, **{**arguments, **changes})
-    except ConfigError:
-        raise
-    except DataError as error:
-        raise ConfigError([config.problem(experiment, "task.data", str(error))]) from error
-    except FieldError as error:
-        raise ConfigError([config.problem(experiment, error.field, str(error))]) from error
-    except ValueError as error:
-        tables = ("schedule", "optimizer", "task.model", "task.data")
-        own = [name for name in _OWN if name in str(error)]
-        field = own[0] if own else config.named_in(experiment, str(error), tables)
-        field = field or next((name for name in _FIELDS if name in str(error)), "task")
-        place: str | tuple[str, ...] = "probes" if field == "probe" else field
-        if field == "multipliers":
-            known = (key for key in experiment.multipliers if repr(key) in str(error))
-            place = (field, *itertools.islice(known, 1))
-        raise ConfigError([config.problem(experiment, place, str(error))]) from error
     if experiment.metric not in setup.directions and not experiment.metric.startswith("train_"):
         close = config.did_you_mean(experiment.metric, setup.directions)
         known = ", ".join(setup.directions)
@@ -193,7 +190,8 @@ def parametrized(experiment: Experiment, objects: Live) -> tuple[Task, Any]:
         raise ConfigError([config.problem(experiment, place, message)])
 
     def wrap(make: Any, model: dict[str, Any], inputs: Any) -> Any:
-        made.append(scaling.named(make, model, spec.base, inputs, name))
+        with within(place):
+            made.append(scaling.named(make, model, spec.base, inputs, name))
         return made[0].model
 
     try:
@@ -209,10 +207,5 @@ def parametrized(experiment: Experiment, objects: Live) -> tuple[Task, Any]:
     options = {**config.optimizer_args(experiment), **loose}
     if experiment.multipliers:
         options["multipliers"] = config.multipliers(experiment)
-    return task, made[0].optimizer(name, **options)
-
-
-_OWN = ("multipliers", "probe", "batch_size", "plan.devices", "plan.tile_width")
-"""Fields whose errors name them in no other sense."""
-
-_FIELDS = ("optimizer", "schedule", "metric")
+    with refused(experiment):
+        return task, made[0].optimizer(name, **options)

@@ -6,6 +6,7 @@ import contextlib
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 from lrlab.types import Progress
@@ -15,13 +16,21 @@ QUIET_SECONDS = 10.0
 
 
 class Control(NamedTuple):
-    """What a caller decides about how a job runs; no recorded number depends on it."""
+    """What a caller decides about how a job runs, and is told of it; no recorded number depends on
+    it."""
 
     commit_every: float | None = None
     """Seconds between commits, at least; None for `lrlab.runs.stage.INTERVAL`."""
 
     stop: Callable[[], bool] | None = None
     """Asked after every segment: True ends the run there. None: Ctrl-C does."""
+
+    part: bool = False
+    """Whether the run is a part of another one (a comparison, a study), which says for both that
+    they are unfinished."""
+
+    unfinished: Callable[[Path], None] | None = None
+    """Told the folder of a run that an error or Ctrl-C leaves unfinished."""
 
 
 USUAL = Control()

@@ -20,8 +20,8 @@ from lrlab.api.progress import USUAL, Control
 from lrlab.api.raising import permitted
 from lrlab.api.result import Result
 from lrlab.config import Experiment
-from lrlab.engine.loop import Interrupted
 from lrlab.places import resolved, shown
+from lrlab.refusal import Interrupted
 from lrlab.runs.files import read_sealed, write_sealed
 from lrlab.types import OUTCOMES, Plan
 
@@ -58,7 +58,7 @@ def recorded(
     Args:
         setup: the group; None for a job that only gathers others (a comparison).
         record: None: only where `out` is given.
-        control: how often the run commits.
+        control: how often the run commits, and who is told where it does not end.
         before: the run as it began, where its steps are raised.
         made_with: what a new run's `run.json` says beside its configuration.
 
@@ -89,11 +89,12 @@ def recorded(
         with contextlib.suppress(runs.RunError):
             run.close("interrupted" if stopped else "failed")
         if not runs.finished(run.info):
-            if not hasattr(error, "run"):  # a run inside has said so already
+            if not control.part:
                 error.add_note(
                     f"The run in {shown(run.path)} is unfinished; {runs.onward(run.path)}"
                 )
-            error.run = str(run.path)  # type: ignore[attr-defined]
+                if control.unfinished is not None:
+                    control.unfinished(run.path)
         raise
     run.close()
 

@@ -33,7 +33,7 @@ def plan_for(setup: Setup, lanes: Lanes) -> Setup:
     """`setup` with the tile width tuned, unless it was given, and what its step asks for."""
     plan = explained(setup.problem, setup.data, lanes, setup.plan)
     setup = setup._replace(plan=plan)
-    if any("given" in why for why in setup.plan.reasons if why.startswith("tile width")):
+    if plan.tile_width_source == "given":
         return setup
     plan = tuned(setup.problem, setup.data, lanes, setup.plan, setup.indices)
     return setup._replace(plan=plan)
@@ -138,7 +138,7 @@ def _train(
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether XLA could not allocate.
+    """Whether XLA could not allocate. Its errors have their status in their text alone.
 
     >>> out_of_memory(RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 8 bytes"))
     True
@@ -163,7 +163,9 @@ def retreat(plan: Plan, error: BaseException) -> Plan:
             "use a smaller batch_size or model"
         ) from error
     why = f"tile width {width // 2}: the device ran out of memory at {width} ({message})"
-    return plan._replace(tile_width=width // 2, reasons=(*plan.reasons, why))
+    return plan._replace(
+        tile_width=width // 2, tile_width_source="estimated", reasons=(*plan.reasons, why)
+    )
 
 
 def grid_of(lanes: Lanes) -> tuple[dict[str, np.ndarray], np.ndarray]:

@@ -229,7 +229,7 @@ def _answered(
     """(answer, initial metric) of a group: read where finished, else trained."""
     train: Callable[..., Ran] = run_sweep if is_axis(entry.lr) else run_find
     out = None if place is None else str(place)
-    ran = train(entry, objects, out, progress, control=control)
+    ran = train(entry, objects, out, progress, control=control._replace(part=True))
     if place is not None:
         if not ran.read:
             write_report(place, figures=False)

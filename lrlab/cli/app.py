@@ -79,13 +79,9 @@ def run(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         return 0
     except (Exception, KeyboardInterrupt) as error:
-        failure = failure_of(error, *_context(error))
+        failure = failure_of(error)
         debug = os.environ.get("LRLAB_DEBUG") not in (None, "", "0")
         if debug and failure.status != INTERRUPTED:
             raise
         tell(failure, as_json)
         return failure.status
-
-
-def _context(error: BaseException) -> tuple[object, str]:
-    return getattr(error, "_lrlab_context", (None, ""))

@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from lrlab import config
-from lrlab.cli.output import Interrupted, console, emit, table
+from lrlab.cli.output import CommandError, console, emit, table
 from lrlab.places import resolved, short, shown
+from lrlab.refusal import within
 
 Config = Annotated[str, typer.Argument(metavar="CONFIG", help="A TOML file.", show_default=False)]
 Set = Annotated[
@@ -86,7 +88,8 @@ def plan(config: Config, set_: Set = None, json: Json = False) -> None:
 def preview(config: Config, set_: Set = None, json: Json = False) -> None:
     """Show what a configuration says: every field with its default, the lanes, the schedule."""
     experiment = load(config, set_, "preview")
-    made = _preview(experiment)
+    with placed(experiment, config):
+        made = _preview(experiment)
     if json:
         emit(made)
         return
@@ -119,7 +122,7 @@ def train(
 ) -> None:
     """Run one command of the API and print what came of it."""
     experiment = load(path, settings, command)
-    with placed(experiment, path):
+    with placed(experiment, path) as unfinished:
         place = out or experiment.out
         if place is not None:
             from lrlab import runs
@@ -130,7 +133,8 @@ def train(
         from lrlab import api
 
         with only_json():
-            ran = api.run(command, experiment, out=place, progress=not quiet)
+            control = watching(unfinished)
+            ran = api.run(command, experiment, out=place, progress=not quiet, control=control)
     report(ran, json, quiet)
 
 
@@ -168,17 +172,29 @@ def report(ran: Any, json: bool, quiet: bool) -> None:
 
 
 @contextlib.contextmanager
-def placed(experiment: Any, path: str) -> Iterator[None]:
-    """Exceptions from training carry the experiment, so that `main` can name file and line."""
+def placed(experiment: Any, path: str) -> Iterator[list[Path]]:
+    """Errors from inside say which experiment and file they are about, for `main` to name both.
+
+    Gives a list for the folder of the run that is left unfinished (see `watching`).
+
+    Raises:
+        CommandError: whatever went wrong inside, but for problems that have their places.
+    """
+    unfinished: list[Path] = []
     try:
-        yield
-    except KeyboardInterrupt as error:  # typer would end the process without a word
-        raise Interrupted(getattr(error, "run", None)) from error
-    except Exception as error:
-        if not isinstance(error, config.ConfigError):
-            with contextlib.suppress(AttributeError):
-                error._lrlab_context = (experiment, path)  # type: ignore[attr-defined]
+        yield unfinished
+    except (config.ConfigError, BrokenPipeError):
         raise
+    except (Exception, KeyboardInterrupt) as error:  # of the latter typer would say nothing
+        run = unfinished[-1] if unfinished else None
+        raise CommandError(error, experiment, path, run) from error
+
+
+def watching(unfinished: list[Path]) -> Any:
+    """The `Control` of a job that appends the folder of a run that it leaves unfinished."""
+    from lrlab.api.progress import Control
+
+    return Control(unfinished=unfinished.append)
 
 
 def only_json() -> contextlib.AbstractContextManager[Any]:
@@ -220,7 +236,8 @@ def _shapes(experiment: Any, points: int = 61) -> dict[str, Any]:
     for entry in entries:
         arguments = {"steps_per_epoch": per_epoch, **shared, **entry}
         arguments.pop("low_momentum", None)
-        values = schedules.values(peak=1.0, steps=steps, **arguments)
+        with within("schedule"):
+            values = schedules.values(peak=1.0, steps=steps, **arguments)
         picked = [round(i * (len(values) - 1) / (points - 1)) for i in range(points)]
         found[schedules.label(entry)] = {
             "values": [float(values[i]) for i in picked],

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from lrlab.cli.configured import Json, Quiet, Set, only_json, placed, report
+from lrlab.cli.configured import Json, Quiet, Set, only_json, placed, report, watching
 from lrlab.cli.output import console, emit, table
 from lrlab.config.problems import ConfigError, Problem, did_you_mean
 from lrlab.places import resolved, short, shown
@@ -41,7 +41,7 @@ def resume(run: Folder, set_: Set = None, json: Json = False, quiet: Quiet = Fal
     from lrlab import runs
 
     folder = find_run(run)
-    with placed(None, str(folder)):
+    with placed(None, str(folder)) as unfinished:
         runs.settle(folder)
         if not set_ and runs.finished(runs.read_info(folder)):
             said_done(folder, json)
@@ -50,7 +50,12 @@ def resume(run: Folder, set_: Set = None, json: Json = False, quiet: Quiet = Fal
         from lrlab import api
 
         with only_json():
-            ran = api.resume(folder, overrides=tuple(set_ or ()), progress=not quiet)
+            ran = api.resume(
+                folder,
+                overrides=tuple(set_ or ()),
+                progress=not quiet,
+                control=watching(unfinished),
+            )
     report(ran, json, quiet)
 
 

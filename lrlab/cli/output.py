@@ -8,10 +8,14 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
+
+import typer
 
 from lrlab.config.problems import ConfigError, Problem
 from lrlab.places import shown
+from lrlab.refusal import FieldError, Interrupted
 from lrlab.runs.files import RunError, Unwritable
 from lrlab.runs.onward import onward
 
@@ -21,12 +25,18 @@ _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 DONE, BAD_INPUT, FAILED, INTERRUPTED = 0, 2, 3, 130
 
 
-class Interrupted(Exception):
-    """Ctrl-C; `run` is the folder that can go on, if there is one."""
+class CommandError(Exception):
+    """What ended a command, with what the command knows of it.
 
-    def __init__(self, run: str | None) -> None:
-        super().__init__("interrupted")
-        self.run = run
+    `experiment` and `path`: what it was about, and the file or folder; `run`: the folder of a run
+    that is unfinished.
+    """
+
+    def __init__(
+        self, error: BaseException, experiment: Any, path: str, run: Path | None = None
+    ) -> None:
+        super().__init__(error)
+        self.error, self.experiment, self.path, self.run = error, experiment, path, run
 
 
 class Failure(NamedTuple):
@@ -79,21 +89,23 @@ def tell(failure: Failure, as_json: bool) -> None:
             print(line, file=sys.stderr)
 
 
-def failure_of(error: BaseException, experiment: Any = None, path: str = "") -> Failure:
+def failure_of(
+    error: BaseException, experiment: Any = None, path: str = "", run: Path | None = None
+) -> Failure:
     """What an exception means to the caller.
 
     Input that is refused (`ValueError`, a file that is not there) is exit status 2, an interruption
     130, anything else 3.
     """
+    if isinstance(error, CommandError):
+        return failure_of(error.error, error.experiment, error.path, error.run)
     if isinstance(error, ConfigError):
         count = len(error.problems)
         words = "1 problem" if count == 1 else f"{count} problems"
         return Failure(BAD_INPUT, f"{words} in the input", error.problems)
-    if isinstance(error, KeyboardInterrupt) or type(error).__name__ in ("Interrupted", "Abort"):
-        run = getattr(error, "run", None)
+    if isinstance(error, (KeyboardInterrupt, Interrupted, typer.Abort)):
         more = f"; {onward(run)}" if run else ""
         return Failure(INTERRUPTED, f"interrupted{more}")
-    run = getattr(error, "run", None)
     if isinstance(error, Unwritable):  # full disk, permission: nothing is wrong with input
         more = f"; {onward(run)}" if run else ""
         return Failure(FAILED, f"the run failed: {error}{more}")
@@ -102,28 +114,24 @@ def failure_of(error: BaseException, experiment: Any = None, path: str = "") -> 
         return Failure(BAD_INPUT, message, (Problem("lrlab", None, "", message),))
     message = str(error) or type(error).__name__
     if isinstance(error, (ValueError, FileNotFoundError, NotADirectoryError)):
-        problem = _placed(error, message, experiment, path)
+        problem = _placed(error, experiment, path)
         return Failure(BAD_INPUT, "1 problem in the input", (problem,))
     more = f"; what was committed stands: {onward(run)}" if run else ""
     return Failure(FAILED, f"the run failed: {type(error).__name__}: {message}{more}")
 
 
-def _placed(error: BaseException, message: str, experiment: Any, path: str) -> Problem:
+def _placed(error: Exception, experiment: Any, path: str) -> Problem:
     """A refusal from further down, with the place of the field that it is about."""
+    message = str(error) or type(error).__name__
     if isinstance(error, RunError) and error.place:
         return Problem(shown(error.place), None, "", error.text)
     if experiment is None or isinstance(error, RunError):
         return Problem(shown(path) if path else "lrlab", None, "", message)
-    from lrlab.config import named_in, problem
+    from lrlab.config import problem, problem_of
 
-    fields = type(experiment).model_fields
-    place = named_in(experiment, message, ("schedule", "optimizer", "task.model", "task.data"))
-    if place is not None:
-        return problem(experiment, place, message)
-    named = [field for field in fields if field in message.replace("batch size", "batch_size")]
-    if type(error).__name__ == "DataError":
-        named = ["task.data"]
-    return problem(experiment, named[0] if named else "task", message)
+    if isinstance(error, FieldError):
+        return problem_of(experiment, error)
+    return problem(experiment, "task", message)
 
 
 def console() -> Any:

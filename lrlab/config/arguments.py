@@ -186,12 +186,18 @@ def _task(value: Any) -> Any:
     return {"name": str(value.name), "external": True, "source": _told(source)}
 
 
+_SAID_OF_A_PLAN = ("reasons", "tile_width_source")
+"""What a plan says of itself: the same numbers handed over again are given ones."""
+
+
 def _plan(value: Any) -> Any:
     if not hasattr(value, "_asdict"):
         return plain(value)
     fields = value._asdict()
     return {
-        key: plain(fields[key]) for key in fields if key != "reasons" and fields[key] is not None
+        key: plain(fields[key])
+        for key in fields
+        if key not in _SAID_OF_A_PLAN and fields[key] is not None
     }
 
 

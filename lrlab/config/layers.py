@@ -56,6 +56,7 @@ def read(file: File, chain: tuple[File, ...] = ()) -> Layer:
         line = error.object.count(b"\n", 0, error.start) + 1
         return _broken(name, line, f"not TOML: {why}")
     except ValueError as error:  # not TOML, or a number of too many digits
+        # Before Python 3.14 tomllib says the line in its text alone.
         found = re.search(r"at line (\d+)", str(error))
         at_end = getattr(error, "lineno", None) or len(file.read_bytes().splitlines()) or 1
         line = int(found[1]) if found else int(at_end)

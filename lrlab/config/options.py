@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import datetime
 import math
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lrlab.config import names
@@ -58,31 +57,6 @@ def _whole_numbers(value: Any) -> Iterator[int]:
         yield value
     for entry in value if isinstance(value, list) else ():
         yield from _whole_numbers(entry)
-
-
-def named_in(experiment: Any, message: str, tables: Iterable[str]) -> str | None:
-    """The option that an error from further down is about, as `task.model.depth`: the first one in
-    its words that `experiment` sets in one of `tables`. None where it names none.
-
-    `tables`: among "schedule", "optimizer", "task.model" and "task.data"; those that the message
-    begins with come first.
-    """
-    ordered = sorted(tables, key=lambda table: not message.startswith(table.rpartition(".")[2]))
-    body = re.sub(r"^\w+( '[^']*')?: ", "", message)
-    for table in ordered:
-        spec: Any = experiment
-        for part in table.split("."):
-            spec = getattr(spec, part, None)
-        given = [] if spec is None else [*(spec.model_extra or {}), *spec.model_fields_set]
-        places = {
-            option: found.start()
-            for option in given
-            if option != "name"
-            and (found := re.search(rf"(?<![\w/.-]){re.escape(option)}(?![\w/-])", body))
-        }
-        if places:
-            return f"{table}.{min(places, key=lambda option: places[option])}"
-    return None
 
 
 def dates(value: Any, path: Path = ()) -> Found:

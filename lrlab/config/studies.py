@@ -77,9 +77,7 @@ def groups_of(
                 for item in error.problems:
                     field = tuple(item.field.split("."))
                     if field[: len(path)] == path:
-                        unknown = item.message.startswith("unknown ")
-                        key = ("axis",) if unknown else ("values", str(number))
-                        found.setdefault(("study", *key), item.message)
+                        found.setdefault(("study", "values", str(number)), item.message)
                     else:
                         found.setdefault(field, item.message)
                 continue

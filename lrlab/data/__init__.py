@@ -84,7 +84,7 @@ def load(
     if isinstance(spec, Mapping):
         given = dict(spec)
         if "name" not in given:
-            raise DataError(f"data needs a name; known: {', '.join(NAMES)}")
+            raise DataError(f"data needs a name; known: {', '.join(NAMES)}", "name")
         common = dict(
             valid_fraction=valid_fraction, test_fraction=test_fraction, split_seed=split_seed,
             root=root, scale=scale, max_train=max_train, max_valid=max_valid,
@@ -93,9 +93,9 @@ def load(
     name, argument = _parsed(spec, source_options)
     raw = _read(name, argument, source_options, root)
     if scale not in (None, "standard", "none"):
-        raise DataError(f'scale must be "standard" or "none", got {scale!r}')
+        raise DataError(f'scale must be "standard" or "none", got {scale!r}', "scale")
     if scale == "standard" and raw.kind == "tokens":
-        raise DataError('scale = "standard" makes no sense for tokens')
+        raise DataError('scale = "standard" makes no sense for tokens', "scale")
     varied(raw.splits, spec)
     splits = split(raw, valid_fraction, test_fraction, split_seed)
     for part, count, label in (
@@ -162,23 +162,23 @@ def _function(name: str) -> Callable[..., Raw]:
     if name not in NAMES:
         close = difflib.get_close_matches(name, NAMES, 1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
-        raise DataError(f"there is no data {name!r}{hint} Known: {', '.join(NAMES)}")
+        raise DataError(f"there is no data {name!r}{hint} Known: {', '.join(NAMES)}", "name")
     module, function = NAMES[name].split(":")
     return getattr(importlib.import_module(module), function)
 
 
 def _parsed(spec: str, given: dict[str, Any]) -> tuple[str, str | None]:
     if not isinstance(spec, str):
-        raise DataError(f"data must be named by a string, got {spec!r}")
+        raise DataError(f"data must be named by a string, got {spec!r}", "name")
     name, colon, argument = spec.partition(":")
     _function(name)
     if takes_argument(name):
         argument = argument or str(given.pop("path", ""))
         if not argument:
-            raise DataError(f"data {name!r} needs a path or name: write {name}:...")
+            raise DataError(f"data {name!r} needs a path or name: write {name}:...", "path")
         return name, argument
     if colon:
-        raise DataError(f"data {name!r} takes nothing after a colon, got {spec!r}")
+        raise DataError(f"data {name!r} takes nothing after a colon, got {spec!r}", "name")
     return name, None
 
 
@@ -189,7 +189,7 @@ def _read(name: str, argument: str | None, given: dict[str, Any], root: str | Pa
             close = difflib.get_close_matches(key, [*known, *COMMON], 1)
             hint = f"; did you mean {close[0]!r}?" if close else ""
             has = ", ".join([*known, *COMMON])
-            raise DataError(f"data {name!r} has no option {key!r}{hint} It has: {has}")
+            raise DataError(f"data {name!r} has no option {key!r}{hint} It has: {has}", key)
     paths = {key: _path(given[key], root) for key in ("path", "labels") if given.get(key)}
     filled = {**given, **paths}
     if argument is None:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from lrlab.refusal import FieldError
 from lrlab.rng import key
 
 BLOCK = 1 << 16
@@ -94,11 +95,12 @@ def _permutations(num_examples: int) -> Any:
 def _check(batches: Batches, seed: int, start: int, length: int) -> None:
     n, b = batches.num_examples, batches.batch_size
     if b < 1:
-        raise ValueError(f"batch_size must be at least 1, got {b}")
+        raise FieldError("batch_size", f"batch_size must be at least 1, got {b}")
     if b > n:
-        raise ValueError(
+        raise FieldError(
+            "batch_size",
             f"batch_size = {b} is larger than the training data ({n} examples); "
-            'use a smaller one, or "full"'
+            'use a smaller one, or "full"',
         )
     if not 0 <= seed < 2**32:
         raise ValueError(f"a seed must be from 0 to 2**32 - 1, got {seed}")

@@ -34,7 +34,8 @@ def labels(values: object, place: str, num_classes: int | None = None) -> np.nda
         last = f" to {num_classes - 1}" if num_classes else ""
         raise DataError(
             f"{place}: label {int(array[row])} at row {row[0]} (counted from 0) is out of range; "
-            f"labels count from 0{last}"
+            f"labels count from 0{last}",
+            "num_classes" if num_classes else "",
         )
     return array.astype(np.int32)
 
@@ -49,7 +50,9 @@ def targets(
     """
     array = numbers(values, place)
     if kind not in (None, "classification", "regression"):
-        raise DataError(f'{place}: kind must be "classification" or "regression", got {kind!r}')
+        raise DataError(
+            f'{place}: kind must be "classification" or "regression", got {kind!r}', "kind"
+        )
     if kind != "regression" and _is_one_hot(array):
         raise DataError(
             f"{place}: are one-hot rows of {array.shape[1]} classes; give labels (y.argmax(-1)), "

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from lrlab.refusal import FieldError
 
 Split = tuple[np.ndarray, np.ndarray]
 """Inputs [N, ...] and targets [N, ...] of the same length."""
 
 
-class DataError(ValueError):
-    """Data that cannot be trained on; the message names the place (file, row) and the mend."""
+class DataError(FieldError):
+    """Data that cannot be trained on; the message names the place (file, row) and the mend, and
+    `option` the source's option that is wrong, where it is one (`also`: or one of these)."""
+
+    def __init__(self, message: str, option: str = "", also: str | Sequence[str] = ()) -> None:
+        super().__init__(option, message, also)
 
 
 class Raw(NamedTuple):

@@ -67,7 +67,10 @@ def _parse(file: BinaryIO, path: Path, max_bytes: int) -> tuple[np.ndarray, str]
     declared = math.prod(shape) * dtype.itemsize
     if declared > max_bytes:
         raise DataError(
-            f"{path}: declares {declared:,} bytes (shape {shape}), above the limit of {max_bytes:,}"
+            f"{path}: declares {declared:,} bytes (shape {shape}), above the limit of "
+            f"{max_bytes:,}",
+            "max_bytes",
+            also="path",
         )
     body = file.read(declared)
     if len(body) < declared:
@@ -179,12 +182,14 @@ def idx(
     """
     if path.is_dir():
         if labels is not None:
-            raise DataError(f"{path}: labels go with a file of images, and this is a folder")
+            raise DataError(
+                f"{path}: labels go with a file of images, and this is a folder", "labels"
+            )
         splits, sha256 = _folder(path, num_classes)
     else:
         beside = labels or _labels_beside(path)
         if beside is None:
-            raise DataError(f"{path}: name the file of labels with the option labels")
+            raise DataError(f"{path}: name the file of labels with the option labels", "labels")
         pair, hashes = _pair(path, beside, num_classes)
         splits, sha256 = {"train": pair}, hashlib.sha256("".join(hashes).encode()).hexdigest()
     largest = max(int(y.max()) for _, y in splits.values())

@@ -57,7 +57,9 @@ def kept(names: Iterable[str], ignore: Sequence[str] | str, place: str) -> list[
     patterns = [ignore] if isinstance(ignore, str) else [str(pattern) for pattern in ignore]
     for pattern in patterns:
         if not fnmatch.filter(names, pattern):
-            raise DataError(f"{place}: ignore names {pattern!r}, and it has {', '.join(names)}")
+            raise DataError(
+                f"{place}: ignore names {pattern!r}, and it has {', '.join(names)}", "ignore"
+            )
     return [name for name in names if not any(fnmatch.fnmatchcase(name, p) for p in patterns)]
 
 
@@ -90,7 +92,9 @@ def pairs(
             raise DataError(
                 f"{place}: both {found[key]!r} and {name!r} may be the {key[0]} {role}; "
                 f"leave one out with ignore = [{name!r}], or name yours with the options inputs "
-                "and target"
+                "and target",
+                "ignore",
+                also=("inputs", "target"),
             )
         found[key] = name
     splits = [split for split in SPLITS if split == "train" or (split, "inputs") in found]
@@ -101,7 +105,8 @@ def pairs(
                 wanted = usual if split == "train" else f"{parted(usual)[0]}_{split}"
                 raise DataError(
                     f"{place}: holds no array {wanted!r}; it has {', '.join(names)}; "
-                    "name yours with the options inputs and target"
+                    "name yours with the options inputs and target",
+                    "target" if role == "targets" else role,
                 )
     left += [name for (split, _), name in found.items() if split not in splits]
     if left:
@@ -124,11 +129,13 @@ def one_of(names: Sequence[str], given: str | None, usual: Sequence[str], option
             return given
         close = difflib.get_close_matches(given, names, 1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
-        raise DataError(f"no column {given!r}{hint} It has: {', '.join(names)}")
+        raise DataError(f"no column {given!r}{hint} It has: {', '.join(names)}", option)
     found = [name for name in names if name.lower() in usual]
     if len(found) != 1:
         what = f"{' and '.join(found)} may both be it" if found else f"it has {', '.join(names)}"
-        raise DataError(f"no single column for {option}: {what}; name it with the option {option}")
+        raise DataError(
+            f"no single column for {option}: {what}; name it with the option {option}", option
+        )
     return found[0]
 
 

@@ -73,7 +73,9 @@ def _divisor(xs: Mapping[str, np.ndarray], divide: float | None, place: str) -> 
     if divide is not None:
         number = isinstance(divide, (int, float)) and not isinstance(divide, bool)
         if not number or not math.isfinite(divide) or divide == 0:
-            raise DataError(f"{place}: divide must be a number other than 0, got {divide!r}")
+            raise DataError(
+                f"{place}: divide must be a number other than 0, got {divide!r}", "divide"
+            )
         return divide
     images = [x.dtype == np.uint8 and x.ndim > 2 for x in xs.values()]
     if any(images) and not all(images):
@@ -106,7 +108,9 @@ def _contents(path: Path, max_bytes: int) -> tuple[dict[str, zipfile.ZipInfo], s
     if total > max_bytes:
         raise DataError(
             f"{path}: unpacks to {total:,} bytes, above the limit of {max_bytes:,} "
-            "(option max_bytes)"
+            "(option max_bytes)",
+            "max_bytes",
+            also="path",
         )
     named: dict[str, zipfile.ZipInfo] = {}
     for info in infos:

@@ -145,7 +145,7 @@ def _chosen(
             x = one_of(mine, inputs, INPUTS, "inputs")
             y = one_of(mine, target, TARGETS, "target")
         except DataError as error:
-            raise DataError(f"{spec}, {name}: {error}") from error
+            raise error.reworded(f"{spec}, {name}: {error}") from error
         unused(mine, (x, y), f"{spec}, {name}")
         result[split] = name, x, y
     return result

@@ -25,9 +25,9 @@ def split(raw: Raw, valid_fraction: float, test_fraction: float, seed: int) -> d
     """
     for name, value in (("valid_fraction", valid_fraction), ("test_fraction", test_fraction)):
         if not 0 <= value < 1:
-            raise DataError(f"{name} must be at least 0 and below 1, got {value}")
+            raise DataError(f"{name} must be at least 0 and below 1, got {value}", name)
     if isinstance(seed, bool) or not 0 <= seed < 2**32:
-        raise DataError(f"split_seed must be from 0 to 2**32 - 1, got {seed}")
+        raise DataError(f"split_seed must be from 0 to 2**32 - 1, got {seed}", "split_seed")
     splits = dict(raw.splits)
     x, y = splits["train"]
     for name, value, usual in (
@@ -37,7 +37,8 @@ def split(raw: Raw, valid_fraction: float, test_fraction: float, seed: int) -> d
         if name in splits and value not in (0, usual):
             raise DataError(
                 f"{name}_fraction = {value} cannot be used: these data have a {name} split of "
-                f"their own ({len(splits[name][1]):,} examples)"
+                f"their own ({len(splits[name][1]):,} examples)",
+                f"{name}_fraction",
             )
     wanted = {
         name: max(1, round(len(x) * fraction))
@@ -47,7 +48,9 @@ def split(raw: Raw, valid_fraction: float, test_fraction: float, seed: int) -> d
     if sum(wanted.values()) >= len(x):
         raise DataError(
             f"{len(x)} examples leave nothing to train on with valid_fraction = {valid_fraction} "
-            f"and test_fraction = {test_fraction}"
+            f"and test_fraction = {test_fraction}",
+            "valid_fraction",
+            also="test_fraction",
         )
     if not wanted:
         return splits
@@ -135,7 +138,7 @@ def limited(part: Split, count: int | None, name: str, seed: int, contiguous: bo
     if count is None:
         return part
     if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < 1:
-        raise DataError(f"{name} must be a whole number of at least 1, got {count!r}")
+        raise DataError(f"{name} must be a whole number of at least 1, got {count!r}", name)
     x, y = part
     if count >= len(x):
         return part

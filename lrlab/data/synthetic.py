@@ -31,7 +31,10 @@ def mnist1d(*, num_samples: int = 5000, seed: int = 42) -> Raw:
     the numbers are those of the package `mnist1d`. The official test part is `valid`.
     """
     if num_samples < 20 or num_samples % 10:
-        raise DataError(f"mnist1d: num_samples must be a multiple of 10 from 20, got {num_samples}")
+        raise DataError(
+            f"mnist1d: num_samples must be a multiple of 10 from 20, got {num_samples}",
+            "num_samples",
+        )
     train, valid = _generate(num_samples, seed)
     return Raw(
         splits={"train": train, "valid": valid},
@@ -96,7 +99,11 @@ def chebyshev(*, points: int = 20, degree: int = 4) -> Raw:
     targets [N]; `valid` is the same polynomial on 101 points.
     """
     if points < 2 or degree < 0:
-        raise DataError(f"chebyshev: needs points >= 2 and degree >= 0, got {points} and {degree}")
+        raise DataError(
+            f"chebyshev: needs points >= 2 and degree >= 0, got {points} and {degree}",
+            "points",
+            also="degree",
+        )
     polynomial = np.polynomial.chebyshev.Chebyshev.basis(degree)
 
     def split(count: int) -> Split:

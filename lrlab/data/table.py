@@ -65,11 +65,12 @@ def csv(
         delimiter = delimiter or said[1]
     delimiter = _delimiter(text) if delimiter is None else delimiter
     if len(delimiter) != 1:
-        raise DataError(f"{path}: delimiter must be one character, got {delimiter!r}")
+        raise DataError(f"{path}: delimiter must be one character, got {delimiter!r}", "delimiter")
     if decimal not in (".", ",") or decimal == delimiter:
         raise DataError(
             f"{path}: decimal must be '.' or ',', and another one than the delimiter "
-            f"({delimiter!r}), got {decimal!r}"
+            f"({delimiter!r}), got {decimal!r}",
+            "decimal",
         )
     table = _cells(text, delimiter, decimal, header, path)
     columns = _columns(table, ignore, path)
@@ -109,7 +110,9 @@ def _split(text: str, delimiter: str, path: Path) -> Rows:
     except reader.Error as error:
         raise DataError(
             f"{path}: not a CSV file ({error}); columns separated by another character? say "
-            f"delimiter = ... (it was {delimiter!r})"
+            f"delimiter = ... (it was {delimiter!r})",
+            "delimiter",
+            also="path",
         ) from error
 
 
@@ -186,7 +189,9 @@ def _columns(table: _Cells, ignore: Sequence[str], path: Path) -> list[int]:
     listed = [ignore] if isinstance(ignore, (str, int)) else list(ignore)
     numbers = [at for at in listed if isinstance(at, int) and not isinstance(at, bool)]
     if wrong := [at for at in numbers if not -len(table.names) <= at < len(table.names)]:
-        raise DataError(f"{path}: ignore names column {wrong[0]}, of {len(table.names)} (from 0)")
+        raise DataError(
+            f"{path}: ignore names column {wrong[0]}, of {len(table.names)} (from 0)", "ignore"
+        )
     left_out = {at % len(table.names) for at in numbers}
     patterns = [name for name in listed if isinstance(name, str)]
     stay = set(kept(table.names, patterns, str(path)))
@@ -198,7 +203,9 @@ def _columns(table: _Cells, ignore: Sequence[str], path: Path) -> list[int]:
                 f"it out with ignore = [{at}], or name it"
             )
     if len(columns) < 2:
-        raise DataError(f"{path}: one column is left; it needs inputs and a target")
+        raise DataError(
+            f"{path}: one column is left; it needs inputs and a target", "ignore", also="path"
+        )
     return columns
 
 
@@ -221,12 +228,15 @@ def _target_column(
     if at not in columns:
         known = ", ".join(names[index] for index in columns)
         known = known if table.header else f"numbers 0 to {len(names) - 1}, for want of a header"
-        raise DataError(f"{path}: there is no column {target!r} for the target; it has {known}")
+        raise DataError(
+            f"{path}: there is no column {target!r} for the target; it has {known}", "target"
+        )
     alike = [index for index in columns if names[index] == names[at]]
     if len(alike) > 1 and not isinstance(target, int):
         raise DataError(
             f"{path}: columns {' and '.join(map(str, alike))} (from 0) are both named "
-            f"{names[at]!r}; give the target as a number, and leave the other out with ignore"
+            f"{names[at]!r}; give the target as a number, and leave the other out with ignore",
+            "target",
         )
     meant = [index for index in columns if names[index].lower() in TARGETS[1:]]
     if target is None and len(meant) == 1 and meant[0] != at:

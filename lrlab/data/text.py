@@ -47,12 +47,15 @@ def _windows(
 ) -> Raw:
     """Windows side by side: inputs int32[N, context], targets the same one byte later."""
     if isinstance(context, bool) or not isinstance(context, int) or context < 1:
-        raise DataError(f"{place}: context must be a whole number of at least 1, got {context!r}")
+        raise DataError(
+            f"{place}: context must be a whole number of at least 1, got {context!r}", "context"
+        )
     count = (len(content) - 1) // context
     if count < 2:
         raise DataError(
             f"{place}: {len(content)} bytes make fewer than two windows of {context} + 1 bytes; "
-            "use a longer text or a shorter context"
+            "use a longer text or a shorter context",
+            "context",
         )
     tokens = np.frombuffer(content, np.uint8).astype(np.int32)
     x = tokens[: count * context].reshape(count, context)

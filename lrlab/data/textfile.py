@@ -23,7 +23,9 @@ def content_of(path: Path, max_bytes: int) -> bytes:
     size = path.stat().st_size
     if size > max_bytes:
         raise DataError(
-            f"{path}: {size:,} bytes, above the limit of {max_bytes:,} (option max_bytes)"
+            f"{path}: {size:,} bytes, above the limit of {max_bytes:,} (option max_bytes)",
+            "max_bytes",
+            also="path",
         )
     try:
         return path.read_bytes()

@@ -12,6 +12,7 @@ from typing import Any
 
 import jax
 
+from lrlab.refusal import FieldError
 from lrlab.settings import usual
 from lrlab.types import Device
 
@@ -103,7 +104,7 @@ def prepare_devices(count: int | None = None) -> tuple[list[Device], str]:
             forked after JAX was used.
     """
     if count is not None and count < 1:
-        raise ValueError(f"plan.devices must be at least 1, got {count}")
+        raise FieldError("plan.devices", f"plan.devices must be at least 1, got {count}")
     told = _told()
     wanted = count or told or cores()
     late = not _ask_for(wanted)
@@ -115,7 +116,9 @@ def prepare_devices(count: int | None = None) -> tuple[list[Device], str]:
     devices = jax.devices()
     if devices[0].platform != "cpu":
         if count is not None and count > len(devices):
-            raise ValueError(f"plan.devices = {count}, but there are {len(devices)}: {devices}")
+            raise FieldError(
+                "plan.devices", f"plan.devices = {count}, but there are {len(devices)}: {devices}"
+            )
         chosen = devices[: count or len(devices)]
         return chosen, f"{len(chosen)} {devices[0].device_kind} device(s)"
     chosen = devices[: min(wanted, count or cores())]

@@ -30,6 +30,7 @@ from lrlab.engine.results import (
     write,
 )
 from lrlab.engine.tiles import Machine, SegmentIndices, Tile, begin, pack, unpack, waves
+from lrlab.refusal import Interrupted
 from lrlab.types import Device, Lanes, Plan, Problem, Progress, PyTree, Recorder, Trained
 
 RESIDENT_BYTES = 2 << 30
@@ -43,10 +44,6 @@ RELEASE = 256
 
 Decide = Callable[[int, Trained], np.ndarray]
 """`(rung step, trained so far) -> bool[N]`: which lanes go on."""
-
-
-class Interrupted(Exception):
-    """Training stopped between segments because it was asked to; everything so far is recorded."""
 
 
 def train(

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from lrlab.engine.devices import precision
 from lrlab.engine.step import LaneState, scheduled, transformation
+from lrlab.refusal import FieldError, within
 from lrlab.rng import key
 from lrlab.types import Array, Hyper, LaneView, Params, Probe, Problem, PyTree
 
@@ -93,6 +94,8 @@ def measured(problem: Problem, view: LaneView, before: Array) -> dict[str, Array
 def _scalars(probe: Probe, view: LaneView, dtype: str) -> dict[str, Array]:
     try:
         found = {name: jnp.asarray(v, dtype) for name, v in probe.measure(view).items()}
+    except FieldError as error:
+        raise error.reworded(f"probe {probe.name!r}: {error}") from error
     except ValueError as error:
         raise ValueError(f"probe {probe.name!r}: {error}") from error
     for name, value in found.items():
@@ -109,7 +112,7 @@ def check_probes(problem: Problem, data: PyTree, hyper_names: tuple[str, ...]) -
     """Traces every probe once, without computing anything.
 
     Raises:
-        ValueError: a probe cannot measure this problem, or two give the same name; it says which.
+        FieldError: a probe cannot measure this problem, or two give the same name; it says which.
     """
     from lrlab.engine.plan import lane_shapes
 
@@ -119,7 +122,7 @@ def check_probes(problem: Problem, data: PyTree, hyper_names: tuple[str, ...]) -
     if any(
         jnp.issubdtype(leaf.dtype, jnp.complexfloating) for leaf in jax.tree.leaves(state.params)
     ):
-        raise ValueError("probes measure real parameters, and some of these are complex")
+        raise FieldError("probes", "probes measure real parameters, and some of these are complex")
     train = jax.tree.map(
         lambda leaf: jax.ShapeDtypeStruct(leaf.shape, _of_run(leaf.dtype, problem.dtype)),
         data.get("train"),
@@ -137,14 +140,15 @@ def check_probes(problem: Problem, data: PyTree, hyper_names: tuple[str, ...]) -
     with precision(problem.dtype):
         hyper = {name: jax.ShapeDtypeStruct((), problem.dtype) for name in hyper_names}
         taken: dict[str, str] = {}
-        for probe in problem.probes:
-            for name in jax.eval_shape(look(probe), state, train, hyper):
-                if name in taken:
-                    raise ValueError(
-                        f"probes {taken[name]!r} and {probe.name!r} both measure {name!r}; "
-                        "keep one of them"
-                    )
-                taken[name] = probe.name
+        for number, probe in enumerate(problem.probes):
+            with within("probes", str(number)):
+                for name in jax.eval_shape(look(probe), state, train, hyper):
+                    if name in taken:
+                        raise ValueError(
+                            f"probes {taken[name]!r} and {probe.name!r} both measure {name!r}; "
+                            "keep one of them"
+                        )
+                    taken[name] = probe.name
 
 
 def _of_run(dtype: Any, precision: str) -> Any:

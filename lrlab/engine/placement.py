@@ -34,7 +34,8 @@ def on_host(data: Mapping[str, PyTree], dtype: str) -> dict[str, PyTree]:
                 if not np.iinfo(wanted).min <= number <= np.iinfo(wanted).max:
                     raise DataError(
                         f"the {split} split holds the integer {number}, beyond int32; "
-                        "give it as a float"
+                        "give it as a float",
+                        "task.data",
                     )
         return aligned(array, wanted)
 
@@ -82,7 +83,8 @@ def _check_range(values: np.ndarray, place: str, dtype: np.dtype) -> None:
     if largest > most:
         raise DataError(
             f"the array of {place} holds {largest:.3g}, and {dtype} ends at {most:.3g}; "
-            'scale the data, or train with precision = "float64"'
+            'scale the data, or train with precision = "float64"',
+            "task.data",
         )
 
 
@@ -94,7 +96,8 @@ def _check_digits(values: np.ndarray, place: str, dtype: np.dtype) -> None:
     raise DataError(
         f"{before:,} different numbers of the {place}{of} become {after:,} in {dtype}, "
         f"as they differ by little beside their size (the first is {values[(0, *position)]!s}); "
-        'subtract their mean or scale them, or train with precision = "float64"'
+        'subtract their mean or scale them, or train with precision = "float64"',
+        "task.data",
     )
 
 

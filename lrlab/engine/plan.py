@@ -13,8 +13,9 @@ import numpy as np
 from lrlab.engine.devices import precision, prepare_devices
 from lrlab.engine.step import LaneState, initial_state
 from lrlab.kept import kept_with
+from lrlab.refusal import FieldError
 from lrlab.rng import key
-from lrlab.types import Lanes, Plan, Problem, PyTree
+from lrlab.types import Lanes, Plan, Problem, PyTree, WidthSource
 
 MAX_SEGMENT_STEPS = 1000
 """Bounds the memory of a segment's batch indices and rows, and the wait after Ctrl-C."""
@@ -119,9 +120,12 @@ def make_plan(
     reasons = [why_devices]
     if plan.tile_width is not None:
         if plan.tile_width < 1:
-            raise ValueError(f"plan.tile_width must be at least 1, got {plan.tile_width}")
+            raise FieldError(
+                "plan.tile_width", f"plan.tile_width must be at least 1, got {plan.tile_width}"
+            )
         width = plan.tile_width
         reasons.append(f"tile width {width}: given")
+        source: WidthSource = "given"
     else:
         size = max(1, lane_state_bytes(problem, data, hyper_names))
         memory = device_memory(devices[0])
@@ -135,11 +139,14 @@ def make_plan(
         width = 1
         while width * 2 <= min(fits, most, lanes_per_seed, spread):
             width *= 2
+        source = "estimated"
         reasons.append(f"tile width {width}: a lane's state is {size:,} bytes, {where}")
     segment = plan.segment_steps or min(problem.steps, MAX_SEGMENT_STEPS)
     if segment < 1:
-        raise ValueError(f"plan.segment_steps must be at least 1, got {segment}")
-    return Plan(width, len(devices), segment, plan.memory_bytes, tuple(reasons))
+        raise FieldError(
+            "plan.segment_steps", f"plan.segment_steps must be at least 1, got {segment}"
+        )
+    return Plan(width, len(devices), segment, plan.memory_bytes, tuple(reasons), source)
 
 
 def _fits(size: int, device: Any) -> None:
@@ -150,9 +157,10 @@ def _fits(size: int, device: Any) -> None:
     """
     memory = device_memory(device) or host_memory()
     if size > memory:
-        raise ValueError(
+        raise FieldError(
+            "task.model",
             f"the model: one lane's parameters and optimizer state take {size:,} bytes, and there "
-            f"are {memory:,}; make it smaller"
+            f"are {memory:,}; make it smaller",
         )
 
 

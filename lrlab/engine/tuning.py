@@ -17,7 +17,7 @@ from lrlab.engine.flops import step_cost
 from lrlab.engine.placement import on_devices
 from lrlab.engine.programs import compiled
 from lrlab.engine.tiles import Machine, begin
-from lrlab.types import Lanes, Plan, Problem, PyTree
+from lrlab.types import Lanes, Plan, Problem, PyTree, WidthSource
 
 SHARE, SECONDS = 0.05, 2.0
 """Timing may take the larger of this share of the expected run and this many seconds."""
@@ -59,7 +59,7 @@ def tuned(
         known = cache.remembered(identity)
         if known is not None:
             why = f"tile width {known}: the fastest when timed earlier on this machine"
-            return plan._replace(tile_width=known, reasons=(*plan.reasons, why))
+            return _chosen(plan, known, "cache", why)
         began = time.perf_counter()
         per_seed = int(np.max(np.unique(lanes.seed, return_counts=True)[1]))
         run = _machine(problem, data, lanes, plan, devices, indices)
@@ -77,7 +77,11 @@ def tuned(
         named = {str(width): round(speed, 1) for width, speed in sorted(timings.items())}
         cache.remember(identity, best, named)
         why = f"tile width {best}: the fastest of {named} lane-steps/s"
-        return plan._replace(tile_width=best, reasons=(*plan.reasons, why))
+        return _chosen(plan, best, "timed", why)
+
+
+def _chosen(plan: Plan, width: int, source: WidthSource, why: str) -> Plan:
+    return plan._replace(tile_width=width, tile_width_source=source, reasons=(*plan.reasons, why))
 
 
 def explained(problem: Problem, data: PyTree, lanes: Lanes, plan: Plan) -> Plan:

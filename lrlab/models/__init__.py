@@ -13,6 +13,7 @@ import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from lrlab.refusal import FieldError
 from lrlab.types import Model
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def module(name: str, num_outputs: int, **options: Any) -> Any:
             close = difflib.get_close_matches(key, known, 1)
             hint = f"; did you mean {close[0]!r}?" if close else ""
             has = ", ".join(known)
-            raise ValueError(f"model {name!r} has no option {key!r}{hint} It has: {has}")
+            raise FieldError(key, f"model {name!r} has no option {key!r}{hint} It has: {has}")
     if isinstance(num_outputs, bool) or not isinstance(num_outputs, int) or num_outputs < 1:
         raise ValueError(f"num_outputs must be a whole number of at least 1, got {num_outputs!r}")
     return function(num_outputs, **options)
@@ -89,7 +90,7 @@ def _function(name: str) -> Callable[..., Any]:
     if name not in NAMES:
         close = difflib.get_close_matches(name, NAMES, 1) if isinstance(name, str) else []
         hint = f"; did you mean {close[0]!r}?" if close else ""
-        raise ValueError(f"there is no model {name!r}{hint} Known: {', '.join(NAMES)}")
+        raise FieldError("name", f"there is no model {name!r}{hint} Known: {', '.join(NAMES)}")
     path, function = NAMES[name].split(":")
     return getattr(importlib.import_module(path), function)
 

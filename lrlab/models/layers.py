@@ -11,6 +11,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from lrlab.refusal import FieldError
 from lrlab.types import Array
 
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
@@ -39,11 +40,11 @@ CONVOLUTIONS = ("auto", "xla")
 
 
 def choice(option: str, value: Any, known: Any) -> str:
-    """`value`, or a ValueError that lists what the option can be."""
+    """`value`, or a FieldError that lists what the option can be."""
     if value not in known:
         close = difflib.get_close_matches(str(value), list(known), 1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
-        raise ValueError(f"{option} must be one of {', '.join(known)}, got {value!r}{hint}")
+        raise FieldError(option, f"{option} must be one of {', '.join(known)}, got {value!r}{hint}")
     return value
 
 
@@ -53,21 +54,23 @@ MAX_DEPTH = 1000
 
 def whole(option: str, value: Any, least: int = 1, most: int | None = None) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ValueError(f"{option} must be a whole number of at least {least}, got {value!r}")
+        raise FieldError(
+            option, f"{option} must be a whole number of at least {least}, got {value!r}"
+        )
     if most is not None and value > most:
-        raise ValueError(f"{option} must be at most {most:,}, got {value:,}")
+        raise FieldError(option, f"{option} must be at most {most:,}, got {value:,}")
     return value
 
 
 def rate(option: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1:
-        raise ValueError(f"{option} must be at least 0 and below 1, got {value!r}")
+        raise FieldError(option, f"{option} must be at least 0 and below 1, got {value!r}")
     return float(value)
 
 
 def flag(option: str, value: Any) -> bool:
     if not isinstance(value, bool):
-        raise ValueError(f"{option} must be true or false, got {value!r}")
+        raise FieldError(option, f"{option} must be true or false, got {value!r}")
     return value
 
 
@@ -80,12 +83,13 @@ def sizes(option: str, value: int | Sequence[int], count: int | None = None) -> 
     if isinstance(value, Sequence) and not isinstance(value, str):
         listed = tuple(whole(option, item) for item in value)
         if count is not None and count != len(listed):
-            raise ValueError(
+            raise FieldError(
+                option,
                 f"{option} = {list(value)} lists {len(listed)} layers, but depth = {count}; "
-                "give one of them"
+                "give one of them",
             )
         if not listed:
-            raise ValueError(f"{option} must list at least one layer")
+            raise FieldError(option, f"{option} must list at least one layer")
         return listed
     return (whole(option, value),) * (1 if count is None else count)
 

@@ -19,6 +19,8 @@ import numpy as np
 from flax import nnx
 from jax.interpreters import partial_eval
 
+from lrlab.refusal import FieldError
+
 MODES: dict[str, bool] = {
     "train": True,
     "training": True,
@@ -29,8 +31,11 @@ MODES: dict[str, bool] = {
 """Name of an argument or a field -> its value in training; evaluation has the opposite."""
 
 
-class ModelError(ValueError):
+class ModelError(FieldError):
     """A network that cannot be trained as it is; the message says what to change."""
+
+    def __init__(self, message: str, option: str = "") -> None:
+        super().__init__(option, message)
 
 
 class Flags(NamedTuple):

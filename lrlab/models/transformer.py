@@ -18,6 +18,7 @@ from lrlab.models.layers import (
     rate,
     whole,
 )
+from lrlab.refusal import FieldError
 from lrlab.types import Array
 
 
@@ -108,7 +109,9 @@ def transformer(
     2
     """
     if whole("width", width) % whole("heads", heads):
-        raise ValueError(f"width must be a multiple of heads, got {width} and {heads}")
+        raise FieldError(
+            "heads", f"width must be a multiple of heads, got {width} and {heads}", also="width"
+        )
     return Transformer(
         num_outputs,
         width=width,

@@ -27,6 +27,8 @@ from lrlab.optimizers.kinds import (
     OWN_ITERATES,
     REAL_ONLY,
 )
+from lrlab.optimizers.place import of_the_table
+from lrlab.refusal import FieldError
 from lrlab.types import Hyper, Optimizer, Params, PyTree
 
 NAMES: dict[str, str] = {
@@ -142,7 +144,9 @@ def make(name: str, lr: Any = None, *, around: Any = None, **hyper: Any) -> Any:
     if lr is None:
         lr = default_lr(name)
         if lr is None:
-            raise ValueError(f"optimizer {name!r} needs a learning rate: make({name!r}, lr=...)")
+            raise FieldError(
+                "lr", f"optimizer {name!r} needs a learning rate: make({name!r}, lr=...)"
+            )
     if callable(lr):
         made: Any = scheduled(lambda rate: build(function, rate, values, around), lr)
     else:
@@ -161,12 +165,13 @@ def engine_optimizer(name: str, *, around: Any = None, **arguments: Any) -> Opti
     entry of `hyper` of that name. Further entries are not looked at.
 
     Raises:
-        ValueError: unknown name or hyper-parameter.
+        FieldError: unknown name or hyper-parameter, at `optimizer`.
 
     >>> engine_optimizer("adam", b1=0.8) is engine_optimizer("adam", b1=0.8)
     True
     """
-    _checked(name, arguments)
+    with of_the_table():
+        _checked(name, arguments)
     return _engine_optimizer(name, tuple(sorted(_frozen(arguments).items())), around)
 
 
@@ -182,7 +187,8 @@ def _engine_optimizer(
         values = dict(arguments) | {key: hyper[key] for key in known if key in hyper}
         if values.get("multipliers"):
             values["multipliers"] = groups.resolved(values["multipliers"], hyper)
-        return make(name, hyper.get("lr"), around=around, **values)
+        with of_the_table():
+            return make(name, hyper.get("lr"), around=around, **values)
 
     return Optimizer(make_from, evaluation_params, effective_lr, _dynamics(name, arguments))
 
@@ -284,14 +290,16 @@ def _checked(name: str, hyper: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in hyper.items():
         if key not in known:
             hint = did_you_mean(key, known)
-            raise ValueError(
+            raise FieldError(
+                key,
                 f"optimizer {name!r} has no hyper-parameter {key!r}{hint} "
-                f"It has: {', '.join(known)}"
+                f"It has: {', '.join(known)}",
             )
         if isinstance(known[key], (bool, int, str, tuple)) and hasattr(value, "aval"):
-            raise ValueError(
+            raise FieldError(
+                key,
                 f"optimizer {name!r}: {key!r} shapes the compiled program and cannot be a lane "
-                f"axis; compare its values as groups"
+                f"axis; compare its values as groups",
             )
     lost = []
     if registered(name) in NO_MULTIPLIERS and hyper.get("multipliers"):
@@ -299,14 +307,16 @@ def _checked(name: str, hyper: Mapping[str, Any]) -> dict[str, Any]:
     if registered(name) in OWN_ITERATES and hyper.get("decoupled") and hyper.get("weight_decay"):
         lost += [] if "weight_decay" in dict(_signature(_entry(name))) else ["decoupled"]
     if lost:
-        raise ValueError(
+        raise FieldError(
+            lost[0],
             f"optimizer {name!r} sets the parameters from sums of its own, so that {lost[0]!r} "
-            "would be lost: use decoupled = False for weight decay, groups for multipliers"
+            "would be lost: use decoupled = False for weight decay, groups for multipliers",
         )
     if registered(name) in ONE_BATCH and hyper.get("accumulate", 1) != 1:
-        raise ValueError(
+        raise FieldError(
+            "accumulate",
             f"optimizer {name!r} calls the loss of one batch and cannot accumulate gradients over "
-            "several; use a larger batch"
+            "several; use a larger batch",
         )
     return {**known, **hyper}
 
@@ -324,7 +334,7 @@ def did_you_mean(name: Any, known: Iterable[str], words: Words = OPTIMIZER) -> s
 def _entry(name: str) -> str:
     if registered(name) not in NAMES:
         hint = did_you_mean(name, [*NAMES, *ALIASES], OPTIMIZER_NAME)
-        raise ValueError(f"there is no optimizer {name!r}{hint} Known: {', '.join(NAMES)}")
+        raise FieldError("name", f"there is no optimizer {name!r}{hint} Known: {', '.join(NAMES)}")
     return NAMES[registered(name)]
 
 

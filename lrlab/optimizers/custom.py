@@ -49,14 +49,21 @@ class Custom(NamedTuple):
 
     def __call__(self, hyper: Hyper) -> optax.GradientTransformationExtraArgs:
         """The transformation of one lane at one step; see `built`."""
-        return built(self, hyper, Reads(set(), []))
+        return built(self, hyper, Reads(set()))
 
 
 class Reads(NamedTuple):
-    """What a user's optimizer looked up in `hyper`: entries it read, and entries it missed."""
+    """The entries of `hyper` that a user's optimizer read."""
 
     names: set[str]
-    missing: list[str]
+
+
+class Missing(KeyError):
+    """A user's optimizer reads the entry `key` of `hyper`, which there is not."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(key)
+        self.key = key
 
 
 class _Recording(dict[str, Any]):
@@ -68,8 +75,7 @@ class _Recording(dict[str, Any]):
 
     def __getitem__(self, key: str) -> Any:
         if not super().__contains__(key):
-            self.reads.missing.append(key)
-            raise KeyError(key)
+            raise Missing(key)
         self.reads.names.add(key)
         return super().__getitem__(key)
 

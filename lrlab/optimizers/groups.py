@@ -12,6 +12,7 @@ import jax
 import optax
 
 from lrlab.optimizers.states import effective_lr, evaluation_params, nodes
+from lrlab.refusal import FieldError, within
 from lrlab.types import Hyper, Optimizer, Params, PyTree
 
 
@@ -38,7 +39,7 @@ def grouped(optimizer: Optimizer, groups: tuple[tuple[str, str], ...]) -> Optimi
     {'first': -0.1, 'second': -0.5}
     """
     if not groups:
-        raise ValueError("groups must hold at least one entry: group -> pattern of paths")
+        raise FieldError("groups", "groups must hold at least one entry: group -> pattern of paths")
     return _grouped(optimizer, tuple(groups))
 
 
@@ -52,7 +53,10 @@ def _grouped(optimizer: Optimizer, groups: tuple[tuple[str, str], ...]) -> Optim
         for group in patterns:
             rate = hyper.get(f"lr_{group}", hyper.get("lr"))
             if rate is None:
-                raise ValueError(f"group {group!r} has no learning rate: give lr_{group} or lr")
+                raise FieldError(
+                    ("groups", group),
+                    f"group {group!r} has no learning rate: give lr_{group} or lr",
+                )
             transformations[group] = optimizer.make({**rest, "lr": rate})
         return optax.partition(transformations, functools.partial(labels, patterns=patterns))
 
@@ -71,7 +75,9 @@ def labels(params: Params, patterns: dict[str, str]) -> PyTree:
     """
     flat, tree = jax.tree_util.tree_flatten_with_path(params)
     paths = [jax.tree_util.keystr(path, simple=True, separator="/") for path, _ in flat]
-    members = {group: matches(pattern, paths) for group, pattern in patterns.items()}
+    members = {
+        group: _matched(("groups", group), pattern, paths) for group, pattern in patterns.items()
+    }
     found = [[group for group, member in members.items() if path in member] for path in paths]
     problems = [f"{path} is in no group" for path, own in zip(paths, found, strict=True) if not own]
     problems += [
@@ -85,9 +91,10 @@ def labels(params: Params, patterns: dict[str, str]) -> PyTree:
         if not member
     ]
     if problems:
-        raise ValueError(
+        raise FieldError(
+            "groups",
             f"parameter groups: {'; '.join(problems)}. Every parameter must match exactly one "
-            f"pattern; the paths are {', '.join(paths)}"
+            f"pattern; the paths are {', '.join(paths)}",
         )
     return jax.tree.unflatten(tree, [own[0] for own in found])
 
@@ -150,17 +157,21 @@ def patterns_of(
     >>> patterns_of(["hidden/bias", "readout/bias"], ["readout"])
     [None, 'readout']
     """
-    members = {pattern: matches(pattern, list(paths)) for pattern in patterns}
+    members = {p: _matched(("multipliers", p), p, list(paths)) for p in patterns}
     for pattern, found in members.items():
         if not found and not anywhere:
-            raise ValueError(
-                f"multipliers: {pattern!r} matches no parameter; the paths are {', '.join(paths)}"
+            raise FieldError(
+                ("multipliers", pattern),
+                f"multipliers: {pattern!r} matches no parameter; the paths are {', '.join(paths)}",
             )
     chosen: list[str | None] = []
     for path in paths:
         own = [pattern for pattern, found in members.items() if path in found]
         if len(own) > 1:
-            raise ValueError(f"multipliers: {path} matches {' and '.join(map(repr, own))}")
+            raise FieldError(
+                ("multipliers", own[0]),
+                f"multipliers: {path} matches {' and '.join(map(repr, own))}",
+            )
         chosen.append(own[0] if own else None)
     return chosen
 
@@ -203,10 +214,11 @@ def without_average(transformation: Any) -> optax.GradientTransformationExtraArg
     def init(params: Params) -> Any:
         state = inner.init(params)
         if nodes(state, "evaluation"):
-            raise ValueError(
+            raise FieldError(
+                "multipliers",
                 "multipliers: the optimizer evaluates at an average of its own iterates, which "
                 "would miss them. Use groups, or switch its own average off (dog: average = false) "
-                "and ask for ema or average_from"
+                "and ask for ema or average_from",
             )
         return state
 
@@ -223,6 +235,11 @@ def check_multipliers(patterns: Sequence[str], params: Params) -> None:
     flat, _ = jax.tree_util.tree_flatten_with_path(params)
     paths = [jax.tree_util.keystr(path, simple=True, separator="/") for path, _ in flat]
     patterns_of(paths, patterns)
+
+
+def _matched(place: tuple[str, str], pattern: str, paths: list[str]) -> set[str]:
+    with within(*place):
+        return matches(pattern, paths)
 
 
 def matches(pattern: str, paths: list[str]) -> set[str]:

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import optax
 
 from lrlab.optimizers.states import float_dtype, without_extra_args
+from lrlab.refusal import FieldError
 from lrlab.types import Array, Params, PyTree
 
 KINDS = ("additive", "multiplicative")
@@ -88,7 +89,9 @@ def hypergradient(
         ValueError: `kind` is neither additive nor multiplicative.
     """
     if kind not in KINDS:
-        raise ValueError(f"hypergradient: kind must be additive or multiplicative, got {kind!r}")
+        raise FieldError(
+            "kind", f"hypergradient: kind must be additive or multiplicative, got {kind!r}"
+        )
 
     def init(params: Params) -> HypergradientState:
         start = jnp.zeros((), float_dtype(params)) + lr

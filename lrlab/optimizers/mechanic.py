@@ -10,6 +10,7 @@ import optax
 
 from lrlab.optimizers.states import float_dtype, recorded, with_extra_args
 from lrlab.optimizers.wrappers import base_optimizer
+from lrlab.refusal import FieldError
 from lrlab.types import Array, Params, PyTree
 
 FORMS = ("optax", "package")
@@ -54,7 +55,7 @@ def mechanic(
     [-0.1, -1.0]
     """
     if form not in FORMS:
-        raise ValueError(f"mechanic: form must be optax or package, got {form!r}")
+        raise FieldError("form", f"mechanic: form must be optax or package, got {form!r}")
     inner = base_optimizer(base, lr)
     if form == "optax":
         made = optax.contrib.mechanize(inner, s_decay, eps, s_init, num_betas)

@@ -8,6 +8,7 @@ import jax
 import optax
 
 from lrlab.optimizers.states import recorded, with_extra_args
+from lrlab.refusal import FieldError
 from lrlab.types import Array, Params, PyTree
 
 FORMS = ("package", "optax")
@@ -80,7 +81,7 @@ def _decayed(
         ValueError: another form.
     """
     if form not in FORMS:
-        raise ValueError(f"{name}: form must be package or optax, got {form!r}")
+        raise FieldError("form", f"{name}: form must be package or optax, got {form!r}")
     if form == "optax" or (isinstance(weight_decay, (int, float)) and weight_decay == 0):
         return transformation
 

@@ -28,6 +28,7 @@ import optax
 
 from lrlab.optimizers.groups import multiplied, without_average
 from lrlab.optimizers.states import averaged, with_extra_args
+from lrlab.refusal import FieldError
 from lrlab.types import Array, Params, PyTree
 
 
@@ -66,11 +67,13 @@ def build(
     if before or after:
         transformation = optax.chain(*before, transformation, *after)
     if _set(values["ema"]) and values["average_from"] is not None:
-        raise ValueError("ema and average_from are two averages; choose one of them")
+        raise FieldError(
+            "ema", "ema and average_from are two averages; choose one of them", also="average_from"
+        )
     if _set(values["ema"]):
         ema = values["ema"]
         if isinstance(ema, (int, float)) and not 0 <= ema < 1:
-            raise ValueError(f"ema must lie in [0, 1), got {ema!r}")
+            raise FieldError("ema", f"ema must lie in [0, 1), got {ema!r}")
         transformation = averaged(transformation, lambda count: 1 - ema)
     if values["average_from"] is not None:
         first = values["average_from"]
@@ -87,7 +90,9 @@ def accumulated(
         ValueError: `every` is not a whole number of at least 1.
     """
     if isinstance(every, bool) or int(every) != every or every < 1:
-        raise ValueError(f"accumulate must be a whole number of at least 1, got {every!r}")
+        raise FieldError(
+            "accumulate", f"accumulate must be a whole number of at least 1, got {every!r}"
+        )
     if every == 1:
         return transformation
     return optax.MultiSteps(transformation, int(every)).gradient_transformation()
@@ -130,4 +135,4 @@ def _set(value: Any) -> bool:
 
 def _positive(name: str, value: Any) -> None:
     if isinstance(value, (int, float)) and not value > 0:
-        raise ValueError(f"{name} must be positive, got {value!r}")
+        raise FieldError(name, f"{name} must be positive, got {value!r}")

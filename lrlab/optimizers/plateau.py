@@ -10,6 +10,7 @@ import optax
 
 from lrlab.optimizers.states import float_dtype, recorded, with_extra_args
 from lrlab.optimizers.wrappers import base_optimizer
+from lrlab.refusal import FieldError
 from lrlab.types import Array, Params
 
 TIMINGS = ("torch", "optax")
@@ -60,13 +61,16 @@ def reduce_on_plateau(
     [-0.1, -1.0]
     """
     if timing not in TIMINGS:
-        raise ValueError(f"reduce_on_plateau: timing must be torch or optax, got {timing!r}")
+        raise FieldError(
+            "timing", f"reduce_on_plateau: timing must be torch or optax, got {timing!r}"
+        )
     if threshold_mode not in THRESHOLDS:
-        raise ValueError(
-            f"reduce_on_plateau: threshold_mode must be rel, abs or torch, got {threshold_mode!r}"
+        raise FieldError(
+            "threshold_mode",
+            f"reduce_on_plateau: threshold_mode must be rel, abs or torch, got {threshold_mode!r}",
         )
     if isinstance(factor, (int, float)) and not 0 <= factor < 1:
-        raise ValueError(f"reduce_on_plateau: factor must lie in [0, 1), got {factor!r}")
+        raise FieldError("factor", f"reduce_on_plateau: factor must lie in [0, 1), got {factor!r}")
     scale = scale_on_plateau(
         factor, patience, rtol, cooldown, accumulation_size, min_scale, timing, threshold_mode
     )

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from lrlab.optimizers import did_you_mean
-from lrlab.optimizers.custom import FORMS, Custom, Reads, built, finished
+from lrlab.optimizers.custom import FORMS, Custom, Missing, Reads, built, finished
 from lrlab.optimizers.injected import RATE, follows_its_own, holds_rate
 from lrlab.refusal import FieldError
 from lrlab.types import Params, PyTree
@@ -29,7 +29,7 @@ def reads_of(make: Any, params: Params, names: tuple[str, ...], dtype: str) -> f
             no transformation, has a learning rate that cannot be set, or fails otherwise.
     """
     one = make if isinstance(make, Custom) else Custom(make)
-    reads = Reads(set(), [])
+    reads = Reads(set())
 
     def once(params: Params, hyper: dict[str, Any]) -> PyTree:
         transformation = built(one, hyper, reads)
@@ -43,10 +43,10 @@ def reads_of(make: Any, params: Params, names: tuple[str, ...], dtype: str) -> f
     hyper = {name: jax.ShapeDtypeStruct((), dtype) for name in names}
     try:
         jax.eval_shape(once, params, hyper)
-    except FieldError:
-        raise
     except Exception as error:
-        raise FieldError("optimizer", _said(error, reads, names)) from error
+        if isinstance(error, FieldError) and error.path[:1] == ("optimizer",):
+            raise  # ours; another is what the user's function met
+        raise FieldError("optimizer", _said(error, names)) from error
     return frozenset(reads.names)
 
 
@@ -68,13 +68,12 @@ def _settable(one: Custom, state: PyTree) -> None:
         )
 
 
-def _said(error: Exception, reads: Reads, names: tuple[str, ...]) -> str:
+def _said(error: Exception, names: tuple[str, ...]) -> str:
     """What a user's function did wrong, in a sentence."""
-    if isinstance(error, KeyError) and reads.missing and error.args == (reads.missing[-1],):
-        key = reads.missing[-1]
-        hint = did_you_mean(key, names)
+    if isinstance(error, Missing):
+        hint = did_you_mean(error.key, names)
         return (
-            f"the optimizer reads hyper[{key!r}], which there is not{hint} There are: "
+            f"the optimizer reads hyper[{error.key!r}], which there is not{hint} There are: "
             f"{', '.join(names)}; every lane axis is an entry of its own"
         )
     where = _place(error)

@@ -9,14 +9,22 @@ import jax.numpy as jnp
 import optax
 
 from lrlab.optimizers.states import gradient, with_extra_args
+from lrlab.refusal import FieldError
 from lrlab.types import Array, Params, PyTree
 
 
 def base_optimizer(base: str, lr: Any) -> optax.GradientTransformationExtraArgs:
-    """The registered optimizer `base` at its defaults."""
+    """The registered optimizer `base` at its defaults.
+
+    Raises:
+        FieldError: there is no such optimizer.
+    """
     from lrlab.optimizers import make
 
-    return optax.with_extra_args_support(make(base, lr))
+    try:
+        return optax.with_extra_args_support(make(base, lr))
+    except ValueError as error:
+        raise FieldError("base", str(error)) from error
 
 
 class LookaheadState(NamedTuple):

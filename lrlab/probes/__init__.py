@@ -16,6 +16,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from lrlab.refusal import FieldError
 from lrlab.types import LaneView, Probe
 
 if TYPE_CHECKING:
@@ -83,14 +84,17 @@ def engine_probe(entry: str | Mapping[str, Any]) -> Probe:
     table: dict[str, Any] = {"name": entry} if isinstance(entry, str) else dict(entry)
     name, every = table.pop("name"), table.pop("every", None)
     if name not in NAMES:
-        raise ValueError(f"no probe {name!r}{_hint(name, NAMES)} (known: {', '.join(NAMES)})")
+        raise FieldError(
+            "name", f"no probe {name!r}{_hint(name, NAMES)} (known: {', '.join(NAMES)})"
+        )
     module, function = NAMES[name].split(":")
     known = list(inspect.signature(getattr(importlib.import_module(module), function)).parameters)
     for option in table:
         if option not in known[1:]:
-            raise ValueError(
+            raise FieldError(
+                option,
                 f"probe {name!r} has no option {option!r}{_hint(option, known[1:])} "
-                f"(it takes: {', '.join((*known[1:], 'every'))})"
+                f"(it takes: {', '.join((*known[1:], 'every'))})",
             )
     options = {key: tuple(v) if isinstance(v, list) else v for key, v in table.items()}
     return Probe(name, _measure(name, tuple(sorted(options.items()))), every)

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
+from lrlab.refusal import FieldError
 from lrlab.rng import key as named_key
 
 
@@ -87,9 +88,11 @@ def _flat(loss: Callable[..., Any], params: Any, args: tuple[Any, ...]) -> Any:
 
 def _products(size: int, k: int, iterations: int) -> int:
     if not 1 <= k <= size:
-        raise ValueError(f"k is {k}: it must be from 1 to the number of parameters, here {size}")
+        raise FieldError(
+            "k", f"k is {k}: it must be from 1 to the number of parameters, here {size}"
+        )
     if iterations < 1:
-        raise ValueError(f"iterations must be at least 1, got {iterations}")
+        raise FieldError("iterations", f"iterations must be at least 1, got {iterations}")
     return min(iterations * k, size)
 
 

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
 from lrlab.probes.lane import at_least, ratio, training_loss
+from lrlab.refusal import FieldError
 from lrlab.types import Array, LaneView
 
 
@@ -41,7 +42,7 @@ def gradient_flow(
     """
     at_least("evaluations", evaluations, 4)
     if not tolerance > 0:
-        raise ValueError(f"tolerance must be above 0, got {tolerance}")
+        raise FieldError("tolerance", f"tolerance must be above 0, got {tolerance}")
     if lane.dynamics is None or lane.dynamics.pace is None or "lr" not in lane.hyper:
         raise ValueError(
             "this optimizer does not follow gradient flow, so there is no distance from it; "

@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from lrlab.refusal import FieldError
 from lrlab.types import Array, LaneView, Params, PyTree
 
 EXAMPLES = 1024
@@ -134,5 +135,5 @@ def at_least(name: str, value: int, least: int) -> int:
         ValueError: it is below `least`.
     """
     if value < least:
-        raise ValueError(f"{name} must be at least {least}, got {value}")
+        raise FieldError(name, f"{name} must be at least {least}, got {value}")
     return value

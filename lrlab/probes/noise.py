@@ -17,6 +17,7 @@ from lrlab.probes.lane import (
     ratio,
     training_loss,
 )
+from lrlab.refusal import FieldError
 from lrlab.types import Array, LaneView
 
 
@@ -148,9 +149,11 @@ def part_gradients(lane: LaneView, batches: int, examples: int | None) -> tuple[
     if data is not None:
         count = count_of(data)
         if count < batches:
-            raise ValueError(
+            raise FieldError(
+                "batches",
                 f"{batches} parts of {count} training examples cannot be; give batches of at most "
-                f"{count}, and examples of at least batches"
+                f"{count}, and examples of at least batches",
+                also="examples",
             )
         size, data = count // batches, in_parts(data, batches)
 

@@ -18,6 +18,7 @@ from lrlab.probes.lane import (
     next_update,
     training_loss,
 )
+from lrlab.refusal import FieldError
 from lrlab.types import Array, LaneView
 
 SIZES = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
@@ -108,7 +109,7 @@ def loss_along_step(
     2.0
     """
     if not sizes:
-        raise ValueError("sizes must hold at least one multiple of the step")
+        raise FieldError("sizes", "sizes must hold at least one multiple of the step")
     step, loss = next_update(lane)[1], training_loss(lane, examples)
     at = jnp.asarray(sizes, jnp.result_type(float))
     losses = jax.lax.map(lambda size: loss(moved(lane.params, step, size)), at)

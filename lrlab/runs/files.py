@@ -39,7 +39,8 @@ FULL = 256 << 10
 
 
 def why(error: BaseException, folder: Path) -> str:
-    """Why something could not be written, in a few words: libraries tell it at length.
+    """Why something could not be written, in a few words: libraries tell it at length, and
+    tensorstore has the system's error number in its text alone.
 
     >>> why(ValueError("INTERNAL: {...} [os_error_code='13']"), Path("."))
     'Permission denied'

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from lrlab import models
+from lrlab.refusal import FieldError, within
 from lrlab.scaling.parametrization import Mup, mup
 from lrlab.scaling.rules import RESIDUAL
 
@@ -31,7 +32,8 @@ def named(
     divided by the head size.
 
     Raises:
-        ValueError: another depth at the base, and no residual branches; then no rule is known.
+        FieldError: another depth at the base, and no residual branches; then no rule is known. Or
+            options that the model cannot have at the base.
 
     >>> import numpy as np
     >>> make = lambda **changes: models.module("mlp", 2, **{"width": 256, **changes})
@@ -52,16 +54,20 @@ def named(
         residual = None
     if deeper and residual is None:
         more = "; set task.model.residual = true" if name == "mlp" else ""
-        raise ValueError(
-            f"{name}: no rule is known for the depth of a net without residual branches{more}"
+        raise FieldError(
+            ("base", deeper[0]),
+            f"{name}: no rule is known for the depth of a net without residual branches{more}",
         )
     changes: dict[str, Any] = {}
     if name == "transformer" and {"width", "heads"} & set(base):
         heads = base.get("heads", values["heads"])
         changes["head_base"] = max(1, base.get("width", values["width"]) // heads)
+    given = make(**changes)
+    with within("base"):
+        at_base = make(**changes, **base)
     return mup(
-        make(**changes),
-        make(**changes, **base),
+        given,
+        at_base,
         inputs,
         optimizer=optimizer,
         residual=residual if deeper else None,

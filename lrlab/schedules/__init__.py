@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from lrlab.method_words import SCHEDULE, SCHEDULE_NAME, Words, suggestion
+from lrlab.refusal import FieldError, within
 from lrlab.schedules.lengths import LENGTHS, in_words, length, numbers
 
 NAMES: dict[str, str] = {
@@ -225,7 +226,7 @@ def shape_function(name: str) -> Callable[..., Any]:
     """The function that `name` stands for."""
     if name not in NAMES:
         hint = _did_you_mean(name, NAMES, SCHEDULE_NAME)
-        raise ValueError(f"there is no schedule {name!r}{hint} Known: {', '.join(NAMES)}")
+        raise FieldError("name", f"there is no schedule {name!r}{hint} Known: {', '.join(NAMES)}")
     module, function = NAMES[name].split(":")
     return getattr(importlib.import_module(module), function)
 
@@ -298,8 +299,9 @@ def _given(warmup: Any) -> bool:
 
 def _in_steps(key: str, value: Any, steps: int, steps_per_epoch: int | None) -> Any:
     if key not in LENGTHS and in_words(value):
-        raise ValueError(f"{key} is no length, got {value!r}; lengths: {', '.join(LENGTHS)}")
-    return numbers(value, steps, steps_per_epoch)
+        raise FieldError(key, f"{key} is no length, got {value!r}; lengths: {', '.join(LENGTHS)}")
+    with within(key):
+        return numbers(value, steps, steps_per_epoch)
 
 
 def _did_you_mean(word: Any, known: Iterable[str], words: Words) -> str:
@@ -312,14 +314,15 @@ def _check(name: str, steps: int, warmup: Any, shape: dict[str, Any]) -> None:
     for key in shape:
         if key not in known:
             hint = _did_you_mean(key, known, SCHEDULE)
-            raise ValueError(
-                f"schedule {name!r} has no parameter {key!r}{hint} It has: {', '.join(known)}"
+            raise FieldError(
+                key, f"schedule {name!r} has no parameter {key!r}{hint} It has: {', '.join(known)}"
             )
     if not isinstance(steps, (int, np.integer)) or steps < 1:
         raise ValueError(f"schedule {name!r}: steps must be an int of at least 1, got {steps!r}")
     concrete = isinstance(warmup, (int, float, np.integer, np.floating))
     if concrete and not 0 <= length(warmup, steps) < steps:
-        raise ValueError(
+        raise FieldError(
+            "warmup",
             f"schedule {name!r}: warmup {warmup} leaves no step of {steps}; give a fraction "
-            "below 1 or fewer steps than the run has"
+            "below 1 or fewer steps than the run has",
         )

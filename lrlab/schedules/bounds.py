@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from lrlab.refusal import FieldError
 from lrlab.schedules.lengths import whole
 
 POINTS = 48
@@ -34,7 +35,11 @@ def refined(
     [1.0, 0.75, 0.5, 0.25, 0.0]
     """
     if hasattr(power, "aval") or hasattr(smooth, "aval"):
-        raise ValueError("schedule 'refined': power and smooth cannot be lane axes; use groups")
+        raise FieldError(
+            "power",
+            "schedule 'refined': power and smooth cannot be lane axes; use groups",
+            also="smooth",
+        )
     return _look_up(refined_table(whole("refined", steps), tuple(norms), power, smooth), step)
 
 
@@ -51,7 +56,7 @@ def refined_table(
 
     measured = np.asarray(norms if len(norms) else (1.0,), float)
     if not (np.isfinite(measured).all() and (measured > 0).all()):
-        raise ValueError("schedule 'refined': norms must be positive and finite")
+        raise FieldError("norms", "schedule 'refined': norms must be positive and finite")
     window = max(1, int(round(smooth * len(measured))))
     weights = median_filter(measured, window, mode="nearest") ** -power
     weights = np.interp(np.linspace(0, 1, steps), np.linspace(0, 1, len(weights)), weights)
@@ -86,7 +91,7 @@ def optimal_table(norms: tuple[float, ...], points: int = POINTS) -> np.ndarray:
 
     measured = np.asarray(norms if len(norms) else (1.0,), float)
     if not (np.isfinite(measured).all() and (measured > 0).all()):
-        raise ValueError("schedule 'last_iterate': norms must be positive and finite")
+        raise FieldError("norms", "schedule 'last_iterate': norms must be positive and finite")
     spread = np.interp(np.linspace(0, 1, points), np.linspace(0, 1, len(measured)), measured)
     spread = spread / spread.mean()
     first = np.log(1 - np.arange(points) / points) - np.log(points) / 2

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from lrlab.refusal import FieldError
+
 LENGTHS = (
     "warmup",
     "cooldown",
@@ -85,5 +87,7 @@ def whole(name: str, steps: Any) -> int:
         ValueError: it is traced, as with a warmup that is a lane axis.
     """
     if not isinstance(steps, (int, float, np.integer)):
-        raise ValueError(f"schedule {name!r} needs a fixed number of steps: no swept warmup")
+        raise FieldError(
+            "warmup", f"schedule {name!r} needs a fixed number of steps: no swept warmup"
+        )
     return max(int(steps), 1)

@@ -6,6 +6,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from lrlab.refusal import FieldError
 from lrlab.schedules.lengths import length
 
 KINDS = ("cosine", "linear")
@@ -36,9 +37,13 @@ def one_cycle(
     [0.04, 0.52, 1.0, 4e-06]
     """
     if kind not in KINDS:
-        raise ValueError(f"schedule 'one_cycle': kind must be cosine or linear, got {kind!r}")
+        raise FieldError(
+            "kind", f"schedule 'one_cycle': kind must be cosine or linear, got {kind!r}"
+        )
     if timing not in TIMINGS:
-        raise ValueError(f"schedule 'one_cycle': timing must be torch or optax, got {timing!r}")
+        raise FieldError(
+            "timing", f"schedule 'one_cycle': timing must be torch or optax, got {timing!r}"
+        )
     if timing == "torch":
         rise, last = length(up, steps) - 1, steps - 1
         middle = 2 * rise

@@ -6,6 +6,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from lrlab.refusal import FieldError
 from lrlab.schedules.lengths import length
 
 COOLDOWNS = ("linear", "cosine", "sqrt", "square", "exponential")
@@ -28,8 +29,8 @@ def wsd(
     [1.0, 1.0, 0.5, 0.0]
     """
     if kind not in COOLDOWNS:
-        raise ValueError(
-            f"schedule 'wsd': kind must be one of {', '.join(COOLDOWNS)}, got {kind!r}"
+        raise FieldError(
+            "kind", f"schedule 'wsd': kind must be one of {', '.join(COOLDOWNS)}, got {kind!r}"
         )
     fall = jnp.maximum(length(cooldown, steps), 1)
     q = jnp.clip((step - (steps - fall)) / fall, 0, 1)

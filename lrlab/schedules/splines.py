@@ -7,6 +7,8 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from lrlab.refusal import FieldError
+
 
 def two_point(
     step: Any,
@@ -52,9 +54,11 @@ def spline(
     [1.0, 0.5, 0.0]
     """
     if len(places) != len(heights) or len(places) < 2:
-        raise ValueError(
+        raise FieldError(
+            "heights",
             f"schedule 'spline': as many heights as places are needed, at least two; got "
-            f"{len(heights)} and {len(places)}"
+            f"{len(heights)} and {len(places)}",
+            also="places",
         )
     kind = jnp.result_type(float)
     return monotone_cubic(

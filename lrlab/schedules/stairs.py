@@ -7,6 +7,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from lrlab.refusal import FieldError
 from lrlab.schedules.lengths import length
 
 
@@ -53,9 +54,11 @@ def piecewise(
     [1.0, 0.1, 0.01]
     """
     if len(factors) != len(boundaries) + 1:
-        raise ValueError(
+        raise FieldError(
+            "boundaries",
             f"schedule 'piecewise': {len(boundaries)} boundaries need {len(boundaries) + 1} "
-            f"factors, got {len(factors)}"
+            f"factors, got {len(factors)}",
+            also="factors",
         )
     value = jnp.full(jnp.shape(step), factors[0], jnp.result_type(float))
     for mark, factor in zip(boundaries, factors[1:], strict=True):

@@ -9,6 +9,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+from lrlab.refusal import within
 from lrlab.schedules import Schedule, make, parameters
 
 
@@ -17,14 +18,15 @@ def engine_schedule(name: str, steps: int, **arguments: Any) -> Callable[[Any, A
     take their place.
 
     Raises:
-        ValueError: as from `lrlab.schedules.make`.
+        FieldError: as from `lrlab.schedules.make`, at `schedule`.
 
     >>> schedule = engine_schedule("linear", 10, final=0.5)
     >>> float(schedule({"lr": 0.1, "final": 0.0}, 10))
     0.0
     """
     arguments.pop("low_momentum", None)
-    make(name, 1.0, steps, **arguments)
+    with within("schedule"):
+        make(name, 1.0, steps, **arguments)
     return _engine_schedule(name, steps, _frozen(arguments))
 
 
@@ -33,7 +35,8 @@ def _engine_schedule(
     name: str, steps: int, arguments: tuple[Any, ...]
 ) -> Callable[[Any, Any], Any]:
     def schedule(hyper: Any, step: Any) -> Any:
-        return _of_lane(name, steps, arguments, hyper)(step)
+        with within("schedule"):
+            return _of_lane(name, steps, arguments, hyper)(step)
 
     return schedule
 
@@ -70,9 +73,10 @@ def _engine_momentum(
 
     def moving(hyper: Any, step: Any) -> Any:
         key, value = momentum
-        shape = _of_lane(name, steps, tuple(rest.items()), {"lr": 1.0, **hyper})
         low, high = hyper.get("low_momentum", fixed), hyper.get(key, value)
-        return {key: shape.momentum(step, low, high)}
+        with within("schedule"):
+            shape = _of_lane(name, steps, tuple(rest.items()), {"lr": 1.0, **hyper})
+            return {key: shape.momentum(step, low, high)}
 
     return moving
 

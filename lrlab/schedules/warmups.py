@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from lrlab.refusal import FieldError
+
 KINDS = ("linear", "cosine", "exponential", "untuned_adam")
 
 
@@ -46,7 +48,13 @@ def length(warmup: Any, kind: str, b2: float = 0.999) -> Any:
 def check(kind: str, start: Any, warmup: Any) -> None:
     """Raises ValueError for an unknown kind, or an exponential warmup from zero."""
     if kind not in KINDS:
-        raise ValueError(f"warmup_kind must be one of {', '.join(KINDS)}, got {kind!r}")
+        raise FieldError(
+            "warmup_kind", f"warmup_kind must be one of {', '.join(KINDS)}, got {kind!r}"
+        )
     given = not (isinstance(warmup, (int, float)) and warmup == 0)
     if kind == "exponential" and given and isinstance(start, (int, float)) and not start > 0:
-        raise ValueError("an exponential warmup needs warmup_start above 0, such as 0.01")
+        raise FieldError(
+            "warmup_start",
+            "an exponential warmup needs warmup_start above 0, such as 0.01",
+            also=("warmup_kind", "warmup"),
+        )

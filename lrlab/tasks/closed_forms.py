@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from lrlab.refusal import FieldError
 from lrlab.tasks.task import Task
 from lrlab.types import Array
 
@@ -67,7 +68,9 @@ def rosenbrock(*, dim: int = 2, a: float = 1.0, b: float = 100.0, spread: float 
     'min'
     """
     if isinstance(dim, bool) or not isinstance(dim, int) or dim < 2:
-        raise ValueError(f"rosenbrock: dim must be a whole number of at least 2, got {dim!r}")
+        raise FieldError(
+            "dim", f"rosenbrock: dim must be a whole number of at least 2, got {dim!r}"
+        )
     init, loss = _rosenbrock(dim, _finite("a", a), _finite("b", b), _finite("spread", spread))
     source = {"objective": "rosenbrock", "dim": dim, "a": a, "b": b, "spread": spread}
     return Task.objective("rosenbrock", init, loss, source=source)
@@ -112,9 +115,11 @@ def noisy_quadratic(
     values = eigenvalues(spectrum, dim, largest, condition)
     _one_of("start", start, STARTS)
     if isinstance(batch, bool) or not isinstance(batch, int) or batch < 1:
-        raise ValueError(f"noisy_quadratic: batch must be a whole number from 1, got {batch!r}")
+        raise FieldError(
+            "batch", f"noisy_quadratic: batch must be a whole number from 1, got {batch!r}"
+        )
     if min(values) < 0:
-        raise ValueError("noisy_quadratic: the spectrum must not be negative")
+        raise FieldError("spectrum", "noisy_quadratic: the spectrum must not be negative")
     init, loss, expected = _noisy(tuple(values), start, _finite("noise", noise), batch)
     source = {
         "objective": "noisy_quadratic",
@@ -158,13 +163,17 @@ def eigenvalues(
     if not isinstance(spectrum, str):
         values = [_finite("spectrum", value) for value in spectrum]
         if not values:
-            raise ValueError("spectrum must hold at least one number")
+            raise FieldError("spectrum", "spectrum must hold at least one number")
         return values
     _one_of("spectrum", spectrum, SPECTRA)
     if isinstance(dim, bool) or not isinstance(dim, int) or dim < 1:
-        raise ValueError(f"dim must be a whole number of at least 1, got {dim!r}")
+        raise FieldError("dim", f"dim must be a whole number of at least 1, got {dim!r}")
     if _finite("condition", condition) < 1 or _finite("largest", largest) <= 0:
-        raise ValueError(f"needs condition >= 1 and largest > 0, got {condition} and {largest}")
+        raise FieldError(
+            "condition",
+            f"needs condition >= 1 and largest > 0, got {condition} and {largest}",
+            also="largest",
+        )
     smallest = largest / condition
     if spectrum == "equal" or dim == 1:
         return [float(largest)] * dim
@@ -178,10 +187,10 @@ def eigenvalues(
 
 def _one_of(option: str, value: str, known: Sequence[str]) -> None:
     if value not in known:
-        raise ValueError(f"{option} must be one of {', '.join(known)}, got {value!r}")
+        raise FieldError(option, f"{option} must be one of {', '.join(known)}, got {value!r}")
 
 
 def _finite(option: str, value: float) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise ValueError(f"{option} must be a finite number, got {value!r}")
+        raise FieldError(option, f"{option} must be a finite number, got {value!r}")
     return float(value)

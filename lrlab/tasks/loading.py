@@ -14,6 +14,7 @@ import numpy as np
 
 from lrlab import data as sources
 from lrlab import models
+from lrlab.refusal import FieldError, within
 from lrlab.tasks.task import Task
 
 NAMES: dict[str, str] = {
@@ -78,14 +79,17 @@ def load(
         given = {"model": model, "data": data, "loss": loss, "metrics": metrics}
         wrong = [key for key, value in given.items() if value is not None]
         _known(f"task {name!r}", [*wrong, *flat], options(name))
-        return recipe(**flat)._replace(name=name, options=dict(flat))
+        with within("task"):
+            return recipe(**flat)._replace(name=name, options=dict(flat))
     chosen = {
         "model": _changed(recipe["model"], model),
         "data": _changed(recipe["data"], data),
     }
     if flat:
-        of_model = models.options(chosen["model"]["name"])
-        of_data = _data_options(chosen["data"]["name"])
+        with within("task", "model"):
+            of_model = models.options(chosen["model"]["name"])
+        with within("task", "data"):
+            of_data = _data_options(chosen["data"]["name"])
         _known(f"task {name!r}", list(flat), {**of_model, **of_data})
         for key, value in flat.items():
             chosen["model" if key in of_model else "data"][key] = value
@@ -130,27 +134,33 @@ def build(
     described = model if isinstance(model, Mapping) else None
     if described is not None:
         if "name" not in described:
-            raise ValueError(f"task.model needs a name; known: {', '.join(models.NAMES)}")
-        models.options(described["name"])
+            raise FieldError(
+                "task.model", f"task.model needs a name; known: {', '.join(models.NAMES)}"
+            )
+        with within("task", "model"):
+            models.options(described["name"])
         if data.get("name") == "digits" and described["name"] in models.FOR_IMAGES:
             data.setdefault("flat", False)
     kind_of = str(data.get("name")).partition(":")[0]
     if loss == "mse" and kind_of in ("csv", "npz") and "kind" not in data:
         data["kind"] = "regression"
-    dataset = sources.load(data, root=root)
-    if dataset.valid is None:
-        raise sources.DataError(
-            f"{dataset.name}: has no validation split; give valid_fraction above 0"
-        )
+    with within("task", "data"):
+        dataset = sources.load(data, root=root)
+        if dataset.valid is None:
+            raise sources.DataError(
+                f"{dataset.name}: has no validation split; give valid_fraction above 0",
+                "valid_fraction",
+            )
     splits: dict[str, Any] = dataset.splits()
     loss = loss or USUAL_LOSS[dataset.kind]
     classes = dataset.kind == "classification"
     outputs = dataset.num_outputs
     if loss in ("binary", "sigmoid_binary_cross_entropy") and classes:
         if outputs > 2:
-            raise ValueError(
+            raise FieldError(
+                "task.loss",
                 f'loss "binary" needs two classes, {dataset.name} has {outputs}; '
-                'use "softmax_cross_entropy"'
+                'use "softmax_cross_entropy"',
             )
         outputs = 1
     if loss == "mse" and classes:
@@ -159,7 +169,8 @@ def build(
     network = model
     if described is not None:
         rest = {key: value for key, value in described.items() if key != "name"}
-        network = models.module(described["name"], outputs, **rest)
+        with within("task", "model"):
+            network = models.module(described["name"], outputs, **rest)
         if wrap is not None:
 
             def make(**changes: Any) -> Any:
@@ -214,16 +225,20 @@ def check(task: Task, batch_size: int | str | None = None) -> None:
 
     if task.is_objective:
         if batch_size is not None:
-            raise ValueError(f"{task.name}: an objective has no data, so give no batch_size")
+            raise FieldError(
+                "batch_size", f"{task.name}: an objective has no data, so give no batch_size"
+            )
     elif batch_size not in (None, "full"):
         if isinstance(batch_size, (bool, str)) or batch_size < 1:
-            raise ValueError(
-                f'{task.name}: batch_size must be at least 1, or "full", got {batch_size!r}'
+            raise FieldError(
+                "batch_size",
+                f'{task.name}: batch_size must be at least 1, or "full", got {batch_size!r}',
             )
         if batch_size > task.num_examples:
-            raise ValueError(
+            raise FieldError(
+                "batch_size",
                 f"{task.name}: batch_size = {batch_size} is larger than the training data "
-                f'({task.num_examples} examples); use a smaller one, or "full"'
+                f'({task.num_examples} examples); use a smaller one, or "full"',
             )
     check_functions(task)
 
@@ -244,8 +259,9 @@ def _recipe(name: str) -> dict[str, Any] | Callable[..., Task]:
         return {"data": {"name": data}, "model": {"name": model}}
     close = difflib.get_close_matches(str(name), NAMES, 1)
     hint = f"; did you mean {close[0]!r}?" if close else ""
-    raise ValueError(
-        f"there is no task {name!r}{hint} Known: {', '.join(NAMES)}, and any <data>-<model>"
+    raise FieldError(
+        "task.name",
+        f"there is no task {name!r}{hint} Known: {', '.join(NAMES)}, and any <data>-<model>",
     )
 
 
@@ -268,4 +284,6 @@ def _known(place: str, given: list[str], known: Mapping[str, Any]) -> None:
         if key not in known:
             close = difflib.get_close_matches(key, known, 1)
             hint = f"; did you mean {close[0]!r}?" if close else ""
-            raise ValueError(f"{place} has no option {key!r}{hint} It has: {', '.join(known)}")
+            raise FieldError(
+                ("task", key), f"{place} has no option {key!r}{hint} It has: {', '.join(known)}"
+            )

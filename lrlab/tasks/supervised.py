@@ -12,6 +12,7 @@ import numpy as np
 from lrlab.data.dataset import DataError, digest
 from lrlab.engine.devices import prepare_devices
 from lrlab.models.adapters import as_model
+from lrlab.refusal import FieldError, within
 from lrlab.settings import usual
 from lrlab.tasks.arrays import arrays, check_alike, checked_labels, held
 from lrlab.tasks.coupling import broadcasts, is_coupled, one_axis_apart
@@ -46,21 +47,29 @@ def supervised(
 ) -> Task:
     """See `Task.supervised`."""
     given = {"train": train, "valid": valid, "test": test}
-    data = {
-        split: arrays(pair, f"{name}, {split}") for split, pair in given.items() if pair is not None
-    }
-    for split in ("train", "valid"):
-        if split not in data:
-            raise DataError(f"{name}: {split} must be a pair (inputs, targets), got {given[split]}")
-    check_alike(name, data)
+    with within("task", "data"):
+        data = {
+            split: arrays(pair, f"{name}, {split}")
+            for split, pair in given.items()
+            if pair is not None
+        }
+        for split in ("train", "valid"):
+            if split not in data:
+                raise DataError(
+                    f"{name}: {split} must be a pair (inputs, targets), got {given[split]}"
+                )
+        check_alike(name, data)
     function = loss_function(loss)
     classes = function in (softmax_cross_entropy, sigmoid_binary_cross_entropy)
     data = held(data, targets=not classes)
-    network = as_model(model)
-    outputs = output_shape(name, model, network, data["train"])
+    with within("task", "model"):
+        network = as_model(model)
+        outputs = output_shape(name, model, network, data["train"])
     if classes:
-        data = checked_labels(name, data, outputs, function)
-    chosen = metric_functions(metrics, function, outputs, data["train"][1])
+        with within("task", "data"):
+            data = checked_labels(name, data, outputs, function)
+    with within("task", "metrics"):
+        chosen = metric_functions(metrics, function, outputs, data["train"][1])
     _check_values(name, label(loss), function, chosen, outputs, data["train"][1])
     pairs = tuple((metric, part[0]) for metric, part in chosen.items())
     described = {
@@ -92,9 +101,10 @@ def loss_function(loss: str | PerExample) -> PerExample:
     if loss not in LOSSES:
         close = difflib.get_close_matches(str(loss), LOSSES, 1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
-        raise ValueError(
+        raise FieldError(
+            "task.loss",
             f"there is no loss {loss!r}{hint} Known: {', '.join(LOSSES)}, or a function "
-            "(outputs, targets) -> one value per example"
+            "(outputs, targets) -> one value per example",
         )
     return LOSSES[loss]
 
@@ -107,10 +117,12 @@ def _check_values(
     outputs: jax.ShapeDtypeStruct,
     targets: np.ndarray,
 ) -> None:
-    _check_value(name, f"loss {loss_name!r}", loss, loss_values, loss_name, outputs, targets)
-    for metric, (function, _) in metrics.items():
-        what = f"metric {metric!r}"
-        _check_value(name, what, function, metric_values, metric, outputs, targets)
+    with within("task", "loss"):
+        _check_value(name, f"loss {loss_name!r}", loss, loss_values, loss_name, outputs, targets)
+    with within("task", "metrics"):
+        for metric, (function, _) in metrics.items():
+            what = f"metric {metric!r}"
+            _check_value(name, what, function, metric_values, metric, outputs, targets)
 
 
 def _check_value(

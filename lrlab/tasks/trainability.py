@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from lrlab.refusal import FieldError
 from lrlab.tasks.task import Task
 from lrlab.types import Array
 
@@ -26,7 +27,7 @@ def trainability(*, width: int = 8, points: int | None = None) -> Task:
     count = width * (width + 1) if points is None else points
     for option, value in (("width", width), ("points", count)):
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise ValueError(f"trainability: {option} must be a whole number of at least 1")
+            raise FieldError(option, f"trainability: {option} must be a whole number of at least 1")
     init, loss = _functions(width, count)
     source = {"objective": "trainability", "width": width, "points": count}
     return Task.objective("trainability", init, loss, source=source)
