@@ -14,6 +14,7 @@ from lrlab.api.interrupting import interruptible
 
 SCRIPT = """
 import ctypes, os, signal, sys, threading, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs in the background inherit another
 {before}
 from lrlab.api.interrupting import interruptible
 

@@ -91,8 +91,10 @@ def population(
     members = {"lr": lr, **hyper}
     lengths = {name: len(np.atleast_1d(values)) for name, values in members.items()}
     if len(set(lengths.values())) != 1:
-        told = ", ".join(f"{name} {count}" for name, count in lengths.items())
-        raise ValueError(f"every member needs one value of each hyper-parameter; there are {told}")
+        counts = ", ".join(f"{name} {count}" for name, count in lengths.items())
+        raise ValueError(
+            f"every member needs one value of each hyper-parameter; there are {counts}"
+        )
     if not 1 <= generations <= steps:
         raise ValueError(f"generations must lie between 1 and steps ({steps}), got {generations}")
     axes = {name: np.asarray(values, np.float64) for name, values in members.items()}

@@ -112,8 +112,8 @@ def same(
     fields = different(runs.config_of(path, info), text) if "config" in apart else []
     if "config" in apart and not fields:
         # Only the description of objects made in Python differs: it follows from code or data.
-        told = ("config", "program") if "data" in apart else ("config",)
-        apart = [part for part in apart if part not in told]
+        implied = ("config", "program") if "data" in apart else ("config",)
+        apart = [part for part in apart if part not in implied]
     words = [PARTS[part] for part in apart] or ["the description of the task"]
     if "config" in apart:
         words[apart.index("config")] += f" ({'; '.join(fields)})" if fields else ""

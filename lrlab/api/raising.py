@@ -133,7 +133,7 @@ def permitted(path: Path, before: Setup, after: Setup, dtype: str) -> None:
                     f"{steps} to {after.problem.steps}, because the schedule depends on them: at "
                     f"update {at} it is {old[at]:.6g} of the peak with {steps} steps and "
                     f"{new[at]:.6g} with {after.problem.steps}. A schedule such as constant "
-                    "permits it; otherwise start anew in another folder",
+                    "permits it; otherwise start a new run in another folder",
                 )
 
 

@@ -129,7 +129,7 @@ def train(
 
             runs.available(
                 resolved(place)
-            )  # before jax is imported: a second process is told at once
+            )  # before jax is imported, so that a second process fails at once
         from lrlab import api
 
         with only_json():

@@ -16,7 +16,7 @@ from lrlab.runs.onward import onward
 from lrlab.scaling.laws import show_value
 
 ROOT = Path("runs")
-"""Where run folders go unless told otherwise, and where names without a path are looked up."""
+"""Where run folders are written by default, and where names without a path are looked up."""
 
 Folder = Annotated[
     str,
@@ -46,7 +46,7 @@ def resume(run: Folder, set_: Set = None, json: Json = False, quiet: Quiet = Fal
         if not set_ and runs.finished(runs.read_info(folder)):
             said_done(folder, json)
             return
-        runs.available(folder)  # before jax is imported: a second process is told at once
+        runs.available(folder)  # before jax is imported, so that a second process fails at once
         from lrlab import api
 
         with only_json():

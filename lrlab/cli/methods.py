@@ -1,4 +1,4 @@
-"""The page of all methods, from the registries: `python -m lrlab.cli.methods` writes it anew.
+"""The page of all methods, from the registries: `python -m lrlab.cli.methods` writes it.
 
 `docs/methods.md` lists every schedule and optimizer with its formula and source; the README holds a
 short table of counts between two markers. A test compares both with the registries.
@@ -84,8 +84,8 @@ def _every_optimizer() -> str:
     """The list in `lrlab.optimizers.options`: its module's docstring after the first sentence."""
     spec = importlib.util.find_spec("lrlab.optimizers.options")
     assert spec is not None and spec.origin is not None
-    told = ast.get_docstring(ast.parse(Path(spec.origin).read_text(encoding="utf-8"))) or ""
-    opening, items = told.split("\n\n")[1:3]
+    text = ast.get_docstring(ast.parse(Path(spec.origin).read_text(encoding="utf-8"))) or ""
+    opening, items = text.split("\n\n")[1:3]
     lines = "\n".join(" ".join(item.split()) for item in re.split(r"\n(?=- )", items))
     return f"{' '.join(opening.split())}\n\n{_linked(lines)}"
 

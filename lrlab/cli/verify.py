@@ -45,7 +45,7 @@ def verify(
         if not quiet:
             status.update(f"{name} ...")
 
-    def told(verdict: cases.Verdict) -> None:
+    def ended(verdict: cases.Verdict) -> None:
         if quiet and verdict.passed:
             return
         line = Text.assemble(
@@ -60,7 +60,7 @@ def verify(
                 console.print(Text(f"        {row}"), soft_wrap=True)
 
     with status:
-        verdicts = cases.run(names, told, begins)
+        verdicts = cases.run(names, ended, begins)
     page = cases.write_html(verdicts, out / "verify.html")
     payload = cases.payload(verdicts)
     if json:

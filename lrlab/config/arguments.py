@@ -183,7 +183,7 @@ def _task(value: Any) -> Any:
     if not hasattr(value, "functions"):
         return plain(value)
     source = getattr(value, "source", None) or {}
-    return {"name": str(value.name), "external": True, "source": _told(source)}
+    return {"name": str(value.name), "external": True, "source": _described(source)}
 
 
 _SAID_OF_A_PLAN = ("reasons", "tile_width_source")
@@ -217,11 +217,11 @@ def plain(value: Any) -> Any:
     return value
 
 
-def _told(value: Any) -> Any:
+def _described(value: Any) -> Any:
     """A description for the record: whatever TOML cannot hold becomes text."""
     value = plain(value)
     if isinstance(value, dict):
-        return {key: _told(entry) for key, entry in value.items()}
+        return {key: _described(entry) for key, entry in value.items()}
     if isinstance(value, list):
-        return [_told(entry) for entry in value if entry is not None]
+        return [_described(entry) for entry in value if entry is not None]
     return value if isinstance(value, (bool, int, float, str)) else str(value)

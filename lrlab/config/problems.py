@@ -1,4 +1,4 @@
-"""What is wrong with a configuration, and where: problems are collected and told all at once."""
+"""What is wrong with a configuration, and where: all problems are reported at once."""
 
 from __future__ import annotations
 

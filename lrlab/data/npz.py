@@ -116,7 +116,9 @@ def _contents(path: Path, max_bytes: int) -> tuple[dict[str, zipfile.ZipInfo], s
     for info in infos:
         name = info.filename.removesuffix(".npy")
         if name in named:
-            raise DataError(f"{path}: holds two arrays named {name!r}; write it anew")
+            raise DataError(
+                f"{path}: holds two arrays named {name!r}; save it again under one name"
+            )
         named[name] = info
     if not named:
         raise DataError(f"{path}: the archive holds no arrays")

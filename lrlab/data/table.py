@@ -227,7 +227,7 @@ def _target_column(
         at = len(names)
     if at not in columns:
         known = ", ".join(names[index] for index in columns)
-        known = known if table.header else f"numbers 0 to {len(names) - 1}, for want of a header"
+        known = known if table.header else f"numbers 0 to {len(names) - 1}, as it has no header"
         raise DataError(
             f"{path}: there is no column {target!r} for the target; it has {known}", "target"
         )

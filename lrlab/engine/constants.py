@@ -50,14 +50,14 @@ def named(constants: tuple[Any, ...]) -> None:
     Warns:
         UserWarning: the size, shape and dtype of each, and what to do.
     """
-    told = [
+    sizes = [
         f"{_bytes(array) / 1e6:,.0f} MB ({array.dtype}{list(array.shape)})"
         for array in constants
         if _bytes(array) >= NAMED_BYTES
     ]
-    if told:
+    if sizes:
         warnings.warn(
-            f"the functions that are trained close over an array of {', '.join(told)}: every "
+            f"the functions that are trained close over an array of {', '.join(sizes)}: every "
             "update of every lane reads it whole, and each program holds it; pass examples as "
             "data (train = of Task.supervised), which are read in batches and held once",
             UserWarning,

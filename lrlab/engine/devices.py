@@ -51,7 +51,7 @@ def prepare(devices: int | None = None) -> int:
     """
     if devices is not None and devices < 1:
         raise ValueError(f"devices must be at least 1, got {devices}")
-    wanted = devices or _told() or cores()
+    wanted = devices or _configured() or cores()
     if not _ask_for(wanted):
         there = len(jax.devices("cpu"))
         if there < wanted and jax.default_backend() == "cpu":
@@ -60,7 +60,7 @@ def prepare(devices: int | None = None) -> int:
     return wanted
 
 
-def _told() -> int:
+def _configured() -> int:
     """The number of CPU devices that somebody asked for (0: nobody)."""
     return max(0, setting("jax_num_cpu_devices"))
 
@@ -105,8 +105,8 @@ def prepare_devices(count: int | None = None) -> tuple[list[Device], str]:
     """
     if count is not None and count < 1:
         raise FieldError("plan.devices", f"plan.devices must be at least 1, got {count}")
-    told = _told()
-    wanted = count or told or cores()
+    configured = _configured()
+    wanted = count or configured or cores()
     late = not _ask_for(wanted)
     if _forked() and _used():
         raise ValueError(
@@ -123,7 +123,7 @@ def prepare_devices(count: int | None = None) -> tuple[list[Device], str]:
         return chosen, f"{len(chosen)} {devices[0].device_kind} device(s)"
     chosen = devices[: min(wanted, count or cores())]
     if len(chosen) < (count or cores()):
-        meant = told > 0 or "host_platform_device_count" in os.environ.get("XLA_FLAGS", "")
+        meant = configured > 0 or "host_platform_device_count" in os.environ.get("XLA_FLAGS", "")
         why = "JAX was already used in this process" if late else "XLA was told so"
         if late and count is None and not meant:
             _warn(len(chosen), wanted)

@@ -148,15 +148,15 @@ def _going_back(
         tries, count, _, rows, _ = carry
         state, rows = updates(begin, rows, count)
         ended = state.alive, state.diverged_at, state.last_loss
-        told = jax.tree.map(lambda now, then: jnp.where(tries == 0, now, then), ended, carry[-1])
-        return tries + 1, state.diverged_at - first, state, rows, told
+        first_end = jax.tree.map(lambda a, b: jnp.where(tries == 0, a, b), ended, carry[-1])
+        return tries + 1, state.diverged_at - first, state, rows, first_end
 
     def again(carry: Any) -> Array:
         tries, _, state, _, _ = carry
         return (tries == 0) | (tries == 1) & begin.alive & ~state.alive
 
-    told = begin.alive, begin.diverged_at, begin.last_loss
-    carry = (jnp.zeros((), jnp.int32), count, begin, rows, told)
+    first_end = begin.alive, begin.diverged_at, begin.last_loss
+    carry = (jnp.zeros((), jnp.int32), count, begin, rows, first_end)
     _, _, state, rows, (alive, diverged_at, last_loss) = jax.lax.while_loop(again, attempt, carry)
     return state._replace(alive=alive, diverged_at=diverged_at, last_loss=last_loss), rows
 

@@ -33,7 +33,7 @@ from lrlab.models.trilinear import trilinear
 from lrlab.types import Array
 
 LARGE = 2**17
-"""From so many weights on, XLA's own product is as fast, and laying out anew is not: rows lie too
+"""From so many weights on, XLA's own product is as fast, and another layout is not: rows lie too
 far apart for the caches."""
 
 LONG = 256

@@ -8,7 +8,7 @@ Three kinds are taken:
   the step, every lane axis is an entry of its own name);
 - a finished transformation whose state holds its learning rate (`optax.inject_hyperparams`).
 
-The transformation is built anew at each step. Hyper-parameters that Optax keeps in the state
+The transformation is built again at each step. Hyper-parameters that Optax keeps in the state
 (`inject_hyperparams`) would stay those of step 0: at each step they become those that the function
 was built with at that step, or, where it did not read them from `hyper`, the lane's of that name.
 """

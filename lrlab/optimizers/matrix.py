@@ -56,8 +56,8 @@ def galore(
 ) -> optax.GradientTransformation:
     """GaLore: Adam in a low-rank subspace of each matrix's gradient.
 
-    With P the first `rank` singular vectors of g, found anew each `update_proj_gap` updates: w <- w
-    - lr scale P Adam(P' g) (Zhao et al. 2024, arXiv 2403.03507). Unit of `lr`: as Adam's.
+    With P the first `rank` singular vectors of g, computed again each `update_proj_gap` updates:
+    w <- w - lr scale P Adam(P' g) (Zhao et al. 2024, arXiv 2403.03507). Unit of `lr`: as Adam's.
 
     >>> from lrlab.optimizers.toy import first_update
     >>> first_update(galore(0.1))

@@ -108,7 +108,7 @@ class ScheduledState(NamedTuple):
 def scheduled(
     build_with: Callable[[Any], optax.GradientTransformation], schedule: Callable[[Any], Any]
 ) -> optax.GradientTransformationExtraArgs:
-    """The optimizer `build_with(rate)`, built anew at each update from rate = `schedule(step)`."""
+    """The optimizer `build_with(rate)`, built again at each update from rate = `schedule(step)`."""
 
     def init(params: Params) -> ScheduledState:
         count = jnp.zeros((), jnp.int32)

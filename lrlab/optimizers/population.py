@@ -39,8 +39,8 @@ def exploit_explore(
 
     The `fraction` of lanes with the highest score (nan: worst of all) each draw one of the best
     `fraction` and multiply each of its hyper-parameters by one of `factors`; with probability
-    `resample` a hyper-parameter is drawn anew, log-uniform in `ranges[name]` (truncation selection,
-    Jaderberg et al. 2017, arXiv 1711.09846).
+    `resample` a hyper-parameter is drawn again, log-uniform in `ranges[name]` (truncation
+    selection, Jaderberg et al. 2017, arXiv 1711.09846).
 
     Args:
         random_key: a key; scores: f[n], lower is better; hyper: name -> f[n], positive values.

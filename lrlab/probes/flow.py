@@ -27,7 +27,7 @@ def gradient_flow(
     t is the sum of the learning rates, with momentum times (1 - b^step) / (1 - b), step from 1;
     with Nesterov's one step more.
     `flow_distance`, and `relative_flow_distance` over the way that the flow went. The flow starts
-    anew at every measurement (`every = 500` spares most of them); nan where `evaluations` do not
+    again at every measurement (`every = 500` spares most of them); nan where `evaluations` do not
     reach t. Weight decay and clipping are no part of the flow.
 
     Source: Cohen et al. 2021 (arXiv 2103.00065), appendix I.

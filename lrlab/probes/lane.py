@@ -13,7 +13,7 @@ from lrlab.refusal import FieldError
 from lrlab.types import Array, LaneView, Params, PyTree
 
 EXAMPLES = 1024
-"""How many training examples a probe goes over unless told otherwise (all of a smaller split);
+"""How many training examples a probe goes over by default (all of a smaller split);
 sequences of tokens count by tokens, but are at least `SEQUENCES`."""
 
 SEQUENCES = 32

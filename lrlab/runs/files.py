@@ -35,7 +35,7 @@ class Unwritable(RunError):
 
 
 FULL = 256 << 10
-"""Fewer bytes free than this, and a write that failed did so for want of room."""
+"""Fewer bytes free than this, and a write that failed did so because the disk is full."""
 
 
 def why(error: BaseException, folder: Path) -> str:

@@ -1,5 +1,5 @@
 """More updates for a run that has its final states: recorded first, then done, so that a crash in
-between is mended by doing it again."""
+between is repaired by doing it again."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def lengthen(
             raise RunError(
                 run.path,
                 "its final states were not kept (they are too large to be held at "
-                "once), so no lane can go on; start anew with more steps",
+                "once), so no lane can continue; start a new run with more steps",
             )
     store = run.path / "history.zarr"
     before = history.read(store, "eval_step").tolist() if commit_path.exists() else []

@@ -61,8 +61,8 @@ class Stage:
             if later_commits(folder):
                 raise RunError(
                     place,
-                    "missing, though checkpoints were committed; restore it, or start "
-                    "anew in another folder",
+                    "missing, though checkpoints were committed; restore it, or start a new run in "
+                    "another folder",
                 )
             # What a crash before the first commit left belongs to nothing.
             shutil.rmtree(folder / "history.zarr", ignore_errors=True)
@@ -153,8 +153,8 @@ class Stage:
             error, self._error = self._error, None
             raise Unwritable(
                 self.folder,
-                f"could not be written ({why(error, self.folder)}); the run can go "
-                "on from its last commit once that is mended",
+                f"could not be written ({why(error, self.folder)}); the run can "
+                "continue from its last commit once that is fixed",
             ) from error
 
     def finish(self) -> None:

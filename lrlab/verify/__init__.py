@@ -34,12 +34,12 @@ CASES: dict[str, str] = {
 
 def run(
     only: str | Sequence[str] | None = None,
-    told: Callable[[Verdict], None] | None = None,
+    ended: Callable[[Verdict], None] | None = None,
     begins: Callable[[str], None] | None = None,
 ) -> list[Verdict]:
     """Runs the cases named in `only` (default: all), in order.
 
-    `begins` hears the name of each case as it begins, `told` its verdict as it ends.
+    `begins` hears the name of each case as it begins, `ended` its verdict as it ends.
 
     A case that raises is a verdict that failed, with the error as what was measured.
 
@@ -60,8 +60,8 @@ def run(
             verdict = Verdict(name, "the case runs", None, measured, "no error", False)
         verdict = verdict._replace(seconds=round(time.perf_counter() - start, 3))
         verdicts.append(verdict)
-        if told is not None:
-            told(verdict)
+        if ended is not None:
+            ended(verdict)
     return verdicts
 
 

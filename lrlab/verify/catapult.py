@@ -12,7 +12,7 @@ from lrlab.verify.verdict import Verdict
 
 PRODUCTS, WIDTH, STEPS, SEEDS = (1.9, 2.1, 3.9, 4.1), 512, 50, 20
 LONG = 400
-"""Updates after which a run's phase can be told; the recurrence is compared over `STEPS`."""
+"""Updates after which a run's phase is known; the recurrence is compared over `STEPS`."""
 
 
 @functools.lru_cache(maxsize=4)

@@ -24,8 +24,8 @@ def problem() -> tuple[np.ndarray, np.ndarray]:
 def trained(inputs: np.ndarray, targets: np.ndarray) -> Any:
     """Minibatch losses of lrlab's lanes before each update, f64[steps, LRs, lanes].
 
-    An objective rather than a supervised task: the closed form is for batches that are drawn anew
-    (with replacement) at every step, lrlab's own batches go through shuffled epochs.
+    An objective rather than a supervised task: the closed form is for batches that are drawn
+    independently (with replacement) at every step, lrlab's own batches go through shuffled epochs.
     """
     import jax
     import jax.numpy as jnp
