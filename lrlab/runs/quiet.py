@@ -1,8 +1,8 @@
 """What libraries print about a checkpoint that cannot be written, kept off standard error.
 
 The same error comes to `save_checkpoint` as an exception and is reported there in one sentence.
-Beside it orbax logs the traceback of every thread that took part, and tensorstore, whose writes end after
-orbax has closed the event loop that waited for them, prints one for each of them.
+Beside it orbax logs the traceback of every thread that took part, and tensorstore, whose writes end
+after orbax has closed the event loop that waited for them, prints one for each of them.
 """
 
 from __future__ import annotations

@@ -20,8 +20,8 @@ def regression_risk(
     Loss = mean over examples of (x.w - y)^2 / 2. Each update takes the mean gradient over `batch`
     examples of the finite data set (inputs f[N, D], targets f[N]), drawn independently at every
     step, with replacement or without; the only assumption. (Epochs of a shuffled data set are
-    neither: their batches depend on one another.) With e = w - w* (w* least squares), residual r_n at w*,
-    H = mean x x^T, A = E[e e^T], m = E[e], the exact recursion per step at LR a is
+    neither: their batches depend on one another.) With e = w - w* (w* least squares), residual
+    r_n at w*, H = mean x x^T, A = E[e e^T], m = E[e], the exact recursion per step at LR a is
       m' = (I - a H) m,
       A' = A - a (H A + A H) + a^2 ((1 - s) H A H + s mean_n x x^T q_n),
       q_n = x_n^T A x_n + 2 r_n x_n.m + r_n^2,
