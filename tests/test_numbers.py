@@ -132,7 +132,7 @@ EDGES = {
 }
 
 
-@pytest.mark.parametrize("name", few(EDGES, 4))
+@pytest.mark.parametrize("name", few(EDGES, 2))
 def test_whatever_can_be_swept_can_be_shown(name, tmp_path, capsys):
     with warnings.catch_warnings():
         warnings.simplefilter("error", RuntimeWarning)  # a division by 0, the logarithm of 0

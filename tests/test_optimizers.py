@@ -99,7 +99,7 @@ def lanes(name, *scales):
     }
 
 
-@pytest.mark.parametrize("name", few(NAMES, 14))
+@pytest.mark.parametrize("name", few(NAMES, 10))
 def test_contract(name):
     start, advance, start_one, advance_one, traces = programs(name)
     hyper = lanes(name, 1.0, 0.5)

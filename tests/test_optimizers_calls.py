@@ -33,7 +33,7 @@ def abstract(optimizer, **extra):
     return jax.eval_shape(update, START)
 
 
-@pytest.mark.parametrize("name", few([*sorted(optimizers.NAMES), *sorted(optimizers.ALIASES)], 40))
+@pytest.mark.parametrize("name", few([*sorted(optimizers.NAMES), *sorted(optimizers.ALIASES)], 25))
 def test_one_calling_convention(name) -> None:
     """Every optimizer takes the loss, its gradient and its function; what it needs it asks for."""
     for options in ({}, {"clip_norm": 1.0}, {"ema": 0.9}):

@@ -56,9 +56,10 @@ def test_top_eigenvalues_of_32_lanes_at_once(lanes, k, iterations) -> None:
     np.testing.assert_allclose(full, want, rtol=1e-9, atol=1e-10)
 
 
-@pytest.mark.parametrize(("k", "iterations", "size", "products"), [
-    (1, 32, 100, 32), (3, 32, 1000, 96), (1, 32, 5, 5),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("k", "iterations", "size", "products"),
+    few([(1, 32, 100, 32), (3, 32, 1000, 96), (1, 32, 5, 5)], 1),
+)
 def test_cost_is_the_products_that_the_docstring_says(k, iterations, size, products) -> None:
     calls = []
 

@@ -30,7 +30,7 @@ def numbers(name):
     }
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", few(NAMES, 16))
 def test_shapes_dtypes_and_finite_values(name):
     schedule = schedules.make(name, 0.1, STEPS)
     ks = np.arange(STEPS + 1)
@@ -45,7 +45,7 @@ def test_shapes_dtypes_and_finite_values(name):
     assert values.dtype == np.float64 and np.array_equal(values, wide[:-1])
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", few(NAMES, 16))
 def test_every_number_is_traceable_and_nothing_compiles_twice(name):
     if name == "refined":
         with pytest.raises(ValueError, match="cannot be lane axes"):

@@ -78,7 +78,7 @@ def found(name, root, noise=0.0, **options):
     return lrlab.find(shaped(name, noise), **(defaults | options))
 
 
-@pytest.mark.parametrize("root", few(ROOTS, 2))
+@pytest.mark.parametrize("root", few(ROOTS, 1))
 @pytest.mark.parametrize(
     "name, verdict",
     [

@@ -44,7 +44,7 @@ def loss(params, on):
 
 
 @pytest.mark.parametrize("dtype", ["float32", pytest.param("float64", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("name", few(NAMES, 14))
+@pytest.mark.parametrize("name", few(NAMES, 10))
 def test_zero_gradients_are_survived(name, dtype):
     made = optimizers.engine_optimizer(name)
 
