@@ -139,6 +139,7 @@ def test_a_lane_equals_the_run_written_by_hand(small, model):
     assert np.array_equal(result.history["train_loss"][:, 0, 1], np.asarray(hand))
 
 
+@pytest.mark.slow
 def test_further_axes_and_dataset(small):
     result = lrlab.sweep(
         task_of(small), lr=[0.1, 1e-3], optimizer="adamw", weight_decay=[0.0, 0.1, 1.0], steps=10,

@@ -309,6 +309,7 @@ plan = {tile_width = 4, segment_steps = 3}
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("budget", few(["14", '"40s"'], 1))
 def test_a_search_goes_on_to_the_same_answer_in_every_field(budget, tmp_path, monkeypatch):
     path = written(tmp_path, FIND.replace("budget = 14", f"budget = {budget}"))

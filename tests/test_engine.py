@@ -39,7 +39,7 @@ def test_wider_tiles_equal_a_scan_by_hand_to_rounding(width):
 
 
 @pytest.mark.parametrize("width", few([4, 1], 1))
-@pytest.mark.parametrize("model", ["mlp", "cnn"])
+@pytest.mark.parametrize("model", few(["mlp", "cnn"], 1))
 def test_neighbors_order_padding_and_devices_change_no_bit(model, width):
     this = tiny.problem(model)
     base = tiny.run(this, tiny.grid(LRS), width)

@@ -317,6 +317,7 @@ def test_any_value_in_any_field(value: object, field: str) -> None:
 HOSTILE = "<script>alert(1)</script>$\\frac$\x1b[31m&\"'"
 
 
+@pytest.mark.slow
 def test_names_are_escaped_wherever_they_are_shown(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

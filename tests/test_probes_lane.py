@@ -162,6 +162,7 @@ def test_objectives_or_a_clean_error(name) -> None:
         assert jax.eval_shape(lambda: probe.measure(bowl([1.0, 2.0])))
 
 
+@pytest.mark.slow
 def test_probes_change_no_bit_and_compile_no_second_training_program(monkeypatch) -> None:
     traced = []
 

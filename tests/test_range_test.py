@@ -125,6 +125,7 @@ def test_a_range_test_is_read_back_as_it_was(folders, name):
     assert (report.draw("loss_vs_lr", data) is None) == (name == "ramp")
 
 
+@pytest.mark.slow
 def test_picks_go_to_runs_of_the_same_task_and_optimizer(folders, tmp_path):
     one, ramp = report.read_all([folders / "sweep", folders / "ramp"]).runs
     np.testing.assert_equal(one.suggestions, ramp.test.suggestions())

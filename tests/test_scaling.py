@@ -77,6 +77,7 @@ def test_the_papers_table() -> None:
     ("optimizer", "lr", "args"),
     few([("adam", 0.01, {"eps": 1e-30}), ("sgd", 0.3, {}), ("momentum", 0.1, {})], 1),
 )
+@pytest.mark.slow
 def test_both_tables_train_the_same_function(optimizer: str, lr: float, args: dict) -> None:
     curves = []
     for readout in ("multiplier", "init"):
@@ -104,6 +105,7 @@ def test_equal_to_the_standard_at_the_base(kind: str) -> None:
     assert (mine == plain).all() and mine[-1] < mine[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", few(["orthogonal", "lecun_uniform", "glorot_normal"], 1))
 def test_any_initializer_gets_the_right_size(name: str) -> None:
     """Hidden layers: base's deviation / sqrt(growth); first and last: the base's."""

@@ -90,6 +90,7 @@ def test_any_schedule_with_any_optimizer_on_any_task_trains_as_lanes(schedule, o
         np.testing.assert_allclose(applied, lr * rates, rtol=1e-4, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_shape_parameters_are_lane_axes():
     result = lrlab.sweep(
         "wine-linear", schedule="wsd", cooldown=[0.2, 0.6], warmup=[0.0, 0.1], optimizer="sgd",
@@ -219,6 +220,7 @@ def test_noam_is_the_transformers_formula():
     )
 
 
+@pytest.mark.slow
 def test_a_rate_of_its_own_where_none_is_given():
     common = dict(steps=3, schedule="constant", **QUICK)
     for name, rate in (("prodigy", 1.0), ("schedule_free_adamw", 0.0025), ("bb1", 0.01)):

@@ -39,6 +39,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return "study.toml"
 
 
+@pytest.mark.slow
 def test_the_command_end_to_end(config: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["study", config, "--out", "s", "--json", "--quiet"]) == 0
     found = json.loads(capsys.readouterr().out)

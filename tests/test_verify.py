@@ -24,7 +24,7 @@ LIGHT = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("name", few(LIGHT, 2))
+@pytest.mark.parametrize("name", few(LIGHT, 1))
 def test_light_cases(name: str) -> None:
     verdict = verify.run(name)[0]
     assert verdict.name == name and verdict.passed, verdict.measured
