@@ -137,6 +137,7 @@ def checked_labels(
                 f"{classes - 1} of the model's outputs"
             )
         result[split] = x, y
-    if len(result["train"][1]) > 1:  # one example is learned by heart, as a test of the model
+    y = result["train"][1]
+    if y.ndim == 1 and len(y) > 1:  # one example is learned by heart, as a test of the model
         varied(result, f"{name}, targets")
     return result
