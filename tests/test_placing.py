@@ -159,20 +159,20 @@ def test_errors_keep_their_fields_in_another_process() -> None:
         assert (again.path, again.also) == (error.path, error.also)
 
 
-def test_what_is_left_unfinished_is_told_once(tmp_path) -> None:
+def test_what_is_left_unfinished_is_reported_once(tmp_path) -> None:
     """A search inside a comparison: the comparison is what can be continued."""
     text = "steps = 40\nseeds = 1\nbatch_size = 16\nbudget = 3\n" + MLP
     text += '[compare.a]\noptimizer = "sgd"\n[compare.b]\noptimizer = "adam"\n'
     (tmp_path / "both.toml").write_text(text)
     experiment = config.load(tmp_path / "both.toml", command="compare")
-    told: list[Path] = []
-    control = Control(stop=lambda: True, unfinished=told.append)
+    unfinished: list[Path] = []
+    control = Control(stop=lambda: True, unfinished=unfinished.append)
     with pytest.raises(Interrupted) as caught:
         api.run("compare", experiment, out=tmp_path / "run", progress=False, control=control)
-    assert told == [tmp_path / "run"]
+    assert unfinished == [tmp_path / "run"]
     assert len([note for note in caught.value.__notes__ if "lrlab resume" in note]) == 1
-    told.clear()
+    unfinished.clear()
     with pytest.raises(Interrupted) as caught:  # the part by itself: as it says, too
         api.resume(tmp_path / "run" / "a", progress=False, control=control)
-    assert told == [tmp_path / "run" / "a"]
+    assert unfinished == [tmp_path / "run" / "a"]
     assert f"lrlab resume {shown(tmp_path / 'run')}" in "".join(caught.value.__notes__)

@@ -252,7 +252,7 @@ def run(
 
     `out` None makes a new folder under `runs/`; `record` False writes nothing. `final_seeds`: of a
     search inside a comparison, the lanes at its answer that the comparison is made on. `control`:
-    how often it commits, what ends it early, and who is told of the folder where it does not end.
+    how often it commits, what ends it early, and what is called with an unfinished run's folder.
     """
     jobs = {
         "sweep": run_sweep,

@@ -16,8 +16,8 @@ QUIET_SECONDS = 10.0
 
 
 class Control(NamedTuple):
-    """What a caller decides about how a job runs, and is told of it; no recorded number depends on
-    it."""
+    """What a caller decides about how a job runs, and what is called when it ends unfinished; no
+    recorded number depends on it."""
 
     commit_every: float | None = None
     """Seconds between commits, at least; None for `lrlab.runs.stage.INTERVAL`."""
@@ -30,7 +30,7 @@ class Control(NamedTuple):
     they are unfinished."""
 
     unfinished: Callable[[Path], None] | None = None
-    """Told the folder of a run that an error or Ctrl-C leaves unfinished."""
+    """Called with the folder of a run that an error or Ctrl-C leaves unfinished."""
 
 
 USUAL = Control()

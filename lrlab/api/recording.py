@@ -58,7 +58,7 @@ def recorded(
     Args:
         setup: the group; None for a job that only gathers others (a comparison).
         record: None: only where `out` is given.
-        control: how often the run commits, and who is told where it does not end.
+        control: how often the run commits, and what is called where it stays unfinished.
         before: the run as it began, where its steps are raised.
         made_with: what a new run's `run.json` says beside its configuration.
 
