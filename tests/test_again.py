@@ -132,6 +132,7 @@ def test_a_finished_study_is_read_and_its_groups_are_compared_by_their_code(tmp_
         study(2.0)
 
 
+@pytest.mark.slow
 def test_a_finished_comparison_is_read(tmp_path, monkeypatch, capsys):
     text = SWEEP.replace("lr = [0.1, 0.2]", "budget = 3") + "[compare.a]\n[compare.b]\nsteps = 7\n"
     path, place = written(tmp_path, text), str(tmp_path / "run")
@@ -235,6 +236,7 @@ def test_paths_are_resolved_once(tmp_path, monkeypatch):
     assert (tmp_path / "real/new/run.json").is_file() and replayed.run == str(tmp_path / "real/new")
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_through_another_name(tmp_path, monkeypatch, capsys):
     path = written(tmp_path)
     (tmp_path / "runs").mkdir()

@@ -134,6 +134,7 @@ def test_limits_and_text_windows(tmp_path):
     assert data.load("digits", max_train=100).shapes["train"] == ((100, 64), (100,))
 
 
+@pytest.mark.slow
 def test_mnist1d_is_that_of_the_package(monkeypatch):
     # The package imports requests for a download that nothing here uses.
     monkeypatch.setitem(sys.modules, "requests", types.ModuleType("requests"))

@@ -116,6 +116,7 @@ def test_an_unfinished_run_of_an_older_format_is_not_gone_on_with(tmp_path):
         runs.resume(tmp_path / "old")
 
 
+@pytest.mark.slow
 def test_rows_past_the_commit_are_discarded_by_every_reader(tmp_path, monkeypatch):
     path = written(tmp_path, SWEEP)
     stopped(monkeypatch, after=2)

@@ -254,6 +254,7 @@ def test_states_wait_for_their_cohort(monkeypatch):
     assert tiny.same_bits(whole.outcome, streamed.outcome)
 
 
+@pytest.mark.slow
 def test_eight_forced_devices_give_the_same_bits(tmp_path):
     import subprocess
     import sys

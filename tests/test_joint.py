@@ -121,6 +121,7 @@ def test_nothing_trains() -> None:
     assert answer.verdict == "none" and answer.lr is None and answer.details["at"] == {}
 
 
+@pytest.mark.slow
 def test_from_python_and_from_the_command_line(tmp_path, capsys) -> None:
     answer = lrlab.find(
         "iris-linear", optimizer="adamw", weight_decay=[0.0, 1.0], steps=30, batch_size=16,

@@ -242,6 +242,7 @@ def test_a_stored_run(stored, capsys):
     assert found.same and found.lane == {"lr": 0.1, "multiplier_readout": 0.1, "seed": 1}
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_goes_on(task, tmp_path, monkeypatch):
     import contextlib
 

@@ -42,6 +42,7 @@ def lanes():
         yield params, x, jnp.sin(x[:, 0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("k", "iterations"), few([(3, 9), (1, 20)], 1))
 def test_top_eigenvalues_of_32_lanes_at_once(lanes, k, iterations) -> None:
     params, x, y = lanes

@@ -279,6 +279,7 @@ def test_names_that_collide_are_refused() -> None:
 # Each against an exact small case.
 
 
+@pytest.mark.slow
 def test_sharpness_and_trace_are_those_of_the_training_loss() -> None:
     with jax.enable_x64(True):
         lane = double(lane_of(supervised(nn.Dense(3))))

@@ -159,6 +159,7 @@ def told(*arguments):
     return out.getvalue()
 
 
+@pytest.mark.slow
 def test_report_and_show_of_several_runs(folders, tmp_path, monkeypatch):
     from lrlab.report import figures
 

@@ -145,6 +145,7 @@ def test_kinds_of_tensors() -> None:
     assert "Dense_0/kernel" in str(made)
 
 
+@pytest.mark.slow
 def test_weight_decay_keeps_its_pull() -> None:
     """Without gradients AdamW moves every tensor by lr * decay * w, whatever its rate's factor."""
     made = scaling.mup(net(64), net(16), X)

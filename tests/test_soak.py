@@ -27,6 +27,7 @@ def test_memory_is_asked_and_segments_are_counted() -> None:
     assert counted["segments"] >= 250
 
 
+@pytest.mark.slow
 def test_malformed_input_is_refused_with_its_place() -> None:
     counted = soak.malformed(60, seed=2, seconds=math.inf)
     assert counted["cases"] == 60 and counted["refused"] > 30
