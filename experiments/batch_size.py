@@ -15,8 +15,8 @@ import argparse
 from pathlib import Path
 
 from lrlab import api, config
-from lrlab.report.study import panels
-from lrlab.report.style import use
+from lrlab.report.figures.study import panels
+from lrlab.report.figures.style import use
 from lrlab.scaling.laws import law_of
 
 CONFIG = Path(__file__).parent.parent / "configs" / "batch_size.toml"

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 import lrlab
-from lrlab.report.style import figure, log_axis, use
+from lrlab.report.figures.style import figure, log_axis, use
 from lrlab.theory import catapult, catapult_phase
 from lrlab.verify.catapult import start, two_layer
 

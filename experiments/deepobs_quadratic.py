@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lrlab.report.style import figure, log_axis, use
+from lrlab.report.figures.style import figure, log_axis, use
 from lrlab.theory import max_lr
 from lrlab.verify.deepobs import hessian, trained
 from lrlab.verify.verdict import data

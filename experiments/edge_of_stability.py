@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lrlab.report.style import figure, log_axis, lr_scale, use
+from lrlab.report.figures.style import figure, log_axis, lr_scale, use
 from lrlab.verify.edge_of_stability import trained
 
 OPTIMIZERS = {

@@ -62,7 +62,7 @@ def draw(result: lrlab.Result, rows, path: Path) -> None:
     """Training accuracy over the process, one line per rate; validation accuracy at the end."""
     import matplotlib.pyplot as plt
 
-    from lrlab.report.style import log_axis, use
+    from lrlab.report.figures.style import log_axis, use
 
     with use("light"):
         figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained")

@@ -100,7 +100,7 @@ def table(found: list[dict]) -> str:
 
 def draw(found: list[dict], path: Path) -> None:
     """One row per task: SGD's sweep and Adam's, with the step sizes that the methods used."""
-    from lrlab.report import style
+    from lrlab.report.figures import style
     from lrlab.report.figures.paths import paths_over_sweep
 
     with style.use("light"):

@@ -18,7 +18,7 @@ import numpy as np
 from unrolled import descend, final_loss
 
 import lrlab
-from lrlab.report.style import figure, log_axis, use
+from lrlab.report.figures.style import figure, log_axis, use
 
 STARTS = {0.003: "#2a7f8e", 0.03: "#6d4aa8", 1.0: "#c2410c"}
 

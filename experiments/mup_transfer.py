@@ -16,7 +16,7 @@ from pathlib import Path
 import lrlab
 from lrlab import api, config, models, scaling
 from lrlab.report.figures.coordinates import coordinates
-from lrlab.report.style import use
+from lrlab.report.figures.style import use
 
 CONFIG = Path(__file__).parent.parent / "configs" / "mup_transfer.toml"
 FULL = ("study.values=[32, 64, 128, 256, 512, 1024, 2048]", "seeds=8", "lr={log=[1e-5, 0.3, 25]}")

@@ -18,7 +18,7 @@ import numpy as np
 from unrolled import descend, final_loss
 
 import lrlab
-from lrlab.report.style import figure, log_axis, use
+from lrlab.report.figures.style import figure, log_axis, use
 
 SHAPES = {
     "constant": ({}, "#9aa4af"),

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 import lrlab
-from lrlab.report.style import figure, log_axis, use
+from lrlab.report.figures.style import figure, log_axis, use
 from lrlab.theory import last_iterate_bound, optimal_base_lr
 
 SHAPES = {

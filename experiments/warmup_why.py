@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 import lrlab
-from lrlab.report.style import figure, log_axis, use
+from lrlab.report.figures.style import figure, log_axis, use
 
 STARTS = {"usual start": 1.0, "sharp start: weights x 3": 3.0}
 WARMUPS = {"no warmup": (0.0, "#c2410c"), "warmup 20 %": (0.2, "#2a7f8e")}

@@ -14,8 +14,8 @@ import argparse
 from pathlib import Path
 
 from lrlab import api, config
-from lrlab.report.study import panels
-from lrlab.report.style import use
+from lrlab.report.figures.study import panels
+from lrlab.report.figures.style import use
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 STUDIES = {

@@ -15,16 +15,16 @@ _NAMES = {
     "find": "lrlab.api",
     "range_test": "lrlab.api",
     "compare": "lrlab.api",
-    "population": "lrlab.api.evolving",
+    "population": "lrlab.workflows.population",
     "prepare": "lrlab.engine.devices",
-    "study": "lrlab.api",
+    "study": "lrlab.workflows.study",
     "load": "lrlab.api",
-    "log_grid": "lrlab.grid",
+    "log_grid": "lrlab.core.grids",
     "Task": "lrlab.tasks",
     "Model": "lrlab.types",
     "Plan": "lrlab.types",
     "Answer": "lrlab.types",
-    "Result": "lrlab.api.result",
+    "Result": "lrlab.results.sweep",
 }
 _MODULES = (
     "api", "bench", "config", "data", "engine", "models", "optimizers", "probes", "report", "rng",
@@ -47,10 +47,11 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
-    from lrlab.api import compare, find, load, range_test, study, sweep
-    from lrlab.api.evolving import population
-    from lrlab.api.result import Result
+    from lrlab.api import compare, find, load, range_test, sweep
+    from lrlab.core.grids import log_grid
     from lrlab.engine.devices import prepare
-    from lrlab.grid import log_grid
+    from lrlab.results.sweep import Result
     from lrlab.tasks import Task
     from lrlab.types import Answer, Model, Plan
+    from lrlab.workflows.population import population
+    from lrlab.workflows.study import study

@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 
-from lrlab.brief import fields_of
+from lrlab.core.brief import fields_of
 
 PyTree = Any
 Params = Any

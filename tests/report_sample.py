@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from lrlab.report import summary
-from lrlab.report.data import ReportData, build
+from lrlab.report.content import summary
+from lrlab.report.content.data import ReportData, build
 
 
 def sample(

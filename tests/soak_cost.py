@@ -31,8 +31,8 @@ steps = {steps}
 def overhead(rounds: int, seconds: float) -> Counter[str]:
     """A digits sweep of about 30 s with and without a run folder, by turns: the median of each."""
     from lrlab import config
-    from lrlab.api.jobs import run_sweep
-    from lrlab.api.live import Live
+    from lrlab.training.setup import Live
+    from lrlab.workflows.find import run_sweep
 
     counted, end = Counter[str](), time.monotonic() + seconds
     taken: dict[bool, list[float]] = {True: [], False: []}

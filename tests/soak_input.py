@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_fuzz import VALUES, idx, mangled
+from mangled import VALUES, idx, mangled
 
 COMMANDS = ("sweep", "find", "range-test", "plan", "preview")
 
@@ -43,14 +43,14 @@ class Hung(BaseException):
 def malformed(cases: int, seed: int, seconds: float) -> Counter[str]:
     """Input with something wrong, each case a command: refused with status 2 and the place of every
     problem, or taken, in which case it would begin to train. Never anything else."""
-    from lrlab.api import jobs, ramps
+    from lrlab.workflows import find, range_test
 
     rng, counted, end = random.Random(seed), Counter[str](), time.monotonic() + seconds
     makers = (config_case, config_case, setting_case, csv_case, npz_case, idx_case)
     with tempfile.TemporaryDirectory() as root, pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
-        patch.setattr(jobs, "plan_for", reached)
-        patch.setattr(ramps, "train_stage", reached)
+        patch.setattr(find, "plan_for", reached)
+        patch.setattr(range_test, "train_stage", reached)
         while counted["cases"] < cases and time.monotonic() < end:
             make = makers[counted["cases"] % len(makers)]
             with changed_data(Path(root), make, rng) as arguments:

@@ -25,8 +25,8 @@ def kill(rounds: int, seed: int, kinds: tuple[str, ...], seconds: float) -> Coun
     killed up to `MOST` times before it may end; after every kill the folder must be resumable and
     no commit may be lost.
     """
-    from lrlab.api.reproducing import IDENTICAL, reproduce
-    from lrlab.runs import check
+    from lrlab.runs import doctor
+    from lrlab.workflows.reproduce import IDENTICAL, reproduce
 
     rng, counted, end = random.Random(seed), Counter[str](), time.monotonic() + seconds
     with tempfile.TemporaryDirectory() as root:
@@ -68,9 +68,9 @@ def kill(rounds: int, seed: int, kinds: tuple[str, ...], seconds: float) -> Coun
                 middle = any(step for done, _, step in now.values() if not done)
                 counted["kills after a commit in mid-stage"] += middle and now != before
                 before = now
-                if now and check(run):
+                if now and doctor(run):
                     counted["damaged by a kill"] += 1
-                    print(kind, check(run), flush=True)
+                    print(kind, doctor(run), flush=True)
             counted[f"{kind} runs"] += 1
             if ended.status != 0:
                 counted["failed"] += 1

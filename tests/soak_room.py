@@ -74,8 +74,8 @@ def endure(segments: int, minutes: float) -> Counter[str]:
     nothing may grow.
     """
     from lrlab import api, config
-    from lrlab.api.progress import Control
     from lrlab.engine.loop import Interrupted
+    from lrlab.training.progress import Control
 
     counted: Counter[str] = Counter()
     memory: list[tuple[int, int]] = []

@@ -44,7 +44,7 @@ PHASES = {"s": "start-up", "t": "training", "f": "finishing"}
 # hundreds of rounds possible.
 WORKER = """
 import os, sys, importlib
-import lrlab.api, lrlab.engine, lrlab.search, lrlab.runs.stage as stage, lrlab.report
+import lrlab.api, lrlab.engine, lrlab.search, lrlab.runs.recorder as stage, lrlab.report
 import orbax.checkpoint, tensorstore, sklearn.datasets
 from lrlab.cli.app import run
 from pytest import MonkeyPatch
@@ -162,8 +162,8 @@ def numbers(run: Path) -> dict[str, Any]:
     the final states, and the answer without its times."""
     from lrlab.runs import stages
     from lrlab.runs.checkpoint import load_checkpoint
-    from lrlab.runs.files import read_sealed
-    from lrlab.runs.stored import read_stage
+    from lrlab.runs.reader import read_stage
+    from lrlab.runs.seals import read_sealed
 
     found: dict[str, Any] = {}
     for folder in folders(run):
@@ -205,7 +205,7 @@ def apart(one: dict[str, Any], other: dict[str, Any]) -> str:
 
 def commits(run: Path) -> dict[str, tuple[Any, ...]]:
     """How far each stage is: (complete, cohort, step) by place, as the folder says now."""
-    from lrlab.runs.files import read_sealed
+    from lrlab.runs.seals import read_sealed
 
     found = {}
     for path in run.rglob("commit.json"):

@@ -178,9 +178,9 @@ def test_saved_results_load_to_the_same_bits(small, tmp_path):
 
 def test_out_resumes_after_an_interruption_to_the_same_bits(small, tmp_path, monkeypatch):
     from lrlab.engine.loop import Interrupted
-    from lrlab.runs import RunError, stage
+    from lrlab.runs import RunError, recorder
 
-    monkeypatch.setattr(stage, "INTERVAL", 0.0)
+    monkeypatch.setattr(recorder, "INTERVAL", 0.0)
     arguments = dict(
         lr=[0.5, 1e-3, 1e30], optimizer="momentum", steps=60, seeds=2, batch_size=32,
         plan=lrlab.Plan(tile_width=2, segment_steps=7), **QUIET,
@@ -195,7 +195,9 @@ def test_out_resumes_after_an_interruption_to_the_same_bits(small, tmp_path, mon
     import contextlib
 
     with monkeypatch.context() as patch:
-        patch.setattr("lrlab.api.jobs.interruptible", lambda *_: contextlib.nullcontext(press))
+        patch.setattr(
+            "lrlab.workflows.find.interruptible", lambda *_: contextlib.nullcontext(press)
+        )
         with pytest.raises(Interrupted):
             lrlab.sweep(task_of(small), out=tmp_path / "run", **arguments)
     with pytest.raises(RunError, match="another experiment"):

@@ -61,7 +61,7 @@ def explained() -> str:
 
 def figure(payload: Mapping[str, Any], path: Path) -> Path:
     """Bars of lane-steps per second relative to lrlab's, workload by workload."""
-    from lrlab.report import style
+    from lrlab.report.figures import style
 
     # lrlab on half of the work is no alternative to it.
     works = [

@@ -13,8 +13,8 @@ import typer
 
 from lrlab.cli import configured, folders, listing
 from lrlab.cli.output import FAILED, INTERRUPTED, failure_of, tell
-from lrlab.places import cache_folder
-from lrlab.runs.quiet import told_once
+from lrlab.core.paths import cache_folder
+from lrlab.runs.orbax_logging import told_once
 
 app = typer.Typer(
     name="lrlab",

@@ -12,8 +12,8 @@ import typer
 
 from lrlab import config
 from lrlab.cli.output import CommandError, console, emit, table
-from lrlab.places import resolved, short, shown
-from lrlab.refusal import within
+from lrlab.core.errors import within
+from lrlab.core.paths import resolved, short, shown
 
 Config = Annotated[str, typer.Argument(metavar="CONFIG", help="A TOML file.", show_default=False)]
 Set = Annotated[
@@ -162,9 +162,9 @@ def report(ran: Any, json: bool, quiet: bool) -> None:
     if ran.run is not None:
         sys.stdout.flush()
         with only_json():  # the answer is out; what people look at next may take its seconds
-            from lrlab import api
+            from lrlab.workflows.report import report_of
 
-            page = api.report_of(ran)
+            page = report_of(ran)
         if not json:
             print(
                 f"\nRun folder: {shown(ran.run)}" + (f"\nReport:     {shown(page)}" if page else "")
@@ -192,7 +192,7 @@ def placed(experiment: Any, path: str) -> Iterator[list[Path]]:
 
 def watching(unfinished: list[Path]) -> Any:
     """The `Control` of a job that appends the folder of a run that it leaves unfinished."""
-    from lrlab.api.progress import Control
+    from lrlab.training.progress import Control
 
     return Control(unfinished=unfinished.append)
 
@@ -254,7 +254,7 @@ def _length(experiment: Any, shared: Any, entries: Any) -> tuple[int, int | None
     lengths = [value for one in (shared, *entries) for value in one.values()]
     if not any("epoch" in str(value) for value in lengths):
         return experiment.steps or 1000, None
-    from lrlab.api.live import Live, task_of
+    from lrlab.training.setup import Live, task_of
 
     examples = task_of(experiment, Live()).num_examples
     batch = examples if experiment.batch_size == "full" else experiment.batch_size

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lrlab.places import shown
+from lrlab.core.paths import shown
 
 
 class Check(NamedTuple):
@@ -162,12 +162,12 @@ def _in_use(run: Path) -> bool:
 def _contents(run: Path, status: Any) -> Check:
     """Of a run without damage: what was looked at."""
     from lrlab import runs
-    from lrlab.runs import history
+    from lrlab.runs import arrays
 
     files = [path for path in run.rglob("*") if path.is_file()]
     size = sum(path.stat().st_size for path in files)
     stores = [path for path in run.rglob("history.zarr") if path.is_dir()]
-    arrays = sum(len(history.names(store)) for store in stores)
+    arrays = sum(len(arrays.names(store)) for store in stores)
     how = "every file has its checksum" if status == "finished" else "every chunk and seal holds"
     if not runs.stages(run) and not runs.inner_runs(run):
         how = "nothing is recorded yet"

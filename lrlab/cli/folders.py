@@ -11,7 +11,7 @@ import typer
 from lrlab.cli.configured import Json, Quiet, Set, only_json, placed, report, watching
 from lrlab.cli.output import console, emit, table
 from lrlab.config.problems import ConfigError, Problem, did_you_mean
-from lrlab.places import resolved, short, shown
+from lrlab.core.paths import resolved, short, shown
 from lrlab.runs.onward import onward
 from lrlab.scaling.laws import show_value
 
@@ -132,8 +132,8 @@ def report_(
     json: Json = False,
 ) -> None:
     """Build report.html and the figures again, from run folders alone; one report for several."""
-    from lrlab.report import read_all, study, write_html
-    from lrlab.report.figures import checked, write_all
+    from lrlab.report import read_all, write_html
+    from lrlab.report.figures import checked, study, write_all
     from lrlab.runs import Unwritable, is_study
 
     wanted = tuple(formats or ("png", "svg"))

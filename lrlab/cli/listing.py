@@ -13,7 +13,7 @@ from lrlab.cli.folders import find_run, folders, read_json
 from lrlab.cli.output import FAILED, console, emit, table
 from lrlab.config import names
 from lrlab.config.problems import ConfigError, Problem, did_you_mean
-from lrlab.places import resolved, short, shown
+from lrlab.core.paths import resolved, short, shown
 
 KINDS = ("runs", *names.KINDS)
 _WITH_OPTIONS = ("schedules", "models", "data", "optimizers", "probes")

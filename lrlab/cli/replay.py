@@ -49,7 +49,7 @@ def replay(
     """Train one lane of a run again, alone, and watch every update: what made it explode?"""
     folder = find_run(run)
     with placed(None, str(folder)):
-        from lrlab.api.replaying import replay as again
+        from lrlab.workflows.replay import replay as again
 
         which: dict[str, Any] = {
             "lr": lr, "seed": seed, "at": dict(_pair(text) for text in at or ())
@@ -86,9 +86,9 @@ def replay(
 
 
 def _draw(folder: Path, file: Path, which: dict[str, Any]) -> Any:
-    from lrlab.api.slicing import slice_of
-    from lrlab.report import style
+    from lrlab.report.figures import style
     from lrlab.report.figures.slices import loss_plane
+    from lrlab.workflows.landscape import slice_of
 
     cut = slice_of(folder, **which)
     with style.use():

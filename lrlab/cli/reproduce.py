@@ -18,7 +18,7 @@ def reproduce(run: Folder, json: Json = False, quiet: Quiet = False) -> None:
     """Run it again from its folder alone, and say how equal the numbers came out."""
     folder = find_run(run)
     with placed(None, str(folder)):
-        from lrlab.api.reproducing import reproduce as again
+        from lrlab.workflows.reproduce import reproduce as again
 
         with only_json():
             found = again(folder, progress=not quiet)

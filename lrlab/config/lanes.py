@@ -16,7 +16,7 @@ import numpy as np
 from pydantic import PlainValidator
 
 from lrlab.config.problems import show
-from lrlab.grid import log_grid
+from lrlab.core.grids import log_grid
 
 FORMS = ("log", "linear", "values")
 

@@ -18,7 +18,7 @@ from lrlab.config.problems import PYTHON, ConfigError, Problem, did_you_mean, sh
 from lrlab.config.schema import TABLES, Experiment
 from lrlab.config.studies import groups_of
 from lrlab.config.toml import Path
-from lrlab.method_words import OPTIMIZER, SCHEDULE, suggestion
+from lrlab.core.synonyms import OPTIMIZER, SCHEDULE, suggestion
 
 EXTRA_AXES = ("init_scale",)
 """Lane axes that belong to the engine rather than to an optimizer or a schedule."""

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from lrlab.method_words import OPTIMIZER, OPTIMIZER_NAME, SCHEDULE, SCHEDULE_NAME, suggestion
+from lrlab.core.synonyms import OPTIMIZER, OPTIMIZER_NAME, SCHEDULE, SCHEDULE_NAME, suggestion
 
 _REGISTRIES = {
     "tasks": ("lrlab.tasks", "NAMES"),

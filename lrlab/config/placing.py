@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from lrlab.config.loading import problem
 from lrlab.config.problems import PYTHON, Problem
 from lrlab.config.schema import Experiment
-from lrlab.refusal import FieldError, Path
+from lrlab.core.errors import FieldError, Path
 
 PARTS = (("task", "model"), ("task", "data"))
 """Tables that an experiment need not have: a task with a name has none."""

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lrlab.refusal import FieldError
+from lrlab.core.errors import FieldError
 from lrlab.rng import key
 
 BLOCK = 1 << 16

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lrlab.refusal import FieldError
+from lrlab.core.errors import FieldError
 
 Split = tuple[np.ndarray, np.ndarray]
 """Inputs [N, ...] and targets [N, ...] of the same length."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import jax
 
-from lrlab.places import cache_folder
+from lrlab.core.paths import cache_folder
 
 MAX_PROGRAMS = 512
 """Compiled programs kept; the oldest go first."""

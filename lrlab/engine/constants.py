@@ -14,7 +14,7 @@ import jax
 import numpy as np
 from jax.extend.core import ClosedJaxpr
 
-from lrlab.aligned import aligned
+from lrlab.core.arrays import aligned
 from lrlab.types import Device
 
 LARGE_BYTES = 1 << 20

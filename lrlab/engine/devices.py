@@ -12,8 +12,8 @@ from typing import Any
 
 import jax
 
-from lrlab.refusal import FieldError
-from lrlab.settings import usual
+from lrlab.core.errors import FieldError
+from lrlab.core.jax_settings import usual
 from lrlab.types import Device
 
 

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from lrlab.core.memo import kept_with
 from lrlab.engine.inline import calls
 from lrlab.engine.plan import lane_shapes
 from lrlab.engine.step import lane_step
-from lrlab.kept import kept_with
 from lrlab.rng import key
 from lrlab.types import Problem, PyTree
 

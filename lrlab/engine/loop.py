@@ -10,14 +10,15 @@ from typing import Any
 import jax
 import numpy as np
 
+from lrlab.core.errors import Interrupted
 from lrlab.engine import devices as machine
 from lrlab.engine import threads
-from lrlab.engine.lanes import PADDING, boundaries, cohorts
+from lrlab.engine.host_data import on_devices
+from lrlab.engine.layout import PADDING, boundaries, cohorts
 from lrlab.engine.memory import keep_freed_memory, memory_scope
-from lrlab.engine.meter import meter
-from lrlab.engine.placement import on_devices
 from lrlab.engine.plan import device_memory, lane_shapes
 from lrlab.engine.programs import compiled
+from lrlab.engine.progress import meter
 from lrlab.engine.results import (
     DIVERGED,
     NOT_RUN,
@@ -30,7 +31,6 @@ from lrlab.engine.results import (
     write,
 )
 from lrlab.engine.tiles import Machine, SegmentIndices, Tile, begin, pack, unpack, waves
-from lrlab.refusal import Interrupted
 from lrlab.types import Device, Lanes, Plan, Problem, Progress, PyTree, Recorder, Trained
 
 RESIDENT_BYTES = 2 << 30

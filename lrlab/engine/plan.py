@@ -10,10 +10,10 @@ from typing import Any
 import jax
 import numpy as np
 
+from lrlab.core.errors import FieldError
+from lrlab.core.memo import kept_with
 from lrlab.engine.devices import precision, prepare_devices
 from lrlab.engine.step import LaneState, initial_state
-from lrlab.kept import kept_with
-from lrlab.refusal import FieldError
 from lrlab.rng import key
 from lrlab.types import Lanes, Plan, Problem, PyTree, WidthSource
 
@@ -200,8 +200,8 @@ def planned_memory(problem: Problem, data: PyTree, lanes: Lanes, plan: Plan) -> 
     the recorded rows, and what XLA says that the compiled segment needs besides
     (`memory_analysis`).
     """
+    from lrlab.engine.host_data import dtype_on_host
     from lrlab.engine.loop import RESIDENT_BYTES
-    from lrlab.engine.placement import dtype_on_host
     from lrlab.engine.programs import compiled
 
     assert plan.tile_width is not None and plan.segment_steps is not None

@@ -14,13 +14,13 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from lrlab.engine.measure import measured, view_of
-from lrlab.engine.replicas import Replicated, replicated
-from lrlab.engine.statistics import refreshed
+from lrlab.core.memo import kept_with
+from lrlab.core.tracing import beside_others
+from lrlab.engine.batch_norm import refreshed
+from lrlab.engine.executables import Replicated, replicated
+from lrlab.engine.probing import measured, view_of
 from lrlab.engine.step import LaneState, initial_state, lane_step
-from lrlab.kept import kept_with
 from lrlab.rng import key
-from lrlab.tracing import beside_others
 from lrlab.types import Array, Problem, PyTree
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from lrlab.engine.lanes import PADDING, tile_lanes
+from lrlab.engine.layout import PADDING, tile_lanes
 from lrlab.engine.programs import Programs
 from lrlab.engine.step import LaneState
 from lrlab.types import Device, Lanes, Problem, PyTree

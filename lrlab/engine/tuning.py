@@ -14,7 +14,7 @@ import numpy as np
 from lrlab.engine import cache, threads
 from lrlab.engine import devices as machine
 from lrlab.engine.flops import step_cost
-from lrlab.engine.placement import on_devices
+from lrlab.engine.host_data import on_devices
 from lrlab.engine.programs import compiled
 from lrlab.engine.tiles import Machine, begin
 from lrlab.types import Lanes, Plan, Problem, PyTree, WidthSource

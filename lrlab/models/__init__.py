@@ -13,7 +13,7 @@ import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from lrlab.refusal import FieldError
+from lrlab.core.errors import FieldError
 from lrlab.types import Model
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from lrlab.refusal import FieldError
+from lrlab.core.errors import FieldError
 from lrlab.types import Array
 
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {

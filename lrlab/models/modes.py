@@ -19,7 +19,7 @@ import numpy as np
 from flax import nnx
 from jax.interpreters import partial_eval
 
-from lrlab.refusal import FieldError
+from lrlab.core.errors import FieldError
 
 MODES: dict[str, bool] = {
     "train": True,

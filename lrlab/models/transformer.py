@@ -6,6 +6,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from lrlab.core.errors import FieldError
 from lrlab.models.dense import Dense
 from lrlab.models.layers import (
     ACTIVATIONS,
@@ -18,7 +19,6 @@ from lrlab.models.layers import (
     rate,
     whole,
 )
-from lrlab.refusal import FieldError
 from lrlab.types import Array
 
 

@@ -14,7 +14,8 @@ import importlib.util
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from lrlab.method_words import OPTIMIZER, OPTIMIZER_NAME, Words, suggestion
+from lrlab.core.errors import FieldError
+from lrlab.core.synonyms import OPTIMIZER, OPTIMIZER_NAME, Words, suggestion
 from lrlab.optimizers.kinds import (
     ALIASES,
     CONTROLLERS,
@@ -28,7 +29,6 @@ from lrlab.optimizers.kinds import (
     REAL_ONLY,
 )
 from lrlab.optimizers.place import of_the_table
-from lrlab.refusal import FieldError
 from lrlab.types import Hyper, Optimizer, Params, PyTree
 
 NAMES: dict[str, str] = {

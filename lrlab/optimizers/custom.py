@@ -22,10 +22,10 @@ from typing import Any, NamedTuple
 
 import optax
 
+from lrlab.core.errors import FieldError
 from lrlab.optimizers import did_you_mean, hyperparameters
 from lrlab.optimizers.injected import RATE, current, of_this_step
 from lrlab.optimizers.states import effective_lr, evaluation_params, nodes, with_extra_args
-from lrlab.refusal import FieldError
 from lrlab.types import Hyper, Optimizer, Params, PyTree
 
 FORMS = (

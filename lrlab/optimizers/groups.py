@@ -11,8 +11,8 @@ from typing import Any
 import jax
 import optax
 
+from lrlab.core.errors import FieldError, within
 from lrlab.optimizers.states import effective_lr, evaluation_params, nodes
-from lrlab.refusal import FieldError, within
 from lrlab.types import Hyper, Optimizer, Params, PyTree
 
 

@@ -14,8 +14,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from lrlab.core.errors import FieldError
 from lrlab.optimizers.states import float_dtype, without_extra_args
-from lrlab.refusal import FieldError
 from lrlab.types import Array, Params, PyTree
 
 KINDS = ("additive", "multiplicative")

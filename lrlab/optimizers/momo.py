@@ -7,8 +7,8 @@ from typing import Any
 import jax
 import optax
 
+from lrlab.core.errors import FieldError
 from lrlab.optimizers.states import recorded, with_extra_args
-from lrlab.refusal import FieldError
 from lrlab.types import Array, Params, PyTree
 
 FORMS = ("package", "optax")

@@ -26,9 +26,9 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import optax
 
+from lrlab.core.errors import FieldError
 from lrlab.optimizers.groups import multiplied, without_average
 from lrlab.optimizers.states import averaged, with_extra_args
-from lrlab.refusal import FieldError
 from lrlab.types import Array, Params, PyTree
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from lrlab.refusal import FieldError, within
+from lrlab.core.errors import FieldError, within
 
 
 @contextlib.contextmanager
@@ -15,7 +15,7 @@ def of_the_table() -> Iterator[None]:
     >>> with of_the_table():
     ...     raise FieldError("multipliers", "would be lost")
     Traceback (most recent call last):
-    lrlab.refusal.FieldError: would be lost
+    lrlab.core.errors.FieldError: would be lost
     """
     try:
         with within("optimizer"):

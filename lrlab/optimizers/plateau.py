@@ -8,9 +8,9 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from lrlab.core.errors import FieldError
 from lrlab.optimizers.states import float_dtype, recorded, with_extra_args
 from lrlab.optimizers.wrappers import base_optimizer
-from lrlab.refusal import FieldError
 from lrlab.types import Array, Params
 
 TIMINGS = ("torch", "optax")

@@ -8,10 +8,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from lrlab.core.errors import FieldError
 from lrlab.optimizers import did_you_mean
 from lrlab.optimizers.custom import FORMS, Custom, Missing, Reads, built, finished
 from lrlab.optimizers.injected import RATE, follows_its_own, holds_rate
-from lrlab.refusal import FieldError
 from lrlab.types import Params, PyTree
 
 

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from lrlab.refusal import FieldError
+from lrlab.core.errors import FieldError
 from lrlab.types import Array, Params, PyTree
 
 

@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from lrlab.core.errors import FieldError
 from lrlab.optimizers.states import gradient, with_extra_args
-from lrlab.refusal import FieldError
 from lrlab.types import Array, Params, PyTree
 
 

@@ -16,7 +16,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from lrlab.refusal import FieldError
+from lrlab.core.errors import FieldError
 from lrlab.types import LaneView, Probe
 
 if TYPE_CHECKING:

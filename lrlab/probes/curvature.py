@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
-from lrlab.refusal import FieldError
+from lrlab.core.errors import FieldError
 from lrlab.rng import key as named_key
 
 

@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
+from lrlab.core.errors import FieldError
 from lrlab.probes.lane import at_least, ratio, training_loss
-from lrlab.refusal import FieldError
 from lrlab.types import Array, LaneView
 
 

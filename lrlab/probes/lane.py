@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from lrlab.refusal import FieldError
+from lrlab.core.errors import FieldError
 from lrlab.types import Array, LaneView, Params, PyTree
 
 EXAMPLES = 1024

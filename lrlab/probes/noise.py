@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
+from lrlab.core.errors import FieldError
 from lrlab.probes.lane import (
     at_least,
     count_of,
@@ -17,7 +18,6 @@ from lrlab.probes.lane import (
     ratio,
     training_loss,
 )
-from lrlab.refusal import FieldError
 from lrlab.types import Array, LaneView
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from lrlab.core.errors import FieldError
 from lrlab.probes.lane import (
     at_least,
     count_of,
@@ -18,7 +19,6 @@ from lrlab.probes.lane import (
     next_update,
     training_loss,
 )
-from lrlab.refusal import FieldError
 from lrlab.types import Array, LaneView
 
 SIZES = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)

@@ -10,23 +10,23 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 _NAMES = {
-    "ReportData": "lrlab.report.data",
-    "build": "lrlab.report.data",
-    "read": "lrlab.report.reading",
-    "read_all": "lrlab.report.reading",
-    "from_result": "lrlab.report.data",
-    "from_dataset": "lrlab.report.data",
+    "ReportData": "lrlab.report.content.data",
+    "build": "lrlab.report.content.data",
+    "read": "lrlab.report.content.reading",
+    "read_all": "lrlab.report.content.reading",
+    "from_result": "lrlab.report.content.data",
+    "from_dataset": "lrlab.report.content.data",
     "draw": "lrlab.report.figures",
     "draw_range_test": "lrlab.report.figures.range_test",
     "write_figures": "lrlab.report.figures",
-    "interactive": "lrlab.report.notebook",
-    "html": "lrlab.report.page",
-    "write_html": "lrlab.report.page",
-    "renderable": "lrlab.report.terminal",
-    "sparkline": "lrlab.report.terminal",
-    "comparison": "lrlab.report.terminal_tables",
-    "rules_table": "lrlab.report.terminal_tables",
-    "table": "lrlab.report.classic",
+    "interactive": "lrlab.report.figures.interactive",
+    "html": "lrlab.report.html.page",
+    "write_html": "lrlab.report.html.page",
+    "renderable": "lrlab.report.terminal.run",
+    "sparkline": "lrlab.report.terminal.run",
+    "comparison": "lrlab.report.terminal.tables",
+    "rules_table": "lrlab.report.terminal.tables",
+    "table": "lrlab.report.figures.rate_table",
 }
 
 __all__ = list(_NAMES)
@@ -43,12 +43,12 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
-    from lrlab.report.classic import table
-    from lrlab.report.data import ReportData, build, from_dataset, from_result
+    from lrlab.report.content.data import ReportData, build, from_dataset, from_result
+    from lrlab.report.content.reading import read, read_all
     from lrlab.report.figures import draw, write_figures
+    from lrlab.report.figures.interactive import interactive
     from lrlab.report.figures.range_test import draw_range_test
-    from lrlab.report.notebook import interactive
-    from lrlab.report.page import html, write_html
-    from lrlab.report.reading import read, read_all
-    from lrlab.report.terminal import renderable, sparkline
-    from lrlab.report.terminal_tables import comparison, rules_table
+    from lrlab.report.figures.rate_table import table
+    from lrlab.report.html.page import html, write_html
+    from lrlab.report.terminal.run import renderable, sparkline
+    from lrlab.report.terminal.tables import comparison, rules_table

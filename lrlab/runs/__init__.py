@@ -6,9 +6,9 @@ Nothing here imports jax at module level.
 
 from __future__ import annotations
 
-from lrlab.runs.catalogue import catalogue
-from lrlab.runs.check import check
-from lrlab.runs.files import RunError, Unwritable, inner_runs, jsonable, write_json, write_text
+from lrlab.runs.catalog import catalogue
+from lrlab.runs.doctor import check
+from lrlab.runs.extend import lengthen, settle
 from lrlab.runs.folder import (
     FORMAT,
     Run,
@@ -22,10 +22,10 @@ from lrlab.runs.folder import (
     read_info,
     resume,
 )
-from lrlab.runs.longer import lengthen, settle
+from lrlab.runs.integrity import vouch
 from lrlab.runs.onward import made_in_python, onward
-from lrlab.runs.stored import StoredStage, dataset, open_run, read_stage, stages
-from lrlab.runs.trust import vouch
+from lrlab.runs.reader import StoredStage, dataset, open_run, read_stage, stages
+from lrlab.runs.seals import RunError, Unwritable, inner_runs, jsonable, write_json, write_text
 
 __all__ = [
     "FORMAT",

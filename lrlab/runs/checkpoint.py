@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from lrlab.runs.files import RunError, checksums, sync_tree
-from lrlab.runs.quiet import told_once
+from lrlab.runs.orbax_logging import told_once
+from lrlab.runs.seals import RunError, checksums, sync_tree
 
 
 def save_checkpoint(folder: Path, name: str, arrays: Mapping[str, np.ndarray]) -> dict[str, str]:

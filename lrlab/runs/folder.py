@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from lrlab.places import resolved, shown
-from lrlab.runs.files import (
+from lrlab.core.paths import resolved, shown
+from lrlab.runs.recorder import Stage
+from lrlab.runs.seals import (
     RunError,
     Unwritable,
     checksums,
@@ -29,7 +30,6 @@ from lrlab.runs.files import (
     write_sealed,
     write_text,
 )
-from lrlab.runs.stage import Stage
 
 FORMAT = 2
 """The version of the folder's layout, in `run.json`. Format 1 had no seals (see

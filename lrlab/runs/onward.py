@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lrlab.places import short, shown
-from lrlab.runs.files import RunError, read_json
+from lrlab.core.paths import short, shown
+from lrlab.runs.seals import RunError, read_json
 
 FUNCTIONS = {
     "sweep": "sweep", "find": "find", "range-test": "range_test", "compare": "compare",

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lrlab import optimizers
-from lrlab.brief import fields_of
+from lrlab.core.brief import fields_of
 from lrlab.engine.devices import prepare_devices
 from lrlab.models import as_model
 from lrlab.rng import key

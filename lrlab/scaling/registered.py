@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from lrlab import models
-from lrlab.refusal import FieldError, within
+from lrlab.core.errors import FieldError, within
 from lrlab.scaling.parametrization import Mup, mup
 from lrlab.scaling.rules import RESIDUAL
 

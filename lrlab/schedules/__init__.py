@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from lrlab.method_words import SCHEDULE, SCHEDULE_NAME, Words, suggestion
-from lrlab.refusal import FieldError, within
+from lrlab.core.errors import FieldError, within
+from lrlab.core.synonyms import SCHEDULE, SCHEDULE_NAME, Words, suggestion
 from lrlab.schedules.lengths import LENGTHS, in_words, length, numbers
 
 NAMES: dict[str, str] = {

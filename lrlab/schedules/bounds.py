@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from lrlab.refusal import FieldError
+from lrlab.core.errors import FieldError
 from lrlab.schedules.lengths import whole
 
 POINTS = 48

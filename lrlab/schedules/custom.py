@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lrlab.refusal import FieldError
+from lrlab.core.errors import FieldError
 
 MOST = 4_000_000
 """Rates that are looked at; of longer runs, so many steps evenly spaced, both ends among them."""

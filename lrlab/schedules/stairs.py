@@ -7,7 +7,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from lrlab.refusal import FieldError
+from lrlab.core.errors import FieldError
 from lrlab.schedules.lengths import length
 
 

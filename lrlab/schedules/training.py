@@ -9,7 +9,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from lrlab.refusal import within
+from lrlab.core.errors import within
 from lrlab.schedules import Schedule, make, parameters
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lrlab.refusal import FieldError
+from lrlab.core.errors import FieldError
 
 KINDS = ("linear", "cosine", "exponential", "untuned_adam")
 

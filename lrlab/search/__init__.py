@@ -8,7 +8,7 @@ from __future__ import annotations
 from lrlab.search.answer import answer_json, from_scores
 from lrlab.search.comparison import Comparison, compared
 from lrlab.search.find import find
-from lrlab.search.joint import find_joint
+from lrlab.search.find_axes import find_joint
 from lrlab.search.range_test import RangeTest, ladder
 from lrlab.search.scores import Scores, Table, from_result, lane_scores, table
 

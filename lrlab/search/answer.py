@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from lrlab.search import fit
-from lrlab.search.belief import Belief, believe, choose
+from lrlab.search import seed_effects
 from lrlab.search.gaps import nothing_known, remarks
+from lrlab.search.gaussian_process import unsaturated
+from lrlab.search.posterior import Belief, believe, choose
 from lrlab.search.scores import Scores, Table, cost, table
-from lrlab.search.surrogate import unsaturated
 from lrlab.types import Answer
 
 INTERIOR, EDGE, FLAT, NOISY, NONE = "interior", "edge", "flat", "noisy", "none"
@@ -32,10 +32,10 @@ def from_scores(
 ) -> Answer:
     """The answer that trained lanes hold.
 
-    A Gaussian process in log LR with seed effects and noise (`lrlab.search.surrogate`) gives the
-    curves of mean score that agree with the lanes. The pick has the least expected regret among
+    A Gaussian process in log LR with seed effects and noise (`lrlab.search.gaussian_process`) gives
+    the curves of mean score that agree with the lanes. The pick has the least expected regret among
     them, or lies between rates as good; the interval holds the rates that the lanes cannot tell
-    from the best (`lrlab.search.belief.choose`).
+    from the best (`lrlab.search.posterior.choose`).
 
     Args:
         scores: one or more training calls.
@@ -49,7 +49,7 @@ def from_scores(
         text = "Only learning rate 0 was tried, so there is none to recommend: give rates above 0."
         return Answer(None, None, NONE, text, metric, paid, evidence)
     whole = table(parts)
-    stable = fit.largest_stable(whole)
+    stable = seed_effects.largest_stable(whole)
     if reason := nothing_known(parts, metric):
         lost = {"metric_missing": True}
         return Answer(None, None, NONE, reason, metric, paid, evidence, stable, lost)
@@ -62,15 +62,15 @@ def from_scores(
     if verdict == EDGE:
         place = 0 if known.paths[:, 0].mean() < known.paths[:, -1].mean() else len(lr) - 1
     if verdict == FLAT:
-        low, high = np.searchsorted(lr, whole.lr[fit.usable(whole)][[0, -1]] * (1 - 1e-9))
+        low, high = np.searchsorted(lr, whole.lr[seed_effects.usable(whole)][[0, -1]] * (1 - 1e-9))
     low, high = min(low, place), max(high, place)
     interval = float(lr[low]), float(lr[high])
     pick = float(lr[place])
     details: dict[str, Any] = {
         "noise": known.noise,
-        "gap": fit.gap(whole),
-        "initial": _known(fit.start(whole) * whole.sign),
-        "best_score": float(np.nanmin(fit.mean_scores(whole))) * whole.sign,
+        "gap": seed_effects.gap(whole),
+        "initial": _known(seed_effects.start(whole) * whole.sign),
+        "best_score": float(np.nanmin(seed_effects.mean_scores(whole))) * whole.sign,
         "regret": regret_of(known, place),
         "fit": {"lr": lr, "mean": known.mean * whole.sign},
     }
@@ -112,8 +112,8 @@ def nothing_trains(whole: Table, metric: str) -> str | None:
             f"of them by step {first}. Try far smaller rates, clip the gradient "
             "(optimizer.clip_norm), or check the loss and the scale of the inputs."
         )
-    if not fit.gains(whole):
-        start = fit.start(whole) * whole.sign
+    if not seed_effects.gains(whole):
+        start = seed_effects.start(whole) * whole.sign
         some = int(whole.diverged[ran].sum())
         also = f"; {some} of {int(ran.sum())} lanes diverged" if some else ""
         return (
@@ -127,12 +127,12 @@ def nothing_trains(whole: Table, metric: str) -> str | None:
 
 def verdict_of(whole: Table, known: Belief, place: int) -> str:
     """Which kind of answer this is; "none" was settled before."""
-    rates = fit.usable(whole)
+    rates = seed_effects.usable(whole)
     lr = whole.lr[rates]
     level = np.interp(np.log10(lr), np.log10(known.lr), known.mean)
     span = np.log10(lr[-1] / lr[0])
     tried = np.log10(whole.lr[-1] / whole.lr[0])
-    if span >= max(1.0, 0.6 * tried) and np.ptp(level) <= SAME * fit.gap(whole):
+    if span >= max(1.0, 0.6 * tried) and np.ptp(level) <= SAME * seed_effects.gap(whole):
         return FLAT
     most = LOST if known.measured else UNMEASURED
     if len(lr) == 1 or regret_of(known, place) > most or _is_noise(whole):
@@ -163,14 +163,14 @@ def _is_noise(whole: Table) -> bool:
     too: a search gives several seeds to the best rates alone, which are alike. Real learning rate
     curves fail this by orders of magnitude.
     """
-    rows = whole.score[fit.usable(whole)]
+    rows = whole.score[seed_effects.usable(whole)]
     groups = [row[np.isfinite(row)] for row in rows]
     if len(groups) < 3 or all(np.ptp(group) == 0 for group in groups):
         return False
     pooled = np.concatenate([group - group.mean() for group in groups])
     if pooled.std() == 0:
         return False
-    if pooled.std() < 0.05 * fit.gap(whole):
+    if pooled.std() < 0.05 * seed_effects.gap(whole):
         return False
     return one_way(groups) > 0.01
 
@@ -244,7 +244,7 @@ def sentence(
             f"The best rate tried, {show(lr)}, is the {side} one{after}: the true best may lie "
             f"beyond. {to} that end of the range ({field}, or lr), or train longer.{end}"
         )
-    if fit.usable(whole).sum() == 1:
+    if seed_effects.usable(whole).sum() == 1:
         return (
             f"One rate alone was trained to the end, {show(lr)}: nothing is known of others. Sweep "
             f"several, or search with a budget of at least 5 full-length runs.{end}"

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lrlab.brief import fields_of
+from lrlab.core.brief import fields_of
 from lrlab.search import statistics
 from lrlab.search.differences import TINY, digits
 from lrlab.search.naming import in_words

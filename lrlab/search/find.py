@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from lrlab.search import fit
+from lrlab.search import seed_effects
 from lrlab.search.answer import from_scores, nothing_trains
-from lrlab.search.belief import believe, contenders
 from lrlab.search.budget import Budget
 from lrlab.search.differences import coarse, lowest_place
+from lrlab.search.posterior import believe, contenders
 from lrlab.search.rungs import scout_plan, survivors
 from lrlab.search.scores import Scores, cost, table
 from lrlab.types import Answer
@@ -137,7 +137,7 @@ def beyond(parts: Sequence[Scores], ratio: float, budget: float) -> np.ndarray:
     scores = np.where(whole.diverged.any(1), np.inf, scores)
     if not np.isfinite(scores).any():
         return np.empty(0)
-    start = fit.start(whole)
+    start = seed_effects.start(whole)
     gain = float(start - scores.min()) if np.isfinite(start) else np.inf
     if gain <= whole.rounding:
         return np.empty(0)

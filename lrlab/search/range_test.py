@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lrlab.grid import log_grid
+from lrlab.core.grids import log_grid
 from lrlab.search import rules
 from lrlab.search.rules.own import suggestions
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lrlab.brief import fields_of
+from lrlab.core.brief import fields_of
 from lrlab.search.differences import coarse, rounding
 from lrlab.types import OUTCOMES
 

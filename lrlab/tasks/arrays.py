@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from lrlab.aligned import aligned
+from lrlab.core.arrays import aligned
 from lrlab.data.checks import same_length, varied
 from lrlab.data.dataset import DataError
 from lrlab.data.values import numbers

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from lrlab.kept import closure_of, kept_with
+from lrlab.core.memo import closure_of, kept_with
 from lrlab.tasks.losses import BUILT_IN, PerExample, in_dtype, loss_values, metric_values
 from lrlab.types import Array, Model, PyTree, TaskFunctions
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from lrlab import data as sources
 from lrlab import models
-from lrlab.refusal import FieldError, within
+from lrlab.core.errors import FieldError, within
 from lrlab.tasks.task import Task
 
 NAMES: dict[str, str] = {

@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import optax
 from jax import lax
 
+from lrlab.core.tracing import is_beside_others
 from lrlab.models.dense import FEW
 from lrlab.models.platform import on_cpu
-from lrlab.tracing import is_beside_others
 from lrlab.types import Array
 
 PerExample = Callable[[Array, Array], Array]

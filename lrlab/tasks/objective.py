@@ -8,8 +8,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from lrlab.kept import closure_of, kept_with
-from lrlab.settings import usual
+from lrlab.core.jax_settings import usual
+from lrlab.core.memo import closure_of, kept_with
 from lrlab.tasks.losses import label
 from lrlab.tasks.metrics import directed_all
 from lrlab.tasks.task import Task

@@ -9,11 +9,11 @@ from typing import Any
 import jax
 import numpy as np
 
+from lrlab.core.errors import FieldError, within
+from lrlab.core.jax_settings import usual
 from lrlab.data.dataset import DataError, digest
 from lrlab.engine.devices import prepare_devices
 from lrlab.models.adapters import as_model
-from lrlab.refusal import FieldError, within
-from lrlab.settings import usual
 from lrlab.tasks.arrays import arrays, check_alike, checked_labels, held
 from lrlab.tasks.coupling import broadcasts, is_coupled, one_axis_apart
 from lrlab.tasks.functions import supervised_functions

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lrlab.refusal import FieldError
+from lrlab.core.errors import FieldError
 from lrlab.tasks.task import Task
 from lrlab.types import Array
 

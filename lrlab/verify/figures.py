@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from lrlab.report.style import figure as empty_figure
-from lrlab.report.style import log_axis, use
+from lrlab.report.figures.style import figure as empty_figure
+from lrlab.report.figures.style import log_axis, use
 
 COLORS = {
     "light": ("#2a7f8e", "#c2410c", "#6d4aa8", "#9a6700", "#1a7f4b", "#b3316e"),

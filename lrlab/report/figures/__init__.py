@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lrlab.report import style
-from lrlab.report.data import ReportData
-from lrlab.report.picking import drawable
-from lrlab.report.reading import Folders
+from lrlab.report.content.data import ReportData
+from lrlab.report.content.reading import Folders
+from lrlab.report.content.selection import drawable
+from lrlab.report.figures import style
 
 FIGURES: dict[str, str] = {
     "range_test": "lrlab.report.figures.range_test:range_test",

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from lrlab.report import classic, style
-from lrlab.report.data import ReportData
+from lrlab.report.content.data import ReportData
+from lrlab.report.figures import rate_table, style
 
 
 def accuracy_vs_lr(data: ReportData, theme: str = "light") -> Any:
@@ -15,9 +15,9 @@ def accuracy_vs_lr(data: ReportData, theme: str = "light") -> Any:
 
     None where the run recorded no accuracy.
     """
-    if classic.accuracy_names(data) == (None, None) or style.is_ramp(data):
+    if rate_table.accuracy_names(data) == (None, None) or style.is_ramp(data):
         return None
-    rows = classic.table(data)
+    rows = rate_table.table(data)
     with style.use(theme) as colors:
         import matplotlib as mpl
 
@@ -60,7 +60,7 @@ def accuracy_vs_lr(data: ReportData, theme: str = "light") -> Any:
     return fig
 
 
-def _regions(ax: Any, rows: list[classic.Row], colors: style.Theme) -> None:
+def _regions(ax: Any, rows: list[rate_table.Row], colors: style.Theme) -> None:
     start = 0
     tint = {
         "good": style.OUTCOME_COLORS["light"]["ok"],

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from lrlab.report import data as d
-from lrlab.report import style, summary
-from lrlab.report.data import ReportData
-from lrlab.report.picking import drawable
+from lrlab.report.content import data as d
+from lrlab.report.content import summary
+from lrlab.report.content.data import ReportData
+from lrlab.report.content.selection import drawable
+from lrlab.report.figures import style
 
 
 def comparison(several: Sequence[ReportData], theme: str = "light", title: str = "") -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lrlab.report import style
+from lrlab.report.figures import style
 
 TITLES = {"standard": "Standard parametrization", "mup": "muP"}
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from lrlab.report import data as d
-from lrlab.report import style, summary
-from lrlab.report.data import ReportData
+from lrlab.report.content import data as d
+from lrlab.report.content import summary
+from lrlab.report.content.data import ReportData
+from lrlab.report.figures import style
 
 
 def training_curves(data: ReportData, theme: str = "light") -> Any:

@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from lrlab.report import data as d
-from lrlab.report import style, summary
-from lrlab.report.data import ReportData
+from lrlab.report.content import data as d
+from lrlab.report.content import summary
+from lrlab.report.content.data import ReportData
+from lrlab.report.figures import style
 from lrlab.report.figures.range_test import row_height, strip
-from lrlab.report.style import Theme
+from lrlab.report.figures.style import Theme
 
 
 def loss_vs_lr(data: ReportData, theme: str = "light") -> Any:

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from lrlab.report import style, summary
-from lrlab.report.data import ReportData
+from lrlab.report.content import summary
+from lrlab.report.content.data import ReportData
+from lrlab.report.figures import style
 
 
 def outcomes(data: ReportData, theme: str = "light") -> Any:

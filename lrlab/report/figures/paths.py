@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lrlab.report import style
+from lrlab.report.figures import style
 
 COLORS = ("#ffffff", "#ffd166", "#ef476f", "#06d6a0", "#ff9f1c", "#f4acb7", "#9bf6ff", "#caffbf",
           "#e0aaff", "#c0c0c0")  # fmt: skip

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from lrlab.report import style
-from lrlab.report.data import ReportData
-from lrlab.report.style import Theme
+from lrlab.report.content.data import ReportData
+from lrlab.report.figures import style
+from lrlab.report.figures.style import Theme
 
 
 def range_test(data: ReportData, theme: str = "light") -> Any:

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from lrlab.report import data as d
-from lrlab.report import style
-from lrlab.report.data import ReportData
+from lrlab.report.content import data as d
+from lrlab.report.content.data import ReportData
+from lrlab.report.figures import style
 
 _MARKS = {"ok": "o", "diverged": "x", "pruned": "_"}
 

@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from lrlab.report import style, summary
+from lrlab.report.content import summary
+from lrlab.report.figures import style
 
 
 def loss_plane(cut: Any, theme: str = "light") -> Any:
     """Contours of the loss on the plane of a lane's way, and the way: a dot at the start, a star at
-    the end. `cut` is a `lrlab.api.slicing.Slice`."""
+    the end. `cut` is a `lrlab.workflows.landscape.Slice`."""
     with style.use(theme) as colors:
         from matplotlib.colors import LogNorm, Normalize
 

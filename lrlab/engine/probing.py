@@ -1,0 +1,160 @@
+"""Probes on one lane: what they see, when they look, and whether they can, before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from lrlab.core.errors import FieldError, within
+from lrlab.engine.devices import precision
+from lrlab.engine.step import LaneState, scheduled, transformation
+from lrlab.rng import key
+from lrlab.types import Array, Hyper, LaneView, Params, Probe, Problem, PyTree
+
+
+def view_of(
+    problem: Problem,
+    state: LaneState,
+    start: Callable[[], tuple[Params, PyTree]],
+    data: PyTree,
+    seed: Array,
+    hyper: Hyper,
+    step: Array,
+) -> LaneView:
+    """The lane after `step` updates; `start() -> (params, model)` is its seed's beginning."""
+    now = scheduled(problem, hyper, jnp.minimum(step, problem.steps - 1))
+
+    def initial() -> tuple[Params, PyTree]:
+        params, model = start()
+        if "init_scale" in hyper:
+            params = jax.tree.map(lambda leaf: leaf * hyper["init_scale"], params)
+        return params, model
+
+    def update(
+        grads: Params, value: Array, value_fn: Callable[[Params], Array]
+    ) -> tuple[Params, PyTree]:
+        return transformation(problem, now).update(
+            grads, state.optimizer, state.params, value=value, grad=grads, value_fn=value_fn
+        )
+
+    def elapsed() -> Array:
+        pace = None if problem.optimizer.dynamics is None else problem.optimizer.dynamics.pace
+        assert pace is not None, "only where the optimizer follows gradient flow"
+        steps = jnp.arange(problem.steps)
+        times = jax.vmap(lambda at: problem.schedule(hyper, at) * pace(hyper, at))(steps)
+        return jnp.sum(jnp.where(steps < step, times, 0))
+
+    return LaneView(
+        task=problem.task,
+        params=state.params,
+        model=state.model,
+        optimizer=state.optimizer,
+        dynamics=problem.optimizer.dynamics,
+        data=data,
+        hyper=now,
+        step=step,
+        batch_size=problem.batch_size,
+        fixed_key=key(seed, "evaluation"),
+        key=key(seed, "probes", step),
+        initial=initial,
+        update=update,
+        elapsed=elapsed,
+    )
+
+
+def measured(problem: Problem, view: LaneView, before: Array) -> dict[str, Array]:
+    """What the probes measure, scalars by name; nan from one that has no turn at this evaluation.
+
+    `before`: updates done at the evaluation before this one, -1 at the first. Whether a probe has
+    its turn does not depend on the lane, so that `cond` stays one under `vmap` and saves its cost.
+    """
+    values: dict[str, Array] = {}
+    for probe in problem.probes:
+        shapes = jax.eval_shape(lambda probe=probe: _scalars(probe, view, problem.dtype))
+        turn = True
+        if probe.every is not None:
+            turn = view.step // probe.every > before // probe.every
+            turn |= (before < 0) | (view.step >= problem.steps)
+        if turn is True:
+            values |= _scalars(probe, view, problem.dtype)
+            continue
+        values |= jax.lax.cond(
+            turn,
+            lambda probe=probe: _scalars(probe, view, problem.dtype),
+            lambda shapes=shapes: jax.tree.map(
+                lambda leaf: jnp.full(leaf.shape, jnp.nan, leaf.dtype), shapes
+            ),
+        )
+    return values
+
+
+def _scalars(probe: Probe, view: LaneView, dtype: str) -> dict[str, Array]:
+    try:
+        found = {name: jnp.asarray(v, dtype) for name, v in probe.measure(view).items()}
+    except FieldError as error:
+        raise error.reworded(f"probe {probe.name!r}: {error}") from error
+    except ValueError as error:
+        raise ValueError(f"probe {probe.name!r}: {error}") from error
+    for name, value in found.items():
+        taken = name == "lr" or name.startswith(("lr_", "train_", "learning_"))
+        if value.shape != () or taken:
+            raise ValueError(
+                f"probe {probe.name!r}: {name!r} must be a scalar (its shape is {value.shape}) and "
+                "not be named like a training metric"
+            )
+    return found
+
+
+def check_probes(problem: Problem, data: PyTree, hyper_names: tuple[str, ...]) -> None:
+    """Traces every probe once, without computing anything.
+
+    Raises:
+        FieldError: a probe cannot measure this problem, or two give the same name; it says which.
+    """
+    from lrlab.engine.plan import lane_shapes
+
+    if not problem.probes:
+        return
+    state = lane_shapes(problem, data, hyper_names)
+    if any(
+        jnp.issubdtype(leaf.dtype, jnp.complexfloating) for leaf in jax.tree.leaves(state.params)
+    ):
+        raise FieldError("probes", "probes measure real parameters, and some of these are complex")
+    train = jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, _of_run(leaf.dtype, problem.dtype)),
+        data.get("train"),
+    )
+
+    def look(probe: Probe) -> Callable[..., dict[str, Array]]:
+        def names(state: LaneState, train: PyTree, hyper: Hyper) -> dict[str, Array]:
+            seed, step = jnp.zeros((), jnp.uint32), jnp.zeros((), jnp.int32)
+            start = lambda: (state.params, state.model)  # noqa: E731
+            view = view_of(problem, state, start, train, seed, hyper, step)
+            return _scalars(probe, view, problem.dtype)
+
+        return names
+
+    with precision(problem.dtype):
+        hyper = {name: jax.ShapeDtypeStruct((), problem.dtype) for name in hyper_names}
+        taken: dict[str, str] = {}
+        for number, probe in enumerate(problem.probes):
+            with within("probes", str(number)):
+                for name in jax.eval_shape(look(probe), state, train, hyper):
+                    if name in taken:
+                        raise ValueError(
+                            f"probes {taken[name]!r} and {probe.name!r} both measure {name!r}; "
+                            "keep one of them"
+                        )
+                    taken[name] = probe.name
+
+
+def _of_run(dtype: Any, precision: str) -> Any:
+    """The dtype that data of `dtype` have on the devices."""
+    if jnp.issubdtype(dtype, jnp.floating):
+        return jnp.dtype(precision)
+    if jnp.issubdtype(dtype, jnp.complexfloating):
+        return jnp.promote_types(precision, jnp.complex64)
+    return jnp.dtype(jnp.int32) if dtype == jnp.int64 else dtype

@@ -1,0 +1,199 @@
+"""From run folders to what reports are made of: one run, several, a comparison, a range test."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from lrlab.report.content.data import ReportData, Stage, build
+from lrlab.report.content.selection import drawable
+
+RATES = (24, 400)
+"""How few and how many learning rates a sweep has whose first updates count as a range test."""
+
+
+class Folders(NamedTuple):
+    """Runs to report on together, and their folders; of a comparison its `summary.json`."""
+
+    runs: Sequence[ReportData]
+    places: Sequence[Path] = ()
+    comparison: Mapping[str, Any] | None = None
+
+
+def read(run: str | Path) -> ReportData:
+    """The report's data from a run folder alone (the arrays, the answer, the manifest, the config).
+
+    Raises:
+        ValueError: the folder holds no readable run.
+    """
+    from lrlab import runs
+
+    path = Path(run)
+    manifest, stage = runs.open_run(path)
+    config = path / "config.toml"
+    if runs.finished(manifest):
+        runs.vouch(path, "summary.json")
+    answer = _json(path / "summary.json")
+    first, *extra = (name for name in stage.axes if name != "seed")
+    history = dict(stage.history)
+    rates = [name for name in history if name.startswith("learning_rate")]
+    data = build(
+        title=str(manifest.get("title") or manifest.get("name") or path.name),
+        lr=stage.axes[first],
+        extra={name: stage.axes[name] for name in extra},
+        seeds=stage.axes["seed"],
+        steps=stage.steps,
+        train_loss=history.pop("train_loss", None),
+        learning_rate=history.pop(rates[0], None) if rates else None,
+        eval_steps=stage.eval_steps,
+        evaluated=stage.evaluated,
+        initial=stage.initial,
+        outcome=stage.outcome,
+        diverged_at=stage.diverged_at,
+        history=history,
+        modes=dict(manifest.get("modes") or {}),
+        answer=answer,
+        manifest=manifest,
+        config_text=_config_text(path, manifest),
+        command=f"lrlab {manifest.get('command', 'sweep')} {config}",
+        stages=_stages(path, stage),
+    )
+    if manifest.get("command") == "range-test":
+        return data._replace(test=_test(data))
+    return _derived(data)
+
+
+def _derived(data: ReportData) -> ReportData:
+    """A sweep's first updates are a parallel range test: the rules' picks on it.
+
+    As it is where there are further lane axes, few or very many rates, repeated ones, or pruned
+    ones.
+    """
+    from lrlab.search.range_test import losses_of, range_test
+
+    updates = min(100, len(data.steps) // 10)
+    moving = drawable(data)
+    order = np.argsort(moving.lr, kind="stable")
+    grid = not data.extra and RATES[0] <= len(moving.lr) <= RATES[1]
+    grid = grid and bool((np.diff(moving.lr[order]) > 0).all())
+    if not grid or updates < 10 or np.isin(data.outcome, ("pruned", "not_run")).any():
+        return data
+    loss = losses_of("parallel", "train", moving.train_loss[:updates, order], {})
+    test = range_test(moving.lr[order], loss, data.seeds, "parallel", "train")
+    return data._replace(
+        suggestions=test.suggestions(),
+        suggested_by=f"a parallel range test: the first {updates} updates of this sweep",
+    )
+
+
+def _stages(path: Path, whole: Any) -> list[Stage]:
+    from lrlab import runs
+
+    names = runs.stages(path)
+    parts = [whole] if len(names) == 1 else [runs.read_stage(path, name) for name in names]
+    found = []
+    for part in parts:
+        lr = next(iter(part.axes.values()))
+        ran = part.outcome != "not_run"
+        wide = np.broadcast_to(lr.reshape((-1,) + (1,) * (ran.ndim - 1)), ran.shape)
+        found.append(Stage(wide[ran], part.steps_trained[ran], part.outcome[ran]))
+    return found
+
+
+def _test(data: ReportData) -> Any:
+    """The `RangeTest` that a run's arrays hold; None where its configuration is lost."""
+    from lrlab.search.range_test import ladder, losses_of, range_test
+
+    try:
+        spec = tomllib.loads(data.config_text)["range_test"]
+        kind, split, mode = spec["kind"], spec["split"], spec.get("mode", "exponential")
+        rates = ladder(spec["start"], spec["end"], spec["num_steps"], mode)
+        loss = losses_of(kind, split, data.train_loss, data.evaluated)
+        test = range_test(rates, loss, data.seeds, kind, split, mode)
+        return test._replace(remark=str((data.answer or {}).get("remark") or ""))
+    except (KeyError, tomllib.TOMLDecodeError):
+        return None
+
+
+def read_all(folders: Sequence[str | Path]) -> Folders:
+    """Several runs, to be shown together.
+
+    A comparison's folder stands for its runs. The picks of a range test's rules are drawn into the
+    runs with the same task, data and optimizer.
+
+    Raises:
+        ValueError: no readable run; names the folder.
+    """
+    from lrlab import runs
+
+    data: list[ReportData] = []
+    places: list[Path] = []
+    compared = []
+    for folder in map(Path, folders):
+        inner = [place.parent for place in runs.inner_runs(folder)]
+        if inner:
+            compared.append(_json(folder / "summary.json"))
+        inner = inner or [folder]
+        inner = [place for place in inner if runs.stages(place)]
+        if not inner:
+            raise ValueError(f"{folder}: nothing is recorded here yet")
+        places += inner
+    data = with_picks([read(place) for place in places])
+    only = compared[0] if len(compared) == len(folders) == 1 else None
+    if only:
+        names = [str(entry.get("name")) for entry in only.get("entries") or ()]
+        rank = {name: number for number, name in enumerate(names)}
+        order = sorted(range(len(places)), key=lambda i: rank.get(places[i].name, len(rank)))
+        data, places = [data[i] for i in order], [places[i] for i in order]
+    return Folders(data, places, only)
+
+
+def with_picks(several: Sequence[ReportData]) -> list[ReportData]:
+    """The runs; those with the task and the optimizer of a range test get its rules' picks."""
+    tests = [data for data in several if data.test is not None]
+
+    def joined(data: ReportData) -> ReportData:
+        if data.test is None:
+            for other in tests:
+                if _alike(data, other):
+                    words = f"the range test beside it ({other.test.kind}, {other.test.split} loss)"
+                    picks = other.test.suggestions()
+                    return data._replace(suggestions=picks, suggested_by=words)
+        return data
+
+    return [joined(data) for data in several]
+
+
+def _alike(a: ReportData, b: ReportData) -> bool:
+    try:
+        x, y = (tomllib.loads(data.config_text) for data in (a, b))
+    except tomllib.TOMLDecodeError:
+        return False
+    same = all(x.get(table) == y.get(table) for table in ("task", "optimizer", "precision"))
+    return same and a.manifest.get("data_sha256") == b.manifest.get("data_sha256")
+
+
+def _json(path: Path) -> dict[str, Any] | None:
+    if not path.exists():
+        return None
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"report: {path} is not JSON ({error}); is the run complete?") from None
+
+
+def _config_text(path: Path, manifest: Mapping[str, Any]) -> str:
+    """The configuration, or a line that says why there is none to be trusted."""
+    from lrlab import runs
+
+    if not (path / "config.toml").exists():
+        return ""
+    try:
+        return runs.config_of(path, manifest)
+    except runs.RunError as error:
+        return f"# {error}\n"

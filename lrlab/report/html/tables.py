@@ -1,0 +1,209 @@
+"""The tables of the HTML page. Every string that a user can set is escaped."""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from lrlab.report.content import data as d
+from lrlab.report.content import summary
+from lrlab.report.content.data import ReportData
+from lrlab.report.content.summary import number
+from lrlab.report.terminal.run import outcome_words
+from lrlab.search.differences import digits
+
+
+def text(value: Any) -> str:
+    """Escaped for HTML."""
+    return html.escape(str(value), quote=True)
+
+
+def table(heads: Sequence[str], rows: Sequence[str], classes: str = "") -> str:
+    """A scrolling table; a head that begins with ">" stands right. `rows` are HTML."""
+    head = "".join(
+        f'<th class="n">{text(name[1:])}</th>' if name.startswith(">") else f"<th>{text(name)}</th>"
+        for name in heads
+    )
+    head = f"<thead><tr>{head}</tr></thead>" if heads else ""
+    body = "".join(rows)
+    return f'<div class="scroll {classes}"><table>{head}<tbody>{body}</tbody></table></div>'
+
+
+def learning_rates(data: ReportData) -> str:
+    """Every learning rate with its score, spread, steps and outcomes."""
+    metric = d.metric_of(data)
+    interval = (data.answer or {}).get("interval") or (np.inf, -np.inf)
+    rows = summary.lr_rows(data, metric)
+    shown = summary.shown_digits(data, rows, metric)
+    finite = [row.mean for row in rows if np.isfinite(row.mean)]
+    high, low = (max(finite), min(finite)) if finite else (1.0, 0.0)
+    body = []
+    for row in rows:
+        near = interval[0] * 0.999 <= row.lr <= interval[1] * 1.001
+        seen = high > low and np.isfinite(row.mean)
+        share = 100 * (row.mean - low) / (high - low) if seen else 0
+        meter = f'<span class="meter" style="width:{share:.1f}%"></span>' if seen else ""
+        cells = [
+            f'<td class="n lr">{number(row.lr)}</td>',
+            *(f'<td class="n">{number(row.extra[name])}</td>' for name in data.extra),
+            f'<td class="n">{number(row.mean, shown)}</td>',
+            f'<td class="wide-cell">{meter}</td>',
+            f'<td class="n soft">{number(row.low, shown)}</td>',
+            f'<td class="n soft">{number(row.high, shown)}</td>',
+            f'<td class="n">{row.steps:,}</td>',
+            f'<td class="{"bad" if "diverged" in row.counts else "soft"}">'
+            f"{text(outcome_words([row]))}</td>",
+        ]
+        body.append(f'<tr class="{"near" if near else ""}">{"".join(cells)}</tr>')
+    heads = [
+        ">learning rate", *(f">{name}" for name in data.extra), f">mean {metric}", "", ">lowest",
+        ">highest", ">steps", "outcomes",
+    ]  # fmt: skip
+    return table(heads, body, "rates")
+
+
+def rules(test: Any) -> str:
+    """What every rule suggests: median and spread over seeds, or why nothing."""
+    from lrlab.search import rules as registry
+    from lrlab.search.range_test import middle
+
+    body = []
+    for name in registry.NAMES:
+        found = test.suggest(name)
+        seen = found[np.isfinite(found)]
+        why = sorted(set(test.reasons.get(name, {}).values()))
+        missing = len(found) - len(seen)
+        said = sorted(set(test.notes.get(name, {}).values()))
+        none = f"none for {missing} of {len(found)} seeds: {'; '.join(why)}" if missing else ""
+        note = none or "; ".join(said)
+        cells = [f"<td>{text(name)}</td>"]
+        if seen.size:
+            spread = f"{seen.max() / seen.min():.3g}" if len(seen) > 1 else "-"
+            values = (number(middle(seen)), number(seen.min()), number(seen.max()), spread)
+        else:
+            values = ("-",) * 4
+        cells += [f'<td class="n">{value}</td>' for value in values]
+        body.append(f'<tr>{"".join(cells)}<td class="soft">{text(note)}</td></tr>')
+    return table(["rule", ">median", ">lowest", ">highest", ">spread (factor)", ""], body)
+
+
+def search(data: ReportData) -> str:
+    """Rung by rung: what entered, what was pruned or diverged, what went on; else ""."""
+    rungs = summary.rungs(data)
+    if not any(rung.pruned for rung in rungs) and len(rungs) < 2:
+        return ""
+    body, last = [], 0
+    for rung in rungs:
+        cells = [
+            f"<td>{rung.stage if rung.stage != last else ''}</td>",
+            f'<td class="n">{rung.steps:,}</td>',
+            f'<td class="n">{rung.entered}</td>',
+            f'<td class="n {"bad" if rung.diverged else "soft"}">{rung.diverged or "-"}</td>',
+            f'<td class="n">{rung.pruned or "-"}</td>',
+            f'<td class="soft">{_ends(rung.pruned_lr)}</td>',
+            f'<td class="n">{rung.kept}</td>',
+            f"<td>{_ends(rung.kept_lr)}</td>",
+        ]
+        last = rung.stage
+        body.append(f"<tr>{''.join(cells)}</tr>")
+    heads = [
+        "stage", ">after step", ">lanes", ">diverged", ">pruned", "learning rates pruned",
+        ">went on", "learning rates that went on",
+    ]  # fmt: skip
+    return table(heads, body)
+
+
+def _ends(ends: tuple[float, float] | None) -> str:
+    if ends is None:
+        return "-"
+    return number(ends[0]) + (f" to {number(ends[1])}" if ends[1] > ends[0] else "")
+
+
+def costs(data: ReportData) -> str:
+    """The cost, nothing left out."""
+    rows = [
+        f'<tr><td>{text(what)}</td><td class="n">{text(value)}</td>'
+        f'<td class="soft">{text(note)}</td></tr>'
+        for what, value, note in summary.costs(data)
+    ]
+    return table([], rows)
+
+
+def ranking(several: Sequence[ReportData], compared: Mapping[str, Any] | None) -> str:
+    """Several runs side by side, the best first; range tests are left out."""
+    versus = (compared or {}).get("versus") or {}
+    bests: dict[int, tuple[float, float]] = {}
+    for index, data in enumerate(several):
+        if data.test is None:
+            metric = d.metric_of(data)
+            means = [row.mean for row in summary.best_rows(data, metric)]
+            mode = d.mode_of(data, metric)
+            best = (min if mode == "min" else max)(means) if means else np.nan
+            key = np.inf if np.isnan(best) else (best if mode == "min" else -best)
+            bests[index] = best, key
+    shown, rows = digits([key for _, key in bests.values()]), []
+    for index, (best, key) in bests.items():
+        data = several[index]
+        metric = d.metric_of(data)
+        answer = data.answer or {}
+        interval, pair = answer.get("interval"), versus.get(data.title)
+        gap = f"{number(-pair['interval'][1])} to {number(-pair['interval'][0])}" if pair else "-"
+        cells = (
+            f'<td><a href="#run{index}">{text(data.title)}</a></td>'
+            f'<td class="n">{number(answer.get("lr"))}</td>'
+            f'<td class="n soft">{_ends(interval)}</td>'
+            f'<td class="n">{number(best, shown)}</td><td class="soft">{text(metric)}</td>'
+            + (f'<td class="n">{gap}</td>' if versus else "")
+            + f"<td>{text(answer.get('verdict') or '')}</td>"
+            f'<td class="n">{cost_of(data)}</td>'
+        )
+        rows.append((key, f"<tr>{cells}</tr>"))
+    rows.sort(key=lambda pair: pair[0])
+    heads = ["run", ">learning rate", ">as good", ">best mean", "metric",
+             *([">behind the best by (95 %)"] if versus else []), "verdict", ">cost"]  # fmt: skip
+    return table(heads, [row for _, row in rows]) if rows else ""
+
+
+def cost_of(data: ReportData) -> str:
+    """Full-length runs."""
+    cost = (data.answer or {}).get("cost")
+    return number(
+        d.steps_trained(data).sum() / max(1, d.full_steps(data)) if cost is None else cost
+    )
+
+
+_MANIFEST = (
+    "started", "finished", "versions", "device", "machine", "plan", "git_commit", "config_hash",
+    "data", "data_sha256",
+)  # fmt: skip
+
+
+def repeat(data: ReportData) -> str:
+    """The command, the configuration and what it ran on."""
+    parts = []
+    if data.command:
+        parts.append(
+            f'<div class="command"><pre>{text(data.command)}</pre>'
+            '<button class="copy">copy</button></div>'
+        )
+    if "external = true" in data.config_text:
+        parts.append(
+            '<p class="note">Task, optimizer or schedule were made in Python: the command alone '
+            "cannot make them again; call <code>lrlab</code> from the script that did.</p>"
+        )
+    if data.config_text:
+        parts.append(
+            "<details><summary>The configuration, with every default</summary>"
+            f"<pre>{text(data.config_text)}</pre></details>"
+        )
+    if data.manifest:
+        shown = {key: data.manifest[key] for key in _MANIFEST if data.manifest.get(key) is not None}
+        parts.append(
+            "<details><summary>Versions, device, plan and data</summary>"
+            f"<pre>{text(json.dumps(shown, indent=1, default=str))}</pre></details>"
+        )
+    return "\n".join(parts)

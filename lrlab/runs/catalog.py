@@ -1,0 +1,29 @@
+"""All runs of a folder, as a list."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from lrlab.core.paths import resolved
+from lrlab.runs.seals import RunError, inner_runs, read_json
+
+
+def catalogue(root: str | Path = "runs") -> list[dict[str, Any]]:
+    """One row per run under `root`, oldest first: run, name, command, status, started, sentence.
+
+    A folder whose record is damaged is listed with the status "damaged".
+    """
+    rows = []
+    for path in inner_runs(resolved(root)):
+        row: dict[str, Any] = {"run": str(path.parent), "status": "damaged", "sentence": ""}
+        try:
+            info = read_json(path)
+            row |= {key: info.get(key) for key in ("name", "command", "status", "started")}
+            if (path.parent / "summary.json").exists():
+                summary = read_json(path.parent / "summary.json")
+                row["sentence"] = summary.get("sentence") or ""
+        except RunError as error:
+            row["sentence"] = str(error)
+        rows.append(row)
+    return sorted(rows, key=lambda row: str(row.get("started") or ""))

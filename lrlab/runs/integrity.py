@@ -1,0 +1,82 @@
+"""What of a run folder can be trusted: its seals, its checksums, its chunks, its last commit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lrlab.core.paths import shown
+from lrlab.runs import zarr_arrays
+from lrlab.runs.seals import RunError, read_sealed, sha256
+
+
+def check_files(store: Path, commit: Mapping[str, Any]) -> None:
+    """Compares a zarr group with what its commit says of it. Chunks carry checksums of their own,
+    which reading them checks.
+
+    Raises:
+        RunError: a file is changed or missing; names the first.
+    """
+    found = problems_of(store, commit)
+    if found:
+        name, what = next(iter(found.items()))
+        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+        raise RunError(store / name, f"{what}{more}")
+
+
+def problems_of(store: Path, commit: Mapping[str, Any]) -> dict[str, str]:
+    """Path in the group -> "missing" or "changed or damaged", of everything that is not well."""
+    found: dict[str, str] = {}
+    for name, digest in dict(commit.get("fixed", {})).items():
+        place = store / name
+        if not place.is_file():
+            found[name] = "missing"
+        elif sha256(place) != digest:
+            found[name] = "changed or damaged"
+    wanted = {name: tuple(rows) for name, rows in dict(commit.get("rows", {})).items()}
+    wanted |= {name: (0, None) for name in commit.get("lanes", ())}
+    for name, (first, end) in wanted.items():
+        if f"{name}/zarr.json" not in found:
+            found |= dict.fromkeys(zarr_arrays.lost(store, name, first, end), "missing")
+    return found
+
+
+def discard(rows: np.ndarray, ends: np.ndarray, trained: np.ndarray) -> np.ndarray:
+    """`rows` [K, lanes...] with nan where row k belongs to update `ends[k]` that the lane, with
+    `trained` [lanes...] updates committed, had not made: a crash came between writing and commit.
+
+    >>> discard(np.ones((3, 2)), np.array([1, 2, 3]), np.array([3, 1])).tolist()
+    [[1.0, 1.0], [1.0, nan], [1.0, nan]]
+    """
+    late = ends.reshape(-1, *([1] * (rows.ndim - 1))) > trained[None]
+    if late.any():
+        rows[late] = np.nan
+    return rows
+
+
+def vouch(folder: Path, name: str) -> None:
+    """Compares a file of a finished run with its checksum.
+
+    Raises:
+        RunError: it was changed or damaged, or is missing.
+    """
+    place = folder / "checksums.json"
+    if not place.is_file():
+        return
+    expected = read_sealed(place).get("sha256")
+    digest = expected.get(name) if isinstance(expected, dict) else None
+    if digest is None:
+        return
+    if not (folder / name).is_file():
+        raise RunError(
+            folder / name, f"missing; `lrlab doctor {shown(folder)}` says what can be used"
+        )
+    if sha256(folder / name) != digest:
+        raise RunError(
+            folder / name,
+            f"changed or damaged since the run ended; "
+            f"`lrlab doctor {shown(folder)}` says what can be used",
+        )

@@ -1,0 +1,236 @@
+"""One call of the engine, recorded: rows in zarr, states in a checkpoint, one rename for both."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lrlab.runs import row_buffer, zarr_arrays
+from lrlab.runs.checkpoint import load_checkpoint, save_checkpoint
+from lrlab.runs.integrity import check_files, discard
+from lrlab.runs.seals import RunError, Unwritable, read_sealed, why, write_sealed
+
+INTERVAL = 3.0
+"""Seconds between commits, at least; a crash loses no more than this and a segment."""
+
+SHARE = 20.0
+"""A commit waits for so many times as long as the one before took to write, so that writing, though
+it goes on beside training, takes less than 5 % of a run where disk or processor are slow."""
+
+LONGEST = 60.0
+"""Seconds that it waits at most for that reason."""
+
+
+class Stage:
+    """A recorder (see `lrlab.types.Recorder`) that writes one stage of a run folder.
+
+    A class because it holds what is under way: rows not yet written and a thread that writes. The
+    folder is always at its last commit: `commit.json` names the checkpoint and is renamed last, and
+    rows after it are written again, with the same bits, when the run goes on.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        steps: int,
+        eval_steps: Sequence[int],
+        axes: Mapping[str, np.ndarray],
+        cells: np.ndarray,
+        interval: float | None = None,
+    ) -> None:
+        self.folder, self.cells = folder, np.asarray(cells)
+        self.interval = INTERVAL if interval is None else interval
+        self.lengths = {True: steps, False: len(eval_steps)}
+        self.axes = {name: np.asarray(values) for name, values in axes.items()}
+        self.shape = tuple(len(values) for values in self.axes.values())
+        self._rows: row_buffer.Pending = {}
+        self._arrays: dict[str, Any] = {}
+        self._last, self._spent = time.monotonic(), -1.0
+        self._thread: threading.Thread | None = None
+        self._error: BaseException | None = None
+        place = folder / "commit.json"
+        self._commit = read_sealed(place) if place.exists() else None
+        self._loaded: tuple[int, dict[str, np.ndarray]] | None = None
+        if self._commit is None:
+            if later_commits(folder):
+                raise RunError(
+                    place,
+                    "missing, though checkpoints were committed; restore it, or start a new run in "
+                    "another folder",
+                )
+            # What a crash before the first commit left belongs to nothing.
+            shutil.rmtree(folder / "history.zarr", ignore_errors=True)
+            zarr_arrays.begin(folder / "history.zarr")
+            axis = {"step": np.arange(steps), "eval_step": np.asarray(eval_steps, np.int64)}
+            zarr_arrays.coordinates(folder / "history.zarr", {**axis, **self.axes})
+
+    @property
+    def complete(self) -> bool:
+        """Whether this stage was trained to its end."""
+        return bool(self._commit and self._commit.get("complete"))
+
+    def saved(self) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
+        """The arrays and the info of the last commit; None where there is none."""
+        if self._commit is None:
+            return None
+        number = int(self._commit["number"])
+        if self._loaded is None or self._loaded[0] != number:
+            self._loaded = number, load_checkpoint(self.folder, self._commit)
+        return dict(self._loaded[1]), dict(self._commit["info"])
+
+    def tables(self) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """What was recorded up to the last commit, by lane: per update [T, N], evaluated [E, N].
+
+        Rows that were written after it are nan here: they will come again.
+
+        Raises:
+            RunError: something of it is damaged or missing.
+        """
+        found: dict[bool, dict[str, np.ndarray]] = {True: {}, False: {}}
+        saved = self.saved()
+        if saved is None or self._commit is None:
+            return found[True], found[False]
+        store = self.folder / "history.zarr"
+        check_files(store, self._commit)
+        ends = {
+            True: np.arange(self.lengths[True]) + 1,
+            False: zarr_arrays.read(store, "eval_step"),
+        }
+        for name in self._commit["metrics"]:
+            values = zarr_arrays.read(store, name)
+            kind = zarr_arrays.on_steps(name)
+            rows = np.array(values.reshape(len(values), -1)[:, self.cells])
+            late = ends[kind][:, None] > saved[0]["steps_trained"][None]
+            stale = (late & ~np.isnan(rows)).any(1)
+            found[kind][name] = discard(rows, ends[kind], saved[0]["steps_trained"])
+            if stale.any() and not self.complete:
+                # Not every lane will write there again: gone from the store as well.
+                self._clean(name, int(np.argmax(stale)), found[kind][name])
+        return found[True], found[False]
+
+    def _clean(self, name: str, first: int, rows: np.ndarray) -> None:
+        kind = zarr_arrays.on_steps(name)
+        dims = ["step" if kind else "eval_step", *self.axes]
+        shape = (self.lengths[kind], *self.shape)
+        array = zarr_arrays.create(self.folder / "history.zarr", name, shape, rows.dtype, dims)
+        zarr_arrays.put(array, first, [(first, self.cells, rows[first:])])
+
+    def rows(self, name: str, start: int, lanes: np.ndarray, values: np.ndarray) -> None:
+        row_buffer.add(self._rows, name, start, lanes, values, self.cells)
+
+    def due(self) -> bool:
+        writing = self._thread is not None and self._thread.is_alive()
+        # An interval of 0 asks for every segment.
+        pause = max(self.interval, min(LONGEST, SHARE * self._spent)) if self.interval else 0.0
+        return not writing and time.monotonic() - self._last >= pause
+
+    def commit(self, arrays: Mapping[str, np.ndarray], info: Mapping[str, Any]) -> None:
+        self.wait()
+        rows, self._rows = self._rows, {}
+        number = 1 if self._commit is None else int(self._commit["number"]) + 1
+        work = (rows, dict(arrays), dict(info), number)
+        self._last, self._loaded = time.monotonic(), None
+        self._thread = threading.Thread(target=self._write, args=work, daemon=True)
+        self._thread.start()
+
+    def forget(self) -> None:
+        """Drops rows that no commit holds: they will come again."""
+        self._rows = {}
+
+    def wait(self) -> None:
+        """Waits for the commit under way.
+
+        Raises:
+            RunError: it could not be written; the commit before it still stands.
+        """
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+        if self._error is not None:
+            error, self._error = self._error, None
+            raise Unwritable(
+                self.folder,
+                f"could not be written ({why(error, self.folder)}); the run can "
+                "continue from its last commit once that is fixed",
+            ) from error
+
+    def finish(self) -> None:
+        """Marks the stage as complete, and stores what became of each lane."""
+        self.wait()
+        saved = self.saved()
+        assert self._commit is not None and saved is not None
+        arrays = saved[0]
+        store, lane_dims = self.folder / "history.zarr", list(self.axes)
+        fills: dict[str, Any] = {"outcome": 3, "diverged_at": -1, "steps_trained": 0}
+        initial = (name for name in arrays if name.startswith("initial_"))
+        fills |= dict.fromkeys(("last_loss", *initial), np.nan)
+        for name, fill in fills.items():
+            self._lane_array(store, name, arrays[name], fill, lane_dims)
+        fixed = zarr_arrays.fixed_files(store, ("step", "eval_step", *self.axes))
+        self._commit = {**self._commit, "complete": True, "lanes": list(fills), "fixed": fixed}
+        write_sealed(self.folder / "commit.json", self._commit)
+        self._forget(int(self._commit["number"]) - 1)
+
+    def _lane_array(self, store: Path, name: str, values: Any, fill: Any, dims: list[str]) -> None:
+        flat = np.full(int(np.prod(self.shape)), fill, np.asarray(values).dtype)
+        flat[self.cells] = values
+        zarr_arrays.write(store, name, flat.reshape(self.shape), dims)
+
+    def _write(self, rows: Any, arrays: Any, info: Any, number: int) -> None:
+        began = time.monotonic()
+        try:
+            store, before = self.folder / "history.zarr", self._commit or {}
+            written: dict[str, list[int]] = dict(before.get("rows", {}))
+            new = not before
+            for name, columns in rows.items():
+                pieces = row_buffer.pieces(columns)
+                if name not in self._arrays:
+                    kind = zarr_arrays.on_steps(name)
+                    shape = (self.lengths[kind], *self.shape)
+                    dims = ["step" if kind else "eval_step", *self.axes]
+                    dtype = pieces[0][2].dtype
+                    self._arrays[name] = zarr_arrays.create(store, name, shape, dtype, dims)
+                first = min(start for start, _, _ in pieces)
+                end = max(start + len(values) for start, _, values in pieces)
+                zarr_arrays.put(self._arrays[name], first, pieces)
+                new |= name not in written
+                low, high = written.get(name, (first, end))
+                written[name] = [min(low, first), max(high, end)]
+            known = set(before.get("metrics", [])) | set(rows)
+            axes = ("step", "eval_step", *self.axes)
+            commit = {
+                "format": 2,
+                "number": number,
+                "checkpoint": f"checkpoint/{number:06d}",
+                "info": info,
+                "metrics": sorted(known),
+                "rows": written,
+                "fixed": zarr_arrays.fixed_files(store, axes) if new else before["fixed"],
+                "complete": False,
+                "dtypes": {name: np.asarray(value).dtype.name for name, value in arrays.items()},
+            }
+            commit["checksums"] = save_checkpoint(self.folder, commit["checkpoint"], arrays)
+            write_sealed(self.folder / "commit.json", commit)
+            self._commit = commit
+            self._forget(number - 2)
+            # The first one also loads libraries, so that it tells nothing of those that follow.
+            self._spent = 0.0 if self._spent < 0 else time.monotonic() - began
+        except BaseException as error:  # handed to the thread that trains, at its next visit
+            self._error = error
+
+    def _forget(self, number: int) -> None:
+        for path in (self.folder / "checkpoint").glob("*"):
+            if path.is_dir() and path.name.isdigit() and int(path.name) <= number:
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def later_commits(folder: Path) -> bool:
+    """Whether checkpoints show that there was a commit: a second one is only begun after it."""
+    found = [path.name for path in (folder / "checkpoint").glob("*") if path.is_dir()]
+    return any(name.isdigit() and int(name) > 1 for name in found)

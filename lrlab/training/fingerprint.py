@@ -1,0 +1,162 @@
+"""Whether a run folder holds the experiment that is about to be trained, and if not, why not."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import platform
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lrlab import config, runs
+from lrlab.config import Experiment
+from lrlab.training.group import Setup
+
+PACKAGES = ("lrlab", "jax", "jaxlib", "flax", "optax", "chex", "numpy", "orbax-checkpoint")
+
+PARTS = {
+    "command": "the command",
+    "config": "the configuration",
+    "task": "the task",
+    "data": "the data",
+    "program": "the code of the model, loss, optimizer, schedule or metrics",
+}
+"""What a run's numbers follow from, in words."""
+
+
+def identity(command: str, experiment: Experiment, setup: Setup | None) -> dict[str, str]:
+    """A digest of each of `PARTS`. `setup` None (a comparison): command and configuration alone,
+    its entries have identities of their own."""
+    found = {"command": command, "config": config.digest(experiment)}
+    if setup is not None:
+        from lrlab.engine.program_digest import program_digest
+
+        axes = tuple(setup.axes)
+        found |= {
+            "task": str(setup.source.get("name")),
+            "data": data_digest(setup),
+            "program": program_digest(setup.problem, setup.data, axes),
+        }
+    return found
+
+
+def fingerprint(parts: Mapping[str, str]) -> str:
+    """One digest of an identity."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def data_digest(setup: Setup) -> str:
+    """SHA-256 over every split's arrays."""
+    import jax
+
+    total = hashlib.sha256()
+    for name in sorted(setup.data):
+        for values in jax.tree.leaves(setup.data[name]):
+            array = np.ascontiguousarray(values)
+            total.update(f"{name}{array.shape}{array.dtype}".encode())
+            total.update(array.tobytes())
+    return total.hexdigest()
+
+
+def versions() -> dict[str, str]:
+    """Of Python and of every package that numbers depend on."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def moved(info: Mapping[str, Any], device: Mapping[str, Any]) -> list[str]:
+    """What is not as it was when a run began and may change last bits: versions, the device."""
+    old, new = dict(info.get("versions") or {}), versions()
+    found = [
+        f"{name} {old.get(name)} -> {new.get(name)}"
+        for name in ("jax", "jaxlib", "flax", "optax")
+        if old.get(name) != new.get(name)
+    ]
+    before = dict(info.get("device") or {})
+    found += [
+        f"device {part} {before.get(part)} -> {device.get(part)}"
+        for part in ("platform", "kind")
+        if before.get(part) != device.get(part)
+    ]
+    return found
+
+
+def same(
+    path: Path, info: Mapping[str, Any], now: Mapping[str, str], changes: list[str], text: str
+) -> None:
+    """Compares what a folder holds with what is to be trained.
+
+    Args:
+        changes: what `moved` found: another JAX may write the same program differently.
+        text: the configuration of what is to be trained, TOML.
+
+    Raises:
+        RunError: another experiment; says in what it differs.
+    """
+    before = dict(info.get("identity") or {})
+    apart = [part for part in PARTS if part in now and before.get(part) != now[part]]
+    if apart == ["program"] and any(not change.startswith("device") for change in changes):
+        return
+    if not apart:
+        return
+    fields = different(runs.config_of(path, info), text) if "config" in apart else []
+    if "config" in apart and not fields:
+        # Only the description of objects made in Python differs: it follows from code or data.
+        implied = ("config", "program") if "data" in apart else ("config",)
+        apart = [part for part in apart if part not in implied]
+    words = [PARTS[part] for part in apart] or ["the description of the task"]
+    if "config" in apart:
+        words[apart.index("config")] += f" ({'; '.join(fields)})" if fields else ""
+        if "program" in apart:  # follows from the configuration
+            words.remove(PARTS["program"])
+    if apart == ["data"]:
+        words = [f"the data changed since the run began (SHA-256 {before['data'][:12]}..., now "
+                 f"{now['data'][:12]}...)"]  # fmt: skip
+    raise runs.RunError(
+        path,
+        f"holds a run of another experiment: {', '.join(words)}"
+        + ("" if apart == ["data"] else " differ" if len(words) > 1 else " differs")
+        + "; choose another folder, or restore what was changed",
+    )
+
+
+def different(before: str, after: str, most: int = 4) -> list[str]:
+    """The fields in which two configurations differ, each as `steps: 60 -> 61`.
+
+    >>> different("steps = 60\\n[task]\\nname = 'a'\\n", "steps = 61\\n[task]\\nname = 'a'\\n")
+    ['steps: 60 -> 61']
+    """
+    old, new = (_flat(tomllib.loads(text)) for text in (before, after))
+    skipped = ("name", "out", "plan.devices", "plan.segment_steps", "plan.memory_bytes")
+    names = [name for name in sorted({*old, *new}) if old.get(name) != new.get(name)]
+    found = [
+        f"{name}: {_shown(old.get(name))} -> {_shown(new.get(name))}"
+        for name in names
+        if name not in skipped and not name.startswith("task.source.")
+    ]
+    return found[:most] + ([f"and {len(found) - most} more"] if len(found) > most else [])
+
+
+def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in table.items():
+        if isinstance(value, Mapping) and value:
+            found |= _flat(value, f"{prefix}{key}.")
+        else:
+            found[f"{prefix}{key}"] = value
+    return found
+
+
+def _shown(value: Any) -> str:
+    text = "absent" if value is None else repr(value)
+    return text if len(text) <= 40 else text[:37] + "..."

@@ -1,0 +1,95 @@
+"""Progress of training on the terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from lrlab.types import Progress
+
+QUIET_SECONDS = 10.0
+"""How often a line is printed where standard error is no terminal."""
+
+
+class Control(NamedTuple):
+    """What a caller decides about how a job runs, and what is called when it ends unfinished; no
+    recorded number depends on it."""
+
+    commit_every: float | None = None
+    """Seconds between commits, at least; None for `lrlab.runs.recorder.INTERVAL`."""
+
+    stop: Callable[[], bool] | None = None
+    """Asked after every segment: True ends the run there. None: Ctrl-C does."""
+
+    part: bool = False
+    """Whether the run is a part of another one (a comparison, a study), which says for both that
+    they are unfinished."""
+
+    unfinished: Callable[[Path], None] | None = None
+    """Called with the folder of a run that an error or Ctrl-C leaves unfinished."""
+
+
+USUAL = Control()
+
+
+@contextlib.contextmanager
+def bar(show: bool, title: str = "training") -> Iterator[Callable[[Progress], None] | None]:
+    """A progress bar on standard error: lanes alive, best loss and its LR, steps/s, time left.
+
+    Gives a listener for `engine.train`; None where `show` is False. Without a terminal it prints a
+    line every ten seconds instead.
+    """
+    if not show:
+        yield None
+    elif sys.stderr.isatty():
+        with _rich_bar(title) as listener:
+            yield listener
+    else:
+        last = [time.monotonic()]
+
+        def line(now: Progress) -> None:
+            if time.monotonic() - last[0] >= QUIET_SECONDS:
+                last[0] = time.monotonic()
+                print(f"{title}: {describe(now)}", file=sys.stderr, flush=True)
+
+        yield line
+
+
+@contextlib.contextmanager
+def _rich_bar(title: str) -> Iterator[Callable[[Progress], None]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Display
+
+    display = Display(
+        TextColumn("[bold]{task.description}"),
+        BarColumn(bar_width=24),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[facts]}", markup=False),
+        TimeRemainingColumn(compact=True),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    with display:
+        number = display.add_task(title, total=None, facts="compiling")
+
+        def listener(now: Progress) -> None:
+            display.update(number, total=now.total, completed=now.done, facts=describe(now))
+
+        yield listener
+
+
+def describe(now: Progress) -> str:
+    """One line about a run that is under way.
+
+    >>> describe(Progress(10, 100, 7, 8, 0.25, 0.01, 1234.0))
+    '7 of 8 lanes alive, best loss 0.25 at lr 0.01, 1,234 steps/s'
+    """
+    return (
+        f"{now.alive:,} of {now.lanes:,} lanes alive, best loss {now.best_loss:.3g} "
+        f"at lr {now.best_lr:.3g}, {now.steps_per_second:,.0f} steps/s"
+    )

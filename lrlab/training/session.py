@@ -1,0 +1,190 @@
+"""Training with everything around it: plan, cache, progress, Ctrl-C, the stages of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from lrlab import engine
+from lrlab.engine.results import Saved, passed, restore, rewound
+from lrlab.engine.tuning import explained, tuned
+from lrlab.training.group import Setup
+from lrlab.types import Lanes, Plan, Progress, Trained
+
+
+class Session(NamedTuple):
+    """A group that trains, maybe several times (stages of a search), maybe into a run folder."""
+
+    setup: Setup
+    run: Any = None  # a lrlab.runs.Run
+    progress: Callable[[Progress], None] | None = None
+    interrupted: Callable[[], bool] = lambda: False
+    retreats: list[Plan] | None = None  # plans that replaced the setup's; the last one holds
+
+    @property
+    def plan(self) -> Plan:
+        """The plan in force."""
+        return self.retreats[-1] if self.retreats else self.setup.plan
+
+
+def plan_for(setup: Setup, lanes: Lanes) -> Setup:
+    """`setup` with the tile width tuned, unless it was given, and what its step asks for."""
+    plan = explained(setup.problem, setup.data, lanes, setup.plan)
+    setup = setup._replace(plan=plan)
+    if plan.tile_width_source == "given":
+        return setup
+    plan = tuned(setup.problem, setup.data, lanes, setup.plan, setup.indices)
+    return setup._replace(plan=plan)
+
+
+def train_stage(
+    session: Session,
+    name: str,
+    lanes: Lanes,
+    rungs: tuple[int, ...] = (),
+    decide: Callable[[int, Trained], np.ndarray] | None = None,
+    grid: bool = False,
+) -> Trained:
+    """Trains lanes as stage `name` of the session's run.
+
+    A stage that the run folder already holds is read, not trained; an unfinished one goes on.
+    `decide` is asked once for every rung, in order, also for those that were passed before a crash,
+    with the numbers of that time: what it keeps in mind and how often it looks at its clock is then
+    as if nothing had happened.
+
+    Raises:
+        Interrupted: Ctrl-C; everything so far is in the run folder.
+    """
+    setup = session.setup
+    decide = None if decide is None else _once(decide)
+    if session.run is None:
+        return _train(session, lanes, None, lambda: None, rungs, decide)
+    if grid:  # the lanes are the whole grid in order; rates may repeat
+        axes = {**setup.axes, "seed": setup.seeds}
+        cells = np.arange(len(lanes.seed))
+    else:
+        axes, cells = grid_of(lanes)
+    stage = session.run.stage(name, setup.problem.steps, setup.eval_steps, axes, cells)
+
+    def saved() -> Saved | None:
+        stage.wait()
+        found = stage.saved()
+        if found is None:
+            return None
+        (arrays, info), (history, evaluated) = found, stage.tables()
+        steps = setup.problem.steps
+        return restore(arrays, info, history, evaluated, setup.eval_steps, steps)
+
+    before = saved() if stage.complete or decide is not None else None
+    if before is not None and decide is not None:
+        for rung in passed(before, rungs, setup.problem.steps):
+            decide(rung, rewound(before.trained, rung))
+    if stage.complete:
+        assert before is not None
+        return before.trained
+    trained = _train(session, lanes, stage, saved, rungs, decide)
+    stage.finish()
+    return trained
+
+
+def _once(decide: Callable[[int, Trained], np.ndarray]) -> Callable[[int, Trained], np.ndarray]:
+    """`decide`, asked once per rung: training that comes by again gets the same answer."""
+    decided: dict[int, np.ndarray] = {}
+
+    def remembered(rung: int, trained: Trained) -> np.ndarray:
+        if rung not in decided:
+            decided[rung] = decide(rung, trained)
+        return decided[rung]
+
+    return remembered
+
+
+def _train(
+    session: Session,
+    lanes: Lanes,
+    recorder: Any,
+    saved: Callable[[], Saved | None],
+    rungs: tuple[int, ...],
+    decide: Callable[[int, Trained], np.ndarray] | None,
+) -> Trained:
+    """`engine.train`; where a device runs out of memory, again with tiles half as wide, from the
+    last commit (`saved()`, None: from the start)."""
+    setup = session.setup
+    while True:
+        try:
+            return engine.train(
+                setup.problem,
+                setup.data,
+                lanes,
+                session.plan,
+                eval_steps=setup.eval_steps,
+                indices=setup.indices,
+                rungs=rungs,
+                decide=decide,
+                recorder=recorder,
+                saved=saved(),
+                progress=session.progress,
+                interrupted=session.interrupted,
+            )
+        except Exception as error:
+            if not out_of_memory(error) or session.retreats is None:
+                raise
+            session.retreats.append(retreat(session.plan, error))
+            if recorder is not None:
+                recorder.forget()
+                session.run.update(plan=session.plan._asdict(), claim="tolerance")
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether XLA could not allocate. Its errors have their status in their text alone.
+
+    >>> out_of_memory(RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 8 bytes"))
+    True
+    """
+    return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
+
+
+def retreat(plan: Plan, error: BaseException) -> Plan:
+    """`plan` with half the tile width, and the reason.
+
+    Raises:
+        MemoryError: the tile is one lane already.
+
+    >>> retreat(Plan(tile_width=8), RuntimeError("RESOURCE_EXHAUSTED: 8 GiB")).tile_width
+    4
+    """
+    width = plan.tile_width or 1
+    message = str(error).strip().splitlines()[0][:120] if str(error).strip() else "out of memory"
+    if width == 1:
+        raise MemoryError(
+            f"one lane alone does not fit in the device's memory ({message}); "
+            "use a smaller batch_size or model"
+        ) from error
+    why = f"tile width {width // 2}: the device ran out of memory at {width} ({message})"
+    return plan._replace(
+        tile_width=width // 2, tile_width_source="estimated", reasons=(*plan.reasons, why)
+    )
+
+
+def grid_of(lanes: Lanes) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """The smallest grid that holds the lanes: axis name -> values in order of appearance (seed
+    last), and the flat C-order cell of each lane.
+
+    >>> axes, cells = grid_of(Lanes({"lr": np.array([0.1, 0.1, 0.2])}, np.array([5, 6, 5])))
+    >>> axes["lr"].tolist(), axes["seed"].tolist(), cells.tolist()
+    ([0.1, 0.2], [5, 6], [0, 1, 2])
+    """
+    columns = {**lanes.hyper, "seed": lanes.seed}
+    axes: dict[str, np.ndarray] = {}
+    places = []
+    for name, column in columns.items():
+        values, first, inverse = np.unique(column, return_index=True, return_inverse=True)
+        order = np.argsort(first, kind="stable")
+        rank = np.empty_like(order)
+        rank[order] = np.arange(len(order))
+        axes[name] = values[order]
+        places.append(rank[inverse])
+    shape = tuple(len(values) for values in axes.values())
+    return axes, np.asarray(np.ravel_multi_index(tuple(places), shape))

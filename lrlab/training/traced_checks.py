@@ -1,0 +1,77 @@
+"""A user's optimizer and anyone's schedule, checked by tracing before anything compiles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from lrlab import schedules
+from lrlab.config import Experiment
+from lrlab.config.field_words import hint
+from lrlab.core.errors import FieldError
+from lrlab.engine.devices import precision
+from lrlab.engine.plan import parameter_shapes
+from lrlab.schedules.custom import check_rates, refuse_rates
+from lrlab.schedules.table import matrix
+from lrlab.types import Optimizer, Problem, PyTree
+
+
+def optimizer(
+    base: Optimizer,
+    problem: Problem,
+    data: Mapping[str, PyTree],
+    names: tuple[str, ...],
+    own: Sequence[str],
+) -> None:
+    """Traces one update of a user's optimizer, without groups or multipliers around it.
+
+    Args:
+        names: the entries of `hyper` as it sees them.
+        own: the lane axes that nobody else reads.
+
+    Raises:
+        FieldError: it cannot be traced, or does not read one of `own`.
+    """
+    from lrlab.optimizers.reads import reads_of
+
+    with precision(problem.dtype):
+        params = parameter_shapes(problem, data)
+        read = reads_of(base.make, params, names, problem.dtype)
+    for name in own:
+        if name not in read:
+            meant = hint(name, Experiment.model_fields)
+            raise FieldError(
+                (name,),
+                f"{name!r} is read by nobody: neither the optimizer nor the schedule looks at "
+                f"it{meant or '.'} The optimizer reads: {', '.join(sorted(read)) or 'nothing'}",
+            )
+
+
+def schedule(
+    given: str | Sequence[Any] | Callable[..., Any],
+    shape: Callable[[Any, Any], Any],
+    steps: int,
+    arguments: Mapping[str, Any],
+    axes: Mapping[str, Sequence[float]],
+    dtype: str,
+) -> None:
+    """Whether every rate of every step can be trained with. A registered schedule at its defaults
+    is known to be fine.
+
+    Raises:
+        FieldError: a step whose rate is not finite or below 0.
+    """
+    if isinstance(given, str):
+        read = {key: axes[key] for key in axes if key in schedules.parameters(given)}
+        if read or arguments:
+            with precision(dtype):
+                check_rates(shape, steps, read, dtype, f"schedule {given!r}")
+    elif callable(given):
+        with precision(dtype):
+            check_rates(shape, steps, {}, dtype, "the schedule's function")
+    else:
+        rows = matrix(given, steps, **arguments)
+        for entry, row in zip(given, rows, strict=True):
+            refuse_rates(row, np.arange(steps), steps, dtype, f"{schedules.label(entry)!r}")

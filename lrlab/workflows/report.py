@@ -1,0 +1,80 @@
+"""The end of a job: its report, and a word where nothing was trained."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from lrlab.core.paths import resolved, shown
+from lrlab.workflows.find import Ran
+
+
+def concluding(ran: Ran, progress: bool) -> Any:
+    """The value of a job that Python asked for, its report written."""
+    note(ran, progress)
+    report_of(ran)
+    return ran.value
+
+
+def note(ran: Ran, progress: bool) -> None:
+    """Says that a result was read, where something may be said."""
+    if ran.read and ran.run is not None and progress:
+        message = "this experiment is finished here: its result is read, not trained again"
+        print(f"{shown(ran.run)}: {message}", file=sys.stderr)
+
+
+def report_of(ran: Ran) -> Path | None:
+    """The report of a job's run: written, or what there is where the run was only read."""
+    if ran.run is None:
+        return None
+    from lrlab import runs
+
+    page = Path(ran.run) / "report.html"
+    if ran.read and page.exists():
+        return page
+    try:
+        return write_report(ran.run)
+    except runs.Unwritable:
+        if ran.read:  # perhaps from a place where nothing can be written
+            return None
+        raise
+
+
+def write_report(folder: str | os.PathLike[str], figures: bool = True) -> Path | None:
+    """Writes `report.html` and `figures/` of a run from its folder alone; the page's path.
+
+    A comparison's folder gets one page for all of its runs; a study's its own kind of page. None
+    where nothing is recorded.
+    """
+    from lrlab import report, runs
+    from lrlab.report.figures import write_comparison
+
+    path = resolved(folder)
+    if runs.is_study(path):
+        from lrlab.report.figures import study as drawn
+        from lrlab.workflows.study import stored
+
+        payload = stored(path)
+        if figures:
+            drawn.write_figures(payload, path / "figures")
+        return drawn.write_html(payload, path / "report.html")
+    places = [path, *(place.parent for place in runs.inner_runs(path))]
+    if not any(runs.stages(place) for place in places):
+        return None
+    found = report.read_all([path])
+    try:
+        page = report.write_html(found.runs, path / "report.html", found.comparison)
+        if figures and len(found.runs) > 1:
+            write_comparison(found.runs, path / "figures")
+        for one, place in zip(found.runs, found.places, strict=True) if figures else ():
+            report.write_figures(one, place / "figures")
+    except OSError as error:
+        where = error.filename or path
+        raise runs.Unwritable(
+            where,
+            f"the report cannot be written ({error.strerror or error}); the run itself "
+            f"is whole: lrlab report {shown(path)}",
+        ) from error
+    return page

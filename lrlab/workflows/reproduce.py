@@ -1,0 +1,196 @@
+"""`reproduce`: a run again from its folder alone, and how equal it came out."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from lrlab import config, runs
+from lrlab.core.paths import resolved
+from lrlab.runs.reader import StoredStage, read_stage, stages
+from lrlab.runs.seals import read_json
+
+GATHERED = {"compare": "", "study": "groups"}
+"""Commands whose folder holds runs, and where in it."""
+
+TOLERANCE = 1e-4
+"""Relative: how far stable lanes may be apart where rounding differs (other device, JAX, tiles)."""
+
+IDENTICAL, WITHIN, DIFFERENT = "bit-identical", "within tolerance", "different"
+LEVELS = (IDENTICAL, WITHIN, DIFFERENT)
+
+
+class Reproduction(NamedTuple):
+    """How a repeated run compares. `level`: "bit-identical", "within tolerance" (`largest` is the
+    largest relative difference of lanes that stayed stable) or "different" (`where`: metric, step
+    and lane of the first difference). `changes`: what is not as it was (versions, device, plan)."""
+
+    run: str
+    level: str
+    largest: float
+    where: str
+    changes: tuple[str, ...]
+    sentence: str
+
+
+def reproduce(folder: str | Path, *, progress: bool = True) -> Reproduction:
+    """Runs a finished run again from its folder alone and compares every recorded number.
+
+    A search on a time budget is shown the clock readings of the run, so that it decides alike
+    however fast the machine is now. Of a comparison or a study every run in its folder is repeated,
+    one after another; it came out as the one that came out worst.
+
+    Raises:
+        RunError: not finished, damaged, or made in Python (its task is not in the folder).
+        ConfigError: its data are not where they were.
+    """
+    path = resolved(folder)
+    info = runs.read_info(path)
+    if info.get("status") != "finished":
+        raise runs.RunError(path, f"not finished ({info.get('status')}); resume it first")
+    if info["command"] in GATHERED:
+        return _all_of(path, str(info["command"]), progress)
+    return _single(path, progress)
+
+
+def _all_of(path: Path, command: str, progress: bool) -> Reproduction:
+    names = list(config.load(str(path / "config.toml"), command=command).entries)
+    found = {name: _single(path / GATHERED[command] / name, progress) for name in names}
+    # What was concluded follows from the runs, so that it is not compared again.
+    level = max((one.level for one in found.values()), key=LEVELS.index)
+    largest = max(one.largest for one in found.values())
+    first = next((f"{name}, {one.where}" for name, one in found.items() if one.where), "")
+    changes = tuple(dict.fromkeys(change for one in found.values() for change in one.changes))
+    text = "; ".join(f"{name}: {one.sentence}" for name, one in found.items())
+    if level == IDENTICAL:
+        text = f"Bit-identical: every recorded number of {', '.join(names)} came out the same."
+    return Reproduction(str(path), level, largest, first, changes, text)
+
+
+def _single(path: Path, progress: bool) -> Reproduction:
+    from lrlab import api
+    from lrlab.training.recording import readings_of
+    from lrlab.training.setup import Live
+    from lrlab.workflows.compare import FINAL_SEEDS
+    from lrlab.workflows.find import run_find
+
+    info, _ = runs.open_run(path)
+    command = str(info["command"])
+    experiment = config.load(str(path / "config.toml"), command=command)
+    width = (info.get("plan") or {}).get("tile_width")
+    if experiment.plan.tile_width is None and width is not None:
+        plan = experiment.plan.model_copy(update={"tile_width": width})
+        experiment = experiment.model_copy(update={"plan": plan})
+    details = read_json(path / "summary.json").get("details") or {}
+    # Searches of comparisons from before `run.json` said so trained this many.
+    final = int(info.get("final_seeds", FINAL_SEEDS if "final" in details else 0))
+    with tempfile.TemporaryDirectory() as place:
+        again = Path(place) / "run"
+        if command == "find":
+            readings = readings_of(path)
+            run_find(experiment, Live(), str(again), progress, final_seeds=final, readings=readings)
+        else:
+            api.run(command, experiment, out=str(again), progress=progress)
+        changes = tuple(changed(info, runs.open_run(again)[0]))
+        largest, where, same = 0.0, "", stages(path) == stages(again)
+        if not same:
+            where = "the search went another way"
+        for name in stages(path) if same else ():
+            apart, first = compared(read_stage(path, name), read_stage(again, name))
+            if first and not where:
+                where = f"stage {name}: {first}" if name else first
+            largest = max(largest, apart)
+        if not where:  # the same curves, so that only what was made of them can differ
+            old, new = (read_json(folder / "summary.json") for folder in (path, again))
+            where = answers_apart(old, new)
+            largest = np.inf if where else largest
+    if not where:
+        level, text = IDENTICAL, "Bit-identical: every recorded number came out the same."
+    elif same and largest <= TOLERANCE:
+        level = WITHIN
+        text = f"Equal within tolerance: stable lanes differ by at most {largest:.1e} (relative)."
+    else:
+        level, text = DIFFERENT, f"Different: first at {where}."
+    if info.get("claim") == "tolerance":
+        text += " The run changed its tile width on the way (a device ran out of memory)."
+    if level != IDENTICAL and changes:
+        text += f" Changed since then: {'; '.join(changes)}."
+    return Reproduction(str(path), level, largest, where, changes, text)
+
+
+def answers_apart(before: Any, after: Any, name: str = "answer") -> str:
+    """The first field in which two answers differ, as `answer.details.rungs[0]`; "" for none.
+    Seconds, places and wording do not count, nor what only one of them has: another version says
+    more.
+
+    >>> answers_apart({"lr": 0.1, "seconds": 2.0}, {"lr": 0.1, "seconds": 3.0})
+    ''
+    >>> answers_apart({"a": [1, {"b": 2}]}, {"a": [1, {"b": 3}]})
+    'answer.a[1].b'
+    """
+    if isinstance(before, dict) and isinstance(after, dict):
+        pairs = [
+            (f"{name}.{key}", before[key], after[key])
+            for key in sorted(({*before} & {*after}) - {"seconds", "run", "sentence"})
+        ]
+    elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        pairs = [(f"{name}[{i}]", *pair) for i, pair in enumerate(zip(before, after, strict=True))]
+    else:
+        return "" if before == after else name
+    return next(filter(None, (answers_apart(old, new, at) for at, old, new in pairs)), "")
+
+
+def changed(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    """What differs between two records: versions, device, tile width, data."""
+    found = []
+    old, new = before.get("versions") or {}, after.get("versions") or {}
+    for package in sorted(set(old) | set(new)):
+        if old.get(package) != new.get(package):
+            found.append(f"{package} {old.get(package)} -> {new.get(package)}")
+    for field, part in (("device", "kind"), ("device", "platform"), ("plan", "tile_width")):
+        a, b = ((record.get(field) or {}).get(part) for record in (before, after))
+        if a != b:
+            found.append(f"{field} {part} {a} -> {b}")
+    if before.get("data_sha256") != after.get("data_sha256"):
+        found.append("the data")
+    return found
+
+
+def compared(before: StoredStage, after: StoredStage) -> tuple[float, str]:
+    """(largest relative difference of stable lanes, first place that is not bit-identical).
+
+    Lanes that diverge in either run are compared for where they differ, not for how much: chaos
+    amplifies rounding without bound. A different outcome counts as infinitely far.
+    """
+    if {n: v.tolist() for n, v in before.axes.items()} != {
+        n: v.tolist() for n, v in after.axes.items()
+    }:
+        return np.inf, "other lanes were trained"
+    largest, first = 0.0, ""
+    if not (before.outcome == after.outcome).all():
+        lane = np.argwhere(before.outcome != after.outcome)[0]
+        largest, first = np.inf, f"outcome of lane {place(before, lane)}"
+    stable = (before.outcome == "ok") & (after.outcome == "ok")
+    for kind in ("history", "evaluated"):
+        for name, old in getattr(before, kind).items():
+            new = getattr(after, kind).get(name)
+            if new is None or new.shape != old.shape:
+                return np.inf, f"{name} is missing or has another shape"
+            differs = ~((old == new) | (np.isnan(old) & np.isnan(new)))
+            if not differs.any():
+                continue
+            step, *lane = np.argwhere(differs)[0]
+            first = first or f"{name}, row {step}, lane {place(before, np.array(lane))}"
+            scale = np.maximum(np.abs(old), 1e-3 * np.nanmax(np.abs(old[:, stable]), initial=1e-30))
+            apart = np.abs(old - new) / scale
+            largest = max(largest, float(np.nanmax(apart[:, stable], initial=0.0)))
+    return largest, first
+
+
+def place(stage: StoredStage, lane: np.ndarray) -> str:
+    """A lane by its values: `lr 0.1, seed 2`."""
+    pairs = zip(stage.axes.items(), lane, strict=True)
+    return ", ".join(f"{name} {values[i]:g}" for (name, values), i in pairs)
