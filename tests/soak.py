@@ -10,8 +10,8 @@ default tests.
     python tests/soak.py overhead --rounds 3     a digits sweep of 30 s with and without its folder
 
 Every part prints what it counted and ends with status 1 where a bar is missed. Tests run a few
-rounds of each (`tests/house/test_soak.py`). --seed changes what is random, --seconds ends a part early (what was
-counted is printed all the same).
+rounds of each (`tests/house/test_soak.py`). --seed changes what is random, --seconds ends a part
+early (what was counted is printed all the same).
 """
 
 from __future__ import annotations

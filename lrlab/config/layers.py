@@ -186,10 +186,10 @@ def merge(below: Mapping[str, Any], above: Mapping[str, Any], path: Path = ()) -
         if here in NAMED_TABLES:  # the shorthand `optimizer = "adam"`
             old = {"name": old} if isinstance(old, str) else old
             value = {"name": value} if isinstance(value, str) else value
-        if not isinstance(value, Mapping) or is_form(value):
+        if not isinstance(value, Mapping) or (is_form(value) and here not in TABLES):
             result[key] = value
             continue
-        old = old if isinstance(old, Mapping) and not is_form(old) else {}
+        old = old if isinstance(old, Mapping) and (not is_form(old) or here in TABLES) else {}
         if here in NAMED_TABLES and "name" in value:
             old = _of_any_name(here, old, value["name"])
         result[key] = merge(old, value, here)

@@ -332,3 +332,14 @@ def test_loading_imports_no_jax(tmp_path: Path) -> None:
         f"config.load({str(path)!r}, command='sweep'); assert 'jax' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_study_keeps_its_axis_when_only_its_values_are_set(tmp_path) -> None:
+    """A table that holds `values` alone looks like lanes, and is the study's own table here."""
+    text = (
+        "lr = [0.1, 1.0]\ntask.name = 'wine-linear'\n[study]\naxis = 'batch_size'\nvalues = [2, 4]"
+    )
+    (tmp_path / "mine.toml").write_text(text)
+    experiment = config.load(str(tmp_path / "mine.toml"), ["study.values=[8, 16]"], "study")
+    assert experiment.study is not None
+    assert (experiment.study.axis, experiment.study.values) == ("batch_size", [8, 16])
