@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 import numpy as np
 
 from lrlab.core.brief import fields_of
+from lrlab.core.records import OUTCOMES as OUTCOMES
 
 PyTree = Any
 Params = Any
@@ -197,10 +198,6 @@ class Plan(NamedTuple):
 
     def __repr__(self) -> str:
         return fields_of(self)
-
-
-OUTCOMES = ("ok", "diverged", "pruned", "not_run")
-"""What can become of a lane; the engine's `outcome` arrays hold the index into this tuple."""
 
 
 class Trained(NamedTuple):

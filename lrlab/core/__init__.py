@@ -1,1 +1,1 @@
-"""core."""
+"""What everything else stands on: errors, files, paths, words; knows nothing of learning rates."""

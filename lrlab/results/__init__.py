@@ -1,1 +1,1 @@
-"""results."""
+"""What users get back: results that compute from records alone."""

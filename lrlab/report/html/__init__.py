@@ -1,1 +1,1 @@
-"""html."""
+"""The page: one self-contained HTML file per report."""

@@ -1,1 +1,1 @@
-"""terminal."""
+"""Tables and sparklines for a terminal."""
