@@ -14,7 +14,6 @@ import numpy as np
 import optax
 
 from lrlab import config
-from lrlab.config import PythonObjects
 from lrlab.config.groups import group_name
 from lrlab.results.population import Population
 from lrlab.results.study import Study
