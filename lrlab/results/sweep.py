@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lrlab.core.paths import resolved
-from lrlab.types import OUTCOMES, Answer, Plan, Trained
+from lrlab.core.records import LaneRecord
+from lrlab.types import OUTCOMES, Answer, Plan
 
 
 class Result(NamedTuple):
@@ -184,7 +185,7 @@ def beyond_numbers(lr: np.ndarray, dtype: np.dtype) -> list[str]:
 
 
 def from_trained(
-    trained: Trained,
+    trained: LaneRecord,
     *,
     name: str,
     axes: dict[str, np.ndarray],

@@ -12,7 +12,7 @@ import numpy as np
 
 from lrlab import rng
 from lrlab.engine.devices import precision
-from lrlab.engine.plan import lane_shapes
+from lrlab.engine.state import lane_shapes
 from lrlab.engine.step import lane_step
 from lrlab.search.answer import FLAT
 from lrlab.search.naming import named

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from lrlab.core.records import TimeAxis
 from lrlab.runs import row_buffer, zarr_arrays
 from lrlab.runs.checkpoint import load_checkpoint, save_checkpoint
 from lrlab.runs.integrity import check_files, discard
@@ -121,7 +122,9 @@ class Stage:
         array = zarr_arrays.create(self.folder / "history.zarr", name, shape, rows.dtype, dims)
         zarr_arrays.put(array, first, [(first, self.cells, rows[first:])])
 
-    def rows(self, name: str, start: int, lanes: np.ndarray, values: np.ndarray) -> None:
+    def rows(
+        self, name: str, axis: TimeAxis, start: int, lanes: np.ndarray, values: np.ndarray
+    ) -> None:
         row_buffer.add(self._rows, name, start, lanes, values, self.cells)
 
     def due(self) -> bool:

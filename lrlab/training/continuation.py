@@ -12,7 +12,7 @@ import numpy as np
 
 from lrlab import config, runs
 from lrlab.config import Experiment
-from lrlab.engine.plan import evaluation_steps
+from lrlab.engine.layout import evaluation_steps
 from lrlab.training.group import Setup
 from lrlab.training.setup import Live, setup_of, task_of
 from lrlab.types import Plan

@@ -12,8 +12,10 @@ from lrlab import optimizers, schedules
 from lrlab.core.errors import FieldError, within
 from lrlab.data.batches import Batches, segment_indices
 from lrlab.engine.host_data import check_representable
-from lrlab.engine.plan import evaluation_steps, lane_shapes, make_plan
+from lrlab.engine.layout import evaluation_steps
+from lrlab.engine.plan import make_plan
 from lrlab.engine.probing import check_probes
+from lrlab.engine.state import lane_shapes
 from lrlab.optimizers.custom import engine_custom, keywords
 from lrlab.schedules.custom import custom_schedule
 from lrlab.schedules.lengths import in_words

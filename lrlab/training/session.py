@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lrlab import engine
+from lrlab.core.records import LaneRecord, Metric
 from lrlab.engine.results import Saved, passed, restore, rewound
 from lrlab.engine.tuning import explained, tuned
 from lrlab.training.group import Setup
-from lrlab.types import Lanes, Plan, Progress, Trained
+from lrlab.types import Lanes, Plan, Progress
 
 
 class Session(NamedTuple):
@@ -44,9 +45,9 @@ def train_stage(
     name: str,
     lanes: Lanes,
     rungs: tuple[int, ...] = (),
-    decide: Callable[[int, Trained], np.ndarray] | None = None,
+    decide: Callable[[int, LaneRecord], np.ndarray] | None = None,
     grid: bool = False,
-) -> Trained:
+) -> LaneRecord:
     """Trains lanes as stage `name` of the session's run.
 
     A stage that the run folder already holds is read, not trained; an unfinished one goes on.
@@ -74,26 +75,29 @@ def train_stage(
         if found is None:
             return None
         (arrays, info), (history, evaluated) = found, stage.tables()
-        steps = setup.problem.steps
-        return restore(arrays, info, history, evaluated, setup.eval_steps, steps)
+        metrics = {name: Metric(values, "step") for name, values in history.items()}
+        metrics |= {name: Metric(values, "eval_step") for name, values in evaluated.items()}
+        return restore(arrays, info, metrics, lanes, setup.eval_steps, setup.problem.steps)
 
     before = saved() if stage.complete or decide is not None else None
     if before is not None and decide is not None:
         for rung in passed(before, rungs, setup.problem.steps):
-            decide(rung, rewound(before.trained, rung))
+            decide(rung, rewound(before.record, rung))
     if stage.complete:
         assert before is not None
-        return before.trained
+        return before.record
     trained = _train(session, lanes, stage, saved, rungs, decide)
     stage.finish()
     return trained
 
 
-def _once(decide: Callable[[int, Trained], np.ndarray]) -> Callable[[int, Trained], np.ndarray]:
+def _once(
+    decide: Callable[[int, LaneRecord], np.ndarray],
+) -> Callable[[int, LaneRecord], np.ndarray]:
     """`decide`, asked once per rung: training that comes by again gets the same answer."""
     decided: dict[int, np.ndarray] = {}
 
-    def remembered(rung: int, trained: Trained) -> np.ndarray:
+    def remembered(rung: int, trained: LaneRecord) -> np.ndarray:
         if rung not in decided:
             decided[rung] = decide(rung, trained)
         return decided[rung]
@@ -107,8 +111,8 @@ def _train(
     recorder: Any,
     saved: Callable[[], Saved | None],
     rungs: tuple[int, ...],
-    decide: Callable[[int, Trained], np.ndarray] | None,
-) -> Trained:
+    decide: Callable[[int, LaneRecord], np.ndarray] | None,
+) -> LaneRecord:
     """`engine.train`; where a device runs out of memory, again with tiles half as wide, from the
     last commit (`saved()`, None: from the start)."""
     setup = session.setup

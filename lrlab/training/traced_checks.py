@@ -12,7 +12,7 @@ from lrlab.config import Experiment
 from lrlab.config.field_words import hint
 from lrlab.core.errors import FieldError
 from lrlab.engine.devices import precision
-from lrlab.engine.plan import parameter_shapes
+from lrlab.engine.state import parameter_shapes
 from lrlab.schedules.custom import check_rates, refuse_rates
 from lrlab.schedules.table import matrix
 from lrlab.types import Optimizer, Problem, PyTree

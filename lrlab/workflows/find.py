@@ -11,6 +11,7 @@ import numpy as np
 
 from lrlab import config, runs
 from lrlab.config import Experiment
+from lrlab.core.records import LaneRecord
 from lrlab.engine.memory import memory_scope
 from lrlab.results.indistinct import as_sentences, indistinct, warn_indistinct
 from lrlab.results.sweep import Result, from_trained
@@ -23,7 +24,7 @@ from lrlab.training.progress import USUAL, Control, bar
 from lrlab.training.recording import clock_of, load_result, name_of, recorded
 from lrlab.training.session import Session, plan_for, train_stage
 from lrlab.training.setup import Live, setup_of
-from lrlab.types import Answer, Lanes, Trained
+from lrlab.types import Answer, Lanes
 from lrlab.workflows.finished import answer_of, ended, payload_of
 
 
@@ -94,7 +95,7 @@ def run_sweep(
     return Ran(payload["run"], payload, result)
 
 
-def _result(experiment: Experiment, setup: Setup, trained: Trained, run: Any) -> Result:
+def _result(experiment: Experiment, setup: Setup, trained: LaneRecord, run: Any) -> Result:
     return from_trained(
         trained,
         name=name_of(experiment),
@@ -246,7 +247,7 @@ def trainer(session: Session, metric: str, direction: str, alike: list[str] | No
     setup = session.setup
     calls: list[int] = []
 
-    def scores_of(trained: Trained, lr: np.ndarray, seed: np.ndarray) -> Scores:
+    def scores_of(trained: LaneRecord, lr: np.ndarray, seed: np.ndarray) -> Scores:
         return Scores(
             lr=lr,
             seed=seed,
@@ -284,7 +285,7 @@ def trainer(session: Session, metric: str, direction: str, alike: list[str] | No
     return train
 
 
-def metric_rows(trained: Trained, metric: str) -> np.ndarray:
+def metric_rows(trained: LaneRecord, metric: str) -> np.ndarray:
     """The metric at each evaluation, [E, N]; `train_...` is the mean of the updates since the last
     evaluation (it is noisy, and recorded before each update)."""
     if metric in trained.evaluated:
@@ -299,7 +300,7 @@ def metric_rows(trained: Trained, metric: str) -> np.ndarray:
     return rows
 
 
-def initial_of(trained: Trained, metric: str) -> np.ndarray:
+def initial_of(trained: LaneRecord, metric: str) -> np.ndarray:
     """The metric before the first update, [N]."""
     if metric in trained.initial:
         return trained.initial[metric]
@@ -315,7 +316,7 @@ def plan_of(experiment: Experiment, command: str) -> dict[str, Any]:
     setup = setup_of(experiment, Live(), axes=axes)
     lanes = grid_lanes(setup)
     setup = plan_for(setup, lanes)
-    from lrlab.engine.plan import planned_memory, planned_waves
+    from lrlab.engine.estimate import planned_memory, planned_waves
 
     plan = setup.plan
     return {

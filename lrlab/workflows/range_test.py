@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lrlab.config import Experiment
+from lrlab.core.records import LaneRecord
 from lrlab.engine.memory import memory_scope
 from lrlab.results.indistinct import warn_indistinct
 from lrlab.results.unread import reads_rate, unread_axes
@@ -24,7 +25,7 @@ from lrlab.training.progress import USUAL, Control, bar
 from lrlab.training.recording import recorded
 from lrlab.training.session import Session, train_stage
 from lrlab.training.setup import Live, setup_of
-from lrlab.types import Lanes, Trained
+from lrlab.types import Lanes
 from lrlab.workflows.finished import ended, payload_of
 
 
@@ -109,7 +110,7 @@ def run_range_test(
 
 
 def _remark(
-    experiment: Experiment, objects: Live, setup: Setup, lanes: Lanes, trained: Trained
+    experiment: Experiment, objects: Live, setup: Setup, lanes: Lanes, trained: LaneRecord
 ) -> str:
     """What is said where nothing reads the rate: then no rule's pick means anything."""
     spec = experiment.range_test

@@ -66,7 +66,7 @@ def replay(
         ValueError: no such lane (the nearest is named), or an empty range of steps.
     """
     from lrlab import engine
-    from lrlab.engine.plan import evaluation_steps
+    from lrlab.engine.layout import evaluation_steps
 
     found = again(folder, lr=lr, seed=seed, at=at, probes=probes)
     ended, setup = found.ended, found.setup
