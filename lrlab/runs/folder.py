@@ -165,7 +165,7 @@ def write_record(run: Run, record: LaneRecord) -> None:
     flat = record.flat()
     lanes = np.arange(flat.outcome.size)
     for name, metric in flat.metrics.items():
-        stage.rows(name, 0, lanes, metric.values)
+        stage.rows(name, metric.axis, 0, lanes, metric.values)
     arrays = {
         "outcome": flat.outcome,
         "diverged_at": flat.diverged_at,

@@ -10,10 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from lrlab.core.records import TimeAxis
 from lrlab.runs.seals import RunError, Unwritable, sha256, why, write_text
-
-STEP_METRICS = ("train_", "learning_rate", "effective_lr")
-"""Metrics of every update; all others belong to evaluations."""
 
 CHUNK_VALUES = 1 << 19
 """Values in a chunk, at most."""
@@ -21,11 +19,6 @@ CHUNK_VALUES = 1 << 19
 ROWS_VALUES = 1 << 16
 """Values in a chunk of several rows, at most: a commit reads the last one and writes it again, and
 buffers that grew with it from commit to commit would leave ever larger holes in the heap."""
-
-
-def on_steps(name: str) -> bool:
-    """Whether a metric has a row per update."""
-    return name.startswith(STEP_METRICS)
 
 
 def begin(folder: Path) -> None:
@@ -176,6 +169,11 @@ def lost(folder: Path, name: str, first: int = 0, end: int | None = None) -> lis
     chunks = itertools.product(*counts)
     paths = ("/".join([name, "c", *map(str, chunk)]) for chunk in chunks)
     return [path for path in paths if not (folder / path).is_file()]
+
+
+def time_axis(folder: Path, name: str) -> TimeAxis:
+    """Whether a metric has a row per update or per evaluation."""
+    return "step" if dims(folder, name)[0] == "step" else "eval_step"
 
 
 def dims(folder: Path, name: str) -> list[str]:

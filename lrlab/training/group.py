@@ -17,8 +17,10 @@ from lrlab.core.errors import FieldError
 from lrlab.core.jax_settings import usual
 from lrlab.data.batches import Batches, segment_indices
 from lrlab.engine.host_data import check_representable
-from lrlab.engine.plan import evaluation_steps, lane_shapes, make_plan
+from lrlab.engine.layout import evaluation_steps
+from lrlab.engine.plan import make_plan
 from lrlab.engine.probing import check_probes
+from lrlab.engine.state import lane_shapes
 from lrlab.optimizers.custom import keywords
 from lrlab.schedules.lengths import in_words
 from lrlab.tasks import Task

@@ -15,7 +15,7 @@ from lrlab.config import Experiment
 from lrlab.config.field_words import hint
 from lrlab.core.errors import FieldError
 from lrlab.engine.devices import precision
-from lrlab.engine.plan import lane_shapes, parameter_shapes
+from lrlab.engine.state import lane_shapes, parameter_shapes
 from lrlab.engine.step import lane_step
 from lrlab.optimizers.reads import reads_of
 from lrlab.schedules.custom import check_rates, refuse_rates

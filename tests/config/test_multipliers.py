@@ -246,7 +246,7 @@ def test_a_stored_run(stored, capsys):
 def test_an_interrupted_run_goes_on(task, tmp_path, monkeypatch):
     import contextlib
 
-    from lrlab.engine.loop import Interrupted
+    from lrlab.core.errors import Interrupted
     from lrlab.runs import recorder
 
     monkeypatch.setattr(recorder, "INTERVAL", 0.0)

@@ -21,9 +21,10 @@ import lrlab
 from lrlab import optimizers, probes, theory
 from lrlab.cli.app import run
 from lrlab.config import ConfigError, names
-from lrlab.engine.loop import Interrupted
+from lrlab.core.errors import Interrupted
 from lrlab.engine.probing import check_probes, view_of
-from lrlab.engine.step import LaneState, initial_state, lane_step
+from lrlab.engine.state import LaneState, initial_state
+from lrlab.engine.step import lane_step
 from lrlab.optimizers.dynamics import FAMILIES
 from lrlab.optimizers.states import nodes
 from lrlab.probes.lane import training_loss

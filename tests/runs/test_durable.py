@@ -20,8 +20,8 @@ from places import FIXTURES
 import lrlab
 from lrlab import api, config, runs
 from lrlab.cli.app import run as command
+from lrlab.core.errors import Interrupted
 from lrlab.engine import cache
-from lrlab.engine.loop import Interrupted
 from lrlab.runs import RunError, Unwritable, recorder, zarr_arrays
 from lrlab.runs.reader import read_stage
 from lrlab.training.clock import clock_of
