@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from lrlab.config.problems import ConfigError, Problem
+from lrlab.core.errors import ConfigError, Problem
 
 FORMATS = {
     "csv": "export.csv",

@@ -12,7 +12,8 @@ from lrlab.cli.configured import Json
 from lrlab.cli.folders import find_run, folders, read_json
 from lrlab.cli.output import FAILED, console, emit, table
 from lrlab.config import names
-from lrlab.config.problems import ConfigError, Problem, did_you_mean
+from lrlab.config.problems import did_you_mean
+from lrlab.core.errors import ConfigError, Problem
 from lrlab.core.paths import resolved, short, shown
 
 KINDS = ("runs", *names.KINDS)

@@ -13,11 +13,9 @@ from typing import Any, NamedTuple
 
 import typer
 
-from lrlab.config.problems import ConfigError, Problem
-from lrlab.core.errors import FieldError, Interrupted
+from lrlab.core.errors import ConfigError, FieldError, Interrupted, Problem, RunError, Unwritable
 from lrlab.core.paths import shown
 from lrlab.runs.onward import onward
-from lrlab.runs.seals import RunError, Unwritable
 
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 """What would move a terminal's cursor or change its colors; line ends may."""

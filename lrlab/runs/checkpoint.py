@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from lrlab.core.errors import RunError
+from lrlab.core.files import sync_tree
 from lrlab.runs.orbax_logging import told_once
-from lrlab.runs.seals import RunError, checksums, sync_tree
+from lrlab.runs.seals import checksums
 
 
 def save_checkpoint(folder: Path, name: str, arrays: Mapping[str, np.ndarray]) -> dict[str, str]:

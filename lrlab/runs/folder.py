@@ -16,20 +16,11 @@ from typing import Any
 
 import numpy as np
 
+from lrlab.core.errors import RunError, Unwritable
+from lrlab.core.files import read_json, sha256, sync_folder, write_json, write_text
 from lrlab.core.paths import resolved, shown
 from lrlab.runs.recorder import Stage
-from lrlab.runs.seals import (
-    RunError,
-    Unwritable,
-    checksums,
-    read_json,
-    read_sealed,
-    sha256,
-    sync_folder,
-    write_json,
-    write_sealed,
-    write_text,
-)
+from lrlab.runs.seals import checksums, read_sealed, write_sealed
 
 FORMAT = 2
 """The version of the folder's layout, in `run.json`. Format 1 had no seals (see
