@@ -14,7 +14,6 @@ from lrlab.runs.extend import lengthen, settle
 from lrlab.runs.folder import (
     FORMAT,
     Run,
-    available,
     config_of,
     create,
     done,
@@ -25,6 +24,7 @@ from lrlab.runs.folder import (
     resume,
 )
 from lrlab.runs.integrity import vouch
+from lrlab.runs.lock import available
 from lrlab.runs.onward import made_in_python, onward
 from lrlab.runs.reader import StoredStage, dataset, open_run, read_stage, stages
 from lrlab.runs.seals import inner_runs
