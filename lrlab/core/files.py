@@ -14,8 +14,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from lrlab.core.errors import RunError, Unwritable
 
 FULL = 256 << 10
@@ -88,27 +86,23 @@ def read_json(path: Path) -> dict[str, Any]:
     return value
 
 
-def jsonable(value: Any) -> Any:
-    """`value` in what JSON knows: arrays become lists, nan and inf become null.
+def jsonable(value: object) -> Any:
+    """`value` in what JSON knows: arrays become lists, tuples with names objects, nan and inf null.
 
-    >>> jsonable({"a": np.array([1.0, np.nan]), "b": (np.int64(2), None)})
+    >>> jsonable({"a": np.array([1.0, np.nan]), "b": (np.int64(2), float("inf"))})
     {'a': [1.0, None], 'b': [2, None]}
     """
+    if hasattr(value, "_asdict"):
+        value = value._asdict()
+    elif hasattr(value, "tolist") and hasattr(value, "dtype"):  # of NumPy or JAX
+        value = value.tolist()
     if isinstance(value, Mapping):
         return {str(key): jsonable(entry) for key, entry in value.items()}
-    if isinstance(value, np.ndarray):
-        return jsonable(value.tolist())
     if isinstance(value, (list, tuple, set)):
         return [jsonable(entry) for entry in value]
-    if isinstance(value, (bool, str)) or value is None:
-        return value
-    if isinstance(value, (np.bool_,)):
-        return bool(value)
-    if isinstance(value, (int, np.integer)):
-        return int(value)
-    if isinstance(value, (float, np.floating)):
-        return float(value) if math.isfinite(value) else None
-    return str(value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, (bool, int, str)) else str(value)
 
 
 def sync_folder(folder: Path) -> None:
