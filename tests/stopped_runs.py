@@ -9,7 +9,7 @@ import numpy as np
 
 from lrlab import runs
 from lrlab.runs.reader import read_stage
-from lrlab.workflows import find
+from lrlab.workflows import job
 
 SWEEP = """
 steps = 24
@@ -35,7 +35,7 @@ def stopped(monkeypatch, after: int, error: type[BaseException] | None = None):
             raise error
         return len(asked) > after
 
-    monkeypatch.setattr(find, "interruptible", lambda *_: contextlib.nullcontext(ask))
+    monkeypatch.setattr(job, "interruptible", lambda *_: contextlib.nullcontext(ask))
 
 
 def written(place: Path, text: str, name: str = "c.toml") -> str:

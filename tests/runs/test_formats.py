@@ -39,4 +39,5 @@ def test_an_unfinished_run_of_an_older_format_is_not_continued(tmp_path):
     path = tmp_path / "old" / "run.json"
     path.write_text(path.read_text().replace('"finished"', '"interrupted"'))
     with pytest.raises(RunError, match="older lrlab"):
-        runs.resume(tmp_path / "old")
+        with runs.opened(tmp_path / "old") as folder:
+            folder.writer()

@@ -25,7 +25,7 @@ from lrlab.cli.app import run as command
 from lrlab.core.errors import Interrupted
 from lrlab.runs import RunError, Unwritable, zarr_arrays
 from lrlab.runs.reader import read_stage
-from lrlab.training.recording import clock_of
+from lrlab.training.clock import clock_of
 
 pytestmark = pytest.mark.usefixtures("without_figures", "every_segment")
 
@@ -141,7 +141,7 @@ def test_a_search_is_continued_to_the_same_answer_in_every_field(budget, tmp_pat
     def ticking() -> None:  # the machine's pace must not decide what this test sees
         ticks = itertools.count(1.0, 1.5)
         clock = SimpleNamespace(monotonic=lambda: next(ticks))
-        monkeypatch.setattr("lrlab.training.recording.time", clock)
+        monkeypatch.setattr("lrlab.training.clock.time", clock)
 
     ticking()
     assert command(["find", path, "--out", str(whole), "-q"]) == 0
@@ -213,7 +213,8 @@ def test_the_second_process_is_refused_before_anything_is_loaded(tmp_path, monke
     with monkeypatch.context() as patch:
         stopped(patch, after=1)
         assert command(["sweep", path, "--out", str(place), "-q"]) == 130
-    held = runs.resume(place)
+    with runs.opened(place) as folder:
+        held = folder.writer()
     monkeypatch.setattr(api, "run", None)  # not to be reached
     capsys.readouterr()
     for arguments in (["resume", str(place)], ["sweep", path, "--out", str(place)]):
