@@ -14,9 +14,9 @@ from lrlab.config import names, toml
 from lrlab.config.build import problem
 from lrlab.config.lanes import is_axis, is_form, parse_budget, values
 from lrlab.config.multipliers import axis_name
-from lrlab.config.problems import ConfigError
 from lrlab.config.schema import Experiment
 from lrlab.core.axes import Axis, rate_axis
+from lrlab.core.errors import ConfigError
 from lrlab.types import Plan
 
 if TYPE_CHECKING:

@@ -13,21 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from lrlab.core.errors import RunError, Unwritable
+from lrlab.core.files import read_json, sha256, sync_folder, write_text
 from lrlab.core.paths import resolved, shown
 from lrlab.core.records import LaneRecord
 from lrlab.runs.lock import Lock, refuse_in_use
 from lrlab.runs.recorder import Stage
-from lrlab.runs.seals import (
-    RunError,
-    Unwritable,
-    checksums,
-    read_json,
-    read_sealed,
-    sha256,
-    sync_folder,
-    write_sealed,
-    write_text,
-)
+from lrlab.runs.seals import checksums, read_sealed, write_sealed
 from lrlab.runs.summary import write_summary
 
 FORMAT = 2

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lrlab.core.errors import RunError
 from lrlab.core.paths import resolved, shown
 from lrlab.core.records import LaneRecord, Metric, blank_record
 from lrlab.runs import extend, zarr_arrays
 from lrlab.runs.checkpoint import load_checkpoint
 from lrlab.runs.folder import read_info
 from lrlab.runs.integrity import check_files, discard
-from lrlab.runs.seals import RunError, inner_runs, read_sealed
+from lrlab.runs.seals import inner_runs, read_sealed
 
 if TYPE_CHECKING:
     import xarray

@@ -8,8 +8,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from lrlab.core.errors import RunError
+from lrlab.core.files import jsonable, read_json, write_json
 from lrlab.core.paths import resolved
-from lrlab.runs.seals import RunError, jsonable, read_json, write_json
 from lrlab.types import Answer
 
 VERSION = 1

@@ -11,10 +11,10 @@ import numpy as np
 
 from lrlab import runs
 from lrlab.config import Experiment
+from lrlab.core.files import read_json
 from lrlab.core.records import OK, LaneRecord
 from lrlab.results.reproduction import Reproduction
 from lrlab.runs import RunFolder, read_stage, stages
-from lrlab.runs.seals import read_json
 from lrlab.training.clock import readings_of
 from lrlab.training.continuation import experiment_of
 from lrlab.workflows.compare import FINAL_SEEDS
