@@ -6,12 +6,17 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from lrlab.core.paths import resolved
 from lrlab.types import OUTCOMES, Answer, Plan, Trained
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from lrlab.report.html.document import Document
 
 
 class Result(NamedTuple):
@@ -133,15 +138,13 @@ class Result(NamedTuple):
         }
         return xarray.Dataset(variables, coordinates, {"name": self.name, "metric": self.metric})
 
-    def plot(self, metric: str | None = None, interactive: bool = False) -> Any:
+    def plot(self, metric: str | None = None, interactive: bool = False) -> Figure | Document | None:
         """Loss against learning rate with seeds, interval and diverged region, in Matplotlib;
-        `interactive`: a Plotly figure with the curves beside it, for notebooks."""
+        `interactive`: the report's page, which a notebook shows and `.save(path)` writes."""
         from lrlab import report
 
-        this = self._replace(metric=metric or self.metric)
-        if interactive:
-            return report.interactive(report.from_result(this), this.metric)
-        return report.draw("loss_vs_lr", report.from_result(this))
+        data = report.from_result(self._replace(metric=metric or self.metric))
+        return report.page(data) if interactive else report.draw("loss_vs_lr", data)
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Writes a run folder that `lrlab.load`, `lrlab show` and `lrlab report` read."""

@@ -54,12 +54,13 @@ def write_report(folder: str | os.PathLike[str], figures: bool = True) -> Path |
     path = resolved(folder)
     if runs.is_study(path):
         from lrlab.report.figures import study as drawn
+        from lrlab.report.html import study_page
         from lrlab.workflows.study import stored
 
         payload = stored(path)
         if figures:
             drawn.write_figures(payload, path / "figures")
-        return drawn.write_html(payload, path / "report.html")
+        return study_page.write_html(payload, path / "report.html")
     places = [path, *(place.parent for place in runs.inner_runs(path))]
     if not any(runs.stages(place) for place in places):
         return None
