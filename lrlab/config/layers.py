@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 from lrlab.config.checks import FILE_SOURCES, NAMED
 from lrlab.config.lanes import is_form
-from lrlab.config.problems import Problem
 from lrlab.config.schema import TABLES
 from lrlab.config.toml import Path, locate, parse_override
+from lrlab.core.errors import Problem
 
 Places = dict[Path, tuple[str, int | None]]
 OVERRIDE = "--set"

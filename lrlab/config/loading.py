@@ -14,10 +14,11 @@ from lrlab.config.checks import check
 from lrlab.config.field_words import ALMOST, hint, nearest, usual
 from lrlab.config.lanes import is_form, values
 from lrlab.config.layers import NAMED_TABLES, OVERRIDE, Places, merge, override, read
-from lrlab.config.problems import PYTHON, ConfigError, Problem, did_you_mean, show
+from lrlab.config.problems import did_you_mean, show
 from lrlab.config.schema import TABLES, Experiment
 from lrlab.config.studies import groups_of
 from lrlab.config.toml import Path
+from lrlab.core.errors import PYTHON, ConfigError, Problem
 from lrlab.core.synonyms import OPTIMIZER, SCHEDULE, suggestion
 
 EXTRA_AXES = ("init_scale",)

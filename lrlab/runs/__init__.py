@@ -6,13 +6,14 @@ Nothing here imports jax at module level.
 
 from __future__ import annotations
 
+from lrlab.core.errors import RunError, Unwritable
+from lrlab.core.files import jsonable, write_json, write_text
 from lrlab.runs.catalog import catalogue
 from lrlab.runs.doctor import check
 from lrlab.runs.extend import lengthen, settle
 from lrlab.runs.folder import (
     FORMAT,
     Run,
-    available,
     config_of,
     create,
     done,
@@ -23,9 +24,10 @@ from lrlab.runs.folder import (
     resume,
 )
 from lrlab.runs.integrity import vouch
+from lrlab.runs.lock import available
 from lrlab.runs.onward import made_in_python, onward
 from lrlab.runs.reader import StoredStage, dataset, open_run, read_stage, stages
-from lrlab.runs.seals import RunError, Unwritable, inner_runs, jsonable, write_json, write_text
+from lrlab.runs.seals import inner_runs
 
 __all__ = [
     "FORMAT",

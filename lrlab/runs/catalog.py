@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from lrlab.core.errors import RunError
+from lrlab.core.files import read_json
 from lrlab.core.paths import resolved
-from lrlab.runs.seals import RunError, inner_runs, read_json
+from lrlab.runs.seals import inner_runs
 
 
 def catalogue(root: str | Path = "runs") -> list[dict[str, Any]]:

@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from lrlab.runs.orbax_logging import told_once
-from lrlab.runs.seals import RunError, checksums, sync_tree
+from lrlab.core.errors import RunError
+from lrlab.core.files import sync_tree
+from lrlab.runs.orbax_logging import reported_once
+from lrlab.runs.seals import checksums
 
 
 def save_checkpoint(folder: Path, name: str, arrays: Mapping[str, np.ndarray]) -> dict[str, str]:
@@ -24,7 +26,7 @@ def save_checkpoint(folder: Path, name: str, arrays: Mapping[str, np.ndarray]) -
     for left in target.parent.glob(f"{target.name}*"):  # by a crash in the middle of this commit
         shutil.rmtree(left, ignore_errors=True)
     kept = {key: np.asarray(value) for key, value in arrays.items() if np.size(value)}
-    with told_once(), orbax.PyTreeCheckpointer() as checkpointer:
+    with reported_once(), orbax.PyTreeCheckpointer() as checkpointer:
         checkpointer.save(target, kept)
     sync_tree(target)
     return checksums(target)

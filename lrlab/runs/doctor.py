@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from lrlab.core.errors import RunError
+from lrlab.core.files import sha256
 from lrlab.core.paths import resolved, shown
 from lrlab.runs import zarr_arrays
 from lrlab.runs.checkpoint import load_checkpoint
@@ -12,7 +14,7 @@ from lrlab.runs.folder import config_of, finished, read_info, stage_folders
 from lrlab.runs.integrity import problems_of
 from lrlab.runs.reader import read_stage, stages
 from lrlab.runs.recorder import later_commits
-from lrlab.runs.seals import RunError, inner_runs, read_sealed, sha256
+from lrlab.runs.seals import inner_runs, read_sealed
 
 STATES = ("running", "interrupted", "failed", "finished")
 """What `status` in `run.json` can be."""

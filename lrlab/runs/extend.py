@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from lrlab.core.errors import RunError
+from lrlab.core.files import sha256, write_text
 from lrlab.runs import zarr_arrays
 from lrlab.runs.checkpoint import load_checkpoint, save_checkpoint
 from lrlab.runs.folder import Run
-from lrlab.runs.seals import RunError, read_sealed, sha256, write_sealed, write_text
+from lrlab.runs.seals import read_sealed, write_sealed
 
 INTENT = "longer.json"
 """Holds what is to be done while it is being done."""

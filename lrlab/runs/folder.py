@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
-import fcntl
 import os
 import re
 import secrets
@@ -16,20 +14,12 @@ from typing import Any
 
 import numpy as np
 
+from lrlab.core.errors import RunError, Unwritable
+from lrlab.core.files import read_json, sha256, sync_folder, write_json, write_text
 from lrlab.core.paths import resolved, shown
+from lrlab.runs.lock import available, hold, release
 from lrlab.runs.recorder import Stage
-from lrlab.runs.seals import (
-    RunError,
-    Unwritable,
-    checksums,
-    read_json,
-    read_sealed,
-    sha256,
-    sync_folder,
-    write_json,
-    write_sealed,
-    write_text,
-)
+from lrlab.runs.seals import checksums, read_sealed, write_sealed
 
 FORMAT = 2
 """The version of the folder's layout, in `run.json`. Format 1 had no seals (see
@@ -50,11 +40,11 @@ class Run:
 
     def __init__(self, path: Path, interval: float | None = None) -> None:
         self.path, self.interval = path, interval
-        self.lock = _locked(path)
+        self.lock = hold(path)
         try:
             self.info = read_sealed(path / "run.json", UNSEALED)
         except RunError:
-            os.close(self.lock)
+            release(self.lock)
             raise
         self._stages: list[Stage] = []
 
@@ -103,7 +93,7 @@ class Run:
                 begun = any((place / "commit.json").exists() for place in stage_folders(self.path))
                 self.update(status=status, **({"committed": True} if begun else {}))
         finally:
-            os.close(self.lock)
+            release(self.lock)
 
 
 def create(
@@ -215,16 +205,6 @@ def done(path: Path) -> RunError:
     return RunError(path, f"this run is done; `lrlab show {shown(path)}` shows its answer")
 
 
-def available(path: Path) -> None:
-    """Looks whether another process writes a run folder, without taking it.
-
-    Raises:
-        RunError: it does.
-    """
-    if (path / "lock").is_file():
-        os.close(_locked(path, owner=False))
-
-
 def read_info(path: Path) -> dict[str, Any]:
     """`run.json`.
 
@@ -280,31 +260,6 @@ def experiment_of(path: Path, overrides: Sequence[str] = ()) -> tuple[str, Any]:
             raise RunError(path, f"steps can be raised but not lowered, and this run has {steps}")
     command = str(info.get("command"))
     return command, config.load(str(path / "config.toml"), tuple(overrides), command=command)
-
-
-def _locked(path: Path, owner: bool = True) -> int:
-    """The lock of a folder: held by the operating system, so that a crash gives it back.
-
-    `owner`: leave this process's number in the file.
-    """
-    try:
-        handle = os.open(path / "lock", os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise Unwritable(path, f"cannot be locked ({error.strerror})") from error
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        holder = b""
-        with contextlib.suppress(OSError):
-            holder = os.pread(handle, 100, 0)
-        os.close(handle)
-        who = holder.decode(errors="replace").strip() or "another process"
-        raise RunError(path, f"in use by {who}; wait for it, or stop it") from None
-    if owner:
-        with contextlib.suppress(OSError):  # a full disk: the lock holds without a name on it
-            os.ftruncate(handle, 0)
-            os.pwrite(handle, f"process {os.getpid()} on {os.uname().nodename}\n".encode(), 0)
-    return handle
 
 
 def fresh_path(name: str) -> Path:

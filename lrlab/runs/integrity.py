@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from lrlab.core.errors import RunError
+from lrlab.core.files import sha256
 from lrlab.core.paths import shown
 from lrlab.runs import zarr_arrays
-from lrlab.runs.seals import RunError, read_sealed, sha256
+from lrlab.runs.seals import read_sealed
 
 
 def check_files(store: Path, commit: Mapping[str, Any]) -> None:

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from lrlab.core.errors import RunError
+from lrlab.core.files import read_json
 from lrlab.core.paths import short, shown
-from lrlab.runs.seals import RunError, read_json
 
 FUNCTIONS = {
     "sweep": "sweep", "find": "find", "range-test": "range_test", "compare": "compare",

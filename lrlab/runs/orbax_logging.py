@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 
 @contextlib.contextmanager
-def told_once() -> Iterator[None]:
+def reported_once() -> Iterator[None]:
     """Leaves out those two kinds of message inside, and nothing else.
 
     Around every checkpoint; the command line has it around a whole command too, because a write may

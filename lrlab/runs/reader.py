@@ -7,12 +7,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from lrlab.core.errors import RunError
 from lrlab.core.paths import resolved, shown
 from lrlab.runs import zarr_arrays
 from lrlab.runs.checkpoint import load_checkpoint
 from lrlab.runs.folder import read_info
 from lrlab.runs.integrity import check_files, discard
-from lrlab.runs.seals import RunError, inner_runs, read_sealed
+from lrlab.runs.seals import inner_runs, read_sealed
 from lrlab.types import OUTCOMES
 
 

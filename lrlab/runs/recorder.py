@@ -11,10 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from lrlab.core.errors import RunError, Unwritable
+from lrlab.core.files import why
 from lrlab.runs import row_buffer, zarr_arrays
 from lrlab.runs.checkpoint import load_checkpoint, save_checkpoint
 from lrlab.runs.integrity import check_files, discard
-from lrlab.runs.seals import RunError, Unwritable, read_sealed, why, write_sealed
+from lrlab.runs.seals import read_sealed, write_sealed
 
 INTERVAL = 3.0
 """Seconds between commits, at least; a crash loses no more than this and a segment."""

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from lrlab.runs.seals import RunError, Unwritable, sha256, why, write_text
+from lrlab.core.errors import RunError, Unwritable
+from lrlab.core.files import sha256, why, write_text
 
 STEP_METRICS = ("train_", "learning_rate", "effective_lr")
 """Metrics of every update; all others belong to evaluations."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from lrlab import config, runs
 from lrlab.config import Experiment
-from lrlab.runs.seals import read_json
+from lrlab.core.files import read_json
 from lrlab.training.fingerprint import identity, moved, same
 from lrlab.training.group import Setup
 from lrlab.training.recording import device_of

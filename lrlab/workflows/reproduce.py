@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lrlab import config, runs
+from lrlab.core.files import read_json
 from lrlab.core.paths import resolved
 from lrlab.runs.reader import StoredStage, read_stage, stages
-from lrlab.runs.seals import read_json
 
 GATHERED = {"compare": "", "study": "groups"}
 """Commands whose folder holds runs, and where in it."""

@@ -12,8 +12,8 @@ from lrlab import config, runs
 from lrlab.config import Experiment
 from lrlab.config.lanes import is_axis
 from lrlab.config.studies import group_name
+from lrlab.core.files import read_json
 from lrlab.engine.memory import memory_scope
-from lrlab.runs.seals import read_json
 from lrlab.scaling.laws import (
     Group,
     Law,

@@ -363,7 +363,7 @@ def test_a_full_disk_ends_with_status_3_and_the_run_goes_on(tmp_path, monkeypatc
     assert "No space left" in told and f"lrlab resume {place}" in told
     assert command(["resume", str(place), "-q"]) == 0
     with monkeypatch.context() as patch:
-        patch.setattr("lrlab.runs.seals.os.replace", full)
+        patch.setattr("lrlab.core.files.os.replace", full)
         with pytest.raises(Unwritable, match="No space left"):
             runs.write_text(place / "x", "text")
     assert not (place / "x").exists()

@@ -1,4 +1,4 @@
-"""What `lrlab doctor` looks at. jax is asked in a process of its own: it is slow, and may fail."""
+"""What `lrlab doctor` looks at. jax runs in a process of its own: it is slow, and may fail."""
 
 from __future__ import annotations
 
@@ -11,22 +11,27 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Literal, NamedTuple
 
+from lrlab import __version__, runs
 from lrlab.core.paths import shown
+from lrlab.runs import RunError, Unwritable, zarr_arrays
 
 
 class Check(NamedTuple):
-    """One thing looked at; `state` is ok, missing (optional), note or broken."""
+    """One thing that was examined. Only what is optional can be missing."""
 
     what: str
-    state: str
+    state: Literal["ok", "missing", "note", "broken"]
     words: str
 
 
+MIN_FREE = 1e9
+"""Bytes free on the disk below which that is worth a note: a few long runs."""
+
 _REQUIRED = (
     "jax", "jaxlib", "flax", "optax", "chex", "numpy", "scipy", "pydantic", "typer", "rich",
-    "matplotlib", "scikit-learn", "zarr", "orbax-checkpoint", "tensorstore",
+    "matplotlib", "scikit-learn", "zarr", "orbax-checkpoint", "tensorstore", "filelock",
 )  # fmt: skip
 _OPTIONAL = (
     ("xarray", "xarray", "result.dataset() and `lrlab export -f nc`", "xarray"),
@@ -37,17 +42,15 @@ _OPTIONAL = (
 _FASHION = ("train-images-idx3-ubyte", "train-images-idx3-ubyte.gz")
 _DEVICES = """
 import json, jax
-found = jax.devices()
-stats = getattr(found[0], "memory_stats", lambda: None)() or {}
-print(json.dumps({"backend": jax.default_backend(), "count": len(found),
-                  "kind": found[0].device_kind, "memory": stats.get("bytes_limit")}))
+devices = jax.devices()
+stats = getattr(devices[0], "memory_stats", lambda: None)() or {}
+print(json.dumps({"backend": jax.default_backend(), "count": len(devices),
+                  "kind": devices[0].device_kind, "memory": stats.get("bytes_limit")}))
 """
 
 
 def machine() -> list[Check]:
     """Versions, devices, optional features, data."""
-    from lrlab import __version__
-
     checks = [
         Check("lrlab", "ok", __version__),
         Check("python", "ok", f"{platform.python_version()} on {platform.platform(terse=True)}"),
@@ -58,8 +61,8 @@ def machine() -> list[Check]:
     checks.append(_accelerator())
     checks.append(_fashion_mnist())
     free = shutil.disk_usage(".").free
-    state = "ok" if free > 1e9 else "note"
-    checks.append(Check("disk", state, f"{free / 1e9:.1f} GB free in the working folder"))
+    words = f"{free / 1e9:.1f} GB free in the working folder"
+    checks.append(Check("disk", "ok" if free > MIN_FREE else "note", words))
     return checks
 
 
@@ -85,11 +88,11 @@ def _devices() -> Check:
     command = [sys.executable, "-c", _DEVICES]
     try:
         ran = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-        found: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
+        devices = json.loads(ran.stdout.splitlines()[-1])
     except (OSError, subprocess.TimeoutExpired, ValueError, IndexError) as error:
         return Check("devices", "broken", f"jax does not start: {error}")
-    memory = f", {found['memory'] / 2**30:.1f} GiB each" if found.get("memory") else ""
-    words = f"{found['count']} x {found['kind']} ({found['backend']}){memory}"
+    memory = f", {devices['memory'] / 2**30:.1f} GiB each" if devices.get("memory") else ""
+    words = f"{devices['count']} x {devices['kind']} ({devices['backend']}){memory}"
     return Check("devices", "ok", words)
 
 
@@ -120,11 +123,9 @@ def _fashion_mnist() -> Check:
 
 def folder(run: Path) -> list[Check]:
     """What is in a run folder, what is damaged, what that means, and what still can be used."""
-    from lrlab import runs
-
     try:
         info = runs.read_info(run)
-    except runs.RunError:
+    except RunError:
         info = {}  # the findings say so
     checks = [
         Check(name, "broken", f"{problem}; {consequence}")
@@ -133,42 +134,37 @@ def folder(run: Path) -> list[Check]:
     damaged = bool(checks)
     status = info.get("status")
     if status in ("running", "interrupted", "failed"):
-        words = f"{status}; {runs.onward(run)}"
-        if status == "running" and _in_use(run):
-            words = "running now"
+        in_use = status == "running" and _in_use(run)
+        words = "running now" if in_use else f"{status}; {runs.onward(run)}"
         checks.append(Check("status", "note", words))
     elif status:
         checks.append(Check("status", "ok", str(status)))
     if not damaged:
-        checks.append(_contents(run, status))
-    inner = runs.inner_runs(run)
-    page = run / "report.html"
-    if runs.stages(run) or inner:
-        words = "there" if page.exists() else f"absent; make it with: lrlab report {shown(run)}"
-        checks.append(Check("report.html", "ok" if page.exists() else "note", words))
+        checks.append(_contents(run, runs.finished(info)))
+    if runs.stages(run) or runs.inner_runs(run):
+        page = (run / "report.html").exists()
+        words = "there" if page else f"absent; make it with: lrlab report {shown(run)}"
+        checks.append(Check("report.html", "ok" if page else "note", words))
     return checks
 
 
 def _in_use(run: Path) -> bool:
-    from lrlab import runs
-
     try:
         runs.available(run)
-    except runs.RunError:
+    except Unwritable:  # nobody writes where nobody may
+        return False
+    except RunError:
         return True
     return False
 
 
-def _contents(run: Path, status: Any) -> Check:
-    """Of a run without damage: what was looked at."""
-    from lrlab import runs
-    from lrlab.runs import arrays
-
+def _contents(run: Path, finished: bool) -> Check:
+    """Of a run without damage: what was examined."""
     files = [path for path in run.rglob("*") if path.is_file()]
     size = sum(path.stat().st_size for path in files)
     stores = [path for path in run.rglob("history.zarr") if path.is_dir()]
-    arrays = sum(len(arrays.names(store)) for store in stores)
-    how = "every file has its checksum" if status == "finished" else "every chunk and seal holds"
+    arrays = sum(len(zarr_arrays.names(store)) for store in stores)
+    how = "every file has its checksum" if finished else "every chunk and seal holds"
     if not runs.stages(run) and not runs.inner_runs(run):
         how = "nothing is recorded yet"
     words = f"{arrays} arrays, {len(files)} files, {size / 1e6:,.1f} MB: {how}"

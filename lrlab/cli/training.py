@@ -1,0 +1,57 @@
+"""What the commands that train share: one job of the API, and what is printed at its end."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import lrlab
+from lrlab import config, runs
+from lrlab.cli.failures import placed
+from lrlab.cli.output import console, emit, only_json
+from lrlab.core.paths import resolved, short, shown
+from lrlab.training.progress import Control
+
+if TYPE_CHECKING:
+    from lrlab.workflows.find import Ran
+
+
+def train(
+    command: str, path: str, settings: list[str] | None, out: str | None, json: bool, quiet: bool
+) -> None:
+    """Runs one command of the API on a configuration file and prints its result."""
+    experiment = config.load(path, tuple(settings or ()), command=command)
+    with placed(experiment, path) as unfinished:
+        place = out or experiment.out
+        if place is not None:  # before jax is imported, so that a second process fails at once
+            runs.available(resolved(place))
+        control = Control(unfinished=unfinished.append)
+        with only_json():
+            ran = lrlab.api.run(command, experiment, out=place, progress=not quiet, control=control)
+    report(ran, json, quiet)
+
+
+def report(ran: Ran, json: bool, quiet: bool) -> None:
+    """What a command that trained prints at its end; it writes the run's report too."""
+    if json:
+        emit(ran.payload if ran.run is None else {**ran.payload, "run": short(ran.run)})
+    elif quiet:
+        best = ran.payload.get("best") or {}
+        print(ran.payload.get("sentence") or best.get("sentence") or ran.value)
+    elif "suggestions" in ran.payload:
+        console().print(lrlab.report.rules_table(ran.value))
+    elif "versus" in ran.payload:
+        console().print(lrlab.report.comparison(ran.payload))
+    elif ran.run is None:
+        print(ran.value)
+    else:
+        console().print(lrlab.report.renderable(lrlab.report.read(ran.run)))
+    if ran.run is None:
+        return
+    sys.stdout.flush()
+    with only_json():  # the answer is out; what people look at next may take its seconds
+        from lrlab.workflows.report import report_of
+
+        page = report_of(ran)
+    if not json:
+        print(f"\nRun folder: {shown(ran.run)}" + (f"\nReport:     {shown(page)}" if page else ""))
