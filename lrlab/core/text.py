@@ -1,9 +1,8 @@
-"""Numbers as people read them, and values as JSON has them."""
+"""Numbers as people read them, and as a page's script does."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -74,23 +73,3 @@ def rounded(value: float | np.floating | str | None) -> float | str | None:
     if value is None or not np.isfinite(value):
         return None
     return float(f"{float(value):.{JSON_DIGITS}g}")
-
-
-def jsonable(value: object) -> Json:
-    """`value` in JSON's types: NamedTuples as objects, arrays as lists, nan and infinities as None.
-
-    >>> jsonable({"lr": np.array([0.1, np.nan]), "n": (np.int64(2), None)})
-    {'lr': [0.1, None], 'n': [2, None]}
-    """
-    as_dict = getattr(value, "_asdict", None)
-    if as_dict is not None:
-        value = as_dict()
-    if isinstance(value, Mapping):
-        return {str(key): jsonable(entry) for key, entry in value.items()}
-    if hasattr(value, "dtype"):
-        value = np.asarray(value).tolist()
-    if isinstance(value, (list, tuple, set)):
-        return [jsonable(entry) for entry in value]
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return value if value is None or isinstance(value, (bool, int, str)) else str(value)

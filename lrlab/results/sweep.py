@@ -138,7 +138,9 @@ class Result(NamedTuple):
         }
         return xarray.Dataset(variables, coordinates, {"name": self.name, "metric": self.metric})
 
-    def plot(self, metric: str | None = None, interactive: bool = False) -> Figure | Document | None:
+    def plot(
+        self, metric: str | None = None, interactive: bool = False
+    ) -> Figure | Document | None:
         """Loss against learning rate with seeds, interval and diverged region, in Matplotlib;
         `interactive`: the report's page, which a notebook shows and `.save(path)` writes."""
         from lrlab import report

@@ -12,7 +12,6 @@ from lrlab import config, runs
 from lrlab.config import Experiment
 from lrlab.config.lanes import is_axis
 from lrlab.config.studies import group_name
-from lrlab.core.files import read_json
 from lrlab.engine.memory import memory_scope
 from lrlab.scaling.laws import (
     Group,
@@ -264,14 +263,3 @@ def concluded(
     transfers = tuple(transfer_of(part, base) for part in apart)
     sentence = sentence_of(axis, laws, transfers)
     return Study(axis, experiment.metric, groups, laws, transfers, sentence, run)
-
-
-def stored(folder: Path) -> dict[str, Any]:
-    """A finished study's JSON object from its folder.
-
-    Raises:
-        RunError: not finished, or damaged.
-    """
-    if not (folder / "summary.json").exists():
-        raise runs.RunError(folder, f"not finished; {runs.onward(folder)}")
-    return {**read_json(folder / "summary.json"), "run": str(folder)}

@@ -11,6 +11,8 @@ from typing import NamedTuple
 import numpy as np
 
 from lrlab import runs
+from lrlab.core.errors import RunError
+from lrlab.core.files import read_json
 from lrlab.core.records import NOT_RUN, PRUNED, LaneRecord, Metric
 from lrlab.report.content.data import (
     JsonObject,
@@ -162,6 +164,18 @@ def read_all(folders: Sequence[str | Path]) -> Folders:
         order = sorted(range(len(places)), key=lambda i: rank.get(places[i].name, len(rank)))
         data, places = [data[i] for i in order], [places[i] for i in order]
     return Folders(data, places, only)
+
+
+def read_study(folder: str | Path) -> JsonObject:
+    """A finished study's JSON object from its folder.
+
+    Raises:
+        RunError: not finished, or damaged.
+    """
+    path = Path(folder)
+    if not (path / "summary.json").exists():
+        raise RunError(path, f"not finished; {runs.onward(path)}")
+    return {**read_json(path / "summary.json"), "run": str(path)}
 
 
 def with_picks(several: Sequence[ReportData]) -> list[ReportData]:
