@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TypeAlias
+import math
+from collections.abc import Mapping, Sequence
+from typing import SupportsFloat, TypeAlias
 
-import numpy as np
-
-Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
+Json: TypeAlias = "None | bool | int | float | str | Sequence[Json] | Mapping[str, Json]"
 """What JSON can hold."""
 
 JSON_DIGITS = 5
 """Significant digits of a plotted number in JSON: finer than a pixel, and a third of the bytes."""
 
 
-def number(value: float | np.floating | str | None, significant: int = 3) -> str:
+def number(value: SupportsFloat | str | None, significant: int = 3) -> str:
     """A number in few digits, without padding; "-" for none and nan. Names stay as they are.
 
     >>> number(0.0316227), number(1e-5), number(120000.0), number(float("nan")), number(20)
@@ -22,7 +21,7 @@ def number(value: float | np.floating | str | None, significant: int = 3) -> str
     """
     if isinstance(value, str):
         return value
-    if value is None or not np.isfinite(value):
+    if value is None or not math.isfinite(value):
         return "-"
     digits, _, power = f"{float(value):.{significant}g}".partition("e")
     return f"{digits}e{int(power)}" if power else digits
@@ -62,14 +61,14 @@ def spaced(name: str) -> str:
     return name.replace("_", " ")
 
 
-def rounded(value: float | np.floating | str | None) -> float | str | None:
+def rounded(value: SupportsFloat | str | None) -> float | str | None:
     """A number in `JSON_DIGITS` digits for JSON; None for what is not finite. Names stay.
 
-    >>> rounded(0.123456789), rounded(np.float32("nan")), rounded("cosine")
+    >>> rounded(0.123456789), rounded(float("nan")), rounded("cosine")
     (0.12346, None, 'cosine')
     """
     if isinstance(value, str):
         return str(value)
-    if value is None or not np.isfinite(value):
+    if value is None or not math.isfinite(value):
         return None
     return float(f"{float(value):.{JSON_DIGITS}g}")

@@ -13,7 +13,7 @@ import numpy as np
 from lrlab import runs
 from lrlab.core.errors import RunError
 from lrlab.core.files import read_json
-from lrlab.core.records import NOT_RUN, PRUNED, LaneRecord, Metric
+from lrlab.core.records import NOT_RUN, PRUNED, LaneRecord, Metric, TimeAxis
 from lrlab.report.content.data import (
     JsonObject,
     ReportData,
@@ -67,6 +67,7 @@ def read(run: str | Path) -> ReportData:
 
 def record_of_stage(stage: runs.StoredStage, directions: Mapping[str, str]) -> LaneRecord:
     """A stored stage as a grid, with the recorded directions of its metrics."""
+    tables: dict[TimeAxis, dict[str, np.ndarray]]
     tables = {"step": stage.history, "eval_step": stage.evaluated}
     metrics = {
         name: Metric(values, axis, direction_in(directions, name))

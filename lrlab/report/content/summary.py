@@ -75,7 +75,7 @@ def lr_rows(data: ReportData, metric: str | None = None) -> list[LrRow]:
         rows.append(
             LrRow(
                 lr=float(data.lr[index[0]]),
-                extra={n: v[i] for (n, v), i in zip(extra.items(), index[1:], strict=True)},
+                extra={n: v[i].item() for (n, v), i in zip(extra.items(), index[1:], strict=True)},
                 index=index,
                 mean=float(seen.mean()) if seen.size else float("nan"),
                 low=float(seen.min()) if seen.size else float("nan"),

@@ -134,8 +134,8 @@ def _points(ax: Axes, data: ReportData, metric: str, colors: Theme) -> None:
             ax.scatter(lr[here], y, s=13, c=c, alpha=0.85, lw=0, zorder=3, label="one seed")
         else:
             ax.scatter(
-                lr[here], y, s=11, facecolors="none", edgecolors=c, lw=0.8, alpha=0.7, zorder=2,
-                label="pruned early",
+                lr[here], y, s=11, facecolors="none", edgecolors=list(c), lw=0.8, alpha=0.7,
+                zorder=2, label="pruned early",
             )  # fmt: skip
     here = codes == DIVERGED
     if here.any():

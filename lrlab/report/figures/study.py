@@ -136,8 +136,9 @@ def floats(values: Sequence[float | None]) -> np.ndarray:
 
 
 def _number(value: object) -> float | None:
-    good = isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0
-    return float(value) if good else None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return float(value) if value > 0 else None
 
 
 def axis_value(value: object) -> str:
@@ -177,16 +178,14 @@ def _best(ax: Axes, payload: JsonObject, colors: Theme) -> None:
     for place, kind in enumerate(kinds):
         color = COLORS[kind]
         groups = [group for group in _of(payload, kind) if group["lr"] is not None]
-        # Side by side rather than one over the other.
-        nudge = 1.0 if len(kinds) == 1 else 0.97 + 0.06 * place
         used = laws[kind]["used"]
         order = {axis_value(g["value"]): i for i, g in enumerate(_of(payload, kind))}
-        xs = [
-            _number(g["value"]) if numeric else order[axis_value(g["value"])] + 0.1 * place
-            for g in groups
-        ]
-        for x, group in zip(xs, groups, strict=True):
-            at = (x or 0) * nudge if numeric else x
+        for group in groups:
+            # Parametrizations stand side by side rather than one over the other.
+            if numeric:
+                at = float(group["value"]) * (1.0 if len(kinds) == 1 else 0.97 + 0.06 * place)
+            else:
+                at = order[axis_value(group["value"])] + 0.1 * place
             low, high = group["interval"] or (group["lr"], group["lr"])
             ax.plot([at, at], [low, high], color=color, lw=5, alpha=0.22, solid_capstyle="round")
             face = color if not numeric or group["value"] in used else colors.paper
@@ -207,7 +206,7 @@ def _best(ax: Axes, payload: JsonObject, colors: Theme) -> None:
         style.log_axis(ax)
     style.log_axis(ax, "y")
     if numeric:
-        ticks = sorted({_number(group["value"]) for group in payload["groups"]})  # type: ignore
+        ticks = sorted({float(group["value"]) for group in payload["groups"]})
         if len(ticks) <= 8:
             ax.set_xticks(ticks, [axis_value(t) for t in ticks])
             ax.minorticks_off()

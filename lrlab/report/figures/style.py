@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.colors import Colormap, Normalize
     from matplotlib.figure import Figure
+    from matplotlib.typing import RcKeyType
 
 
 class Theme(NamedTuple):
@@ -79,7 +80,7 @@ def use(name: str = "light") -> Iterator[Theme]:
         yield colors
 
 
-def settings(colors: Theme) -> dict[str, object]:
+def settings(colors: Theme) -> dict[RcKeyType, object]:
     """The rcParams of a theme. User text is never read as TeX; SVG text stays text."""
     return {
         "figure.figsize": (6.4, 4.0),
@@ -139,7 +140,7 @@ def figure(width: float = 6.4, height: float = 4.0) -> Figure:
 
     empty = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(empty)
-    look = {name: mpl.rcParams[name] for name in settings(THEMES["light"])}
+    look: dict[RcKeyType, object] = {name: mpl.rcParams[name] for name in settings(THEMES["light"])}
 
     def png() -> bytes:
         written = io.BytesIO()
