@@ -38,13 +38,14 @@ class Format(NamedTuple):
 def write_csv(folder: Path, target: str) -> int:
     """One row per lane: axes, outcome, last evaluated metrics (empty: did not finish)."""
     data = lrlab.report.read(folder)
-    metrics = {name: values for name, values in data.evaluated.items() if len(values)}
+    record, outcome = data.record, data.outcome
+    metrics = {name: values for name, values in record.evaluated.items() if len(values)}
     header = [*_axes(data), "outcome", "diverged_at", *(f"final_{name}" for name in metrics)]
 
     def rows() -> Iterator[list[object]]:
         for index, place in _lanes(data):
             final = [_cell(values[(-1, *index)]) for values in metrics.values()]
-            yield [*place, data.outcome[index], int(data.diverged_at[index]), *final]
+            yield [*place, outcome[index], int(record.diverged_at[index]), *final]
 
     return _write_rows(target, header, rows())
 
@@ -53,19 +54,17 @@ def write_curves(folder: Path, target: str) -> int:
     """Long form: one row per lane, metric and step that the lane reached."""
     data = lrlab.report.read(folder)
     header = [*_axes(data), "metric", "step", "value"]
-    tables = [
-        (data.steps, {"train_loss": data.train_loss, "learning_rate": data.learning_rate}),
-        (data.steps, data.history),
-        (data.eval_steps, data.evaluated),
-    ]
+    record = data.record
+    names = dict.fromkeys(["train_loss", "learning_rate", *record.history, *record.evaluated])
 
     def rows() -> Iterator[list[object]]:
         for index, place in _lanes(data):
-            for steps, metrics in tables:
-                for name, values in metrics.items():
-                    for step, value in zip(steps, values[(slice(None), *index)], strict=True):
-                        if np.isfinite(value):
-                            yield [*place, name, int(step), float(value)]
+            for name in names:
+                values, axis, _ = record.metrics[name]
+                steps = record.steps if axis == "step" else record.eval_steps
+                for step, value in zip(steps, values[(slice(None), *index)], strict=True):
+                    if np.isfinite(value):
+                        yield [*place, name, int(step), float(value)]
 
     return _write_rows(target, header, rows())
 
@@ -73,22 +72,19 @@ def write_curves(folder: Path, target: str) -> int:
 def write_npz(folder: Path, target: str) -> None:
     """Every array of a run by name, the coordinates among them."""
     data = lrlab.report.read(folder)
+    record = data.record
     arrays = {
         "lr": data.lr,
         **data.extra,
         "seed": data.seeds,
-        "step": data.steps,
-        "eval_step": data.eval_steps,
-        "train_loss": data.train_loss,
-        "learning_rate": data.learning_rate,
+        "step": record.steps,
+        "eval_step": record.eval_steps,
         "outcome": data.outcome,
-        "diverged_at": data.diverged_at,
-        **data.history,
-        **data.evaluated,
-        **{f"initial_{name}": values for name, values in data.initial.items()},
+        "diverged_at": record.diverged_at,
+        **{name: metric.values for name, metric in record.metrics.items()},
+        **{f"initial_{name}": values for name, values in record.initial.items()},
     }
-    present = {name: np.asarray(values) for name, values in arrays.items() if values is not None}
-    np.savez_compressed(target, **present)  # type: ignore[arg-type]
+    np.savez_compressed(target, **arrays)  # type: ignore[arg-type]
 
 
 def write_netcdf(folder: Path, target: str) -> None:

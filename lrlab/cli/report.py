@@ -73,12 +73,13 @@ def _write(
 ) -> list[Path]:
     """Writes the page and, beside it, the figures; the figures' paths."""
     from lrlab.report.figures import study, write_all
+    from lrlab.report.html import study_page
 
     place = page.parent / "figures"
     if len(folders) == 1 and is_study(folders[0]):
         payload = _finished_study(folders[0])
         page.parent.mkdir(parents=True, exist_ok=True)
-        study.write_html(payload, page)
+        study_page.write_html(payload, page)
         if not figures:
             return []
         study.write_figures(payload, place)

@@ -36,6 +36,7 @@ def train(
 
 def report(ran: Ran[Any], json: bool, quiet: bool) -> None:
     """What a command that trained prints at its end; it writes the run's report too."""
+    folders = None
     if json:
         emit(ran.payload if ran.run is None else {**ran.payload, "run": short(ran.run)})
     elif quiet:
@@ -48,13 +49,14 @@ def report(ran: Ran[Any], json: bool, quiet: bool) -> None:
     elif ran.run is None:
         print(ran.value)
     else:
-        console().print(lrlab.report.renderable(lrlab.report.read(ran.run)))
+        folders = lrlab.report.read_all([ran.run])  # once, for the terminal and for the page
+        console().print(lrlab.report.renderable(folders.runs[0]))
     if ran.run is None:
         return
     sys.stdout.flush()
     with only_json():  # the answer is out; what people look at next may take its seconds
         from lrlab.workflows.report import report_of
 
-        page = report_of(ran)
+        page = report_of(ran, folders)
     if not json:
         print(f"\nRun folder: {shown(ran.run)}" + (f"\nReport:     {shown(page)}" if page else ""))

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import xarray
     from matplotlib.figure import Figure
 
+    from lrlab.report.html.document import Document
+
 
 class Result(NamedTuple):
     """A finished sweep.
@@ -170,13 +172,13 @@ class Result(NamedTuple):
         """
         return runs.dataset_of(self.record, {"name": self.name, "metric": self.metric})
 
-    def plot(self, metric: str | None = None, interactive: bool = False) -> Figure:
+    def plot(
+        self, metric: str | None = None, interactive: bool = False
+    ) -> Figure | Document | None:
         """Loss against learning rate with seeds, interval and diverged region, in Matplotlib;
-        `interactive`: the report's own page, for notebooks."""
-        this = self._replace(metric=metric or self.metric)
-        if interactive:
-            return report.interactive(report.from_result(this), this.metric)
-        return report.draw("loss_vs_lr", report.from_result(this))
+        `interactive`: the report's page, which a notebook shows and `.save(path)` writes."""
+        data = report.from_result(self._replace(metric=metric or self.metric))
+        return report.page(data) if interactive else report.draw("loss_vs_lr", data)
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Writes a run folder that `lrlab.load`, `lrlab show` and `lrlab report` read."""
