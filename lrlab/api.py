@@ -13,7 +13,9 @@ from typing import Any
 
 from lrlab import config
 from lrlab.core.paths import resolved
+from lrlab.results.range_test import RangeTest
 from lrlab.results.sweep import Result
+from lrlab.search.comparison import Comparison
 from lrlab.training.progress import USUAL, Control
 from lrlab.training.recording import load_result, out_of
 from lrlab.training.setup import Live, live
@@ -167,7 +169,7 @@ def range_test(
     out: str | os.PathLike[str] | None = None,
     progress: bool = False,
     **fixed: Any,
-) -> Any:
+) -> RangeTest:
     """The learning-rate range test (Smith 2017, arXiv 1506.01186), over several seeds at once.
 
     Args:
@@ -202,7 +204,7 @@ def compare(
     out: str | os.PathLike[str] | None = None,
     progress: bool = True,
     **shared: Any,
-) -> Any:
+) -> Comparison:
     """Two or more settings, each at its own best learning rate, its own search counted.
 
     Args:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lrlab.core.paths import resolved
+from lrlab.core.records import LaneRecord, Metric
 from lrlab.types import OUTCOMES, Answer, Plan, Trained
 
 
@@ -57,6 +58,26 @@ class Result(NamedTuple):
         """The names of the metrics on the `eval_step` axis."""
         return tuple(name for name in self.history if name in self.final and name in self.initial)
 
+    @property
+    def record(self) -> LaneRecord:
+        """The same as a `LaneRecord`, laid out by axes."""
+        metrics = {
+            name: Metric(values, "eval_step" if name in self.evaluated else "step")
+            for name, values in self.history.items()
+        }
+        return LaneRecord(
+            axes={**self.axes, "seed": self.seeds},
+            steps=self.steps,
+            eval_steps=self.eval_steps,
+            metrics=metrics,
+            initial=self.initial,
+            outcome=_index_of(self.outcome),
+            diverged_at=self.diverged_at,
+            last_loss=self.last_loss,
+            steps_trained=self.steps_trained,
+            seconds=self.seconds,
+        ).directed(self.directions)
+
     def best(self, metric: str | None = None) -> Answer:
         """The answer of the full sweep for a metric: LR, interval, verdict, sentence; with further
         lane axes that of the best combination, which is in `details["at"]`. Rates that the run's
@@ -65,12 +86,12 @@ class Result(NamedTuple):
         from lrlab.results.unread import method_of, of_result, said
         from lrlab.search.answer import from_scores
         from lrlab.search.naming import in_words, named
-        from lrlab.search.scores import combination, from_result
+        from lrlab.search.scores import combination, sweep_scores
 
         metric = metric or self.metric
-        answer = from_scores(from_result(self, metric), metric)
+        answer = from_scores(sweep_scores(self.record, metric), metric)
         sentence, details = answer.sentence, dict(answer.details)
-        if places := combination(self, metric):
+        if places := combination(self.record, metric):
             further = list(self.axes.items())[1:]
             at = {
                 name: named(self.labels, name, values[place])
@@ -156,6 +177,11 @@ class Result(NamedTuple):
             [*(f"{len(v)} {k}" for k, v in self.axes.items()), f"{len(self.seeds)} seeds"]
         )
         return f"Result({self.name}: {shape}, {len(self.steps)} steps; {what})"
+
+
+def _index_of(outcome: np.ndarray) -> np.ndarray:
+    """Outcomes in words as indices into `OUTCOMES`, int8[...]."""
+    return (outcome[..., None] == np.asarray(OUTCOMES)).argmax(-1).astype(np.int8)
 
 
 def beyond_numbers(lr: np.ndarray, dtype: np.dtype) -> list[str]:

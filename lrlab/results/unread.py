@@ -14,9 +14,9 @@ from lrlab import rng
 from lrlab.engine.devices import precision
 from lrlab.engine.plan import lane_shapes
 from lrlab.engine.step import lane_step
-from lrlab.search.answer import FLAT
 from lrlab.search.naming import named
 from lrlab.search.unread import remark, sentence, unread
+from lrlab.search.verdict import FLAT
 from lrlab.types import Answer, Problem
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from lrlab import config, runs
 from lrlab.config import Experiment
+from lrlab.core.records import LaneRecord, Metric
 from lrlab.engine.memory import memory_scope
 from lrlab.results.indistinct import as_sentences, indistinct, warn_indistinct
 from lrlab.results.sweep import Result, from_trained
@@ -173,9 +174,9 @@ def run_find(
     ):
         session = Session(setup, run, listener, stop, [])
         alike: list[str] = []
-        train = trainer(session, experiment.metric, direction, alike)
+        train = trainer(session, experiment.metric, alike)
         labels = config.axis_labels(experiment)
-        joint = functools.partial(search.find_joint, axes=further, labels=labels)
+        joint = functools.partial(search.find_axes, axes=further, labels=labels)
         look = joint if further else search.find
         answer = look(
             train,
@@ -184,7 +185,6 @@ def run_find(
             steps=setup.problem.steps,
             eval_steps=setup.eval_steps,
             metric=experiment.metric,
-            direction=direction,
             budget_runs=full,
             budget_seconds=seconds,
             clock=time.monotonic if seconds is None else clock_of(run, readings),
@@ -212,7 +212,7 @@ AFTER = 1000
 def _finally(
     train: Any, answer: Answer, labels: Mapping[str, Sequence[str]], first: int, count: int
 ) -> Answer:
-    from lrlab.search.scores import cost, lane_scores, sign_of
+    from lrlab.search.scores import as_loss, cost, lane_scores
 
     seed = first + np.arange(count)
     at = answer.details.get("at") or {}
@@ -221,7 +221,7 @@ def _finally(
     }
     further = {name: np.full(count, float(value)) for name, value in numbers.items()}
     scores = train(np.full(count, answer.lr), seed, (), None, further)
-    values = lane_scores(scores) * sign_of(scores.direction)
+    values = as_loss(lane_scores(scores), scores.direction)
     known = np.isfinite(values)
     final = {"seeds": seed[known].tolist(), "scores": values[known].tolist()}
     paid = answer.cost + cost([scores])
@@ -238,27 +238,16 @@ def _method(experiment: Experiment, objects: Live) -> str | None:
     return None if handed else experiment.optimizer.name
 
 
-def trainer(session: Session, metric: str, direction: str, alike: list[str] | None = None) -> Any:
+def trainer(session: Session, metric: str, alike: list[str] | None = None) -> Any:
     """The function that a search is handed: it trains lanes and gives their scores. `alike` is
     filled with the axes that nothing reads, as the first call shows."""
-    from lrlab.search import Scores
+    from lrlab.search.scores import Scores, stage_scores
 
-    setup = session.setup
     calls: list[int] = []
 
     def scores_of(trained: Trained, lr: np.ndarray, seed: np.ndarray) -> Scores:
-        return Scores(
-            lr=lr,
-            seed=seed,
-            metric=metric_rows(trained, metric),
-            eval_steps=trained.eval_steps,
-            initial=initial_of(trained, metric),
-            outcome=trained.outcome,
-            diverged_at=trained.diverged_at,
-            steps_trained=trained.steps_trained,
-            steps=setup.problem.steps,
-            direction=direction,
-        )
+        record = record_of(trained, {"lr": lr, "seed": seed})
+        return stage_scores(record.directed(session.setup.directions), metric)
 
     def train(
         lr: Any, seed: Any, rungs: Any = (), decide: Any = None, further: Any = None
@@ -284,26 +273,22 @@ def trainer(session: Session, metric: str, direction: str, alike: list[str] | No
     return train
 
 
-def metric_rows(trained: Trained, metric: str) -> np.ndarray:
-    """The metric at each evaluation, [E, N]; `train_...` is the mean of the updates since the last
-    evaluation (it is noisy, and recorded before each update)."""
-    if metric in trained.evaluated:
-        return trained.evaluated[metric]
-    shape = (len(trained.eval_steps), len(trained.outcome))
-    rows = np.full(shape, np.nan)
-    values, start = trained.history.get(metric), 0
-    if values is not None:
-        for row, end in enumerate(trained.eval_steps):
-            rows[row] = values[start:end].mean(0, dtype=np.float64)  # float32 sums lose digits
-            start = end
-    return rows
-
-
-def initial_of(trained: Trained, metric: str) -> np.ndarray:
-    """The metric before the first update, [N]."""
-    if metric in trained.initial:
-        return trained.initial[metric]
-    return trained.history[metric][0]
+def record_of(trained: Trained, axes: dict[str, np.ndarray]) -> LaneRecord:
+    """What training gave, as a `LaneRecord`."""
+    steps = {name: Metric(values, "step") for name, values in trained.history.items()}
+    evaluated = {name: Metric(values, "eval_step") for name, values in trained.evaluated.items()}
+    return LaneRecord(
+        axes=axes,
+        steps=trained.steps,
+        eval_steps=trained.eval_steps,
+        metrics=steps | evaluated,
+        initial=trained.initial,
+        outcome=trained.outcome,
+        diverged_at=trained.diverged_at,
+        last_loss=trained.last_loss,
+        steps_trained=trained.steps_trained,
+        seconds=trained.seconds,
+    )
 
 
 def plan_of(experiment: Experiment, command: str) -> dict[str, Any]:

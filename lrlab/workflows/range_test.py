@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
-from typing import Any
+from collections.abc import Callable, Mapping
 
 import jax
 import jax.numpy as jnp
@@ -13,9 +13,10 @@ import numpy as np
 from lrlab.config import Experiment
 from lrlab.engine.memory import memory_scope
 from lrlab.results.indistinct import warn_indistinct
+from lrlab.results.range_test import RangeTest
 from lrlab.results.unread import reads_rate, unread_axes
 from lrlab.runs import read_stage
-from lrlab.search.range_test import RangeTest, ladder, losses_of, range_test
+from lrlab.search.range_test import ladder, losses_of, range_test
 from lrlab.search.unread import sentence
 from lrlab.training.continuation import begun, plan_of
 from lrlab.training.group import Setup
@@ -24,7 +25,8 @@ from lrlab.training.progress import USUAL, Control, bar
 from lrlab.training.recording import recorded
 from lrlab.training.session import Session, train_stage
 from lrlab.training.setup import Live, setup_of
-from lrlab.types import Lanes, Trained
+from lrlab.types import Array, Hyper, Lanes, Params, PyTree, Trained
+from lrlab.workflows.find import Ran
 from lrlab.workflows.finished import ended, payload_of
 
 
@@ -35,12 +37,10 @@ def run_range_test(
     out: str | None,
     progress: bool,
     record: bool | None = None,
-    params: Any = None,
+    params: Params | None = None,
     control: Control = USUAL,
-) -> Any:
+) -> Ran:
     """`lrlab range-test`: a `RangeTest` and its JSON object."""
-    from lrlab.workflows.find import Ran
-
     began = time.perf_counter()
     spec = experiment.range_test
     rates = ladder(spec.start, spec.end, spec.num_steps, spec.mode)
@@ -52,11 +52,11 @@ def run_range_test(
     )
     ramp = spec.kind == "ramp"
     columns = np.ones(1) if ramp else rates
-    experiment, found = begun("range-test", experiment, out, objects)
+    experiment, before = begun("range-test", experiment, out, objects)
     setup = setup_of(
         experiment,
         objects,
-        **plan_of(experiment, found),
+        **plan_of(experiment, before),
         axes={"lr": columns},
         seeds=seeds,
         steps=spec.num_steps,
@@ -75,17 +75,17 @@ def run_range_test(
     setup = setup._replace(problem=problem)
 
     def concluded(
-        train_loss: np.ndarray, evaluated: Any, where: str | None, remark: str
+        train_loss: np.ndarray, evaluated: Mapping[str, np.ndarray], where: str | None, remark: str
     ) -> RangeTest:
         loss = losses_of(spec.kind, spec.split, train_loss, evaluated)
-        test = range_test(rates, loss, np.asarray(seeds), spec.kind, spec.split, spec.mode)
-        return test._replace(run=where, remark=remark)
+        curves = range_test(rates, loss, np.asarray(seeds), spec.kind, spec.split, spec.mode)
+        return RangeTest(curves._replace(remark=remark), where)
 
     if path := ended("range-test", experiment, setup, out, record):
-        stage, before = read_stage(path), payload_of(path)
-        remark = str(before.get("remark") or "")
+        stage, summary = read_stage(path), payload_of(path)
+        remark = str(summary.get("remark") or "")
         test = concluded(stage.history["train_loss"], stage.evaluated, str(path), remark)
-        payload = {**test.payload(), "seconds": before["seconds"]}
+        payload = {**test.payload(), "seconds": summary["seconds"]}
         return Ran(str(path), payload, test, read=True)
     lanes = Lanes({"lr": np.repeat(columns, len(seeds))}, np.tile(seeds, len(columns)))
     with (
@@ -123,43 +123,47 @@ def _remark(
     if not alike:
         return ""
     method = None if objects.optimizer is not None else experiment.optimizer.name
-    said = sentence(spec.start, spec.end, method, ramp=spec.kind == "ramp")
-    return f"{said} No rule's pick means anything here."
+    unread = sentence(spec.start, spec.end, method, ramp=spec.kind == "ramp")
+    return f"{unread} No rule's pick means anything here."
 
 
 @functools.lru_cache(maxsize=32)
-def ramp_schedule(rates: tuple[float, ...]) -> Any:
+def ramp_schedule(rates: tuple[float, ...]) -> Callable[[Hyper, Array], Array]:
     """`(hyper, step) -> rate`: the ladder's rung at each step, times the lane's `lr` (1)."""
     rungs = np.asarray(rates)
     return lambda hyper, step: hyper["lr"] * jnp.asarray(rungs, hyper["lr"].dtype)[step]
 
 
-def held_schedule(hyper: Any, step: Any) -> Any:
+def held_schedule(hyper: Hyper, step: Array) -> Array:
     """`(hyper, step) -> rate` of a parallel test: the lane's own rate at every step."""
     return hyper["lr"]
 
 
-def started_from(params: Any, init: Any) -> Any:
+Init = Callable[[Array, PyTree], tuple[Params, PyTree]]
+"""`init(key, example) -> (params, state)`, as in `lrlab.types.TaskFunctions`."""
+
+
+def started_from(params: Params, init: Init) -> Init:
     """An init that gives these parameters to every seed; the model's other state is fresh.
 
     Raises:
         ValueError: when it is called, where the parameters are not of the model's shapes.
     """
 
-    def start(key: Any, example: Any) -> Any:
+    def start(key: Array, example: PyTree) -> tuple[Params, PyTree]:
         fresh, state = init(key, example)
-        wanted, given = (
+        wanted, own = (
             {jax.tree_util.keystr(path): leaf for path, leaf in jax.tree.leaves_with_path(tree)}
             for tree in (fresh, params)
         )
-        for path in [*wanted, *(set(given) - set(wanted))]:
-            shapes = [np.shape(tree[path]) if path in tree else None for tree in (wanted, given)]
+        for path in [*wanted, *(set(own) - set(wanted))]:
+            shapes = [np.shape(tree[path]) if path in tree else None for tree in (wanted, own)]
             if shapes[0] != shapes[1]:
                 raise ValueError(
                     f"params{path}: the model's has shape {shapes[0]}, the given one {shapes[1]} "
                     "(None: absent)"
                 )
-        leaves = [jnp.asarray(given[path], leaf.dtype) for path, leaf in wanted.items()]
+        leaves = [jnp.asarray(own[path], leaf.dtype) for path, leaf in wanted.items()]
         return jax.tree.unflatten(jax.tree.structure(fresh), leaves), state
 
     return start
