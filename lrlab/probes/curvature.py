@@ -19,7 +19,7 @@ Linear = Callable[[jax.Array], jax.Array]
 """A linear map of vectors, f[n] -> f[n]."""
 
 
-SPENT = 100
+SPENT_ROUNDING = 100
 """Units of rounding: a vector whose rest is no longer than that is spent."""
 
 
@@ -33,7 +33,7 @@ def _lanczos(product: Linear, start: jax.Array, products: int, k: int) -> jax.Ar
     entries are inner products, not the recurrence's: neither restarts nor rounding add false ones.
     """
     size, dtype = start.size, start.dtype
-    tiny = SPENT * jnp.finfo(dtype).eps
+    tiny = SPENT_ROUNDING * jnp.finfo(dtype).eps
 
     def orthogonal(vector: jax.Array, basis: jax.Array) -> jax.Array:
         for _ in range(2):

@@ -1,4 +1,4 @@
-"""What is known of each combination of further lane axes: which lead, and what is said of them."""
+"""Combinations of further lane axes: which lead, and what the answer says of them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from lrlab.search import seed_effects
 from lrlab.search.answer import from_scores
 from lrlab.search.budget import Budget
-from lrlab.search.differences import TIE, coarse
+from lrlab.search.differences import TIE_SHARE, coarse
 from lrlab.search.naming import in_words, named
 from lrlab.search.posterior import posterior_of
 from lrlab.search.scores import Scores, Table, as_loss, cost, table
@@ -18,14 +18,14 @@ from lrlab.search.settings import DEFAULTS, SearchSettings
 from lrlab.search.verdict import NONE, why_nothing
 from lrlab.types import Answer
 
-CORRELATED = 0.7
+MIN_CORRELATION = 0.7
 """The correlation of an axis with the best learning rate from which on it is mentioned: half of the
 variance."""
 
 
 class AxesSearch(NamedTuple):
-    """The search so far: `combinations` [K] tuples of axis values; `parts[k]` what is known of
-    each. `stages` and `rungs`: what each call trained, and what was decided between, for the
+    """The search so far: `combinations` [K] tuples of axis values; `parts[k]` the scores
+    of each. `stages` and `rungs`: what each call trained, and what was decided between, for the
     record."""
 
     names: tuple[str, ...]
@@ -47,7 +47,7 @@ class AxesSearch(NamedTuple):
         return self.budget.left(self.all_parts())
 
     def all_parts(self) -> list[Scores]:
-        """What is known of all combinations."""
+        """The scores of all combinations."""
         return [part for parts in self.parts for part in parts]
 
 
@@ -121,7 +121,7 @@ def _second(search: AxesSearch, best: int, other: int) -> str:
         return f"Next: {next_best} (too few common seeds to compare)."
     apart = np.array([columns[1][seed] - columns[0][seed] for seed in common])
     error = apart.std(ddof=1) / np.sqrt(len(apart))
-    tie = max(TIE * max(map(seed_effects.gap, tables)), tables[0].rounding)
+    tie = max(TIE_SHARE * max(map(seed_effects.gap, tables)), tables[0].rounding)
     if apart.mean() <= max(2 * error, tie):
         return f"{next_best} is as good ({len(common)} common seeds)."
     return f"{next_best} is worse by {apart.mean():.2g} +- {2 * error:.1g} ({len(common)} seeds)."
@@ -173,6 +173,6 @@ def _tendency(correlation: Mapping[str, float | None]) -> str:
         f" A larger {name} goes with a {'larger' if value > 0 else 'smaller'} learning rate "
         f"(correlation {value:+.2f})."
         for name, value in correlation.items()
-        if value is not None and abs(value) >= CORRELATED
+        if value is not None and abs(value) >= MIN_CORRELATION
     ]
     return "".join(sentences)

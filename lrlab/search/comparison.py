@@ -10,7 +10,7 @@ import numpy as np
 from lrlab.core.brief import fields_of
 from lrlab.core.records import Direction
 from lrlab.search import statistics
-from lrlab.search.differences import TIE, digits
+from lrlab.search.differences import TIE_SHARE, digits
 from lrlab.search.naming import in_words
 from lrlab.search.scores import as_loss
 from lrlab.types import Answer
@@ -170,7 +170,7 @@ def compared(answers: Mapping[str, Answer], metric: str, direction: Direction) -
     rows = [_row(name, answer, direction) for name, answer in answers.items()]
     rows.sort(key=lambda row: as_loss(row.mean, direction) if np.isfinite(row.mean) else np.inf)
     trained = [row for row in rows if np.isfinite(row.mean)]
-    tie = TIE * max((_gain(row) for row in trained), default=0.0)
+    tie = TIE_SHARE * max((_gain(row) for row in trained), default=0.0)
     versus: dict[str, statistics.Paired | None] = {}
     for row in trained[1:]:
         shared = sorted(set(row.scores) & set(trained[0].scores))

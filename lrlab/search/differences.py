@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 ROUNDING_STEPS = 16
 """Distances between neighboring numbers that rounding may add up to in a mean over examples."""
 
-TIE = 1e-4
+TIE_SHARE = 1e-4
 """Share of what training gains: scores that differ by less are tied in a decision. Far below what
 anyone would see, far above rounding at most levels."""
 
@@ -34,7 +34,7 @@ def rounding(values: np.ndarray) -> float:
 
 
 def coarse(values: np.ndarray, gain: float) -> np.ndarray:
-    """Values as whole multiples of `TIE * gain` above the lowest, for choosing among them.
+    """Values as whole multiples of `TIE_SHARE * gain` above the lowest, for choosing among them.
 
     Which of two that are as good is lower by a hair is chance, and another where a constant is
     added to the loss. What is not finite stays; so does everything where nothing is gained.
@@ -47,7 +47,7 @@ def coarse(values: np.ndarray, gain: float) -> np.ndarray:
     if not finite.any() or not (np.isfinite(gain) and gain > 0):
         return values
     with np.errstate(over="ignore", invalid="ignore"):
-        steps = np.round((values - values[finite].min()) / (TIE * gain))
+        steps = np.round((values - values[finite].min()) / (TIE_SHARE * gain))
     return np.where(finite, steps, values)
 
 

@@ -142,9 +142,9 @@ def table(parts: Sequence[Scores]) -> Table:
             diverged[place] = part.outcome[lane] == DIVERGED
             when[place] = part.diverged_at[lane]
             trained[place] = part.steps_trained[lane]
-    known = np.isfinite(starts)
-    mean = np.where(known, starts, 0).sum(0) / np.maximum(known.sum(0), 1)
-    mean = np.where(known.any(0), mean, np.nan)
+    finite = np.isfinite(starts)
+    mean = np.where(finite, starts, 0).sum(0) / np.maximum(finite.sum(0), 1)
+    mean = np.where(finite.any(0), mean, np.nan)
     first, least = parts[0], max(rounding(part.initial) for part in parts)
     return Table(
         lr, seeds, score, mean, diverged, when, trained, first.steps, first.direction, least

@@ -6,15 +6,15 @@ import numpy as np
 
 from lrlab.search.scores import Table
 
-FITTED = 0.3
+FIT_SPAN = 0.3
 """Seed effects are fitted on rates whose level is within this share of the span of all levels from
 the best: far off, scores say little about a seed."""
 
-NOISE_RATES = 0.1
+NOISE_SPAN = 0.1
 """Noise is measured on rates whose level is within this share of the gap from the best: between bad
 rates seeds differ for other reasons."""
 
-ROUNDS = 50
+MAX_ROUNDS = 50
 """Alternating means, at most; a few settle every table that has an overlap."""
 
 
@@ -66,10 +66,10 @@ def effects(table: Table) -> tuple[np.ndarray, np.ndarray]:
     seen = np.isfinite(score)
     effect = np.zeros(score.shape[1])
     level = np.full(len(score), np.nan)
-    for _ in range(ROUNDS):
+    for _ in range(MAX_ROUNDS):
         level[rates] = _mean(np.where(seen, score - effect, 0)[rates], seen[rates], 1)
         best = np.nanmin(level)
-        near = rates & (level <= best + FITTED * np.nanmax(level - best))
+        near = rates & (level <= best + FIT_SPAN * np.nanmax(level - best))
         mask = seen & near[:, None]
         residual = np.where(mask, score - np.nan_to_num(level)[:, None], 0)
         new = _mean(residual, mask, 0)
@@ -90,7 +90,7 @@ def noise_of(table: Table) -> float | None:
     level = mean_scores(table)
     rates = usable(table)
     with np.errstate(invalid="ignore"):
-        near = rates & (level <= np.nanmin(level) + NOISE_RATES * max(gap(table), 0))
+        near = rates & (level <= np.nanmin(level) + NOISE_SPAN * max(gap(table), 0))
     residuals = table.score[near] - level[near][:, None]
     many = np.isfinite(residuals).sum(1) > 1
     if not many.any():

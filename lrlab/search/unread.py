@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-DISTINCT = 1.01
+MIN_RATIO = 1.01
 """Factor: learning rates that are closer may well round to the same curve."""
 
 
@@ -64,7 +64,7 @@ def _several(name: str, values: np.ndarray) -> bool:
         return False
     low, high = float(values.min()), float(values.max())
     is_rate = name == "lr" or name.startswith("lr_")
-    return high > low * DISTINCT if is_rate else high > low
+    return high > low * MIN_RATIO if is_rate else high > low
 
 
 def _same(curve: np.ndarray, lanes: np.ndarray) -> bool:

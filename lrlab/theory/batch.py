@@ -54,8 +54,8 @@ def sde_rule(optimizer: str, batch: float, new_batch: float, **hyper: float) -> 
     if optimizer in ("sgd", "momentum", "nesterov"):
         return {name: value * k if name == "lr" else value for name, value in hyper.items()}
     if optimizer not in ("adam", "adamw", "rmsprop"):
-        known = "sgd, momentum, nesterov, rmsprop, adam, adamw"
-        raise ValueError(f"optimizer {optimizer!r} is unknown; choose one of {known}")
+        names = "sgd, momentum, nesterov, rmsprop, adam, adamw"
+        raise ValueError(f"optimizer {optimizer!r} is unknown; choose one of {names}")
     scaled = {}
     for name, value in hyper.items():
         if name in ("b1", "b2", "beta1", "beta2", "decay"):

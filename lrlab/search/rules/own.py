@@ -14,7 +14,7 @@ Rule = Callable[..., object]
 """`rule(lr f64[N], loss f64[N]) -> float`, `loss` nan after divergence; nan or None: no rate. As in
 fastai, it may take `num_it` (N), and give `(rate, (rate, loss))`, of which the rate counts."""
 
-DIVISOR = 10.0
+MAX_DIVISOR = 10.0
 """Factor: a rule may point so far below the first rate, since many take a tenth of what they
 find."""
 
@@ -45,7 +45,7 @@ def suggestions(rule: Rule, lr: np.ndarray, losses: np.ndarray, seeds: Sequence[
         why = next((f": {pick.reason}" for pick in picks if pick.reason), "")
         _warn(f"rule {name!r} suggests no learning rate for {_seeds(silent)}{why}")
     with np.errstate(invalid="ignore"):
-        beyond = (rates < lr[0] / DIVISOR) | (rates > lr[-1])
+        beyond = (rates < lr[0] / MAX_DIVISOR) | (rates > lr[-1])
     if beyond.any():
         shown = ", ".join(f"{value:.3g}" for value in rates[beyond][:4])
         _warn(

@@ -17,7 +17,7 @@ from lrlab.search.rules.curves import Pick, finite_prefix, none
 WINDOW = 9
 """Points of the running median: up to four losses in a row that are off do not move it."""
 
-NOISES = 3
+MIN_FALL = 3
 """A curve falls where its fall is so many standard deviations of its noise."""
 
 NORMAL_MAD = 1.4826
@@ -87,7 +87,7 @@ def falling(loss: np.ndarray) -> Fall | str:
     bottom = int(np.argmin(coarse(curve, depth)))
     if bottom < WINDOW:
         return "the loss never falls below its start"
-    if depth <= NOISES * max(noise, grain(loss, start)):
+    if depth <= MIN_FALL * max(noise, grain(loss, start)):
         return "the loss does not fall by more than its own noise"
     if len(loss) == planned and bottom >= planned - 1 - WINDOW // 2:
         return "the loss still falls at the end: end the ramp at a larger rate"
