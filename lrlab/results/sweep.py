@@ -16,7 +16,7 @@ from lrlab.results import unread
 from lrlab.results.representable import as_sentences, beyond_numbers, indistinct
 from lrlab.search.answer import from_scores
 from lrlab.search.naming import in_words, named
-from lrlab.search.scores import combination, from_result
+from lrlab.search.scores import combination, sweep_scores
 from lrlab.types import OUTCOMES, Answer, Plan
 
 if TYPE_CHECKING:
@@ -142,9 +142,9 @@ class Result(NamedTuple):
         lane axes that of the best combination, which is in `details["at"]`. Rates that the run's
         numbers cannot hold are named at the sentence's end."""
         metric = metric or self.metric
-        answer = from_scores(from_result(self, metric), metric)
+        answer = from_scores(sweep_scores(self.record, metric), metric)
         sentence, details = answer.sentence, dict(answer.details)
-        if places := combination(self, metric):
+        if places := combination(self.record, metric):
             further = list(self.axes.items())[1:]
             at = {
                 name: named(self.labels, name, values[place])

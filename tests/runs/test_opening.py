@@ -1,4 +1,4 @@
-"""A run folder is opened once: one look at `run.json`, one lock, whatever continues or repeats it."""
+"""A run folder is opened once: one look at `run.json` and one lock, whatever comes of it."""
 
 from __future__ import annotations
 

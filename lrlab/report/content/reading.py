@@ -20,7 +20,7 @@ from lrlab.report.content.data import (
     of_record,
 )
 from lrlab.report.content.selection import drawable
-from lrlab.search.range_test import RangeTest, ladder, losses_of, range_test
+from lrlab.search.range_test import RangeCurves, ladder, losses_of, range_test
 
 RATES = (24, 400)
 """How few and how many learning rates a sweep has whose first updates count as a range test."""
@@ -97,8 +97,8 @@ def _stages(path: Path, whole: LaneRecord) -> list[Stage]:
     return stages
 
 
-def _test(data: ReportData) -> RangeTest | None:
-    """The `RangeTest` that a run's arrays hold; None where its configuration is lost."""
+def _test(data: ReportData) -> RangeCurves | None:
+    """The `RangeCurves` that a run's arrays hold; None where its configuration is lost."""
     try:
         spec = tomllib.loads(data.config_text)["range_test"]
         kind, split, mode = spec["kind"], spec["split"], spec.get("mode", "exponential")
