@@ -12,8 +12,9 @@ from lrlab.cli.configured import Json
 from lrlab.cli.folders import find_run, folders, read_json
 from lrlab.cli.output import FAILED, console, emit, table
 from lrlab.config import names
-from lrlab.config.problems import ConfigError, Problem, did_you_mean
+from lrlab.config.problems import ConfigError, Problem
 from lrlab.core.paths import resolved, short, shown
+from lrlab.core.synonyms import did_you_mean
 
 KINDS = ("runs", *names.KINDS)
 _WITH_OPTIONS = ("schedules", "models", "data", "optimizers", "probes")

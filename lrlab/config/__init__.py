@@ -5,7 +5,7 @@ from __future__ import annotations
 from lrlab.config.arguments import from_arguments, plain, unknown
 from lrlab.config.loading import build, load, problem
 from lrlab.config.placing import problem_of
-from lrlab.config.problems import PYTHON, ConfigError, Problem, did_you_mean, show
+from lrlab.config.problems import PYTHON, ConfigError, Problem, show
 from lrlab.config.resolved import (
     axis_labels,
     budget,

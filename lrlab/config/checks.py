@@ -11,9 +11,9 @@ from lrlab.config import multipliers, names
 from lrlab.config.field_words import hint
 from lrlab.config.lanes import is_axis, is_form
 from lrlab.config.options import Found, Path, dates, probes, wrong_with
-from lrlab.config.problems import did_you_mean, show
+from lrlab.config.problems import show
 from lrlab.config.schema import DEFAULT_STEPS, TABLES, Experiment
-from lrlab.core.synonyms import suggestion
+from lrlab.core.synonyms import did_you_mean
 
 NAMED: tuple[tuple[str, str, Path], ...] = (
     ("optimizer", "optimizers", ("optimizer",)),
@@ -111,7 +111,7 @@ def _named(word: str, kind: str, path: Path, table: Mapping[str, Any]) -> Found:
     if table.get("external") is True or name is None:
         return
     if not names.known(kind, name):
-        close = suggestion(name, names.registry(kind), names.USUAL_NAMES.get(kind))
+        close = did_you_mean(name, names.registry(kind), names.USUAL_NAMES.get(kind))
         more = f" (known: `lrlab ls {kind}`)" if kind in LISTED else ""
         if not more and not close:
             more = f"; known: {', '.join(names.registry(kind))}"

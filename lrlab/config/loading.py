@@ -14,11 +14,11 @@ from lrlab.config.checks import check
 from lrlab.config.field_words import ALMOST, hint, nearest, usual
 from lrlab.config.lanes import is_form, values
 from lrlab.config.layers import NAMED_TABLES, OVERRIDE, Places, merge, override, read
-from lrlab.config.problems import PYTHON, ConfigError, Problem, did_you_mean, show
+from lrlab.config.problems import PYTHON, ConfigError, Problem, show
 from lrlab.config.schema import TABLES, Experiment
 from lrlab.config.studies import groups_of
 from lrlab.config.toml import Path
-from lrlab.core.synonyms import OPTIMIZER, SCHEDULE, suggestion
+from lrlab.core.synonyms import OPTIMIZER, SCHEDULE, did_you_mean
 
 EXTRA_AXES = ("init_scale",)
 """Lane axes that belong to the engine rather than to an optimizer or a schedule."""
@@ -275,7 +275,7 @@ def _meant(key: str, fields: list[str], raw: Mapping[str, Any]) -> str:
         options = _parameters(raw, kind) or {}
         own = [name for name in words.get(key, ()) if name in options or name in fields]
         if own:
-            return suggestion(key, own, words)
+            return did_you_mean(key, own, words)
         every += options
     if nearest(key, every, cutoff=ALMOST) is not None:
         return hint(key, every)

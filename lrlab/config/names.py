@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from lrlab.core.synonyms import OPTIMIZER, OPTIMIZER_NAME, SCHEDULE, SCHEDULE_NAME, suggestion
+from lrlab.core.synonyms import OPTIMIZER, OPTIMIZER_NAME, SCHEDULE, SCHEDULE_NAME, did_you_mean
 
 _REGISTRIES = {
     "tasks": ("lrlab.tasks", "NAMES"),
@@ -146,7 +146,7 @@ def meant(kind: str, option: str, known: Iterable[str]) -> str:
     "; optimizer 'nesterov' is one of its own"
     """
     words = USUAL.get(kind)
-    hint = suggestion(option, known, words)
+    hint = did_you_mean(option, known, words)
     if hint or words is None:
         return hint
     if option in registry(kind):

@@ -9,7 +9,8 @@ from typing import Any
 
 from lrlab.config import names
 from lrlab.config.lanes import is_form, lane_form
-from lrlab.config.problems import did_you_mean, show
+from lrlab.config.problems import show
+from lrlab.core.synonyms import did_you_mean
 
 Path = tuple[str, ...]
 Found = Iterator[tuple[Path, str]]

@@ -14,8 +14,9 @@ import importlib.util
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from lrlab.core import synonyms
 from lrlab.core.errors import FieldError
-from lrlab.core.synonyms import OPTIMIZER, OPTIMIZER_NAME, Words, suggestion
+from lrlab.core.synonyms import OPTIMIZER, OPTIMIZER_NAME, Words
 from lrlab.optimizers.kinds import (
     ALIASES,
     CONTROLLERS,
@@ -327,8 +328,7 @@ def did_you_mean(name: Any, known: Iterable[str], words: Words = OPTIMIZER) -> s
     >>> did_you_mean("betas", ["b1", "b2"]), did_you_mean("x", ["b1"])
     ("; did you mean 'b1', 'b2'? betas is written b1, b2 here.", '.')
     """
-    hint = suggestion(name, known, words)
-    return hint if hint.endswith("?") else f"{hint}."
+    return synonyms.did_you_mean(name, known, words, end=".")
 
 
 def _entry(name: str) -> str:

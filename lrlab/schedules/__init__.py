@@ -11,13 +11,13 @@ import dataclasses
 import functools
 import importlib
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from lrlab.core.errors import FieldError, within
-from lrlab.core.synonyms import SCHEDULE, SCHEDULE_NAME, Words, suggestion
+from lrlab.core.synonyms import SCHEDULE, SCHEDULE_NAME, did_you_mean
 from lrlab.schedules.lengths import LENGTHS, in_words, length, numbers
 
 NAMES: dict[str, str] = {
@@ -225,7 +225,7 @@ def values(name: str, peak: float, steps: int, **arguments: Any) -> np.ndarray:
 def shape_function(name: str) -> Callable[..., Any]:
     """The function that `name` stands for."""
     if name not in NAMES:
-        hint = _did_you_mean(name, NAMES, SCHEDULE_NAME)
+        hint = did_you_mean(name, NAMES, SCHEDULE_NAME, end=".")
         raise FieldError("name", f"there is no schedule {name!r}{hint} Known: {', '.join(NAMES)}")
     module, function = NAMES[name].split(":")
     return getattr(importlib.import_module(module), function)
@@ -304,16 +304,11 @@ def _in_steps(key: str, value: Any, steps: int, steps_per_epoch: int | None) -> 
         return numbers(value, steps, steps_per_epoch)
 
 
-def _did_you_mean(word: Any, known: Iterable[str], words: Words) -> str:
-    hint = suggestion(word, known, words)
-    return hint if hint.endswith("?") else f"{hint}."
-
-
 def _check(name: str, steps: int, warmup: Any, shape: dict[str, Any]) -> None:
     known = parameters(name)
     for key in shape:
         if key not in known:
-            hint = _did_you_mean(key, known, SCHEDULE)
+            hint = did_you_mean(key, known, SCHEDULE, end=".")
             raise FieldError(
                 key, f"schedule {name!r} has no parameter {key!r}{hint} It has: {', '.join(known)}"
             )

@@ -12,6 +12,7 @@ from lrlab.config import ConfigError, Experiment
 from lrlab.config.schema import MAX_STEPS
 from lrlab.core.errors import FieldError, within
 from lrlab.core.jax_settings import usual
+from lrlab.core.synonyms import did_you_mean
 from lrlab.tasks import Task
 from lrlab.training.group import Setup, assemble
 from lrlab.training.limits import no_room_for
@@ -165,7 +166,7 @@ def setup_of(
     with refused(experiment):
         setup = assemble(task, **{**arguments, **changes})
     if experiment.metric not in setup.directions and not experiment.metric.startswith("train_"):
-        close = config.did_you_mean(experiment.metric, setup.directions)
+        close = did_you_mean(experiment.metric, setup.directions)
         known = ", ".join(setup.directions)
         message = f"there is no metric {experiment.metric!r}{close} This task has: {known}"
         raise ConfigError([config.problem(experiment, "metric", message)])
