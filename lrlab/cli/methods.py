@@ -31,15 +31,17 @@ class Method(NamedTuple):
 
 def kinds() -> dict[str, list[Method]]:
     """Every method by kind, in the registries' order; nothing of jax is imported."""
-    import lrlab.optimizers as registry
+    from lrlab import optimizers
 
-    free, controllers = registry.LR_FREE, registry.CONTROLLERS
-    own = [name for name in registry.NAMES if name not in (*free, *controllers)]
     return {
         "schedules": [_method("schedules", name) for name in names.registry("schedules")],
-        "optimizers": [_method("optimizers", name) for name in own],
-        "learning-rate-free optimizers": [_method("optimizers", name) for name in free],
-        "adaptive controllers": [_method("optimizers", name) for name in controllers],
+        "optimizers": [_method("optimizers", name) for name in optimizers.names("optimizer")],
+        "learning-rate-free optimizers": [
+            _method("optimizers", name) for name in optimizers.names("learning-rate-free")
+        ],
+        "adaptive controllers": [
+            _method("optimizers", name) for name in optimizers.names("controller")
+        ],
     }
 
 

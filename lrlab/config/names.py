@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from lrlab.core.registry import docstring as docstring_of
 from lrlab.core.synonyms import OPTIMIZER, OPTIMIZER_NAME, SCHEDULE, SCHEDULE_NAME, did_you_mean
 
 _REGISTRIES = {
@@ -21,7 +22,7 @@ _REGISTRIES = {
     "models": ("lrlab.models", "NAMES"),
     "data": ("lrlab.data", "NAMES"),
     "schedules": ("lrlab.schedules", "NAMES"),
-    "optimizers": ("lrlab.optimizers", "NAMES"),
+    "optimizers": ("lrlab.optimizers", "METHODS"),
     "rules": ("lrlab.search.rules", "NAMES"),
     "probes": ("lrlab.probes", "NAMES"),
 }
@@ -66,8 +67,8 @@ def known(kind: str, name: str) -> bool:
 
 def _base(kind: str, name: str) -> str:
     if kind == "optimizers":
-        aliases = getattr(importlib.import_module("lrlab.optimizers"), "ALIASES", {})
-        return aliases.get(name, (name,))[0]
+        every = importlib.import_module("lrlab.optimizers").REGISTRY
+        return every.aliases.get(name, (name,))[0]
     if kind == "schedules" and name not in registry(kind):
         return name.removeprefix("warmup_")
     return name.partition(":")[0] if kind == "data" else name
@@ -107,6 +108,8 @@ def table_keys(module: str, table: str) -> tuple[str, ...]:
 
 def docstring(kind: str, name: str) -> str:
     """The entry's docstring, "" where it has none."""
+    if kind == "optimizers":
+        return docstring_of(importlib.import_module("lrlab.optimizers").REGISTRY, name)
     node = _node(kind, name)
     return (ast.get_docstring(node) or "") if node is not None else ""
 
@@ -216,8 +219,8 @@ def default_lr(optimizer: Any) -> float | None:
 
 
 def _optimizers() -> set[str]:
-    module = importlib.import_module("lrlab.optimizers")
-    return {*module.NAMES, *module.ALIASES}
+    every = importlib.import_module("lrlab.optimizers").REGISTRY
+    return {*every.entries, *every.aliases}
 
 
 def _hyperparameters(name: str) -> dict[str, Parameter] | None:

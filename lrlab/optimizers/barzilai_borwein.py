@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 
-from lrlab.optimizers.states import float_dtype, without_extra_args
+from lrlab.optimizers.states import float_dtype
+from lrlab.optimizers.transforms import Scalar, without_extra_args
 from lrlab.types import Array, Params
 
 
@@ -21,7 +22,7 @@ class TwoPointState(NamedTuple):
     count: Array
 
 
-def bb1(lr: Any = 0.01) -> optax.GradientTransformation:
+def bb1(lr: Scalar = 0.01) -> optax.GradientTransformation:
     """The long Barzilai-Borwein step.
 
     With s and y the changes of w and g: a = <s, s> / <s, y>; w <- w - a g (Barzilai and Borwein
@@ -36,7 +37,7 @@ def bb1(lr: Any = 0.01) -> optax.GradientTransformation:
     return _two_point(lr, False)
 
 
-def bb2(lr: Any = 0.01) -> optax.GradientTransformation:
+def bb2(lr: Scalar = 0.01) -> optax.GradientTransformation:
     """The short Barzilai-Borwein step.
 
     a = <s, y> / <y, y>, else as `bb1` (Barzilai and Borwein 1988, IMA J. Numer. Anal. 8:141;
@@ -49,7 +50,7 @@ def bb2(lr: Any = 0.01) -> optax.GradientTransformation:
     return _two_point(lr, True)
 
 
-def _two_point(lr: Any, short: bool) -> optax.GradientTransformation:
+def _two_point(lr: Scalar, short: bool) -> optax.GradientTransformation:
     def init(params: Params) -> TwoPointState:
         zeros = optax.tree.zeros_like(params)
         zero = jnp.zeros((), float_dtype(params))

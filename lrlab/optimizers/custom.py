@@ -23,9 +23,11 @@ from typing import Any, NamedTuple
 import optax
 
 from lrlab.core.errors import FieldError
-from lrlab.optimizers import did_you_mean, hyperparameters
-from lrlab.optimizers.injected import RATE, current, of_this_step
-from lrlab.optimizers.states import effective_lr, evaluation_params, nodes, with_extra_args
+from lrlab.core.synonyms import OPTIMIZER, did_you_mean
+from lrlab.optimizers.injected_hyperparams import RATE, current, of_this_step
+from lrlab.optimizers.registry import hyperparameters
+from lrlab.optimizers.states import effective_lr, evaluation_params, nodes
+from lrlab.optimizers.transforms import with_extra_args
 from lrlab.types import Hyper, Optimizer, Params, PyTree
 
 FORMS = (
@@ -144,10 +146,10 @@ def custom(
             )
         if takes is not None and name not in takes:
             known = ", ".join(takes) or "none"
+            hint = did_you_mean(name, takes, OPTIMIZER, end=".")
             raise FieldError(
                 f"optimizer.{name}",
-                f"the optimizer's function has no keyword {name!r}{did_you_mean(name, takes)} "
-                f"It takes: {known}",
+                f"the optimizer's function has no keyword {name!r}{hint} It takes: {known}",
             )
     frozen = {key: tuple(v) if isinstance(v, list) else v for key, v in given.items()}
     return Custom(function, tuple(sorted(frozen.items())), tuple(axes))
@@ -198,7 +200,7 @@ def built(one: Custom, hyper: Hyper, reads: Reads) -> optax.GradientTransformati
         return now(inner.init(params), params)
 
     def update(
-        grads: Params, state: PyTree, params: Params | None = None, **extra: Any
+        grads: Params, state: PyTree, params: Params | None = None, **extra: object
     ) -> tuple[Params, PyTree]:
         # `optax.contrib.sam` says that it takes further arguments, and takes none.
         known = {key: extra[key] for key in extra if takes is None or key in takes}

@@ -6,19 +6,25 @@ found (zoom, exact). Steps are in the parameters' unit over the gradient's.
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import optax
 
 from lrlab.optimizers.polyak import StepState
-from lrlab.optimizers.states import float_dtype, gradient, recorded, strongly_typed, with_extra_args
+from lrlab.optimizers.states import float_dtype
+from lrlab.optimizers.transforms import (
+    Scalar,
+    ValueFn,
+    gradient,
+    recorded,
+    strongly_typed,
+    with_extra_args,
+)
 from lrlab.types import Array, Params
 
 
 def armijo(
-    lr: Any = 1.0, *, c: float = 1e-4, decrease: float = 0.5, max_steps: int = 40
+    lr: Scalar = 1.0, *, c: float = 1e-4, decrease: float = 0.5, max_steps: int = 40
 ) -> optax.GradientTransformation:
     """Backtracking from `lr` until the loss has fallen enough.
 
@@ -34,7 +40,7 @@ def armijo(
 
 
 def stochastic_line_search(
-    lr: Any = 1.0,
+    lr: Scalar = 1.0,
     *,
     c: float = 0.1,
     decrease: float = 0.9,
@@ -55,7 +61,7 @@ def stochastic_line_search(
 
 
 def zoom_line_search(
-    lr: Any = 1.0,
+    lr: Scalar = 1.0,
     *,
     max_steps: int = 20,
     slope_rtol: float = 1e-4,
@@ -81,7 +87,7 @@ def zoom_line_search(
     return recorded(strongly_typed(inner), lambda _, state: lr * state[1].learning_rate)
 
 
-def exact_line_search(lr: Any = 1.0) -> optax.GradientTransformation:
+def exact_line_search(lr: Scalar = 1.0) -> optax.GradientTransformation:
     """The step that minimizes the loss's second-order model along the gradient.
 
     w <- w - lr a g, a = |g|^2 / <g, H g> (Cauchy 1847, C. R. Acad. Sci. 25:536): exact on
@@ -94,7 +100,7 @@ def exact_line_search(lr: Any = 1.0) -> optax.GradientTransformation:
     """
 
     def update(
-        grads: Params, state: StepState, params: Params, *, value_fn: Any, **extra: Any
+        grads: Params, state: StepState, params: Params, *, value_fn: ValueFn, **extra: object
     ) -> tuple[Params, StepState]:
         curved = jax.jvp(gradient(value_fn), (params,), (grads,))[1]
         curvature = jnp.real(optax.tree.vdot(grads, curved))
@@ -113,16 +119,16 @@ def _init(params: Params) -> StepState:
 
 
 def _backtracking(
-    lr: Any, c: Any, decrease: Any, max_steps: int, growth: Any
+    lr: Scalar, c: Scalar, decrease: Scalar, max_steps: int, growth: Scalar
 ) -> optax.GradientTransformationExtraArgs:
     def update(
         grads: Params,
         state: StepState,
         params: Params,
         *,
-        value: Any,
-        value_fn: Any,
-        **extra: Any,
+        value: Scalar,
+        value_fn: ValueFn,
+        **extra: object,
     ) -> tuple[Params, StepState]:
         squared = optax.tree.norm(grads, squared=True)
         dtype = state.effective_lr.dtype

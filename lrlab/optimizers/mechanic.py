@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 
 from lrlab.core.errors import FieldError
-from lrlab.optimizers.states import float_dtype, recorded, with_extra_args
+from lrlab.optimizers.states import float_dtype
+from lrlab.optimizers.transforms import Scalar, recorded, with_extra_args
 from lrlab.optimizers.wrappers import base_optimizer
 from lrlab.types import Array, Params, PyTree
 
@@ -31,7 +32,7 @@ class MechanicState(NamedTuple):
 
 
 def mechanic(
-    lr: Any = 1.0,
+    lr: Scalar = 1.0,
     *,
     base: str = "adam",
     s_decay: float = 0.01,
@@ -65,7 +66,11 @@ def mechanic(
 
 
 def package_mechanic(
-    base: optax.GradientTransformationExtraArgs, s_decay: Any, s_init: Any, eps: Any, num_betas: int
+    base: optax.GradientTransformationExtraArgs,
+    s_decay: Scalar,
+    s_init: Scalar,
+    eps: Scalar,
+    num_betas: int,
 ) -> optax.GradientTransformationExtraArgs:
     """Mechanic around `base` as `mechanic_pytorch` 0.0.1 computes it."""
     betas = [1.0 - 0.1**i for i in range(1, num_betas + 1)]
@@ -77,7 +82,7 @@ def package_mechanic(
         return MechanicState(zero, zero + 1e-6, zero, zero, start, count, base.init(params))
 
     def update(
-        grads: Params, state: MechanicState, params: Params, **extra: Any
+        grads: Params, state: MechanicState, params: Params, **extra: object
     ) -> tuple[Params, MechanicState]:
         updates, new = base.update(grads, state.inner, params, **extra)
         scale = jnp.sum(state.s)

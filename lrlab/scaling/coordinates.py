@@ -13,10 +13,10 @@ from lrlab import optimizers
 from lrlab.core.brief import fields_of
 from lrlab.engine.devices import prepare_devices
 from lrlab.models import as_model
+from lrlab.optimizers.groups import paths
 from lrlab.rng import key
 from lrlab.scaling.capture import layer_outputs
 from lrlab.scaling.parametrization import Mup, mup, output_layers
-from lrlab.scaling.places import paths
 from lrlab.scaling.rules import Residual
 from lrlab.tasks.functions import joined, separated
 from lrlab.tasks.supervised import loss_function

@@ -13,9 +13,9 @@ import numpy as np
 from lrlab import optimizers
 from lrlab.engine.devices import prepare_devices
 from lrlab.models import as_model
-from lrlab.optimizers.groups import matches
-from lrlab.optimizers.states import with_extra_args
-from lrlab.scaling.places import agreed, counterpart, paths, places
+from lrlab.optimizers.groups import matches, paths
+from lrlab.optimizers.transforms import with_extra_args
+from lrlab.scaling.places import agreed, counterpart, places
 from lrlab.scaling.rules import Residual, factors, family_of
 from lrlab.scaling.sizes import growth, mean_squares
 from lrlab.tasks.functions import joined, separated

@@ -9,7 +9,7 @@ from typing import Any
 
 import jax
 
-from lrlab.optimizers.groups import matches
+from lrlab.optimizers.groups import matches, paths
 from lrlab.scaling.flow import uses
 from lrlab.scaling.rules import KINDS, Place, growing, place_given, place_of
 from lrlab.tasks.functions import joined, separated
@@ -122,9 +122,3 @@ def counterpart(path: str, shape: tuple[int, ...], base: dict[str, tuple[int, ..
             f"{', '.join(base)}; the two must differ in width or depth alone"
         )
     return alike[-1]
-
-
-def paths(tree: PyTree) -> list[str]:
-    """The path of every leaf, parts between slashes."""
-    flat, _ = jax.tree_util.tree_flatten_with_path(tree)
-    return [jax.tree_util.keystr(path, simple=True, separator="/") for path, _ in flat]

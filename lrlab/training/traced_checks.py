@@ -34,11 +34,11 @@ def optimizer(
     Raises:
         FieldError: it cannot be traced, or does not read one of `own`.
     """
-    from lrlab.optimizers.reads import reads_of
+    from lrlab.optimizers.custom_checks import axes_read
 
     with precision(problem.dtype):
         params = parameter_shapes(problem, data)
-        read = reads_of(base.make, params, names, problem.dtype)
+        read = axes_read(base.make, params, names, problem.dtype)
     for name in own:
         if name not in read:
             meant = hint(name, Experiment.model_fields)
