@@ -146,7 +146,7 @@ def _checked(name: str, hyper: Mapping[str, Any]) -> dict[str, Any]:
             f"optimizer {name!r} calls the loss of one batch and cannot accumulate gradients over "
             "several; use a larger batch",
         )
-    return defaults | hyper
+    return {**defaults, **hyper}
 
 
 @contextlib.contextmanager

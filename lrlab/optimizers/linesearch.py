@@ -119,7 +119,7 @@ def _init(params: Params) -> StepState:
 
 
 def _backtracking(
-    lr: Scalar, c: Scalar, decrease: Scalar, max_steps: int, growth: Scalar
+    lr: Scalar, c: Scalar, decrease: Scalar, max_steps: int, growth: Scalar | None
 ) -> optax.GradientTransformationExtraArgs:
     def update(
         grads: Params,

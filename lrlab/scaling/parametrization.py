@@ -16,7 +16,7 @@ from lrlab.models import as_model
 from lrlab.optimizers.groups import matches, paths
 from lrlab.optimizers.transforms import with_extra_args
 from lrlab.scaling.places import agreed, counterpart, places
-from lrlab.scaling.rules import Residual, factors, family_of
+from lrlab.scaling.rules import Family, Residual, factors, family_of
 from lrlab.scaling.sizes import growth, mean_squares
 from lrlab.tasks.functions import joined, separated
 from lrlab.types import Array, Hyper, Model, Optimizer, Params, PyTree
@@ -46,7 +46,7 @@ class Mup(NamedTuple):
 
     model: Model
     tensors: tuple[Tensor, ...]
-    family: str
+    family: Family
     depth: float = 1.0
 
     def optimizer(self, optimizer: Any, **arguments: Any) -> Optimizer:
@@ -191,7 +191,7 @@ def _dtype(dtype: Any) -> Any:
 
 @functools.lru_cache(maxsize=128)
 def _mup(
-    model: Model, base: Model, given: Any, family: str, readout: str, residual: Residual | None,
+    model: Model, base: Model, given: Any, family: Family, readout: str, residual: Residual | None,
     kinds: tuple[tuple[str, str], ...],
 ) -> Mup:  # fmt: skip
     shapes, squares = _drawn(model, given)
