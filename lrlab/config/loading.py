@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from lrlab import optimizers, schedules
 from lrlab.config import names
 from lrlab.config.checks import check
 from lrlab.config.field_words import ALMOST, hint, nearest, usual
@@ -168,7 +169,8 @@ def _normalize(table: Mapping[str, Any], command: str) -> dict[str, Any]:
     if command in ("sweep", "plan", "preview") and isinstance(optimizer, dict):
         if raw.get("lr") is None:
             named = None if _external(optimizer) else optimizer.get("name")
-            raw["lr"] = names.default_lr(named)
+            registered = isinstance(named, str) and names.known("optimizers", named)
+            raw["lr"] = optimizers.default_lr(named) if registered else None
     lr = raw.get("lr")
     if command in ("find", "compare") and "lr_range" not in raw and (is_form(lr) or _rates(lr)):
         try:
@@ -215,7 +217,7 @@ def _parameters(raw: Mapping[str, Any], key: str) -> Mapping[str, Any] | None:
     if _external(spec):
         return {}
     if isinstance(name, list):
-        return names.of_every_schedule()
+        return schedules.COMMON
     return names.parameters(f"{key}s", name) if isinstance(name, str) else {}
 
 

@@ -130,6 +130,11 @@ def parameters(registry: Registry[Entry], name: str) -> dict[str, Parameter]:
     return own | {option: parameter(default) for option, default in changed.items()}
 
 
+def defaults(registry: Registry[Entry], name: str) -> dict[str, Any]:
+    """The options of an entry with their defaults alone; None where there is none."""
+    return {option: value.default for option, value in parameters(registry, name).items()}
+
+
 def parameter(default: object) -> Parameter:
     """An option of which only the default is known."""
     return Parameter(default, isinstance(default, (list, tuple)))

@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from lrlab.optimizers.transforms import Scalar, without_extra_args
-from lrlab.types import Params, PyTree
+from lrlab.optimizers.transforms import without_extra_args
+from lrlab.types import Params, PyTree, Scalar
 
 
 def acprop(

@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import optax
 
 from lrlab.optimizers.states import float_dtype
-from lrlab.optimizers.transforms import Scalar, without_extra_args
-from lrlab.types import Array, Params
+from lrlab.optimizers.transforms import without_extra_args
+from lrlab.types import Array, Params, Scalar
 
 
 class TwoPointState(NamedTuple):

@@ -22,8 +22,8 @@ from lrlab.optimizers.registry import (
     own_hyperparameters,
 )
 from lrlab.optimizers.states import effective_lr, evaluation_params
-from lrlab.optimizers.transforms import Scalar, called_alike, real_only
-from lrlab.types import Hyper, Optimizer
+from lrlab.optimizers.transforms import called_alike, real_only
+from lrlab.types import Hyper, Optimizer, Scalar
 
 
 def make(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import optax
 
-from lrlab.optimizers.transforms import Scalar, recorded
+from lrlab.optimizers.transforms import recorded
+from lrlab.types import Scalar
 
 
 def cocob(

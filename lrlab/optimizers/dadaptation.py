@@ -14,8 +14,8 @@ import jax.numpy as jnp
 import optax
 
 from lrlab.optimizers.states import float_dtype
-from lrlab.optimizers.transforms import Scalar, idle_at_zero, recorded, without_extra_args
-from lrlab.types import Array, Params
+from lrlab.optimizers.transforms import idle_at_zero, recorded, without_extra_args
+from lrlab.types import Array, Params, Scalar
 
 
 def dadapt_adam(

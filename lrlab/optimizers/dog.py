@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from lrlab.optimizers.transforms import Scalar, averaged, recorded, without_extra_args
-from lrlab.types import Array, Params, PyTree
+from lrlab.optimizers.transforms import averaged, recorded, without_extra_args
+from lrlab.types import Array, Params, PyTree, Scalar
 
 
 class DistanceState(NamedTuple):

@@ -16,8 +16,7 @@ import jax.numpy as jnp
 
 from lrlab.optimizers.method import Preconditioner, Quadratic
 from lrlab.optimizers.states import nodes
-from lrlab.optimizers.transforms import Scalar
-from lrlab.types import Array, Dynamics, Hyper, Params, PyTree
+from lrlab.types import Array, Dynamics, Hyper, Params, PyTree, Scalar
 
 Read = Callable[[str], Scalar]
 """`name -> value` of a hyper-parameter: the lane's where it is swept."""

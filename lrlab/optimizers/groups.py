@@ -12,8 +12,7 @@ import optax
 
 from lrlab.core.errors import FieldError, within
 from lrlab.optimizers.states import effective_lr, evaluation_params, nodes
-from lrlab.optimizers.transforms import Scalar
-from lrlab.types import Hyper, Optimizer, Params, PyTree
+from lrlab.types import Hyper, Optimizer, Params, PyTree, Scalar
 
 Multipliers = Mapping[str, Scalar] | Sequence[tuple[str, Scalar]]
 """Pattern of parameter paths (see `matches`) -> what multiplies the updates."""

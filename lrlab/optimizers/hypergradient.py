@@ -16,8 +16,8 @@ import optax
 
 from lrlab.core.errors import FieldError
 from lrlab.optimizers.states import float_dtype
-from lrlab.optimizers.transforms import Scalar, without_extra_args
-from lrlab.types import Array, Params, PyTree
+from lrlab.optimizers.transforms import without_extra_args
+from lrlab.types import Array, Params, PyTree, Scalar
 
 KINDS = ("additive", "multiplicative")
 

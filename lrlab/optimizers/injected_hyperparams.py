@@ -10,8 +10,7 @@ import jax.numpy as jnp
 from jax.extend.core import Literal, Var
 
 from lrlab.optimizers.states import nodes
-from lrlab.optimizers.transforms import Scalar
-from lrlab.types import PyTree
+from lrlab.types import PyTree, Scalar
 
 RATE = "learning_rate"
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import optax
 
-from lrlab.optimizers.transforms import Scalar, idle_at_zero, strongly_typed
+from lrlab.optimizers.transforms import idle_at_zero, strongly_typed
+from lrlab.types import Scalar
 
 
 def lbfgs(

@@ -13,14 +13,13 @@ import optax
 from lrlab.optimizers.polyak import StepState
 from lrlab.optimizers.states import float_dtype
 from lrlab.optimizers.transforms import (
-    Scalar,
     ValueFn,
     gradient,
     recorded,
     strongly_typed,
     with_extra_args,
 )
-from lrlab.types import Array, Params
+from lrlab.types import Array, Params, Scalar
 
 
 def armijo(

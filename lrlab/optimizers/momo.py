@@ -6,8 +6,8 @@ import jax
 import optax
 
 from lrlab.core.errors import FieldError
-from lrlab.optimizers.transforms import Scalar, recorded, with_extra_args
-from lrlab.types import Array, Params, PyTree
+from lrlab.optimizers.transforms import recorded, with_extra_args
+from lrlab.types import Array, Params, PyTree, Scalar
 
 FORMS = ("package", "optax")
 

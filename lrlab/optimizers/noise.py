@@ -8,9 +8,9 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from lrlab.optimizers.transforms import Scalar, without_extra_args
+from lrlab.optimizers.transforms import without_extra_args
 from lrlab.rng import key
-from lrlab.types import Array, Params
+from lrlab.types import Array, Params, Scalar
 
 
 class NoiseState(NamedTuple):

@@ -28,8 +28,8 @@ import optax
 
 from lrlab.core.errors import FieldError
 from lrlab.optimizers.groups import multiplied, without_average
-from lrlab.optimizers.transforms import Scalar, averaged, with_extra_args
-from lrlab.types import Array, Params, PyTree
+from lrlab.optimizers.transforms import averaged, with_extra_args
+from lrlab.types import Array, Params, PyTree, Scalar
 
 Around = Callable[
     [optax.GradientTransformation, Scalar, Mapping[str, Any]], optax.GradientTransformation

@@ -10,9 +10,9 @@ import optax
 
 from lrlab.core.errors import FieldError
 from lrlab.optimizers.states import float_dtype
-from lrlab.optimizers.transforms import Scalar, recorded, with_extra_args
+from lrlab.optimizers.transforms import recorded, with_extra_args
 from lrlab.optimizers.wrappers import base_optimizer
-from lrlab.types import Array, Params
+from lrlab.types import Array, Params, Scalar
 
 TIMINGS = ("torch", "optax")
 THRESHOLDS = ("rel", "abs", "torch")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import optax
 
 from lrlab.optimizers.dadaptation import uncorrected
-from lrlab.optimizers.transforms import Scalar, idle_at_zero, recorded
+from lrlab.optimizers.transforms import idle_at_zero, recorded
+from lrlab.types import Scalar
 
 
 def prodigy(

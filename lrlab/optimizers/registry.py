@@ -68,8 +68,7 @@ def hyperparameters(name: str) -> dict[str, Any]:
     >>> hyperparameters("adamw")["weight_decay"], hyperparameters("momentum")["momentum"]
     (0.0001, 0.9)
     """
-    every = registry.parameters(REGISTRY, name)
-    return {key: parameter.default for key, parameter in every.items()}
+    return registry.defaults(REGISTRY, name)
 
 
 def own_hyperparameters(name: str) -> tuple[str, ...]:

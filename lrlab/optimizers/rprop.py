@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax.numpy as jnp
 import optax
 
-from lrlab.optimizers.transforms import Scalar
+from lrlab.types import Scalar
 
 
 def rprop(

@@ -17,8 +17,8 @@ import jax.numpy as jnp
 import optax
 
 from lrlab.optimizers.states import float_dtype
-from lrlab.optimizers.transforms import Scalar, with_extra_args
-from lrlab.types import Array, Params, PyTree
+from lrlab.optimizers.transforms import with_extra_args
+from lrlab.types import Array, Params, PyTree, Scalar
 
 
 class ScheduleFreeState(NamedTuple):

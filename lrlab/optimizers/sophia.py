@@ -5,8 +5,8 @@ from __future__ import annotations
 import jax
 import optax
 
-from lrlab.optimizers.transforms import Scalar, ValueFn, with_extra_args
-from lrlab.types import Params, PyTree
+from lrlab.optimizers.transforms import ValueFn, with_extra_args
+from lrlab.types import Params, PyTree, Scalar
 
 
 def sophia(

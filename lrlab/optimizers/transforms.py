@@ -11,10 +11,7 @@ import optax
 
 from lrlab.core.errors import FieldError
 from lrlab.optimizers.states import Averaged, Recorded, float_dtype
-from lrlab.types import Array, Params, PyTree
-
-Scalar = float | jax.Array
-"""A number, or a traced scalar: what a hyper-parameter is where it may be a lane axis."""
+from lrlab.types import Array, Params, PyTree, Scalar
 
 ValueFn = Callable[[Params], Array]
 """The loss of the step's batch as a function of the parameters."""

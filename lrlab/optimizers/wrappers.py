@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import optax
 
 from lrlab.core.errors import FieldError
-from lrlab.optimizers.transforms import Scalar, ValueFn, gradient, with_extra_args
-from lrlab.types import Array, Params, PyTree
+from lrlab.optimizers.transforms import ValueFn, gradient, with_extra_args
+from lrlab.types import Array, Params, PyTree, Scalar
 
 
 def base_optimizer(base: str, lr: Scalar) -> optax.GradientTransformationExtraArgs:

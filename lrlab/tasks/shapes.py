@@ -12,8 +12,7 @@ import numpy as np
 from lrlab.models.adapters import check_modes
 from lrlab.models.modes import ModelError
 from lrlab.tasks.functions import as_before, separated
-from lrlab.tasks.task import Pair
-from lrlab.types import Model, PyTree
+from lrlab.types import Model, Pair, PyTree
 
 ALL_TOGETHER = (
     "A loss of all examples together (contrastive, ranking) is no mean over examples, and would "

@@ -120,10 +120,10 @@ def test_a_function_is_loaded(methods: Registry[str | Entry]) -> None:
 
 def test_reading_registries_imports_no_jax() -> None:
     code = (
-        "import sys; from lrlab.config import names\n"
-        "for kind in (*names.KINDS, 'data'):\n"
-        "    for name in names.registry(kind): names.summary(kind, name); "
-        "names.parameters(kind, name)\n"
+        "import sys; from lrlab.cli.listing import REGISTRIES; from lrlab.core import registry\n"
+        "for one in REGISTRIES.values():\n"
+        "    for name in one.entries:\n"
+        "        registry.summary(one, name); registry.parameters(one, name)\n"
         "assert 'jax' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
