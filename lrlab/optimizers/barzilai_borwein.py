@@ -61,8 +61,8 @@ def _two_point(lr: Scalar, short: bool) -> optax.GradientTransformation:
         product = jnp.real(optax.tree.vdot(s, y))
         above = product if short else optax.tree.norm(s, squared=True)
         below = jnp.square(optax.tree.norm(y)) if short else product
-        found = above / jnp.where(below > 0, below, 1)
-        step = jnp.where((product > 0) & (below > 0), found, state.effective_lr)
+        ratio = above / jnp.where(below > 0, below, 1)
+        step = jnp.where((product > 0) & (below > 0), ratio, state.effective_lr)
         step = jnp.where((state.count == 0) | (step == 0), lr, step).astype(
             state.effective_lr.dtype
         )

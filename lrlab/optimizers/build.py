@@ -108,8 +108,8 @@ def _engine_optimizer(
             return make(name, hyper.get("lr"), around=around, **values)
 
     # The thresholds of stability are for one learning rate.
-    known = None if fixed.get("multipliers") else dynamics(method(name).dynamics, every | fixed)
-    return Optimizer(make_from, evaluation_params, effective_lr, known)
+    moves = None if fixed.get("multipliers") else dynamics(method(name).dynamics, every | fixed)
+    return Optimizer(make_from, evaluation_params, effective_lr, moves)
 
 
 def _checked(name: str, hyper: Mapping[str, Any]) -> dict[str, Any]:

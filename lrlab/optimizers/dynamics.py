@@ -22,7 +22,7 @@ Read = Callable[[str], Scalar]
 """`name -> value` of a hyper-parameter: the lane's where it is swept."""
 
 
-def dynamics(known: Quadratic | None, values: Mapping[str, Any]) -> Dynamics | None:
+def dynamics(quadratic: Quadratic | None, values: Mapping[str, Any]) -> Dynamics | None:
     """The dynamics of a method, given all its hyper-parameters; None: not known.
 
     Families: `sgd`, heavy ball, Nesterov; Adam and its like with `b1`; RMSProp; Adagrad (as sgd).
@@ -32,10 +32,10 @@ def dynamics(known: Quadratic | None, values: Mapping[str, Any]) -> Dynamics | N
     >>> dynamics(method("adam").dynamics, hyperparameters("adam")).family
     'adam'
     """
-    if known is None:
+    if quadratic is None:
         return None
-    family, momentum = known.family, known.momentum
-    preconditioner = known.preconditioner and PRECONDITIONERS[known.preconditioner]
+    family, momentum = quadratic.family, quadratic.momentum
+    preconditioner = quadratic.preconditioner and PRECONDITIONERS[quadratic.preconditioner]
     if values.get("nesterov"):
         family = "nesterov_ema" if family == "adam" else "nesterov"
     if momentum is not None and values[momentum] is None:
@@ -104,10 +104,10 @@ def _radam(state: PyTree, read: Read) -> Params:
     longest = 2 / (1 - b2) - 1
     length = longest - 2 * count * b2**count / _unbiased(b2, count)
     squared = (length - 4) * (length - 2) * longest / ((longest - 4) * (longest - 2) * length)
-    known = length >= read("threshold")
-    r = jnp.sqrt(jnp.where(known, squared, 1))
+    rectified = length >= read("threshold")
+    r = jnp.sqrt(jnp.where(rectified, squared, 1))
     return jax.tree.map(
-        lambda p: jnp.where(known, p / r, _unbiased(read("b1"), count)), _adam(state, read)
+        lambda p: jnp.where(rectified, p / r, _unbiased(read("b1"), count)), _adam(state, read)
     )
 
 

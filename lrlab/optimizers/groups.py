@@ -79,13 +79,10 @@ def labels(params: Params, patterns: dict[str, str]) -> PyTree:
     members = {
         group: _matched(("groups", group), pattern, every) for group, pattern in patterns.items()
     }
-    found = [[group for group, member in members.items() if path in member] for path in every]
-    problems = [f"{path} is in no group" for path, own in zip(every, found, strict=True) if not own]
-    problems += [
-        f"{path} is in {' and '.join(own)}"
-        for path, own in zip(every, found, strict=True)
-        if len(own) > 1
-    ]
+    owners = [[group for group, member in members.items() if path in member] for path in every]
+    owned = list(zip(every, owners, strict=True))
+    problems = [f"{path} is in no group" for path, own in owned if not own]
+    problems += [f"{path} is in {' and '.join(own)}" for path, own in owned if len(own) > 1]
     problems += [
         f"group {group!r} ({patterns[group]!r}) holds no parameter"
         for group, member in members.items()
@@ -97,7 +94,7 @@ def labels(params: Params, patterns: dict[str, str]) -> PyTree:
             f"parameter groups: {'; '.join(problems)}. Every parameter must match exactly one "
             f"pattern; the paths are {', '.join(every)}",
         )
-    return jax.tree.unflatten(jax.tree.structure(params), [own[0] for own in found])
+    return jax.tree.unflatten(jax.tree.structure(params), [own[0] for own in owners])
 
 
 def multiplied(multipliers: Multipliers) -> optax.GradientTransformation:
@@ -159,15 +156,15 @@ def patterns_of(
     [None, 'readout']
     """
     members = {p: _matched(("multipliers", p), p, list(paths)) for p in patterns}
-    for pattern, found in members.items():
-        if not found and not anywhere:
+    for pattern, matched in members.items():
+        if not matched and not anywhere:
             raise FieldError(
                 ("multipliers", pattern),
                 f"multipliers: {pattern!r} matches no parameter; the paths are {', '.join(paths)}",
             )
     chosen: list[str | None] = []
     for path in paths:
-        own = [pattern for pattern, found in members.items() if path in found]
+        own = [pattern for pattern, matched in members.items() if path in matched]
         if len(own) > 1:
             raise FieldError(
                 ("multipliers", own[0]),
@@ -273,11 +270,11 @@ def matches(pattern: str, paths: list[str]) -> set[str]:
         except re.error as error:
             raise ValueError(f"pattern {pattern!r} is no regular expression: {error}") from None
         return {path for path in paths if expression.search(path)}
-    found = {
+    matched = {
         path
         for path in paths
         if any(fnmatch.fnmatchcase(part, pattern) for part in (path, *path.split("/")))
     }
-    if not found and not re.search(r"[*?]", pattern):
-        found = {path for path in paths if pattern in path}
-    return found
+    if not matched and not re.search(r"[*?]", pattern):
+        matched = {path for path in paths if pattern in path}
+    return matched

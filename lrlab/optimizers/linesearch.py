@@ -10,8 +10,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from lrlab.optimizers.polyak import StepState
-from lrlab.optimizers.states import float_dtype
+from lrlab.optimizers.polyak import StepState, no_step
 from lrlab.optimizers.transforms import (
     ValueFn,
     gradient,
@@ -104,17 +103,13 @@ def exact_line_search(lr: Scalar = 1.0) -> optax.GradientTransformation:
         curved = jax.jvp(gradient(value_fn), (params,), (grads,))[1]
         curvature = jnp.real(optax.tree.vdot(grads, curved))
         squared = optax.tree.norm(grads, squared=True)
-        found = lr * squared / jnp.where(curvature > 0, curvature, 1)
-        step = jnp.where(curvature > 0, found, state.effective_lr)
+        newton = lr * squared / jnp.where(curvature > 0, curvature, 1)
+        step = jnp.where(curvature > 0, newton, state.effective_lr)
         step = step.astype(state.effective_lr.dtype)
         updates = jax.tree.map(lambda g: (-step * g).astype(g.dtype), grads)
         return updates, StepState(step, optax.safe_increment(state.count))
 
-    return with_extra_args(_init, update)
-
-
-def _init(params: Params) -> StepState:
-    return StepState(jnp.zeros((), float_dtype(params)), jnp.zeros((), jnp.int32))
+    return with_extra_args(no_step, update)
 
 
 def _backtracking(
@@ -142,18 +137,18 @@ def _backtracking(
             start = jnp.where((state.count > 0) & (state.effective_lr > 0), kept, start)
         start = start.astype(dtype)
 
-        def going_on(carry: tuple[Array, Array, Array]) -> Array:
-            _, tried, found = carry
-            return (tried < max_steps) & ~found
+        def unfinished(carry: tuple[Array, Array, Array]) -> Array:
+            _, tried, accepted = carry
+            return (tried < max_steps) & ~accepted
 
         def shorter(carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
             step, tried, _ = carry
             step = (step * decrease).astype(dtype)
             return step, tried + 1, enough(step)
 
-        step, _, found = jax.lax.while_loop(going_on, shorter, (start, 0, enough(start)))
-        step = jnp.where(found, step, 0)
+        step, _, accepted = jax.lax.while_loop(unfinished, shorter, (start, 0, enough(start)))
+        step = jnp.where(accepted, step, 0)
         updates = jax.tree.map(lambda g: (-step * g).astype(g.dtype), grads)
         return updates, StepState(step, optax.safe_increment(state.count))
 
-    return with_extra_args(_init, update)
+    return with_extra_args(no_step, update)

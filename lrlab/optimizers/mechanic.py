@@ -59,10 +59,10 @@ def mechanic(
         raise FieldError("form", f"mechanic: form must be optax or package, got {form!r}")
     inner = base_optimizer(base, lr)
     if form == "optax":
-        made = optax.contrib.mechanize(inner, s_decay, eps, s_init, num_betas)
+        scaled = optax.contrib.mechanize(inner, s_decay, eps, s_init, num_betas)
     else:
-        made = package_mechanic(inner, s_decay, s_init, eps, num_betas)
-    return recorded(made, lambda _, state: lr * jnp.sum(state.s))
+        scaled = package_mechanic(inner, s_decay, s_init, eps, num_betas)
+    return recorded(scaled, lambda _, state: lr * jnp.sum(state.s))
 
 
 def package_mechanic(

@@ -20,6 +20,11 @@ class StepState(NamedTuple):
     count: Array
 
 
+def no_step(params: Params) -> StepState:
+    """The state before the first update."""
+    return StepState(jnp.zeros((), float_dtype(params)), jnp.zeros((), jnp.int32))
+
+
 def polyak(
     lr: Scalar = 1.0, *, f_min: float = 0.0, cap: float | None = None
 ) -> optax.GradientTransformation:
@@ -63,9 +68,6 @@ def sps(
 def _polyak(
     lr: Scalar, f_min: Scalar, cap: Scalar | None, growth: Scalar | None
 ) -> optax.GradientTransformationExtraArgs:
-    def init(params: Params) -> StepState:
-        return StepState(jnp.zeros((), float_dtype(params)), jnp.zeros((), jnp.int32))
-
     def update(
         grads: Params, state: StepState, params: Params, *, value: Scalar, **extra: object
     ) -> tuple[Params, StepState]:
@@ -82,4 +84,4 @@ def _polyak(
         updates = jax.tree.map(lambda g: (-step * g).astype(g.dtype), grads)
         return updates, StepState(step, optax.safe_increment(state.count))
 
-    return with_extra_args(init, update)
+    return with_extra_args(no_step, update)

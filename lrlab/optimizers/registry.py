@@ -104,9 +104,9 @@ def describe(name: str) -> str:
     text, example = registry.docstring(REGISTRY, name), method(name).example
     if example is None:
         return text
-    given = [f'"{name}"', str(example.lr), *(f"{k}={v!r}" for k, v in example.options.items())]
+    call = [f'"{name}"', str(example.lr), *(f"{k}={v!r}" for k, v in example.options.items())]
     return (
         f"{text}\n\n>>> from lrlab.optimizers import make\n"
         ">>> from lrlab.optimizers.toy import first_update\n"
-        f">>> first_update(make({', '.join(given)}))\n{list(example.update)}"
+        f">>> first_update(make({', '.join(call)}))\n{list(example.update)}"
     )

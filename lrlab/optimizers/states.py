@@ -49,8 +49,8 @@ def evaluation_params(opt_state: PyTree, params: Params) -> Params:
 
 def effective_lr(opt_state: PyTree) -> Array | None:
     """The step size of the last update (their mean, where groups have one each), or None."""
-    found = [node.effective_lr for node in nodes(opt_state, "effective_lr")]
-    return sum(found) / len(found) if found else None
+    sizes = [node.effective_lr for node in nodes(opt_state, "effective_lr")]
+    return sum(sizes) / len(sizes) if sizes else None
 
 
 def nodes(tree: PyTree, field: str) -> list[Any]:

@@ -50,10 +50,10 @@ def family_of(optimizer: str) -> Family:
     family = METHODS[optimizer].mup if optimizer in METHODS else None
     if family is None:
         families = ("sgd", "adam")
-        known = [name for f in families for name, one in METHODS.items() if one.mup == f]
+        ruled = [name for f in families for name, one in METHODS.items() if one.mup == f]
         raise ValueError(
             f"muP has no learning-rate rule here for optimizer {optimizer!r}; it has them for: "
-            f"{', '.join(known)}"
+            f"{', '.join(ruled)}"
         )
     return family
 
