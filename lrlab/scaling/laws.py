@@ -221,11 +221,11 @@ def _trend_words(axis: str, law: Law) -> str:
 
 
 def _transfer_words(axis: str, transfer: Transfer) -> str:
-    known = [(value, regret) for value, regret in transfer.regret if regret is not None]
-    if not known or transfer.lr is None:
+    measured = [(value, regret) for value, regret in transfer.regret if regret is not None]
+    if not measured or transfer.lr is None:
         return ""
     name = axis.replace("_", " ")
-    value, worst = max(known, key=lambda pair: pair[1])
+    value, worst = max(measured, key=lambda pair: pair[1])
     return (
         f" The best rate of {name} {show_value(transfer.base)}, {transfer.lr:.2g}, loses at most "
         f"{show_share(worst)} of what training gains elsewhere (at {name} {show_value(value)})."
