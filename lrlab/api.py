@@ -15,12 +15,12 @@ import optax
 
 from lrlab import config
 from lrlab.config.groups import group_name
+from lrlab.core.text import show_value
 from lrlab.results.population import Population
 from lrlab.results.range_test import RangeTest
 from lrlab.results.study import Study
 from lrlab.results.sweep import Result, load_result
 from lrlab.runs import RunFolder
-from lrlab.scaling.laws import show_value
 from lrlab.search import Comparison
 from lrlab.tasks import Task
 from lrlab.training.progress import USUAL, Control

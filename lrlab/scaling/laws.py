@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from lrlab.core.brief import fields_of
+from lrlab.core.text import show_value
 from lrlab.search.statistics import PowerLaw, power_law
 from lrlab.types import Answer
 
@@ -240,20 +241,3 @@ def show_share(share: float) -> str:
     """
     share = max(share, 0.001)  # the sentence says "at most"
     return f"{100 * share:.1f} %" if share < 0.1 else f"{100 * share:.0f} %"
-
-
-def show_value(value: Any) -> str:
-    """A value of the axis: whole numbers without a point.
-
-    >>> show_value(64.0), show_value("full"), show_value([32, 16])
-    ('64', 'full', '32-16')
-    """
-    if isinstance(value, Mapping) and isinstance(value.get("name"), str):
-        from lrlab.schedules import label  # the same words as in legends
-
-        return label(value)
-    if isinstance(value, (list, tuple)):
-        return "-".join(map(show_value, value))
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)

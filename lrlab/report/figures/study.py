@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lrlab.core.text import number, spaced
+from lrlab.core.text import number, show_value, spaced
 from lrlab.report.content.data import JsonObject
 from lrlab.report.figures import style
 from lrlab.report.figures.style import Theme
-from lrlab.scaling.laws import show_value
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
