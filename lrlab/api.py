@@ -14,8 +14,7 @@ import numpy as np
 import optax
 
 from lrlab import config
-from lrlab.config.groups import group_name
-from lrlab.core.text import show_value
+from lrlab.config.groups import group_name, show_value
 from lrlab.results.population import Population
 from lrlab.results.range_test import RangeTest
 from lrlab.results.study import Study

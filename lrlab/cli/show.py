@@ -47,7 +47,7 @@ def show(
 
 def show_study(summary: dict[str, Any]) -> None:
     """A study's groups, its law and its sentence."""
-    from lrlab.core.text import show_value
+    from lrlab.config.groups import show_value
 
     rows = [
         (

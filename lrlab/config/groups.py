@@ -177,3 +177,20 @@ def entries_of(
                 if any(path[: len(p)] == p for p in above if p) or path[0] in entry:
                     wrong.setdefault(("compare", name, *path), item.message)
     return entries
+
+
+def show_value(value: Any) -> str:
+    """A value of the axis: whole numbers without a point.
+
+    >>> show_value(64.0), show_value("full"), show_value([32, 16])
+    ('64', 'full', '32-16')
+    """
+    if isinstance(value, Mapping) and isinstance(value.get("name"), str):
+        from lrlab.schedules import label  # the same words as in legends
+
+        return label(value)
+    if isinstance(value, (list, tuple)):
+        return "-".join(map(show_value, value))
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)

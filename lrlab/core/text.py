@@ -82,20 +82,3 @@ def show(value: Any) -> str:
     except (TypeError, ValueError):
         text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
-
-
-def show_value(value: Any) -> str:
-    """A value of the axis: whole numbers without a point.
-
-    >>> show_value(64.0), show_value("full"), show_value([32, 16])
-    ('64', 'full', '32-16')
-    """
-    if isinstance(value, Mapping) and isinstance(value.get("name"), str):
-        from lrlab.schedules import label  # the same words as in legends
-
-        return label(value)
-    if isinstance(value, (list, tuple)):
-        return "-".join(map(show_value, value))
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)

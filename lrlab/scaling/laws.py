@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from lrlab.config.groups import show_value
 from lrlab.core.brief import fields_of
-from lrlab.core.text import show_value
 from lrlab.search.statistics import PowerLaw, power_law
 from lrlab.types import Answer
 

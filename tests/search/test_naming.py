@@ -10,7 +10,8 @@ import pytest
 
 import lrlab
 from lrlab.cli.app import run
-from lrlab.core.text import number, show_value
+from lrlab.config.groups import show_value
+from lrlab.core.text import number
 from lrlab.schedules import labels
 from lrlab.search.naming import in_words
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lrlab.core.text import number, show_value, spaced
+from lrlab.config.groups import show_value
+from lrlab.core.text import number, spaced
 from lrlab.report.content.data import JsonObject
 from lrlab.report.figures import style
 from lrlab.report.figures.style import Theme
