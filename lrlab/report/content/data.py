@@ -72,7 +72,8 @@ class ReportData(NamedTuple):
 
 class Stage(NamedTuple):
     """The lanes that a search trained in one call: `lr` f64[N], `steps` int[N] made, `outcome`
-    str[N]."""
+    str[N].
+    """
 
     lr: np.ndarray
     steps: np.ndarray

@@ -180,9 +180,9 @@ def _together(rows: Sequence[LrRow]) -> list[list[LrRow]]:
     for row in rows:
         before = groups[-1][-1] if groups else None
         pruned = set(row.counts) == {"pruned"}
-        if before and pruned and set(before.counts) == {"pruned"} and before.steps == row.steps:
-            groups[-1].append(row)
-        elif before and _same_ruin(before, row):
+        if (
+            before and pruned and set(before.counts) == {"pruned"} and before.steps == row.steps
+        ) or (before and _same_ruin(before, row)):
             groups[-1].append(row)
         else:
             groups.append([row])
