@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
-import optax
 
 from lrlab import config
 from lrlab.config.groups import group_name, show_value
+from lrlab.core.text import JsonObject, Table
 from lrlab.results.population import Population
 from lrlab.results.range_test import RangeTest
 from lrlab.results.study import Study
@@ -22,31 +22,24 @@ from lrlab.results.sweep import Result, load_result
 from lrlab.runs import RunFolder
 from lrlab.search import Comparison
 from lrlab.tasks import Task
+from lrlab.training.components import OptimizerLike, ScheduleLike
 from lrlab.training.progress import USUAL, Control
 from lrlab.training.recording import folder_of
-from lrlab.training.task import python_objects
-from lrlab.types import Answer, Floats, Optimizer, Params, Plan
+from lrlab.training.task import TaskLike, python_objects
+from lrlab.types import Answer, Floats, Params, Plan
 from lrlab.workflows import dispatch
 from lrlab.workflows.compare import run_compare
 from lrlab.workflows.find import run_find
-from lrlab.workflows.job import Job, Ran
+from lrlab.workflows.job import AnyRan, Job
 from lrlab.workflows.population import Exploration, run_population
 from lrlab.workflows.range_test import run_range_test
 from lrlab.workflows.report import concluded
 from lrlab.workflows.study import run_study
 from lrlab.workflows.sweep import run_sweep
 
-OptimizerLike: TypeAlias = (
-    str | Mapping[str, Any] | Callable[..., Any] | Optimizer | optax.GradientTransformation | None
-)
-"""A registered name, a table, or an optimizer of the caller's own."""
-
-ScheduleLike: TypeAlias = str | Sequence[Any] | Mapping[str, Any] | Callable[..., Any] | None
-"""A registered name, several, a table, or a function `step -> factor` of the learning rate."""
-
 
 def sweep(
-    task: str | Mapping[str, Any] | Task,
+    task: TaskLike,
     *,
     lr: Floats | Mapping[str, Floats] | None = None,
     optimizer: OptimizerLike = None,
@@ -54,8 +47,8 @@ def sweep(
     batch_size: int | str | None = None,
     schedule: ScheduleLike = None,
     seeds: int | Sequence[int] | None = None,
-    optimizer_args: Mapping[str, Any] | None = None,
-    schedule_args: Mapping[str, Any] | None = None,
+    optimizer_args: Table | None = None,
+    schedule_args: Table | None = None,
     groups: Mapping[str, str] | None = None,
     multipliers: Mapping[str, float | Floats] | None = None,
     metric: str | None = None,
@@ -63,7 +56,7 @@ def sweep(
     stop_diverged: bool | None = None,
     sampler: str | None = None,
     precision: str | None = None,
-    probes: Sequence[str | Mapping[str, Any]] | None = None,
+    probes: Sequence[str | Table] | None = None,
     plan: Plan | None = None,
     seed: int | None = None,
     out: str | os.PathLike[str] | None = None,
@@ -129,7 +122,7 @@ def sweep(
 
 
 def find(
-    task: str | Mapping[str, Any] | Task,
+    task: TaskLike,
     *,
     optimizer: OptimizerLike = None,
     steps: int | None = None,
@@ -139,8 +132,8 @@ def find(
     lr_range: tuple[float, float] | None = None,
     metric: str | None = None,
     budget: float | str | None = None,
-    optimizer_args: Mapping[str, Any] | None = None,
-    schedule_args: Mapping[str, Any] | None = None,
+    optimizer_args: Table | None = None,
+    schedule_args: Table | None = None,
     multipliers: Mapping[str, float | Floats] | None = None,
     eval_every: int | None = None,
     sampler: str | None = None,
@@ -178,7 +171,7 @@ def find(
 
 
 def range_test(
-    task: str | Mapping[str, Any] | Task,
+    task: TaskLike,
     *,
     optimizer: OptimizerLike = None,
     start: float | None = None,
@@ -190,7 +183,7 @@ def range_test(
     mode: str | None = None,
     params: Params | None = None,
     split: str | None = None,
-    optimizer_args: Mapping[str, Any] | None = None,
+    optimizer_args: Table | None = None,
     precision: str | None = None,
     plan: Plan | None = None,
     seed: int | None = None,
@@ -228,9 +221,9 @@ def range_test(
 
 
 def compare(
-    entries: Mapping[str, Mapping[str, Any]],
+    entries: Mapping[str, Table],
     *,
-    task: str | Mapping[str, Any] | Task | None = None,
+    task: TaskLike | None = None,
     out: str | os.PathLike[str] | None = None,
     progress: bool = True,
     **shared: Any,
@@ -259,12 +252,12 @@ def compare(
 
 
 def study(
-    task: str | Mapping[str, Any] | Task | Callable[[Any], Task],
+    task: TaskLike | Callable[..., Task],
     *,
     axis: str,
-    values: Sequence[Any],
+    values: Sequence[object],
     parametrization: str | Sequence[str] = "standard",
-    base: Any = None,
+    base: object = None,
     out: str | os.PathLike[str] | None = None,
     progress: bool = True,
     **arguments: Any,
@@ -314,7 +307,7 @@ def study(
 
 
 def population(
-    task: str | Mapping[str, Any] | Task,
+    task: TaskLike,
     *,
     lr: Floats,
     steps: int,
@@ -326,8 +319,8 @@ def population(
     metric: str | None = None,
     fraction: float = 0.2,
     factors: tuple[float, ...] = (0.8, 1.2),
-    optimizer_args: Mapping[str, Any] | None = None,
-    schedule_args: Mapping[str, Any] | None = None,
+    optimizer_args: Table | None = None,
+    schedule_args: Table | None = None,
     precision: str | None = None,
     **hyper: Floats,
 ) -> Population:
@@ -391,7 +384,7 @@ def run(
     progress: bool = True,
     record: bool = True,
     control: Control = USUAL,
-) -> Ran[Any]:
+) -> AnyRan:
     """What the command line does: `command` on an experiment, into a run folder.
 
     `out`: a path, or a folder that is opened already; None makes a new one under `runs/`. `record`
@@ -411,7 +404,7 @@ def resume(
     overrides: Sequence[str] = (),
     progress: bool = True,
     control: Control = USUAL,
-) -> Ran[Any]:
+) -> AnyRan:
     """Continues an interrupted run, from its folder alone, to the same bits.
 
     `folder`: a path, or one that is opened already. `overrides`: settings such as `steps=4000`: a
@@ -424,7 +417,7 @@ def resume(
     return dispatch.resume(folder, tuple(overrides), progress, control)
 
 
-def plan(experiment: config.Experiment, command: str = "sweep") -> dict[str, Any]:
+def plan(experiment: config.Experiment, command: str = "sweep") -> JsonObject:
     """How an experiment would be laid on the machine, as `lrlab plan --json` gives it."""
     return dispatch.plan(experiment, command)
 
@@ -433,9 +426,9 @@ def _job(
     experiment: config.Experiment,
     out: str | os.PathLike[str] | None,
     progress: bool,
-    task: Any,
-    optimizer: Any = None,
-    schedule: Any = None,
+    task: object,
+    optimizer: object = None,
+    schedule: object = None,
 ) -> Job:
     """The job of a call from Python: recorded only where a folder is given."""
     objects, place = python_objects(task, optimizer, schedule), folder_of(out)

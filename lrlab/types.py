@@ -13,7 +13,7 @@ import numpy as np
 
 from lrlab.core.brief import fields_of
 from lrlab.core.records import OUTCOMES as OUTCOMES
-from lrlab.core.records import LaneRecord, TimeAxis
+from lrlab.core.records import Direction, LaneRecord, TimeAxis
 
 if TYPE_CHECKING:
     import jax
@@ -58,8 +58,8 @@ MetricFunction = Callable[[Array, Array], Array]
 MetricChoice = Sequence[str] | Mapping[str, tuple[MetricFunction, str]]
 """Metrics as a task is given them: names, or one's own functions with "min" or "max"."""
 
-Metrics = Mapping[str, str]
-"""Metric name -> "min" or "max"."""
+Metrics = Mapping[str, Direction]
+"""Metric name -> what is better of it."""
 
 
 class TaskFunctions(NamedTuple):

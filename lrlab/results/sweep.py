@@ -212,7 +212,7 @@ def load_result(folder: str | os.PathLike[str] | runs.RunFolder) -> Result:
         RunError: not a run folder, or a damaged one; says what is lost.
     """
     if not isinstance(folder, runs.RunFolder):
-        with runs.opened(folder, write=False) as place:
+        with runs.opened(resolved(folder), write=False) as place:
             return load_result(place)
     path, info = folder.path, folder.info
     record = runs.whole_record(path, info or runs.read_info(path))  # which says what it is not

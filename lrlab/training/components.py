@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
+
+import optax
 
 from lrlab import optimizers, probes, schedules
 from lrlab.core.errors import FieldError, within
@@ -12,17 +14,28 @@ from lrlab.optimizers.custom import engine_custom
 from lrlab.schedules.custom import custom_schedule
 from lrlab.schedules.table import engine_table, matrix
 from lrlab.schedules.training import engine_momentum
-from lrlab.types import Hyper, Optimizer, Probe
+from lrlab.types import Array, Hyper, Optimizer, Probe
 
-Schedule = str | Sequence[str | Table] | Callable[..., Any]
-"""A registered name, several names and tables, or a function of the step."""
+OptimizerLike: TypeAlias = (
+    str | Table | Callable[..., Any] | Optimizer | optax.GradientTransformation | None
+)
+"""A registered name, a table, or an optimizer of the caller's own."""
+
+ScheduleLike: TypeAlias = str | Sequence[str | Table] | Table | Callable[..., Any] | None
+"""A registered name, several, a table, or a function `step -> factor` of the learning rate."""
+
+Method: TypeAlias = str | Callable[..., Any] | Optimizer | optax.GradientTransformation
+"""An optimizer by its registered name, or as an object."""
+
+Schedule: TypeAlias = str | Sequence[str | Table] | Callable[..., Any]
+"""A schedule by its registered name, several names and tables, or a function of the step."""
 
 MOMENTA = ("momentum", "b1", "beta")
 """What a momentum is called among an optimizer's hyper-parameters."""
 
 
 def engine_optimizer(
-    optimizer: str | Callable[..., Any] | Optimizer,
+    optimizer: Method,
     arguments: Table,
     groups: Mapping[str, str] | None = None,
     multipliers: Mapping[str, float | str] | None = None,
@@ -35,8 +48,8 @@ def engine_optimizer(
         ValueError: arguments that it does not take.
     """
     if isinstance(optimizer, str):
-        own = {"multipliers": dict(multipliers)} if multipliers else {}
-        made = optimizers.engine_optimizer(optimizer, **arguments, **own)
+        own: Table = {"multipliers": dict(multipliers)} if multipliers else {}
+        made = optimizers.engine_optimizer(optimizer, **{**arguments, **own})
     else:
         made = engine_custom(optimizer, dict(arguments), axes)
         made = optimizers.with_multipliers(made, multipliers) if multipliers else made
@@ -45,7 +58,7 @@ def engine_optimizer(
 
 def engine_schedule(
     schedule: Schedule, steps: int, arguments: Table
-) -> Callable[[Hyper, Any], Any]:
+) -> Callable[[Hyper, Array], Array]:
     """A registered schedule by name; several as a table, whose rows the lane axis `schedule`
     counts; or anyone's function `step -> factor of the learning rate`.
     """
@@ -64,12 +77,12 @@ def engine_schedule(
 
 
 def scheduled_hyper(
-    optimizer: str | Callable[..., Any] | Optimizer,
+    optimizer: Method,
     optimizer_args: Table,
     schedule: Schedule,
     steps: int,
     arguments: Table,
-) -> Callable[[Hyper, Any], Hyper]:
+) -> Callable[[Hyper, Array], Hyper]:
     """Hyper-parameters that change over the run beside the learning rate: the momentum that mirrors
     the schedule, which `low_momentum` asks for.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from lrlab.config.schema import MAX_STEPS
 from lrlab.core.axes import arrays_of
 from lrlab.core.errors import FieldError
 from lrlab.core.jax_settings import usual
+from lrlab.core.records import Direction
 from lrlab.core.synonyms import did_you_mean
 from lrlab.core.text import JsonObject
 from lrlab.data.batches import Batches, segment_indices
@@ -28,6 +29,8 @@ from lrlab.schedules.lengths import in_words
 from lrlab.tasks import Task
 from lrlab.training import traced_checks
 from lrlab.training.components import (
+    Method,
+    Schedule,
     engine_optimizer,
     engine_probes,
     engine_schedule,
@@ -54,7 +57,7 @@ class TrainingGroup(NamedTuple):
     eval_steps: list[int]
     indices: Callable[[int, int, int], np.ndarray] | None
     plan: Plan
-    directions: dict[str, str]
+    directions: dict[str, Direction]
     source: JsonObject
 
 
@@ -191,7 +194,7 @@ def _batch(resolved: Resolved, task: Task) -> int | None:
     return size
 
 
-def _methods(resolved: Resolved, parametrization: Optimizer | None) -> tuple[Any, Any]:
+def _methods(resolved: Resolved, parametrization: Optimizer | None) -> tuple[Method, Schedule]:
     """The optimizer and the schedule: names, or what Python handed over."""
     objects, experiment = resolved.objects, resolved.experiment
     optimizer = parametrization or objects.optimizer or experiment.optimizer.name
@@ -204,7 +207,7 @@ def _indices(batches: Batches) -> Callable[[int, int, int], np.ndarray]:
 
 
 def _refuse_unread(
-    further: Sequence[str], optimizer: str, schedule: Any, elsewhere: set[str]
+    further: Sequence[str], optimizer: str, schedule: Schedule, elsewhere: set[str]
 ) -> None:
     """Raises FieldError for an axis that neither the optimizer nor the schedule has."""
     names = {*elsewhere, *optimizers.hyperparameters(optimizer)}

@@ -136,7 +136,7 @@ def _train(
             if not out_of_memory(error) or session.retreats is None:
                 raise
             session.retreats.append(retreat(session.plan, error))
-            if recorder is not None:
+            if recorder is not None and session.run is not None:
                 recorder.forget()
                 session.run.update(plan=session.plan._asdict(), claim="tolerance")
 

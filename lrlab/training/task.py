@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeAlias
+
+from pydantic import BaseModel
 
 from lrlab import config, optimizers, scaling, tasks
 from lrlab.config import ConfigError, PythonObjects, Resolved
 from lrlab.core.errors import FieldError, within
 from lrlab.core.jax_settings import usual
-from lrlab.core.text import JsonObject
+from lrlab.core.text import JsonObject, Table
 from lrlab.tasks import Task
+from lrlab.tasks.loading import Wrap
 from lrlab.types import Optimizer
 
+TaskLike: TypeAlias = str | Table | Task
+"""The name of a registered task, a table, or a `Task`."""
 
-def python_objects(task: Any = None, optimizer: Any = None, schedule: Any = None) -> PythonObjects:
+
+def python_objects(
+    task: object = None, optimizer: Any = None, schedule: object = None
+) -> PythonObjects:
     """The arguments that are objects; names stay with the experiment."""
     return PythonObjects(
         task if isinstance(task, Task) else None,
@@ -24,7 +32,7 @@ def python_objects(task: Any = None, optimizer: Any = None, schedule: Any = None
     )
 
 
-def _is_object(optimizer: Any) -> bool:
+def _is_object(optimizer: object) -> bool:
     """A function, a `types.Optimizer`, or a finished transformation."""
     return callable(optimizer) or any(hasattr(optimizer, name) for name in ("make", "update"))
 
@@ -51,7 +59,7 @@ def refused(resolved: Resolved, *further: type[Exception]) -> Iterator[None]:
 
 
 @usual()
-def task_of(resolved: Resolved, wrap: tasks.Wrap | None = None) -> Task:
+def task_of(resolved: Resolved, wrap: Wrap | None = None) -> Task:
     """The task, loaded; `wrap` as in `lrlab.tasks.build`.
 
     Raises:
@@ -95,7 +103,7 @@ def _complete(resolved: Resolved) -> None:
         raise ConfigError(missing)
 
 
-def _options(spec: Any) -> JsonObject:
+def _options(spec: BaseModel) -> JsonObject:
     """The options of a table that were written, or are not fields of the schema."""
     fields = {name: value for name, value in spec.model_dump().items() if value is not None}
     written = {name: value for name, value in fields.items() if name in spec.model_fields_set}
@@ -116,7 +124,7 @@ def parametrized(resolved: Resolved) -> tuple[Task, Optimizer | None]:
         message = "a task or optimizer made in Python is put into muP by lrlab.scaling.mup"
         raise resolved.refuse(place, message)
     name = experiment.optimizer.name
-    mup: list[Any] = []
+    mup: list[scaling.Mup] = []
 
     def wrap(make: Any, model: JsonObject, inputs: Any) -> Any:
         with within(place):

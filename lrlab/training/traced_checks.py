@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,12 +15,13 @@ from lrlab.config.field_words import hint
 from lrlab.core.errors import FieldError
 from lrlab.core.text import Table
 from lrlab.engine.devices import precision
-from lrlab.engine.state import lane_shapes, parameter_shapes
+from lrlab.engine.state import LaneState, lane_shapes, parameter_shapes
 from lrlab.engine.step import lane_step
 from lrlab.optimizers.custom_checks import axes_read
 from lrlab.schedules.custom import check_rates, refuse_rates
 from lrlab.schedules.table import matrix
-from lrlab.types import Optimizer, Problem, PyTree
+from lrlab.training.components import Schedule
+from lrlab.types import Array, Hyper, Optimizer, Params, Problem, PyTree
 
 
 def optimizer(
@@ -54,11 +54,11 @@ def optimizer(
 
 
 def schedule(
-    given: str | Sequence[Any] | Callable[..., Any],
-    shape: Callable[[Any, Any], Any],
+    given: Schedule,
+    shape: Callable[[Hyper, Array], Array],
     steps: int,
     arguments: Table,
-    axes: Mapping[str, Sequence[float]],
+    axes: Mapping[str, np.ndarray],
     dtype: str,
 ) -> None:
     """Whether every rate of every step can be trained with. A registered schedule at its defaults
@@ -86,7 +86,7 @@ def reads_rate(problem: Problem, data: Table) -> bool:
     two lanes tell.
     """
 
-    def update(rate: Any, state: Any, batch: Any, key: Any) -> Any:
+    def update(rate: Array, state: LaneState, batch: PyTree, key: Array) -> tuple[Params, PyTree]:
         step = jnp.zeros((), jnp.int32)
         new, _ = lane_step(problem, state, batch, {"lr": rate}, step, key)
         return new.params, new.optimizer

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from lrlab import runs
 from lrlab.config import Experiment, resolve
+from lrlab.core.text import JsonObject
 from lrlab.engine.estimate import planned_memory, planned_waves
 from lrlab.runs import RunFolder
 from lrlab.training.continuation import experiment_of
@@ -18,13 +18,13 @@ from lrlab.training.progress import Control
 from lrlab.training.session import planned
 from lrlab.workflows.compare import run_compare
 from lrlab.workflows.find import run_find
-from lrlab.workflows.job import Job, Ran
+from lrlab.workflows.job import AnyRan, Job
 from lrlab.workflows.range_test import run_range_test
 from lrlab.workflows.report import note
 from lrlab.workflows.study import run_study
 from lrlab.workflows.sweep import run_sweep
 
-WORKFLOWS: dict[str, Callable[[Job], Ran[Any]]] = {
+WORKFLOWS: dict[str, Callable[[Job], AnyRan]] = {
     "sweep": run_sweep,
     "find": run_find,
     "range-test": run_range_test,
@@ -34,7 +34,7 @@ WORKFLOWS: dict[str, Callable[[Job], Ran[Any]]] = {
 """Command -> what does it."""
 
 
-def run(command: str, job: Job) -> Ran[Any]:
+def run(command: str, job: Job) -> AnyRan:
     """Does a command, and says where a result was only read."""
     ran = WORKFLOWS[command](job)
     note(ran, job.progress)
@@ -46,7 +46,7 @@ def resume(
     overrides: tuple[str, ...],
     progress: bool,
     control: Control,
-) -> Ran[Any]:
+) -> AnyRan:
     """Continues a run from its folder alone; see `lrlab.api.resume`."""
     if not isinstance(folder, RunFolder):
         with runs.opened(Path(folder)) as place:
@@ -63,7 +63,7 @@ def resume(
     return run(str(folder.info["command"]), job)
 
 
-def plan(experiment: Experiment, command: str) -> dict[str, Any]:
+def plan(experiment: Experiment, command: str) -> JsonObject:
     """The plan as JSON: {mesh, tile_width, waves, segment_steps, memory_bytes, reasons}."""
     resolved = resolve(experiment, command="find" if experiment.lr is None else "sweep")
     group = training_group(resolved)

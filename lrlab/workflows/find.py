@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -57,6 +56,7 @@ def run_find(job: Job, final_seeds: int = 0, readings: Sequence[float] = ()) -> 
         final_seeds = int(here.info.get("final_seeds", final_seeds))
         direction = group.directions.get(metric, "min")
         first, *further = resolved.axes
+        low, high = resolved.experiment.lr_range
         others = arrays_of(further)
         seeds, rates = resolved.seeds, np.asarray(first.values)
         some = {"lr": np.tile(rates, len(seeds))}
@@ -77,7 +77,7 @@ def run_find(job: Job, final_seeds: int = 0, readings: Sequence[float] = ()) -> 
             timed = resolved.budget.seconds is not None
             answer = (joint if further else search.find)(
                 train,
-                lr_range=tuple(resolved.experiment.lr_range),
+                lr_range=(low, high),
                 seeds=list(seeds),
                 steps=group.problem.steps,
                 eval_steps=group.eval_steps,
@@ -136,7 +136,11 @@ def trainer(work: Session, metric: str, alike: list[str] | None = None) -> Train
         return stage_scores(record.directed(work.group.directions), metric)
 
     def train(
-        lr: Any, seed: Any, rungs: Any = (), decide: Any = None, further: Any = None
+        lr: np.ndarray,
+        seed: np.ndarray,
+        rungs: Sequence[int] = (),
+        decide: Callable[[int, Scores], np.ndarray] | None = None,
+        further: Mapping[str, np.ndarray] | None = None,
     ) -> Scores:
         hyper = {"lr": np.asarray(lr, np.float64), **(further or {})}
         name = "" if not calls else f"stage{len(calls)}"

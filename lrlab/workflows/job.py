@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 from lrlab import runs
 from lrlab.config import Experiment, PythonObjects
@@ -51,6 +51,10 @@ class Ran(NamedTuple, Generic[Value]):
     payload: JsonObject
     value: Value
     read: bool = False
+
+
+AnyRan: TypeAlias = Ran[Any]
+"""The end of a job whose command, and so whose value, is not known here."""
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lrlab import engine, probes
+from lrlab.core.text import Table
 from lrlab.engine.devices import precision
 from lrlab.engine.host_data import on_host
 from lrlab.engine.probing import view_of
@@ -52,7 +53,7 @@ def slice_of(
     marks = {round(mark) for mark in np.linspace(0, lane.steps_trained, points)} - {0}
     states: dict[int, list[np.ndarray]] = {}
 
-    def commit(arrays: Mapping[str, np.ndarray], info: Mapping[str, Any]) -> None:
+    def commit(arrays: Mapping[str, np.ndarray], info: Table) -> None:
         leaves = [arrays[name] for name in sorted(arrays) if name.startswith("state_")]
         if info["step"] in marks and len(arrays["lanes"]):
             states[int(info["step"])] = [leaf[0] for leaf in leaves]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -18,6 +18,10 @@ from lrlab.engine.threads import scope
 from lrlab.optimizers.population import train
 from lrlab.results.population import Population
 from lrlab.training.group import TrainingGroup, training_group
+from lrlab.types import Array, Hyper
+
+Segment: TypeAlias = Callable[..., tuple[LaneState, Array]]
+"""The members after a generation, and their scores f[N]."""
 
 
 class Exploration(NamedTuple):
@@ -75,7 +79,7 @@ def run_population(
 
 def _segments(
     group: TrainingGroup, axes: Mapping[str, np.ndarray], seed: int, ends: list[int], metric: str
-) -> tuple[Callable[..., Any], LaneState]:
+) -> tuple[Segment, LaneState]:
     """(a segment of training as `population.train` calls it, the members before it)."""
     problem, starts = group.problem, [0, *ends]
     width = len(axes["lr"])
@@ -84,10 +88,12 @@ def _segments(
     data = on_devices(group.data, problem.dtype, [device])[device]
     number = jax.device_put(np.uint32(seed), device)
 
-    def place(hyper: Any) -> Any:
+    def place(hyper: Hyper) -> dict[str, Array]:
         return jax.device_put({k: jnp.asarray(v, problem.dtype) for k, v in hyper.items()}, device)
 
-    def segment(state: Any, hyper: Any, generation: int, losses: list[np.ndarray]) -> Any:
+    def segment(
+        state: LaneState, hyper: Hyper, generation: int, losses: list[np.ndarray]
+    ) -> tuple[LaneState, Array]:
         first, count = starts[generation], ends[generation] - starts[generation]
         indices = None
         if group.indices is not None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -19,7 +19,10 @@ from lrlab.results.replay import Replay
 from lrlab.runs import read_stage, stages
 from lrlab.training.continuation import continuation, experiment_of
 from lrlab.training.group import TrainingGroup, training_group
-from lrlab.types import Array, Lanes, LaneView, Optimizer, Probe
+from lrlab.types import Array, Hyper, Lanes, LaneView, Optimizer, Params, Probe, PyTree
+
+Place: TypeAlias = tuple[tuple[str, float], ...]
+"""A lane by its values: (axis, value) in order."""
 
 WATCHED = 100
 """Updates before the end that are watched where nothing else is said."""
@@ -135,7 +138,13 @@ def lane_of(
 
 
 def _sentence(
-    outcome: str, broke: int, ended: int, series: Any, stored: Any, steps: Any, same: bool
+    outcome: str,
+    broke: int,
+    ended: int,
+    series: Mapping[str, np.ndarray],
+    stored: np.ndarray,
+    steps: np.ndarray,
+    same: bool,
 ) -> str:
     what = {
         "diverged": f"The lane diverged at update {broke}.",
@@ -158,7 +167,7 @@ def _lane(
 ) -> tuple[LaneRecord, tuple[int, ...]]:
     """The stage that trained the lane longest, and the lane's place in its arrays."""
     best: tuple[int, LaneRecord, tuple[int, ...]] | None = None
-    tried: dict[tuple[tuple[str, float], ...], None] = {}  # in order, so that ties fall one way
+    tried: dict[Place, None] = {}  # in order, so that ties fall one way
     for name in stages(path):
         stage = read_stage(path, name)
         axes = list(stage.axes)
@@ -180,8 +189,8 @@ def _lane(
     return best[1], best[2]
 
 
-def _nearest(tried: Any, wanted: Mapping[str, float], seed: int | None) -> str:
-    def distance(lane: Any) -> float:
+def _nearest(tried: Iterable[Place], wanted: Mapping[str, float], seed: int | None) -> str:
+    def distance(lane: Place) -> float:
         values = dict(lane)
         far = sum(
             abs(np.log(max(values[axis], 1e-30) / max(value, 1e-30)))
@@ -196,23 +205,25 @@ def _nearest(tried: Any, wanted: Mapping[str, float], seed: int | None) -> str:
 class Norms(NamedTuple):
     """An optimizer's state with the norms of its last gradient and update."""
 
-    inner: Any
-    gradient: Any
-    update: Any
+    inner: PyTree
+    gradient: Array
+    update: Array
 
 
 def watched(optimizer: Optimizer) -> Optimizer:
     """`optimizer`, with the norms of its last gradient and update in its state."""
     import optax
 
-    def make(hyper: Any) -> optax.GradientTransformationExtraArgs:
+    def make(hyper: Hyper) -> optax.GradientTransformationExtraArgs:
         inner = optax.with_extra_args_support(optimizer.make(hyper))
 
-        def init(params: Any) -> Norms:
+        def init(params: Params) -> Norms:
             nothing = 0 * optax.tree.norm(params)
             return Norms(inner.init(params), nothing, nothing)
 
-        def update(updates: Any, state: Any, params: Any = None, **extra: Any) -> Any:
+        def update(
+            updates: Params, state: PyTree, params: Params | None = None, **extra: object
+        ) -> tuple[Params, Norms]:
             gradient = optax.tree.norm(updates)
             updates, new = inner.update(updates, state.inner, params, **extra)
             return updates, Norms(new, gradient, optax.tree.norm(updates))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Any
 
 from lrlab import report, runs
 from lrlab.core.errors import Unwritable
@@ -13,7 +12,7 @@ from lrlab.core.paths import resolved, shown
 from lrlab.report.content.reading import Folders, read_study
 from lrlab.report.figures import study, write_comparison
 from lrlab.report.html import study_page
-from lrlab.workflows.job import Ran, Value
+from lrlab.workflows.job import AnyRan, Ran, Value
 
 
 def concluded(ran: Ran[Value], progress: bool) -> Value:
@@ -23,14 +22,14 @@ def concluded(ran: Ran[Value], progress: bool) -> Value:
     return ran.value
 
 
-def note(ran: Ran[Any], progress: bool) -> None:
+def note(ran: AnyRan, progress: bool) -> None:
     """Says that a result was read, where something may be said."""
     if ran.read and ran.run is not None and progress:
         message = "this experiment is finished here: its result is read, not trained again"
         print(f"{shown(ran.run)}: {message}", file=sys.stderr)
 
 
-def report_of(ran: Ran[Any], folders: Folders | None = None) -> Path | None:
+def report_of(ran: AnyRan, folders: Folders | None = None) -> Path | None:
     """The report of a job's run: written, or what there is where the run was only read.
 
     `folders`: the run, where it was read from its folder already.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -124,7 +123,7 @@ def _single(folder: RunFolder, experiment: Experiment, progress: bool) -> Reprod
     return Reproduction(str(path), level, largest, where, changes, text)
 
 
-def answers_apart(before: Any, after: Any, name: str = "answer") -> str:
+def answers_apart(before: object, after: object, name: str = "answer") -> str:
     """The first field in which two answers differ, as `answer.details.rungs[0]`; "" for none.
     Seconds, places and wording do not count, nor what only one of them has: another version says
     more.
