@@ -32,7 +32,7 @@ def make(work: Workload, path: Path) -> str:
 
     Weights and batches are those of lrlab's seed 0, so that every way trains the same runs.
     """
-    arrays = dict(rates(work))
+    arrays: dict[str, Any] = dict(rates(work))
     if work.kind == "trainability":
         drawn = draws(8, 72)
         arrays |= {"x": drawn["x"], "y": drawn["y"]}
