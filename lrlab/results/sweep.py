@@ -201,14 +201,18 @@ class Result(NamedTuple):
         return f"Result({self.name}: {shape}, {len(self.steps)} steps; {what})"
 
 
-def load_result(folder: str | os.PathLike[str]) -> Result:
-    """A sweep's result from its run folder (of a search: the lanes of all its stages).
+def load_result(folder: str | os.PathLike[str] | runs.RunFolder) -> Result:
+    """A sweep's result from its run folder, a path or opened already (of a search: the lanes of all
+    its stages).
 
     Raises:
         RunError: not a run folder, or a damaged one; says what is lost.
     """
-    path = resolved(folder)
-    info, record = runs.open_run(path)
+    if not isinstance(folder, runs.RunFolder):
+        with runs.opened(folder, write=False) as place:
+            return load_result(place)
+    path, info = folder.path, folder.info
+    record = runs.whole_record(path, info or runs.read_info(path))  # which says what it is not
     plan = dict(info.get("plan") or {})
     plan["reasons"] = tuple(plan.get("reasons") or ())
     return Result(
@@ -216,6 +220,6 @@ def load_result(folder: str | os.PathLike[str]) -> Result:
         record=record,
         metric=str(info.get("metric", "valid_loss")),
         plan=Plan(**plan),
-        config=runs.config_of(path, info) if (path / "config.toml").exists() else "",
+        config=folder.config if (path / "config.toml").exists() else "",
         run=str(path),
     )
