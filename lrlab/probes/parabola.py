@@ -21,9 +21,6 @@ from lrlab.probes.lane import (
 )
 from lrlab.types import Array, LaneView
 
-SIZES = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
-"""Multiples of the next update at which `loss_along_step` looks."""
-
 
 def normalized_step(losses: Any, slopes: Any, loss_variances: Any, slope_variances: Any) -> Array:
     """Where a step of length 1 ends on the parabola through its ends: -1 still at the start, 0 at
@@ -95,7 +92,10 @@ def alpha(lane: LaneView, *, batches: int = 8, examples: int | None = None) -> d
 
 
 def loss_along_step(
-    lane: LaneView, *, sizes: Sequence[float] = SIZES, examples: int | None = None
+    lane: LaneView,
+    *,
+    sizes: Sequence[float] = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0),
+    examples: int | None = None,
 ) -> dict[str, Array]:
     """Training loss at multiples of the next step, and the best of these multiples; 3 gradient
     evaluations.

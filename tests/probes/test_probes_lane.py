@@ -20,7 +20,8 @@ from quick import jit
 import lrlab
 from lrlab import optimizers, probes, theory
 from lrlab.cli.app import run
-from lrlab.config import ConfigError, names
+from lrlab.config import ConfigError
+from lrlab.core import registry
 from lrlab.core.errors import Interrupted
 from lrlab.engine.probing import check_probes, view_of
 from lrlab.engine.state import LaneState, initial_state
@@ -106,9 +107,9 @@ def noisy_lane():
 
 @pytest.mark.parametrize("name", probes.NAMES)
 def test_first_sentence_says_what_it_costs(name) -> None:
-    summary = names.summary("probes", name)
+    summary = registry.summary(probes.REGISTRY, name)
     assert re.search(r"(no|\d) gradient\s+evaluations?\.$", summary), summary
-    assert names.parameters("probes", name) is not None
+    assert "every" in registry.parameters(probes.REGISTRY, name)
 
 
 @pytest.mark.parametrize("name", few(probes.NAMES, 3))

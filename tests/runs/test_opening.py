@@ -1,4 +1,4 @@
-"""A run folder is opened once: one look at `run.json`, one lock, whatever continues or repeats it."""
+"""A run folder is opened once, with one lock, whatever continues or repeats the run."""
 
 from __future__ import annotations
 
