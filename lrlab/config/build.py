@@ -14,11 +14,11 @@ from lrlab.config.checks import check
 from lrlab.config.field_words import ALMOST, hint, nearest, usual
 from lrlab.config.lanes import is_form, values
 from lrlab.config.layers import NAMED_TABLES, Places
-from lrlab.config.problems import show
 from lrlab.config.schema import TABLES, Experiment
 from lrlab.config.toml import Path
 from lrlab.core.errors import PYTHON, ConfigError, Problem
 from lrlab.core.synonyms import OPTIMIZER, SCHEDULE, did_you_mean
+from lrlab.core.text import show
 
 EXTRA_AXES = ("init_scale",)
 """Lane axes that belong to the engine rather than to an optimizer or a schedule."""

@@ -11,9 +11,9 @@ from lrlab.config import multipliers, names
 from lrlab.config.field_words import hint
 from lrlab.config.lanes import is_axis, is_form
 from lrlab.config.options import Found, Path, dates, probes, wrong_with
-from lrlab.config.problems import show
 from lrlab.config.schema import DEFAULT_STEPS, TABLES, Experiment
 from lrlab.core.synonyms import did_you_mean
+from lrlab.core.text import show
 from lrlab.tasks import LOSSES
 
 NAMED: tuple[tuple[str, str, Path], ...] = (

@@ -11,10 +11,10 @@ from lrlab.config.build import build_one, normalized
 from lrlab.config.checks import at
 from lrlab.config.lanes import is_axis
 from lrlab.config.layers import Places, merge
-from lrlab.config.problems import show
 from lrlab.config.schema import PARAMETRIZATIONS, TABLES, Experiment
 from lrlab.core.errors import ConfigError
 from lrlab.core.synonyms import did_you_mean
+from lrlab.core.text import show
 
 Path = tuple[str, ...]
 _HUBS = ("task.model", "task.data", "task", "optimizer", "schedule")
