@@ -17,6 +17,7 @@ from lrlab.config.multipliers import axis_name
 from lrlab.config.schema import Experiment
 from lrlab.core.axes import Axis, rate_axis
 from lrlab.core.errors import ConfigError
+from lrlab.schedules import labels
 from lrlab.types import Plan
 
 if TYPE_CHECKING:
@@ -208,8 +209,6 @@ def _further_axes(experiment: Experiment) -> tuple[Axis, ...]:
                 axes[name] = Axis(name, values(value))
     listed = experiment.schedule.name
     if isinstance(listed, list):
-        from lrlab.schedules import labels
-
         count = tuple(map(float, range(len(listed))))
         axes["schedule"] = Axis("schedule", count, "schedule", labels(listed))
     return tuple(axes.values())

@@ -55,7 +55,6 @@ MODULES = {
     "cli/show.py": {"lrlab.scaling.laws": START},
     "cli/training.py": {"lrlab.workflows.report": JAX},
     "cli/verify.py": {"lrlab.verify.page": FIGURES},
-    "config/resolved.py": {"lrlab.schedules.labels": START},
     "data/__init__.py": {"lrlab.data.checks": START, "lrlab.data.splits": START},
     "models/__init__.py": {"lrlab.models.adapters": JAX},
     "models/layers.py": {"lrlab.models.conv": START},
@@ -65,7 +64,6 @@ MODULES = {
         "lrlab.optimizers.options": JAX,
         "lrlab.optimizers.states": JAX,
     },
-    "optimizers/wrappers.py": {"lrlab.optimizers": START},
     "report/content/data.py": {"lrlab.schedules.labels": START},
     "results/study.py": {"lrlab.report.figures.study": FIGURES},
     "results/sweep.py": {"lrlab.schedules.labels": START},
@@ -76,19 +74,6 @@ MODULES = {
     "tasks/loading.py": {"lrlab.tasks.checks": JAX},
     "tasks/task.py": {"lrlab.tasks.objective": JAX, "lrlab.tasks.supervised": JAX},
     "verify/__init__.py": {"lrlab.verify.page": FIGURES},
-    "verify/catapult.py": {"lrlab": START, "lrlab.engine.devices": JAX},
-    "verify/deepobs.py": {"lrlab": START},
-    "verify/edge_of_stability.py": {"lrlab": START},
-    "verify/fractal.py": {"lrlab": START},
-    "verify/linear_decay.py": {"lrlab": START},
-    "verify/mup_transfer.py": {
-        "lrlab": START,
-        "lrlab.data": START,
-        "lrlab.models": START,
-        "lrlab.scaling": START,
-    },
-    "verify/quadratic_laws.py": {"lrlab.optimizers": START},
-    "verify/sgd_risk.py": {"lrlab": START},
 }
 """File -> modules of lrlab's own that a function in it imports -> why."""
 
