@@ -47,6 +47,10 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
+    from lrlab import (  # noqa: I001
+        api, bench, config, data, engine, models, optimizers, probes, report, rng, runs, scaling,
+        schedules, search, tasks, theory, types, verify,
+    )  # fmt: skip
     from lrlab.api import compare, find, load, population, range_test, study, sweep
     from lrlab.core.grids import log_grid
     from lrlab.engine.devices import prepare

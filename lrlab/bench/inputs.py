@@ -32,7 +32,7 @@ def make(work: Workload, path: Path) -> str:
 
     Weights and batches are those of lrlab's seed 0, so that every way trains the same runs.
     """
-    arrays = dict(rates(work))
+    arrays: dict[str, Any] = dict(rates(work))
     if work.kind == "trainability":
         drawn = draws(8, 72)
         arrays |= {"x": drawn["x"], "y": drawn["y"]}
@@ -70,7 +70,7 @@ def examples(work: Workload) -> tuple[tuple[np.ndarray, np.ndarray], str]:
 
 
 def lrlab_model(work: Workload, conv: str, targets: np.ndarray) -> Model:
-    """Lrlab's model of a workload; `conv` "xla" is Flax's own convolution."""
+    """lrlab's model of a workload; `conv` "xla" is Flax's own convolution."""
     options = {**work.model, **({"conv": conv} if work.kind in ("cnn", "resnet") else {})}
     outputs = 256 if work.kind == "transformer" else int(targets.max()) + 1
     return models.as_model(models.make(work.kind, outputs, **options))

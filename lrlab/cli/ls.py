@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+import lrlab
 from lrlab.cli.options import Json
 from lrlab.cli.output import console, emit, table
 from lrlab.cli.run_folders import folders, stored_json
@@ -15,11 +16,8 @@ from lrlab.config import names
 from lrlab.core import registry
 from lrlab.core.errors import ConfigError, Problem, RunError
 from lrlab.core.paths import resolved, short, shown
+from lrlab.core.registry import Registry
 from lrlab.core.synonyms import did_you_mean
-from lrlab.search import rules
-
-REGISTRIES = {**names.REGISTRIES, "rules": rules.REGISTRY}
-"""What a configuration, or `test.suggest`, may name."""
 
 KINDS = ("runs", "tasks", "models", "schedules", "optimizers", "rules", "probes", "data")
 """What can be listed."""
@@ -57,7 +55,7 @@ def ls(
     if what == "runs":
         _list_runs(resolved(out), json)
         return
-    of_kind = REGISTRIES[what]
+    of_kind = registry_of(what)
     entries = {name: registry.summary(of_kind, name) for name in of_kind.entries}
     if json:
         emit({what: [{"name": name, "summary": text} for name, text in entries.items()]})
@@ -67,11 +65,16 @@ def ls(
     console().print(table("", (what.removesuffix("s"), ""), rows, caption))
 
 
+def registry_of(kind: str) -> Registry:
+    """The methods of a kind, by name."""
+    return lrlab.search.rules.REGISTRY if kind == "rules" else names.REGISTRIES[kind]
+
+
 def _options(kind: str, name: str) -> str:
     """The options that only this entry has, or with another default, on a line of their own."""
     if kind not in WITH_OPTIONS:
         return ""
-    of_kind = REGISTRIES[kind]
+    of_kind = registry_of(kind)
     own = ", ".join(
         key if value.default is None else f"{key}={_default(value.default)}"
         for key, value in registry.parameters(of_kind, name).items()

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 import lrlab
 from lrlab.cli.options import Json
 from lrlab.cli.output import emit, only_json
-from lrlab.cli.run_folders import find_run, stored_json
+from lrlab.cli.run_folders import find_run
 from lrlab.core.errors import ConfigError, Problem, Unwritable
 from lrlab.core.paths import resolved, short, shown
-from lrlab.runs import is_study, onward
+from lrlab.runs import is_study
 
 FORMATS = ("png", "svg")
 """The figures' formats where none is asked for."""
@@ -72,12 +72,13 @@ def _write(
     folders: list[Path], page: Path, formats: tuple[str, ...], theme: str, figures: bool
 ) -> list[Path]:
     """Writes the page and, beside it, the figures; the figures' paths."""
+    from lrlab.report.content.reading import read_study
     from lrlab.report.figures import study, write_all
     from lrlab.report.html import study_page
 
     place = page.parent / "figures"
     if len(folders) == 1 and is_study(folders[0]):
-        payload = _finished_study(folders[0])
+        payload = read_study(folders[0])
         page.parent.mkdir(parents=True, exist_ok=True)
         study_page.write_html(payload, page)
         if not figures:
@@ -88,16 +89,3 @@ def _write(
     page.parent.mkdir(parents=True, exist_ok=True)
     lrlab.report.write_html(content.runs, page, content.comparison)
     return write_all(content, place, formats, theme) if figures else []
-
-
-def _finished_study(folder: Path) -> dict[str, Any]:
-    """The summary of a study.
-
-    Raises:
-        ConfigError: it is not finished.
-    """
-    summary = stored_json(folder / "summary.json")
-    if summary is None:
-        message = f"this study is not finished; {onward(folder)}"
-        raise ConfigError([Problem(shown(folder), None, "", message)])
-    return summary

@@ -71,7 +71,7 @@ def check(raw: Table, command: str) -> Found:
 
 
 def _parametrization(raw: Table) -> Found:
-    """MuP needs a base, made of the model's own options."""
+    """muP needs a base, made of the model's own options."""
     spec = raw.get("parametrization")
     if not isinstance(spec, Mapping) or spec.get("name") != "mup":
         return

@@ -18,6 +18,7 @@ from lrlab.config.schema import Experiment
 from lrlab.core.axes import Axis, rate_axis
 from lrlab.core.errors import ConfigError
 from lrlab.core.text import JsonObject
+from lrlab.schedules import labels
 from lrlab.types import Plan
 
 if TYPE_CHECKING:
@@ -210,8 +211,6 @@ def _further_axes(experiment: Experiment) -> tuple[Axis, ...]:
                 axes[name] = Axis(name, values(value))
     listed = experiment.schedule.name
     if isinstance(listed, list):
-        from lrlab.schedules import labels
-
         count = tuple(map(float, range(len(listed))))
         axes["schedule"] = Axis("schedule", count, "schedule", labels(listed))
     return tuple(axes.values())

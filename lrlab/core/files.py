@@ -86,7 +86,7 @@ def read_json(path: Path) -> dict[str, Any]:
     return value
 
 
-def jsonable(value: object) -> Any:
+def jsonable(value: Any) -> Any:
     """`value` in what JSON knows: arrays become lists, tuples with names objects, nan and inf null.
 
     >>> import numpy as np

@@ -83,7 +83,11 @@ def rounded(value: SupportsFloat | str | None) -> float | str | None:
 
 
 def show(value: Any) -> str:
-    """A value as a person would write it in TOML, shortened."""
+    """A value as a person would write it in TOML, shortened.
+
+    >>> show([0.1, 1e-05]), show("sgd")
+    ('[0.1, 1e-05]', '"sgd"')
+    """
     try:
         text = json.dumps(value)
     except (TypeError, ValueError):

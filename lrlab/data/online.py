@@ -123,7 +123,7 @@ def _chosen(
     target: str | None,
     ignore: Sequence[str],
 ) -> dict[str, tuple[str, str, str]]:
-    """Lrlab's split -> (its name there, the column of inputs, the column of targets).
+    """lrlab's split -> (its name there, the column of inputs, the column of targets).
 
     Raises:
         DataError: a split or a column that is in no use, or none that can be meant.

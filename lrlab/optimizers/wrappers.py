@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import optax
 
 from lrlab.core.errors import FieldError
+from lrlab.optimizers import make
 from lrlab.optimizers.transforms import ValueFn, gradient, with_extra_args
 from lrlab.types import Array, Params, PyTree, Scalar
 
@@ -19,8 +20,6 @@ def base_optimizer(base: str, lr: Scalar) -> optax.GradientTransformationExtraAr
     Raises:
         FieldError: there is no such optimizer.
     """
-    from lrlab.optimizers import make
-
     try:
         return optax.with_extra_args_support(make(base, lr))
     except ValueError as error:

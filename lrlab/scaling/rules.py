@@ -137,7 +137,7 @@ class Factors(NamedTuple):
 
 
 def factors(place: Place, family: Family, readout: str = "multiplier") -> Factors:
-    """MuP's factors (Yang et al. 2022, arXiv 2203.03466): table 8, or table 3 with
+    """muP's factors (Yang et al. 2022, arXiv 2203.03466): table 8, or table 3 with
     `readout="init"`; both train the same function.
 
     | | input, biases | hidden | output (table 8) | output (table 3) |

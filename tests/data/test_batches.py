@@ -33,7 +33,7 @@ def test_segments_do_not_matter():
 
 def test_an_epoch_reads_each_example_at_most_once():
     rows = segment_indices(Batches(100, 7), 0, 0, 14)
-    assert len(np.unique(rows)) == 98 and 0 <= rows.min() and rows.max() < 100
+    assert len(np.unique(rows)) == 98 and rows.min() >= 0 and rows.max() < 100
 
 
 def test_replay_repeats_the_first_epoch():

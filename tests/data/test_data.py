@@ -54,7 +54,7 @@ def test_source_contract(name):
         assert np.isfinite(x).all() and np.isfinite(y).all()
         assert np.array_equal(x, again.splits()[key][0])
         if first.kind != "regression":
-            assert y.dtype == np.int32 and 0 <= y.min() and y.max() < first.num_outputs
+            assert y.dtype == np.int32 and y.min() >= 0 and y.max() < first.num_outputs
     assert first.license and json.loads(json.dumps(first.source))["sha256"] == first.sha256
 
 

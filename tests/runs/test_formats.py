@@ -38,6 +38,5 @@ def test_an_unfinished_run_of_an_older_format_is_not_continued(tmp_path):
     shutil.copytree(FIXTURES / "format-1", tmp_path / "old")
     path = tmp_path / "old" / "run.json"
     path.write_text(path.read_text().replace('"finished"', '"interrupted"'))
-    with pytest.raises(RunError, match="older lrlab"):
-        with runs.opened(tmp_path / "old") as folder:
-            folder.writer()
+    with pytest.raises(RunError, match="older lrlab"), runs.opened(tmp_path / "old") as folder:
+        folder.writer()

@@ -1,4 +1,4 @@
-"""A run folder is opened once: one look at `run.json` and one lock, whatever comes of it."""
+"""A run folder is opened once, with one lock, whatever continues or repeats the run."""
 
 from __future__ import annotations
 
