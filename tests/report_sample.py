@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from lrlab.core.records import LaneRecord, Metric
+from lrlab.core.records import OUTCOMES, LaneRecord, Metric
 from lrlab.core.text import interval, number
 from lrlab.report.content import summary
-from lrlab.report.content.data import ReportData, of_record, outcome_codes
+from lrlab.report.content.data import ReportData, of_record
 
 
 def build(
@@ -41,6 +41,7 @@ def build(
     if learning_rate is not None:
         metrics["learning_rate"] = Metric(np.asarray(learning_rate), "step")
     metrics |= {name: Metric(values, "eval_step") for name, values in (evaluated or {}).items()}
+    named = np.full(shape, "ok") if outcome is None else np.asarray(outcome)
     made = np.zeros(shape, np.int64)
     for metric in metrics.values():
         ends = steps + 1 if metric.axis == "step" else eval_steps
@@ -49,7 +50,7 @@ def build(
         made = np.maximum(made, np.where(np.isfinite(metric.values), column, 0).max(axis=0))
     record = LaneRecord(
         axes=axes, steps=steps, eval_steps=eval_steps, metrics=metrics, initial=dict(initial or {}),
-        outcome=outcome_codes(np.full(shape, "ok") if outcome is None else np.asarray(outcome)),
+        outcome=(named[..., None] == np.array(OUTCOMES)).argmax(-1).astype(np.int8),
         diverged_at=np.full(shape, -1) if diverged_at is None else np.asarray(diverged_at),
         last_loss=np.full(shape, np.nan), steps_trained=made,
     )  # fmt: skip

@@ -42,19 +42,18 @@ def bench(
     Everything takes turns in one run, each way in a process of its own, and all losses are
     compared. Use a quiet machine; the whole takes about half an hour on two cores.
     """
-    from lrlab.bench.table import explained, figure, markdown
 
     def say(line: str) -> None:
         if not quiet:
             print(line, file=sys.stderr, flush=True)
 
     payload = lrlab.bench.run(only, ways=way, repeats=repeats, cores=cores, torch=torch, say=say)
-    text = markdown(payload)
+    text = lrlab.bench.markdown(payload)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         (out / "bench.json").write_text(jsons.dumps(payload, indent=1) + "\n")
-        (out / "bench.md").write_text(f"{text}\n\n{explained()}\n")
-        figure(payload, out / "bench.png")
+        (out / "bench.md").write_text(f"{text}\n\n{lrlab.bench.explained()}\n")
+        lrlab.bench.figure(payload, out / "bench.png")
     if json:
         emit(payload)
     elif not quiet:

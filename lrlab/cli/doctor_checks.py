@@ -150,7 +150,7 @@ def folder(run: Path) -> list[Check]:
 
 def _in_use(run: Path) -> bool:
     try:
-        runs.available(run)
+        runs.refuse_in_use(run)
     except Unwritable:  # nobody writes where nobody may
         return False
     except RunError:

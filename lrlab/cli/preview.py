@@ -11,7 +11,7 @@ from lrlab import config as configuration
 from lrlab.cli.failures import placed
 from lrlab.cli.options import Config, Json, Set
 from lrlab.cli.output import emit, words
-from lrlab.config import Experiment
+from lrlab.config import Experiment, Resolved
 from lrlab.core.errors import within
 
 POINTS = 61
@@ -40,30 +40,29 @@ def preview(config: Config, set_: Set = None, json: Json = False) -> None:
 
 def described(experiment: Experiment) -> dict[str, Any]:
     """The JSON object of `preview`."""
-    axes = {**configuration.rates(experiment), **configuration.lane_axes(experiment)}
-    seeds = configuration.seed_list(experiment)
-    schedules = _schedules(experiment)
+    resolved = configuration.resolve(experiment, command="preview")
+    schedules = _schedules(resolved)
     return {
-        "config": configuration.dumps(experiment),
-        "axes": {name: list(values) for name, values in axes.items()},
-        "seeds": seeds,
-        "lanes": len(seeds) * math.prod(map(len, axes.values())),
+        "config": resolved.text,
+        "axes": {axis.name: list(axis.values) for axis in resolved.axes},
+        "seeds": list(resolved.seeds),
+        "lanes": len(resolved.seeds) * math.prod(len(axis.values) for axis in resolved.axes),
         "steps": experiment.steps,
         "epochs": experiment.epochs,
         "schedule": next((one["values"] for one in schedules.values()), None),
         "schedules": schedules,
-        "digest": configuration.digest(experiment),
+        "digest": resolved.digest,
     }
 
 
-def _schedules(experiment: Experiment) -> dict[str, dict[str, Any]]:
+def _schedules(resolved: Resolved) -> dict[str, dict[str, Any]]:
     """Every schedule that is trained, side by side: label -> `values` at `POINTS` steps over the
     peak, with their integral over the run (`mean` times the steps), peak and last value. Empty for
     one made in Python."""
-    if experiment.schedule.external:
+    if resolved.experiment.schedule.external:
         return {}
-    shared, entries = configuration.schedule_entries(experiment)
-    steps, per_epoch = _length(experiment, shared, entries)
+    shared, entries = configuration.schedule_entries(resolved)
+    steps, per_epoch = _length(resolved, shared, entries)
     result = {}
     for entry in entries:
         arguments = {"steps_per_epoch": per_epoch, **shared, **entry}
@@ -82,14 +81,16 @@ def _schedules(experiment: Experiment) -> dict[str, dict[str, Any]]:
 
 
 def _length(
-    experiment: Experiment, shared: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]
+    resolved: Resolved, shared: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]
 ) -> tuple[int, int | None]:
-    """Steps, and steps per epoch; the data are only looked at where a length is in epochs."""
+    """Steps, and steps per epoch; the data are only read where a length is in epochs."""
     lengths = [value for one in (shared, *entries) for value in one.values()]
     if not any("epoch" in str(value) for value in lengths):
-        return experiment.steps or 1000, None
-    from lrlab.training.setup import Live, task_of
+        return resolved.steps or 1000, None
+    from lrlab.training.task import task_of
 
-    examples = task_of(experiment, Live()).num_examples
-    batch = examples if experiment.batch_size == "full" else experiment.batch_size
-    return configuration.total_steps(experiment, examples), max(1, examples // max(1, batch))
+    examples = task_of(resolved).num_examples
+    size = resolved.batch_size
+    batch = examples if isinstance(size, str) else size
+    steps = configuration.total_steps(resolved.steps, resolved.epochs, size, examples)
+    return steps, max(1, examples // max(1, batch))

@@ -9,7 +9,7 @@ from lrlab import runs
 from lrlab.cli.failures import placed
 from lrlab.cli.options import Folder, Json, Quiet, Set
 from lrlab.cli.output import emit, only_json
-from lrlab.cli.run_folders import find_run, stored_json
+from lrlab.cli.run_folders import find_run
 from lrlab.cli.training import report
 from lrlab.core.paths import short
 from lrlab.training.progress import Control
@@ -22,25 +22,26 @@ def resume(run: Folder, set_: Set = None, json: Json = False, quiet: Quiet = Fal
     """
     folder = find_run(run)
     with placed(None, str(folder)) as unfinished:
-        runs.settle(folder)
-        if not set_ and runs.finished(runs.read_info(folder)):
-            _show_finished(folder, json)
-            return
-        runs.available(folder)  # before jax is imported, so that a second process fails at once
-        control = Control(unfinished=unfinished.append)
-        settings = tuple(set_ or ())
-        with only_json():
-            ran = lrlab.api.resume(folder, overrides=settings, progress=not quiet, control=control)
+        # Opened, and locked, before jax is imported: a second process fails at once.
+        with runs.opened(folder) as opened:
+            if not set_ and opened.finished:
+                _show_finished(folder, json)
+                return
+            control = Control(unfinished=unfinished.append)
+            settings = tuple(set_ or ())
+            with only_json():
+                ran = lrlab.api.resume(
+                    opened, overrides=settings, progress=not quiet, control=control
+                )
     report(ran, json, quiet)
 
 
 def _show_finished(folder: Path, json: bool) -> None:
     """Says that a run is done, and its answer."""
     runs.vouch(folder, "summary.json")
-    summary = stored_json(folder / "summary.json") or {}
+    summary = runs.read_summary(folder)
     if json:
-        emit({**summary, "run": short(folder), "status": "finished"})
+        emit({**summary.payload(folder), "run": short(folder), "status": "finished"})
         return
-    best = summary.get("best")
-    sentence = summary.get("sentence") or (best.get("sentence") if isinstance(best, dict) else None)
+    sentence = summary.sentence or (summary.best or {}).get("sentence")
     print(str(runs.done(folder)) + (f"\n{sentence}" if sentence else ""))

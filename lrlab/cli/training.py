@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import lrlab
 from lrlab import config, runs
 from lrlab.cli.failures import placed
 from lrlab.cli.output import console, emit, only_json
-from lrlab.core.paths import resolved, short, shown
+from lrlab.core.paths import short, shown
 from lrlab.training.progress import Control
 
 if TYPE_CHECKING:
-    from lrlab.workflows.find import Ran
+    from lrlab.workflows.job import Ran
 
 
 def train(
@@ -21,17 +22,19 @@ def train(
 ) -> None:
     """Runs one command of the API on a configuration file and prints its result."""
     experiment = config.load(path, tuple(settings or ()), command=command)
-    with placed(experiment, path) as unfinished:
+    with placed(experiment, path) as unfinished, contextlib.ExitStack() as stack:
         place = out or experiment.out
-        if place is not None:  # before jax is imported, so that a second process fails at once
-            runs.available(resolved(place))
+        # Opened, and locked, before jax is imported: a second process fails at once.
+        folder = None if place is None else stack.enter_context(runs.opened(place))
         control = Control(unfinished=unfinished.append)
         with only_json():
-            ran = lrlab.api.run(command, experiment, out=place, progress=not quiet, control=control)
+            ran = lrlab.api.run(
+                command, experiment, out=folder, progress=not quiet, control=control
+            )
     report(ran, json, quiet)
 
 
-def report(ran: Ran, json: bool, quiet: bool) -> None:
+def report(ran: Ran[Any], json: bool, quiet: bool) -> None:
     """What a command that trained prints at its end; it writes the run's report too."""
     folders = None
     if json:

@@ -7,9 +7,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from lrlab.config.loading import problem
+from lrlab.config.build import problem
 from lrlab.config.schema import Experiment
-from lrlab.core.errors import PYTHON, FieldError, FieldPath, Problem
+from lrlab.core.errors import PYTHON, FieldError, Path, Problem
 
 PARTS = (("task", "model"), ("task", "data"))
 """Tables that an experiment need not have: a task with a name has none."""
@@ -26,7 +26,7 @@ def problem_of(experiment: Experiment, error: FieldError) -> Problem:
     return problem(experiment, place, str(error))
 
 
-def place_of(experiment: Experiment, paths: tuple[FieldPath, ...]) -> FieldPath:
+def place_of(experiment: Experiment, paths: tuple[Path, ...]) -> Path:
     """The first of `paths` that the experiment sets, wherever it does; else the first one, without
     the table that the experiment does not have.
 
@@ -46,7 +46,7 @@ def place_of(experiment: Experiment, paths: tuple[FieldPath, ...]) -> FieldPath:
     return first or ("task",)
 
 
-def _elsewhere(path: FieldPath) -> Iterator[FieldPath]:
+def _elsewhere(path: Path) -> Iterator[Path]:
     """Other places for the same option."""
     if path[:2] in PARTS and len(path) == 3 and path[2] != "name":
         yield path[0], path[2]
@@ -54,7 +54,7 @@ def _elsewhere(path: FieldPath) -> Iterator[FieldPath]:
         yield "axes", path[1]
 
 
-def _is_set(value: Any, path: FieldPath) -> bool:
+def _is_set(value: Any, path: Path) -> bool:
     for key in path:
         if isinstance(value, BaseModel):
             if key not in value.model_fields_set and key not in (value.model_extra or {}):

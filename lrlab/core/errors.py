@@ -1,4 +1,4 @@
-"""Errors that know what they are about, so that nobody reads their words to find out."""
+"""Errors with fields: nobody reads their words to find out what they are about."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PYTHON = "<python>"
 
 
 class FieldError(ValueError):
-    """Bad input, found below the configuration: `path` is where, as far as it is known there.
+    """Bad input that is found below the configuration: `path` is where, as far as is known there.
 
     A model that refuses its depth knows "depth"; whoever knows that it stands in `task.model` puts
     that in front (`within`).
@@ -26,8 +26,8 @@ class FieldError(ValueError):
     Args:
         field: the path, with dots between its parts, or the parts (one may have dots of its own).
         message: what is wrong, and what to do.
-        also: options beside the last part that may be wrong instead; the place is the first of all
-            that was given.
+        also: options beside the last part that may be wrong instead; the place is the first of
+            them that the configuration sets.
 
     >>> FieldError("optimizer.beta", "must be below 1").path
     ('optimizer', 'beta')
@@ -57,7 +57,7 @@ class FieldError(ValueError):
     def paths(self) -> tuple[FieldPath, ...]:
         """Every path that the error may be about.
 
-        >>> FieldError("schedule.heights", "are two many", also="places").paths
+        >>> FieldError("schedule.heights", "are too many", also="places").paths
         (('schedule', 'heights'), ('schedule', 'places'))
         """
         return (self.path, *((*self.path[:-1], name) for name in self.also))
@@ -69,7 +69,7 @@ class FieldError(ValueError):
         return again
 
     def put(self, path: FieldPath) -> None:
-        """Says more of where it is: `path` in place of what was known below."""
+        """Replaces the path by one that says more."""
         self.path = path
 
 
@@ -116,7 +116,7 @@ class ConfigError(ValueError):
 
 
 class Interrupted(Exception):
-    """Training stopped between segments because it was asked to; everything so far is recorded."""
+    """Training stopped between segments on request; everything so far is recorded."""
 
 
 @contextlib.contextmanager

@@ -17,11 +17,11 @@ from typing import Any
 from lrlab.core.errors import RunError, Unwritable
 
 FULL = 256 << 10
-"""Fewer bytes free than this, and a write that failed did so because the disk is full."""
+"""Bytes. Where fewer are free on the disk, a write that failed without a cause met a full one."""
 
 
 def why(error: BaseException, folder: Path) -> str:
-    """Why something could not be written, in a few words: libraries tell it at length, and
+    """Why something could not be written, in a few words: libraries report it at length, and
     tensorstore has the system's error number in its text alone.
 
     >>> why(ValueError("INTERNAL: {...} [os_error_code='13']"), Path("."))
@@ -64,7 +64,7 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
     write_text(path, json.dumps(jsonable(value), indent=1, allow_nan=False) + "\n")
 
 
-def int_or(value: Any, default: int) -> int:
+def int_or(value: object, default: int) -> int:
     """`value` where it is a whole number, else `default`."""
     return value if isinstance(value, int) and not isinstance(value, bool) else default
 
@@ -89,6 +89,7 @@ def read_json(path: Path) -> dict[str, Any]:
 def jsonable(value: object) -> Any:
     """`value` in what JSON knows: arrays become lists, tuples with names objects, nan and inf null.
 
+    >>> import numpy as np
     >>> jsonable({"a": np.array([1.0, np.nan]), "b": (np.int64(2), float("inf"))})
     {'a': [1.0, None], 'b': [2, None]}
     """

@@ -7,12 +7,8 @@ import contextlib
 import os
 import platform
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from lrlab.core.errors import RunError, Unwritable
-
-if TYPE_CHECKING:
-    from filelock import BaseFileLock
 
 LOCK = "lock"
 """The file that is locked. Its content has no meaning."""
@@ -21,50 +17,52 @@ HOLDER = "lock.holder"
 """Beside it, while it is held: the process that holds it, in words."""
 
 
-def hold(folder: Path) -> BaseFileLock:
-    """Takes the lock of a run folder, without waiting; `release` gives it back.
+class Lock:
+    """A folder's lock, held until `release`.
+
+    Args:
+        path: the folder.
+        owner: leave this process's number beside the lock, for others to read.
 
     Raises:
         RunError: another process (or another part of this one) holds it; names the process.
-        Unwritable: the folder permits no lock.
+        Unwritable: it cannot be locked here.
     """
-    lock = _taken(folder)
-    with contextlib.suppress(OSError):  # a full disk: the lock holds without a name on it
-        name = f"process {os.getpid()} on {platform.node()}\n"
-        (folder / HOLDER).write_text(name, encoding="utf-8")
-    return lock
+
+    def __init__(self, path: Path, owner: bool = True) -> None:
+        import filelock
+
+        self._lock = filelock.FileLock(path / LOCK, thread_local=False)
+        self._holder = path / HOLDER if owner else None
+        try:
+            self._lock.acquire(blocking=False)
+        except filelock.Timeout:
+            holder = ""
+            with contextlib.suppress(OSError):
+                holder = (path / HOLDER).read_text(encoding="utf-8", errors="replace").strip()
+            what = f"in use by {holder or 'another process'}; wait for it, or stop it"
+            raise RunError(path, what) from None
+        except OSError as error:
+            raise Unwritable(path, f"cannot be locked ({error.strerror})") from error
+        if self._holder is not None:
+            with contextlib.suppress(OSError):  # a full disk: the lock holds without a name on it
+                name = f"process {os.getpid()} on {platform.node()}\n"
+                self._holder.write_text(name, encoding="utf-8")
+
+    def release(self) -> None:
+        """Gives the lock back; a second time does nothing."""
+        if self._holder is not None and self._lock.is_locked:
+            with contextlib.suppress(OSError):  # first, because afterwards it may be another's
+                self._holder.unlink(missing_ok=True)
+        self._lock.release()
 
 
-def release(lock: BaseFileLock) -> None:
-    """Gives a lock back."""
-    with contextlib.suppress(OSError):  # first, because afterwards it may be another's
-        Path(lock.lock_file).with_name(HOLDER).unlink(missing_ok=True)
-    lock.release()
-
-
-def available(folder: Path) -> None:
-    """Checks that no process writes a run folder, without taking its lock.
+def refuse_in_use(path: Path) -> None:
+    """Checks that no process writes a run folder, without keeping its lock.
 
     Raises:
         RunError: one does; names it.
-        Unwritable: the folder permits no lock.
+        Unwritable: it cannot be locked here.
     """
-    if (folder / LOCK).is_file():
-        _taken(folder).release()
-
-
-def _taken(folder: Path) -> BaseFileLock:
-    import filelock
-
-    lock = filelock.FileLock(folder / LOCK, thread_local=False)
-    try:
-        lock.acquire(blocking=False)
-    except filelock.Timeout:
-        holder = ""
-        with contextlib.suppress(OSError):
-            holder = (folder / HOLDER).read_text(encoding="utf-8", errors="replace")[:100].strip()
-        what = f"in use by {holder or 'another process'}; wait for it, or stop it"
-        raise RunError(folder, what) from None
-    except OSError as error:
-        raise Unwritable(folder, f"cannot be locked ({error.strerror})") from error
-    return lock
+    if (path / LOCK).is_file():
+        Lock(path, owner=False).release()

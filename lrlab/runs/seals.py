@@ -43,18 +43,18 @@ def seal(content: Mapping[str, Any], skip: Sequence[str] = ()) -> str:
 
 
 def checksums(folder: Path, skip: tuple[str, ...] = ()) -> dict[str, str]:
-    """Path under `folder` -> SHA-256, of every file; names that start with `skip` left out, and
+    """Path under `folder` -> SHA-256, of every file; names that start with `skip` are left out, and
     run folders inside, which have checksums of their own."""
-    found = {}
+    digests = {}
     inner = tuple(f"{path.parent.relative_to(folder).as_posix()}/" for path in inner_runs(folder))
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         if path.is_file() and not name.startswith((*skip, *inner)) and "__lock" not in path.name:
-            found[name] = sha256(path)
-    return found
+            digests[name] = sha256(path)
+    return digests
 
 
 def inner_runs(folder: Path) -> list[Path]:
-    """The `run.json` of every run folder directly inside a folder; none that is half made."""
-    found = sorted(folder.glob("*/run.json"))
-    return [path for path in found if not path.parent.name.startswith(".")]
+    """The `run.json` of every run folder directly inside a folder, whole ones only."""
+    paths = sorted(folder.glob("*/run.json"))
+    return [path for path in paths if not path.parent.name.startswith(".")]

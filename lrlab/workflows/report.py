@@ -10,27 +10,28 @@ from typing import Any
 from lrlab import report, runs
 from lrlab.core.errors import Unwritable
 from lrlab.core.paths import resolved, shown
-from lrlab.report.content.reading import Folders, read_study
+from lrlab.report.content.reading import Folders
 from lrlab.report.figures import study, write_comparison
 from lrlab.report.html import study_page
-from lrlab.workflows.find import Ran
+from lrlab.results.study import stored
+from lrlab.workflows.job import Ran, Value
 
 
-def concluding(ran: Ran, progress: bool) -> Any:
+def concluded(ran: Ran[Value], progress: bool) -> Value:
     """The value of a job that Python asked for, its report written."""
     note(ran, progress)
     report_of(ran)
     return ran.value
 
 
-def note(ran: Ran, progress: bool) -> None:
+def note(ran: Ran[Any], progress: bool) -> None:
     """Says that a result was read, where something may be said."""
     if ran.read and ran.run is not None and progress:
         message = "this experiment is finished here: its result is read, not trained again"
         print(f"{shown(ran.run)}: {message}", file=sys.stderr)
 
 
-def report_of(ran: Ran, folders: Folders | None = None) -> Path | None:
+def report_of(ran: Ran[Any], folders: Folders | None = None) -> Path | None:
     """The report of a job's run: written, or what there is where the run was only read.
 
     `folders`: the run, where it was read from its folder already.
@@ -58,7 +59,7 @@ def write_report(
     """
     path = resolved(folder)
     if runs.is_study(path):
-        payload = read_study(path)
+        payload = stored(path)
         if figures:
             study.write_figures(payload, path / "figures")
         return study_page.write_html(payload, path / "report.html")

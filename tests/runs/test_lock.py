@@ -14,7 +14,7 @@ from places import FIXTURES
 import lrlab
 from lrlab import runs
 from lrlab.runs import RunError, Unwritable
-from lrlab.runs.lock import HOLDER, LOCK, available, hold, release
+from lrlab.runs.lock import HOLDER, LOCK, Lock, refuse_in_use
 
 
 def run_python(code: str) -> subprocess.CompletedProcess[str]:
@@ -22,16 +22,19 @@ def run_python(code: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_second_process_is_refused_by_the_number_of_the_first(tmp_path):
-    lock = hold(tmp_path)
-    code = f"from pathlib import Path; from lrlab.runs.lock import *; hold(Path({str(tmp_path)!r}))"
+    lock = Lock(tmp_path)
+    code = (
+        f"from pathlib import Path; from lrlab.runs.lock import Lock; Lock(Path({str(tmp_path)!r}))"
+    )
     second = run_python(code)
     words = f"in use by process {os.getpid()} on "
     assert second.returncode == 1 and words in second.stderr, second.stderr
     for _ in range(2):  # whoever is refused leaves the name where it is
         with pytest.raises(RunError, match=words):
-            available(tmp_path)
-    release(lock)
-    available(tmp_path)
+            refuse_in_use(tmp_path)
+    lock.release()
+    lock.release()
+    refuse_in_use(tmp_path)
     assert not (tmp_path / HOLDER).exists()
     assert run_python(code).returncode == 0
 
@@ -40,28 +43,28 @@ def test_a_killed_process_leaves_no_lock(tmp_path):
     code = f"""
 import os, signal
 from pathlib import Path
-from lrlab.runs.lock import hold
-lock = hold(Path({str(tmp_path)!r}))
+from lrlab.runs.lock import Lock
+lock = Lock(Path({str(tmp_path)!r}))
 os.kill(os.getpid(), signal.SIGKILL)
 """
     assert run_python(code).returncode == -signal.SIGKILL
     assert (tmp_path / HOLDER).read_text().startswith("process ")
-    available(tmp_path)
-    release(hold(tmp_path))
+    refuse_in_use(tmp_path)
+    Lock(tmp_path).release()
 
 
 def test_a_lock_without_a_name_holds(tmp_path):
     (tmp_path / HOLDER).mkdir()  # what cannot be written
-    lock = hold(tmp_path)
+    lock = Lock(tmp_path)
     with pytest.raises(RunError, match="in use by another process"):
-        hold(tmp_path)
-    release(lock)
+        Lock(tmp_path)
+    lock.release()
 
 
 def test_what_cannot_be_locked_says_so(tmp_path):
     (tmp_path / LOCK).mkdir()
     with pytest.raises(Unwritable, match="cannot be locked"):
-        hold(tmp_path)
+        Lock(tmp_path)
 
 
 def test_reading_takes_no_lock(monkeypatch, tmp_path):
@@ -75,7 +78,7 @@ def test_reading_takes_no_lock(monkeypatch, tmp_path):
     assert lrlab.load(folder).history["train_loss"].shape == (12, 3, 2)
     assert runs.check(folder) == []
     with pytest.raises(AssertionError):
-        hold(tmp_path)
+        Lock(tmp_path)
 
 
 def test_runs_are_imported_where_there_is_no_fcntl():

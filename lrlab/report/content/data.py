@@ -11,7 +11,6 @@ import numpy as np
 from lrlab.core.records import (
     DIVERGED,
     NOT_RUN,
-    OUTCOMES,
     Direction,
     LaneRecord,
     Metric,
@@ -78,6 +77,14 @@ class Stage(NamedTuple):
     lr: np.ndarray
     steps: np.ndarray
     outcome: np.ndarray
+
+
+def stage_of(record: LaneRecord, steps: np.ndarray) -> Stage:
+    """The lanes of a grid that ran; `steps` int[lanes] that each made."""
+    ran = record.outcome != NOT_RUN
+    lr = next(iter(record.axes.values()))
+    wide = np.broadcast_to(lr.reshape((-1,) + (1,) * (ran.ndim - 1)), ran.shape)
+    return Stage(wide[ran], steps[ran], record.outcome_names[ran])
 
 
 def of_record(
@@ -207,54 +214,10 @@ def from_result(result: Result, *, title: str = "") -> ReportData:
     """A `ReportData` from a result in memory."""
     return of_record(
         title or result.name,
-        record_of(result),
+        result.record,
         answer=answer_dict(result.best()),
         config_text=result.config,
     )
-
-
-def record_of(result: Result) -> LaneRecord:
-    """A result's arrays as a grid."""
-    count = len(result.steps)
-    metrics = {
-        name: Metric(
-            values,
-            "eval_step" if name in result.evaluated or len(values) != count else "step",
-            direction_in(result.directions, name),
-        )
-        for name, values in result.history.items()
-    }
-    return LaneRecord(
-        axes={**result.axes, "seed": result.seeds},
-        steps=result.steps,
-        eval_steps=result.eval_steps,
-        metrics=metrics,
-        initial=result.initial,
-        outcome=outcome_codes(result.outcome),
-        diverged_at=result.diverged_at,
-        last_loss=result.last_loss,
-        steps_trained=result.steps_trained,
-        seconds=result.seconds,
-    )
-
-
-def direction_in(directions: Mapping[str, str], metric: str) -> Direction | None:
-    """The recorded direction of a metric, by its name with or without the split.
-
-    >>> direction_in({"accuracy": "max"}, "valid_accuracy"), direction_in({}, "valid_loss")
-    ('max', None)
-    """
-    words = directions.get(metric, directions.get(metric.split("_", 1)[-1]))
-    return "max" if words == "max" else "min" if words == "min" else None
-
-
-def outcome_codes(names: np.ndarray) -> np.ndarray:
-    """Outcomes in words as indices into `OUTCOMES`, int8[lanes].
-
-    >>> outcome_codes(np.array(["pruned", "ok"])).tolist()
-    [2, 0]
-    """
-    return (names[..., None] == np.array(OUTCOMES)).argmax(-1).astype(np.int8)
 
 
 def answer_dict(answer: Answer) -> JsonObject:

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from lrlab import runs
-from lrlab.core.errors import RunError
 from lrlab.core.files import read_json
-from lrlab.core.records import NOT_RUN, PRUNED, LaneRecord, Metric, TimeAxis
+from lrlab.core.records import NOT_RUN, PRUNED, LaneRecord
 from lrlab.report.content.data import (
     JsonObject,
     ReportData,
     Stage,
-    direction_in,
     of_record,
-    outcome_codes,
+    stage_of,
 )
 from lrlab.report.content.selection import drawable
 from lrlab.search.range_test import RangeTest, ladder, losses_of, range_test
@@ -48,43 +45,21 @@ def read(run: str | Path) -> ReportData:
         ValueError: the folder holds no readable run.
     """
     path = Path(run)
-    manifest, stage = runs.open_run(path)
+    manifest, record = runs.open_run(path)
     if runs.finished(manifest):
         runs.vouch(path, "summary.json")
     data = of_record(
         str(manifest.get("title") or manifest.get("name") or path.name),
-        record_of_stage(stage, manifest.get("modes") or {}),
+        record,
         answer=_json(path / "summary.json"),
         manifest=manifest,
         config_text=_config_text(path, manifest),
         command=f"lrlab {manifest.get('command', 'sweep')} {path / 'config.toml'}",
-        stages=_stages(path, stage),
+        stages=_stages(path, record),
     )
     if manifest.get("command") == "range-test":
         return data._replace(test=_test(data))
     return _derived(data)
-
-
-def record_of_stage(stage: runs.StoredStage, directions: Mapping[str, str]) -> LaneRecord:
-    """A stored stage as a grid, with the recorded directions of its metrics."""
-    tables: dict[TimeAxis, dict[str, np.ndarray]]
-    tables = {"step": stage.history, "eval_step": stage.evaluated}
-    metrics = {
-        name: Metric(values, axis, direction_in(directions, name))
-        for axis, table in tables.items()
-        for name, values in table.items()
-    }
-    return LaneRecord(
-        axes=stage.axes,
-        steps=stage.steps,
-        eval_steps=stage.eval_steps,
-        metrics=metrics,
-        initial=stage.initial,
-        outcome=outcome_codes(stage.outcome),
-        diverged_at=stage.diverged_at,
-        last_loss=stage.last_loss,
-        steps_trained=stage.steps_trained,
-    )
 
 
 def _derived(data: ReportData) -> ReportData:
@@ -110,16 +85,10 @@ def _derived(data: ReportData) -> ReportData:
     )
 
 
-def _stages(path: Path, whole: runs.StoredStage) -> list[Stage]:
+def _stages(path: Path, whole: LaneRecord) -> list[Stage]:
     names = runs.stages(path)
     parts = [whole] if len(names) == 1 else [runs.read_stage(path, name) for name in names]
-    stages = []
-    for part in parts:
-        lr = next(iter(part.axes.values()))
-        ran = part.outcome != "not_run"
-        wide = np.broadcast_to(lr.reshape((-1,) + (1,) * (ran.ndim - 1)), ran.shape)
-        stages.append(Stage(wide[ran], part.steps_trained[ran], part.outcome[ran]))
-    return stages
+    return [stage_of(part, part.steps_trained) for part in parts]
 
 
 def _test(data: ReportData) -> RangeTest | None:
@@ -167,18 +136,6 @@ def read_all(folders: Sequence[str | Path]) -> Folders:
     return Folders(data, places, only)
 
 
-def read_study(folder: str | Path) -> JsonObject:
-    """A finished study's JSON object from its folder.
-
-    Raises:
-        RunError: not finished, or damaged.
-    """
-    path = Path(folder)
-    if not (path / "summary.json").exists():
-        raise RunError(path, f"not finished; {runs.onward(path)}")
-    return {**read_json(path / "summary.json"), "run": str(path)}
-
-
 def with_picks(several: Sequence[ReportData]) -> list[ReportData]:
     """The runs; those with the task and the optimizer of a range test get its rules' picks."""
     tests = [data for data in several if data.test is not None]
@@ -205,12 +162,7 @@ def _alike(a: ReportData, b: ReportData) -> bool:
 
 
 def _json(path: Path) -> JsonObject | None:
-    if not path.exists():
-        return None
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"report: {path} is not JSON ({error}); is the run complete?") from None
+    return read_json(path) if path.exists() else None
 
 
 def _config_text(path: Path, manifest: JsonObject) -> str:

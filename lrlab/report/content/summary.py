@@ -10,7 +10,7 @@ import numpy as np
 from lrlab.core.records import DIVERGED, NOT_RUN, OK
 from lrlab.core.text import duration, number
 from lrlab.report.content import data as d
-from lrlab.report.content.data import ReportData, Stage
+from lrlab.report.content.data import ReportData
 from lrlab.report.content.selection import with_rates
 from lrlab.search.differences import digits
 
@@ -189,7 +189,7 @@ POINTS = 400
 
 def rungs(data: ReportData) -> list[Rung]:
     """What was pruned when: per training call of a search, a row per rung and one for its end."""
-    stages = data.stages or [_one_stage(data)]
+    stages = data.stages or [d.stage_of(data.record, d.steps_trained(data))]
     rows = []
     for count, stage in enumerate(stages, 1):
         pruned, diverged = stage.outcome == "pruned", stage.outcome == "diverged"
@@ -211,12 +211,6 @@ def rungs(data: ReportData) -> list[Rung]:
     return rows
 
 
-def _one_stage(data: ReportData) -> Stage:
-    ran = data.record.outcome != NOT_RUN
-    lr = np.broadcast_to(data.lr.reshape((-1,) + (1,) * (ran.ndim - 1)), ran.shape)
-    return Stage(lr[ran], d.steps_trained(data)[ran], data.outcome[ran])
-
-
 def _ends(lr: np.ndarray) -> tuple[float, float] | None:
     return (float(lr.min()), float(lr.max())) if lr.size else None
 
@@ -224,7 +218,7 @@ def _ends(lr: np.ndarray) -> tuple[float, float] | None:
 def costs(data: ReportData) -> list[tuple[str, str, str]]:
     """(what, value, remark) rows of the cost table; nothing is left out to look cheaper."""
     full = max(d.full_steps(data), 1)
-    stages = data.stages or [_one_stage(data)]
+    stages = data.stages or [d.stage_of(data.record, d.steps_trained(data))]
     steps = np.concatenate([stage.steps for stage in stages])
     outcome = np.concatenate([stage.outcome for stage in stages])
     answer = data.answer or {}
