@@ -19,7 +19,7 @@ from lrlab.core.records import blank_record as blank_record
 
 if TYPE_CHECKING:
     from lrlab.results.sweep import Result
-    from lrlab.search.range_test import RangeTest
+    from lrlab.search.range_test import RangeTest as RangeCurves
     from lrlab.types import Answer
 
 JsonObject: TypeAlias = Mapping[str, Any]
@@ -35,7 +35,7 @@ class ReportData(NamedTuple):
     `record`: the lanes as a grid (see `of_record`). `answer`: the content of `summary.json` (lr,
     interval, verdict, sentence, cost, metric, evidence, seconds) or None. `suggestions`: rule ->
     LRs, one per seed; `suggested_by` says from which curves. `stages`: the training calls of a
-    search, in order. `test`: the `RangeTest` that a range test's run holds.
+    search, in order. `test`: the curves of a range test's run.
     """
 
     title: str
@@ -47,7 +47,7 @@ class ReportData(NamedTuple):
     suggestions: Mapping[str, Sequence[float]] = {}
     suggested_by: str = ""
     stages: Sequence[Stage] = ()
-    test: RangeTest | None = None
+    test: RangeCurves | None = None
 
     @property
     def lr(self) -> np.ndarray:

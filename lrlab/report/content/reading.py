@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -20,7 +20,10 @@ from lrlab.report.content.data import (
     stage_of,
 )
 from lrlab.report.content.selection import drawable
-from lrlab.search.range_test import RangeTest, ladder, losses_of, range_test
+from lrlab.search.range_test import ladder, losses_of, range_test
+
+if TYPE_CHECKING:
+    from lrlab.report.content.data import RangeCurves
 
 RATES = (24, 400)
 """How few and how many learning rates a sweep has whose first updates count as a range test."""
@@ -91,8 +94,8 @@ def _stages(path: Path, whole: LaneRecord) -> list[Stage]:
     return [stage_of(part, part.steps_trained) for part in parts]
 
 
-def _test(data: ReportData) -> RangeTest | None:
-    """The `RangeTest` that a run's arrays hold; None where its configuration is lost."""
+def _test(data: ReportData) -> RangeCurves | None:
+    """The range test that a run's arrays hold; None where its configuration is lost."""
     try:
         spec = tomllib.loads(data.config_text)["range_test"]
         kind, split, mode = spec["kind"], spec["split"], spec.get("mode", "exponential")

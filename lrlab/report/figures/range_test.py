@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import ArrayLike
 
-    from lrlab.search.range_test import RangeTest
+    from lrlab.report.content.data import RangeCurves
 
 
 def range_test(data: ReportData, theme: str = "light") -> Figure | None:
@@ -24,7 +24,7 @@ def range_test(data: ReportData, theme: str = "light") -> Figure | None:
     return None if data.test is None else draw_range_test(data.test, data.title, theme)
 
 
-def draw_range_test(test: RangeTest, title: str = "", theme: str = "light") -> Figure:
+def draw_range_test(test: RangeCurves, title: str = "", theme: str = "light") -> Figure:
     """Loss against the learning rate, a line per seed and their median; a row of dots per rule."""
     picks = test.suggestions()
     with style.use(theme) as colors:

@@ -23,7 +23,7 @@ from lrlab.search import rules
 from lrlab.search.range_test import middle
 
 if TYPE_CHECKING:
-    from lrlab.search.range_test import RangeTest
+    from lrlab.report.content.data import RangeCurves
 
 LANES = 2000
 """Lanes that a page shows; of longer grids it takes evenly chosen learning rates, and says so."""
@@ -160,7 +160,7 @@ def _answer_cards(data: ReportData) -> list[tuple[str, str, str, str]]:
     ]
 
 
-def _test_cards(test: RangeTest) -> list[tuple[str, str, str, str]]:
+def _test_cards(test: RangeCurves) -> list[tuple[str, str, str, str]]:
     picks = {name: test.suggest(name) for name in rules.NAMES}
     seen = {name: middle(some) for name, some in picks.items() if np.isfinite(some).any()}
     if not seen:

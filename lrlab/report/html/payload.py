@@ -17,7 +17,7 @@ from lrlab.report.figures import style
 from lrlab.report.figures.comparison import comparable
 
 if TYPE_CHECKING:
-    from lrlab.search.range_test import RangeTest
+    from lrlab.report.content.data import RangeCurves
 
 PAGE_POINTS = 60_000
 """Points of all curves of a metric together, about 1 MB of JSON; what is over is thinned, spikes
@@ -135,7 +135,7 @@ def _fit(answer: JsonObject) -> list[Json] | None:
     return [[rounded(lr[i]), rounded(mean[i])] for i in keep]
 
 
-def _test(test: RangeTest) -> dict[str, Json]:
+def _test(test: RangeCurves) -> dict[str, Json]:
     return {
         "lr": [rounded(v) for v in test.lr],
         "loss": [[rounded(v) for v in row] for row in np.asarray(test.loss, np.float64)],

@@ -19,7 +19,7 @@ from lrlab.search.differences import digits
 from lrlab.search.range_test import middle
 
 if TYPE_CHECKING:
-    from lrlab.search.range_test import RangeTest
+    from lrlab.report.content.data import RangeCurves
 
 
 def table(heads: Sequence[str], rows: Sequence[str], classes: str = "") -> str:
@@ -66,7 +66,7 @@ def learning_rates(data: ReportData) -> str:
     return table(heads, body, "rates")
 
 
-def rules(test: RangeTest) -> str:
+def rules(test: RangeCurves) -> str:
     """What every rule suggests: median and spread over seeds, or why nothing."""
     body = []
     for name in registry.NAMES:

@@ -18,16 +18,16 @@ from lrlab.search.range_test import ADVICE, middle
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType
 
-    from lrlab.search.range_test import RangeTest
+    from lrlab.report.content.data import RangeCurves
 
 
-def rules_table(test: RangeTest, title: str = "") -> RenderableType:
-    """A `RangeTest` as something that rich prints: every rule's picks as dots over log LR."""
+def rules_table(test: RangeCurves, title: str = "") -> RenderableType:
+    """A range test as something that rich prints: every rule's picks as dots over log LR."""
     return _Rules(test, title)
 
 
 class _Rules(NamedTuple):
-    test: RangeTest
+    test: RangeCurves
     title: str
 
     def __rich_console__(
@@ -37,7 +37,7 @@ class _Rules(NamedTuple):
         yield from rules_rows(self.test, options.max_width)
 
 
-def rules_rows(test: RangeTest, width: int) -> Iterator[RenderableType]:
+def rules_rows(test: RangeCurves, width: int) -> Iterator[RenderableType]:
     """A row per rule: median, spread between seeds, dots over log LR; or why it says nothing."""
     from rich import box
     from rich.table import Table
