@@ -16,6 +16,7 @@ from lrlab.core.records import (
     Metric,
 )
 from lrlab.core.records import blank_record as blank_record
+from lrlab.schedules import labels
 
 if TYPE_CHECKING:
     from lrlab.results.sweep import Result
@@ -129,8 +130,6 @@ def of_record(
 
 def _schedule_names(rows: np.ndarray, config_text: str) -> np.ndarray:
     """The schedules' names in place of their numbers, where the configuration lists them."""
-    from lrlab.schedules import labels
-
     try:
         named = labels(tomllib.loads(config_text)["schedule"]["name"])
         return np.array([named[int(row)] for row in rows])
