@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from lrlab.report.figures.comparison import comparable
 
 if TYPE_CHECKING:
     from lrlab.report.content.data import RangeCurves
+
+Curve: TypeAlias = tuple[list[int], list[float | str | None]]
+"""Steps, and the values there."""
 
 PAGE_POINTS = 60_000
 """Points of all curves of a metric together, about 1 MB of JSON; what is over is thinned, spikes
@@ -159,7 +162,7 @@ def metrics_of(data: ReportData) -> list[str]:
     return seen
 
 
-def curves_of(data: ReportData, name: str) -> list[Json]:
+def curves_of(data: ReportData, name: str) -> list[Curve | None]:
     """Per lane [steps, values], thinned; None for lanes without a value. Evaluated metrics begin
     with their value before the first update."""
     steps, values = d.curve(data, name)
@@ -172,8 +175,8 @@ def curves_of(data: ReportData, name: str) -> list[Json]:
     points = int(np.clip(PAGE_POINTS // max(1, flat.shape[1]), FEWEST_POINTS, summary.POINTS))
     if name.startswith("learning_rate"):
         points = min(points, SCHEDULE_POINTS)
-    curves: list[Json] = []
+    curves: list[Curve | None] = []
     for lane in range(flat.shape[1]):
         at, kept = summary.thin(steps, flat[:, lane], points)
-        curves.append([at.tolist(), [rounded(v) for v in kept]] if len(at) else None)
+        curves.append((at.tolist(), [rounded(v) for v in kept]) if len(at) else None)
     return curves
