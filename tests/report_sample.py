@@ -11,6 +11,27 @@ from lrlab.core.records import OUTCOMES, LaneRecord, Metric
 from lrlab.core.text import interval, number
 from lrlab.report.content import summary
 from lrlab.report.content.data import ReportData, of_record
+from lrlab.report.html.page import page
+
+HOSTILE = "</script><script>alert(1)</script>\"'<img src=x onerror=alert(2)>"
+"""What must never be markup, wherever a user may put it."""
+
+ANSWER = {
+    "lr": 0.03, "interval": [0.01, 0.1], "verdict": "interior", "sentence": "Train with 0.03.",
+    "cost": 12.0, "metric": "valid_loss", "seconds": 3.0,
+}  # fmt: skip
+KINDS = ("sweep", "find", "none")
+
+
+def run(kind: str = "sweep", **fields: Any) -> ReportData:
+    """A small made-up run with `ANSWER`; `fields` of `ReportData` by name."""
+    data = sample(lrs=9, seeds=2, steps=80, evals=5, kind=kind)
+    return data._replace(answer=ANSWER, **fields)
+
+
+def text_of(runs: Any, compared: Any = None) -> str:
+    """The page of one or several runs."""
+    return page(runs, compared).text
 
 
 def build(
