@@ -1,4 +1,4 @@
-"""The page: self-contained, escaped, small; in notebooks too (in a browser: test_report_browser)."""
+"""The page: self-contained, escaped, small; in notebooks too; in a browser: test_report_browser."""
 
 from __future__ import annotations
 

@@ -67,12 +67,12 @@ class ReportData(NamedTuple):
 
     @property
     def outcome(self) -> np.ndarray:
-        """What became of each lane, str[L, ..., S]; made at each call."""
+        """What became of each lane, str[L, ..., S]; a new array at each call."""
         return self.record.outcome_names
 
 
 class Stage(NamedTuple):
-    """The lanes that a search trained in one call: `lr` f64[N], `steps` int[N] made, `outcome`
+    """The lanes that a search trained in one call: `lr` f64[N], `steps` int[N] trained, `outcome`
     str[N]."""
 
     lr: np.ndarray
@@ -81,7 +81,7 @@ class Stage(NamedTuple):
 
 
 def stage_of(record: LaneRecord, steps: np.ndarray) -> Stage:
-    """The lanes of a grid that ran; `steps` int[lanes] that each made."""
+    """The lanes of a grid that ran; `steps` int[lanes] that each trained."""
     ran = record.outcome != NOT_RUN
     lr = next(iter(record.axes.values()))
     wide = np.broadcast_to(lr.reshape((-1,) + (1,) * (ran.ndim - 1)), ran.shape)
@@ -196,8 +196,8 @@ def steps_trained(data: ReportData) -> np.ndarray:
     """Updates each lane made, int[L, ..., S]; of a diverged one those that kept it finite."""
     record = data.record
     diverged = (record.outcome == DIVERGED) & (record.diverged_at >= 0)
-    made = np.where(diverged, record.diverged_at, record.steps_trained)
-    return np.where(record.outcome == NOT_RUN, 0, made)
+    steps = np.where(diverged, record.diverged_at, record.steps_trained)
+    return np.where(record.outcome == NOT_RUN, 0, steps)
 
 
 def full_steps(data: ReportData) -> int:

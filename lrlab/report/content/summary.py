@@ -54,14 +54,14 @@ class LrRow(NamedTuple):
     low: float  # lowest and highest score of a seed
     high: float
     counts: dict[str, int]  # outcome -> lanes
-    steps: int  # the most updates any seed made
+    steps: int  # the most updates of any seed
     diverged_at: int  # median step of divergence, -1 without any
 
 
 def lr_rows(data: ReportData, metric: str | None = None) -> list[LrRow]:
     """One row per learning rate and further lane axis, ascending in LR; cells not run left out."""
     metric = metric or d.metric_of(data)
-    values, made = scores(data, metric), d.steps_trained(data)
+    values, trained = scores(data, metric), d.steps_trained(data)
     outcome, diverged_at, extra = data.outcome, data.record.diverged_at, data.extra
     rows = []
     for index in np.ndindex(*outcome.shape[:-1]):
@@ -81,7 +81,7 @@ def lr_rows(data: ReportData, metric: str | None = None) -> list[LrRow]:
                 low=float(seen.min()) if seen.size else float("nan"),
                 high=float(seen.max()) if seen.size else float("nan"),
                 counts={k: n for k, n in counts.items() if k != "not_run"},
-                steps=int(made[index].max()),
+                steps=int(trained[index].max()),
                 diverged_at=int(np.median(steps)) if steps.size else -1,
             )
         )

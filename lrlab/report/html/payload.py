@@ -104,7 +104,7 @@ def comparison_of(several: Sequence[ReportData]) -> dict[str, Json] | None:
 
 
 def _lanes(data: ReportData, metric: str) -> list[Json]:
-    scores, made = summary.scores(data, metric), d.steps_trained(data)
+    scores, steps = summary.scores(data, metric), d.steps_trained(data)
     record, outcome = data.record, data.outcome
     last = d.last_finite(d.curve(data, metric)[1])
     early = np.where(record.outcome == PRUNED, last, np.nan)
@@ -115,7 +115,7 @@ def _lanes(data: ReportData, metric: str) -> list[Json]:
             "at": [int(i) for i in index[1:-1]],
             "outcome": str(outcome[index]),
             "diverged_at": int(record.diverged_at[index]),
-            "steps": int(made[index]),
+            "steps": int(steps[index]),
             "score": rounded(scores[index]),
             "early": rounded(early[index]),
         }

@@ -89,7 +89,7 @@ def rules(test: RangeCurves) -> str:
 
 
 def search(data: ReportData) -> str:
-    """Rung by rung: what entered, what was pruned or diverged, what went on; else ""."""
+    """Rung by rung: what entered, what was pruned or diverged, what continued; else ""."""
     rungs = summary.rungs(data)
     if not any(rung.pruned for rung in rungs) and len(rungs) < 2:
         return ""

@@ -76,10 +76,10 @@ def valley(data: ReportData, rows: Sequence[LrRow], width: int) -> Iterator[Text
     place = np.log(lr / lr[0]) / np.log(lr[-1] / lr[0]) * (count - 1)
     values, broken = _levels(data, rows, metric)
     columns = np.full(count, np.nan)
-    known = np.flatnonzero(np.isfinite(values))
-    if known.size:
-        inside = np.arange(np.ceil(place[known[0]]), np.floor(place[known[-1]]) + 1).astype(int)
-        columns[inside] = np.interp(inside, place[known], values[known])
+    finite = np.flatnonzero(np.isfinite(values))
+    if finite.size:
+        inside = np.arange(np.ceil(place[finite[0]]), np.floor(place[finite[-1]]) + 1).astype(int)
+        columns[inside] = np.interp(inside, place[finite], values[finite])
     if d.direction_of(data, metric) == "min":
         columns = heights(columns)
     nearest = np.abs(np.arange(count)[:, None] - place).argmin(1)
