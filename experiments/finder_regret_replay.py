@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from lrlab.core.records import DIVERGED, NOT_RUN, OK, OUTCOMES, PRUNED
 from lrlab.search import Scores
 
 TRUTH = 24
@@ -19,18 +20,19 @@ def replayed(lanes: dict, root: int):
         i = np.abs(np.log(np.asarray(lr)[:, None] / lanes["lr"])).argmin(1)
         j = order[np.asarray(seed) % len(order)]
         metric = lanes["metric"][:, i, j].astype(float)
-        outcome, steps = lanes["outcome"][i, j].copy(), lanes["steps_trained"][i, j].copy()
+        outcome = (lanes["outcome"][i, j, None] == np.asarray(OUTCOMES)).argmax(-1)
+        steps = lanes["steps_trained"][i, j].copy()
         at = lanes["diverged_at"][i, j]
         rest = lanes["lr"][i], np.asarray(seed)
         start, total = lanes["initial"][i, j], int(evals[-1])
         for step in rungs:
-            later = (outcome == "ok") | ((outcome == "diverged") & (at >= step))
+            later = (outcome == OK) | ((outcome == DIVERGED) & (at >= step))
             so_far = np.where((evals > step)[:, None], np.nan, metric)
-            now = np.where(later, "not_run", outcome)
+            now = np.where(later, NOT_RUN, outcome)
             done = np.minimum(steps, step)
             keep = decide(step, Scores(*rest, so_far, evals, start, now, at, done, total))
             cut = later & ~keep
-            outcome = np.where(cut, "pruned", outcome)
+            outcome = np.where(cut, PRUNED, outcome)
             steps, metric = np.where(cut, step, steps), np.where(cut, so_far, metric)
         return Scores(*rest, metric, evals, start, outcome, at, steps, total)
 

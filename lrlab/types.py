@@ -7,17 +7,24 @@ Everything below `api.py` meets here. The engine imports nothing else of lrlab t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
 from lrlab.core.brief import fields_of
 from lrlab.core.records import OUTCOMES as OUTCOMES
+from lrlab.core.records import LaneRecord, TimeAxis
+
+if TYPE_CHECKING:
+    import jax
 
 PyTree = Any
 Params = Any
 Array = Any
 """A NumPy or JAX array; the docstring that uses it states shape and dtype."""
+
+Scalar: TypeAlias = "float | jax.Array"
+"""A number, or a scalar array that JAX may trace."""
 
 Device = Any
 """A `jax.Device`."""
@@ -42,6 +49,19 @@ class Model(NamedTuple):
     features: Callable[[PyTree, Array, Array], dict[str, Array]] | None = None
 
 
+Pair = tuple[Any, Any]
+"""Inputs [N, ...] (an array or a pytree of arrays) and targets [N, ...]."""
+
+MetricFunction = Callable[[Array, Array], Array]
+"""`(outputs, targets) -> [batch]`, `[batch, tokens]`, or a scalar over all that was given."""
+
+MetricChoice = Sequence[str] | Mapping[str, tuple[MetricFunction, str]]
+"""Metrics as a task is given them: names, or one's own functions with "min" or "max"."""
+
+Metrics = Mapping[str, str]
+"""Metric name -> "min" or "max"."""
+
+
 class TaskFunctions(NamedTuple):
     """What is trained, as pure functions of one lane. Hashable: a static argument of `jit`.
 
@@ -63,6 +83,16 @@ class TaskFunctions(NamedTuple):
     outputs: Callable[[Params, PyTree, PyTree, Array], Array] | None = None
     output_loss: Callable[[Array, PyTree], Array] | None = None
     features: Callable[[Params, PyTree, PyTree, Array], dict[str, Array]] | None = None
+
+
+class TaskParts(NamedTuple):
+    """What a task is made of: its functions, NumPy arrays by split, metrics with their directions
+    (`loss` among them), and, JSON-able, where model and data come from."""
+
+    functions: TaskFunctions
+    data: Mapping[str, Pair]
+    metrics: Metrics
+    source: Mapping[str, Any]
 
 
 class Dynamics(NamedTuple):
@@ -175,6 +205,11 @@ class Lanes(NamedTuple):
     hyper: dict[str, np.ndarray]
     seed: np.ndarray
 
+    @property
+    def columns(self) -> dict[str, np.ndarray]:
+        """Every column by name, the seeds last: the axes of a flat record."""
+        return {**self.hyper, "seed": self.seed}
+
 
 WidthSource = Literal["given", "cache", "timed", "estimated"]
 """Where a tile width is from."""
@@ -200,29 +235,6 @@ class Plan(NamedTuple):
         return fields_of(self)
 
 
-class Trained(NamedTuple):
-    """What training N lanes gave. Rows a lane did not reach are nan; float dtype of the run.
-
-    `steps` int[T] and `history[name]` [T, N]: per update, read before it (`train_loss`,
-    `learning_rate`, `train_<metric>`), and the step size that adaptive methods used in it
-    (`effective_lr`). `eval_steps` int[E] (updates done) and `evaluated[name]` [E, N] (`valid_loss`,
-    ...). `initial[name]` [N]: the same metrics before the first update. `outcome` int8[N] (index
-    into `OUTCOMES`), `diverged_at` int[N] (-1: never), `last_loss` [N] the last finite training
-    loss, `steps_trained` int[N], `seconds` wall time of training.
-    """
-
-    steps: np.ndarray
-    history: dict[str, np.ndarray]
-    eval_steps: np.ndarray
-    evaluated: dict[str, np.ndarray]
-    initial: dict[str, np.ndarray]
-    outcome: np.ndarray
-    diverged_at: np.ndarray
-    last_loss: np.ndarray
-    steps_trained: np.ndarray
-    seconds: float
-
-
 class Progress(NamedTuple):
     """What the host knows at a segment's end, for progress bars."""
 
@@ -235,17 +247,23 @@ class Progress(NamedTuple):
     steps_per_second: float
 
 
+Decide = Callable[[int, LaneRecord], np.ndarray]
+"""`(rung step, record so far) -> bool[N]`: which lanes continue."""
+
+
 class Recorder(Protocol):
     """Where the engine writes as it goes; a run folder, or nothing.
 
-    `rows(name, start, lanes, values)`: `values` [k, n] of metric `name`, rows `start..start+k` of
-    the step axis (or evaluation axis) for the flat lane numbers `lanes` int[n].
-    `commit(arrays, info)`: everything given so far, together with `arrays` (flat dict of NumPy
+    `rows(name, axis, start, lanes, values)`: `values` [k, n] of metric `name`, rows
+    `start..start+k` of its time axis for the flat lane numbers `lanes` int[n].
+    `commit(arrays, info)`: everything up to here, together with `arrays` (flat dict of NumPy
     arrays: the state of unfinished lanes) and `info` (JSON-able), becomes durable at once.
     `due()`: whether enough time has passed for another commit; the last one is made in any case.
     """
 
-    def rows(self, name: str, start: int, lanes: np.ndarray, values: np.ndarray) -> None: ...
+    def rows(
+        self, name: str, axis: TimeAxis, start: int, lanes: np.ndarray, values: np.ndarray
+    ) -> None: ...
 
     def commit(self, arrays: Mapping[str, np.ndarray], info: Mapping[str, Any]) -> None: ...
 
@@ -279,8 +297,5 @@ class Answer(NamedTuple):
     def __str__(self) -> str:
         return self.sentence
 
-
-Metrics = Mapping[str, str]
-"""Metric name -> "min" or "max"."""
 
 Floats = Sequence[float] | np.ndarray

@@ -114,7 +114,7 @@ def damage(cases: int, seed: int, seconds: float) -> Counter[str]:
 def unfinished(place: Path) -> Path:
     """A sweep that was interrupted in the middle."""
     from lrlab import api, config
-    from lrlab.engine.loop import Interrupted
+    from lrlab.core.errors import Interrupted
     from lrlab.training.progress import Control
 
     experiment = config.load(config_for("sweep", place), command="sweep")

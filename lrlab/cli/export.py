@@ -10,9 +10,9 @@ from lrlab.cli.export_formats import FORMATS, STDOUT
 from lrlab.cli.options import Folder, Json
 from lrlab.cli.output import emit, only_json
 from lrlab.cli.run_folders import find_run
-from lrlab.config.problems import did_you_mean
 from lrlab.core.errors import ConfigError, Problem
 from lrlab.core.paths import resolved, short, shown
+from lrlab.core.synonyms import did_you_mean
 
 
 def export(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -13,22 +12,20 @@ from lrlab.cli.options import Json
 from lrlab.cli.output import console, emit, table
 from lrlab.cli.run_folders import folders, stored_json
 from lrlab.config import names
-from lrlab.config.names import Parameter
-from lrlab.config.problems import did_you_mean
+from lrlab.core import registry
 from lrlab.core.errors import ConfigError, Problem, RunError
 from lrlab.core.paths import resolved, short, shown
+from lrlab.core.synonyms import did_you_mean
+from lrlab.search import rules
 
-KINDS = ("runs", *names.KINDS, "data")
+REGISTRIES = {**names.REGISTRIES, "rules": rules.REGISTRY}
+"""What a configuration, or `test.suggest`, may name."""
+
+KINDS = ("runs", "tasks", "models", "schedules", "optimizers", "rules", "probes", "data")
 """What can be listed."""
 
-OPTIONS: dict[str, Callable[[], Mapping[str, Parameter]]] = {
-    "schedules": names.of_every_schedule,
-    "models": dict,
-    "data": names.common_data_options,
-    "optimizers": names.common_optimizer_options,
-    "probes": dict,
-}
-"""Kinds whose entries are listed with their options -> the options that all of them take."""
+WITH_OPTIONS = ("schedules", "models", "data", "optimizers", "probes")
+"""Kinds whose entries are listed with their options."""
 
 MORE = {
     "schedules": "Each takes warmup, warmup_start, warmup_kind, low_momentum; warmup_cosine is "
@@ -60,7 +57,8 @@ def ls(
     if what == "runs":
         _list_runs(resolved(out), json)
         return
-    entries = {name: names.summary(what, name) for name in names.registry(what)}
+    of_kind = REGISTRIES[what]
+    entries = {name: registry.summary(of_kind, name) for name in of_kind.entries}
     if json:
         emit({what: [{"name": name, "summary": text} for name, text in entries.items()]})
         return
@@ -71,15 +69,19 @@ def ls(
 
 def _options(kind: str, name: str) -> str:
     """The options that only this entry has, or with another default, on a line of their own."""
-    if kind not in OPTIONS:
+    if kind not in WITH_OPTIONS:
         return ""
-    common = {key: value.default for key, value in OPTIONS[kind]().items()}
+    of_kind = REGISTRIES[kind]
     own = ", ".join(
-        key if value.default is None else f"{key}={value.default}"
-        for key, value in (names.parameters(kind, name) or {}).items()
-        if key not in common or value.default != common[key]
+        key if value.default is None else f"{key}={_default(value.default)}"
+        for key, value in registry.parameters(of_kind, name).items()
+        if key not in of_kind.common or value.default != of_kind.common[key]
     )
     return f"\n({own})" if own else ""
+
+
+def _default(value: object) -> object:
+    return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
 def _list_runs(root: Path, json: bool) -> None:

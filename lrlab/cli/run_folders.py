@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from lrlab import runs
-from lrlab.config.problems import did_you_mean
 from lrlab.core.errors import ConfigError, Problem, RunError
 from lrlab.core.files import read_json
 from lrlab.core.paths import resolved, shown
+from lrlab.core.synonyms import did_you_mean
 
 ROOT = Path("runs")
 """Where run folders are written by default, and where names without a path are looked up."""

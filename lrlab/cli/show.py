@@ -48,7 +48,7 @@ def show(
 
 def show_study(summary: dict[str, Any]) -> None:
     """A study's groups, its law and its sentence."""
-    from lrlab.scaling.laws import show_value
+    from lrlab.config.groups import show_value
 
     rows = [
         (

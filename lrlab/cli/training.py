@@ -43,7 +43,7 @@ def report(ran: Ran[Any], json: bool, quiet: bool) -> None:
         best = ran.payload.get("best") or {}
         print(ran.payload.get("sentence") or best.get("sentence") or ran.value)
     elif "suggestions" in ran.payload:
-        console().print(lrlab.report.rules_table(ran.value))
+        console().print(lrlab.report.rules_table(ran.value.curves))
     elif "versus" in ran.payload:
         console().print(lrlab.report.comparison(ran.payload))
     elif ran.run is None:

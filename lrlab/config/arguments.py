@@ -11,9 +11,9 @@ from lrlab.config.field_words import hint
 from lrlab.config.lanes import is_axis
 from lrlab.config.layers import absolute_data_paths
 from lrlab.config.loading import build
-from lrlab.config.problems import show
 from lrlab.config.schema import Experiment, RangeTestSpec, StudySpec
 from lrlab.core.errors import PYTHON, ConfigError, Problem
+from lrlab.core.text import show
 
 _RAMP = tuple(RangeTestSpec.model_fields)
 _STUDY = tuple(StudySpec.model_fields)

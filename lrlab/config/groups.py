@@ -11,9 +11,10 @@ from lrlab.config.build import build_one, normalized
 from lrlab.config.checks import at
 from lrlab.config.lanes import is_axis
 from lrlab.config.layers import Places, merge
-from lrlab.config.problems import did_you_mean, show
 from lrlab.config.schema import PARAMETRIZATIONS, TABLES, Experiment
 from lrlab.core.errors import ConfigError
+from lrlab.core.synonyms import did_you_mean
+from lrlab.core.text import show
 
 Path = tuple[str, ...]
 _HUBS = ("task.model", "task.data", "task", "optimizer", "schedule")
@@ -176,3 +177,20 @@ def entries_of(
                 if any(path[: len(p)] == p for p in above if p) or path[0] in entry:
                     wrong.setdefault(("compare", name, *path), item.message)
     return entries
+
+
+def show_value(value: Any) -> str:
+    """A value of the axis: whole numbers without a point.
+
+    >>> show_value(64.0), show_value("full"), show_value([32, 16])
+    ('64', 'full', '32-16')
+    """
+    if isinstance(value, Mapping) and isinstance(value.get("name"), str):
+        from lrlab.schedules import label  # the same words as in legends
+
+        return label(value)
+    if isinstance(value, (list, tuple)):
+        return "-".join(map(show_value, value))
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import PlainValidator
 
 from lrlab.config.lanes import is_axis, lane_form, values
-from lrlab.config.problems import show
+from lrlab.core.text import show
 
 Path = tuple[str, ...]
 LONGEST = 60

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import SupportsFloat, TypeAlias
+from typing import Any, SupportsFloat, TypeAlias
 
 Json: TypeAlias = "None | bool | int | float | str | Sequence[Json] | Mapping[str, Json]"
 """What JSON can hold."""
@@ -81,3 +82,12 @@ def rounded(value: SupportsFloat | str | None) -> float | str | None:
     if value is None or not math.isfinite(value):
         return None
     return float(f"{float(value):.{JSON_DIGITS}g}")
+
+
+def show(value: Any) -> str:
+    """A value as a person would write it in TOML, shortened."""
+    try:
+        text = json.dumps(value)
+    except (TypeError, ValueError):
+        text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

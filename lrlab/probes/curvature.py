@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,9 +10,20 @@ from jax.flatten_util import ravel_pytree
 
 from lrlab.core.errors import FieldError
 from lrlab.rng import key as named_key
+from lrlab.types import Params, PyTree
+
+Loss = Callable[..., jax.Array]
+"""`loss(params, *args) -> scalar`."""
+
+Linear = Callable[[jax.Array], jax.Array]
+"""A linear map of vectors, f[n] -> f[n]."""
 
 
-def _lanczos(product: Callable[[Any], Any], start: Any, products: int, k: int) -> Any:
+SPENT_ROUNDING = 100
+"""Units of rounding: a vector whose rest is no longer than that is spent."""
+
+
+def _lanczos(product: Linear, start: jax.Array, products: int, k: int) -> jax.Array:
     """Top k eigenvalues f[k], descending, of a symmetric linear map, from `products` products.
 
     Band Lanczos (Ruhe 1979): k starting vectors, so that an eigenvalue of multiplicity up to k is
@@ -23,22 +33,22 @@ def _lanczos(product: Callable[[Any], Any], start: Any, products: int, k: int) -
     entries are inner products, not the recurrence's: neither restarts nor rounding add false ones.
     """
     size, dtype = start.size, start.dtype
-    tiny = 100 * jnp.finfo(dtype).eps
+    tiny = SPENT_ROUNDING * jnp.finfo(dtype).eps
 
-    def orthogonal(vector: Any, basis: Any) -> Any:
+    def orthogonal(vector: jax.Array, basis: jax.Array) -> jax.Array:
         for _ in range(2):
             vector = vector - basis.T @ (basis @ vector)
         return vector
 
-    def unit(vector: Any) -> Any:
+    def unit(vector: jax.Array) -> jax.Array:
         norm = jnp.linalg.norm(vector)
         return vector / jnp.where(norm > 0, norm, 1)
 
-    def fresh(number: Any, basis: Any) -> Any:
+    def fresh(number: int | jax.Array, basis: jax.Array) -> jax.Array:
         vector = jax.random.normal(named_key(0, "restart", number), (size,), dtype)
         return unit(orthogonal(unit(vector), basis))
 
-    def body(i: Any, carry: Any) -> Any:
+    def body(i: jax.Array, carry: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
         basis, projected, scale = carry
         mapped = product(basis[i])
         projected = projected.at[:, i].set(basis @ mapped)
@@ -65,8 +75,13 @@ def _lanczos(product: Callable[[Any], Any], start: Any, products: int, k: int) -
 
 
 def top_eigenvalues(
-    product: Callable[[Any], Any], like: Any, *, k: int = 1, iterations: int = 32, key: Any = None
-) -> Any:
+    product: Linear,
+    like: jax.Array,
+    *,
+    k: int = 1,
+    iterations: int = 32,
+    key: jax.Array | None = None,
+) -> jax.Array:
     """Top k eigenvalues f[k], largest first, of a symmetric map `product(f[n]) -> f[n]`.
 
     `like`: an array f[n] whose size and dtype count. As `sharpness`, without a loss; cost
@@ -81,7 +96,8 @@ def top_eigenvalues(
     return _lanczos(product, jax.random.normal(key, like.shape, like.dtype), products, k)
 
 
-def _flat(loss: Callable[..., Any], params: Any, args: tuple[Any, ...]) -> Any:
+def _flat(loss: Loss, params: Params, args: tuple[PyTree, ...]) -> tuple[jax.Array, Linear]:
+    """The parameters as one vector, and the loss as a function of it."""
     flat, unravel = ravel_pytree(params)
     return flat, lambda vector: loss(unravel(vector), *args)
 
@@ -97,13 +113,13 @@ def _products(size: int, k: int, iterations: int) -> int:
 
 
 def sharpness(
-    loss: Callable[..., Any],
-    params: Any,
-    *args: Any,
+    loss: Loss,
+    params: Params,
+    *args: PyTree,
     k: int = 1,
     iterations: int = 32,
-    key: Any = None,
-) -> Any:
+    key: jax.Array | None = None,
+) -> jax.Array:
     """Top k Hessian eigenvalues of `loss(params, *args)`, f[k], largest first, dtype of `params`.
 
     Band Lanczos with full reorthogonalization; exact where iterations x k reaches the number of
@@ -126,14 +142,14 @@ def sharpness(
 
 
 def preconditioned_sharpness(
-    loss: Callable[..., Any],
-    params: Any,
-    preconditioner: Any,
-    *args: Any,
+    loss: Loss,
+    params: Params,
+    preconditioner: PyTree | None,
+    *args: PyTree,
     k: int = 1,
     iterations: int = 32,
-    key: Any = None,
-) -> Any:
+    key: jax.Array | None = None,
+) -> jax.Array:
     """Top k eigenvalues f[k] of P^-1/2 H P^-1/2, P diagonal and above 0, a tree like `params`.
 
     For Adam P = (1 - b1^t) (sqrt(v / (1 - b2^t)) + eps), as the probe `stability` has it: stable
@@ -148,19 +164,19 @@ def preconditioned_sharpness(
     [2.0]
     """
     flat, function = _flat(loss, params, args)
-    scale: Any = 1.0
+    scale: float | jax.Array = 1.0
     if preconditioner is not None:
         scale = ravel_pytree(preconditioner)[0].astype(flat.dtype) ** -0.5
 
-    def product(vector: Any) -> Any:
+    def product(vector: jax.Array) -> jax.Array:
         return scale * jax.jvp(jax.grad(function), (flat,), (scale * vector,))[1]
 
     return top_eigenvalues(product, flat, k=k, iterations=iterations, key=key)
 
 
 def hessian_trace(
-    loss: Callable[..., Any], params: Any, *args: Any, samples: int = 16, key: Any = None
-) -> Any:
+    loss: Loss, params: Params, *args: PyTree, samples: int = 16, key: jax.Array | None = None
+) -> jax.Array:
     """Unbiased estimate of the Hessian's trace, a scalar, from random signs (Hutchinson 1990).
 
     Cost: `samples` Hessian-vector products, about 2 gradient evaluations each. Exact for a diagonal
@@ -173,14 +189,14 @@ def hessian_trace(
     flat, function = _flat(loss, params, args)
     base = named_key(0, "trace") if key is None else key
 
-    def body(i: Any, total: Any) -> Any:
+    def body(i: jax.Array, total: jax.Array) -> jax.Array:
         signs = jax.random.rademacher(jax.random.fold_in(base, i), flat.shape, flat.dtype)
         return total + signs @ jax.jvp(jax.grad(function), (flat,), (signs,))[1]
 
     return jax.lax.fori_loop(0, samples, body, jnp.zeros((), flat.dtype)) / samples
 
 
-def gradient_curvature(loss: Callable[..., Any], params: Any, *args: Any) -> tuple[Any, Any]:
+def gradient_curvature(loss: Loss, params: Params, *args: PyTree) -> tuple[jax.Array, jax.Array]:
     """Gradient norm, and the curvature g.Hg/g.g along the gradient (0 where the gradient is 0).
 
     Cost: one Hessian-vector product, about 2 gradient evaluations.

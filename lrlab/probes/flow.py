@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -36,8 +36,8 @@ def gradient_flow(
         ValueError: the optimizer does not discretize gradient flow.
 
     >>> from lrlab.probes.toy import bowl
-    >>> found = gradient_flow(bowl([1.0], lr=0.1, at=0.9**10, start=1.0), tolerance=1e-5)
-    >>> round(float(found["flow_distance"]), 3)  # exp(-1) - 0.9^10
+    >>> measured = gradient_flow(bowl([1.0], lr=0.1, at=0.9**10, start=1.0), tolerance=1e-5)
+    >>> round(float(measured["flow_distance"]), 3)  # exp(-1) - 0.9^10
     0.019
     """
     at_least("evaluations", evaluations, 4)
@@ -58,7 +58,13 @@ def gradient_flow(
     return {"flow_distance": apart, "relative_flow_distance": ratio(apart, went)}
 
 
-def flow(field: Any, start: Array, end: Array, evaluations: int, tolerance: float) -> Array:
+def flow(
+    field: Callable[[Array], Array],
+    start: Array,
+    end: Array,
+    evaluations: int,
+    tolerance: float,
+) -> Array:
     """The solution f[n] at time `end` of dx/dt = field(x), x(0) = `start`; nan where more than
     `evaluations` of the field would be needed.
 
@@ -74,11 +80,11 @@ def flow(field: Any, start: Array, end: Array, evaluations: int, tolerance: floa
     """
     dtype = start.dtype
 
-    def goes_on(carry: Any) -> Array:
+    def continues(carry: tuple[Array, ...]) -> Array:
         time, _, x, _, used = carry
         return (time < end) & (used + 3 <= evaluations) & jnp.isfinite(x).all()
 
-    def body(carry: Any) -> Any:
+    def body(carry: tuple[Array, ...]) -> tuple[Array, ...]:
         time, step, x, k1, used = carry
         step = jnp.minimum(step, end - time)
         k2 = field(x + step / 2 * k1)
@@ -107,5 +113,5 @@ def flow(field: Any, start: Array, end: Array, evaluations: int, tolerance: floa
     scale = jnp.maximum(jnp.max(jnp.abs(start)), 1e-3)
     first = jnp.where(size > 0, 0.01 * scale / jnp.where(size > 0, size, 1), end).astype(dtype)
     carry = (jnp.zeros((), dtype), first, start, k1, jnp.asarray(1))
-    time, _, x, _, _ = jax.lax.while_loop(goes_on, body, carry)
+    time, _, x, _, _ = jax.lax.while_loop(continues, body, carry)
     return jnp.where(time >= end, x, jnp.nan)

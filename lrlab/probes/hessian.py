@@ -26,11 +26,11 @@ def sharpness(
     """
     loss = training_loss(lane, examples)
     top = curvature.sharpness(loss, lane.params, k=k, iterations=iterations)
-    found = {"sharpness": top[0]}
-    found |= {f"sharpness_{place}": top[place - 1] for place in range(2, k + 1)}
+    measured = {"sharpness": top[0]}
+    measured |= {f"sharpness_{place}": top[place - 1] for place in range(2, k + 1)}
     if "lr" in lane.hyper:  # parameter groups have a learning rate each
-        found["sharpness_times_lr_half"] = top[0] * lane.hyper["lr"] / 2
-    return found
+        measured["sharpness_times_lr_half"] = top[0] * lane.hyper["lr"] / 2
+    return measured
 
 
 def stability(
@@ -89,8 +89,8 @@ def hessian_trace(
     5.0
     """
     loss = training_loss(lane, examples)
-    found = curvature.hessian_trace(loss, lane.params, samples=samples, key=lane.key)
-    return {"hessian_trace": found}
+    trace = curvature.hessian_trace(loss, lane.params, samples=samples, key=lane.key)
+    return {"hessian_trace": trace}
 
 
 def gradient(lane: LaneView, *, examples: int | None = None) -> dict[str, Array]:

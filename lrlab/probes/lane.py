@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -118,7 +117,7 @@ def dot(left: PyTree, right: PyTree) -> Array:
     return sum(jax.tree.leaves(products), start=jnp.zeros(()))
 
 
-def moved(params: Params, direction: PyTree, size: Any) -> Params:
+def moved(params: Params, direction: PyTree, size: float | Array) -> Params:
     """`params` + `size` x `direction`, in the dtype of the parameters."""
     return jax.tree.map(lambda p, d: (p + size * d).astype(p.dtype), params, direction)
 

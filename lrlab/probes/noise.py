@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from lrlab.core.errors import FieldError
@@ -18,12 +19,14 @@ from lrlab.probes.lane import (
     ratio,
     training_loss,
 )
-from lrlab.types import Array, LaneView
+from lrlab.types import Array, LaneView, PyTree
+
+Value = TypeVar("Value", float, np.ndarray, jax.Array)
 
 
 def two_batch_estimates(
-    small_norm2: Any, big_norm2: Any, small: float, big: float
-) -> tuple[Any, Any]:
+    small_norm2: Value, big_norm2: Value, small: float, big: float
+) -> tuple[Value, Value]:
     """Unbiased |G|^2 and trace of the per-example gradient covariance S, from two batch sizes.
 
     |G|^2 = (B |g_B|^2 - b |g_b|^2)/(B - b), tr S = (|g_b|^2 - |g_B|^2)/(1/b - 1/B). Their ratio
@@ -157,7 +160,7 @@ def part_gradients(lane: LaneView, batches: int, examples: int | None) -> tuple[
             )
         size, data = count // batches, in_parts(data, batches)
 
-    def one(part: tuple[Array, Any]) -> Array:
+    def one(part: tuple[Array, PyTree]) -> Array:
         number, batch = part
         loss = loss_on(lane, batch, jax.random.fold_in(lane.key, number))
         return jax.grad(lambda vector: loss(unravel(vector)))(flat)

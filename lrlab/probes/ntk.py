@@ -37,8 +37,8 @@ def ntk(lane: LaneView, *, examples: int = 128, iterations: int = 16) -> dict[st
     shape = jax.eval_shape(outputs, lane.params, lane.model, batch, lane.fixed_key)
 
     def function(vector: Array) -> Array:
-        found = outputs(unravel(vector), lane.model, batch, lane.fixed_key)
-        return found.astype(flat.dtype).ravel()
+        values = outputs(unravel(vector), lane.model, batch, lane.fixed_key)
+        return values.astype(flat.dtype).ravel()
 
     values, pull = jax.vjp(function, flat)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,13 +18,12 @@ from lrlab.probes.lane import (
     next_update,
     training_loss,
 )
-from lrlab.types import Array, LaneView
-
-SIZES = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
-"""Multiples of the next update at which `loss_along_step` looks."""
+from lrlab.types import Array, LaneView, PyTree
 
 
-def normalized_step(losses: Any, slopes: Any, loss_variances: Any, slope_variances: Any) -> Array:
+def normalized_step(
+    losses: Array, slopes: Array, loss_variances: Array, slope_variances: Array
+) -> Array:
     """Where a step of length 1 ends on the parabola through its ends: -1 still at the start, 0 at
     the minimum, 1 across it at the height of the start, above 1 higher than that.
 
@@ -53,8 +51,8 @@ def normalized_step(losses: Any, slopes: Any, loss_variances: Any, slope_varianc
     q, r = jnp.linalg.qr(left)
     _, slope, half = jax.scipy.linalg.solve_triangular(r, q.T @ right)
     # minimum at -slope / (2 half), so 1 / that - 1
-    found = jnp.where(half > 0, -2 * half / jnp.where(slope != 0, slope, -1) - 1, -1)
-    return jnp.where(finite, jnp.where((half > 0) & (slope == 0), jnp.inf, found), jnp.nan)
+    end = jnp.where(half > 0, -2 * half / jnp.where(slope != 0, slope, -1) - 1, -1)
+    return jnp.where(finite, jnp.where((half > 0) & (slope == 0), jnp.inf, end), jnp.nan)
 
 
 def alpha(lane: LaneView, *, batches: int = 8, examples: int | None = None) -> dict[str, Array]:
@@ -75,7 +73,7 @@ def alpha(lane: LaneView, *, batches: int = 8, examples: int | None = None) -> d
     data = first_examples(lane, examples)
     parts = 1 if data is None else min(batches, count_of(data))
 
-    def one(part: Any) -> tuple[Array, Array]:
+    def one(part: PyTree) -> tuple[Array, Array]:
         loss = loss_on(lane, part)
         ends = [
             jax.jvp(lambda size: loss(moved(lane.params, step, size)), (at,), (jnp.ones_like(at),))
@@ -88,14 +86,15 @@ def alpha(lane: LaneView, *, batches: int = 8, examples: int | None = None) -> d
     else:
         losses, slopes = jax.lax.map(one, in_parts(data, parts))
     ddof = 1 if parts > 1 else 0
-    found = normalized_step(
-        losses.mean(0), slopes.mean(0), losses.var(0, ddof=ddof), slopes.var(0, ddof=ddof)
-    )
-    return {"alpha": found}
+    variances = losses.var(0, ddof=ddof), slopes.var(0, ddof=ddof)
+    return {"alpha": normalized_step(losses.mean(0), slopes.mean(0), *variances)}
 
 
 def loss_along_step(
-    lane: LaneView, *, sizes: Sequence[float] = SIZES, examples: int | None = None
+    lane: LaneView,
+    *,
+    sizes: Sequence[float] = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0),
+    examples: int | None = None,
 ) -> dict[str, Array]:
     """Training loss at multiples of the next step, and the best of these multiples; 3 gradient
     evaluations.
@@ -113,6 +112,6 @@ def loss_along_step(
     step, loss = next_update(lane)[1], training_loss(lane, examples)
     at = jnp.asarray(sizes, jnp.result_type(float))
     losses = jax.lax.map(lambda size: loss(moved(lane.params, step, size)), at)
-    found = {f"loss_along_step.{size:g}": losses[i] for i, size in enumerate(sizes)}
+    named = {f"loss_along_step.{size:g}": losses[i] for i, size in enumerate(sizes)}
     best = at[jnp.nanargmin(jnp.where(jnp.isfinite(losses), losses, jnp.inf))]
-    return {**found, "best_step_size": jnp.where(jnp.isfinite(losses).any(), best, jnp.nan)}
+    return {**named, "best_step_size": jnp.where(jnp.isfinite(losses).any(), best, jnp.nan)}

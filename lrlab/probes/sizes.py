@@ -33,9 +33,9 @@ def update_to_weight(lane: LaneView) -> dict[str, Array]:
     0.1
     """
     updates, weights = by_layer(next_update(lane)[1]), by_layer(lane.params)
-    found = {layer: ratio(_norm(updates[layer]), _norm(weights[layer])) for layer in weights}
+    ratios = {layer: ratio(_norm(updates[layer]), _norm(weights[layer])) for layer in weights}
     whole = ratio(_norm(*updates.values()), _norm(*weights.values()))
-    return _named("update_to_weight", found, whole)
+    return _named("update_to_weight", ratios, whole)
 
 
 def angular_update(lane: LaneView) -> dict[str, Array]:
@@ -52,9 +52,9 @@ def angular_update(lane: LaneView) -> dict[str, Array]:
     0.7854
     """
     updates, weights = by_layer(next_update(lane)[1]), by_layer(lane.params)
-    found = {layer: _angle(w, w + updates[layer]) for layer, w in weights.items()}
+    angles = {layer: _angle(w, w + updates[layer]) for layer, w in weights.items()}
     before, step = (jnp.concatenate(list(v.values())) for v in (weights, updates))
-    return _named("angular_update", found, _angle(before, before + step))
+    return _named("angular_update", angles, _angle(before, before + step))
 
 
 def distance(lane: LaneView) -> dict[str, Array]:
@@ -69,9 +69,9 @@ def distance(lane: LaneView) -> dict[str, Array]:
     """
     start = lane.initial()[0]
     way = jax.tree.map(lambda now, then: now - then, lane.params, start)
-    found = _with_layers("distance", {k: _norm(v) for k, v in by_layer(way).items()})
-    began = _norm(*by_layer(start).values())
-    return {**found, "relative_distance": ratio(found["distance"], began)}
+    distances = _with_layers("distance", {k: _norm(v) for k, v in by_layer(way).items()})
+    initial = _norm(*by_layer(start).values())
+    return {**distances, "relative_distance": ratio(distances["distance"], initial)}
 
 
 def _with_layers(name: str, layers: dict[str, Array]) -> dict[str, Array]:

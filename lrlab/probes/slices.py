@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
 from lrlab.rng import key as named_key
-from lrlab.types import Array, Params
+from lrlab.types import Array, Params, PyTree
 
 
 class Plane(NamedTuple):
@@ -63,7 +63,7 @@ def trajectory_plane(trajectory: Params) -> Plane:
     return Plane(unravel(points[-1]), u, v, inside, jnp.minimum(explained, 1.0))
 
 
-def random_plane(params: Params, key: Any = None) -> Plane:
+def random_plane(params: Params, key: Array | None = None) -> Plane:
     """A plane of two random directions through `params`, each tensor's as long as the tensor.
 
     Filter normalization on the level of tensors, so that planes of networks whose weights differ in
@@ -90,7 +90,11 @@ def random_plane(params: Params, key: Any = None) -> Plane:
 
 
 def loss_slice(
-    loss: Callable[..., Any], plane: Plane, along_u: Any, along_v: Any, *args: Any
+    loss: Callable[..., Array],
+    plane: Plane,
+    along_u: Sequence[float] | Array,
+    along_v: Sequence[float] | Array,
+    *args: PyTree,
 ) -> Array:
     """`loss(params, *args)` at center + a u + b v for a in `along_u` f[A], b in `along_v` f[B];
     f[B, A], one point after another (memory of one).

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import jax.numpy as jnp
 
 from lrlab.rng import key
-from lrlab.types import Dynamics, LaneView, TaskFunctions
+from lrlab.types import Array, Dynamics, LaneView, Params, PyTree, TaskFunctions
 
 
 def bowl(h: Sequence[float], *, lr: float = 0.1, at: float = 1.0, start: float = 1.0) -> LaneView:
@@ -16,10 +15,12 @@ def bowl(h: Sequence[float], *, lr: float = 0.1, at: float = 1.0, start: float =
     after ten updates."""
     curvatures = jnp.asarray(h)
 
-    def loss(params: Any, state: Any, batch: Any, noise: Any) -> Any:
+    def loss(
+        params: Params, state: PyTree, batch: PyTree, noise: Array
+    ) -> tuple[Array, tuple[PyTree, dict[str, Array]]]:
         return 0.5 * jnp.sum(curvatures * params["x"] ** 2), (state, {})
 
-    def point(value: float) -> Any:
+    def point(value: float) -> Params:
         return {"x": jnp.full(curvatures.shape, value)}
 
     return LaneView(

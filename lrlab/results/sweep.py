@@ -16,7 +16,7 @@ from lrlab.results import unread
 from lrlab.results.representable import as_sentences, beyond_numbers, indistinct
 from lrlab.search.answer import from_scores
 from lrlab.search.naming import in_words, named
-from lrlab.search.scores import combination, from_result
+from lrlab.search.scores import combination, sweep_scores
 from lrlab.types import OUTCOMES, Answer, Plan
 
 if TYPE_CHECKING:
@@ -142,9 +142,9 @@ class Result(NamedTuple):
         lane axes that of the best combination, which is in `details["at"]`. Rates that the run's
         numbers cannot hold are named at the sentence's end."""
         metric = metric or self.metric
-        answer = from_scores(from_result(self, metric), metric)
+        answer = from_scores(sweep_scores(self.record, metric), metric)
         sentence, details = answer.sentence, dict(answer.details)
-        if places := combination(self, metric):
+        if places := combination(self.record, metric):
             further = list(self.axes.items())[1:]
             at = {
                 name: named(self.labels, name, values[place])
@@ -201,14 +201,18 @@ class Result(NamedTuple):
         return f"Result({self.name}: {shape}, {len(self.steps)} steps; {what})"
 
 
-def load_result(folder: str | os.PathLike[str]) -> Result:
-    """A sweep's result from its run folder (of a search: the lanes of all its stages).
+def load_result(folder: str | os.PathLike[str] | runs.RunFolder) -> Result:
+    """A sweep's result from its run folder, a path or opened already (of a search: the lanes of all
+    its stages).
 
     Raises:
         RunError: not a run folder, or a damaged one; says what is lost.
     """
-    path = resolved(folder)
-    info, record = runs.open_run(path)
+    if not isinstance(folder, runs.RunFolder):
+        with runs.opened(folder, write=False) as place:
+            return load_result(place)
+    path, info = folder.path, folder.info
+    record = runs.whole_record(path, info or runs.read_info(path))  # which says what it is not
     plan = dict(info.get("plan") or {})
     plan["reasons"] = tuple(plan.get("reasons") or ())
     return Result(
@@ -216,6 +220,6 @@ def load_result(folder: str | os.PathLike[str]) -> Result:
         record=record,
         metric=str(info.get("metric", "valid_loss")),
         plan=Plan(**plan),
-        config=runs.config_of(path, info) if (path / "config.toml").exists() else "",
+        config=folder.config if (path / "config.toml").exists() else "",
         run=str(path),
     )

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from lrlab.core.records import LaneRecord
-from lrlab.search.answer import FLAT
 from lrlab.search.naming import named
 from lrlab.search.unread import remark, sentence, unread
+from lrlab.search.verdict import FLAT
 from lrlab.types import Answer
 
 

@@ -89,13 +89,13 @@ def _settle(run: Run) -> None:
     store = run.path / "history.zarr"
     commit_path = run.path / "commit.json"
     commit = read_sealed(commit_path) if commit_path.exists() else None
-    lengths = {True: int(intent["steps"]), False: len(intent["eval_steps"])}
-    axes = {"step": np.arange(lengths[True]), "eval_step": np.asarray(intent["eval_steps"])}
+    lengths = {"step": int(intent["steps"]), "eval_step": len(intent["eval_steps"])}
+    axes = {"step": np.arange(lengths["step"]), "eval_step": np.asarray(intent["eval_steps"])}
     for name, values in axes.items() if commit is not None else ():
         zarr_arrays.resize(store, name, len(values))
         zarr_arrays.write(store, name, values.astype(np.int64), [name])
     for name in (commit or {}).get("metrics", []):
-        zarr_arrays.resize(store, name, lengths[zarr_arrays.on_steps(name)])
+        zarr_arrays.resize(store, name, lengths[zarr_arrays.time_axis(store, name)])
     if commit is not None:
         write_sealed(commit_path, _reopened(run.path, commit, store))
     (run.path / "checksums.json").unlink(missing_ok=True)

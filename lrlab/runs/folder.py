@@ -19,12 +19,12 @@ from lrlab.core.paths import resolved, shown
 from lrlab.core.records import LaneRecord
 from lrlab.runs.lock import Lock, refuse_in_use
 from lrlab.runs.recorder import Stage
-from lrlab.runs.seals import checksums, read_sealed, write_sealed
+from lrlab.runs.seals import check_seal, checksums, write_sealed
 from lrlab.runs.summary import write_summary
 
 FORMAT = 2
 """The version of the folder's layout, in `run.json`. Format 1 had no seals (see
-`files.read_sealed`), and its commits did not say which rows and chunks there are."""
+`files.check_seal`), and its commits did not say which rows and chunks there are."""
 
 UNSEALED = ("status", "finished")
 """Fields of `run.json` that its seal leaves out: no number follows from them."""
@@ -157,7 +157,7 @@ def write_record(run: Run, record: LaneRecord) -> None:
     flat = record.flat()
     lanes = np.arange(flat.outcome.size)
     for name, metric in flat.metrics.items():
-        stage.rows(name, 0, lanes, metric.values)
+        stage.rows(name, metric.axis, 0, lanes, metric.values)
     arrays = {
         "outcome": flat.outcome,
         "diverged_at": flat.diverged_at,
@@ -209,7 +209,8 @@ def read_info(path: Path) -> dict[str, Any]:
         raise RunError(path / "run.json", f"damaged (format {version!r})")
     if version > FORMAT:
         raise RunError(path, f"written by a newer lrlab (format {version}); update lrlab")
-    return read_sealed(path / "run.json", UNSEALED)
+    check_seal(path / "run.json", info, UNSEALED)
+    return info
 
 
 def is_study(path: Path) -> bool:

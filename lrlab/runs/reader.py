@@ -60,7 +60,10 @@ def read_stage(path: str | Path, name: str = "") -> LaneRecord:
     if missing := sorted(set(commit["metrics"]) - set(present)):
         raise RunError(store, f"missing arrays: {', '.join(missing)}")
     steps, eval_steps = (zarr_arrays.read(store, axis) for axis in ("step", "eval_step"))
-    metrics = {name: _metric(store, name) for name in commit["metrics"]}
+    metrics = {
+        name: Metric(zarr_arrays.read(store, name), zarr_arrays.time_axis(store, name))
+        for name in commit["metrics"]
+    }
     dims = zarr_arrays.dims(store, commit["metrics"][0])[1:] if metrics else []
     axes = {dim: zarr_arrays.read(store, dim) for dim in dims}
     record = blank_grid(axes, steps, eval_steps)
@@ -79,11 +82,6 @@ def read_stage(path: str | Path, name: str = "") -> LaneRecord:
     }
     seconds = float(commit["info"]["seconds"])
     return record._replace(metrics=metrics, initial=initial, seconds=seconds, **lanes)
-
-
-def _metric(store: Path, name: str) -> Metric:
-    first = zarr_arrays.dims(store, name)[0]
-    return Metric(zarr_arrays.read(store, name), "step" if first == "step" else "eval_step")
 
 
 def _up_to_commit(

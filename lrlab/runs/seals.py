@@ -25,10 +25,15 @@ def read_sealed(path: Path, skip: Sequence[str] = ()) -> dict[str, Any]:
         RunError: absent, damaged, or not as lrlab wrote it.
     """
     content = read_json(path)
+    check_seal(path, content, skip)
+    return content
+
+
+def check_seal(path: Path, content: Mapping[str, Any], skip: Sequence[str] = ()) -> None:
+    """Raises RunError where the content of a file is not as lrlab wrote it."""
     unsealed = int_or(content.get("format"), 2) < 2 or not {"format", "seal"} & set(content)
     if not unsealed and content.get("seal") != seal(content, skip):
         raise RunError(path, "damaged or changed since it was written (its seal is broken)")
-    return content
 
 
 def seal(content: Mapping[str, Any], skip: Sequence[str] = ()) -> str:

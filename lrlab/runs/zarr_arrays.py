@@ -13,12 +13,10 @@ from numpy.typing import DTypeLike
 
 from lrlab.core.errors import RunError, Unwritable
 from lrlab.core.files import sha256, why, write_text
+from lrlab.core.records import TimeAxis
 
 if TYPE_CHECKING:
     from tensorstore import TensorStore
-
-STEP_METRICS = ("train_", "learning_rate", "effective_lr")
-"""Metrics of every update; all others belong to evaluations."""
 
 CHUNK_VALUES = 1 << 19
 """Values in a chunk, at most."""
@@ -26,11 +24,6 @@ CHUNK_VALUES = 1 << 19
 ROWS_VALUES = 1 << 16
 """Values in a chunk of several rows, at most. A commit reads the last chunk and writes it again;
 buffers that grow from commit to commit leave ever larger holes in the heap."""
-
-
-def on_steps(name: str) -> bool:
-    """Whether a metric has a row per update."""
-    return name.startswith(STEP_METRICS)
 
 
 def begin(folder: Path) -> None:
@@ -183,6 +176,11 @@ def lost(folder: Path, name: str, first: int = 0, end: int | None = None) -> lis
     chunks = itertools.product(*counts)
     paths = ("/".join([name, "c", *map(str, chunk)]) for chunk in chunks)
     return [path for path in paths if not (folder / path).is_file()]
+
+
+def time_axis(folder: Path, name: str) -> TimeAxis:
+    """Whether a metric has a row per update or per evaluation."""
+    return "step" if dims(folder, name)[0] == "step" else "eval_step"
 
 
 def dims(folder: Path, name: str) -> list[str]:

@@ -62,11 +62,11 @@ def named(
     if name == "transformer" and {"width", "heads"} & set(base):
         heads = base.get("heads", values["heads"])
         changes["head_base"] = max(1, base.get("width", values["width"]) // heads)
-    given = make(**changes)
+    wanted = make(**changes)
     with within("base"):
         at_base = make(**changes, **base)
     return mup(
-        given,
+        wanted,
         at_base,
         inputs,
         optimizer=optimizer,

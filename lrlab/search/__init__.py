@@ -8,22 +8,25 @@ from __future__ import annotations
 from lrlab.search.answer import answer_json, from_scores
 from lrlab.search.comparison import Comparison, compared
 from lrlab.search.find import find
-from lrlab.search.find_axes import find_joint
-from lrlab.search.range_test import RangeTest, ladder
-from lrlab.search.scores import Scores, Table, from_result, lane_scores, table
+from lrlab.search.find_axes import find_axes
+from lrlab.search.range_test import RangeCurves, ladder
+from lrlab.search.scores import Scores, Table, lane_scores, stage_scores, sweep_scores, table
+from lrlab.search.settings import SearchSettings
 
 __all__ = [
     "Comparison",
-    "RangeTest",
+    "RangeCurves",
     "Scores",
+    "SearchSettings",
     "Table",
     "answer_json",
     "compared",
     "find",
-    "find_joint",
-    "from_result",
+    "find_axes",
     "from_scores",
     "ladder",
     "lane_scores",
+    "stage_scores",
+    "sweep_scores",
     "table",
 ]

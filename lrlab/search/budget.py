@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
 from lrlab.search.scores import Scores, cost
 
-DEFAULT_BUDGET = 24.0
-"""Full-length runs, where the user gives no budget."""
-
 
 class Budget:
     """A budget and its clock; the clock starts here.
 
-    `runs` full-length runs, `seconds` of wall time; with neither, `DEFAULT_BUDGET` runs.
+    `runs` full-length runs, `seconds` of wall time; with neither, `default` runs.
     """
 
     def __init__(
@@ -25,12 +21,12 @@ class Budget:
         seconds: float | None,
         steps: int,
         clock: Callable[[], float],
-        default: float = DEFAULT_BUDGET,
+        default: float,
     ) -> None:
+        self.most = runs if runs is not None else default
         self.runs = runs if runs is not None or seconds is not None else default
         self.seconds, self.steps, self.clock = seconds, steps, clock
-        self.began = clock()
-        self.most = runs if runs is not None else default
+        self.start = clock()
         self.marks = [(0.0, 0.0)]  # (seconds, full-length runs)
 
     def left(self, parts: Sequence[Scores]) -> float:
@@ -39,39 +35,36 @@ class Budget:
         left = self.most - spent
         if self.seconds is None or not parts:
             return left
-        return min(left, self._by_time(spent))
+        return min(left, self._runs_in_time(self.seconds, spent))
 
     def affordable(self, parts: Sequence[Scores], scores: Scores, step: int, wanted: int) -> int:
-        """How many of `wanted` lanes may go on after a rung: all of them, or where time is short as
-        many as can still finish; at least one."""
+        """How many of `wanted` lanes may continue after a rung: all of them, or where time is short
+        as many as can still finish; at least one."""
         if self.seconds is None:
             return wanted
         spent = (cost(parts) if parts else 0.0) + cost([scores])
-        runs = self._by_time(spent)
-        if not np.isfinite(runs):  # the first look: nothing is known of the pace
+        runs = self._runs_in_time(self.seconds, spent)
+        if not np.isfinite(runs):  # the first look: the pace is not known
             return wanted
         share = 1 - step / self.steps
-        # Infinitely many where the pace is not known yet, and inf // x is nan.
         return int(np.clip(np.floor(runs / max(share, 1e-9)), 1, wanted))
 
-    def _by_time(self, spent: float) -> float:
+    def _runs_in_time(self, seconds: float, spent: float) -> float:
         """Runs that the remaining seconds pay for, at the pace since the last look: the first look
         includes compilation, so it is trusted only where half the time is gone."""
-        now = self.clock() - self.began
-        assert self.seconds is not None
-        before = self.marks[-1]
-        if spent > before[1]:
+        now = self.clock() - self.start
+        if spent > self.marks[-1][1]:
             self.marks.append((now, spent))
         last, previous = self.marks[-1], self.marks[-2] if len(self.marks) > 1 else self.marks[-1]
         pace = (last[0] - previous[0]) / max(last[1] - previous[1], 1e-9)
-        remaining = self.seconds - now
-        if len(self.marks) <= 2 and remaining > self.seconds / 2:
+        remaining = seconds - now
+        if len(self.marks) <= 2 and remaining > seconds / 2:
             return np.inf
         return max(0.0, remaining) / max(pace, 1e-9)
 
-    def record(self, parts: Sequence[Scores]) -> dict[str, Any]:
+    def record(self, parts: Sequence[Scores]) -> dict[str, float | None]:
         """For the answer's details."""
-        found: dict[str, Any] = {"budget_runs": self.runs, "runs": cost(parts)}
+        spent: dict[str, float | None] = {"budget_runs": self.runs, "runs": cost(parts)}
         if self.seconds is not None:
-            found |= {"budget_seconds": self.seconds, "seconds": self.clock() - self.began}
-        return found
+            spent |= {"budget_seconds": self.seconds, "seconds": self.clock() - self.start}
+        return spent

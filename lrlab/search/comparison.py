@@ -8,13 +8,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lrlab.core.brief import fields_of
+from lrlab.core.records import Direction
 from lrlab.search import statistics
-from lrlab.search.differences import TINY, digits
+from lrlab.search.differences import TIE_SHARE, digits
 from lrlab.search.naming import in_words
+from lrlab.search.scores import as_loss
 from lrlab.types import Answer
 
-AROUND = float(np.sqrt(10.0))
-"""The sensitivity looks at rates from the pick / this to the pick * this."""
+HALF_DECADE = float(np.sqrt(10.0))
+"""The sensitivity looks at rates from the pick / this to the pick * this, one decade in all, as
+Wortsman et al. 2023 do per decade."""
 
 
 class Row(NamedTuple):
@@ -41,7 +44,7 @@ class Comparison(NamedTuple):
     paired by seed, nan where fewer than two seeds are shared. Print it."""
 
     metric: str
-    direction: str
+    direction: Direction
     rows: tuple[Row, ...]
     versus: Mapping[str, statistics.Paired | None]
     run: str | None = None
@@ -74,29 +77,28 @@ class Comparison(NamedTuple):
         shown = self.digits()
         if len(trained) == 1:
             return f"Only {best.title} trains: {self.metric} {best.mean:.{shown}g}."
-        beaten, open_ = [], []
+        beaten, undecided = [], []
         for row in trained[1:]:
             pair = self.versus.get(row.name)
             if pair is None:
-                open_.append(f"{row.title} (fewer than two seeds in common)")
+                undecided.append(f"{row.title} (fewer than two seeds in common)")
             elif pair.difference.high < 0:
                 low, high = -pair.difference.high, -pair.difference.low
                 beaten.append(f"{row.title} by {low:.2g} to {high:.2g}")
             else:
                 low, high = -pair.difference.high, -pair.difference.low
-                open_.append(f"{row.title} (from {-low:.2g} better to {high:.2g} worse)")
+                undecided.append(f"{row.title} (from {-low:.2g} better to {high:.2g} worse)")
         ahead = f"{best.title} ({self.metric} {best.mean:.{shown}g})"
-        if not open_:
+        if not undecided:
             won = f"{best.title} wins: {self.metric} {best.mean:.{shown}g}"
             return f"{won}, better than {', '.join(beaten)} (95 %, paired by seed)."
-        text = f"No clear winner: {ahead} is ahead, but cannot be told from {', '.join(open_)}"
+        text = f"No clear winner: {ahead} is ahead, but cannot be told from {', '.join(undecided)}"
         tail = f"; it beats {', '.join(beaten)}" if beaten else ""
         return f"{text}{tail} (95 %, paired by seed)."
 
     def digits(self) -> int:
         """Significant digits that tell the settings' means apart."""
-        sign = 1.0 if self.direction == "min" else -1.0
-        return digits([sign * row.mean for row in self.rows], 4)
+        return digits([as_loss(row.mean, self.direction) for row in self.rows], 4)
 
     def payload(self) -> dict[str, Any]:
         """The JSON object of `lrlab compare`."""
@@ -163,23 +165,22 @@ class Comparison(NamedTuple):
         return "\n".join([*lines, note, self.sentence])
 
 
-def compared(answers: Mapping[str, Answer], metric: str, direction: str) -> Comparison:
+def compared(answers: Mapping[str, Answer], metric: str, direction: Direction) -> Comparison:
     """A comparison from each setting's answer (and the scores in its evidence)."""
-    sign = 1.0 if direction == "min" else -1.0
-    rows = [_row(name, answer, sign) for name, answer in answers.items()]
-    rows.sort(key=lambda row: row.mean * sign if np.isfinite(row.mean) else np.inf)
+    rows = [_row(name, answer, direction) for name, answer in answers.items()]
+    rows.sort(key=lambda row: as_loss(row.mean, direction) if np.isfinite(row.mean) else np.inf)
     trained = [row for row in rows if np.isfinite(row.mean)]
-    least = TINY * max((_gain(row) for row in trained), default=0.0)
+    tie = TIE_SHARE * max((_gain(row) for row in trained), default=0.0)
     versus: dict[str, statistics.Paired | None] = {}
     for row in trained[1:]:
         shared = sorted(set(row.scores) & set(trained[0].scores))
         if len(shared) < 2:
             versus[row.name] = None
             continue
-        a = [trained[0].scores[seed] * sign for seed in shared]
-        b = [row.scores[seed] * sign for seed in shared]
+        a = [as_loss(trained[0].scores[seed], direction) for seed in shared]
+        b = [as_loss(row.scores[seed], direction) for seed in shared]
         # Floors that are reached to the last digit, or nearly, are the same floor.
-        b = [x if abs(y - x) <= least else y for x, y in zip(a, b, strict=True)]
+        b = [x if abs(y - x) <= tie else y for x, y in zip(a, b, strict=True)]
         versus[row.name] = statistics.paired_comparison(a, b)
     return Comparison(metric, direction, tuple(rows), versus)
 
@@ -191,11 +192,11 @@ def _gain(row: Row) -> float:
     return gain if np.isfinite(gain) else 0.0
 
 
-def _row(name: str, answer: Answer, sign: float) -> Row:
+def _row(name: str, answer: Answer, direction: Direction) -> Row:
     final = answer.details.get("final") or _nearest(answer)
     scores = dict(zip(final["seeds"], final["scores"], strict=True))
     mean = float(np.mean(list(scores.values()))) if scores else float("nan")
-    return Row(name, answer, scores, mean, _sensitivity(answer, sign))
+    return Row(name, answer, scores, mean, _sensitivity(answer, direction))
 
 
 def _nearest(answer: Answer) -> dict[str, list[Any]]:
@@ -206,21 +207,24 @@ def _nearest(answer: Answer) -> dict[str, list[Any]]:
         return {"seeds": [], "scores": []}
     near = sorted(rows, key=lambda row: abs(np.log(row["lr"] / answer.lr)))[:2]
     best = max(near, key=lambda row: sum(s is not None for s in row["scores"]))
-    pairs = zip(best["seeds"], best["scores"], strict=True)
-    known = [(seed, score) for seed, score in pairs if score is not None]
-    return {"seeds": [seed for seed, _ in known], "scores": [score for _, score in known]}
+    pairs = list(zip(best["seeds"], best["scores"], strict=True))
+    return {
+        "seeds": [seed for seed, score in pairs if score is not None],
+        "scores": [score for _, score in pairs if score is not None],
+    }
 
 
-def _sensitivity(answer: Answer, sign: float) -> float:
+def _sensitivity(answer: Answer, direction: Direction) -> float:
     """How much worse training is, in the mean, with a rate up to half a decade off the pick: the
     sensitivity of Wortsman et al. 2023 on the fitted curve, over one decade around the pick."""
     fit, initial = answer.details.get("fit"), answer.details.get("initial")
     if answer.lr is None or fit is None or initial is None:
         return float("nan")
     lr = np.asarray(fit["lr"], np.float64)
-    low = max(float(lr.min()), answer.lr / AROUND)
-    high = min(float(lr.max()), answer.lr * AROUND)
+    low = max(float(lr.min()), answer.lr / HALF_DECADE)
+    high = min(float(lr.max()), answer.lr * HALF_DECADE)
     if not low < high:
         return float("nan")
-    score = np.asarray(fit["mean"], np.float64) * sign
-    return statistics.learning_rate_sensitivity(lr, score, float(initial) * sign, low, high)
+    score = as_loss(np.asarray(fit["mean"], np.float64), direction)
+    start = as_loss(float(initial), direction)
+    return statistics.learning_rate_sensitivity(lr, score, start, low, high)

@@ -8,20 +8,21 @@ training gains.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-ULPS = 16
-"""Errors of rounding that a mean over examples may gather."""
+ROUNDING_STEPS = 16
+"""Distances between neighboring numbers that rounding may add up to in a mean over examples."""
 
-TINY = 1e-4
-"""Scores that differ by less than this share of what training gains are the same in a decision: far
-below what anyone would see, far above rounding at most levels."""
+TIE_SHARE = 1e-4
+"""Share of what training gains: scores that differ by less are tied in a decision. Far below what
+anyone would see, far above rounding at most levels."""
 
 
 def rounding(values: np.ndarray) -> float:
     """What rounding may make of differences between such values, in their own unit.
 
-    `ULPS` times the distance between numbers of their dtype at the largest of them; 0 without a
-    finite one.
+    `ROUNDING_STEPS` times the distance between numbers of their dtype at the largest of them; 0
+    without a finite one.
 
     >>> rounding(np.array([2.0, -8.0])), rounding(np.array([2.0, np.nan], np.float32))
     (2.842170943040401e-14, 3.814697265625e-06)
@@ -29,11 +30,11 @@ def rounding(values: np.ndarray) -> float:
     array = np.asarray(values)
     dtype = array.dtype if array.dtype.kind == "f" else np.dtype(np.float64)
     finite = np.abs(array[np.isfinite(array)], dtype=np.float64)
-    return float(ULPS * np.finfo(dtype).eps * finite.max()) if finite.size else 0.0
+    return float(ROUNDING_STEPS * np.finfo(dtype).eps * finite.max()) if finite.size else 0.0
 
 
 def coarse(values: np.ndarray, gain: float) -> np.ndarray:
-    """Values as whole multiples of `TINY * gain` above the lowest, for choosing among them.
+    """Values as whole multiples of `TIE_SHARE * gain` above the lowest, for choosing among them.
 
     Which of two that are as good is lower by a hair is chance, and another where a constant is
     added to the loss. What is not finite stays; so does everything where nothing is gained.
@@ -46,11 +47,11 @@ def coarse(values: np.ndarray, gain: float) -> np.ndarray:
     if not finite.any() or not (np.isfinite(gain) and gain > 0):
         return values
     with np.errstate(over="ignore", invalid="ignore"):
-        steps = np.round((values - values[finite].min()) / (TINY * gain))
+        steps = np.round((values - values[finite].min()) / (TIE_SHARE * gain))
     return np.where(finite, steps, values)
 
 
-def digits(values: object, least: int = 3, most: int = 12) -> int:
+def digits(values: ArrayLike, least: int = 3, most: int = 12) -> int:
     """Significant digits that tell such values apart, whatever the level they stand at.
 
     The better three quarters count (the lower ones; for what is maximized pass the negative): what

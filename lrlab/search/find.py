@@ -9,41 +9,37 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 
 from lrlab.search import seed_effects
-from lrlab.search.answer import from_scores, nothing_trains
+from lrlab.search.answer import from_scores
 from lrlab.search.budget import Budget
 from lrlab.search.differences import coarse, lowest_place
-from lrlab.search.posterior import believe, contenders
-from lrlab.search.rungs import scout_plan, survivors
-from lrlab.search.scores import Scores, cost, table
+from lrlab.search.posterior import contenders, posterior_of
+from lrlab.search.rungs import rung_record, scout_plan, survivors
+from lrlab.search.scores import Scores, Table, cost, table
+from lrlab.search.settings import DEFAULTS, SearchSettings
+from lrlab.search.verdict import why_nothing
 from lrlab.types import Answer
 
-WIDEST = 4
-"""Rates in a block."""
+Decide = Callable[[int, Scores], np.ndarray]
+"""`decide(step, scores)` gives bool[n], the lanes that continue after the rung at `step`."""
 
-CONFIRM = 0.8
-"""The part of what the scout leaves that is kept for fresh seeds: seeds differ more than
-neighboring rates of one seed do, so many seeds with few rates each tell most."""
 
-LEADERS = 3
-"""Rates that are confirmed."""
+class Train(Protocol):
+    """Trains lanes `lr` f64[n] with `seed` int64[n] and gives their scores; at each of `rungs`
+    (updates done) those that `decide` drops end."""
 
-PAIRED = 6.0
-"""Full-length runs from which on the first block has another seed than the scout; with less left,
-the scout's seed, whose lanes it can be compared with."""
-
-MOST_ROUNDS = 40
-
-NEAR = 0.07
-"""Decades: a rate this close to one that was tried is that one, so that seeds come together."""
-
-Train = Callable[..., Scores]
-"""`train(lr f64[n], seed int64[n], rungs=(), decide=None) -> Scores`; `decide(step, scores)` gives
-bool[n], the lanes that go on."""
+    def __call__(
+        self,
+        lr: np.ndarray,
+        seed: np.ndarray,
+        rungs: tuple[int, ...] = ...,
+        decide: Decide | None = ...,
+        /,
+    ) -> Scores: ...
 
 
 def find(
@@ -54,79 +50,99 @@ def find(
     steps: int,
     eval_steps: Sequence[int],
     metric: str,
-    direction: str = "min",
     budget_runs: float | None = None,
     budget_seconds: float | None = None,
     clock: Callable[[], float] = time.monotonic,
+    settings: SearchSettings = DEFAULTS,
 ) -> Answer:
     """The learning rate to train with, found within a budget.
 
     Args:
-        train: trains lanes and gives their scores.
+        train: trains lanes and gives their scores, which hold the metric's direction.
         lr_range: where to look first; extended up to twice where the best stands at an end.
         seeds: of the scout (the first) and the blocks; the confirmation uses the numbers after the
             largest.
         steps: of a full run; `eval_steps`: the evaluations, of which some become rungs.
+        metric: its name, for the sentence.
         budget_runs: full-length runs that may be spent; never exceeded.
         budget_seconds: wall time; looked at between rungs and stages, so the lanes that are under
             way may overrun it. What was decided is in the answer's `details["rungs"]`.
         clock: the time, for `budget_seconds`.
+        settings: what the search decides by.
     """
-    budget = Budget(budget_runs, budget_seconds, steps, clock)
+    budget = Budget(budget_runs, budget_seconds, steps, clock, settings.default_budget)
     parts: list[Scores] = []
-    decisions: list[dict[str, Any]] = []
-    plan = scout_plan(budget.left(parts), steps, eval_steps)
-    rates = np.geomspace(*lr_range, plan.rates) if plan.rates > 1 else middle(lr_range)
-    ratio = rates[1] / rates[0] if len(rates) > 1 else 3.0
-    first = int(seeds[0])
+    decisions: list[dict[str, int]] = []
+    plan = scout_plan(budget.left(parts), steps, eval_steps, settings)
+    rates, ratio = scout_rates(lr_range, plan.rates)
+    scout_seed = int(seeds[0])
     keep = dict(plan.rungs)
 
     def prune(step: int, scores: Scores) -> np.ndarray:
-        allowed = budget.affordable(parts, scores, step, keep[step])
-        going = survivors(scores, step, allowed)
-        decisions.append(
-            {"step": step, "lanes": len(going), "kept": int(going.sum()), "most": keep[step]}
-            | ({} if allowed == keep[step] else {"cut_for_time_to": allowed})
-        )
-        return going
+        affordable = budget.affordable(parts, scores, step, keep[step])
+        kept = survivors(scores, step, affordable, settings)
+        decisions.append(rung_record(step, kept, keep[step], affordable))
+        return kept
 
-    parts.append(train(rates, np.full(len(rates), first), tuple(keep), prune if keep else None))
-    extended, queue, fresh = 0, [int(s) for s in seeds], max(seeds) + 1
+    scout = np.full(len(rates), scout_seed)
+    parts.append(train(rates, scout, tuple(keep), prune if keep else None))
+    extensions, waiting, fresh = 0, [int(s) for s in seeds], max(seeds) + 1
     total = budget.left(parts)
-    if total >= PAIRED and len(queue) > 1:
-        queue.pop(0)  # the scout's: other seeds say more
-    for number in range(MOST_ROUNDS):
+    if total >= settings.paired_budget and len(waiting) > 1:
+        waiting.pop(0)  # the scout's: other seeds say more
+    for number in range(settings.max_rounds):
         left = budget.left(parts)
-        more = beyond(parts, ratio, left) if extended < 2 else np.empty(0)
-        if len(more):
-            extended += 1
-            lr, seed = more, np.full(len(more), first)
-        elif nothing_trains(table(parts), metric):
+        outer = np.empty(0)
+        if extensions < settings.extensions:
+            outer = beyond(parts, ratio, left, settings)
+        if len(outer):
+            extensions += 1
+            lr, seed = outer, np.full(len(outer), scout_seed)
+        elif why_nothing(table(parts), settings.verdict):
             break
-        elif queue and left > CONFIRM * total:
-            lr, seed = block(parts, [queue.pop(0)], min(WIDEST, left), number)
+        elif waiting and left > settings.confirmation_share * total:
+            count = min(settings.block_rates, left)
+            lr, seed = block(parts, [waiting.pop(0)], count, number, settings)
         else:
-            lr, seed, fresh = confirmation(parts, fresh, left, number)
+            lr, seed, fresh = confirmation(parts, fresh, left, number, settings)
             if not len(lr):
                 break
         if len(lr):
             parts.append(train(lr, seed))
-    answer = from_scores(parts, metric, extended=extended > 0)
-    stages = [
-        {"lanes": len(part.lr), "cost": cost([part]), "low": part.lr.min(), "high": part.lr.max()}
-        for part in parts
-    ]
+    answer = from_scores(parts, metric, extended=extensions > 0, settings=settings)
+    stages = [stage_record(part) for part in parts]
     decided = {"stages": stages, "rungs": decisions, **budget.record(parts)}
     return answer._replace(details={**answer.details, **decided})
 
 
-def beyond(parts: Sequence[Scores], ratio: float, budget: float) -> np.ndarray:
+def scout_rates(lr_range: tuple[float, float], count: int) -> tuple[np.ndarray, float]:
+    """`count` rates evenly spaced in log over the range, the middle for one; and the ratio between
+    neighbors.
+
+    >>> scout_rates((0.01, 1.0), 3)[0].round(12).tolist(), scout_rates((0.01, 1.0), 1)[0].tolist()
+    ([0.01, 0.1, 1.0], [0.1])
+    """
+    if count == 1:
+        return np.array([float(np.sqrt(lr_range[0] * lr_range[1]))]), 3.0
+    rates = np.geomspace(*lr_range, count)
+    return rates, rates[1] / rates[0]
+
+
+def stage_record(part: Scores) -> dict[str, float]:
+    """What a training call was, for the answer's details."""
+    low, high = part.lr.min(), part.lr.max()
+    return {"lanes": len(part.lr), "cost": cost([part]), "low": low, "high": high}
+
+
+def beyond(
+    parts: Sequence[Scores], ratio: float, budget: float, settings: SearchSettings = DEFAULTS
+) -> np.ndarray:
     """Rates past the end at which the best stands; empty where it stands inside.
 
     Where everything diverged, far smaller ones.
     """
     whole = table(parts)
-    count = int(min(4, budget // 1.5))
+    count = int(min(settings.extension_rates, budget // settings.extension_cost))
     if count < 1:
         return np.empty(0)
     lowest, highest = whole.lr[0], whole.lr[-1]
@@ -137,8 +153,8 @@ def beyond(parts: Sequence[Scores], ratio: float, budget: float) -> np.ndarray:
     scores = np.where(whole.diverged.any(1), np.inf, scores)
     if not np.isfinite(scores).any():
         return np.empty(0)
-    start = seed_effects.start(whole)
-    gain = float(start - scores.min()) if np.isfinite(start) else np.inf
+    initial = seed_effects.mean_initial(whole)
+    gain = float(initial - scores.min()) if np.isfinite(initial) else np.inf
     if gain <= whole.rounding:
         return np.empty(0)
     best = lowest_place(coarse(scores, gain))
@@ -150,7 +166,11 @@ def beyond(parts: Sequence[Scores], ratio: float, budget: float) -> np.ndarray:
 
 
 def block(
-    parts: Sequence[Scores], seeds: Sequence[int], budget: float, number: int = 0
+    parts: Sequence[Scores],
+    seeds: Sequence[int],
+    budget: float,
+    number: int = 0,
+    settings: SearchSettings = DEFAULTS,
 ) -> tuple[np.ndarray, np.ndarray]:
     """At most `budget` lanes: rates spread over those that may be the best, each with `seeds`.
 
@@ -158,37 +178,43 @@ def block(
     seeds so far leave possible, so that each block looks more closely.
     """
     count = max(1, int(budget) // len(seeds))
-    known = believe(parts, seed=number)
-    x = contenders(known, count)
-    if count > 1:  # the leader among them, so that a lucky lane is found out
-        leader = np.log10(known.lr[int(np.argmin(known.expected))])
+    posterior = posterior_of(parts, seed=number, settings=settings.posterior)
+    x = contenders(posterior, count)
+    if count > 1:  # the leader among them, so that a lucky lane is exposed
+        leader = np.log10(posterior.lr[int(np.argmin(posterior.expected_regret))])
         x[int(np.argmin(np.abs(x - leader)))] = leader
-    return _lanes(parts, x, seeds, budget)
+    return _new_lanes(parts, x, seeds, budget, settings.same_rate)
 
 
 def confirmation(
-    parts: Sequence[Scores], first_seed: int, budget: float, number: int = 0
+    parts: Sequence[Scores],
+    first_seed: int,
+    budget: float,
+    number: int = 0,
+    settings: SearchSettings = DEFAULTS,
 ) -> tuple[np.ndarray, np.ndarray, int]:
     """Lanes of the leading rates with fresh seeds, so that luck does not choose; and the seed that
     comes next."""
-    rates = min(LEADERS, int(budget))
-    if rates < 2:  # a lane with nothing to compare it with tells nothing
+    rates = min(settings.confirmed_rates, int(budget))
+    if rates < 2:  # a lane with nothing to compare it with says nothing
         return np.empty(0), np.empty(0, np.int64), first_seed
-    seeds = [first_seed + i for i in range(min(2, int(budget) // rates))]
-    lr, seed = block(parts, seeds, rates * len(seeds), number)
+    count = min(settings.confirmed_seeds, int(budget) // rates)
+    seeds = [first_seed + i for i in range(count)]
+    lr, seed = block(parts, seeds, rates * len(seeds), number, settings)
     return lr, seed, seeds[-1] + 1
 
 
-def _lanes(
-    parts: Sequence[Scores], x: np.ndarray, seeds: Sequence[int], budget: float
+def _new_lanes(
+    parts: Sequence[Scores], x: np.ndarray, seeds: Sequence[int], budget: float, same_rate: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Every rate (log10) with every seed, without what was trained already."""
+    """Every rate (log10) with every seed, without what was trained already; rates within
+    `same_rate` decades of one that was tried are that one."""
     whole = table(parts)
     tried = np.log10(whole.lr)
     rates: list[float] = []
     for place in x:
         nearest = int(np.argmin(np.abs(tried - place)))
-        close = abs(tried[nearest] - place) <= NEAR
+        close = abs(tried[nearest] - place) <= same_rate
         rates.append(float(whole.lr[nearest]) if close else float(10**place))
     wanted = [
         (lr, int(seed))
@@ -202,12 +228,7 @@ def _lanes(
     )
 
 
-def _trained(whole: Any, lr: float, seed: int) -> bool:
+def _trained(whole: Table, lr: float, seed: int) -> bool:
     row = np.flatnonzero(np.isclose(whole.lr, lr, rtol=1e-9, atol=0))
     column = np.flatnonzero(whole.seeds == seed)
     return bool(len(row) and len(column) and np.isfinite(whole.score[row[0], column[0]]))
-
-
-def middle(lr_range: tuple[float, float]) -> np.ndarray:
-    """The one rate of a search that can pay for no more, f64[1]."""
-    return np.array([float(np.sqrt(lr_range[0] * lr_range[1]))])

@@ -10,7 +10,7 @@ it - nearly alike for neighboring rates, which is why lanes of one seed tell mor
 than lanes of several - and e is noise. m has a Matern 3/2 kernel: continuous, but free to turn at
 a cliff, so that it does not dip between points as a polynomial does. Kernel lengths and noise
 levels are not chosen but averaged over, weighted by their marginal likelihood (Rasmussen and
-Williams 2006, chapter 5).
+Williams 2006, chapter 5); `lrlab.search.settings.Priors` has the candidates.
 """
 
 from __future__ import annotations
@@ -21,31 +21,17 @@ from typing import NamedTuple
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-LENGTHS = (0.3, 0.5, 0.8, 1.3)
-"""Decades over which m is alike, all as likely beforehand."""
+from lrlab.search.settings import DEFAULTS, Priors
 
-SEED_LENGTH = 1.0
-"""Decades over which a seed's own part is alike."""
+JITTER = 1e-5
+"""Added to the diagonal of the curves' covariance, in units of its height: rounding may leave it
+indefinite where the grid is fine."""
 
-PARTS = (0.1, 0.3, 1.0, 3.0)
-NOISES = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
-"""Of seed parts and of noise, in units of the spread between seeds that is seen."""
-
-OFFSET = 0.05
-"""The standard deviation of what a seed adds to all rates alike: wide, so that seeds are compared
-within themselves."""
-
-UNSEEN = 0.7
-"""What is believed of a rate before anything is known, in units of the cap: not good."""
-
-PATHS = 320
-"""Curves drawn."""
-
-KEPT = 0.9
-"""Kernels that hold this share of the weight are drawn from."""
+LARGEST_RESIDUAL = 1e150
+"""Whitened residuals are cut here: scores of 1e300 are a loss that exploded, not an overflow."""
 
 
-class Lanes(NamedTuple):
+class Observations(NamedTuple):
     """Lanes as columns: `x` f64[n] log10 rates, `seed` int[n], `y` f64[n] saturated regret, `extra`
     f64[n] the further variance of what is only a clue (a lane that was cut short)."""
 
@@ -56,10 +42,13 @@ class Lanes(NamedTuple):
 
 
 class _Kernel(NamedTuple):
+    """One choice of length and scales: its weight, the Cholesky factor f64[n, n] of the covariance
+    of the lanes, and the residuals f64[n] whitened by it."""
+
     weight: float
     length: float
     factor: np.ndarray
-    half: np.ndarray
+    whitened: np.ndarray
 
 
 def saturated(regret: np.ndarray, cap: float) -> np.ndarray:
@@ -83,8 +72,16 @@ def unsaturated(value: np.ndarray, cap: float) -> np.ndarray:
     return np.where(value > 0, -cap * np.log1p(-share), value)
 
 
-def draw(lanes: Lanes, cap: float, spread: float, grid: np.ndarray, *, seed: int = 0) -> np.ndarray:
-    """Curves m that agree with the lanes, f64[PATHS, G], as saturated regret.
+def draw_curves(
+    lanes: Observations,
+    cap: float,
+    spread: float,
+    grid: np.ndarray,
+    *,
+    seed: int = 0,
+    priors: Priors = DEFAULTS.posterior.priors,
+) -> np.ndarray:
+    """Curves m that agree with the lanes, f64[priors.curves, G], as saturated regret.
 
     Args:
         lanes: what was seen.
@@ -95,58 +92,65 @@ def draw(lanes: Lanes, cap: float, spread: float, grid: np.ndarray, *, seed: int
     """
     # BLAS threads cost more than they save on matrices this small, and spin on a busy machine.
     with threadpool_limits(1, "blas"):
-        return _drawn(lanes, cap, spread, grid, np.random.default_rng(seed))
+        return _drawn(lanes, cap, spread, grid, np.random.default_rng(seed), priors)
 
 
 def _drawn(
-    lanes: Lanes, cap: float, spread: float, grid: np.ndarray, random: np.random.Generator
+    lanes: Observations,
+    cap: float,
+    spread: float,
+    grid: np.ndarray,
+    random: np.random.Generator,
+    priors: Priors,
 ) -> np.ndarray:
-    height = (UNSEEN * cap) ** 2
+    level = priors.level * cap
+    height = level**2
     across = np.abs(grid[:, None] - lanes.x)
     between = np.abs(grid[:, None] - grid)
-    kernels = _heaviest(_kernels(lanes, height, UNSEEN * cap, spread))
-    counts = _shares(np.array([kernel.weight for kernel in kernels]), PATHS)
-    paths = []
+    kernels = _heaviest(_kernels(lanes, level, spread, priors), priors.kernel_weight)
+    counts = _shares(np.array([kernel.weight for kernel in kernels]), priors.curves)
+    curves = []
     for count, kernel in zip(counts, kernels, strict=True):
         reach = np.linalg.solve(kernel.factor, height * _matern(across / kernel.length).T)
-        middle = UNSEEN * cap + reach.T @ kernel.half
+        mean = level + reach.T @ kernel.whitened
         covariance = height * _matern(between / kernel.length) - reach.T @ reach
-        covariance[np.diag_indices_from(covariance)] += 1e-5 * height
+        covariance[np.diag_indices_from(covariance)] += JITTER * height
         root = np.linalg.cholesky(covariance)
-        paths.append(middle + random.standard_normal((int(count), len(grid))) @ root.T)
-    return np.concatenate(paths)
+        curves.append(mean + random.standard_normal((int(count), len(grid))) @ root.T)
+    return np.concatenate(curves)
 
 
-def _kernels(lanes: Lanes, height: float, middle: float, spread: float) -> list[_Kernel]:
+def _kernels(lanes: Observations, level: float, spread: float, priors: Priors) -> list[_Kernel]:
+    """Every choice of length and scales, its weight the logarithm of its posterior."""
     apart = np.abs(lanes.x[:, None] - lanes.x)
-    own = lanes.seed[:, None] == lanes.seed
-    mine = np.exp(-((apart / SEED_LENGTH) ** 2) / 2) * own
-    choices = list(itertools.product(LENGTHS, PARTS, NOISES))
-    among = np.stack([height * _matern(apart / length) for length, _, _ in choices])
-    parts, noises = (np.array([choice[i] for choice in choices]) for i in (1, 2))
-    among += ((parts * spread) ** 2)[:, None, None] * mine + max(OFFSET, 3 * spread) ** 2 * own
+    same_seed = lanes.seed[:, None] == lanes.seed
+    of_seed = np.exp(-((apart / priors.seed_length) ** 2) / 2) * same_seed
+    offset = max(priors.offset, priors.offset_per_spread * spread)
+    choices = list(itertools.product(priors.lengths, priors.seed_scales, priors.noise_scales))
+    among = np.stack([level**2 * _matern(apart / length) for length, _, _ in choices])
+    seeds, noises = (np.array([choice[i] for choice in choices]) for i in (1, 2))
+    among += ((seeds * spread) ** 2)[:, None, None] * of_seed + offset**2 * same_seed
     diagonal = np.arange(len(lanes.x))
     among[:, diagonal, diagonal] += ((noises * spread) ** 2)[:, None] + lanes.extra
     factors = np.linalg.cholesky(among)
-    rest = np.broadcast_to((lanes.y - middle)[:, None], (len(choices), len(lanes.x), 1))
-    halves = np.linalg.solve(factors, rest)[..., 0]
-    far = np.minimum(
-        np.abs(halves), 1e150
-    )  # scores of 1e300 are a loss that exploded, not an error
+    rest = np.broadcast_to((lanes.y - level)[:, None], (len(choices), len(lanes.x), 1))
+    whitened = np.linalg.solve(factors, rest)[..., 0]
+    far = np.minimum(np.abs(whitened), LARGEST_RESIDUAL)
     logs = -(far**2).sum(1) / 2 - np.log(factors[:, diagonal, diagonal]).sum(1)
-    # Levels near the spread that is seen are likelier beforehand than far ones.
-    logs -= (np.log(parts) ** 2 + np.log(noises) ** 2) / (2 * np.log(4.0) ** 2)
+    # Scales near the spread that is seen are likelier beforehand than far ones.
+    logs -= (np.log(seeds) ** 2 + np.log(noises) ** 2) / (2 * np.log(priors.scale_factor) ** 2)
     lengths = [choice[0] for choice in choices]
-    return [_Kernel(*kernel) for kernel in zip(logs, lengths, factors, halves, strict=True)]
+    return [_Kernel(*kernel) for kernel in zip(logs, lengths, factors, whitened, strict=True)]
 
 
-def _heaviest(kernels: list[_Kernel]) -> list[_Kernel]:
-    """Those with most of the weight, heaviest first, weights (logarithms so far) then sum to 1."""
+def _heaviest(kernels: list[_Kernel], share: float) -> list[_Kernel]:
+    """Those with `share` of the weight, heaviest first; weights (logarithms so far) then sum to
+    1."""
     logs = np.array([kernel.weight for kernel in kernels])
     weights = np.exp(logs - logs.max())
     order = np.argsort(-weights, kind="stable")
     total = np.cumsum(weights[order]) / weights.sum()
-    order = order[: int(np.searchsorted(total, KEPT)) + 1]
+    order = order[: int(np.searchsorted(total, share)) + 1]
     sum_ = weights[order].sum()
     return [kernels[i]._replace(weight=float(weights[i] / sum_)) for i in order]
 

@@ -1,4 +1,4 @@
-"""Rungs: how many rates start, when they are judged, and which go on."""
+"""Rungs: how many rates start, when they are judged, and which continue."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from lrlab.core.records import DIVERGED, PRUNED
 from lrlab.search.differences import coarse, lowest_place
-from lrlab.search.scores import Scores, outcomes, sign_of
-
-FLAT_SHARE = 0.02
-"""Rates whose scores differ by less than this share of what training gains are alike."""
+from lrlab.search.scores import Scores
+from lrlab.search.settings import DEFAULTS, SearchSettings
 
 
 class Scout(NamedTuple):
@@ -22,7 +21,9 @@ class Scout(NamedTuple):
     rungs: tuple[tuple[int, int], ...]
 
 
-def scout_plan(budget: float, steps: int, eval_steps: Sequence[int]) -> Scout:
+def scout_plan(
+    budget: float, steps: int, eval_steps: Sequence[int], settings: SearchSettings = DEFAULTS
+) -> Scout:
     """The scout that leaves most of a budget (full-length runs) to what follows.
 
     Rungs are evaluations, the nearest before the end; where there are none, fewer rates start.
@@ -31,20 +32,15 @@ def scout_plan(budget: float, steps: int, eval_steps: Sequence[int]) -> Scout:
     >>> [scout_plan(budget, 1000, evals).rates for budget in (1, 5, 20, 100)]
     [1, 12, 16, 16]
     """
-    shares, rates = ((0.1, 4), (0.25, 2)), 12
-    if budget >= 14:
-        shares, rates = ((0.1, 8), (0.35, 5)), 16
-    elif budget >= 8:
-        shares, rates = ((0.1, 6), (0.3, 3)), 14
-    elif budget < 4.5:
-        shares = ((0.05, 3), (0.25, 1))
+    sizes = settings.scouts
+    size = [one for one in sizes if one.budget <= budget or one is sizes[0]][-1]
     inner = [step for step in eval_steps if step < steps]
-    found: dict[int, int] = {}
-    for share, keep in shares if inner else ():
+    kept: dict[int, int] = {}
+    for share, keep in size.rungs if inner else ():
         step = min(inner, key=lambda step: abs(step - share * steps))
-        found[int(step)] = min(keep, found.get(int(step), keep))
-    rungs = tuple(sorted(found.items()))
-    while rates > 1 and scout_cost(rates, rungs, steps) > max(1.0, 0.75 * budget):
+        kept[int(step)] = min(keep, kept.get(int(step), keep))
+    rates, rungs = size.rates, tuple(sorted(kept.items()))
+    while rates > 1 and scout_cost(rates, rungs, steps) > max(1.0, settings.scout_share * budget):
         rates -= 1
     return Scout(rates, rungs)
 
@@ -55,40 +51,46 @@ def scout_cost(rates: int, rungs: Sequence[tuple[int, int]], steps: int) -> floa
     >>> scout_cost(10, [(10, 4), (50, 2)], 100)
     3.6
     """
-    paid, going, last = 0, rates, 0
+    paid, lanes, last = 0, rates, 0
     for step, keep in rungs:
-        paid += going * (step - last)
-        going, last = min(going, keep), step
-    return (paid + going * (steps - last)) / steps
+        paid += lanes * (step - last)
+        lanes, last = min(lanes, keep), step
+    return (paid + lanes * (steps - last)) / steps
 
 
-def survivors(scores: Scores, step: int, keep: int) -> np.ndarray:
-    """The lanes that go on after a rung, at most `keep`: the leader and its neighbors, in one run
-    of rates, first those that may still overtake it.
+def rung_record(step: int, kept: np.ndarray, most: int, affordable: int) -> dict[str, int]:
+    """What was decided at a rung, for the answer's details: `kept` bool[n]."""
+    record = {"step": step, "lanes": len(kept), "kept": int(kept.sum()), "most": most}
+    return record if affordable == most else {**record, "cut_for_time_to": affordable}
 
-    A lane's hope is its metric at the end if it goes on falling with the logarithm of time as it
+
+def survivors(
+    scores: Scores, step: int, keep: int, settings: SearchSettings = DEFAULTS
+) -> np.ndarray:
+    """The lanes that continue after a rung, bool[n], at most `keep`: the leader and its neighbors,
+    in one run of rates, first those that may still overtake it.
+
+    A lane's hope is its metric at the end if it continues to fall with the logarithm of time as it
     did of late; slow learners whose hope is below the leader's metric today are not cut for being
     slow. Larger rates than the leader's get the benefit of a tie: annealing has not come to them
-    yet. Where the rate makes no difference so far, lanes from end to end go on.
+    yet. Where the rate makes no difference so far, lanes from end to end continue.
     """
     row = int(np.searchsorted(scores.eval_steps, step))
-    sign = sign_of(scores.direction)
-    now = standing(scores, row) * sign
-    going = (outcomes(scores) != "diverged") & (outcomes(scores) != "pruned")
-    if not np.isfinite(now[going]).any():
-        return going  # none can be judged yet: they will recover or diverge
-    going &= np.isfinite(now)
-    if going.sum() <= keep:
-        return going
+    now = standing(scores, row)
+    alive = ~np.isin(scores.outcome, (DIVERGED, PRUNED))
+    if not np.isfinite(now[alive]).any():
+        return alive  # none can be judged yet: they will recover or diverge
+    alive &= np.isfinite(now)
+    if alive.sum() <= keep:
+        return alive
     order = np.argsort(scores.lr, kind="stable")
-    order = order[going[order]]
-    now, hope = now[order], hopes(scores, row)[order] * sign
-    kept = np.zeros(len(going), bool)
-    known = np.asarray(scores.initial, np.float64)
-    known = known[np.isfinite(known)] * sign
+    order = order[alive[order]]
+    now, hope = now[order], hopes(scores, row)[order]
+    kept = np.zeros(len(alive), bool)
+    start = scores.initial_losses[np.isfinite(scores.initial_losses)]
     # Where the start is not known, what the rates differ by stands for what is gained.
-    gain = abs(float(known.mean() - now.min())) if known.size else float(np.ptp(now))
-    if len(order) > 2 and np.ptp(now) <= FLAT_SHARE * gain:
+    gain = abs(float(start.mean() - now.min())) if start.size else float(np.ptp(now))
+    if len(order) > 2 and np.ptp(now) <= settings.verdict.flat * gain:
         kept[order[np.linspace(0, len(order) - 1, keep).round().astype(int)]] = True
         return kept
     now, hope = np.split(coarse(np.concatenate([now, hope]), gain), 2)
@@ -107,32 +109,29 @@ def survivors(scores: Scores, step: int, keep: int) -> np.ndarray:
 
 
 def standing(scores: Scores, row: int) -> np.ndarray:
-    """The metric of each lane at evaluation `row`, but no better than its mean over the second half
-    of the evaluations so far; [n].
+    """The loss of each lane at evaluation `row`, but no better than its mean over the second half
+    of the evaluations so far; f64[n].
 
     A loss that jumps about, as beyond a cliff, is low at one evaluation or the other by chance.
     """
-    values = np.asarray(scores.metric, np.float64)[: row + 1]
-    late = values[np.asarray(scores.eval_steps)[: row + 1] >= scores.eval_steps[row] / 2]
-    sign = sign_of(scores.direction)
+    losses = scores.losses[: row + 1]
+    late = losses[np.asarray(scores.eval_steps)[: row + 1] >= scores.eval_steps[row] / 2]
     with warnings.catch_warnings():  # evaluations without a value say nothing
         warnings.filterwarnings("ignore", message="Mean of empty slice")
         mean = np.nanmean(np.where(np.isfinite(late), late, np.nan), 0)
-    return sign * np.maximum(values[row] * sign, mean * sign)
+    return np.maximum(losses[row], mean)
 
 
 def hopes(scores: Scores, row: int) -> np.ndarray:
-    """The metric each lane would end with if it went on as between half of the time at evaluation
-    `row` and then, linearly in the logarithm of time; never worse than it is; [n]."""
-    step = int(scores.eval_steps[row])
-    values = np.asarray(scores.metric, np.float64)
+    """The loss each lane would end with if it continued as between half of the time at evaluation
+    `row` and then, linearly in the logarithm of time; never worse than it is; f64[n]."""
+    step, losses = int(scores.eval_steps[row]), scores.losses
     back = int(np.searchsorted(scores.eval_steps, step / 2))
     if back < row:
-        before, past = values[back], int(scores.eval_steps[back])
+        before, past = losses[back], int(scores.eval_steps[back])
         halvings = np.log(scores.steps / step) / np.log(step / past)
     else:
-        before, halvings = np.asarray(scores.initial, np.float64), np.log2(scores.steps / step)
-    sign = sign_of(scores.direction)
+        before, halvings = scores.initial_losses, np.log2(scores.steps / step)
     with np.errstate(invalid="ignore"):
-        gain = np.maximum((before - values[row]) * sign, 0.0)
-    return np.asarray(values[row] - sign * np.nan_to_num(gain) * halvings)
+        gain = np.maximum(before - losses[row], 0.0)
+    return losses[row] - np.nan_to_num(gain) * halvings

@@ -3,34 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from lrlab.core.brief import fields_of
+from lrlab.core.records import DIVERGED, NOT_RUN, OK, Direction, LaneRecord
 from lrlab.search.differences import coarse, rounding
-from lrlab.types import OUTCOMES
 
 
 class Scores(NamedTuple):
-    """What a search learns from training n lanes.
+    """One metric of n lanes: what a search learns from training them, a view on a `LaneRecord`.
 
-    `lr` f64[n], `seed` int[n]; `metric` [E, n] at `eval_steps` int[E], nan where a lane did not
-    get; `initial` [n] the metric before the first update, in the dtype in which it was computed;
-    `outcome` str[n] or indices into `lrlab.types.OUTCOMES`; `diverged_at`, `steps_trained` int[n];
-    `steps` of a full run; `direction` "min" or "max".
+    `lr` f64[n], `seed` int[n]; `values` [E, n] of the metric at `eval_steps` int[E], nan where a
+    lane did not get; `initial` [n] before the first update, in the dtype in which it was computed;
+    `outcome` int[n], indices into `lrlab.core.records.OUTCOMES`; `diverged_at`, `steps_trained`
+    int[n]; `steps` of a full run; `direction` of the metric.
     """
 
     lr: np.ndarray
     seed: np.ndarray
-    metric: np.ndarray
+    values: np.ndarray
     eval_steps: np.ndarray
     initial: np.ndarray
     outcome: np.ndarray
     diverged_at: np.ndarray
     steps_trained: np.ndarray
     steps: int
-    direction: str = "min"
+    direction: Direction = "min"
+
+    @property
+    def losses(self) -> np.ndarray:
+        """The metric as something to minimize, f64[E, n]."""
+        return as_loss(np.asarray(self.values, np.float64), self.direction)
+
+    @property
+    def initial_losses(self) -> np.ndarray:
+        """The same before the first update, f64[n]."""
+        return as_loss(np.asarray(self.initial, np.float64), self.direction)
+
+    def lanes(self, some: np.ndarray) -> Scores:
+        """Some lanes alone: bool[n], or their places int[k]."""
+        columns = ("lr", "seed", "initial", "outcome", "diverged_at", "steps_trained")
+        return self._replace(
+            values=np.asarray(self.values)[:, some],
+            **{name: np.asarray(getattr(self, name))[some] for name in columns},
+        )
 
     def __repr__(self) -> str:
         return fields_of(self)
@@ -41,9 +59,9 @@ class Table(NamedTuple):
 
     `lr` f64[L] ascending; `seeds` int[S]; `score` f64[L, S]: min(final, initial), a diverged lane
     as its initial value, nan where no full-length lane was trained; `initial` f64[S]; `diverged`
-    bool[L, S]; `diverged_at`, `steps_trained` int[L, S] (0: not run).
-    Metrics to be maximized have their sign changed (`sign` = -1). `rounding`: differences between
-    scores that are no larger may be rounding at the level of the metric.
+    bool[L, S]; `diverged_at`, `steps_trained` int[L, S] (0: not run). `direction` is the metric's
+    own (`as_loss` turns a score back). `rounding`: differences between scores that are no larger
+    may be rounding at the level of the metric.
     """
 
     lr: np.ndarray
@@ -54,17 +72,11 @@ class Table(NamedTuple):
     diverged_at: np.ndarray
     steps_trained: np.ndarray
     steps: int
-    sign: float
+    direction: Direction = "min"
     rounding: float = 0.0
 
     def __repr__(self) -> str:
         return fields_of(self)
-
-
-def outcomes(scores: Scores) -> np.ndarray:
-    """The outcome of each lane, str[n]."""
-    kinds = np.asarray(scores.outcome)
-    return kinds if kinds.dtype.kind == "U" else np.asarray(OUTCOMES)[kinds.astype(int)]
 
 
 def sign_of(direction: str) -> float:
@@ -78,6 +90,19 @@ def sign_of(direction: str) -> float:
     return 1.0 if direction == "min" else -1.0
 
 
+Values = TypeVar("Values", float, np.ndarray)
+
+
+def as_loss(values: Values, direction: str) -> Values:
+    """Values of a metric as something to minimize: the negative of what is maximized. Twice is
+    once back.
+
+    >>> as_loss(0.9, "max"), as_loss(0.9, "min")
+    (-0.9, 0.9)
+    """
+    return values * sign_of(direction)
+
+
 def lane_scores(scores: Scores) -> np.ndarray:
     """min(final metric, initial metric) of each full-length lane, f64[n], mirrored for "max".
 
@@ -85,19 +110,16 @@ def lane_scores(scores: Scores) -> np.ndarray:
     that were pruned or not run are nan. Without a finite initial value the final one stands.
 
     >>> s = Scores(np.ones(3), np.zeros(3, int), np.array([[0.5, np.nan, 3.0]]), np.array([9]),
-    ...            np.full(3, 2.0), np.array(["ok", "diverged", "ok"]), np.full(3, -1),
+    ...            np.full(3, 2.0), np.array([OK, DIVERGED, OK]), np.full(3, -1),
     ...            np.full(3, 9), 9)
     >>> lane_scores(s).tolist()
     [0.5, 2.0, 2.0]
     """
-    sign = sign_of(scores.direction)
-    kinds = outcomes(scores)
-    final = np.asarray(scores.metric, np.float64)[-1] * sign
-    start = np.asarray(scores.initial, np.float64) * sign
-    final = np.where(np.isfinite(final) & (kinds == "ok"), final, np.inf)
+    final, start = scores.losses[-1], scores.initial_losses
+    final = np.where(np.isfinite(final) & (scores.outcome == OK), final, np.inf)
     value = np.minimum(final, np.where(np.isfinite(start), start, np.inf))
     value = np.where(np.isfinite(value), value, np.nan)
-    return np.where(np.isin(kinds, ("ok", "diverged")), value, np.nan)
+    return np.where(np.isin(scores.outcome, (OK, DIVERGED)), value, np.nan)
 
 
 def table(parts: Sequence[Scores]) -> Table:
@@ -108,25 +130,25 @@ def table(parts: Sequence[Scores]) -> Table:
     score, starts = np.full(shape, np.nan), np.full(shape, np.nan)
     diverged, trained = np.zeros(shape, bool), np.zeros(shape, np.int64)
     when = np.full(shape, -1, np.int64)
-    sign = sign_of(parts[0].direction)
     for part in parts:
         row, column = np.searchsorted(lr, part.lr), np.searchsorted(seeds, part.seed)
-        values, kinds = lane_scores(part), outcomes(part)
+        values, initial = lane_scores(part), part.initial_losses
         for lane in range(len(part.lr)):
             place = row[lane], column[lane]
-            if part.steps_trained[lane] < trained[place] or kinds[lane] == "not_run":
+            if part.steps_trained[lane] < trained[place] or part.outcome[lane] == NOT_RUN:
                 continue
             score[place] = values[lane]
-            starts[place] = part.initial[lane] * sign
-            diverged[place] = kinds[lane] == "diverged"
+            starts[place] = initial[lane]
+            diverged[place] = part.outcome[lane] == DIVERGED
             when[place] = part.diverged_at[lane]
             trained[place] = part.steps_trained[lane]
-    with np.errstate(invalid="ignore"):
-        known = np.isfinite(starts)
-        initial = np.where(known, starts, 0).sum(0) / np.maximum(known.sum(0), 1)
-    initial = np.where(known.any(0), initial, np.nan)
-    least = max(rounding(part.initial) for part in parts)
-    return Table(lr, seeds, score, initial, diverged, when, trained, parts[0].steps, sign, least)
+    finite = np.isfinite(starts)
+    mean = np.where(finite, starts, 0).sum(0) / np.maximum(finite.sum(0), 1)
+    mean = np.where(finite.any(0), mean, np.nan)
+    first, least = parts[0], max(rounding(part.initial) for part in parts)
+    return Table(
+        lr, seeds, score, mean, diverged, when, trained, first.steps, first.direction, least
+    )
 
 
 def cost(parts: Sequence[Scores]) -> float:
@@ -134,69 +156,77 @@ def cost(parts: Sequence[Scores]) -> float:
     return float(sum(float(np.sum(part.steps_trained)) for part in parts) / parts[0].steps)
 
 
-def from_result(result: Any, metric: str) -> Scores:
-    """A sweep's lanes as `Scores`; with further lane axes, those of the best combination.
+def stage_scores(record: LaneRecord, metric: str) -> Scores:
+    """A metric of a flat record at each evaluation, as a search judges it. What is recorded at each
+    update (`train_...`) is the mean of the updates since the last evaluation: single minibatches
+    are noisy."""
+    recorded = record.metrics[metric]
+    if recorded.axis == "eval_step":
+        return _view(record, metric, recorded.values, record.eval_steps)
+    rows = np.full((len(record.eval_steps), len(record.outcome)), np.nan)
+    start = 0
+    for row, end in enumerate(record.eval_steps):
+        rows[row] = recorded.values[start:end].mean(0, dtype=np.float64)  # float32 loses digits
+        start = end
+    return _view(record, metric, rows, record.eval_steps)
+
+
+def sweep_scores(record: LaneRecord, metric: str) -> Scores:
+    """A metric of a sweep's record; with further lane axes, of their best combination. What is
+    recorded at each update ends with the mean of its last twentieth.
 
     Raises:
         ValueError: the sweep has no such metric.
     """
-    rows, eval_steps, initial = _read(result, metric)
-    index = (slice(None), *combination(result, metric), slice(None))
-    lr, seeds = np.meshgrid(result.lr, result.seeds, indexing="ij")
-    return Scores(
-        lr.ravel(),
-        seeds.ravel(),
-        rows[(slice(None), *index)].reshape(len(rows), -1),
-        eval_steps,
-        initial[index].ravel(),
-        result.outcome[index].ravel(),
-        result.diverged_at[index].ravel(),
-        result.steps_trained[index].ravel(),
-        len(result.steps),
-        result.directions.get(metric, "min"),
-    )
+    shape = record.outcome.shape
+    chosen = (slice(None), *combination(record, metric), slice(None))
+    places = np.arange(record.outcome.size).reshape(shape)[chosen]
+    return _flat_scores(record, metric).lanes(places.ravel())
 
 
-def combination(result: Any, metric: str) -> tuple[int, ...]:
+def combination(record: LaneRecord, metric: str) -> tuple[int, ...]:
     """Places on a sweep's further lane axes, in order, with the best mean score at any rate; the
-    first where no more than a hair is between. () without further axes.
+    first where the means are tied. () without further axes.
 
     Raises:
         ValueError: the sweep has no such metric.
     """
-    shape, direction = result.outcome.shape, result.directions.get(metric, "min")
+    shape = record.outcome.shape
     if len(shape) <= 2:
         return ()
-    rows, eval_steps, initial = _read(result, metric)
-    flat = Scores(
-        np.ones(result.outcome.size),
-        np.zeros(result.outcome.size, int),
-        rows.reshape(len(rows), -1),
-        eval_steps,
-        initial.ravel(),
-        result.outcome.ravel(),
-        result.diverged_at.ravel(),
-        result.steps_trained.ravel(),
-        len(result.steps),
-        direction,
-    )
-    means = np.nan_to_num(lane_scores(flat), nan=np.inf).reshape(shape).mean(-1)
-    start = initial.astype(np.float64) * sign_of(direction)
+    scores = _flat_scores(record, metric)
+    means = np.nan_to_num(lane_scores(scores), nan=np.inf).reshape(shape).mean(-1)
+    start = scores.initial_losses
     start = float(start[np.isfinite(start)].mean()) if np.isfinite(start).any() else np.inf
     ranked = coarse(means, start - float(means.min()))
     return tuple(int(i) for i in np.unravel_index(int(np.argmin(ranked)), means.shape)[1:])
 
 
-def _read(result: Any, metric: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(rows f64[E, ...], eval_steps int[E], initial [...]) of a metric. One that is recorded at
-    each update ends with the mean of its last twentieth, since single minibatches are noisy."""
-    if metric not in result.history:
-        known = ", ".join(name for name in result.history if not name.startswith("learning_rate"))
-        raise ValueError(f"there is no metric {metric!r} in this sweep; it has {known}")
-    rows = np.asarray(result.history[metric], np.float64)
-    if metric in result.initial:
-        return rows, result.eval_steps, np.asarray(result.initial[metric])
+def _flat_scores(record: LaneRecord, metric: str) -> Scores:
+    if metric not in record.metrics:
+        names = ", ".join(name for name in record.metrics if not name.startswith("learning_rate"))
+        raise ValueError(f"there is no metric {metric!r} in this sweep; it has {names}")
+    flat = record.flat()
+    recorded = flat.metrics[metric]
+    rows = np.asarray(recorded.values, np.float64)
+    if recorded.axis == "eval_step":
+        return _view(flat, metric, rows, flat.eval_steps)
     tail = max(1, len(rows) // 20)
     rows = np.concatenate([rows, rows[-tail:].mean(0, keepdims=True)])
-    eval_steps = np.append(result.steps + 1, result.steps[-1] + 1)
-    return rows, eval_steps, np.asarray(result.history[metric][0])
+    return _view(flat, metric, rows, np.append(flat.steps + 1, flat.steps[-1] + 1))
+
+
+def _view(record: LaneRecord, metric: str, rows: np.ndarray, eval_steps: np.ndarray) -> Scores:
+    recorded = record.metrics[metric]
+    return Scores(
+        lr=next(iter(record.axes.values())),
+        seed=record.axes["seed"],
+        values=rows,
+        eval_steps=eval_steps,
+        initial=record.initial[metric] if metric in record.initial else recorded.values[0],
+        outcome=record.outcome,
+        diverged_at=record.diverged_at,
+        steps_trained=record.steps_trained,
+        steps=len(record.steps),
+        direction=recorded.direction or "min",
+    )

@@ -6,8 +6,16 @@ import numpy as np
 
 from lrlab.search.scores import Table
 
-CHANCE = 0.03
-"""What a network gains by chance, as a share of how much seeds differ before training."""
+FIT_SPAN = 0.3
+"""Seed effects are fitted on rates whose level is within this share of the span of all levels from
+the best: far off, scores say little about a seed."""
+
+NOISE_SPAN = 0.1
+"""Noise is measured on rates whose level is within this share of the gap from the best: between bad
+rates seeds differ for other reasons."""
+
+MAX_ROUNDS = 50
+"""Alternating means, at most; a few settle every table that has an overlap."""
 
 
 def usable(table: Table) -> np.ndarray:
@@ -15,10 +23,10 @@ def usable(table: Table) -> np.ndarray:
     return np.asarray(np.isfinite(table.score).any(1))
 
 
-def start(table: Table) -> float:
+def mean_initial(table: Table) -> float:
     """The mean value before training; nan where it was never finite."""
-    known = table.initial[np.isfinite(table.initial)]
-    return float(known.mean()) if known.size else float("nan")
+    finite = table.initial[np.isfinite(table.initial)]
+    return float(finite.mean()) if finite.size else float("nan")
 
 
 def gap(table: Table) -> float:
@@ -27,21 +35,20 @@ def gap(table: Table) -> float:
     means = mean_scores(table)
     if not np.isfinite(means).any():
         return 0.0
-    begun, best = start(table), float(np.nanmin(means))
-    return begun - best if np.isfinite(begun) else float(np.nanmax(means)) - best
+    initial, best = mean_initial(table), float(np.nanmin(means))
+    return initial - best if np.isfinite(initial) else float(np.nanmax(means)) - best
 
 
-def gains(table: Table) -> bool:
+def gains(table: Table, chance: float) -> bool:
     """Whether any rate comes out below the metric before training, by more than rounding and than
-    `CHANCE`; yes where that metric is not known.
+    `chance` standard deviations between seeds there; yes where that metric is not known.
 
     Neither is a share of the loss: a constant added to it changes nothing.
     """
-    begun = table.initial[np.isfinite(table.initial)]
-    if not begun.size:
+    initial = table.initial[np.isfinite(table.initial)]
+    if not initial.size:
         return True
-    least = max(table.rounding, CHANCE * float(begun.std()))
-    return gap(table) > least
+    return gap(table) > max(table.rounding, chance * float(initial.std()))
 
 
 def mean_scores(table: Table) -> np.ndarray:
@@ -59,10 +66,10 @@ def effects(table: Table) -> tuple[np.ndarray, np.ndarray]:
     seen = np.isfinite(score)
     effect = np.zeros(score.shape[1])
     level = np.full(len(score), np.nan)
-    for _ in range(50):
+    for _ in range(MAX_ROUNDS):
         level[rates] = _mean(np.where(seen, score - effect, 0)[rates], seen[rates], 1)
-        # Seeds are compared near the best rates: far off, scores say little about a seed.
-        near = rates & (level <= np.nanmin(level) + 0.3 * np.nanmax(level - np.nanmin(level)))
+        best = np.nanmin(level)
+        near = rates & (level <= best + FIT_SPAN * np.nanmax(level - best))
         mask = seen & near[:, None]
         residual = np.where(mask, score - np.nan_to_num(level)[:, None], 0)
         new = _mean(residual, mask, 0)
@@ -83,7 +90,7 @@ def noise_of(table: Table) -> float | None:
     level = mean_scores(table)
     rates = usable(table)
     with np.errstate(invalid="ignore"):
-        near = rates & (level <= np.nanmin(level) + 0.1 * max(gap(table), 0))
+        near = rates & (level <= np.nanmin(level) + NOISE_SPAN * max(gap(table), 0))
     residuals = table.score[near] - level[near][:, None]
     many = np.isfinite(residuals).sum(1) > 1
     if not many.any():
@@ -95,8 +102,7 @@ def noise_of(table: Table) -> float | None:
 
 def largest_stable(table: Table) -> float | None:
     """The largest rate below which no tried rate diverged for any seed; None where none did."""
-    ran = table.steps_trained > 0
-    broken = (table.diverged & ran).any(1)
+    broken = (table.diverged & (table.steps_trained > 0)).any(1)
     if not broken.any():
         return None
     first = int(np.argmax(broken))

@@ -6,9 +6,10 @@ needed: that takes longer than everything else that a command starts with.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from lrlab.search.differences import rounding
 
@@ -30,7 +31,7 @@ class Paired(NamedTuple):
     effect_size: float
 
 
-def _checked(values: object, name: str = "values", least: int = 1) -> np.ndarray:
+def _checked(values: ArrayLike, name: str = "values", least: int = 1) -> np.ndarray:
     array = np.asarray(values, np.float64).ravel()
     if array.size < least:
         raise ValueError(f"{name}: at least {least} needed, got {array.size}")
@@ -39,7 +40,7 @@ def _checked(values: object, name: str = "values", least: int = 1) -> np.ndarray
     return array
 
 
-def mean_interval(values: object, confidence: float = 0.95) -> Interval:
+def mean_interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
     """Mean with Student's t interval: mean +- t(n - 1) s / sqrt(n); infinite for one value.
 
     >>> interval = mean_interval([1.0, 2.0, 3.0])
@@ -55,7 +56,7 @@ def mean_interval(values: object, confidence: float = 0.95) -> Interval:
     return Interval(float(x.mean()), float(x.mean() - half), float(x.mean() + half))
 
 
-def median_interval(values: object, confidence: float = 0.95) -> Interval:
+def median_interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
     """Median with the distribution-free interval from order statistics: the narrowest symmetric
     [x_(k), x_(n+1-k)] whose binomial coverage is at least `confidence`; the range where none is.
 
@@ -71,7 +72,7 @@ def median_interval(values: object, confidence: float = 0.95) -> Interval:
     return Interval(float(np.median(x)), float(x[k - 1]), float(x[n - k]))
 
 
-def paired_comparison(a: object, b: object, confidence: float = 0.95) -> Paired:
+def paired_comparison(a: ArrayLike, b: ArrayLike, confidence: float = 0.95) -> Paired:
     """Two settings on the same seeds; negative differences favor `a`. Differences that are no more
     than rounding at the level of the values are none.
 
@@ -98,7 +99,7 @@ def paired_comparison(a: object, b: object, confidence: float = 0.95) -> Paired:
 
 
 def learning_rate_sensitivity(
-    lr: object, score: object, initial: float, low: float, high: float
+    lr: ArrayLike, score: ArrayLike, initial: float, low: float, high: float
 ) -> float:
     """Mean over log LR in [low, high] of min(score, initial), minus the best of it (Wortsman et al.
     2023, arXiv 2309.14322); the curve is linear between the given rates.
@@ -119,7 +120,7 @@ def learning_rate_sensitivity(
     return float(np.trapezoid(values, places) / (ends[1] - ends[0]) - values.min())
 
 
-def expected_best(values: object, trials: int, replacement: bool = True) -> float:
+def expected_best(values: ArrayLike, trials: int, replacement: bool = True) -> float:
     """The expected minimum of `trials` random draws from the observed values (Dodge et al. 2019,
     arXiv 1909.03004), with or without replacement.
 
@@ -147,7 +148,7 @@ def _choose_ratio(n: int, i: int, k: int) -> float:
     return ratio
 
 
-def probability_best(scores: object, draws: int = 4000, seed: int = 0) -> np.ndarray:
+def probability_best(scores: ArrayLike, draws: int = 4000, seed: int = 0) -> np.ndarray:
     """For each setting of [L, S] the share of bootstrap resamples of the seeds in which its mean is
     the lowest (ties shared); f64[L], sums to 1.
 
@@ -163,7 +164,7 @@ def probability_best(scores: object, draws: int = 4000, seed: int = 0) -> np.nda
     return (best / best.sum(0)).mean(1)
 
 
-def rank_stability(early: object, late: object) -> float:
+def rank_stability(early: ArrayLike, late: ArrayLike) -> float:
     """Kendall's tau between the scores of the same settings at two rungs; 1: the same order.
 
     >>> rank_stability([1, 2, 3], [10, 20, 30])
@@ -171,11 +172,10 @@ def rank_stability(early: object, late: object) -> float:
     """
     from scipy import stats
 
-    found: Any = stats.kendalltau(_checked(early, "early", 2), _checked(late, "late", 2))
-    return float(found.statistic)
+    return float(stats.kendalltau(_checked(early, "early", 2), _checked(late, "late", 2))[0])
 
 
-def tunability(values: object, budgets: int = 10) -> float:
+def tunability(values: ArrayLike, budgets: int = 10) -> float:
     """Weighted mean over budgets k = 1..K of the expected best of k trials (Sivaprasad et al. 2020,
     arXiv 1910.11758, CPE with weights proportional to K - k + 1).
 
@@ -194,7 +194,9 @@ class PowerLaw(NamedTuple):
     exponent: Interval
 
 
-def power_law(x: object, y: object, confidence: float = 0.95, errors: object = None) -> PowerLaw:
+def power_law(
+    x: ArrayLike, y: ArrayLike, confidence: float = 0.95, errors: ArrayLike | None = None
+) -> PowerLaw:
     """Least squares of log y on log x, with an interval for the slope.
 
     Without `errors` it is Student's t interval from the scatter about the line. With `errors`, the
@@ -213,8 +215,7 @@ def power_law(x: object, y: object, confidence: float = 0.95, errors: object = N
     a, b = _checked(x, "x", 2), _checked(y, "y", 2)
     if len(a) != len(b) or (a <= 0).any() or (b <= 0).any():
         raise ValueError("a power law needs as many positive x as y")
-    fit: Any = stats.linregress(np.log(a), np.log(b))
-    slope, line = float(fit.slope), float(fit.intercept)
+    slope, line, *_, error = map(float, stats.linregress(np.log(a), np.log(b)))
     if errors is not None:
         sigma = _checked(errors, "errors", 2)
         if len(sigma) != len(a) or (sigma <= 0).any():
@@ -228,11 +229,11 @@ def power_law(x: object, y: object, confidence: float = 0.95, errors: object = N
     elif len(a) == 2:
         half = np.inf
     else:
-        half = float(stats.t.ppf(0.5 + confidence / 2, len(a) - 2)) * float(fit.stderr)
+        half = float(stats.t.ppf(0.5 + confidence / 2, len(a) - 2)) * error
     return PowerLaw(float(np.exp(line)), Interval(slope, slope - half, slope + half))
 
 
-def seeds_needed(differences: object, precision: float, confidence: float = 0.95) -> int:
+def seeds_needed(differences: ArrayLike, precision: float, confidence: float = 0.95) -> int:
     """How many seeds make the half width of the mean's interval at most `precision`, judging by the
     spread of the paired differences seen; at least 2.
 

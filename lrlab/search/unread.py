@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-APART = 1.01
-"""Learning rates closer than this factor may well round to the same curve."""
+MIN_RATIO = 1.01
+"""Factor: learning rates that are closer may well round to the same curve."""
 
 
 def unread(
@@ -31,24 +31,24 @@ def unread(
     >>> unread({"lr": lr}, seed, np.ones(2, bool), [np.array([[3.0, 3.0], [2.0, 1.0]])])
     ()
     """
-    going = np.ones(len(seed), bool)
+    positive = np.ones(len(seed), bool)
     for name, values in hyper.items():
         if name == "lr" or name.startswith("lr_"):
-            going &= values > 0
-    found = []
+            positive &= values > 0
+    names = []
     for name, values in hyper.items():
         groups = [
             lanes
-            for lanes in _groups(hyper, seed, going, name)
+            for lanes in _groups(hyper, seed, positive, name)
             if _several(name, values[lanes]) and moved[lanes].any()
         ]
         if groups and all(_same(curve, lanes) for lanes in groups for curve in curves):
-            found.append(name)
-    return tuple(found)
+            names.append(name)
+    return tuple(names)
 
 
 def _groups(
-    hyper: Mapping[str, np.ndarray], seed: np.ndarray, going: np.ndarray, name: str
+    hyper: Mapping[str, np.ndarray], seed: np.ndarray, positive: np.ndarray, name: str
 ) -> Iterable[np.ndarray]:
     """Lanes that differ in one axis at most."""
     others = [values for other, values in hyper.items() if other != name]
@@ -56,7 +56,7 @@ def _groups(
     _, place = np.unique(table, axis=0, return_inverse=True)
     place = place.ravel()
     for number in range(int(place.max(initial=-1)) + 1):
-        yield np.flatnonzero((place == number) & going)
+        yield np.flatnonzero((place == number) & positive)
 
 
 def _several(name: str, values: np.ndarray) -> bool:
@@ -64,15 +64,15 @@ def _several(name: str, values: np.ndarray) -> bool:
         return False
     low, high = float(values.min()), float(values.max())
     is_rate = name == "lr" or name.startswith("lr_")
-    return high > low * APART if is_rate else high > low
+    return high > low * MIN_RATIO if is_rate else high > low
 
 
 def _same(curve: np.ndarray, lanes: np.ndarray) -> bool:
     """Whether the curves of some lanes agree wherever two of them were recorded."""
     rows = np.asarray(curve[:, lanes])
-    known = np.isfinite(rows)
-    longest = rows[:, [int(known.sum(0).argmax())]]
-    both = known & np.isfinite(longest)
+    finite = np.isfinite(rows)
+    longest = rows[:, [int(finite.sum(0).argmax())]]
+    both = finite & np.isfinite(longest)
     return bool((~both | (rows == longest)).all())
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from numpy.typing import ArrayLike
 
-import numpy as np
+from lrlab.theory.values import Number, number, positive, valid_momentum
 
 
-def linear_rule(lr: Any, batch: Any, new_batch: Any) -> Any:
+def linear_rule(lr: ArrayLike, batch: ArrayLike, new_batch: ArrayLike) -> Number:
     """LR x new_batch / batch: keeps the noise of SGD per unit of progress, below the critical size.
 
     Scalars or arrays; unit as `lr`. Source: Goyal et al. 2017 (arXiv 1706.02677).
@@ -17,10 +17,10 @@ def linear_rule(lr: Any, batch: Any, new_batch: Any) -> Any:
     >>> linear_rule(0.1, 256, [512, 1024]).tolist()
     [0.2, 0.4]
     """
-    return _plain(lr) * _ratio(batch, new_batch)
+    return number(lr) * _ratio(batch, new_batch)
 
 
-def sqrt_rule(lr: Any, batch: Any, new_batch: Any) -> Any:
+def sqrt_rule(lr: ArrayLike, batch: ArrayLike, new_batch: ArrayLike) -> Number:
     """LR x sqrt(new_batch / batch): for Adam and other methods that normalize the gradient.
 
     Scalars or arrays. Source: Malladi et al. 2022 (arXiv 2205.10287); Krizhevsky 2014 (1404.5997).
@@ -28,7 +28,7 @@ def sqrt_rule(lr: Any, batch: Any, new_batch: Any) -> Any:
     >>> sqrt_rule(0.1, 64, 256)
     0.2
     """
-    return _plain(lr) * _ratio(batch, new_batch) ** 0.5
+    return number(lr) * _ratio(batch, new_batch) ** 0.5
 
 
 def sde_rule(optimizer: str, batch: float, new_batch: float, **hyper: float) -> dict[str, float]:
@@ -54,9 +54,9 @@ def sde_rule(optimizer: str, batch: float, new_batch: float, **hyper: float) -> 
     if optimizer in ("sgd", "momentum", "nesterov"):
         return {name: value * k if name == "lr" else value for name, value in hyper.items()}
     if optimizer not in ("adam", "adamw", "rmsprop"):
-        known = "sgd, momentum, nesterov, rmsprop, adam, adamw"
-        raise ValueError(f"optimizer {optimizer!r} is unknown; choose one of {known}")
-    found = {}
+        names = "sgd, momentum, nesterov, rmsprop, adam, adamw"
+        raise ValueError(f"optimizer {optimizer!r} is unknown; choose one of {names}")
+    scaled = {}
     for name, value in hyper.items():
         if name in ("b1", "b2", "beta1", "beta2", "decay"):
             value = 1 - k * (1 - value)
@@ -66,11 +66,11 @@ def sde_rule(optimizer: str, batch: float, new_batch: float, **hyper: float) -> 
             value = value * k**0.5
         elif name == "eps":
             value = value / k**0.5
-        found[name] = value
-    return found
+        scaled[name] = value
+    return scaled
 
 
-def sde_time(lr: Any, steps: Any, momentum: Any = 0.0) -> Any:
+def sde_time(lr: ArrayLike, steps: ArrayLike, momentum: ArrayLike = 0.0) -> Number:
     """Time that `steps` updates pass in the SDE of SGD: steps x lr / (1 - momentum).
 
     Two runs with equal time and equal lr / (batch (1 - momentum)) follow one law to first order.
@@ -79,11 +79,13 @@ def sde_time(lr: Any, steps: Any, momentum: Any = 0.0) -> Any:
     >>> round(sde_time(0.1, 100, 0.9), 9)
     100.0
     """
-    _momentum(momentum)
-    return _plain(steps) * _plain(lr) / (1 - _plain(momentum))
+    valid_momentum(momentum)
+    return number(steps) * number(lr) / (1 - number(momentum))
 
 
-def sde_temperature(lr: Any, batch: Any, momentum: Any = 0.0, examples: float | None = None) -> Any:
+def sde_temperature(
+    lr: ArrayLike, batch: ArrayLike, momentum: ArrayLike = 0.0, examples: float | None = None
+) -> Number:
     """Noise scale of SGD's SDE: lr (N/batch - 1) / (1 - momentum), or lr / (batch (1 - momentum)).
 
     The first form with `examples` = N (batches without replacement, unit lr x examples), else the
@@ -94,14 +96,14 @@ def sde_temperature(lr: Any, batch: Any, momentum: Any = 0.0, examples: float | 
     >>> round(sde_temperature(0.1, 50, 0.9), 9)
     0.02
     """
-    _momentum(momentum)
-    scale = _plain(lr) / (1 - _plain(momentum))
+    valid_momentum(momentum)
+    scale = number(lr) / (1 - number(momentum))
     if examples is None:
-        return scale / _plain(batch)
-    return scale * (examples / _plain(batch) - 1)
+        return scale / number(batch)
+    return scale * (examples / number(batch) - 1)
 
 
-def noise_scale_rule(largest_lr: Any, noise_scale: Any, batch: Any) -> Any:
+def noise_scale_rule(largest_lr: ArrayLike, noise_scale: ArrayLike, batch: ArrayLike) -> Number:
     """Best LR of SGD at a batch size: largest_lr / (1 + noise_scale / batch).
 
     Linear in the batch size far below the noise scale (the critical batch size), constant far above
@@ -113,21 +115,10 @@ def noise_scale_rule(largest_lr: Any, noise_scale: Any, batch: Any) -> Any:
     >>> noise_scale_rule(0.4, 1000.0, 1000.0)
     0.2
     """
-    if not np.all(np.asarray(batch) > 0):
-        raise ValueError(f"batch sizes must be above 0, not {batch}")
-    return _plain(largest_lr) / (1 + _plain(noise_scale) / _plain(batch))
+    positive("batch sizes", batch)
+    return number(largest_lr) / (1 + number(noise_scale) / number(batch))
 
 
-def _ratio(batch: Any, new_batch: Any) -> Any:
-    if not (np.all(np.asarray(batch) > 0) and np.all(np.asarray(new_batch) > 0)):
-        raise ValueError(f"batch sizes must be above 0, not {batch} and {new_batch}")
-    return _plain(new_batch) / _plain(batch)
-
-
-def _momentum(momentum: Any) -> None:
-    if not np.all((np.asarray(momentum) >= 0) & (np.asarray(momentum) < 1)):
-        raise ValueError(f"momentum must be in [0, 1), not {momentum}")
-
-
-def _plain(value: Any) -> Any:
-    return float(value) if np.ndim(value) == 0 else np.asarray(value, np.float64)
+def _ratio(batch: ArrayLike, new_batch: ArrayLike) -> Number:
+    positive("batch sizes", batch, new_batch)
+    return number(new_batch) / number(batch)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
 class ScheduleBound(NamedTuple):
@@ -15,7 +16,7 @@ class ScheduleBound(NamedTuple):
     bound: float
 
 
-def _terms(schedule: Any, gradient_norms: Any) -> tuple[np.ndarray, np.ndarray]:
+def _terms(schedule: ArrayLike, gradient_norms: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     eta = np.asarray(schedule, np.float64)
     if eta.ndim != 1 or eta.size == 0:
         raise ValueError(f"schedule must be a non-empty vector, not of shape {eta.shape}")
@@ -43,7 +44,10 @@ def _parts(eta: np.ndarray, norms: np.ndarray) -> tuple[float, float]:
 
 
 def last_iterate_bound(
-    schedule: Any, gradient_norms: Any = 1.0, distance: float = 1.0, base_lr: float = 1.0
+    schedule: ArrayLike,
+    gradient_norms: ArrayLike = 1.0,
+    distance: float = 1.0,
+    base_lr: float = 1.0,
 ) -> float:
     """Bound on E f(x_T) - f* of SGD's last iterate on a convex loss, for any schedule.
 
@@ -67,7 +71,7 @@ def last_iterate_bound(
 
 
 def optimal_base_lr(
-    schedule: Any, gradient_norms: Any = 1.0, distance: float = 1.0
+    schedule: ArrayLike, gradient_norms: ArrayLike = 1.0, distance: float = 1.0
 ) -> ScheduleBound:
     """The base LR that minimizes `last_iterate_bound`, closed form: D sqrt(A/B), bound 2 D sqrt(AB)
 
@@ -85,7 +89,11 @@ def optimal_base_lr(
     return ScheduleBound(distance * math.sqrt(a / b), 2 * distance * math.sqrt(a * b))
 
 
-def bound_gradient(schedule: Any, gradient_norms: Any = 1.0, distance: float = 1.0) -> np.ndarray:
+def bound_gradient(
+    schedule: ArrayLike,
+    gradient_norms: ArrayLike = 1.0,
+    distance: float = 1.0,
+) -> np.ndarray:
     """Derivative of `last_iterate_bound` (base LR 1) by each value of the schedule, f64[T].
 
     Exact, O(T): reverse mode through the two suffix sums. Source as there.
@@ -109,8 +117,8 @@ def bound_gradient(schedule: Any, gradient_norms: Any = 1.0, distance: float = 1
 
 
 def optimize_schedule(
-    schedule: Any,
-    gradient_norms: Any = 1.0,
+    schedule: ArrayLike,
+    gradient_norms: ArrayLike = 1.0,
     distance: float = 1.0,
     steps: int = 1000,
     rate: float = 0.02,

@@ -3,9 +3,10 @@ against batch size."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from lrlab.theory.stability import max_lr
 
@@ -27,7 +28,12 @@ class Scaling(NamedTuple):
 
 
 def noisy_quadratic_loss(
-    spectrum: Any, lr: Any, steps: Any, batch: Any, noise: Any = None, start: Any = 1.0
+    spectrum: ArrayLike,
+    lr: ArrayLike,
+    steps: ArrayLike,
+    batch: ArrayLike,
+    noise: ArrayLike | None = None,
+    start: ArrayLike = 1.0,
 ) -> np.ndarray:
     """Expected loss 1/2 sum h E[theta^2] after `steps` updates at a constant LR, in one expression.
 
@@ -65,11 +71,11 @@ def noisy_quadratic_loss(
 
 
 def noisy_quadratic_trace(
-    spectrum: Any,
-    schedule: Any,
-    batch: Any,
-    noise: Any = None,
-    start: Any = 1.0,
+    spectrum: ArrayLike,
+    schedule: ArrayLike,
+    batch: ArrayLike,
+    noise: ArrayLike | None = None,
+    start: ArrayLike = 1.0,
     momentum: float = 0.0,
 ) -> np.ndarray:
     """Expected loss before each update and after the last, f64[T + 1], for any schedule f[T].
@@ -100,12 +106,12 @@ def noisy_quadratic_trace(
 
 
 def noisy_quadratic_steps(
-    spectrum: Any,
+    spectrum: ArrayLike,
     lr: float,
     batch: float,
     target: float,
-    noise: Any = None,
-    start: Any = 1.0,
+    noise: ArrayLike | None = None,
+    start: ArrayLike = 1.0,
     limit: float = 2.0**40,
     momentum: float = 0.0,
 ) -> float:
@@ -152,8 +158,8 @@ def _heavy_ball_steps(
     lr: float,
     batch: float,
     target: float,
-    noise: Any,
-    start: Any,
+    noise: ArrayLike,
+    start: ArrayLike,
     limit: float,
     momentum: float,
 ) -> float:
@@ -187,12 +193,12 @@ def _heavy_ball_steps(
 
 
 def noisy_quadratic_best(
-    spectrum: Any,
-    lrs: Any,
+    spectrum: ArrayLike,
+    lrs: ArrayLike,
     batch: float,
     target: float,
-    noise: Any = None,
-    start: Any = 1.0,
+    noise: ArrayLike | None = None,
+    start: ArrayLike = 1.0,
     momentum: float = 0.0,
 ) -> Best:
     """The LR of the grid `lrs` that reaches `target` in the fewest steps at this batch size.
@@ -216,12 +222,12 @@ def noisy_quadratic_best(
 
 
 def noisy_quadratic_scaling(
-    spectrum: Any,
-    batches: Any,
+    spectrum: ArrayLike,
+    batches: ArrayLike,
     target: float,
-    lrs: Any = None,
-    noise: Any = None,
-    start: Any = 1.0,
+    lrs: ArrayLike | None = None,
+    noise: ArrayLike | None = None,
+    start: ArrayLike = 1.0,
     momentum: float = 0.0,
 ) -> Scaling:
     """Steps to the target and the LR that needs the fewest, against batch size.
@@ -238,7 +244,7 @@ def noisy_quadratic_scaling(
         largest = max_lr("momentum", float(np.max(spectrum)), momentum)
         lrs = largest * np.geomspace(1e-4, 0.999, 120)
     sizes = np.atleast_1d(np.asarray(batches, np.float64))
-    found = [
+    best = [
         noisy_quadratic_best(spectrum, lrs, size, target, noise, start, momentum) for size in sizes
     ]
-    return Scaling(sizes, np.array([f.lr for f in found]), np.array([f.steps for f in found]))
+    return Scaling(sizes, np.array([b.lr for b in best]), np.array([b.steps for b in best]))

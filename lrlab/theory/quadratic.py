@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 METHODS = ("sgd", "momentum", "nesterov", "ema", "nesterov_ema")
 """GD; heavy ball; Nesterov; and the last two with m <- b m + (1 - b) g, as in Adam and NAdam."""
@@ -37,7 +38,7 @@ def optimal_constants(method: str, smallest: float, largest: float) -> Constants
     """
     if not 0 < smallest <= largest < math.inf:
         raise ValueError(f"curvatures must be 0 < smallest <= largest, not {smallest}, {largest}")
-    _known(method)
+    _check(method)
     if method == "sgd":
         rate = (largest - smallest) / (largest + smallest)
         return Constants(2 / (largest + smallest), 0.0, rate)
@@ -52,7 +53,12 @@ def optimal_constants(method: str, smallest: float, largest: float) -> Constants
     return Constants(lr / (1 - momentum) if "ema" in method else lr, momentum, rate)
 
 
-def convergence_rate(method: str, curvature: Any, lr: Any, momentum: Any = 0.0) -> np.ndarray:
+def convergence_rate(
+    method: str,
+    curvature: ArrayLike,
+    lr: ArrayLike,
+    momentum: ArrayLike = 0.0,
+) -> np.ndarray:
     """Factor by which the error shrinks per step in the long run, f64; above 1 it grows.
 
     The larger of |r1|, |r2|, the roots of r^2 - a r + c (see `trajectory`): 1 exactly at the
@@ -74,7 +80,12 @@ def convergence_rate(method: str, curvature: Any, lr: Any, momentum: Any = 0.0) 
 
 
 def trajectory(
-    method: str, curvature: Any, lr: Any, steps: int, momentum: Any = 0.0, start: Any = 1.0
+    method: str,
+    curvature: ArrayLike,
+    lr: ArrayLike,
+    steps: int,
+    momentum: ArrayLike = 0.0,
+    start: ArrayLike = 1.0,
 ) -> np.ndarray:
     """Exact x_0 ... x_steps of a method on sum(h x^2)/2, f64[steps + 1, *shape of the arguments].
 
@@ -107,16 +118,16 @@ def trajectory(
     return path
 
 
-def _known(method: str) -> None:
+def _check(method: str) -> None:
     if method not in METHODS:
         raise ValueError(f"method {method!r} is unknown; choose one of {', '.join(METHODS)}")
 
 
 def _recurrence(
-    method: str, curvature: Any, lr: Any, momentum: Any
+    method: str, curvature: ArrayLike, lr: ArrayLike, momentum: ArrayLike
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """a, c of x_{t+1} = a x_t - c x_{t-1}, and x_1 / x_0; f64, of the arguments' common shape."""
-    _known(method)
+    _check(method)
     b = np.asarray(0.0 if method == "sgd" else momentum, np.float64)
     rate = np.asarray(lr, np.float64) * (1 - b if "ema" in method else 1.0)
     push = rate * np.asarray(curvature, np.float64)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+from numpy.typing import ArrayLike
 
 
 def regression_risk(
-    inputs: Any,
-    targets: Any,
-    schedule: Any,
+    inputs: ArrayLike,
+    targets: ArrayLike,
+    schedule: ArrayLike,
     batch: int,
-    start: Any = None,
+    start: ArrayLike | None = None,
     replacement: bool = True,
 ) -> np.ndarray:
     """Expected full-data loss before each update and after the last, f64[T + 1], any schedule f[T].
@@ -72,7 +71,11 @@ def regression_risk(
 
 
 def gaussian_regression_risk(
-    spectrum: Any, schedule: Any, batch: Any, noise: float = 0.0, start: Any = 1.0
+    spectrum: ArrayLike,
+    schedule: ArrayLike,
+    batch: ArrayLike,
+    noise: float = 0.0,
+    start: ArrayLike = 1.0,
 ) -> np.ndarray:
     """Expected loss of one-pass SGD on Gaussian regression, f64[T + 1], any schedule f[T].
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from numpy.typing import ArrayLike
 
-import numpy as np
+from lrlab.theory.values import Number, number, positive, valid_momentum
+from lrlab.types import Array
 
 FAMILIES = ("sgd", "momentum", "nesterov", "ema", "nesterov_ema", "rmsprop", "adam")
 
@@ -12,7 +13,7 @@ USUAL_MOMENTUM = {"momentum": 0.9, "nesterov": 0.9, "ema": 0.9, "nesterov_ema": 
 """The momentum where none is given; 0 for the families that are not here."""
 
 
-def edge(optimizer: str, momentum: Any = 0.0) -> Any:
+def edge(optimizer: str, momentum: Array = 0.0) -> Array:
     """Learning rate times largest curvature at the edge of stability, without unit.
 
     `max_sharpness` without its checks of values: `momentum` may be an array or traced.
@@ -35,7 +36,7 @@ def edge(optimizer: str, momentum: Any = 0.0) -> Any:
     raise ValueError(f"optimizer {optimizer!r} is unknown; choose one of {', '.join(FAMILIES)}")
 
 
-def max_sharpness(optimizer: str, lr: Any, momentum: Any = None) -> Any:
+def max_sharpness(optimizer: str, lr: ArrayLike, momentum: ArrayLike | None = None) -> Number:
     """Largest curvature at which the iterates of a quadratic stay bounded; times `lr` it is fixed.
 
     With b the momentum: sgd 2/lr; momentum (heavy ball) 2(1+b)/lr; nesterov (2+2b)/((1+2b) lr);
@@ -55,18 +56,17 @@ def max_sharpness(optimizer: str, lr: Any, momentum: Any = None) -> Any:
 
     >>> max_sharpness("sgd", 0.1), round(max_sharpness("adam", 1.0), 9)
     (20.0, 38.0)
-    >>> max_sharpness("momentum", 1.0, np.array([0.0, 0.5])).tolist()
+    >>> max_sharpness("momentum", 1.0, [0.0, 0.5]).tolist()
     [2.0, 3.0]
     """
-    _positive("lr", lr)
+    positive("lr", lr)
     if momentum is None:
         momentum = USUAL_MOMENTUM.get(optimizer, 0.0)
-    if not np.all((np.asarray(momentum) >= 0) & (np.asarray(momentum) < 1)):
-        raise ValueError(f"momentum must be in [0, 1), not {momentum}")
-    return edge(optimizer, _number(momentum)) / _number(lr)
+    valid_momentum(momentum)
+    return edge(optimizer, number(momentum)) / number(lr)
 
 
-def max_lr(optimizer: str, sharpness: Any, momentum: Any = None) -> Any:
+def max_lr(optimizer: str, sharpness: ArrayLike, momentum: ArrayLike | None = None) -> Number:
     """Largest stable LR on curvature `sharpness`: the inverse of `max_sharpness`.
 
     Arguments, source and errors as there; unit: parameter^2 / loss.
@@ -74,15 +74,5 @@ def max_lr(optimizer: str, sharpness: Any, momentum: Any = None) -> Any:
     >>> max_lr("momentum", 4.0, 0.5), max_lr("sgd", [2.0, 4.0]).tolist()
     (0.75, [1.0, 0.5])
     """
-    _positive("sharpness", sharpness)
-    return max_sharpness(optimizer, 1.0, momentum) / _number(sharpness)
-
-
-def _positive(name: str, value: Any) -> None:
-    if not np.all(np.asarray(value) > 0):
-        raise ValueError(f"{name} must be above 0, not {value}")
-
-
-def _number(value: Any) -> Any:
-    """A float, or an array of floats: lists would not divide."""
-    return float(value) if np.ndim(value) == 0 else np.asarray(value, np.float64)
+    positive("sharpness", sharpness)
+    return max_sharpness(optimizer, 1.0, momentum) / number(sharpness)

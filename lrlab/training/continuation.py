@@ -18,7 +18,7 @@ import numpy as np
 from lrlab import config, runs
 from lrlab.config import Resolved, resolve, total_steps
 from lrlab.engine.devices import precision
-from lrlab.engine.plan import evaluation_steps
+from lrlab.engine.layout import evaluation_steps
 from lrlab.runs import RunFolder
 from lrlab.training.group import TrainingGroup
 from lrlab.training.task import task_of

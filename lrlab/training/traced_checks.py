@@ -15,9 +15,9 @@ from lrlab.config import Experiment
 from lrlab.config.field_words import hint
 from lrlab.core.errors import FieldError
 from lrlab.engine.devices import precision
-from lrlab.engine.plan import lane_shapes, parameter_shapes
+from lrlab.engine.state import lane_shapes, parameter_shapes
 from lrlab.engine.step import lane_step
-from lrlab.optimizers.reads import reads_of
+from lrlab.optimizers.custom_checks import axes_read
 from lrlab.schedules.custom import check_rates, refuse_rates
 from lrlab.schedules.table import matrix
 from lrlab.types import Optimizer, Problem, PyTree
@@ -41,7 +41,7 @@ def optimizer(
     """
     with precision(problem.dtype):
         params = parameter_shapes(problem, data)
-        read = reads_of(base.make, params, names, problem.dtype)
+        read = axes_read(base.make, params, names, problem.dtype)
     for name in own:
         if name not in read:
             meant = hint(name, Experiment.model_fields)

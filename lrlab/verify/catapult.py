@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import functools
-from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
+import lrlab
+from lrlab.engine.devices import prepare_devices
 from lrlab.theory import catapult, catapult_phase
+from lrlab.types import Array, Params
 from lrlab.verify.verdict import Verdict
 
 PRODUCTS, WIDTH, STEPS, SEEDS = (1.9, 2.1, 3.9, 4.1), 512, 50, 20
@@ -16,21 +20,17 @@ LONG = 400
 
 
 @functools.lru_cache(maxsize=4)
-def two_layer(width: int = WIDTH) -> Any:
+def two_layer(width: int = WIDTH) -> lrlab.Task:
     """The paper's net on one example of target 0: loss f^2 / 2, f = u.v / sqrt(width), u, v normal.
 
     As a task; its parameters are {"u": f[width], "v": f[width]}.
     """
-    import jax
-    import jax.numpy as jnp
 
-    import lrlab
-
-    def init(key: Any) -> Any:
+    def init(key: Array) -> Params:
         first, second = jax.random.split(key)
         return {"u": jax.random.normal(first, (width,)), "v": jax.random.normal(second, (width,))}
 
-    def loss(params: Any, key: Any) -> Any:
+    def loss(params: Params, key: Array) -> Array:
         return 0.5 * jnp.sum(params["u"] * params["v"]) ** 2 / width
 
     return lrlab.Task.objective("catapult", init, loss)
@@ -38,11 +38,6 @@ def two_layer(width: int = WIDTH) -> Any:
 
 def start(seed: int, width: int = WIDTH) -> tuple[np.ndarray, np.ndarray]:
     """The weights u, v f64[width] that a seed's lanes start from."""
-    import jax
-
-    import lrlab
-    from lrlab.engine.devices import prepare_devices
-
     prepare_devices()
     with jax.enable_x64(True):
         params, _ = two_layer(width).functions.init(lrlab.rng.key(seed, "init"), None)
@@ -55,8 +50,6 @@ def trained(rates: np.ndarray, steps: int = LONG) -> np.ndarray:
     `rates`: f64[products, seeds]. Each seed has its own curvature, so each has its own learning
     rates: the diagonal of a sweep.
     """
-    import lrlab
-
     result = lrlab.sweep(
         two_layer(),
         optimizer="sgd",
@@ -91,12 +84,12 @@ def case() -> Verdict:
     worst, wrong, lines = 0.0, 0, {}
     for i, product in enumerate(PRODUCTS):
         for seed in range(SEEDS):
-            found, _ = catapult(outputs[seed], curvatures[seed], rates[i, seed], WIDTH, STEPS)
+            exact, _ = catapult(outputs[seed], curvatures[seed], rates[i, seed], WIDTH, STEPS)
             short = sizes[: STEPS + 1, i, seed]
-            ok = np.isfinite(short) & np.isfinite(found) & (short < 1e150)
+            ok = np.isfinite(short) & np.isfinite(exact) & (short < 1e150)
             kept = np.logical_and.accumulate(ok)
             largest = np.maximum.accumulate(short[kept])
-            errors = np.abs(np.abs(found[kept]) - short[kept]) / largest
+            errors = np.abs(np.abs(exact[kept]) - short[kept]) / largest
             worst = max(worst, float(errors.max()))
             wrong += phase(sizes[:, i, seed]) != catapult_phase(rates[i, seed], curvatures[seed])
         shown = sizes[: STEPS + 1, i, 0]

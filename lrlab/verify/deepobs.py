@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax.numpy as jnp
 import numpy as np
 
-from lrlab.types import Model
+import lrlab
+from lrlab.results.sweep import Result
+from lrlab.types import Floats, Model
 from lrlab.verify.verdict import Verdict, data
 
 DIMENSION, BATCH, EPOCHS = 100, 128, 100
@@ -34,14 +34,12 @@ def hessian() -> np.ndarray:
     return rotation.T @ np.diag(eigenvalues) @ rotation
 
 
-def quadratic_deep() -> Any:
+def quadratic_deep() -> lrlab.Task:
     """DeepOBS's problem as a task: loss 1/2 (theta - x)' Q (theta - x), theta from ones.
 
     Validation is DeepOBS's test set: its first 896 points, because the last partial batch is
     dropped there too.
     """
-    import lrlab
-
     q = jnp.asarray(hessian(), "float32")
     train = np.random.RandomState(42).normal(0, 0.6, (1000, DIMENSION)).astype(np.float32)
     test = np.random.RandomState(43).normal(0, 0.6, (1000, DIMENSION)).astype(np.float32)
@@ -60,10 +58,8 @@ def quadratic_deep() -> Any:
     )
 
 
-def trained(optimizer: str, lrs: Any, seeds: int) -> Any:
+def trained(optimizer: str, lrs: Floats, seeds: int) -> Result:
     """lrlab's lanes on the problem: DeepOBS's 100 epochs, one shuffled order replayed."""
-    import lrlab
-
     steps = EPOCHS * (1000 // BATCH)
     return lrlab.sweep(
         quadratic_deep(),
@@ -81,7 +77,7 @@ def trained(optimizer: str, lrs: Any, seeds: int) -> Any:
 
 def case() -> Verdict:
     """Schneider et al. 2019: final test losses, the best rate and the first that diverges."""
-    published: dict[str, Any] = data("deepobs")
+    published = data("deepobs")
     exponents = np.round(np.arange(-5, 2.01, 0.2), 1)
     result = trained("sgd", 10.0**exponents, ORDERS)
     final = result.final["valid_loss"].mean(1)

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
-from lrlab.types import Model
+import lrlab
+from lrlab.results.sweep import Result
+from lrlab.types import Array, Model, PyTree
 from lrlab.verify.verdict import Verdict, data
 
 STEPS, EVERY, SEEDS = 40_000, 125, 2
@@ -15,22 +20,17 @@ STEPS, EVERY, SEEDS = 40_000, 125, 2
 
 
 @functools.lru_cache(maxsize=4)
-def chebyshev(width: int = 100, points: int = 20, degree: int = 4) -> Any:
+def chebyshev(width: int = 100, points: int = 20, degree: int = 4) -> lrlab.Task:
     """The paper's regression as a task: a Chebyshev polynomial, a net 1-`width`-1 with tanh.
 
     `points` evenly spaced on [-1, 1]; biases in the hidden layer only, from zero; Xavier normal
     weights with gain 1.9 (hidden) and 1; loss half the mean square.
     """
-    import jax
-    import jax.numpy as jnp
-
-    import lrlab
-
     x = np.linspace(-1, 1, points)[:, None]
     y = np.polynomial.chebyshev.Chebyshev.basis(degree)(x)
     xavier = np.sqrt(2 / (1 + width))
 
-    def init(key: Any, example: Any) -> Any:
+    def init(key: Array, example: Array) -> PyTree:
         hidden, readout = jax.random.split(key)
         return {
             "params": {
@@ -40,11 +40,11 @@ def chebyshev(width: int = 100, points: int = 20, degree: int = 4) -> Any:
             }
         }
 
-    def apply(variables: Any, x: Any, train: bool, key: Any) -> Any:
+    def apply(variables: PyTree, x: Array, train: bool, key: Array) -> tuple[Array, PyTree]:
         p = variables["params"]
         return jnp.tanh(x @ p["hidden"] + p["bias"]) @ p["readout"], variables
 
-    def half_square(outputs: Any, targets: Any) -> Any:
+    def half_square(outputs: Array, targets: Array) -> Array:
         return 0.5 * jnp.sum((outputs - targets) ** 2, -1)
 
     return lrlab.Task.supervised(
@@ -57,13 +57,11 @@ def chebyshev(width: int = 100, points: int = 20, degree: int = 4) -> Any:
     )
 
 
-def trained(optimizer: str, lrs: list[float], steps: int, every: int, **options: Any) -> Any:
+def trained(optimizer: str, lrs: Sequence[float], steps: int, every: int, **options: Any) -> Result:
     """lrlab's own lanes on the task, full batch, float64, with the probe `stability`.
 
     `history["stability"]` is the (preconditioned) sharpness over the optimizer's threshold.
     """
-    import lrlab
-
     return lrlab.sweep(
         chebyshev(),
         optimizer=optimizer,

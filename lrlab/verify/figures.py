@@ -5,12 +5,16 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lrlab.report.figures.style import Theme, log_axis, use
 from lrlab.report.figures.style import figure as empty_figure
-from lrlab.report.figures.style import log_axis, use
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 COLORS = {
     "light": ("#2a7f8e", "#c2410c", "#6d4aa8", "#9a6700", "#1a7f4b", "#b3316e"),
@@ -39,7 +43,7 @@ def png(figure: Mapping[str, Any], theme: str = "light") -> str:
     return base64.b64encode(stream.getvalue()).decode()
 
 
-def _image(drawing: Any, axes: Any, figure: Mapping[str, Any], theme: str) -> None:
+def _image(drawing: Figure, axes: Axes, figure: Mapping[str, Any], theme: str) -> None:
     from matplotlib.colors import ListedColormap
     from matplotlib.patches import Patch
 
@@ -63,7 +67,9 @@ def _image(drawing: Any, axes: Any, figure: Mapping[str, Any], theme: str) -> No
         drawing.legend(handles=handles, loc="outside lower center", ncols=len(handles))
 
 
-def _lines(drawing: Any, axes: Any, figure: Mapping[str, Any], theme: str, colors: Any) -> None:
+def _lines(
+    drawing: Figure, axes: Axes, figure: Mapping[str, Any], theme: str, colors: Theme
+) -> None:
     x = np.asarray(figure["x"], np.float64)
     palette = COLORS[theme]
     for number, (name, values) in enumerate(figure["lines"].items()):

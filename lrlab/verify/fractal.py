@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+import lrlab
 from lrlab.verify.verdict import Verdict, data
 
 
@@ -13,8 +14,6 @@ def decisions(rates: np.ndarray, width: int, steps: int) -> np.ndarray:
     Full-batch gradient descent in float64 on mean (tanh(sqrt(2/w) x A) b / w - y)^2; converged: the
     losses of the last 20 steps over the first (non-finite counted as 1e6) have a mean below 1.
     """
-    import lrlab
-
     result = lrlab.sweep(
         lrlab.tasks.load("trainability", width=width),
         optimizer="sgd",
@@ -27,18 +26,18 @@ def decisions(rates: np.ndarray, width: int, steps: int) -> np.ndarray:
         precision="float64",
         progress=False,
     )
-    found = result.history["train_loss"][..., 0]
-    found = np.where(np.isfinite(found), found, 1e6)
-    return (np.minimum(found / found[0], 1e6)[-20:].mean(0) < 1).T
+    losses = result.history["train_loss"][..., 0]
+    losses = np.where(np.isfinite(losses), losses, 1e6)
+    return (np.minimum(losses / losses[0], 1e6)[-20:].mean(0) < 1).T
 
 
 def case() -> Verdict:
     """At least 99 % of 64 x 64 decisions as in the published picture."""
     published = data("fractal")
     rates = np.logspace(-3, 6, 512)[published["index"]]
-    want = np.array([[c == "1" for c in row] for row in published["rows"]])
-    found = decisions(rates, published["width"], published["steps"])
-    agreement = float((found == want).mean())
+    expected = np.array([[c == "1" for c in row] for row in published["rows"]])
+    measured = decisions(rates, published["width"], published["steps"])
+    agreement = float((measured == expected).mean())
     return Verdict(
         "fractal",
         "Which of 64 x 64 pairs of layer learning rates converge",
@@ -48,7 +47,7 @@ def case() -> Verdict:
         agreement >= 0.99,
         source="Sohl-Dickstein 2024 (arXiv 2402.06184), the public notebook's picture",
         figure={
-            "image": (found.astype(int) + (found != want) * 2).tolist(),
+            "image": (measured.astype(int) + (measured != expected) * 2).tolist(),
             "names": ["diverged", "converged", "diverged here only", "converged here only"],
             "extent": np.log10([rates[0], rates[-1], rates[0], rates[-1]]).tolist(),
             "xlabel": "log10 of the hidden layer's LR",

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import functools
-from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
+import lrlab
+from lrlab.types import Array, Params
 from lrlab.verify.verdict import Verdict
 
 STEPS = (1, 3, 15, 60, 250)
@@ -15,7 +18,7 @@ DIMENSION, PIECES = 8, 15
 
 
 @functools.lru_cache(maxsize=1)
-def max_affine() -> Any:
+def max_affine() -> lrlab.Task:
     """A task whose seeds are random problems: f(x) = max_i a_i.x + c_i, with minimum f(0) = 0.
 
     Some of the a_i (those with c_i = 0, active at 0) sum to zero, so 0 is a subgradient at 0, which
@@ -25,12 +28,8 @@ def max_affine() -> Any:
 
     The pieces travel as parameters without gradients; training moves x alone.
     """
-    import jax
-    import jax.numpy as jnp
 
-    import lrlab
-
-    def init(key: Any) -> Any:
+    def init(key: Array) -> Params:
         draws = jax.random.split(key, 8)
         dimension = jax.random.randint(draws[0], (), 1, DIMENSION + 1)
         active = jax.random.randint(draws[1], (), 2, PIECES + 1 - 3)
@@ -54,7 +53,7 @@ def max_affine() -> Any:
             "offsets": offsets / lipschitz,
         }
 
-    def loss(params: Any, key: Any) -> Any:
+    def loss(params: Params, key: Array) -> Array:
         slopes, offsets = (jax.lax.stop_gradient(params[name]) for name in ("slopes", "offsets"))
         return jnp.max(slopes @ params["x"] + offsets)
 
@@ -67,8 +66,6 @@ def gaps_over_bound(steps: int, problems: int) -> np.ndarray:
     lrlab's schedule `linear` is (N - k)/N for k = 0 ... N - 1; a peak of N/sqrt((N+1)^3) makes it
     (N + 1 - k)/sqrt((N+1)^3) for k = 1 ... N.
     """
-    import lrlab
-
     result = lrlab.sweep(
         max_affine(),
         optimizer="sgd",

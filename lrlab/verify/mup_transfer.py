@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+import lrlab
+from lrlab import models, scaling
+from lrlab.data import load
+from lrlab.results.sweep import Result
 from lrlab.verify.verdict import Verdict
 
 WIDTHS, BASE, STEPS, BATCH, SEEDS = (32, 128, 512), 32, 150, 64, 5
@@ -48,15 +50,11 @@ def case() -> Verdict:
     )
 
 
-def trained(width: int, in_mup: bool) -> Any:
+def trained(width: int, in_mup: bool) -> Result:
     """The sweep at a width; the training split is what `valid_loss` is evaluated on."""
-    import lrlab
-    from lrlab import models, scaling
-    from lrlab.data import load
-
     train = load("digits").splits()["train"]
     model = models.module("mlp", 10, width=width, depth=2, bias=False)
-    optimizer: Any = "adam"
+    optimizer = "adam"
     if in_mup:
         base = models.module("mlp", 10, width=BASE, depth=2, bias=False)
         mup = scaling.mup(model, base, train[0], optimizer="adam")

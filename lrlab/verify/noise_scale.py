@@ -16,15 +16,15 @@ def case() -> Verdict:
     mean = rng.normal(size=DIMENSION) * 0.3
     root = rng.normal(size=(DIMENSION, DIMENSION)) / 2
     squared, trace = float(mean @ mean), float((root**2).sum())
-    found = np.empty((2, REPEATS))
+    estimates = np.empty((2, REPEATS))
     for repeat in range(REPEATS):
         gradients = mean + rng.normal(size=(BIG, DIMENSION)) @ root.T
         small, big = gradients[:SMALL].mean(0), gradients.mean(0)
-        found[:, repeat] = two_batch_estimates(small @ small, big @ big, SMALL, BIG)
-    means, errors = found.mean(1), found.std(1, ddof=1) / np.sqrt(REPEATS)
+        estimates[:, repeat] = two_batch_estimates(small @ small, big @ big, SMALL, BIG)
+    means, errors = estimates.mean(1), estimates.std(1, ddof=1) / np.sqrt(REPEATS)
     scores = (means - [squared, trace]) / errors
     upto = np.unique(np.geomspace(10, REPEATS, 60).astype(int))
-    running = np.cumsum(found, axis=1)[:, upto - 1] / upto
+    running = np.cumsum(estimates, axis=1)[:, upto - 1] / upto
     return Verdict(
         "noise-scale",
         "Squared gradient norm and covariance trace from two batch sizes, without bias",

@@ -6,7 +6,6 @@ import html
 import math
 from collections.abc import Mapping, Sequence
 from importlib import resources
-from typing import Any
 
 from lrlab.verify.figures import png
 from lrlab.verify.verdict import Verdict
@@ -75,7 +74,7 @@ def _numbers(verdict: Verdict) -> str:
     )
 
 
-def flat(value: Any, name: str = "") -> dict[str, str]:
+def flat(value: object, name: str = "") -> dict[str, str]:
     """Nested numbers as rows of text, "outer, inner" -> value.
 
     >>> flat({"lr": {"4": 0.0147}, "flips": True, "both": [1.0, 2.5]})
@@ -89,7 +88,7 @@ def flat(value: Any, name: str = "") -> dict[str, str]:
     return {name or "value": _value(value)}
 
 
-def _value(value: Any) -> str:
+def _value(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, (list, tuple)):
@@ -111,5 +110,5 @@ def _kind(verdict: Verdict) -> str:
     return "yes" if verdict.passed else "no"
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     return html.escape(str(value), quote=True)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import jax
+import jax.numpy as jnp
 import numpy as np
+import optax
 
 import lrlab
+from lrlab import optimizers
 from lrlab.theory import max_lr, optimal_constants, trajectory
+from lrlab.types import Array, Params, PyTree
 from lrlab.verify.verdict import Verdict
 
 LOW, HIGH, STEPS = 1.0, 10.0, 8000
@@ -14,12 +19,11 @@ BETA = {"sgd": 0.0, "momentum": 0.9, "nesterov": 0.9}
 
 def trained(method: str, lrs: list[float], momentum: float, steps: int) -> np.ndarray:
     """Losses of lrlab's own lanes on (LOW x^2 + HIGH y^2)/2 from (1, 1), f64[steps, lanes]."""
-    import jax.numpy as jnp
 
-    def loss(params, key):
+    def loss(params: Params, key: Array) -> Array:
         return 0.5 * jnp.sum(jnp.array([LOW, HIGH], params["x"].dtype) * params["x"] ** 2)
 
-    def init(key):
+    def init(key: Array) -> Params:
         return {"x": jnp.ones(2)}
 
     task = lrlab.Task.objective(name="laws", init=init, loss=loss)
@@ -83,16 +87,11 @@ def case() -> Verdict:
 
 def rate_from_lanes(method: str, lr: float, momentum: float) -> float:
     """The slowest root of the two modes, read off one update of lrlab's optimizer, linear in it."""
-    import jax
-    import jax.numpy as jnp
-
-    from lrlab import optimizers
-
     arguments = {} if method == "sgd" else {"momentum": momentum}
     with jax.enable_x64(True):
         transformation = optimizers.make(method, lr, **arguments)
 
-        def step(carry):
+        def step(carry: tuple[Array, PyTree]) -> tuple[Array, PyTree]:
             x, state = carry
             updates, state = transformation.update(h * x, state, x)
             return x + updates, state
@@ -107,28 +106,20 @@ def rate_from_lanes(method: str, lr: float, momentum: float) -> float:
     return slowest
 
 
-def _floats(tree):
-    import jax
-    import jax.numpy as jnp
-
+def _floats(tree: PyTree) -> list[Array]:
     return [leaf for leaf in jax.tree.leaves(tree) if jnp.issubdtype(leaf.dtype, jnp.floating)]
 
 
-def _size(transformation, x) -> int:
+def _size(transformation: optax.GradientTransformation, x: Array) -> int:
     return 1 + len(_floats(transformation.init(x)))
 
 
-def _filled(transformation, x, flat):
-    import jax
-    import jax.numpy as jnp
-
+def _filled(transformation: optax.GradientTransformation, x: Array, flat: Array) -> PyTree:
     leaves, tree = jax.tree.flatten(transformation.init(x))
     values = iter(flat[1:])
     filled = [next(values) if jnp.issubdtype(v.dtype, jnp.floating) else v for v in leaves]
     return jax.tree.unflatten(tree, filled)
 
 
-def _flat(carry):
-    import jax.numpy as jnp
-
+def _flat(carry: tuple[Array, PyTree]) -> Array:
     return jnp.stack([carry[0], *_floats(carry[1])])

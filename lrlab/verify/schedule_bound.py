@@ -19,9 +19,9 @@ def case() -> Verdict:
         "wsd": np.where(k < 0.8 * steps, 1.0, (steps - k) / (0.2 * steps)),
         "linear": 1 - k / steps,
     }
-    found = {name: optimal_base_lr(shape) for name, shape in shapes.items()}
-    lrs = {name: best.lr for name, best in found.items()}
-    bounds = {name: best.bound for name, best in found.items()}
+    optimal = {name: optimal_base_lr(shape) for name, shape in shapes.items()}
+    lrs = {name: best.lr for name, best in optimal.items()}
+    bounds = {name: best.bound for name, best in optimal.items()}
     ratio = lrs["cosine"] / lrs["wsd"]
     error = max(
         max(abs(lrs[n] - published["lr"][n]), abs(bounds[n] - published["bound"][n])) for n in lrs

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+import jax
+import jax.numpy as jnp
 import numpy as np
 
+import lrlab
 from lrlab.theory import regression_risk
+from lrlab.types import Array, Params
 from lrlab.verify.verdict import Verdict
 
 LANES, STEPS, BATCH, EXAMPLES, DIMENSION = 2000, 60, 4, 40, 5
@@ -21,18 +23,15 @@ def problem() -> tuple[np.ndarray, np.ndarray]:
     return inputs, inputs @ weights + 0.5 * rng.normal(size=EXAMPLES)
 
 
-def trained(inputs: np.ndarray, targets: np.ndarray) -> Any:
-    """Minibatch losses of lrlab's lanes before each update, f64[steps, LRs, lanes].
+def trained(inputs: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Minibatch losses of lrlab's lanes before each update, and their rates: f64[steps, LRs,
+    lanes] both.
 
     An objective rather than a supervised task: the closed form is for batches that are drawn
     independently (with replacement) at every step, lrlab's own batches go through shuffled epochs.
     """
-    import jax
-    import jax.numpy as jnp
 
-    import lrlab
-
-    def loss(params: Any, key: Any) -> Any:
+    def loss(params: Params, key: Array) -> Array:
         rows = jax.random.randint(key, (BATCH,), 0, EXAMPLES)
         x, y = jnp.asarray(inputs)[rows], jnp.asarray(targets)[rows]
         return 0.5 * jnp.mean((x @ params - y) ** 2)

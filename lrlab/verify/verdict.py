@@ -19,8 +19,8 @@ class Verdict(NamedTuple):
 
     name: str
     claim: str
-    published: Any
-    measured: Any
+    published: object
+    measured: object
     tolerance: str
     passed: bool
     seconds: float = 0.0

@@ -18,7 +18,7 @@ from lrlab.results import unread
 from lrlab.results.representable import as_sentences, indistinct, warn_indistinct
 from lrlab.runs import read_summary
 from lrlab.search import Scores
-from lrlab.search.scores import cost, lane_scores, sign_of
+from lrlab.search.scores import as_loss, cost, lane_scores, stage_scores
 from lrlab.training.clock import clock_of
 from lrlab.training.group import training_group
 from lrlab.training.recording import begun, ended, recorded
@@ -70,10 +70,10 @@ def run_find(job: Job, final_seeds: int = 0, readings: Sequence[float] = ()) -> 
             session(job, group, "searching", run) as work,
         ):
             alike: list[str] = []
-            train = trainer(work, metric, direction, alike)
+            train = trainer(work, metric, alike)
             labels = labels_of(resolved.axes)
             swept = {axis.name: axis.values for axis in further}
-            joint = functools.partial(search.find_joint, axes=swept, labels=labels)
+            joint = functools.partial(search.find_axes, axes=swept, labels=labels)
             timed = resolved.budget.seconds is not None
             answer = (joint if further else search.find)(
                 train,
@@ -82,7 +82,6 @@ def run_find(job: Job, final_seeds: int = 0, readings: Sequence[float] = ()) -> 
                 steps=group.problem.steps,
                 eval_steps=group.eval_steps,
                 metric=metric,
-                direction=direction,
                 budget_runs=resolved.budget.runs,
                 budget_seconds=resolved.budget.seconds,
                 clock=clock_of(run, readings) if timed else time.monotonic,
@@ -120,31 +119,20 @@ def _finally(
     }
     further = {name: np.full(count, float(value)) for name, value in numbers.items()}
     scores = train(np.full(count, answer.lr), seed, (), None, further)
-    values = lane_scores(scores) * sign_of(scores.direction)
+    values = as_loss(lane_scores(scores), scores.direction)
     finite = np.isfinite(values)
     final = {"seeds": seed[finite].tolist(), "scores": values[finite].tolist()}
     paid = answer.cost + cost([scores])
     return answer._replace(cost=paid, details={**answer.details, "final": final})
 
 
-def trainer(work: Session, metric: str, direction: str, alike: list[str] | None = None) -> Trainer:
+def trainer(work: Session, metric: str, alike: list[str] | None = None) -> Trainer:
     """The function that a search is handed. `alike` is filled with the axes that nothing reads, as
     the first call shows."""
     calls: list[int] = []
 
     def scores_of(record: LaneRecord) -> Scores:
-        return Scores(
-            lr=record.axes["lr"],
-            seed=record.axes["seed"],
-            metric=metric_rows(record, metric),
-            eval_steps=record.eval_steps,
-            initial=initial_of(record, metric),
-            outcome=record.outcome,
-            diverged_at=record.diverged_at,
-            steps_trained=record.steps_trained,
-            steps=work.group.problem.steps,
-            direction=direction,
-        )
+        return stage_scores(record.directed(work.group.directions), metric)
 
     def train(
         lr: Any, seed: Any, rungs: Any = (), decide: Any = None, further: Any = None
@@ -162,23 +150,3 @@ def trainer(work: Session, metric: str, direction: str, alike: list[str] | None 
         return scores_of(record)
 
     return train
-
-
-def metric_rows(record: LaneRecord, metric: str) -> np.ndarray:
-    """The metric at each evaluation, [E, N]; one of every update is the mean since the evaluation
-    before (it is noisy, and recorded before each update)."""
-    one = record.metrics.get(metric)
-    if one is not None and one.axis == "eval_step":
-        return one.values
-    rows = np.full((len(record.eval_steps), *record.outcome.shape), np.nan)
-    start = 0
-    if one is not None:
-        for row, end in enumerate(record.eval_steps):
-            rows[row] = one.values[start:end].mean(0, dtype=np.float64)  # float32 sums lose digits
-            start = end
-    return rows
-
-
-def initial_of(record: LaneRecord, metric: str) -> np.ndarray:
-    """The metric before the first update, [N]."""
-    return record.initial[metric] if metric in record.initial else record.history[metric][0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
-from typing import Any
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -16,16 +16,17 @@ from lrlab.core.axes import rate_axis
 from lrlab.core.records import LaneRecord
 from lrlab.engine.memory import memory_scope
 from lrlab.results import unread
+from lrlab.results.range_test import RangeTest
 from lrlab.results.representable import warn_indistinct
 from lrlab.runs import read_stage, read_summary
-from lrlab.search.range_test import RangeTest, ladder, losses_of, range_test
+from lrlab.search.range_test import ladder, losses_of, range_test
 from lrlab.search.unread import sentence
 from lrlab.training.group import TrainingGroup, training_group
 from lrlab.training.lanes import grid_lanes
 from lrlab.training.recording import begun, ended, recorded
 from lrlab.training.session import train_stage
 from lrlab.training.traced_checks import reads_rate
-from lrlab.types import Params
+from lrlab.types import Array, Hyper, Params, PyTree
 from lrlab.workflows.job import Job, Ran, session
 
 
@@ -56,7 +57,7 @@ def run_range_test(job: Job, params: Params | None = None) -> Ran[RangeTest]:
             losses = curves.history["train_loss"], curves.evaluated
             loss = losses_of(spec.kind, spec.split, *losses)
             test = range_test(rates, loss, group.seeds, spec.kind, spec.split, spec.mode)
-            return test._replace(run=run, remark=remark)
+            return RangeTest(test._replace(remark=remark), run)
 
         if path := ended(here, group):
             before = read_summary(path).payload(path)
@@ -105,38 +106,42 @@ def _remark(resolved: Resolved, group: TrainingGroup, record: LaneRecord) -> str
 
 
 @functools.lru_cache(maxsize=32)
-def ramp_schedule(rates: tuple[float, ...]) -> Any:
+def ramp_schedule(rates: tuple[float, ...]) -> Callable[[Hyper, Array], Array]:
     """`(hyper, step) -> rate`: the ladder's rung at each step, times the lane's `lr` (1)."""
     rungs = np.asarray(rates)
     return lambda hyper, step: hyper["lr"] * jnp.asarray(rungs, hyper["lr"].dtype)[step]
 
 
-def held_schedule(hyper: Any, step: Any) -> Any:
+def held_schedule(hyper: Hyper, step: Array) -> Array:
     """`(hyper, step) -> rate` of a parallel test: the lane's own rate at every step."""
     return hyper["lr"]
 
 
-def started_from(params: Any, init: Any) -> Any:
+Init = Callable[[Array, PyTree], tuple[Params, PyTree]]
+"""`init(key, example) -> (params, state)`, as in `lrlab.types.TaskFunctions`."""
+
+
+def started_from(params: Params, init: Init) -> Init:
     """An init that gives these parameters to every seed; the model's other state is fresh.
 
     Raises:
         ValueError: when it is called, where the parameters are not of the model's shapes.
     """
 
-    def start(key: Any, example: Any) -> Any:
+    def start(key: Array, example: PyTree) -> tuple[Params, PyTree]:
         fresh, state = init(key, example)
-        wanted, given = (
+        wanted, own = (
             {jax.tree_util.keystr(path): leaf for path, leaf in jax.tree.leaves_with_path(tree)}
             for tree in (fresh, params)
         )
-        for path in [*wanted, *(set(given) - set(wanted))]:
-            shapes = [np.shape(tree[path]) if path in tree else None for tree in (wanted, given)]
+        for path in [*wanted, *(set(own) - set(wanted))]:
+            shapes = [np.shape(tree[path]) if path in tree else None for tree in (wanted, own)]
             if shapes[0] != shapes[1]:
                 raise ValueError(
                     f"params{path}: the model's has shape {shapes[0]}, the given one {shapes[1]} "
                     "(None: absent)"
                 )
-        leaves = [jnp.asarray(given[path], leaf.dtype) for path, leaf in wanted.items()]
+        leaves = [jnp.asarray(own[path], leaf.dtype) for path, leaf in wanted.items()]
         return jax.tree.unflatten(jax.tree.structure(fresh), leaves), state
 
     return start

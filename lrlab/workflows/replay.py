@@ -13,7 +13,7 @@ from lrlab.config import resolve
 from lrlab.core.axes import Axis
 from lrlab.core.paths import resolved as absolute
 from lrlab.core.records import LaneRecord
-from lrlab.engine.plan import evaluation_steps
+from lrlab.engine.layout import evaluation_steps
 from lrlab.results.replay import Replay
 from lrlab.runs import read_stage, stages
 from lrlab.training.continuation import continuation, experiment_of

@@ -10,10 +10,9 @@ from typing import Any
 from lrlab import report, runs
 from lrlab.core.errors import Unwritable
 from lrlab.core.paths import resolved, shown
-from lrlab.report.content.reading import Folders
+from lrlab.report.content.reading import Folders, read_study
 from lrlab.report.figures import study, write_comparison
 from lrlab.report.html import study_page
-from lrlab.results.study import stored
 from lrlab.workflows.job import Ran, Value
 
 
@@ -59,7 +58,7 @@ def write_report(
     """
     path = resolved(folder)
     if runs.is_study(path):
-        payload = stored(path)
+        payload = read_study(path)
         if figures:
             study.write_figures(payload, path / "figures")
         return study_page.write_html(payload, path / "report.html")

@@ -13,7 +13,7 @@ import typer
 import lrlab
 from lrlab.cli.app import PANELS, run
 from lrlab.cli.failures import CommandError, failure_of, placed
-from lrlab.config import names
+from lrlab.cli.ls import REGISTRIES
 from lrlab.core.errors import FieldError, Interrupted
 
 CONFIG = """\
@@ -159,15 +159,15 @@ def test_a_refusal_from_below_gets_its_place(
     assert text.startswith("run.toml:3: batch_size: is larger than the training")
 
 
-@pytest.mark.parametrize("kind", [k for k in names.KINDS if names.registry(k)])
+@pytest.mark.parametrize("kind", REGISTRIES)
 def test_ls(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["ls", kind, "--json"]) == 0
     listed = json.loads(capsys.readouterr().out)[kind]
-    assert {entry["name"] for entry in listed} == set(names.registry(kind))
+    assert {entry["name"] for entry in listed} == set(REGISTRIES[kind].entries)
     assert all(entry["summary"] for entry in listed), "every entry has a first docstring line"
     assert run(["ls", kind]) == 0
     text = capsys.readouterr().out
-    assert all(name in text for name in names.registry(kind))
+    assert all(name in text for name in REGISTRIES[kind].entries)
 
 
 def test_ls_runs_and_last(config: str, capsys: pytest.CaptureFixture[str]) -> None:

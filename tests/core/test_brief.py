@@ -8,6 +8,8 @@ import pytest
 
 import lrlab
 from lrlab.core.brief import short
+from lrlab.core.records import OK
+from lrlab.results.range_test import RangeTest
 from lrlab.scaling.laws import group_of
 from lrlab.search import Scores, compared, table
 from lrlab.search.range_test import range_test
@@ -32,15 +34,15 @@ def answer() -> Answer:
 
 def scores() -> Scores:
     return Scores(np.ones(3), np.arange(3), np.ones((5, 3)), np.arange(5), np.ones(3),
-                  np.full(3, "ok"), np.full(3, -1), np.full(3, 9), 9)  # fmt: skip
+                  np.full(3, OK), np.full(3, -1), np.full(3, 9), 9)  # fmt: skip
 
 
 VALUES = {
     "Answer": answer,
     "Comparison": lambda: compared({"a": answer(), "b": answer()}, "valid_loss", "min"),
     "Row": lambda: compared({"a": answer()}, "valid_loss", "min").rows[0],
-    "RangeTest": lambda: range_test(
-        np.geomspace(1e-7, 10, 100), np.ones((8, 100)), np.arange(8), "ramp", "train"
+    "RangeTest": lambda: RangeTest(
+        range_test(np.geomspace(1e-7, 10, 100), np.ones((8, 100)), np.arange(8), "ramp", "train")
     ),
     "Plan": lambda: Plan(8, 2, 100, 10**9, tuple(f"a long reason, number {k}" * 9 for k in "ab")),
     "Task": lambda: lrlab.tasks.load("digits-mlp"),

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from lrlab import data
+from lrlab.core import registry
 from lrlab.data import DataError, bundled, idx
 from lrlab.data.splits import split
 
@@ -60,7 +61,7 @@ def test_source_contract(name):
 def test_every_source_has_a_summary_and_options():
     for name in data.NAMES:
         assert isinstance(data.options(name), dict)
-        assert data._function(name).__doc__.strip().splitlines()[0].endswith(".")
+        assert registry.summary(data.REGISTRY, name).endswith(".")
 
 
 def test_import_costs_neither_jax_nor_sklearn():

@@ -79,14 +79,15 @@ def test_more_steps_than_a_counter_holds_are_refused() -> None:
 
 def test_long_histories_are_averaged_in_double_precision() -> None:
     from lrlab.core.records import Metric, blank_record
-    from lrlab.workflows.find import metric_rows
+    from lrlab.search import stage_scores
 
     steps = 400_000
     rng = np.random.default_rng(0)
     losses = (0.1 + 1e-4 * rng.normal(size=(steps, 1))).astype(np.float32)
-    record = blank_record({"lr": np.ones(1)}, steps, [steps])
+    axes = {"lr": np.ones(1), "seed": np.zeros(1, int)}
+    record = blank_record(axes, steps, [steps])
     record = record._replace(metrics={"train_loss": Metric(losses, "step")})
-    mean = metric_rows(record, "train_loss")[0, 0]
+    mean = stage_scores(record, "train_loss").values[0, 0]
     assert abs(mean - losses.astype(np.float64).mean()) < 1e-12
     # What a float32 sum would have said is off in the fourth digit.
     assert abs(losses.cumsum(0)[-1, 0] / np.float32(steps) - mean) > 1e-6
@@ -94,6 +95,7 @@ def test_long_histories_are_averaged_in_double_precision() -> None:
 
 @pytest.mark.slow
 def test_no_reduction_is_led_astray_by_what_is_not_finite() -> None:
+    from lrlab.core.records import DIVERGED, NOT_RUN, OK, PRUNED
     from lrlab.search.answer import from_scores
     from lrlab.search.scores import Scores
 
@@ -105,16 +107,16 @@ def test_no_reduction_is_led_astray_by_what_is_not_finite() -> None:
         for values in (metric, initial):
             spoiled = rng.random(values.shape) < rng.choice((0.0, 0.1, 0.5, 1.0))
             values[spoiled] = rng.choice((np.nan, np.inf, -np.inf), int(spoiled.sum()))
-        outcome = rng.choice(("ok", "ok", "diverged", "pruned", "not_run"), 18)
+        outcome = rng.choice((OK, OK, DIVERGED, PRUNED, NOT_RUN), 18)
         scores = Scores(
             lr=lr,
             seed=np.tile([0, 1, 2], 6),
-            metric=metric,
+            values=metric,
             eval_steps=np.array([2, 4, 6, 8]),
             initial=initial,
             outcome=outcome,
-            diverged_at=np.where(outcome == "diverged", 3, -1),
-            steps_trained=np.where(outcome == "not_run", 0, 8),
+            diverged_at=np.where(outcome == DIVERGED, 3, -1),
+            steps_trained=np.where(outcome == NOT_RUN, 0, 8),
             steps=8,
             direction=("min", "max")[case % 2],
         )

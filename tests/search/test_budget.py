@@ -13,8 +13,10 @@ from few import few
 
 import lrlab
 from lrlab.cli.app import run
-from lrlab.search import Scores, find, find_joint
+from lrlab.core.records import OK, PRUNED
+from lrlab.search import Scores, find, find_axes
 from lrlab.search.budget import Budget
+from lrlab.search.settings import DEFAULTS
 
 pytestmark = pytest.mark.usefixtures("without_figures")
 
@@ -41,10 +43,10 @@ class World:
         end = START - 2.0 * np.exp(-((np.log10(lr) + 2) ** 2)) + 0.01 * (seed % 3) + first
         share = np.asarray(EVALS)[:, None] / STEPS
         curve = START + (end - START) * share
-        outcome = np.full(len(lr), "ok", "<U8")
+        outcome = np.full(len(lr), OK)
         trained, done = np.full(len(lr), STEPS), 0
         for step in [*rungs, STEPS]:
-            alive = outcome == "ok"
+            alive = outcome == OK
             self.now += self.pace * float(alive.sum()) * (step - done) / STEPS
             done = step
             if step == STEPS:
@@ -52,7 +54,7 @@ class World:
             so_far = np.where(alive, step, trained)
             keep = decide(step, _scores(lr, seed, curve, outcome, so_far))
             cut = alive & ~keep
-            outcome[cut], trained[cut] = "pruned", step
+            outcome[cut], trained[cut] = PRUNED, step
             curve[np.ix_(np.asarray(EVALS) > step, cut)] = np.nan
         return _scores(lr, seed, curve, outcome, trained)
 
@@ -132,24 +134,24 @@ def test_compilation_is_not_taken_for_the_pace():
 @pytest.mark.slow
 def test_several_axes_keep_to_their_seconds():
     axes = {"weight_decay": [0.0, 0.3, 0.6, 0.9]}
-    ample = search(World(pace=1e-3), 3600.0, find_joint, axes=axes)
+    ample = search(World(pace=1e-3), 3600.0, find_axes, axes=axes)
     assert ample.details["at"] == {"weight_decay": 0.0}
     assert all(set(rung) == DECISION for rung in ample.details["rungs"])
     assert sum(stage["cost"] for stage in ample.details["stages"]) == pytest.approx(ample.cost)
-    free = search(World(pace=1e-3), None, find_joint, axes=axes)
+    free = search(World(pace=1e-3), None, find_axes, axes=axes)
     assert (ample.lr, ample.cost) == (free.lr, free.cost) and free.details["budget_runs"] == 48.0
     world = World(pace=10.0)
-    tight = search(world, 90.0, find_joint, axes=axes)
+    tight = search(world, 90.0, find_axes, axes=axes)
     rung = tight.details["rungs"][0]
     assert rung["cut_for_time_to"] < rung["most"] and rung["kept"] <= rung["cut_for_time_to"]
     assert world.now - 1000.0 <= 90.0 and tight.details["at"] == {"weight_decay": 0.0}
-    over = search(World(pace=10.0), 5.0, find_joint, axes=axes)
+    over = search(World(pace=10.0), 5.0, find_axes, axes=axes)
     assert over.details["rungs"][0]["kept"] == 1 and len(over.details["stages"]) == 1
 
 
 def test_what_is_left():
     now = [0.0]
-    budget = Budget(None, 60.0, STEPS, lambda: now[0])
+    budget = Budget(None, 60.0, STEPS, lambda: now[0], DEFAULTS.default_budget)
     part = search_part(10)
     assert budget.left([]) == 24.0
     now[0] = 29.0  # ten runs in 29 s, of which compilation may be most: not trusted yet
@@ -164,7 +166,7 @@ def test_what_is_left():
 
 def search_part(runs):
     lr = np.ones(runs)
-    outcome = np.full(runs, "ok", "<U8")
+    outcome = np.full(runs, OK)
     return _scores(
         lr, np.zeros(runs, int), np.ones((len(EVALS), runs)), outcome, np.full(runs, STEPS)
     )
@@ -209,7 +211,7 @@ def test_through_find(ticking, tmp_path):
 def test_a_search_that_goes_on_decides_as_it_did(ticking, tmp_path, monkeypatch, budget, presses):
     """The clock of the second process is far faster; the decisions made come again as they were,
     whether the first stage was under way or finished."""
-    from lrlab.engine.loop import Interrupted
+    from lrlab.core.errors import Interrupted
     from lrlab.runs import recorder
 
     monkeypatch.setattr(recorder, "INTERVAL", 0.0)

@@ -7,11 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lrlab.core.records import DIVERGED, NOT_RUN, OK, OUTCOMES, PRUNED
 from lrlab.search import Scores, find, from_scores, lane_scores, table
-from lrlab.search.answer import one_way
+from lrlab.search.budget import Budget
 from lrlab.search.find import block
-from lrlab.search.posterior import MOST, Belief, choose
+from lrlab.search.posterior import Posterior, pick_and_interval
 from lrlab.search.rungs import hopes, scout_cost, scout_plan, standing, survivors
+from lrlab.search.settings import DEFAULTS
+from lrlab.search.verdict import one_way
 
 STEPS, EVALS = 1000, list(range(50, 1001, 50))
 START = 2.3
@@ -32,7 +35,7 @@ def trainer(final, noise=0.0, breaks=np.inf, start=START, log=None, root=0, dire
         t = np.asarray(EVALS)[:, None] / STEPS
         curve = start + (end - start) * (1 - np.exp(-4 * t)) / (1 - np.exp(-4))
         broken = lr > breaks
-        outcome = np.where(broken, "diverged", "ok").astype("<U8")
+        outcome = np.where(broken, DIVERGED, OK)
         trained = np.where(broken, 7, STEPS)
         curve[:, broken] = np.nan
         at = np.where(broken, 6, -1)
@@ -42,10 +45,10 @@ def trainer(final, noise=0.0, breaks=np.inf, start=START, log=None, root=0, dire
         )  # fmt: skip
         for step in rungs:
             keep = decide(step, scores)
-            cut = ~keep & (scores.outcome == "ok")
-            scores.outcome[cut] = "pruned"
+            cut = ~keep & (scores.outcome == OK)
+            scores.outcome[cut] = PRUNED
             scores.steps_trained[cut] = step
-            scores.metric[np.asarray(EVALS)[:, None].ravel() > step][:, cut] = np.nan
+            scores.values[np.ix_(np.asarray(EVALS) > step, cut)] = np.nan
         if log is not None:
             log.append((len(lr), float(scores.steps_trained.sum() / STEPS)))
         return scores
@@ -66,7 +69,7 @@ def search(train, **options):
 
 @pytest.mark.parametrize("budget", [5, 10, 20, 40])
 @pytest.mark.parametrize("center", [-4.5, -2.2, -0.3])
-def test_finds_a_valley_within_its_budget(center, budget):
+def test_finds_a_broadwithin_its_budget(center, budget):
     spent = []
     answer = search(trainer(valley(center), 0.01, log=spent), budget_runs=budget)
     assert answer.verdict == "interior"
@@ -126,7 +129,7 @@ def test_two_minima_the_lower_wins():
 
 
 @pytest.mark.parametrize("root", range(10))
-def test_does_not_dip_between_the_valley_and_the_cliff(root):
+def test_does_not_dip_between_the_broadand_the_cliff(root):
     def adam(x):  # flat over a decade and a half, slowly worse, then a cliff
         slope = np.where(x > -2.3, 0.05 * (x + 2.3), 0.12 * (x + 2.3) ** 2)
         return 0.11 + slope + np.where(x > -1.3, 8 * (x + 1.3) ** 2, 0)
@@ -140,7 +143,7 @@ def test_does_not_dip_between_the_valley_and_the_cliff(root):
 
 def test_a_metric_to_maximize():
     train = trainer(lambda x: -valley(-2.0)(x), 0.005, start=-START, direction="max")
-    answer = search(train, budget_runs=20, direction="max", metric="valid_accuracy")
+    answer = search(train, budget_runs=20, metric="valid_accuracy")
     assert abs(np.log10(answer.lr) + 2.0) < 0.3
 
 
@@ -151,7 +154,7 @@ def test_the_range_is_extended_beyond_its_end():
 
 def test_beside_pruned_rates_is_not_the_edge_of_the_range():
     scores = trainer(valley(-2.0))(np.geomspace(1e-4, 1, 9), np.zeros(9))
-    scores.outcome[5:] = "pruned"
+    scores.outcome[5:] = PRUNED
     scores.steps_trained[5:] = 100
     answer = from_scores(scores, "valid_loss")
     assert answer.verdict == "interior" and answer.lr == pytest.approx(0.01, rel=0.3)
@@ -184,7 +187,7 @@ def test_a_slow_learner_that_may_overtake_is_not_cut():
     curve[:, 4] = 2.3 - 0.3 * np.log2(t / 25)  # 2.0 at step 50, 1.7 at 100, 0.7 at the end
     scores = Scores(
         rates, np.zeros(9, int), curve, np.asarray(EVALS), np.full(9, START),
-        np.full(9, "not_run"), np.full(9, -1), np.full(9, 100), STEPS,
+        np.full(9, NOT_RUN), np.full(9, -1), np.full(9, 100), STEPS,
     )  # fmt: skip
     kept = survivors(scores, 100, 3)
     assert kept[4] and kept[5] and kept.sum() == 3
@@ -199,12 +202,12 @@ def test_a_loss_that_dips_beyond_the_cliff_does_not_lead_a_rung():
     curve[6, 8] = 0.01  # by chance, at the rung
     scores = Scores(
         rates, np.zeros(9, int), curve, np.asarray(EVALS), np.full(9, START),
-        np.full(9, "not_run"), np.full(9, -1), np.full(9, 350), STEPS,
+        np.full(9, NOT_RUN), np.full(9, -1), np.full(9, 350), STEPS,
     )  # fmt: skip
     assert standing(scores, 6)[8] > 20 and not survivors(scores, EVALS[6], 4)[8]
     assert survivors(scores, EVALS[6], 4)[4]
-    mirrored = scores._replace(metric=-curve, initial=-scores.initial, direction="max")
-    assert (standing(mirrored, 6) == -standing(scores, 6)).all()
+    mirrored = scores._replace(values=-curve, initial=-scores.initial, direction="max")
+    assert (standing(mirrored, 6) == standing(scores, 6)).all()
 
 
 def evidence(rows, start=START):
@@ -214,7 +217,7 @@ def evidence(rows, start=START):
     score = np.array([value for values in rows.values() for value in values])
     n = len(lr)
     return Scores(
-        lr, seed, score[None], np.array([STEPS]), np.full(n, start), np.full(n, "ok"),
+        lr, seed, score[None], np.array([STEPS]), np.full(n, start), np.full(n, OK),
         np.full(n, -1), np.full(n, STEPS), STEPS,
     )  # fmt: skip
 
@@ -227,29 +230,32 @@ def test_one_lucky_seed_is_not_picked_over_a_rate_that_held():
     assert alone.lr > 0.012
 
 
-def belief(regret, safe=None):
-    """A belief without doubt: one curve, `regret` over log10 of the rate, from 1e-4 to 1."""
+def posterior(regret, safe=None):
+    """A posterior without doubt: one curve, `regret` over log10 of the rate, from 1e-4 to 1."""
     x = np.linspace(-4, 0, 81)
     safe = np.ones(len(x), bool) if safe is None else safe(x)
-    held = np.ones(len(x), bool)
-    return Belief(10**x, np.array([regret(x)]), regret(x), safe, held, 1.0, 0.01, 0.01)
+    replicated = np.ones(len(x), bool)
+    return Posterior(10**x, np.array([regret(x)]), regret(x), safe, replicated, 1.0, 0.01, 0.01)
 
 
 def test_the_interval_holds_half_of_what_is_alike_and_nothing_bad():
-    known = belief(lambda x: np.clip(np.abs(x + 2) - 0.5, 0, None))
-    place, low, high = choose(known)
-    inside = (known.regret[0, low : high + 1] <= known.alike).sum()
-    assert inside >= (known.regret[0] <= known.alike).sum() / 2
-    assert known.regret[0, low : high + 1].max() <= MOST and low < place < high
+    broad = posterior(lambda x: np.clip(np.abs(x + 2) - 0.5, 0, None))
+    place, low, high = pick_and_interval(broad)
+    inside = (broad.regret[0, low : high + 1] <= broad.equivalence).sum()
+    assert inside >= (broad.regret[0] <= broad.equivalence).sum() / 2
+    assert (
+        broad.regret[0, low : high + 1].max() <= DEFAULTS.posterior.max_regret
+        and low < place < high
+    )
     # A valley so sharp that nothing else is as good: two steps of the grid on either side stay.
-    sharp = belief(lambda x: 0.2 * np.abs(x + 2))
-    place, low, high = choose(sharp)
-    assert known.lr[place] == pytest.approx(0.01) and (high - place, place - low) == (2, 2)
+    sharp = posterior(lambda x: 0.2 * np.abs(x + 2))
+    place, low, high = pick_and_interval(sharp)
+    assert broad.lr[place] == pytest.approx(0.01) and (high - place, place - low) == (2, 2)
     # ... where that is safe, and not bad.
-    cliff = belief(lambda x: 0.2 * np.abs(x + 2), safe=lambda x: x < -1.98)
-    assert choose(cliff)[0] == choose(cliff)[2]
-    steep = belief(lambda x: 5 * np.abs(x + 2))
-    place, low, high = choose(steep)
+    cliff = posterior(lambda x: 0.2 * np.abs(x + 2), safe=lambda x: x < -1.98)
+    assert pick_and_interval(cliff)[0] == pick_and_interval(cliff)[2]
+    steep = posterior(lambda x: 5 * np.abs(x + 2))
+    place, low, high = pick_and_interval(steep)
     assert low == place == high
 
 
@@ -280,7 +286,7 @@ def test_no_pattern_of_nan_and_inf_breaks_an_answer(data):
     scores = Scores(
         np.repeat(np.geomspace(1e-3, 1, rates), seeds), np.tile(np.arange(seeds), rates),
         draw(anything)[None].astype(float), np.array([10]), draw(anything).astype(float),
-        draw(st.sampled_from(["ok", "diverged", "pruned", "not_run"])), np.full(n, -1),
+        draw(st.sampled_from(range(len(OUTCOMES)))), np.full(n, -1),
         np.full(n, 10), 10,
     )  # fmt: skip
     values = lane_scores(scores)
@@ -293,20 +299,18 @@ def test_no_pattern_of_nan_and_inf_breaks_an_answer(data):
 
 def test_table_keeps_the_longer_of_two_trainings():
     short = trainer(valley())(np.array([0.1]), np.array([0]))
-    short.outcome[:] = "pruned"
+    short.outcome[:] = PRUNED
     whole = trainer(valley())(np.array([0.1]), np.array([0]))
     both = table([whole, short._replace(steps_trained=np.array([50]))])
     assert np.isfinite(both.score).all()
 
 
 def test_the_first_look_at_the_clock_cuts_nothing():
-    from lrlab.search.budget import Budget
-
     times = iter([0.0, 3.0, 70.0, 80.0])
-    budget = Budget(None, 100.0, 20, lambda: next(times))
+    budget = Budget(None, 100.0, 20, lambda: next(times), DEFAULTS.default_budget)
     lanes = Scores(
-        lr=np.ones(8), seed=np.zeros(8, int), metric=np.ones((1, 8)), eval_steps=np.array([10]),
-        initial=np.ones(8), outcome=np.full(8, "not_run"), diverged_at=np.full(8, -1),
+        lr=np.ones(8), seed=np.zeros(8, int), values=np.ones((1, 8)), eval_steps=np.array([10]),
+        initial=np.ones(8), outcome=np.full(8, NOT_RUN), diverged_at=np.full(8, -1),
         steps_trained=np.full(8, 10), steps=20, direction="min",
     )  # fmt: skip
     assert budget.affordable([], lanes, 10, 6) == 6  # compilation tells nothing of the pace

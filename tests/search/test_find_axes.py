@@ -9,7 +9,8 @@ import pytest
 
 import lrlab
 from lrlab.cli.app import run
-from lrlab.search import Scores, find_joint
+from lrlab.core.records import DIVERGED, OK, PRUNED
+from lrlab.search import Scores, find_axes
 
 pytestmark = pytest.mark.usefixtures("without_figures")
 
@@ -33,15 +34,15 @@ class World:
         metric = 2.0 + (end - 2.0) * share
         broken = lr > self.breaks * optimum
         metric[:, broken] = np.nan
-        kinds = np.where(broken, "diverged", "ok")
+        kinds = np.where(broken, DIVERGED, OK)
         trained = np.where(broken, 3, STEPS)
         for rung in rungs:
             so_far = Scores(
                 lr, seed, metric, np.array(EVALS), np.full(len(lr), 2.0), kinds,
                 np.where(broken, 2, -1), trained, STEPS,
             )  # fmt: skip
-            cut = ~decide(rung, so_far) & (kinds == "ok")
-            kinds = np.where(cut, "pruned", kinds)
+            cut = ~decide(rung, so_far) & (kinds == OK)
+            kinds = np.where(cut, PRUNED, kinds)
             trained = np.where(cut, rung, trained)
             metric[np.array(EVALS) > rung] = np.where(cut, np.nan, metric[np.array(EVALS) > rung])
         return Scores(
@@ -51,7 +52,7 @@ class World:
 
 
 def search(world, axes, **options):
-    return find_joint(
+    return find_axes(
         world.train, axes=axes, lr_range=(1e-5, 10.0), seeds=[0, 1, 2], steps=STEPS,
         eval_steps=EVALS, metric="valid_loss", **options,
     )  # fmt: skip

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import lrlab
+from lrlab.core.records import DIVERGED, OK, PRUNED
 from lrlab.search import Scores, compared, find, from_scores
 from lrlab.search.rungs import standing
 
@@ -23,7 +24,7 @@ def scores(holes=None, start=None, bad=np.nan) -> Scores:
     initial = np.full(len(LR), 9.0)
     metric[np.broadcast_to(False if holes is None else holes, metric.shape)] = bad
     initial[np.broadcast_to(False if start is None else start, initial.shape)] = bad
-    return Scores(LR, SEED, metric, EVALS, initial, np.full(len(LR), "ok"),
+    return Scores(LR, SEED, metric, EVALS, initial, np.full(len(LR), OK),
                   np.full(len(LR), -1), np.full(len(LR), 100), 100)  # fmt: skip
 
 
@@ -81,10 +82,10 @@ def test_nothing_is_said_of_a_metric_without_gaps() -> None:
     whole = scores()
     assert "nan" not in from_scores(whole, "valid_f").sentence
     # Rows of a lane that diverged, or that a rung cut, were never evaluated.
-    kinds = np.where(LR > 0.9, "diverged", np.where(LR < 2e-3, "pruned", "ok"))
-    rows = np.where((kinds == "ok") | (EVALS[:, None] <= 30), whole.metric, np.nan)
-    trained = np.where(kinds == "ok", 100, 30)
-    cut = whole._replace(outcome=kinds, metric=rows, steps_trained=trained)
+    kinds = np.where(LR > 0.9, DIVERGED, np.where(LR < 2e-3, PRUNED, OK))
+    rows = np.where((kinds == OK) | (EVALS[:, None] <= 30), whole.values, np.nan)
+    trained = np.where(kinds == OK, 100, 30)
+    cut = whole._replace(outcome=kinds, values=rows, steps_trained=trained)
     assert "nan" not in from_scores(cut, "valid_f").sentence
 
 
@@ -93,11 +94,11 @@ def test_a_search_keeps_its_way_past_holes() -> None:
         end = 0.1 + (np.log10(lr) + 1.3) ** 2 + 0.01 * seed
         rows = 9 - (9 - end) * (1 - np.exp(-EVALS[:, None] / 20))
         rows[0] = np.nan
-        made = Scores(lr, seed, rows, EVALS, np.full(len(lr), np.nan), np.full(len(lr), "ok", "U8"),
+        made = Scores(lr, seed, rows, EVALS, np.full(len(lr), np.nan), np.full(len(lr), OK),
                       np.full(len(lr), -1), np.full(len(lr), 100), 100)  # fmt: skip
         for step in rungs:
-            cut = ~decide(step, made) & (made.outcome == "ok")
-            made.outcome[cut] = "pruned"
+            cut = ~decide(step, made) & (made.outcome == OK)
+            made.outcome[cut] = PRUNED
             made.steps_trained[cut] = step
         return made
 

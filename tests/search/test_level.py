@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 import lrlab
-from lrlab.search import Scores, find, find_joint, from_scores, rules
+from lrlab.core.records import DIVERGED, OK, PRUNED
+from lrlab.results.range_test import RangeTest
+from lrlab.search import Scores, find, find_axes, from_scores, rules
 from lrlab.search.comparison import compared
 from lrlab.search.differences import coarse, rounding
 from lrlab.search.range_test import range_test
@@ -36,17 +38,17 @@ def bowl(level, sign=1.0, dtype=np.float64, small=1.0, spread=0.05):
         broken = lr > 2
         left[:, broken] = np.nan
         rows = (sign * (level + small * left)).astype(dtype)
-        outcome = np.where(broken, "diverged", "ok").astype("<U8")
+        outcome = np.where(broken, DIVERGED, OK)
         scores = Scores(
             lr, seed, rows, EVALS, (sign * (level + small * (start + shift))).astype(dtype),
             outcome, np.where(broken, 9, -1), np.where(broken, 9, STEPS), STEPS,
             "min" if sign > 0 else "max",
         )  # fmt: skip
         for step in rungs:
-            cut = ~decide(step, scores) & (scores.outcome == "ok")
-            scores.outcome[cut] = "pruned"
+            cut = ~decide(step, scores) & (scores.outcome == OK)
+            scores.outcome[cut] = PRUNED
             scores.steps_trained[cut] = step
-            scores.metric[np.ix_(step < EVALS, cut)] = np.nan
+            scores.values[np.ix_(step < EVALS, cut)] = np.nan
         return scores
 
     return train
@@ -68,10 +70,7 @@ def same(found: Answer, wanted: Answer, rtol: float = 1e-6) -> None:
 @pytest.mark.parametrize("sign", [1.0, -1.0])
 @pytest.mark.parametrize("level", LEVELS[1:])
 def test_a_search(level: float, sign: float) -> None:
-    direction = "min" if sign > 0 else "max"
-    wanted, found = (
-        find(bowl(at, sign), **GIVEN, direction=direction, budget_runs=12) for at in (0.0, level)
-    )
+    wanted, found = (find(bowl(at, sign), **GIVEN, budget_runs=12) for at in (0.0, level))
     assert wanted.verdict == "interior" and 0.05 < wanted.lr < 1.9
     same(found, wanted)
 
@@ -96,7 +95,7 @@ def test_a_search_in_single_precision(level: float) -> None:
 def test_a_search_with_a_further_axis() -> None:
     axes = {"weight_decay": [0.0, 0.2]}
     wanted, *found = (
-        find_joint(bowl(at), axes=axes, **GIVEN, budget_runs=12) for at in (0.0, -3000.0, 1e5)
+        find_axes(bowl(at), axes=axes, **GIVEN, budget_runs=12) for at in (0.0, -3000.0, 1e5)
     )
     assert wanted.details["at"] == {"weight_decay": 0.0}
     for answer in found:
@@ -108,7 +107,7 @@ def test_axes_that_come_to_the_same_floor_are_as_good() -> None:
     """Both reach the level to the last digit or nearly: none is better."""
     shift = {"weight_decay": [1e-13, 1e-9]}
     for level in (0.0, 3000.0):
-        answer = find_joint(bowl(level), axes=shift, **GIVEN, budget_runs=14)
+        answer = find_axes(bowl(level), axes=shift, **GIVEN, budget_runs=14)
         assert "is as good" in answer.sentence and "is worse" not in answer.sentence
 
 
@@ -128,7 +127,7 @@ def test_what_rounding_makes_is_no_gain(level: float, dtype: type) -> None:
     def train(lr, seed, *rest):
         scores = dead(lr, seed, *rest)
         step = np.finfo(dtype).eps * abs(level)
-        return scores._replace(metric=scores.metric - (step * (seed % 2)).astype(dtype))
+        return scores._replace(values=scores.values - (step * (seed % 2)).astype(dtype))
 
     answer = find(train, **GIVEN, budget_runs=12)
     assert answer.verdict == "none" and f"stays at {level:.4g} for every" in answer.sentence
@@ -141,11 +140,11 @@ def test_a_gain_by_chance_is_none_where_seeds_begin_apart() -> None:
     luck = np.random.default_rng(0).normal(size=len(lr)) * 3e-4
     end = start + 30 * lr + luck
     scores = Scores(
-        lr, seed, np.stack([end]), np.array([9]), start, np.full(len(lr), "ok"),
+        lr, seed, np.stack([end]), np.array([9]), start, np.full(len(lr), OK),
         np.full(len(lr), -1), np.full(len(lr), 9), 9,
     )  # fmt: skip
     for level in LEVELS:
-        moved = scores._replace(metric=scores.metric + level, initial=scores.initial + level)
+        moved = scores._replace(values=scores.values + level, initial=scores.initial + level)
         assert from_scores(moved, "valid_loss").verdict == "none"
 
 
@@ -222,7 +221,7 @@ def test_published_rules_say_when_the_loss_is_negative(rule: str) -> None:
                      r"so far: the rule saw (\d+) of 100 points", pick.note)  # fmt: skip
     assert said and int(said[1]) < 20
     assert np.isfinite(pick.lr) or pick.note in pick.reason
-    test = range_test(LR, ramp()[None] - 3000, np.array([7]), "ramp", "train")
+    test = RangeTest(range_test(LR, ramp()[None] - 3000, np.array([7]), "ramp", "train"))
     assert test.notes[rule] == {7: pick.note} and test.payload()["notes"][rule] == {7: pick.note}
     assert "the loss is negative" in str(test)
     for own in OWN:
@@ -230,7 +229,7 @@ def test_published_rules_say_when_the_loss_is_negative(rule: str) -> None:
 
 
 def test_a_positive_loss_has_no_notes() -> None:
-    test = range_test(LR, ramp()[None], np.array([0]), "ramp", "train")
+    test = RangeTest(range_test(LR, ramp()[None], np.array([0]), "ramp", "train"))
     assert test.payload()["notes"] == {} and "negative" not in str(test)
 
 

@@ -10,8 +10,8 @@ import pytest
 
 import lrlab
 from lrlab.cli.app import run
+from lrlab.config.groups import show_value
 from lrlab.core.text import number
-from lrlab.scaling.laws import show_value
 from lrlab.schedules import labels
 from lrlab.search.naming import in_words
 

@@ -7,8 +7,9 @@ import warnings
 import numpy as np
 import pytest
 
+from lrlab.results.range_test import RangeTest
 from lrlab.search import rules
-from lrlab.search.range_test import RangeTest, range_test
+from lrlab.search.range_test import range_test
 from lrlab.search.rules import robust
 
 LR = np.geomspace(1e-5, 10, 60)
@@ -17,7 +18,8 @@ LR = np.geomspace(1e-5, 10, 60)
 def made_up() -> RangeTest:
     x = np.log10(LR)
     curve = 2.3 - 1.8 / (1 + np.exp(-4 * (x + 2))) + np.exp(np.minimum(6 * (x - 0.2), 20))
-    return range_test(LR, np.stack([curve, curve[::-1]]), np.array([3, 4]), "ramp", "train")
+    losses = np.stack([curve, curve[::-1]])
+    return RangeTest(range_test(LR, losses, np.array([3, 4]), "ramp", "train"))
 
 
 def test_one_rate_per_seed() -> None:

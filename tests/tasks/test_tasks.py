@@ -21,7 +21,8 @@ from lrlab import engine, tasks
 from lrlab.core.arrays import aligned
 from lrlab.data import DataError
 from lrlab.data.batches import Batches, segment_indices
-from lrlab.engine.plan import evaluation_steps, make_plan
+from lrlab.engine.layout import evaluation_steps
+from lrlab.engine.plan import make_plan
 from lrlab.rng import key
 from lrlab.tasks import Task, functions, losses
 from lrlab.types import Lanes, Model, Optimizer, Plan, Problem

@@ -20,7 +20,7 @@ from lrlab.schedules import labels
 
 if TYPE_CHECKING:
     from lrlab.results.sweep import Result
-    from lrlab.search.range_test import RangeTest as RangeCurves
+    from lrlab.search.range_test import RangeCurves
     from lrlab.types import Answer
 
 JsonObject: TypeAlias = Mapping[str, Any]

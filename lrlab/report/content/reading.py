@@ -5,11 +5,12 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from lrlab import runs
+from lrlab.core.errors import RunError
 from lrlab.core.files import read_json
 from lrlab.core.records import NOT_RUN, PRUNED, LaneRecord
 from lrlab.report.content.data import (
@@ -20,10 +21,7 @@ from lrlab.report.content.data import (
     stage_of,
 )
 from lrlab.report.content.selection import drawable
-from lrlab.search.range_test import ladder, losses_of, range_test
-
-if TYPE_CHECKING:
-    from lrlab.report.content.data import RangeCurves
+from lrlab.search.range_test import RangeCurves, ladder, losses_of, range_test
 
 RATES = (24, 400)
 """How few and how many learning rates a sweep has whose first updates count as a range test."""
@@ -137,6 +135,18 @@ def read_all(folders: Sequence[str | Path]) -> Folders:
         order = sorted(range(len(places)), key=lambda i: rank.get(places[i].name, len(rank)))
         data, places = [data[i] for i in order], [places[i] for i in order]
     return Folders(data, places, only)
+
+
+def read_study(folder: str | Path) -> JsonObject:
+    """A finished study's JSON object from its folder.
+
+    Raises:
+        RunError: not finished, or damaged.
+    """
+    path = Path(folder)
+    if not (path / "summary.json").exists():
+        raise RunError(path, f"not finished; {runs.onward(path)}")
+    return runs.read_summary(path).payload(path)
 
 
 def with_picks(several: Sequence[ReportData]) -> list[ReportData]:

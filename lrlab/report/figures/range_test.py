@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import ArrayLike
 
-    from lrlab.report.content.data import RangeCurves
+    from lrlab.search.range_test import RangeCurves
 
 
 def range_test(data: ReportData, theme: str = "light") -> Figure | None:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lrlab.config.groups import show_value
 from lrlab.core.text import number, spaced
 from lrlab.report.content.data import JsonObject
 from lrlab.report.figures import style
 from lrlab.report.figures.style import Theme
-from lrlab.scaling.laws import show_value
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

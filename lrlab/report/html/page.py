@@ -23,7 +23,7 @@ from lrlab.search import rules
 from lrlab.search.range_test import middle
 
 if TYPE_CHECKING:
-    from lrlab.report.content.data import RangeCurves
+    from lrlab.search.range_test import RangeCurves
 
 LANES = 2000
 """Lanes that a page shows; of longer grids it takes evenly chosen learning rates, and says so."""

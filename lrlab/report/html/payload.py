@@ -17,7 +17,7 @@ from lrlab.report.figures import style
 from lrlab.report.figures.comparison import comparable
 
 if TYPE_CHECKING:
-    from lrlab.report.content.data import RangeCurves
+    from lrlab.search.range_test import RangeCurves
 
 Curve: TypeAlias = tuple[list[int], list[float | str | None]]
 """Steps, and the values there."""

@@ -19,7 +19,7 @@ from lrlab.search.differences import digits
 from lrlab.search.range_test import middle
 
 if TYPE_CHECKING:
-    from lrlab.report.content.data import RangeCurves
+    from lrlab.search.range_test import RangeCurves
 
 
 def table(heads: Sequence[str], rows: Sequence[str], classes: str = "") -> str:

@@ -178,19 +178,16 @@ def _together(rows: Sequence[LrRow]) -> list[list[LrRow]]:
     """Neighboring rates that came to the same end without a score, as one row."""
     groups: list[list[LrRow]] = []
     for row in rows:
-        before = groups[-1][-1] if groups else None
-        pruned = set(row.counts) == {"pruned"}
-        if before and pruned and set(before.counts) == {"pruned"} and before.steps == row.steps:
-            groups[-1].append(row)
-        elif before and _same_ruin(before, row):
+        if groups and _same_end(groups[-1][-1], row):
             groups[-1].append(row)
         else:
             groups.append([row])
     return groups
 
 
-def _same_ruin(a: LrRow, b: LrRow) -> bool:
-    return set(a.counts) == set(b.counts) == {"diverged"}
+def _same_end(a: LrRow, b: LrRow) -> bool:
+    kinds = {*a.counts, *b.counts}
+    return kinds == {"diverged"} or (kinds == {"pruned"} and a.steps == b.steps)
 
 
 def _nearest(data: ReportData, groups: list[list[LrRow]], metric: str) -> list[list[LrRow]]:

@@ -18,7 +18,7 @@ from lrlab.search.range_test import ADVICE, middle
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType
 
-    from lrlab.report.content.data import RangeCurves
+    from lrlab.search.range_test import RangeCurves
 
 
 def rules_table(test: RangeCurves, title: str = "") -> RenderableType:

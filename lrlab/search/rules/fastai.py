@@ -68,11 +68,11 @@ def slide(lr: np.ndarray, loss: np.ndarray) -> Pick:
         return none("fewer than 17 points are left of the curve")
     slope = np.gradient(loss)
     right, left = -1, -16
-    found = lr[left]
+    pick = lr[left]
     while left >= -len(loss) and abs(slope[right] - slope[left]) > 0.005:
-        found = lr[left]
+        pick = lr[left]
         right, left = right - 1, left - 1
-    return Pick(float(found))
+    return Pick(float(pick))
 
 
 def minimum(lr: np.ndarray, loss: np.ndarray) -> Pick:

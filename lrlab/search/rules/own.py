@@ -5,18 +5,18 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
 from lrlab.search.rules.curves import Pick
 
-Rule = Callable[[np.ndarray, np.ndarray], Any]
+Rule = Callable[..., object]
 """`rule(lr f64[N], loss f64[N]) -> float`, `loss` nan after divergence; nan or None: no rate. As in
 fastai, it may take `num_it` (N), and give `(rate, (rate, loss))`, of which the rate counts."""
 
-BELOW = 10.0
-"""How far below the first rate a rule may point: many take a tenth of what they find."""
+MAX_DIVISOR = 10.0
+"""Factor: a rule may point so far below the first rate, since many take a tenth of what they
+find."""
 
 
 def name_of(rule: Rule) -> str:
@@ -39,44 +39,44 @@ def suggestions(rule: Rule, lr: np.ndarray, losses: np.ndarray, seeds: Sequence[
     [0.1]
     """
     picks = [_asked(rule, lr, row, seed) for row, seed in zip(losses, seeds, strict=True)]
-    name, found = name_of(rule), np.array([pick.lr for pick in picks])
-    silent = [int(seed) for seed, one in zip(seeds, found, strict=True) if np.isnan(one)]
+    name, rates = name_of(rule), np.array([pick.lr for pick in picks])
+    silent = [int(seed) for seed, one in zip(seeds, rates, strict=True) if np.isnan(one)]
     if silent:
         why = next((f": {pick.reason}" for pick in picks if pick.reason), "")
         _warn(f"rule {name!r} suggests no learning rate for {_seeds(silent)}{why}")
     with np.errstate(invalid="ignore"):
-        beyond = (found < lr[0] / BELOW) | (found > lr[-1])
+        beyond = (rates < lr[0] / MAX_DIVISOR) | (rates > lr[-1])
     if beyond.any():
-        shown = ", ".join(f"{value:.3g}" for value in found[beyond][:4])
+        shown = ", ".join(f"{value:.3g}" for value in rates[beyond][:4])
         _warn(
             f"rule {name!r} suggests {shown}, outside the rates that were tried, {lr[0]:.3g} to "
             f"{lr[-1]:.3g} (a tenth of the first is allowed): nothing is known of them"
         )
-    return found
+    return rates
 
 
 def _asked(rule: Rule, lr: np.ndarray, loss: np.ndarray, seed: int) -> Pick:
     options = {"num_it": len(lr)} if _takes_count(rule) else {}
     try:
-        given = rule(lr.copy(), np.array(loss, np.float64), **options)
+        answer = rule(lr.copy(), np.array(loss, np.float64), **options)
     except Exception as error:
         raise ValueError(
             f"rule {name_of(rule)!r} failed for seed {seed}: {type(error).__name__}: {error}. A "
             f"rule is called as rule(lr, loss), two arrays of {len(lr)} numbers, loss nan after "
             "divergence, and gives a learning rate, or nan where it sees none"
         ) from error
-    if isinstance(given, Pick):
-        return given
-    if given is None:
+    if isinstance(answer, Pick):
+        return answer
+    if answer is None:
         return Pick(float("nan"), "it gave None")
-    if isinstance(given, tuple) and len(given) == 2 and np.ndim(given[0]) == 0:
-        given = given[0]  # fastai's: the rate, and its place in the plot
+    if isinstance(answer, tuple) and len(answer) == 2 and np.ndim(answer[0]) == 0:
+        answer = answer[0]  # fastai's: the rate, and its place in the plot
     try:
-        array = np.asarray(given)
+        array = np.asarray(answer)
     except ValueError:  # rows of several lengths
         array = np.empty(0)
     if array.size != 1 or array.dtype.kind not in "fiu":
-        what = f"an array of shape {array.shape}" if array.size != 1 else repr(given)[:80]
+        what = f"an array of shape {array.shape}" if array.size != 1 else repr(answer)[:80]
         raise ValueError(
             f"rule {name_of(rule)!r} must give one learning rate, a number; for seed {seed} it "
             f"gave {what}"
@@ -102,4 +102,4 @@ def _seeds(seeds: Sequence[int]) -> str:
 
 
 def _warn(text: str) -> None:
-    warnings.warn(text, UserWarning, stacklevel=4)
+    warnings.warn(text, UserWarning, stacklevel=5)

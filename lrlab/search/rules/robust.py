@@ -11,10 +11,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lrlab.search.differences import ULPS, coarse
+from lrlab.search.differences import ROUNDING_STEPS, coarse
 from lrlab.search.rules.curves import Pick, finite_prefix, none
 
 WINDOW = 9
+"""Points of the running median: up to four losses in a row that are off do not move it."""
+
+MIN_FALL = 3
+"""A curve falls where its fall is so many standard deviations of its noise."""
+
+NORMAL_MAD = 1.4826
+"""Standard deviation over median absolute deviation, of a normal distribution."""
 
 
 def recorded(lr: np.ndarray, loss: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -74,13 +81,13 @@ def falling(loss: np.ndarray) -> Fall | str:
     if len(loss) < 2 * WINDOW:
         return f"fewer than {2 * WINDOW} finite losses"
     curve = running_median(loss)
-    noise = 1.4826 * float(np.median(np.abs(loss - curve)))
+    noise = NORMAL_MAD * float(np.median(np.abs(loss - curve)))
     start = float(np.median(curve[:WINDOW]))
     depth = start - float(curve.min())
     bottom = int(np.argmin(coarse(curve, depth)))
     if bottom < WINDOW:
         return "the loss never falls below its start"
-    if depth <= 3 * max(noise, grain(loss, start)):
+    if depth <= MIN_FALL * max(noise, grain(loss, start)):
         return "the loss does not fall by more than its own noise"
     if len(loss) == planned and bottom >= planned - 1 - WINDOW // 2:
         return "the loss still falls at the end: end the ramp at a larger rate"
@@ -98,7 +105,7 @@ def grain(loss: np.ndarray, level: float) -> float:
     """
     steps = np.diff(np.unique(loss))
     least = float(steps.min()) if steps.size else 0.0
-    one = abs(level) * ULPS
+    one = abs(level) * ROUNDING_STEPS
     return float(np.clip(least, np.finfo(float).eps * one, np.finfo(np.float32).eps * one))
 
 

@@ -1,55 +1,16 @@
-"""Gradient descent with and without momentum. g is the gradient, w the parameters."""
+"""Gradient descent with noise on the gradient. g is the gradient, w the parameters."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 
-from lrlab.optimizers.states import without_extra_args
+from lrlab.optimizers.transforms import without_extra_args
 from lrlab.rng import key
-from lrlab.types import Array, Params
-
-
-def sgd(lr: Any) -> optax.GradientTransformation:
-    """Plain stochastic gradient descent.
-
-    w <- w - lr g (Robbins and Monro 1951, Ann. Math. Stat. 22:400). Unit of `lr`: the
-    parameters' over the gradient's, 1 / curvature.
-
-    >>> from lrlab.optimizers.toy import first_update
-    >>> first_update(sgd(0.1))
-    [-0.1, -1.0]
-    """
-    return optax.sgd(lr)
-
-
-def momentum(lr: Any, *, momentum: float = 0.9) -> optax.GradientTransformation:
-    """Heavy-ball momentum.
-
-    m <- momentum m + g; w <- w - lr m (Polyak 1964, USSR Comput. Math. Math. Phys. 4:1; Sutskever
-    et al. 2013, ICML). `momentum` has no unit; `lr` as in SGD.
-
-    >>> from lrlab.optimizers.toy import first_update
-    >>> first_update(momentum(0.1))
-    [-0.1, -1.0]
-    """
-    return optax.sgd(lr, momentum=momentum)
-
-
-def nesterov(lr: Any, *, momentum: float = 0.9) -> optax.GradientTransformation:
-    """Nesterov's accelerated momentum.
-
-    m <- momentum m + g; w <- w - lr (g + momentum m) (Nesterov 1983, Soviet Math. Dokl. 27:372; in
-    the form of Bengio et al. 2012, arXiv 1212.0901). `momentum` has no unit; `lr` as in SGD.
-
-    >>> from lrlab.optimizers.toy import first_update
-    >>> first_update(nesterov(0.1))
-    [-0.19, -1.9]
-    """
-    return optax.sgd(lr, momentum=momentum, nesterov=True)
+from lrlab.types import Array, Params, Scalar
 
 
 class NoiseState(NamedTuple):
@@ -59,7 +20,7 @@ class NoiseState(NamedTuple):
 
 
 def noisy_sgd(
-    lr: Any, *, eta: float = 0.01, gamma: float = 0.55, seed: int = 0
+    lr: Scalar, *, eta: float = 0.01, gamma: float = 0.55, seed: int = 0
 ) -> optax.GradientTransformation:
     """Gradient descent with annealed Gaussian noise on the gradient.
 
@@ -92,7 +53,7 @@ def noisy_sgd(
 
 
 def dpsgd(
-    lr: Any,
+    lr: Scalar,
     *,
     l2_norm_clip: float = 1.0,
     noise_multiplier: float = 1.0,
@@ -133,18 +94,3 @@ def dpsgd(
         optax.trace(decay=momentum),
         optax.scale_by_learning_rate(lr),
     )
-
-
-def optimistic_gradient_descent(
-    lr: Any, *, alpha: float = 1.0, beta: float = 1.0
-) -> optax.GradientTransformation:
-    """Gradient descent with a prediction of the next gradient, for games.
-
-    w <- w - lr ((alpha + beta) g - beta g_before) (Rakhlin and Sridharan 2013, arXiv 1311.1869;
-    Mokhtari et al. 2019, arXiv 1901.08511). `alpha`, `beta` have no unit.
-
-    >>> from lrlab.optimizers.toy import first_update
-    >>> first_update(optimistic_gradient_descent(0.1))
-    [-0.1, -1.0]
-    """
-    return optax.optimistic_gradient_descent(lr, alpha=alpha, beta=beta)

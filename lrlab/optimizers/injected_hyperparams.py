@@ -7,11 +7,15 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.extend.core import Literal, Var
 
 from lrlab.optimizers.states import nodes
-from lrlab.types import PyTree
+from lrlab.types import PyTree, Scalar
 
 RATE = "learning_rate"
+
+Moving = tuple[Mapping[str, Scalar], set[str]]
+"""The hyper-parameters of a step, and the names of those that depend on the rate."""
 
 
 def holds_rate(state: PyTree) -> bool:
@@ -26,22 +30,21 @@ def follows_its_own(state: PyTree) -> bool:
 
 def injected(state: PyTree) -> list[Any]:
     """Every state of `inject_hyperparams`, those inside one another too."""
-    found = []
+    states = []
     for node in nodes(state, "hyperparams"):
-        found += [node, *injected(node.inner_state)]
-    return found
+        states += [node, *injected(node.inner_state)]
+    return states
 
 
 def current(
-    state: PyTree, fresh: Sequence[tuple[Mapping[str, Any], set[str]]], by_name: Mapping[str, Any]
+    state: PyTree, fresh: Sequence[Moving], by_name: Mapping[str, Scalar]
 ) -> tuple[PyTree, frozenset[str]]:
     """`state` with the hyper-parameters of this step wherever it holds some, and which of `by_name`
     were put there.
 
     Args:
         state: of an optimizer; what holds hyper-parameters may sit at any depth.
-        fresh: `injected` of the state that the transformation of this step begins with, as
-            (hyper-parameters of this step, the names of those that depend on the rate).
+        fresh: of each `injected` of the state that the transformation of this step begins with.
         by_name: "lr" and further scalars that take the place of the hyper-parameter of their name.
     """
     used: set[str] = set()
@@ -65,23 +68,25 @@ def current(
     return jax.tree.map(refreshed, state, is_leaf=_holds), frozenset(used)
 
 
-def of_this_step(
-    begin: Callable[[Any], PyTree], rate: Any
-) -> list[tuple[Mapping[str, Any], set[str]]]:
+def of_this_step(begin: Callable[[Scalar], PyTree], rate: Scalar) -> list[Moving]:
     """What `current` wants as `fresh`; `begin(rate)` is the state that an optimizer begins with.
 
     What does not depend on the rate stays what the state says, as in a loop by hand.
     """
 
-    def parameters(rate: Any) -> list[Mapping[str, Any]]:
+    def parameters(rate: Scalar) -> list[Mapping[str, Scalar]]:
         return [node.hyperparams for node in injected(begin(rate))]
 
     closed, shapes = jax.make_jaxpr(parameters, return_shape=True)(rate)
-    tainted = set(closed.jaxpr.invars)
+    tainted: set[Var] = set(closed.jaxpr.invars)
+
+    def depends(atom: Var | Literal) -> bool:
+        return not isinstance(atom, Literal) and atom in tainted
+
     for equation in closed.jaxpr.eqns:
-        if any(not hasattr(one, "val") and one in tainted for one in equation.invars):
+        if any(map(depends, equation.invars)):
             tainted.update(equation.outvars)
-    moves = [not hasattr(one, "val") and one in tainted for one in closed.jaxpr.outvars]
+    moves = list(map(depends, closed.jaxpr.outvars))
     marked = jax.tree.unflatten(jax.tree.structure(shapes), moves)
     return [
         (values, {name for name, moving in own.items() if moving})

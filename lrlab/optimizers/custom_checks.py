@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import traceback
-from typing import Any
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+import optax
 
 from lrlab.core.errors import FieldError
-from lrlab.optimizers import did_you_mean
+from lrlab.core.synonyms import OPTIMIZER, did_you_mean
 from lrlab.optimizers.custom import FORMS, Custom, Missing, Reads, built, finished
-from lrlab.optimizers.injected import RATE, follows_its_own, holds_rate
-from lrlab.types import Params, PyTree
+from lrlab.optimizers.injected_hyperparams import RATE, follows_its_own, holds_rate
+from lrlab.types import Hyper, Params, PyTree
 
 
-def reads_of(make: Any, params: Params, names: tuple[str, ...], dtype: str) -> frozenset[str]:
+def axes_read(
+    make: Callable[[Hyper], optax.GradientTransformation],
+    params: Params,
+    names: tuple[str, ...],
+    dtype: str,
+) -> frozenset[str]:
     """The lane axes among `names` that a user's optimizer reads, found by tracing one update.
 
     Args:
@@ -31,7 +37,7 @@ def reads_of(make: Any, params: Params, names: tuple[str, ...], dtype: str) -> f
     one = make if isinstance(make, Custom) else Custom(make)
     reads = Reads(set())
 
-    def once(params: Params, hyper: dict[str, Any]) -> PyTree:
+    def once(params: Params, hyper: Hyper) -> PyTree:
         transformation = built(one, hyper, reads)
         state = transformation.init(params)
         _settable(one, state)
@@ -71,7 +77,7 @@ def _settable(one: Custom, state: PyTree) -> None:
 def _said(error: Exception, names: tuple[str, ...]) -> str:
     """What a user's function did wrong, in a sentence."""
     if isinstance(error, Missing):
-        hint = did_you_mean(error.key, names)
+        hint = did_you_mean(error.key, names, OPTIMIZER, end=".")
         return (
             f"the optimizer reads hyper[{error.key!r}], which there is not{hint} There are: "
             f"{', '.join(names)}; every lane axis is an entry of its own"

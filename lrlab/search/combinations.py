@@ -1,0 +1,178 @@
+"""Combinations of further lane axes: which lead, and what the answer says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from lrlab.search import seed_effects
+from lrlab.search.answer import from_scores
+from lrlab.search.budget import Budget
+from lrlab.search.differences import TIE_SHARE, coarse
+from lrlab.search.naming import in_words, named
+from lrlab.search.posterior import posterior_of
+from lrlab.search.scores import Scores, Table, as_loss, cost, table
+from lrlab.search.settings import DEFAULTS, SearchSettings
+from lrlab.search.verdict import NONE, why_nothing
+from lrlab.types import Answer
+
+MIN_CORRELATION = 0.7
+"""The correlation of an axis with the best learning rate from which on it is mentioned: half of the
+variance."""
+
+
+class AxesSearch(NamedTuple):
+    """The search so far: `combinations` [K] tuples of axis values; `parts[k]` the scores
+    of each. `stages` and `rungs`: what each call trained, and what was decided between, for the
+    record."""
+
+    names: tuple[str, ...]
+    combinations: list[tuple[float, ...]]
+    parts: list[list[Scores]]
+    budget: Budget
+    stages: list[dict[str, float]]
+    rungs: list[dict[str, int]]
+    settings: SearchSettings
+    labels: Mapping[str, Sequence[str]] = {}
+
+    def at(self, combination: int) -> dict[str, float | str]:
+        """Axis -> value of a combination; its name where the axis has names."""
+        values = zip(self.names, self.combinations[combination], strict=True)
+        return {name: named(self.labels, name, value) for name, value in values}
+
+    def left(self) -> float:
+        """Full-length runs that may still be spent."""
+        return self.budget.left(self.all_parts())
+
+    def all_parts(self) -> list[Scores]:
+        """The scores of all combinations."""
+        return [part for parts in self.parts for part in parts]
+
+
+def trains(parts: Sequence[Scores], settings: SearchSettings = DEFAULTS) -> bool:
+    """Whether any lane reached the end with some gain."""
+    whole = table(parts)
+    return bool(seed_effects.usable(whole).any()) and not why_nothing(whole, settings.verdict)
+
+
+def promise(parts: Sequence[Scores], settings: SearchSettings = DEFAULTS) -> float:
+    """What a combination may reach: the mean score at its best rate (to be minimized) by the
+    posterior; inf where nothing trained to the end."""
+    if not trains(parts, settings):
+        return float("inf")
+    posterior = posterior_of(parts, settings=settings.posterior)
+    return float(posterior.mean[int(np.argmin(posterior.expected_regret))])
+
+
+def leaders(search: AxesSearch, count: int) -> list[int]:
+    """The most promising combinations, best first."""
+    scores = {k: promise(parts, search.settings) for k, parts in enumerate(search.parts)}
+    some = {k: score for k, score in scores.items() if np.isfinite(score)}
+    gain = max((seed_effects.gap(table(search.parts[k])) for k in some), default=0.0)
+    return ranked(some, gain)[:count]
+
+
+def ranked(scores: Mapping[int, float], gain: float) -> list[int]:
+    """Combinations from the lowest score up; as given where they are tied."""
+    keys = list(scores)
+    order = np.argsort(coarse(np.array([scores[k] for k in keys]), gain), kind="stable")
+    return [keys[place] for place in order]
+
+
+def answer_of(search: AxesSearch, metric: str) -> Answer:
+    """The answer of the best combination, with what the others said."""
+    settings = search.settings
+    answers = [from_scores(parts, metric, settings=settings) for parts in search.parts]
+    scores = [promise(parts, settings) for parts in search.parts]
+    paid, direction = cost(search.all_parts()), search.parts[0][0].direction
+    order = [k for k in leaders(search, len(scores)) if answers[k].verdict != NONE]
+    rows = [
+        {
+            **search.at(k),
+            "lr": answer.lr,
+            "interval": answer.interval,
+            "score": as_loss(score, direction) if np.isfinite(score) else None,
+            "cost": answer.cost,
+        }
+        for k, (answer, score) in enumerate(zip(answers, scores, strict=True))
+    ]
+    details: dict[str, Any] = {"combinations": rows, "correlation": correlations(search, answers)}
+    if not order:
+        return answers[0]._replace(cost=paid, details={**answers[0].details, **details, "at": {}})
+    best = answers[order[0]]
+    at = search.at(order[0])
+    text = f"With {in_words(at)}: {best.sentence}"
+    if len(order) > 1:
+        text += " " + _second(search, order[0], order[1])
+    text += _tendency(details["correlation"])
+    return best._replace(sentence=text, cost=paid, details={**best.details, **details, "at": at})
+
+
+def _second(search: AxesSearch, best: int, other: int) -> str:
+    """How sure it is that the best combination beats the next one: at their best rates, over the
+    seeds that both were trained with."""
+    next_best = in_words(search.at(other))
+    tables = [table(search.parts[k]) for k in (best, other)]
+    columns = [_at_best(whole) for whole in tables]
+    common = sorted(set(columns[0]) & set(columns[1]))
+    if len(common) < 2:
+        return f"Next: {next_best} (too few common seeds to compare)."
+    apart = np.array([columns[1][seed] - columns[0][seed] for seed in common])
+    error = apart.std(ddof=1) / np.sqrt(len(apart))
+    tie = max(TIE_SHARE * max(map(seed_effects.gap, tables)), tables[0].rounding)
+    if apart.mean() <= max(2 * error, tie):
+        return f"{next_best} is as good ({len(common)} common seeds)."
+    return f"{next_best} is worse by {apart.mean():.2g} +- {2 * error:.1g} ({len(common)} seeds)."
+
+
+def _at_best(whole: Table) -> dict[int, float]:
+    """Seed -> score at the rate that was tried with the best mean."""
+    level = seed_effects.mean_scores(whole)
+    counts = np.isfinite(whole.score).sum(1)
+    level = np.where(counts == counts.max(), level, np.inf)
+    row = whole.score[int(np.nanargmin(level))]
+    pairs = zip(whole.seeds, row, strict=True)
+    return {int(seed): float(score) for seed, score in pairs if np.isfinite(score)}
+
+
+def correlations(search: AxesSearch, answers: Sequence[Answer]) -> dict[str, float | None]:
+    """Axis -> correlation of its values with log10 of the best learning rate there; a combination
+    that stopped at a rung counts with the rate that led there. None below three combinations."""
+    rates = [
+        answer.lr if answer.lr is not None else leading_rate(parts)
+        for answer, parts in zip(answers, search.parts, strict=True)
+    ]
+    some = [k for k, rate in enumerate(rates) if rate is not None]
+    logs = np.log10([rates[k] or 1.0 for k in some])
+    correlation: dict[str, float | None] = {}
+    for place, name in enumerate(search.names):
+        values = np.array([search.combinations[k][place] for k in some])
+        if len(values) and values.min() > 0 and values.max() >= 10 * values.min():
+            values = np.log10(values)  # a multiplier, a weight decay: its size, not its distance
+        varied = len(some) >= 3 and np.ptp(values) > 0 and np.ptp(logs) > 0
+        enough = varied and name not in search.labels
+        correlation[name] = float(np.corrcoef(values, logs)[0, 1]) if enough else None
+    return correlation
+
+
+def leading_rate(parts: Sequence[Scores]) -> float | None:
+    """The rate with the best metric at the last evaluation that any lane reached; None where no
+    lane has a finite one."""
+    losses = parts[0].losses
+    reached = np.isfinite(losses).any(1)
+    if not reached.any():
+        return None
+    row = losses[int(np.flatnonzero(reached)[-1])]
+    return float(parts[0].lr[int(np.nanargmin(row))])
+
+
+def _tendency(correlation: Mapping[str, float | None]) -> str:
+    sentences = [
+        f" A larger {name} goes with a {'larger' if value > 0 else 'smaller'} learning rate "
+        f"(correlation {value:+.2f})."
+        for name, value in correlation.items()
+        if value is not None and abs(value) >= MIN_CORRELATION
+    ]
+    return "".join(sentences)

@@ -1,0 +1,96 @@
+"""What a person reads of an answer: what to do, and how sure that is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from lrlab.search import seed_effects
+from lrlab.search.scores import Table, as_loss
+from lrlab.search.settings import DEFAULTS, VerdictSettings
+from lrlab.search.verdict import EDGE, FLAT, INTERIOR, Nothing
+
+
+def advice(
+    verdict: str,
+    lr: float,
+    interval: tuple[float, float],
+    whole: Table,
+    metric: str,
+    details: Mapping[str, Any],
+    extended: bool,
+    settings: VerdictSettings = DEFAULTS.verdict,
+) -> str:
+    """What a person should do where some rate trains."""
+    seeds = int(np.isfinite(whole.score).sum(1).max())
+    low, high = show(interval[0]), show(interval[1])
+    end = ""
+    broken = whole.lr[(whole.diverged & (whole.steps_trained > 0)).any(1)]
+    if (broken > lr).any():
+        end = f" At {show(broken[broken > lr].min())} training diverges for some seed."
+    if verdict == INTERIOR:
+        range_ = f"anything from {low} to {high} is as good"
+        if interval[0] == interval[1]:
+            range_ = "no other rate that was tried is as good"
+        return f"Train with learning rate {show(lr)}; {range_} ({seeds} seeds).{end}"
+    if verdict == FLAT:
+        return (
+            f"The learning rate does not matter here: anything from {show(whole.lr[0])} to "
+            f"{show(whole.lr[-1])} gives {metric} within {100 * settings.flat:g} % of the best, of "
+            f"what training gains; take {show(lr)}.{end}"
+        )
+    if verdict == EDGE:
+        at_low = lr <= whole.lr[0] * 1.5
+        side, to, field = (
+            ("smallest", "Lower", "lr_range[0]") if at_low else ("largest", "Raise", "lr_range[1]")
+        )
+        after = ", although the range was extended" if extended else ""
+        return (
+            f"The best rate tried, {show(lr)}, is the {side} one{after}: the true best may lie "
+            f"beyond. {to} that end of the range ({field}, or lr), or train longer.{end}"
+        )
+    if seed_effects.usable(whole).sum() == 1:
+        return (
+            f"One rate alone was trained to the end, {show(lr)}: nothing is known of others. Sweep "
+            f"several, or search with a budget of at least 5 full-length runs.{end}"
+        )
+    return (
+        f"Noise hides the answer: {metric} differs between seeds as much as between learning "
+        f"rates. {show(lr)} is the best guess; about {details['seeds_needed']} seeds per rate "
+        f"would settle it.{end}"
+    )
+
+
+def nothing(reason: Nothing, whole: Table, metric: str) -> str:
+    """What a person should do where no rate trains."""
+    if reason == "unfinished":
+        return "No learning rate was trained to the end, so there is nothing to recommend."
+    ran = whole.steps_trained > 0
+    span = f"from {show(whole.lr[0])} to {show(whole.lr[-1])}"
+    if reason == "diverged":
+        first = int(np.median(whole.diverged_at[ran & whole.diverged]))
+        return (
+            f"Nothing trains: every learning rate {span} diverged, half "
+            f"of them by step {first}. Try far smaller rates, clip the gradient "
+            "(optimizer.clip_norm), or check the loss and the scale of the inputs."
+        )
+    start = as_loss(seed_effects.mean_initial(whole), whole.direction)
+    some = int(whole.diverged[ran].sum())
+    also = f"; {some} of {int(ran.sum())} lanes diverged" if some else ""
+    return (
+        f"Nothing trains: {metric} stays at {start:.4g} for every learning rate "
+        f"{span}{also}. Look for a dead gradient (all-zero "
+        "activations, a detached loss), labels that do not belong to the inputs, or too few "
+        "steps."
+    )
+
+
+def show(value: float) -> str:
+    """A learning rate as a person writes it.
+
+    >>> show(0.031622), show(1e-05), show(3.0)
+    ('0.032', '1e-05', '3')
+    """
+    return f"{value:.2g}"

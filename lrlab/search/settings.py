@@ -1,0 +1,167 @@
+"""The numbers that a search decides by, with their units and where they come from.
+
+Where a field names no other source, its value was chosen on the 35 pairs of problem and optimizer
+of `experiments/finder_regret.py --full`; what the values reach there, and on 16 problems that were
+not looked at (`--outside`), is in `experiments/README.md`, "How good are learning-rate finders?".
+
+Shares are shares of the gap: the metric before training minus the best mean score. A run is a lane
+that is trained to the end; a decade is a factor of 10 in the learning rate.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Priors(NamedTuple):
+    """What the Gaussian process assumes of a curve before it sees a lane.
+
+    Lists are candidates: they are averaged over with their marginal likelihood as weight, so a
+    value matters only by the range that its list spans.
+    """
+
+    lengths: tuple[float, ...] = (0.3, 0.5, 0.8, 1.3)
+    """Decades over which the mean curve is correlated; from a third of a decade (a cliff) to the
+    width of a broad valley."""
+    seed_length: float = 1.0
+    """Decades over which what a seed adds is correlated."""
+    seed_scales: tuple[float, ...] = (0.1, 0.3, 1.0, 3.0)
+    """Standard deviation of what a seed adds at one rate, in units of the measured spread."""
+    noise_scales: tuple[float, ...] = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
+    """Standard deviation of a lane's noise, in units of the measured spread."""
+    scale_factor: float = 4.0
+    """One standard deviation of both scales about 1, as a factor (log-normal)."""
+    offset: float = 0.05
+    """Least standard deviation, as a share, of what a seed adds to all rates alike. Wide on
+    purpose: rates are then compared within a seed (randomized blocks)."""
+    offset_per_spread: float = 3.0
+    """The same in units of the measured spread, where that is wider."""
+    level: float = 0.7
+    """Mean and standard deviation of the curve where nothing is known, in units of the cap: a rate
+    that was not tried is assumed to be bad."""
+    curves: int = 320
+    """Curves that are drawn: a probability of 0.1 is then known to 0.02."""
+    kernel_weight: float = 0.9
+    """The curves are drawn from the kernels that together have this posterior weight."""
+
+
+class PosteriorSettings(NamedTuple):
+    """How lanes become possible curves, and curves a pick with its interval."""
+
+    cap: float = 0.2
+    """Share: regret saturates here (commit 5bbcedf), so that a cliff does not bend the valley
+    beside it, and one lucky lane leaves the valley better than what trains nothing."""
+    cap_per_spread: float = 4.0
+    """The cap is at least so many spreads between seeds."""
+    equivalence: tuple[float, float] = (0.005, 0.02)
+    """Shares: two rates are equivalent where they differ by less than the spread between seeds,
+    held within these limits."""
+    failed: float = 0.5
+    """Share: a lane that lost this much failed; the interval ends halfway to its rate."""
+    max_regret: float = 0.05
+    """Share: the largest regret that an interval may hold, the promise of the README."""
+    quantile: float = 0.9
+    """"May be" means: in one of ten possible curves."""
+    min_half_width: float = 0.12
+    """Decades on either side of the pick that an interval holds where that is safe: closer rates
+    are not told apart by a few lanes."""
+    replication: float = 0.3
+    """Decades within which the pick needs half the seeds of the rate that has most: one lucky seed
+    does not beat a rate that was good with several."""
+    clue: float = 0.3
+    """The error of a lane that a rung cut, in units of the cap: curves cross, but seldom from far
+    behind."""
+    unknown_spread: float = 0.01
+    """Share: the spread between seeds where no good rate has two."""
+    spread_limits: tuple[float, float] = (0.003, 1e6)
+    """Shares that a measured spread is held within: two or three seeds may agree by chance, and a
+    larger number would overflow."""
+    grid_per_decade: int = 20
+    """Places of the grid: a step of 12 %."""
+    max_lanes: int = 240
+    """Lanes beyond which those of a rate are joined, and far rates left out: the Gaussian process
+    costs the cube of their number."""
+    priors: Priors = Priors()
+
+
+class VerdictSettings(NamedTuple):
+    """Where the line between two verdicts is drawn."""
+
+    chance_gain: float = 0.03
+    """What a network gains by chance, in standard deviations between seeds before training."""
+    flat: float = 0.02
+    """Share: rates that differ by less do not matter."""
+    flat_span: tuple[float, float] = (1.0, 0.6)
+    """Decades, and part of the decades that were tried: flatness is a matter of a range at least
+    as wide as both."""
+    noisy: float = 0.15
+    """Share: where the pick may lose more, the answer is noisy: more than a person would accept."""
+    noisy_unreplicated: float = 0.3
+    """The same where no rate has two seeds, and the spread between seeds is a guess."""
+    edge: float = 0.1
+    """Decades: a curve whose best is this close to an end has it there."""
+    edge_probability: float = 0.25
+    """At an edge is what is there in so many of the possible curves."""
+    seed_p_value: float = 0.01
+    """Differences between rates that chance alone makes with a larger probability are noise (one-
+    way analysis of variance; curves of learning rates fail this by orders of magnitude)."""
+    negligible_spread: float = 0.05
+    """Share: seeds that differ by less never make an answer noisy."""
+
+
+class ScoutSize(NamedTuple):
+    """How a budget of at least `budget` runs begins: so many `rates`, of which each of `rungs`,
+    (part of a full run, rates kept at most), leaves some."""
+
+    budget: float
+    rates: int
+    rungs: tuple[tuple[float, int], ...]
+
+
+class SearchSettings(NamedTuple):
+    """How a search spends its budget, and what it decides by."""
+
+    default_budget: float = 24.0
+    """Runs, where the user gives none: beyond 20 the regret hardly falls."""
+    combination_budget: float = 8.0
+    """Runs that each further combination of lane axes adds to the default."""
+    scouts: tuple[ScoutSize, ...] = (
+        ScoutSize(0.0, 12, ((0.05, 3), (0.25, 1))),
+        ScoutSize(4.5, 12, ((0.1, 4), (0.25, 2))),
+        ScoutSize(8.0, 14, ((0.1, 6), (0.3, 3))),
+        ScoutSize(14.0, 16, ((0.1, 8), (0.35, 5))),
+    )
+    """By budget, ascending: two or three rates a decade, and half of the budget left."""
+    scout_share: float = 0.75
+    """Part of the budget that a scout costs at most; it starts fewer rates otherwise."""
+    extensions: int = 2
+    """How often the range is extended, where the best stands at an end."""
+    extension_rates: int = 4
+    """Rates of an extension, at most."""
+    extension_cost: float = 1.5
+    """Runs that must be left for each of them, so that an extension is not the end."""
+    block_rates: int = 4
+    """Rates in a block, which are compared on one seed."""
+    confirmation_share: float = 0.8
+    """Part of what the scout leaves that is kept for fresh seeds: seeds differ more than
+    neighboring rates of one seed do, so many seeds with few rates each tell most."""
+    confirmed_rates: int = 3
+    """Leading rates that are trained with fresh seeds."""
+    confirmed_seeds: int = 2
+    """Fresh seeds in a confirmation, at most."""
+    paired_budget: float = 6.0
+    """Runs: with fewer left, the first block has the scout's seed, whose lanes it can be compared
+    with; else another, which tells more."""
+    same_rate: float = 0.07
+    """Decades: a rate this close to one that was tried is that one, so that seeds come together."""
+    finalists: int = 2
+    """Combinations of lane axes that are refined and confirmed."""
+    finalist_budget: float = 3.0
+    """Runs for each finalist below which only fresh seeds are trained."""
+    max_rounds: int = 40
+    """Blocks and confirmations, at most: no budget that a person gives reaches it."""
+    posterior: PosteriorSettings = PosteriorSettings()
+    verdict: VerdictSettings = VerdictSettings()
+
+
+DEFAULTS = SearchSettings()

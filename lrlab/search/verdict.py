@@ -1,0 +1,114 @@
+"""Where a verdict is decided: what kind of answer trained lanes hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+
+from lrlab.search import seed_effects
+from lrlab.search.posterior import Posterior
+from lrlab.search.scores import Table
+from lrlab.search.settings import DEFAULTS, VerdictSettings
+
+INTERIOR, EDGE, FLAT, NOISY, NONE = "interior", "edge", "flat", "noisy", "none"
+
+Nothing = Literal["unfinished", "diverged", "no_gain"]
+"""Why the verdict is "none"."""
+
+ONE_SIDED_95 = 1.64
+"""Standard errors of a one-sided bound at 95 %."""
+
+
+def why_nothing(whole: Table, settings: VerdictSettings = DEFAULTS.verdict) -> Nothing | None:
+    """Why no learning rate is to be recommended; None where one trains."""
+    ran = whole.steps_trained > 0
+    if not np.isfinite(whole.score).any() or not ran.any():
+        return "unfinished"
+    if whole.diverged[ran].all():
+        return "diverged"
+    return None if seed_effects.gains(whole, settings.chance_gain) else "no_gain"
+
+
+def decide_verdict(
+    whole: Table, posterior: Posterior, pick: int, settings: VerdictSettings = DEFAULTS.verdict
+) -> str:
+    """The verdict where some rate trains (`why_nothing` is None).
+
+    In this order: "flat" where rates over a wide range differ by next to nothing; "noisy" where one
+    rate alone was trained, where the pick may lose much, or where rates differ by no more than
+    seeds do; "edge" where the best may well be at an end of what was tried; else "interior".
+
+    Args:
+        pick: the grid place of the learning rate to recommend.
+    """
+    rates = whole.lr[seed_effects.usable(whole)]
+    level = np.interp(np.log10(rates), np.log10(posterior.lr), posterior.mean)
+    span = np.log10(rates[-1] / rates[0])
+    tried = np.log10(whole.lr[-1] / whole.lr[0])
+    decades, part = settings.flat_span
+    if span >= max(decades, part * tried) and (
+        np.ptp(level) <= settings.flat * seed_effects.gap(whole)
+    ):
+        return FLAT
+    acceptable = settings.noisy if posterior.measured else settings.noisy_unreplicated
+    if (
+        len(rates) == 1
+        or posterior.quantile_at(pick) > acceptable
+        or seeds_explain(whole, settings)
+    ):
+        return NOISY
+    # Of all rates that were tried: those that a rung cut short were worse there.
+    return EDGE if at_edge(posterior, settings) else INTERIOR
+
+
+def at_edge(posterior: Posterior, settings: VerdictSettings = DEFAULTS.verdict) -> bool:
+    """Whether the best of the rates that were tried may well be an end of them."""
+    best = np.log10(posterior.lr[posterior.curves.argmin(1)])
+    low, high = np.log10(posterior.lr[[0, -1]])
+    at_ends = (best < low + settings.edge).mean(), (best > high - settings.edge).mean()
+    return bool(max(at_ends) >= settings.edge_probability)
+
+
+def seeds_explain(whole: Table, settings: VerdictSettings = DEFAULTS.verdict) -> bool:
+    """Whether the rates' differences are no larger than what seeds alone would make.
+
+    One-way analysis of variance over all rates that were trained to the end, those with one seed
+    too: a search gives several seeds to the best rates alone, which are alike.
+    """
+    rows = whole.score[seed_effects.usable(whole)]
+    groups = [row[np.isfinite(row)] for row in rows]
+    if len(groups) < 3 or all(np.ptp(group) == 0 for group in groups):
+        return False
+    spread = np.concatenate([group - group.mean() for group in groups]).std()
+    if spread == 0 or spread < settings.negligible_spread * seed_effects.gap(whole):
+        return False
+    return one_way(groups) > settings.seed_p_value
+
+
+def one_way(groups: Sequence[np.ndarray]) -> float:
+    """The p value of the hypothesis that all groups have one mean (one-way analysis of variance).
+
+    `scipy.stats.f_oneway` without the second that importing `scipy.stats` takes.
+
+    >>> round(one_way([np.array([1.0, 2.0, 3.0]), np.array([2.0, 3.0, 5.0])]), 4)
+    0.2746
+    """
+    from scipy.special import fdtrc
+
+    whole = np.concatenate(groups)
+    between = sum(len(group) * (group.mean() - whole.mean()) ** 2 for group in groups)
+    within = sum(((group - group.mean()) ** 2).sum() for group in groups)
+    above, below = len(groups) - 1, len(whole) - len(groups)
+    return float(fdtrc(above, below, (between / above) / (within / below)))
+
+
+def seeds_needed(
+    whole: Table, posterior: Posterior, pick: int, settings: VerdictSettings = DEFAULTS.verdict
+) -> int:
+    """Seeds per rate that would bring the doubt about the pick to `settings.flat` of the gap, its
+    error shrinking as one over the square root of the seeds."""
+    seeds = int(np.isfinite(whole.score).sum(1).max())
+    error = max(posterior.quantile_at(pick), ONE_SIDED_95 * posterior.spread / np.sqrt(seeds))
+    return int(min(9999, max(seeds + 1, np.ceil(seeds * (error / settings.flat) ** 2))))
