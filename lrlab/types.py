@@ -87,7 +87,8 @@ class TaskFunctions(NamedTuple):
 
 class TaskParts(NamedTuple):
     """What a task is made of: its functions, NumPy arrays by split, metrics with their directions
-    (`loss` among them), and, JSON-able, where model and data come from."""
+    (`loss` among them), and, JSON-able, where model and data come from.
+    """
 
     functions: TaskFunctions
     data: Mapping[str, Pair]

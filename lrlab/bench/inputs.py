@@ -52,7 +52,8 @@ def make(work: Workload, path: Path) -> str:
 
 def examples(work: Workload) -> tuple[tuple[np.ndarray, np.ndarray], str]:
     """The training split, and its name; images of noise where Fashion-MNIST is not installed,
-    which cost the same to train on."""
+    which cost the same to train on.
+    """
     try:
         loaded = data.load({**work.data, "flat": False} if work.kind == "cnn" else work.data)
         x, y = loaded.train
@@ -69,7 +70,7 @@ def examples(work: Workload) -> tuple[tuple[np.ndarray, np.ndarray], str]:
 
 
 def lrlab_model(work: Workload, conv: str, targets: np.ndarray) -> Model:
-    """lrlab's model of a workload; `conv` "xla" is Flax's own convolution."""
+    """Lrlab's model of a workload; `conv` "xla" is Flax's own convolution."""
     options = {**work.model, **({"conv": conv} if work.kind in ("cnn", "resnet") else {})}
     outputs = 256 if work.kind == "transformer" else int(targets.max()) + 1
     return models.as_model(models.make(work.kind, outputs, **options))

@@ -193,7 +193,8 @@ def _ensemble(
     """Stacked parameters, vmapped gradients, the optimizer's formula on stacked tensors.
 
     Running statistics cannot be updated in place under vmap: they are left out (less work than the
-    other ways do)."""
+    other ways do).
+    """
     lanes = len(rates)
     p = {name: leaf.expand(lanes, *leaf.shape).clone() for name, leaf in start.items()}
     lr = {name: torch.tensor(rates).reshape(-1, *[1] * (v.ndim - 1)) for name, v in p.items()}

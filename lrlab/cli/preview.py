@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import lrlab
 from lrlab import config as configuration
@@ -13,6 +12,7 @@ from lrlab.cli.options import Config, Json, Set
 from lrlab.cli.output import emit, words
 from lrlab.config import Experiment, Resolved
 from lrlab.core.errors import within
+from lrlab.core.text import JsonObject, Table
 
 POINTS = 61
 """Places of the run at which a schedule is shown, both ends among them."""
@@ -38,7 +38,7 @@ def preview(config: Config, set_: Set = None, json: Json = False) -> None:
             print(f"#   {label:{width}}  {lrlab.report.sparkline(one['values'])}  {facts}")
 
 
-def described(experiment: Experiment) -> dict[str, Any]:
+def described(experiment: Experiment) -> JsonObject:
     """The JSON object of `preview`."""
     resolved = configuration.resolve(experiment, command="preview")
     schedules = _schedules(resolved)
@@ -55,10 +55,11 @@ def described(experiment: Experiment) -> dict[str, Any]:
     }
 
 
-def _schedules(resolved: Resolved) -> dict[str, dict[str, Any]]:
+def _schedules(resolved: Resolved) -> dict[str, JsonObject]:
     """Every schedule that is trained, side by side: label -> `values` at `POINTS` steps over the
     peak, with their integral over the run (`mean` times the steps), peak and last value. Empty for
-    one made in Python."""
+    one made in Python.
+    """
     if resolved.experiment.schedule.external:
         return {}
     shared, entries = configuration.schedule_entries(resolved)
@@ -80,9 +81,7 @@ def _schedules(resolved: Resolved) -> dict[str, dict[str, Any]]:
     return result
 
 
-def _length(
-    resolved: Resolved, shared: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]
-) -> tuple[int, int | None]:
+def _length(resolved: Resolved, shared: Table, entries: Sequence[Table]) -> tuple[int, int | None]:
     """Steps, and steps per epoch; the data are only read where a length is in epochs."""
     lengths = [value for one in (shared, *entries) for value in one.values()]
     if not any("epoch" in str(value) for value in lengths):

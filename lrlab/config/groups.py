@@ -14,7 +14,7 @@ from lrlab.config.layers import Places, merge
 from lrlab.config.schema import PARAMETRIZATIONS, TABLES, Experiment
 from lrlab.core.errors import ConfigError
 from lrlab.core.synonyms import did_you_mean
-from lrlab.core.text import show
+from lrlab.core.text import JsonObject, Table, show
 
 Path = tuple[str, ...]
 _HUBS = ("task.model", "task.data", "task", "optimizer", "schedule")
@@ -23,7 +23,7 @@ _NO_AXES = ("task", "compare", "study", "plan", "range_test", "out", "name", "gr
 
 
 def groups_of(
-    raw: Mapping[str, Any],
+    raw: Table,
     places: Mapping[Path, tuple[str, int | None]],
     file: str,
     wrong: dict[Path, str],
@@ -86,7 +86,7 @@ def groups_of(
     return groups
 
 
-def _with(shared: Mapping[str, Any], path: Path, value: Any) -> dict[str, Any]:
+def _with(shared: Table, path: Path, value: Any) -> JsonObject:
     """The table with the field at `path` replaced."""
     table = dict(shared)
     for one, other in (("steps", "epochs"), ("epochs", "steps")):
@@ -102,7 +102,7 @@ def _with(shared: Mapping[str, Any], path: Path, value: Any) -> dict[str, Any]:
     return merge(table, nested)
 
 
-def axis_path(raw: Mapping[str, Any], axis: str) -> Path | None:
+def axis_path(raw: Table, axis: str) -> Path | None:
     """The field that an axis means: a dotted path, or the last part of one; None: there is none.
 
     >>> axis_path({"task": {"model": {"name": "mlp"}, "data": {"name": "digits"}}}, "width")
@@ -120,7 +120,7 @@ def axis_path(raw: Mapping[str, Any], axis: str) -> Path | None:
     return ("task", axis) if external and axis.isidentifier() else None
 
 
-def axes_known(raw: Mapping[str, Any]) -> list[str]:
+def axes_known(raw: Table) -> list[str]:
     """Every field that a study could go over, as dotted paths."""
     known = [name for name in Experiment.model_fields if name not in _NO_AXES]
     task = at(raw, ("task", "name"))
@@ -154,7 +154,7 @@ def group_name(field: str, value: Any, kind: str | None) -> str:
 
 
 def entries_of(
-    raw: Mapping[str, Any], places: Places, file: str, wrong: dict[Path, str]
+    raw: Table, places: Places, file: str, wrong: dict[Path, str]
 ) -> dict[str, Experiment]:
     """Each `[compare.NAME]` table on top of what the entries share, as an experiment of its own."""
     shared = {key: value for key, value in raw.items() if key != "compare"}

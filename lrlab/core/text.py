@@ -10,6 +10,13 @@ from typing import Any, SupportsFloat, TypeAlias
 Json: TypeAlias = "None | bool | int | float | str | Sequence[Json] | Mapping[str, Json]"
 """What JSON can hold."""
 
+Table: TypeAlias = Mapping[str, Any]
+"""A table as TOML, JSON or keyword arguments hold it: what its values are is checked where they are
+used."""
+
+JsonObject: TypeAlias = dict[str, Any]
+"""A JSON object that is made here, to be written or printed."""
+
 JSON_DIGITS = 5
 """Significant digits of a plotted number in JSON: finer than a pixel, and a third of the bytes."""
 

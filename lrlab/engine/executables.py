@@ -83,7 +83,8 @@ def replicated(function: Callable[P, R], donate: tuple[int, ...] = ()) -> Replic
 
 class _Payload(NamedTuple):
     """What a program is loaded from on further devices (None: it is compiled for each), the large
-    arrays that it takes, and its library calls."""
+    arrays that it takes, and its library calls.
+    """
 
     content: bytes | None
     constants: tuple[Array, ...]
@@ -148,7 +149,8 @@ def _compiled(
 def _name(lowered: jax.stages.Lowered, device: Device, arguments: str) -> str:
     """What a compiled program follows from: its text, the versions, the machine, XLA's flags; its
     arguments, since XLA drops those that it does not use; and the tree of its results, since two
-    optimizers that begin with equal arrays in unequal states have one text."""
+    optimizers that begin with equal arrays in unequal states have one text.
+    """
     parts = (
         lowered.as_text(),
         arguments,

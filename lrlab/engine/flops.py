@@ -26,7 +26,8 @@ Shape = tuple[tuple[int, ...], str]
 class StepCost(NamedTuple):
     """One lane's update: `flops` in matrix products and convolutions, the bytes of its state,
     `program`, the text of its program (the same for the same step), and the `calls` of libraries
-    that CPU devices make one at a time (see `engine.inline`)."""
+    that CPU devices make one at a time (see `engine.inline`).
+    """
 
     flops: float
     state_bytes: int
@@ -109,7 +110,8 @@ def count(jaxpr: Jaxpr) -> float:
 
 def _convolution(equation: JaxprEqn) -> float:
     """The products that meet data, not the zeros of dilated gradients: each of a layer's three
-    convolutions (forward, by input, by kernel) costs what the forward one does."""
+    convolutions (forward, by input, by kernel) costs what the forward one does.
+    """
     options = equation.params
     numbers = options["dimension_numbers"]
     left, right = (variable.aval.shape for variable in equation.invars[:2])
@@ -123,7 +125,8 @@ def _convolution(equation: JaxprEqn) -> float:
 
 def _own_product(equation: JaxprEqn) -> float:
     """Of a primitive of `lrlab.models.trilinear`: forward and both gradients share the products
-    of an output [N, *out, O] and a kernel [*taps, C, O]; which variables these are says `gives`."""
+    of an output [N, *out, O] and a kernel [*taps, C, O]; which variables these are says `gives`.
+    """
     first, second, out = (v.aval.shape for v in (*equation.invars, *equation.outvars))
     kernel, output = {"y": (second, out), "x": (first, second), "w": (out, second)}[
         equation.params["gives"]

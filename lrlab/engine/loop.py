@@ -139,7 +139,8 @@ def _capacity(group: Group, saved: Saved | None, hold_all: bool) -> int:
 
 def _prune(record: LaneRecord, rung: int, decide: Decide) -> None:
     """Cuts the lanes that `decide` does not keep, if any is left to judge: how soon the loop sees
-    that there is none depends on the plan."""
+    that there is none depends on the plan.
+    """
     training = record.outcome == NOT_RUN
     if training.any():
         record.outcome[training & ~np.asarray(decide(rung, record), bool)] = PRUNED

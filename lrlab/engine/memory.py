@@ -103,7 +103,8 @@ def host_memory() -> int:
 
 def device_memory(device: Device) -> int | None:
     """The memory of an accelerator in bytes; None for a CPU, whose cache decides, and for a device
-    that does not say."""
+    that does not say.
+    """
     if device.platform == "cpu":
         return None
     stats = device.memory_stats() or {}

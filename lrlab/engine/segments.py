@@ -107,7 +107,8 @@ def _note_ends(group: Group, tile: Tile, step: int, record: LaneRecord) -> None:
 
 def _shown(tile: Tile, record: LaneRecord) -> tuple[np.ndarray, np.ndarray]:
     """The lanes of a tile whose numbers count, int[n] (no padding, no pruned lanes), and their
-    places, bool[T]."""
+    places, bool[T].
+    """
     places = (tile.lanes != PADDING) & (record.outcome[tile.lanes] != PRUNED)
     return tile.lanes[places], places
 
@@ -128,7 +129,8 @@ Block = tuple[Array | None, Array, Array]
 
 def _batches(group: Group, first: int, count: int) -> Callable[[Array, Device], Block]:
     """`(seed, device) -> (indices i32[S, B] | None, first, count)` there; rows past `count` are
-    never read. A seed's batches are drawn once, and go to each device once."""
+    never read. A seed's batches are drawn once, and go to each device once.
+    """
     blocks: dict[tuple[int, Device], Block] = {}
 
     def block(seed: Array, device: Device) -> Block:

@@ -36,7 +36,8 @@ class LaneState(NamedTuple):
 
 def scheduled(problem: Problem, hyper: Hyper, step: Array) -> dict[str, Array]:
     """`hyper` with every learning rate (`lr`, or one for each group), and whatever else moves, as
-    it is at update `step`."""
+    it is at update `step`.
+    """
     rates = {
         name: problem.schedule({**hyper, "lr": hyper[name]}, step)
         for name in problem.rates
@@ -82,7 +83,8 @@ def scaled(params: Params, hyper: Hyper) -> Params:
 
 def as_dtype(tree: PyTree, dtype: str) -> PyTree:
     """`tree` with every floating array in `dtype`, every complex one in the complex numbers of that
-    precision; integers, keys and the rest as they are."""
+    precision; integers, keys and the rest as they are.
+    """
 
     def cast(leaf: Array | np.ndarray) -> Array:
         leaf = jnp.asarray(leaf)

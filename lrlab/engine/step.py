@@ -75,7 +75,8 @@ def lane_step(
 
 def conjugated(grads: Params) -> Params:
     """Gradients as optimizers want them: JAX's of a real loss by complex parameters point along the
-    conjugate of the steepest ascent. Real ones are as they were."""
+    conjugate of the steepest ascent. Real ones are as they were.
+    """
     return jax.tree.map(lambda g: jnp.conj(g) if jnp.iscomplexobj(g) else g, grads)
 
 

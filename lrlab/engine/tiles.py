@@ -25,7 +25,8 @@ SegmentIndices = Callable[[int, int, int], np.ndarray]
 
 class Group(NamedTuple):
     """What every tile of a group shares; `data` holds the splits once per device, `shapes` are
-    those of one lane's state."""
+    those of one lane's state.
+    """
 
     problem: Problem
     programs: Programs

@@ -83,7 +83,8 @@ def _expected_seconds(
 
 def _speeds(group: Group, lanes_per_seed: int) -> dict[int, float]:
     """Tile width -> lane-steps per second: the group's own width, then its double, half, ... as
-    long as the time allowed lasts."""
+    long as the time allowed lasts.
+    """
     began, guess, limits = time.perf_counter(), group.width, group.limits
     speeds = {guess: _speed(group, guess)}
     expected = len(group.lanes.seed) * group.problem.steps / speeds[guess]
@@ -117,7 +118,7 @@ def _speed(group: Group, width: int) -> float:
         tiles = [tile for tile, _ in sent(group, tiles, 0, count)]
         jax.block_until_ready([tile.state for tile in tiles])
         elapsed = time.perf_counter() - began
-        if elapsed > group.limits.sample_seconds and count > 1 or count == group.segment_steps:
+        if (elapsed > group.limits.sample_seconds and count > 1) or count == group.segment_steps:
             break
         count = min(group.segment_steps, count * 4)
     return places * count / elapsed

@@ -24,6 +24,7 @@ import optax
 
 from lrlab.core.errors import FieldError
 from lrlab.core.synonyms import OPTIMIZER, did_you_mean
+from lrlab.core.text import Table
 from lrlab.optimizers.injected_hyperparams import RATE, current, of_this_step
 from lrlab.optimizers.registry import hyperparameters
 from lrlab.optimizers.states import effective_lr, evaluation_params, nodes
@@ -110,7 +111,7 @@ class _Recording(dict[str, Scalar]):
 
 def engine_custom(
     optimizer: UserOptimizer | Optimizer,
-    arguments: Mapping[str, Any],
+    arguments: Table,
     axes: tuple[str, ...] = (),
 ) -> Optimizer:
     """A user's optimizer, or an `Optimizer` that is one already.
@@ -129,7 +130,7 @@ def engine_custom(
 
 def custom(
     function: UserOptimizer,
-    arguments: Mapping[str, Any] | None = None,
+    arguments: Table | None = None,
     axes: tuple[str, ...] = (),
 ) -> Custom:
     """A user's optimizer; see the module's text for what may be handed over.
@@ -241,7 +242,8 @@ def takes_rate(function: UserOptimizer) -> bool:
 
 def keywords(optimizer: str | UserOptimizer | Optimizer) -> tuple[str, ...]:
     """What a registered optimizer, or a user's function besides its first parameter, takes by
-    keyword."""
+    keyword.
+    """
     if isinstance(optimizer, str):
         return tuple(hyperparameters(optimizer))
     return () if isinstance(optimizer, Optimizer) else _keywords(optimizer) or ()

@@ -20,20 +20,19 @@ In the order of use, for a gradient g, parameters w and the learning rate lr:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import optax
 
 from lrlab.core.errors import FieldError
+from lrlab.core.text import Table
 from lrlab.optimizers.groups import multiplied, without_average
 from lrlab.optimizers.transforms import averaged, with_extra_args
 from lrlab.types import Array, Params, PyTree, Scalar
 
-Around = Callable[
-    [optax.GradientTransformation, Scalar, Mapping[str, Any]], optax.GradientTransformation
-]
+Around = Callable[[optax.GradientTransformation, Scalar, Table], optax.GradientTransformation]
 """What is put around an optimizer, inside its options: `(transformation, lr, its hyper-parameters)
 -> transformation`."""
 
@@ -42,7 +41,7 @@ def with_options(
     function: Callable[..., optax.GradientTransformation],
     lr: Scalar,
     names: Iterable[str],
-    values: Mapping[str, Any],
+    values: Table,
     around: Around | None = None,
 ) -> optax.GradientTransformation:
     """`function(lr, **its own hyper-parameters)` with the options around it.

@@ -1,16 +1,17 @@
 """More updates for a run that has its final states: recorded first, then done, so that a crash in
-between is repaired by doing it again."""
+between is repaired by doing it again.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from lrlab.core.errors import RunError
 from lrlab.core.files import sha256, write_text
+from lrlab.core.text import JsonObject, Table
 from lrlab.runs import zarr_arrays
 from lrlab.runs.checkpoint import load_checkpoint, save_checkpoint
 from lrlab.runs.folder import Run, read_info
@@ -26,7 +27,7 @@ def lengthen(
     steps: int,
     eval_steps: Sequence[int],
     config_text: str,
-    fields: Mapping[str, Any],
+    fields: Table,
 ) -> None:
     """Makes room for `steps` updates in a run of one stage; its lanes go on from their last states.
 
@@ -105,7 +106,7 @@ def _settle(run: Run) -> None:
     place.unlink()
 
 
-def _reopened(folder: Path, commit: dict[str, Any], store: Path) -> dict[str, Any]:
+def _reopened(folder: Path, commit: JsonObject, store: Path) -> JsonObject:
     """The commit with its finished lanes as lanes that train on, and the layout as it is now."""
     lanes = set(commit.get("lanes", ()))
     axes = [name.split("/")[0] for name in commit["fixed"] if "/c/" in name]

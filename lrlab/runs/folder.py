@@ -17,6 +17,7 @@ from lrlab.core.errors import RunError, Unwritable
 from lrlab.core.files import read_json, sha256, sync_folder, write_text
 from lrlab.core.paths import resolved, shown
 from lrlab.core.records import LaneRecord
+from lrlab.core.text import JsonObject, Table
 from lrlab.runs.lock import Lock, refuse_in_use
 from lrlab.runs.recorder import Stage
 from lrlab.runs.seals import check_seal, checksums, write_sealed
@@ -39,9 +40,7 @@ _UNCHECKED = (
 class Run:
     """A run folder that this process writes; holds its lock until `close`."""
 
-    def __init__(
-        self, path: Path, info: Mapping[str, Any], lock: Lock, interval: float | None = None
-    ) -> None:
+    def __init__(self, path: Path, info: Table, lock: Lock, interval: float | None = None) -> None:
         self.path, self.info, self.lock, self.interval = path, dict(info), lock, interval
         self._stages: list[Stage] = []
 
@@ -67,7 +66,7 @@ class Run:
         self.info = {**self.info, **fields}
         write_sealed(self.path / "run.json", self.info, UNSEALED)
 
-    def finish(self, summary: Mapping[str, Any]) -> None:
+    def finish(self, summary: Table) -> None:
         """Writes the answer and the checksums, and marks the run as finished: that is the last.
 
         A run that was finished when it was opened stays as it is.
@@ -98,7 +97,7 @@ def create(
     name: str,
     command: str,
     config_text: str,
-    manifest: Mapping[str, Any],
+    manifest: Table,
     interval: float | None = None,
 ) -> Run:
     """A new run folder, complete and resumable from the instant it appears.
@@ -119,7 +118,7 @@ def create(
         what = "holds a run already" if held else "exists already and is no run folder"
         raise RunError(path, f"{what}; choose another place")
     part = path.parent / f".{path.name}.{os.getpid()}"
-    info: dict[str, Any] = {
+    info: JsonObject = {
         "format": FORMAT,
         "name": name,
         "command": command,
@@ -170,7 +169,7 @@ def write_record(run: Run, record: LaneRecord) -> None:
     stage.finish()
 
 
-def refuse_older(path: Path, info: Mapping[str, Any]) -> None:
+def refuse_older(path: Path, info: Table) -> None:
     """Raises RunError for an unfinished run of a format that this version cannot write."""
     if int(info["format"]) < FORMAT and not finished(info):
         raise RunError(
@@ -185,7 +184,7 @@ def stage_folders(path: Path) -> list[Path]:
     return [path, *sorted(path.glob("stages/*"))]
 
 
-def finished(info: Mapping[str, Any]) -> bool:
+def finished(info: Table) -> bool:
     """Whether a record is that of a run that came to its end."""
     return info.get("status") == "finished"
 
@@ -195,7 +194,7 @@ def done(path: Path) -> RunError:
     return RunError(path, f"this run is done; `lrlab show {shown(path)}` shows its answer")
 
 
-def read_info(path: Path) -> dict[str, Any]:
+def read_info(path: Path) -> JsonObject:
     """`run.json`.
 
     Raises:
@@ -218,7 +217,7 @@ def is_study(path: Path) -> bool:
     return (path / "run.json").is_file() and read_json(path / "run.json").get("command") == "study"
 
 
-def config_of(path: Path, info: Mapping[str, Any]) -> str:
+def config_of(path: Path, info: Table) -> str:
     """The text of `config.toml`.
 
     Raises:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from lrlab.core.errors import RunError
 from lrlab.core.files import sha256
 from lrlab.core.paths import shown
+from lrlab.core.text import Table
 from lrlab.runs import zarr_arrays
 from lrlab.runs.seals import read_sealed
 
 
-def check_files(store: Path, commit: Mapping[str, Any]) -> None:
+def check_files(store: Path, commit: Table) -> None:
     """Compares a zarr group with what its commit says of it. Chunks carry checksums of their own,
     which reading them checks.
 
@@ -29,7 +28,7 @@ def check_files(store: Path, commit: Mapping[str, Any]) -> None:
         raise RunError(store / name, f"{what}{more}")
 
 
-def problems_of(store: Path, commit: Mapping[str, Any]) -> dict[str, str]:
+def problems_of(store: Path, commit: Table) -> dict[str, str]:
     """Path in the group -> "missing" or "changed or damaged", of every file that is."""
     problems: dict[str, str] = {}
     for name, digest in dict(commit.get("fixed", {})).items():

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lrlab.core.errors import RunError
 from lrlab.core.paths import resolved, shown
 from lrlab.core.records import LaneRecord, Metric, blank_record
+from lrlab.core.text import JsonObject, Table
 from lrlab.runs import extend, zarr_arrays
 from lrlab.runs.checkpoint import load_checkpoint
 from lrlab.runs.folder import read_info
@@ -86,12 +87,13 @@ def read_stage(path: str | Path, name: str = "") -> LaneRecord:
 
 def _up_to_commit(
     folder: Path,
-    commit: dict[str, Any],
+    commit: JsonObject,
     metrics: dict[str, Metric],
     ends: dict[str, np.ndarray],
 ) -> None:
     """Discards rows after the last commit: by lane as the checkpoint counts them, or by row where
-    the checkpoint is damaged."""
+    the checkpoint is damaged.
+    """
     try:
         trained = load_checkpoint(folder, commit)["steps_trained"]
     except RunError:
@@ -105,7 +107,7 @@ def _up_to_commit(
             discard(values, ends[metric.axis], trained.reshape(values.shape[1:]))
 
 
-def open_run(path: str | Path) -> tuple[dict[str, Any], LaneRecord]:
+def open_run(path: str | Path) -> tuple[JsonObject, LaneRecord]:
     """`run.json` and all stages of a run on one grid: a search's later rates and seeds included.
 
     Cells that no stage trained are "not_run"; where two stages trained a cell, the longer counts.
@@ -118,7 +120,7 @@ def open_run(path: str | Path) -> tuple[dict[str, Any], LaneRecord]:
     return info, whole_record(path, info)
 
 
-def whole_record(path: Path, info: Mapping[str, Any]) -> LaneRecord:
+def whole_record(path: Path, info: Table) -> LaneRecord:
     """What all stages of a run recorded, on one grid; see `open_run`."""
     if extend.pending(path):
         raise RunError(
@@ -157,7 +159,8 @@ def _snapped(parts: list[LaneRecord]) -> list[LaneRecord]:
 
 def _merged(parts: list[LaneRecord]) -> LaneRecord:
     """The records of several stages on one grid; a metric that only later stages have is left out,
-    as the first stage's lanes lack it."""
+    as the first stage's lanes lack it.
+    """
     parts = _snapped(parts)
     axes = {
         name: np.unique(np.concatenate([part.axes[name] for part in parts]))
@@ -209,7 +212,7 @@ def dataset_of(record: LaneRecord, attributes: Mapping[str, str]) -> xarray.Data
     except ImportError as error:
         raise ImportError("this needs xarray: pip install xarray") from error
     lanes = tuple(record.axes)
-    variables: dict[str, Any] = {
+    variables: JsonObject = {
         **{name: ((one.axis, *lanes), one.values) for name, one in record.metrics.items()},
         **{f"{INITIAL}{name}": (lanes, values) for name, values in record.initial.items()},
         "outcome": (lanes, record.outcome_names),

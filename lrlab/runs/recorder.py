@@ -14,6 +14,7 @@ import numpy as np
 from lrlab.core.errors import RunError, Unwritable
 from lrlab.core.files import why
 from lrlab.core.records import Metric, TimeAxis
+from lrlab.core.text import JsonObject, Table
 from lrlab.runs import row_buffer, zarr_arrays
 from lrlab.runs.checkpoint import load_checkpoint, save_checkpoint
 from lrlab.runs.integrity import check_files, discard
@@ -54,7 +55,7 @@ class Stage:
         self.shape = tuple(len(values) for values in self.axes.values())
         self._rows: row_buffer.Pending = {}
         self._axes: dict[str, TimeAxis] = {}
-        self._arrays: dict[str, Any] = {}
+        self._arrays: JsonObject = {}
         self._last, self._spent = time.monotonic(), -1.0
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
@@ -79,7 +80,7 @@ class Stage:
         """Whether this stage was trained to its end."""
         return bool(self._commit and self._commit.get("complete"))
 
-    def saved(self) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
+    def saved(self) -> tuple[dict[str, np.ndarray], JsonObject] | None:
         """The arrays and the info of the last commit; None where there is none."""
         if self._commit is None:
             return None
@@ -135,7 +136,7 @@ class Stage:
         pause = max(self.interval, min(LONGEST, SHARE * self._spent)) if self.interval else 0.0
         return not writing and time.monotonic() - self._last >= pause
 
-    def commit(self, arrays: Mapping[str, np.ndarray], info: Mapping[str, Any]) -> None:
+    def commit(self, arrays: Mapping[str, np.ndarray], info: Table) -> None:
         self.wait()
         rows, self._rows = self._rows, {}
         number = 1 if self._commit is None else int(self._commit["number"]) + 1
@@ -172,7 +173,7 @@ class Stage:
         assert self._commit is not None and saved is not None
         arrays = saved[0]
         store, lane_dims = self.folder / "history.zarr", list(self.axes)
-        fills: dict[str, Any] = {"outcome": 3, "diverged_at": -1, "steps_trained": 0}
+        fills: JsonObject = {"outcome": 3, "diverged_at": -1, "steps_trained": 0}
         initial = (name for name in arrays if name.startswith("initial_"))
         fills |= dict.fromkeys(("last_loss", *initial), np.nan)
         for name, fill in fills.items():

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from lrlab.core.errors import RunError
 from lrlab.core.files import int_or, jsonable, read_json, sha256, write_json
+from lrlab.core.text import JsonObject, Table
 
 
-def write_sealed(path: Path, value: Mapping[str, Any], skip: Sequence[str] = ()) -> None:
+def write_sealed(path: Path, value: Table, skip: Sequence[str] = ()) -> None:
     """Writes JSON with a checksum of itself in the field `seal`; fields in `skip` do not count."""
     content = jsonable(value)
     write_json(path, {**content, "seal": seal(content, skip)})
 
 
-def read_sealed(path: Path, skip: Sequence[str] = ()) -> dict[str, Any]:
+def read_sealed(path: Path, skip: Sequence[str] = ()) -> JsonObject:
     """A JSON object whose seal holds. Files from before format 2 have none.
 
     Raises:
@@ -29,14 +29,14 @@ def read_sealed(path: Path, skip: Sequence[str] = ()) -> dict[str, Any]:
     return content
 
 
-def check_seal(path: Path, content: Mapping[str, Any], skip: Sequence[str] = ()) -> None:
+def check_seal(path: Path, content: Table, skip: Sequence[str] = ()) -> None:
     """Raises RunError where the content of a file is not as lrlab wrote it."""
     unsealed = int_or(content.get("format"), 2) < 2 or not {"format", "seal"} & set(content)
     if not unsealed and content.get("seal") != seal(content, skip):
         raise RunError(path, "damaged or changed since it was written (its seal is broken)")
 
 
-def seal(content: Mapping[str, Any], skip: Sequence[str] = ()) -> str:
+def seal(content: Table, skip: Sequence[str] = ()) -> str:
     """SHA-256 over a JSON object, its `seal` and `skip` apart.
 
     >>> seal({"a": 1, "status": "x"}, ["status"]) == seal({"a": 1, "seal": "old"})
@@ -49,7 +49,8 @@ def seal(content: Mapping[str, Any], skip: Sequence[str] = ()) -> str:
 
 def checksums(folder: Path, skip: tuple[str, ...] = ()) -> dict[str, str]:
     """Path under `folder` -> SHA-256, of every file; names that start with `skip` are left out, and
-    run folders inside, which have checksums of their own."""
+    run folders inside, which have checksums of their own.
+    """
     digests = {}
     inner = tuple(f"{path.parent.relative_to(folder).as_posix()}/" for path in inner_runs(folder))
     for path in sorted(folder.rglob("*")):

@@ -64,7 +64,8 @@ KINDS = ("input", "hidden", "output", "fixed")
 class Place(NamedTuple):
     """A tensor's part in the width limit: `kind` is "input" (only its outputs grow: first layers,
     embeddings, biases, norms), "hidden" (both sides grow), "output" (only its inputs grow) or
-    "fixed"; `fan_in`, `fan_out` are the growth over the base, 1 where a side does not grow."""
+    "fixed"; `fan_in`, `fan_out` are the growth over the base, 1 where a side does not grow.
+    """
 
     kind: str
     fan_in: float
@@ -127,7 +128,8 @@ def place_given(shape: tuple[int, ...], base: tuple[int, ...], kind: str) -> Pla
 
 class Factors(NamedTuple):
     """What a tensor takes over the base: `size` its initial standard deviation, `multiplier` what
-    it is multiplied with in the forward pass, `lr` its learning rate."""
+    it is multiplied with in the forward pass, `lr` its learning rate.
+    """
 
     size: float
     multiplier: float
@@ -135,7 +137,7 @@ class Factors(NamedTuple):
 
 
 def factors(place: Place, family: Family, readout: str = "multiplier") -> Factors:
-    """muP's factors (Yang et al. 2022, arXiv 2203.03466): table 8, or table 3 with
+    """MuP's factors (Yang et al. 2022, arXiv 2203.03466): table 8, or table 3 with
     `readout="init"`; both train the same function.
 
     | | input, biases | hidden | output (table 8) | output (table 3) |

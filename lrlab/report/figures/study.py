@@ -53,7 +53,8 @@ def panels(payloads: Mapping[str, JsonObject], theme: str = "light") -> Figure:
 
 def u_curves(payload: JsonObject, theme: str = "light") -> Figure:
     """The score against the learning rate, a line per value of the axis, a panel per
-    parametrization; a mark at each recommended rate."""
+    parametrization; a mark at each recommended rate.
+    """
     kinds = _kinds(payload)
     with style.use(theme) as colors:
         fig = style.figure(5.2 * len(kinds), 4.0)
