@@ -12,6 +12,7 @@ from rich.console import Console, Group
 
 from lrlab import report
 from lrlab.report.content.summary import lr_rows
+from lrlab.report.terminal.blocks import CROSS
 from lrlab.report.terminal.run import valley
 from lrlab.search.range_test import range_test
 
@@ -28,7 +29,9 @@ def test_terminal(kind, width):
     text = printed(report.renderable(run(kind)), width)
     assert "Train with 0.03." in text and "valid_loss against learning rate" in text
     assert all(len(line) <= width for line in text.splitlines()) and "\x1b" not in text
-    assert "▲" in text and "━" in text and ("×" in text) == (run(kind).outcome == "diverged").any()
+    assert (
+        "▲" in text and "━" in text and (CROSS in text) == (run(kind).outcome == "diverged").any()
+    )
 
 
 def test_the_terminal_puts_alike_rates_together_and_leaves_some_out():

@@ -4,27 +4,19 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from lrlab.core.records import (
-    DIVERGED,
-    NOT_RUN,
-    Direction,
-    LaneRecord,
-    Metric,
-)
+from lrlab.core.records import DIVERGED, NOT_RUN, Direction, LaneRecord, Metric
 from lrlab.core.records import blank_record as blank_record
+from lrlab.core.text import Table
 from lrlab.schedules import labels
 
 if TYPE_CHECKING:
     from lrlab.results.sweep import Result
     from lrlab.search.range_test import RangeCurves
     from lrlab.types import Answer
-
-JsonObject: TypeAlias = Mapping[str, Any]
-"""An object from a JSON file: `run.json`, `summary.json`, a study's payload."""
 
 MAXIMIZED = ("accuracy", "auc", "f1", "precision", "recall", "r2", "bleu", "score")
 """Metrics of which more is better, by the end of their names: for runs that do not record it."""
@@ -41,8 +33,8 @@ class ReportData(NamedTuple):
 
     title: str
     record: LaneRecord
-    answer: JsonObject | None = None
-    manifest: JsonObject = {}
+    answer: Table | None = None
+    manifest: Mapping[str, Any] = {}
     config_text: str = ""
     command: str = ""
     suggestions: Mapping[str, Sequence[float]] = {}
@@ -93,7 +85,7 @@ def of_record(
     title: str,
     record: LaneRecord,
     *,
-    answer: JsonObject | None = None,
+    answer: Table | None = None,
     config_text: str = "",
     **rest: Any,
 ) -> ReportData:
@@ -220,7 +212,7 @@ def from_result(result: Result, *, title: str = "") -> ReportData:
     )
 
 
-def answer_dict(answer: Answer) -> JsonObject:
+def answer_dict(answer: Answer) -> Table:
     """An `Answer` as the mapping that reports read."""
     fields = answer._asdict()
     return {**(fields.pop("details", None) or {}), **fields}

@@ -13,8 +13,8 @@ from lrlab import runs
 from lrlab.core.errors import RunError
 from lrlab.core.files import read_json
 from lrlab.core.records import NOT_RUN, PRUNED, LaneRecord
+from lrlab.core.text import Table
 from lrlab.report.content.data import (
-    JsonObject,
     ReportData,
     Stage,
     of_record,
@@ -36,7 +36,7 @@ class Folders(NamedTuple):
 
     runs: Sequence[ReportData]
     places: Sequence[Path] = ()
-    comparison: JsonObject | None = None
+    comparison: Table | None = None
 
 
 def read(run: str | Path) -> ReportData:
@@ -137,7 +137,7 @@ def read_all(folders: Sequence[str | Path]) -> Folders:
     return Folders(data, places, only)
 
 
-def read_study(folder: str | Path) -> JsonObject:
+def read_study(folder: str | Path) -> Table:
     """A finished study's JSON object from its folder.
 
     Raises:
@@ -174,11 +174,11 @@ def _alike(a: ReportData, b: ReportData) -> bool:
     return same and a.manifest.get("data_sha256") == b.manifest.get("data_sha256")
 
 
-def _json(path: Path) -> JsonObject | None:
+def _json(path: Path) -> Table | None:
     return read_json(path) if path.exists() else None
 
 
-def _config_text(path: Path, manifest: JsonObject) -> str:
+def _config_text(path: Path, manifest: Table) -> str:
     """The configuration, or a line that says why there is none to be trusted."""
     if not (path / "config.toml").exists():
         return ""

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from lrlab.core.records import PRUNED
-from lrlab.core.text import Json, rounded
+from lrlab.core.text import Json, Table, rounded
 from lrlab.report.content import data as d
 from lrlab.report.content import summary
-from lrlab.report.content.data import JsonObject, ReportData
+from lrlab.report.content.data import ReportData
 from lrlab.report.content.selection import drawable
 from lrlab.report.figures import style
 from lrlab.report.figures.comparison import comparable
@@ -123,11 +123,11 @@ def _lanes(data: ReportData, metric: str) -> list[Json]:
     ]
 
 
-def _interval(answer: JsonObject) -> list[Json] | None:
+def _interval(answer: Table) -> list[Json] | None:
     return [rounded(end) for end in answer["interval"]] if answer.get("interval") else None
 
 
-def _fit(answer: JsonObject) -> list[Json] | None:
+def _fit(answer: Table) -> list[Json] | None:
     """The fitted mean over learning rates that a search's answer carries, at most
     `FIT_POINTS` points.
     """

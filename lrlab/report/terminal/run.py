@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from lrlab.core import text
 from lrlab.core.text import number
 from lrlab.report.content import data as d
 from lrlab.report.content import summary
-from lrlab.report.content.data import JsonObject, ReportData
+from lrlab.report.content.data import ReportData
 from lrlab.report.content.summary import LrRow, outcome_words
-from lrlab.report.terminal.blocks import NARROW, STYLES, heights, panel, sparkline
+from lrlab.report.terminal.blocks import CROSS, NARROW, STYLES, heights, panel, sparkline
 from lrlab.report.terminal.tables import rules_rows
 
 if TYPE_CHECKING:
@@ -59,14 +60,14 @@ class _Page(NamedTuple):
         yield Text("; ".join(facts), style="dim")
 
 
-def _style(answer: JsonObject) -> str:
+def _style(answer: text.Table) -> str:
     return STYLES.get(str(answer.get("verdict")), "cyan")
 
 
 def valley(data: ReportData, rows: Sequence[LrRow], width: int) -> Iterator[Text]:
     """Three lines: blocks of the mean score over log LR, the interval with the pick, the ends.
 
-    A rate that was pruned stands with the value it had then; x: diverged.
+    A rate that was pruned stands with the value it had then; `CROSS`: diverged.
     """
     from rich.text import Text
 
@@ -88,7 +89,7 @@ def valley(data: ReportData, rows: Sequence[LrRow], width: int) -> Iterator[Text
     line = Text("  ")
     for column, block in enumerate(blocks):
         if broken[nearest[column]]:
-            line.append("×", style="red")
+            line.append(CROSS, style="red")
         else:
             line.append(block, style=_style(answer))
     yield line
@@ -128,12 +129,12 @@ def _levels(data: ReportData, rows: Sequence[LrRow], metric: str) -> tuple[np.nd
     return np.array(levels), np.array(broken)
 
 
-def _write(line: list[str], start: int, text: str) -> None:
-    """`text` into a line of single characters where it touches nothing."""
-    start = max(0, min(start, len(line) - len(text)))
-    around = line[max(0, start - 1) : start + len(text) + 1]
+def _write(line: list[str], start: int, words: str) -> None:
+    """`words` into a line of single characters where it touches nothing."""
+    start = max(0, min(start, len(line) - len(words)))
+    around = line[max(0, start - 1) : start + len(words) + 1]
     if set(around) <= {" "}:
-        line[start : start + len(text)] = text
+        line[start : start + len(words)] = words
 
 
 def _table(data: ReportData, rows: Sequence[LrRow], width: int, every_row: bool) -> Table:
