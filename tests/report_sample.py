@@ -7,10 +7,31 @@ from typing import Any
 
 import numpy as np
 
-from lrlab.core.records import LaneRecord, Metric
+from lrlab.core.records import OUTCOMES, LaneRecord, Metric
 from lrlab.core.text import interval, number
 from lrlab.report.content import summary
-from lrlab.report.content.data import ReportData, of_record, outcome_codes
+from lrlab.report.content.data import ReportData, of_record
+from lrlab.report.html.page import page
+
+HOSTILE = "</script><script>alert(1)</script>\"'<img src=x onerror=alert(2)>"
+"""What must never be markup, wherever a user may put it."""
+
+ANSWER = {
+    "lr": 0.03, "interval": [0.01, 0.1], "verdict": "interior", "sentence": "Train with 0.03.",
+    "cost": 12.0, "metric": "valid_loss", "seconds": 3.0,
+}  # fmt: skip
+KINDS = ("sweep", "find", "none")
+
+
+def run(kind: str = "sweep", **fields: Any) -> ReportData:
+    """A small made-up run with `ANSWER`; `fields` of `ReportData` by name."""
+    data = sample(lrs=9, seeds=2, steps=80, evals=5, kind=kind)
+    return data._replace(answer=ANSWER, **fields)
+
+
+def text_of(runs: Any, compared: Any = None) -> str:
+    """The page of one or several runs."""
+    return page(runs, compared).text
 
 
 def build(
@@ -41,6 +62,7 @@ def build(
     if learning_rate is not None:
         metrics["learning_rate"] = Metric(np.asarray(learning_rate), "step")
     metrics |= {name: Metric(values, "eval_step") for name, values in (evaluated or {}).items()}
+    named = np.full(shape, "ok") if outcome is None else np.asarray(outcome)
     made = np.zeros(shape, np.int64)
     for metric in metrics.values():
         ends = steps + 1 if metric.axis == "step" else eval_steps
@@ -49,7 +71,7 @@ def build(
         made = np.maximum(made, np.where(np.isfinite(metric.values), column, 0).max(axis=0))
     record = LaneRecord(
         axes=axes, steps=steps, eval_steps=eval_steps, metrics=metrics, initial=dict(initial or {}),
-        outcome=outcome_codes(np.full(shape, "ok") if outcome is None else np.asarray(outcome)),
+        outcome=(named[..., None] == np.array(OUTCOMES)).argmax(-1).astype(np.int8),
         diverged_at=np.full(shape, -1) if diverged_at is None else np.asarray(diverged_at),
         last_loss=np.full(shape, np.nan), steps_trained=made,
     )  # fmt: skip

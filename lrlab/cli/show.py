@@ -12,6 +12,7 @@ from lrlab.cli.options import Folder, Json
 from lrlab.cli.output import console, emit, table
 from lrlab.cli.run_folders import find_run, is_comparison, stored_json
 from lrlab.core.paths import short
+from lrlab.core.text import interval, rate
 
 
 def show(
@@ -53,8 +54,8 @@ def show_study(summary: dict[str, Any]) -> None:
         (
             show_value(group["value"]),
             group["parametrization"],
-            "-" if group["lr"] is None else f"{group['lr']:.2g}",
-            "-" if not group["interval"] else "{:.2g} to {:.2g}".format(*group["interval"]),
+            rate(group["lr"]),
+            interval(group["interval"], rate),
             group["verdict"],
         )
         for group in summary["groups"]

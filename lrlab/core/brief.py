@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
-LONGEST = 60
-"""Characters of a text that are shown."""
+CHARACTERS = 60
+"""Of a text that are shown: a line of a notebook holds a few such fields."""
 
-FEW = 4
-"""Entries of a sequence that are shown one by one."""
+ENTRIES = 4
+"""Of a sequence that are shown one by one: what the eye counts without counting."""
 
 
-def fields_of(value: Any) -> str:
+def fields_of(value: NamedTuple) -> str:
     """A NamedTuple as `Name(field=..., ...)`: arrays by dtype and shape, long sequences and tables
     by their length, long texts by their beginning; fields that hold nothing are left out.
 
-    >>> from typing import NamedTuple
     >>> class Curve(NamedTuple):
     ...     name: str
     ...     loss: np.ndarray
@@ -27,14 +26,14 @@ def fields_of(value: Any) -> str:
     "Curve(name='a', loss=float64[3, 4])"
     """
     shown = [
-        f"{name}={short(given)}"
-        for name, given in value._asdict().items()
-        if given is not None and not (isinstance(given, (tuple, list, dict, str)) and not given)
+        f"{name}={short(field)}"
+        for name, field in value._asdict().items()
+        if field is not None and not (isinstance(field, (tuple, list, dict, str)) and not field)
     ]
     return f"{type(value).__name__}({', '.join(shown)})"
 
 
-def short(value: Any) -> str:
+def short(value: object) -> str:
     """One value in a few words.
 
     >>> short(0.012345678), short("x" * 100)[-4:], short({"a": 1, "b": 2}), short(range(9))
@@ -45,18 +44,19 @@ def short(value: Any) -> str:
     if isinstance(value, (float, np.floating)):
         return f"{value:.6g}"
     if isinstance(value, str):
-        return repr(value if len(value) <= LONGEST else value[: LONGEST - 1] + "…")
-    if hasattr(value, "dtype") and hasattr(value, "shape"):
-        return f"{value.dtype}[{', '.join(map(str, value.shape))}]"
+        return repr(value if len(value) <= CHARACTERS else value[: CHARACTERS - 1] + "…")
+    dtype, shape = getattr(value, "dtype", None), getattr(value, "shape", None)
+    if dtype is not None and shape is not None:
+        return f"{dtype}[{', '.join(map(str, shape))}]"
     if hasattr(value, "_asdict"):
         return f"{type(value).__name__}(…)"
     if isinstance(value, Mapping):
         keys = list(map(str, value))
-        more = f", {len(keys) - FEW} more" if len(keys) > FEW else ""
-        return f"{{{', '.join(keys[:FEW])}{more}}}"
+        more = f", {len(keys) - ENTRIES} more" if len(keys) > ENTRIES else ""
+        return f"{{{', '.join(keys[:ENTRIES])}{more}}}"
     if isinstance(value, (tuple, list, range)):
-        if len(value) > FEW or any(hasattr(entry, "_asdict") for entry in value):
+        if len(value) > ENTRIES or any(hasattr(entry, "_asdict") for entry in value):
             return f"{len(value)} entr{'y' if len(value) == 1 else 'ies'}"
         return f"({', '.join(map(short, value))})"
     text = repr(value)
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+    return text if len(text) <= CHARACTERS else f"{text[: CHARACTERS - 1]}…"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, SupportsFloat, TypeAlias
 
-Json: TypeAlias = "None | bool | int | float | str | Sequence[Json] | Mapping[str, Json]"
+Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 """What JSON can hold."""
 
 Table: TypeAlias = Mapping[str, Any]
@@ -35,13 +35,22 @@ def number(value: SupportsFloat | str | None, significant: int = 3) -> str:
     return f"{digits}e{int(power)}" if power else digits
 
 
-def interval(ends: Sequence[float] | None, significant: int = 3) -> str:
+def rate(value: float | None) -> str:
+    """A recommended learning rate in the two digits that a person types; "-" for none.
+
+    >>> rate(0.031622), rate(1e-05), rate(3.0), rate(None)
+    ('0.032', '1e-05', '3', '-')
+    """
+    return "-" if value is None else f"{value:.2g}"
+
+
+def interval(ends: Sequence[float] | None, shown: Callable[[float], str] = number) -> str:
     """Two ends in words, or "-" for none.
 
-    >>> interval((0.01, 0.1)), interval(None)
-    ('0.01 to 0.1', '-')
+    >>> interval((0.01, 0.1)), interval((0.0123, 0.1), rate), interval(None)
+    ('0.01 to 0.1', '0.012 to 0.1', '-')
     """
-    return " to ".join(number(end, significant) for end in ends) if ends else "-"
+    return " to ".join(map(shown, ends)) if ends else "-"
 
 
 def duration(seconds: float) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lrlab.config import Experiment
+from lrlab.core.text import interval, rate
 from lrlab.scaling.laws import Group, Law, Transfer, group_of, law_of, sentence_of, transfer_of
 from lrlab.types import Answer
 
@@ -92,10 +93,7 @@ class Study(NamedTuple):
         }
 
     def __repr__(self) -> str:
-        best = ", ".join(
-            f"{group.name}: {'-' if group.lr is None else f'{group.lr:.2g}'}"
-            for group in self.groups[:6]
-        )
+        best = ", ".join(f"{group.name}: {rate(group.lr)}" for group in self.groups[:6])
         more = f", {len(self.groups) - 6} more" if len(self.groups) > 6 else ""
         trends = ", ".join(f"{law.parametrization} {law.trend}" for law in self.laws)
         return f"Study({self.axis}, best lr {best}{more}; {trends})"
@@ -103,10 +101,9 @@ class Study(NamedTuple):
     def __str__(self) -> str:
         lines = [f"{self.axis:>12}{'best lr':>11}  {'as good':20}{'verdict':10}parametrization"]
         for group in self.groups:
-            lr = "-" if group.lr is None else f"{group.lr:.2g}"
-            span = "-" if group.interval is None else "{:.2g} to {:.2g}".format(*group.interval)
+            lr, ends = rate(group.lr), interval(group.interval, rate)
             lines.append(
-                f"{group.name:>12}{lr:>11}  {span:20}{group.verdict:10}{group.parametrization}"
+                f"{group.name:>12}{lr:>11}  {ends:20}{group.verdict:10}{group.parametrization}"
             )
         return "\n".join([*lines, self.sentence])
 

@@ -10,9 +10,8 @@ import subprocess
 
 import numpy as np
 import pytest
-from report_sample import build, changed, sample
+from report_sample import build, changed, sample, text_of
 
-from lrlab import report
 from lrlab.search.range_test import range_test
 
 pytestmark = [
@@ -76,10 +75,6 @@ setTimeout(() => {
   document.body.dataset.seen = JSON.stringify(seen);
 }, 800);
 </script></body>"""
-
-
-def text_of(runs):
-    return report.page(runs).text
 
 
 def browse(page, folder, width=1200, dark=False):

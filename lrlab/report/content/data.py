@@ -4,26 +4,19 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from lrlab.core.records import (
-    DIVERGED,
-    NOT_RUN,
-    Direction,
-    LaneRecord,
-    Metric,
-)
+from lrlab.core.records import DIVERGED, NOT_RUN, Direction, LaneRecord, Metric
 from lrlab.core.records import blank_record as blank_record
+from lrlab.core.text import Table
+from lrlab.schedules import labels
 
 if TYPE_CHECKING:
     from lrlab.results.sweep import Result
     from lrlab.search.range_test import RangeCurves
     from lrlab.types import Answer
-
-JsonObject: TypeAlias = Mapping[str, Any]
-"""An object from a JSON file: `run.json`, `summary.json`, a study's payload."""
 
 MAXIMIZED = ("accuracy", "auc", "f1", "precision", "recall", "r2", "bleu", "score")
 """Metrics of which more is better, by the end of their names: for runs that do not record it."""
@@ -35,13 +28,13 @@ class ReportData(NamedTuple):
     `record`: the lanes as a grid (see `of_record`). `answer`: the content of `summary.json` (lr,
     interval, verdict, sentence, cost, metric, evidence, seconds) or None. `suggestions`: rule ->
     LRs, one per seed; `suggested_by` says from which curves. `stages`: the training calls of a
-    search, in order. `test`: the `RangeCurves` that a range test's run holds.
+    search, in order. `test`: the curves of a range test's run.
     """
 
     title: str
     record: LaneRecord
-    answer: JsonObject | None = None
-    manifest: JsonObject = {}
+    answer: Table | None = None
+    manifest: Mapping[str, Any] = {}
     config_text: str = ""
     command: str = ""
     suggestions: Mapping[str, Sequence[float]] = {}
@@ -66,12 +59,12 @@ class ReportData(NamedTuple):
 
     @property
     def outcome(self) -> np.ndarray:
-        """What became of each lane, str[L, ..., S]; made at each call."""
+        """What became of each lane, str[L, ..., S]; a new array at each call."""
         return self.record.outcome_names
 
 
 class Stage(NamedTuple):
-    """The lanes that a search trained in one call: `lr` f64[N], `steps` int[N] made, `outcome`
+    """The lanes that a search trained in one call: `lr` f64[N], `steps` int[N] trained, `outcome`
     str[N].
     """
 
@@ -80,11 +73,19 @@ class Stage(NamedTuple):
     outcome: np.ndarray
 
 
+def stage_of(record: LaneRecord, steps: np.ndarray) -> Stage:
+    """The lanes of a grid that ran; `steps` int[lanes] that each trained."""
+    ran = record.outcome != NOT_RUN
+    lr = next(iter(record.axes.values()))
+    wide = np.broadcast_to(lr.reshape((-1,) + (1,) * (ran.ndim - 1)), ran.shape)
+    return Stage(wide[ran], steps[ran], record.outcome_names[ran])
+
+
 def of_record(
     title: str,
     record: LaneRecord,
     *,
-    answer: JsonObject | None = None,
+    answer: Table | None = None,
     config_text: str = "",
     **rest: Any,
 ) -> ReportData:
@@ -122,8 +123,6 @@ def of_record(
 
 def _schedule_names(rows: np.ndarray, config_text: str) -> np.ndarray:
     """The schedules' names in place of their numbers, where the configuration lists them."""
-    from lrlab.schedules import labels
-
     try:
         named = labels(tomllib.loads(config_text)["schedule"]["name"])
         return np.array([named[int(row)] for row in rows])
@@ -190,8 +189,8 @@ def steps_trained(data: ReportData) -> np.ndarray:
     """Updates each lane made, int[L, ..., S]; of a diverged one those that kept it finite."""
     record = data.record
     diverged = (record.outcome == DIVERGED) & (record.diverged_at >= 0)
-    made = np.where(diverged, record.diverged_at, record.steps_trained)
-    return np.where(record.outcome == NOT_RUN, 0, made)
+    steps = np.where(diverged, record.diverged_at, record.steps_trained)
+    return np.where(record.outcome == NOT_RUN, 0, steps)
 
 
 def full_steps(data: ReportData) -> int:
@@ -213,7 +212,7 @@ def from_result(result: Result, *, title: str = "") -> ReportData:
     )
 
 
-def answer_dict(answer: Answer) -> JsonObject:
+def answer_dict(answer: Answer) -> Table:
     """An `Answer` as the mapping that reports read."""
     fields = answer._asdict()
     return {**(fields.pop("details", None) or {}), **fields}

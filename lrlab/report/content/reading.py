@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,12 +11,14 @@ import numpy as np
 
 from lrlab import runs
 from lrlab.core.errors import RunError
+from lrlab.core.files import read_json
 from lrlab.core.records import NOT_RUN, PRUNED, LaneRecord
+from lrlab.core.text import Table
 from lrlab.report.content.data import (
-    JsonObject,
     ReportData,
     Stage,
     of_record,
+    stage_of,
 )
 from lrlab.report.content.selection import drawable
 from lrlab.search.range_test import RangeCurves, ladder, losses_of, range_test
@@ -35,7 +36,7 @@ class Folders(NamedTuple):
 
     runs: Sequence[ReportData]
     places: Sequence[Path] = ()
-    comparison: JsonObject | None = None
+    comparison: Table | None = None
 
 
 def read(run: str | Path) -> ReportData:
@@ -88,17 +89,11 @@ def _derived(data: ReportData) -> ReportData:
 def _stages(path: Path, whole: LaneRecord) -> list[Stage]:
     names = runs.stages(path)
     parts = [whole] if len(names) == 1 else [runs.read_stage(path, name) for name in names]
-    stages = []
-    for part in parts:
-        lr = next(iter(part.axes.values()))
-        ran = part.outcome != NOT_RUN
-        wide = np.broadcast_to(lr.reshape((-1,) + (1,) * (ran.ndim - 1)), ran.shape)
-        stages.append(Stage(wide[ran], part.steps_trained[ran], part.outcome_names[ran]))
-    return stages
+    return [stage_of(part, part.steps_trained) for part in parts]
 
 
 def _test(data: ReportData) -> RangeCurves | None:
-    """The `RangeCurves` that a run's arrays hold; None where its configuration is lost."""
+    """The range test that a run's arrays hold; None where its configuration is lost."""
     try:
         spec = tomllib.loads(data.config_text)["range_test"]
         kind, split, mode = spec["kind"], spec["split"], spec.get("mode", "exponential")
@@ -142,7 +137,7 @@ def read_all(folders: Sequence[str | Path]) -> Folders:
     return Folders(data, places, only)
 
 
-def read_study(folder: str | Path) -> JsonObject:
+def read_study(folder: str | Path) -> Table:
     """A finished study's JSON object from its folder.
 
     Raises:
@@ -179,16 +174,11 @@ def _alike(a: ReportData, b: ReportData) -> bool:
     return same and a.manifest.get("data_sha256") == b.manifest.get("data_sha256")
 
 
-def _json(path: Path) -> JsonObject | None:
-    if not path.exists():
-        return None
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"report: {path} is not JSON ({error}); is the run complete?") from None
+def _json(path: Path) -> Table | None:
+    return read_json(path) if path.exists() else None
 
 
-def _config_text(path: Path, manifest: JsonObject) -> str:
+def _config_text(path: Path, manifest: Table) -> str:
     """The configuration, or a line that says why there is none to be trusted."""
     if not (path / "config.toml").exists():
         return ""

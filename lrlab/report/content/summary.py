@@ -10,7 +10,7 @@ import numpy as np
 from lrlab.core.records import DIVERGED, NOT_RUN, OK
 from lrlab.core.text import duration, number
 from lrlab.report.content import data as d
-from lrlab.report.content.data import ReportData, Stage
+from lrlab.report.content.data import ReportData
 from lrlab.report.content.selection import with_rates
 from lrlab.search.differences import digits
 
@@ -54,14 +54,14 @@ class LrRow(NamedTuple):
     low: float  # lowest and highest score of a seed
     high: float
     counts: dict[str, int]  # outcome -> lanes
-    steps: int  # the most updates any seed made
+    steps: int  # the most updates of any seed
     diverged_at: int  # median step of divergence, -1 without any
 
 
 def lr_rows(data: ReportData, metric: str | None = None) -> list[LrRow]:
     """One row per learning rate and further lane axis, ascending in LR; cells not run left out."""
     metric = metric or d.metric_of(data)
-    values, made = scores(data, metric), d.steps_trained(data)
+    values, trained = scores(data, metric), d.steps_trained(data)
     outcome, diverged_at, extra = data.outcome, data.record.diverged_at, data.extra
     rows = []
     for index in np.ndindex(*outcome.shape[:-1]):
@@ -81,7 +81,7 @@ def lr_rows(data: ReportData, metric: str | None = None) -> list[LrRow]:
                 low=float(seen.min()) if seen.size else float("nan"),
                 high=float(seen.max()) if seen.size else float("nan"),
                 counts={k: n for k, n in counts.items() if k != "not_run"},
-                steps=int(made[index].max()),
+                steps=int(trained[index].max()),
                 diverged_at=int(np.median(steps)) if steps.size else -1,
             )
         )
@@ -190,7 +190,7 @@ POINTS = 400
 
 def rungs(data: ReportData) -> list[Rung]:
     """What was pruned when: per training call of a search, a row per rung and one for its end."""
-    stages = data.stages or [_one_stage(data)]
+    stages = data.stages or [d.stage_of(data.record, d.steps_trained(data))]
     rows = []
     for count, stage in enumerate(stages, 1):
         pruned, diverged = stage.outcome == "pruned", stage.outcome == "diverged"
@@ -212,12 +212,6 @@ def rungs(data: ReportData) -> list[Rung]:
     return rows
 
 
-def _one_stage(data: ReportData) -> Stage:
-    ran = data.record.outcome != NOT_RUN
-    lr = np.broadcast_to(data.lr.reshape((-1,) + (1,) * (ran.ndim - 1)), ran.shape)
-    return Stage(lr[ran], d.steps_trained(data)[ran], data.outcome[ran])
-
-
 def _ends(lr: np.ndarray) -> tuple[float, float] | None:
     return (float(lr.min()), float(lr.max())) if lr.size else None
 
@@ -225,7 +219,7 @@ def _ends(lr: np.ndarray) -> tuple[float, float] | None:
 def costs(data: ReportData) -> list[tuple[str, str, str]]:
     """(what, value, remark) rows of the cost table; nothing is left out to look cheaper."""
     full = max(d.full_steps(data), 1)
-    stages = data.stages or [_one_stage(data)]
+    stages = data.stages or [d.stage_of(data.record, d.steps_trained(data))]
     steps = np.concatenate([stage.steps for stage in stages])
     outcome = np.concatenate([stage.outcome for stage in stages])
     answer = data.answer or {}

@@ -85,7 +85,7 @@ def lane_order(data: ReportData) -> list[tuple[int, ...]]:
 
 def focus(data: ReportData, metric: str) -> tuple[float, float, bool]:
     """(low, high, logarithmic) of the y axis: lanes that blow up do not flatten all others."""
-    steps, values = d.curve(data, metric)
+    values = data.record.metrics[metric].values
     seen = values[np.isfinite(values)]
     low, high = float(seen.min()), float(seen.max())
     if metric.endswith("loss"):

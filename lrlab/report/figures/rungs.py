@@ -22,20 +22,20 @@ def rungs(data: ReportData, theme: str = "light") -> Figure | None:
     codes = data.record.outcome
     if not np.isin(codes, (PRUNED, DIVERGED)).any() or style.is_ramp(data):
         return None
-    made = d.steps_trained(data)
+    steps = d.steps_trained(data)
     lr = np.broadcast_to(data.lr.reshape((-1,) + (1,) * (codes.ndim - 1)), codes.shape)
     palette = style.OUTCOME_COLORS[theme if theme in style.OUTCOME_COLORS else "light"]
     with style.use(theme) as colors:
         fig = style.figure(6.8, 3.4)
         ax = fig.subplots()
         ran = codes != NOT_RUN
-        ax.vlines(lr[ran], 0, made[ran], color=colors.grid, lw=1.6, zorder=1)
+        ax.vlines(lr[ran], 0, steps[ran], color=colors.grid, lw=1.6, zorder=1)
         for code, mark in _MARKS.items():
             here, outcome = codes == code, OUTCOMES[code]
             if here.any():
                 color = palette[outcome] if code != PRUNED else colors.soft
                 ax.scatter(
-                    lr[here], made[here], marker=mark, s=26, color=color, lw=1.3, zorder=3,
+                    lr[here], steps[here], marker=mark, s=26, color=color, lw=1.3, zorder=3,
                     label=f"{outcome}: {int(here.sum())}", clip_on=False,
                 )  # fmt: skip
         ax.set_xlim(lr[ran].min() / 1.15, lr[ran].max() * 1.15)

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lrlab.config.groups import show_value
-from lrlab.core.text import number, spaced
-from lrlab.report.content.data import JsonObject
+from lrlab.core.text import Table, number, spaced
 from lrlab.report.figures import style
 from lrlab.report.figures.style import Theme
 
@@ -23,7 +22,7 @@ LABELS = {"standard": "standard parametrization", "mup": "muP"}
 COLORS = {"standard": "#c2410c", "mup": "#2a7f8e"}
 
 
-def overview(payload: JsonObject, theme: str = "light") -> Figure:
+def overview(payload: Table, theme: str = "light") -> Figure:
     """Loss against LR in each parametrization, and beside it the best LR against the axis."""
     kinds = _kinds(payload)
     with style.use(theme) as colors:
@@ -37,7 +36,7 @@ def overview(payload: JsonObject, theme: str = "light") -> Figure:
     return fig
 
 
-def panels(payloads: Mapping[str, JsonObject], theme: str = "light") -> Figure:
+def panels(payloads: Mapping[str, Table], theme: str = "light") -> Figure:
     """Several studies by title: the U-curves of each (its first parametrization) above its law."""
     with style.use(theme) as colors:
         fig = style.figure(4.2 * len(payloads), 7.2)
@@ -51,7 +50,7 @@ def panels(payloads: Mapping[str, JsonObject], theme: str = "light") -> Figure:
     return fig
 
 
-def u_curves(payload: JsonObject, theme: str = "light") -> Figure:
+def u_curves(payload: Table, theme: str = "light") -> Figure:
     """The score against the learning rate, a line per value of the axis, a panel per
     parametrization; a mark at each recommended rate.
     """
@@ -65,7 +64,7 @@ def u_curves(payload: JsonObject, theme: str = "light") -> Figure:
     return fig
 
 
-def best_lr(payload: JsonObject, theme: str = "light") -> Figure:
+def best_lr(payload: Table, theme: str = "light") -> Figure:
     """The best rate of each group with its interval, and the fitted power law."""
     with style.use(theme) as colors:
         fig = style.figure()
@@ -73,7 +72,7 @@ def best_lr(payload: JsonObject, theme: str = "light") -> Figure:
     return fig
 
 
-def transfer(payload: JsonObject, theme: str = "light") -> Figure | None:
+def transfer(payload: Table, theme: str = "light") -> Figure | None:
     """What each group loses with the base's best rate; None where nothing is known."""
     rows = [row for part in payload["transfer"] for row in part["regret"]]
     if all(row["regret"] is None or _number(row["value"]) is None for row in rows):
@@ -97,7 +96,7 @@ def transfer(payload: JsonObject, theme: str = "light") -> Figure | None:
     return fig
 
 
-FIGURES: dict[str, Callable[[JsonObject], Figure | None]] = {
+FIGURES: dict[str, Callable[[Table], Figure | None]] = {
     "u_curves": u_curves,
     "best_lr": best_lr,
     "transfer": transfer,
@@ -105,7 +104,7 @@ FIGURES: dict[str, Callable[[JsonObject], Figure | None]] = {
 
 
 def write_figures(
-    payload: JsonObject, folder: str | os.PathLike[str], formats: Sequence[str] = ("png", "svg")
+    payload: Table, folder: str | os.PathLike[str], formats: Sequence[str] = ("png", "svg")
 ) -> list[Path]:
     """Draws every figure that has a subject into `folder`; the paths written."""
     folder = Path(folder)
@@ -123,11 +122,11 @@ def write_figures(
     return written
 
 
-def _kinds(payload: JsonObject) -> list[str]:
+def _kinds(payload: Table) -> list[str]:
     return list(dict.fromkeys(group["parametrization"] for group in payload["groups"]))
 
 
-def _of(payload: JsonObject, kind: str) -> list[JsonObject]:
+def _of(payload: Table, kind: str) -> list[Table]:
     return [group for group in payload["groups"] if group["parametrization"] == kind]
 
 
@@ -147,7 +146,7 @@ def axis_value(value: object) -> str:
     return number(value) if isinstance(value, float) else show_value(value)
 
 
-def _curves(ax: Axes, payload: JsonObject, kind: str, colors: Theme, legend: bool) -> None:
+def _curves(ax: Axes, payload: Table, kind: str, colors: Theme, legend: bool) -> None:
     import matplotlib as mpl
 
     groups = _of(payload, kind)
@@ -172,7 +171,7 @@ def _curves(ax: Axes, payload: JsonObject, kind: str, colors: Theme, legend: boo
         ax.legend(title=spaced(payload["axis"]))
 
 
-def _best(ax: Axes, payload: JsonObject, colors: Theme) -> None:
+def _best(ax: Axes, payload: Table, colors: Theme) -> None:
     laws = {law["parametrization"]: law for law in payload["laws"]}
     kinds = _kinds(payload)
     numeric = all(_number(group["value"]) is not None for group in payload["groups"])

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lrlab.core.text import interval, number
+from lrlab.core.text import Table, interval, number
 from lrlab.report.content import data as d
 from lrlab.report.content import summary
-from lrlab.report.content.data import JsonObject, ReportData
+from lrlab.report.content.data import ReportData
 from lrlab.report.figures import style
 from lrlab.report.html import tables
 from lrlab.report.html.document import Document, asset
@@ -34,13 +34,13 @@ SCRIPTS = ("plot.js", "figures.js", "search.js", "page.js")
 def write_html(
     runs: ReportData | Sequence[ReportData],
     path: str | os.PathLike[str],
-    compared: JsonObject | None = None,
+    compared: Table | None = None,
 ) -> Path:
     """Writes the report of one or several runs; returns its path. See `page`."""
     return page(runs, compared).save(path)
 
 
-def page(runs: ReportData | Sequence[ReportData], compared: JsonObject | None = None) -> Document:
+def page(runs: ReportData | Sequence[ReportData], compared: Table | None = None) -> Document:
     """The report of one or several runs. Every string that a user can set is escaped.
 
     Args:
@@ -84,7 +84,7 @@ def page(runs: ReportData | Sequence[ReportData], compared: JsonObject | None = 
     )
 
 
-def _overview(several: Sequence[ReportData], compared: JsonObject | None) -> str:
+def _overview(several: Sequence[ReportData], compared: Table | None) -> str:
     """What stands above several runs: who wins, one figure, one table."""
     runs = sum(data.test is None for data in several)
     if runs < 2:
@@ -154,7 +154,7 @@ def _answer_cards(data: ReportData) -> list[tuple[str, str, str, str]]:
     edge = summary.diverged_from(data)
     return [
         (f"main {verdict}", "Learning rate", number(lr) if lr else "none", verdict),
-        ("", "As good", interval(ends, 2), wide),
+        ("", "As good", interval(ends, lambda end: number(end, 2)), wide),
         ("", f"Best mean {metric}", number(best), f"up to {seeds} seeds per rate"),
         ("", "Diverges from", number(edge), "half of the lanes or more" if edge else "nowhere"),
     ]

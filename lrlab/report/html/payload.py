@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from lrlab.core.records import PRUNED
-from lrlab.core.text import Json, rounded
+from lrlab.core.text import Json, Table, rounded
 from lrlab.report.content import data as d
 from lrlab.report.content import summary
-from lrlab.report.content.data import JsonObject, ReportData
+from lrlab.report.content.data import ReportData
 from lrlab.report.content.selection import drawable
 from lrlab.report.figures import style
 from lrlab.report.figures.comparison import comparable
 
 if TYPE_CHECKING:
     from lrlab.search.range_test import RangeCurves
+
+Curve: TypeAlias = tuple[list[int], list[float | str | None]]
+"""Steps, and the values there."""
 
 PAGE_POINTS = 60_000
 """Points of all curves of a metric together, about 1 MB of JSON; what is over is thinned, spikes
@@ -101,7 +104,7 @@ def comparison_of(several: Sequence[ReportData]) -> dict[str, Json] | None:
 
 
 def _lanes(data: ReportData, metric: str) -> list[Json]:
-    scores, made = summary.scores(data, metric), d.steps_trained(data)
+    scores, steps = summary.scores(data, metric), d.steps_trained(data)
     record, outcome = data.record, data.outcome
     last = d.last_finite(d.curve(data, metric)[1])
     early = np.where(record.outcome == PRUNED, last, np.nan)
@@ -112,7 +115,7 @@ def _lanes(data: ReportData, metric: str) -> list[Json]:
             "at": [int(i) for i in index[1:-1]],
             "outcome": str(outcome[index]),
             "diverged_at": int(record.diverged_at[index]),
-            "steps": int(made[index]),
+            "steps": int(steps[index]),
             "score": rounded(scores[index]),
             "early": rounded(early[index]),
         }
@@ -120,11 +123,11 @@ def _lanes(data: ReportData, metric: str) -> list[Json]:
     ]
 
 
-def _interval(answer: JsonObject) -> list[Json] | None:
+def _interval(answer: Table) -> list[Json] | None:
     return [rounded(end) for end in answer["interval"]] if answer.get("interval") else None
 
 
-def _fit(answer: JsonObject) -> list[Json] | None:
+def _fit(answer: Table) -> list[Json] | None:
     """The fitted mean over learning rates that a search's answer carries, at most
     `FIT_POINTS` points.
     """
@@ -160,7 +163,7 @@ def metrics_of(data: ReportData) -> list[str]:
     return seen
 
 
-def curves_of(data: ReportData, name: str) -> list[Json]:
+def curves_of(data: ReportData, name: str) -> list[Curve | None]:
     """Per lane [steps, values], thinned; None for lanes without a value. Evaluated metrics begin
     with their value before the first update.
     """
@@ -174,8 +177,8 @@ def curves_of(data: ReportData, name: str) -> list[Json]:
     points = int(np.clip(PAGE_POINTS // max(1, flat.shape[1]), FEWEST_POINTS, summary.POINTS))
     if name.startswith("learning_rate"):
         points = min(points, SCHEDULE_POINTS)
-    curves: list[Json] = []
+    curves: list[Curve | None] = []
     for lane in range(flat.shape[1]):
         at, kept = summary.thin(steps, flat[:, lane], points)
-        curves.append([at.tolist(), [rounded(v) for v in kept]] if len(at) else None)
+        curves.append((at.tolist(), [rounded(v) for v in kept]) if len(at) else None)
     return curves

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lrlab.core.text import interval, number, spaced
-from lrlab.report.content.data import JsonObject
+from lrlab.core.text import Table, interval, number, spaced
 from lrlab.report.figures import style
 from lrlab.report.figures.study import FIGURES, LABELS, axis_value, bound, floats
 from lrlab.report.html.document import Document, asset
@@ -25,12 +24,12 @@ PICTURE_DPI = 130
 """Dots per inch of the page's pictures: sharp on screens of twice the usual density, and small."""
 
 
-def write_html(payload: JsonObject, path: str | os.PathLike[str]) -> Path:
+def write_html(payload: Table, path: str | os.PathLike[str]) -> Path:
     """Writes a study's page; returns its path. See `page`."""
     return page(payload).save(path)
 
 
-def page(payload: JsonObject) -> Document:
+def page(payload: Table) -> Document:
     """The page of a study's JSON object. Every string that a user can set is escaped."""
     question, _, answer = payload["sentence"].partition("? ")
     title = text(f"Study over {spaced(payload['axis'])}")
@@ -78,7 +77,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     )
 
 
-def _groups(payload: JsonObject) -> str:
+def _groups(payload: Table) -> str:
     rows = []
     for group in payload["groups"]:
         means = floats(group["means"])
@@ -99,7 +98,7 @@ def _groups(payload: JsonObject) -> str:
     return _table(head, rows)
 
 
-def _laws(payload: JsonObject) -> str:
+def _laws(payload: Table) -> str:
     rows = []
     for law in payload["laws"]:
         power = "-"
@@ -114,7 +113,7 @@ def _laws(payload: JsonObject) -> str:
     return _table(["parametrization", "rate (95 % of the exponent)", "trend", "left out"], rows)
 
 
-def _transfers(payload: JsonObject) -> str:
+def _transfers(payload: Table) -> str:
     rows = []
     for part in payload["transfer"]:
         for row in part["regret"]:

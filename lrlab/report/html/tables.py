@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lrlab.core.text import interval, number
+from lrlab.core.text import Table, interval, number
 from lrlab.report.content import data as d
 from lrlab.report.content import summary
-from lrlab.report.content.data import JsonObject, ReportData
+from lrlab.report.content.data import ReportData
 from lrlab.report.content.summary import outcome_words
 from lrlab.report.html.document import escaped as text
 from lrlab.search import rules as registry
@@ -89,7 +89,7 @@ def rules(test: RangeCurves) -> str:
 
 
 def search(data: ReportData) -> str:
-    """Rung by rung: what entered, what was pruned or diverged, what went on; else ""."""
+    """Rung by rung: what entered, what was pruned or diverged, what continued; else ""."""
     rungs = summary.rungs(data)
     if not any(rung.pruned for rung in rungs) and len(rungs) < 2:
         return ""
@@ -128,7 +128,7 @@ def costs(data: ReportData) -> str:
     return table([], rows)
 
 
-def ranking(several: Sequence[ReportData], compared: JsonObject | None) -> str:
+def ranking(several: Sequence[ReportData], compared: Table | None) -> str:
     """Several runs side by side, the best first; range tests are left out."""
     versus = (compared or {}).get("versus") or {}
     bests: dict[int, tuple[float, float]] = {}

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 BLOCKS = "▁▂▃▄▅▆▇█"
 """Eight heights, the lowest first."""
 
+CROSS = "\N{MULTIPLICATION SIGN}"
+"""In place of a block where every lane diverged."""
+
 STYLES = {"interior": "green", "flat": "green", "edge": "yellow", "noisy": "yellow", "none": "red"}
 """Verdict -> color: as it should be, with doubt, nothing."""
 
@@ -25,9 +28,9 @@ NARROW = 80
 
 
 def printable(text: str) -> str:
-    """Text that moves no cursor and changes no color, whoever wrote it.
+    r"""Text that moves no cursor and changes no color, whoever wrote it.
 
-    >>> printable("a\\x1b[31mb")
+    >>> printable("a\x1b[31mb")
     'a?[31mb'
     """
     return "".join("?" if unicodedata.category(c) in ("Cc", "Cf") else c for c in text)

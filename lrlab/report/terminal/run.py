@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from lrlab.core import text
 from lrlab.core.text import number
 from lrlab.report.content import data as d
 from lrlab.report.content import summary
-from lrlab.report.content.data import JsonObject, ReportData
+from lrlab.report.content.data import ReportData
 from lrlab.report.content.summary import LrRow, outcome_words
-from lrlab.report.terminal.blocks import NARROW, STYLES, heights, panel, sparkline
+from lrlab.report.terminal.blocks import CROSS, NARROW, STYLES, heights, panel, sparkline
 from lrlab.report.terminal.tables import rules_rows
 
 if TYPE_CHECKING:
@@ -59,14 +60,14 @@ class _Page(NamedTuple):
         yield Text("; ".join(facts), style="dim")
 
 
-def _style(answer: JsonObject) -> str:
+def _style(answer: text.Table) -> str:
     return STYLES.get(str(answer.get("verdict")), "cyan")
 
 
 def valley(data: ReportData, rows: Sequence[LrRow], width: int) -> Iterator[Text]:
     """Three lines: blocks of the mean score over log LR, the interval with the pick, the ends.
 
-    A rate that was pruned stands with the value it had then; x: diverged.
+    A rate that was pruned stands with the value it had then; `CROSS`: diverged.
     """
     from rich.text import Text
 
@@ -76,10 +77,10 @@ def valley(data: ReportData, rows: Sequence[LrRow], width: int) -> Iterator[Text
     place = np.log(lr / lr[0]) / np.log(lr[-1] / lr[0]) * (count - 1)
     values, broken = _levels(data, rows, metric)
     columns = np.full(count, np.nan)
-    known = np.flatnonzero(np.isfinite(values))
-    if known.size:
-        inside = np.arange(np.ceil(place[known[0]]), np.floor(place[known[-1]]) + 1).astype(int)
-        columns[inside] = np.interp(inside, place[known], values[known])
+    finite = np.flatnonzero(np.isfinite(values))
+    if finite.size:
+        inside = np.arange(np.ceil(place[finite[0]]), np.floor(place[finite[-1]]) + 1).astype(int)
+        columns[inside] = np.interp(inside, place[finite], values[finite])
     if d.direction_of(data, metric) == "min":
         columns = heights(columns)
     nearest = np.abs(np.arange(count)[:, None] - place).argmin(1)
@@ -88,7 +89,7 @@ def valley(data: ReportData, rows: Sequence[LrRow], width: int) -> Iterator[Text
     line = Text("  ")
     for column, block in enumerate(blocks):
         if broken[nearest[column]]:
-            line.append("×", style="red")
+            line.append(CROSS, style="red")
         else:
             line.append(block, style=_style(answer))
     yield line
@@ -128,12 +129,12 @@ def _levels(data: ReportData, rows: Sequence[LrRow], metric: str) -> tuple[np.nd
     return np.array(levels), np.array(broken)
 
 
-def _write(line: list[str], start: int, text: str) -> None:
-    """`text` into a line of single characters where it touches nothing."""
-    start = max(0, min(start, len(line) - len(text)))
-    around = line[max(0, start - 1) : start + len(text) + 1]
+def _write(line: list[str], start: int, words: str) -> None:
+    """`words` into a line of single characters where it touches nothing."""
+    start = max(0, min(start, len(line) - len(words)))
+    around = line[max(0, start - 1) : start + len(words) + 1]
     if set(around) <= {" "}:
-        line[start : start + len(text)] = text
+        line[start : start + len(words)] = words
 
 
 def _table(data: ReportData, rows: Sequence[LrRow], width: int, every_row: bool) -> Table:
@@ -178,19 +179,16 @@ def _together(rows: Sequence[LrRow]) -> list[list[LrRow]]:
     """Neighboring rates that came to the same end without a score, as one row."""
     groups: list[list[LrRow]] = []
     for row in rows:
-        before = groups[-1][-1] if groups else None
-        pruned = set(row.counts) == {"pruned"}
-        if (
-            before and pruned and set(before.counts) == {"pruned"} and before.steps == row.steps
-        ) or (before and _same_ruin(before, row)):
+        if groups and _same_end(groups[-1][-1], row):
             groups[-1].append(row)
         else:
             groups.append([row])
     return groups
 
 
-def _same_ruin(a: LrRow, b: LrRow) -> bool:
-    return set(a.counts) == set(b.counts) == {"diverged"}
+def _same_end(a: LrRow, b: LrRow) -> bool:
+    kinds = {*a.counts, *b.counts}
+    return kinds == {"diverged"} or (kinds == {"pruned"} and a.steps == b.steps)
 
 
 def _nearest(data: ReportData, groups: list[list[LrRow]], metric: str) -> list[list[LrRow]]:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from lrlab.core import text
 from lrlab.core.text import interval, number
-from lrlab.report.content.data import JsonObject
 from lrlab.report.terminal.blocks import NARROW, heights, panel, sparkline
 from lrlab.search import rules
 from lrlab.search.differences import digits
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def rules_table(test: RangeCurves, title: str = "") -> RenderableType:
-    """A `RangeCurves` as something that rich prints: every rule's picks as dots over log LR."""
+    """A range test as something that rich prints: every rule's picks as dots over log LR."""
     return _Rules(test, title)
 
 
@@ -77,19 +77,19 @@ def rules_rows(test: RangeCurves, width: int) -> Iterator[RenderableType]:
     yield Text(ADVICE, style="dim")
 
 
-def comparison(summary: JsonObject) -> RenderableType:
+def comparison(summary: text.Table) -> RenderableType:
     """The `summary.json` of a comparison as something that rich prints."""
     return _Comparison(summary)
 
 
-def _ending(entry: JsonObject) -> str:
+def _ending(entry: text.Table) -> str:
     """The verdict, and the further values that a search chose."""
     at = entry.get("at")
     return str(entry.get("verdict") or "") + (f", {in_words(at)}" if at else "")
 
 
 class _Comparison(NamedTuple):
-    summary: JsonObject
+    summary: text.Table
 
     def __rich_console__(
         self, console: Console, options: ConsoleOptions
