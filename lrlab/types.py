@@ -7,7 +7,7 @@ Everything below `api.py` meets here. The engine imports nothing else of lrlab t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -222,6 +222,7 @@ Decide = Callable[[int, LaneRecord], np.ndarray]
 """`(rung step, record so far) -> bool[N]`: which lanes continue."""
 
 
+@runtime_checkable
 class Recorder(Protocol):
     """Where the engine writes as it goes; a run folder, or nothing.
 

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
+from jax import Array
 
-from lrlab.types import Array, Params, Problem, PyTree
+from lrlab.engine.shapes import RandomKey, Step
+from lrlab.types import Params, Problem, PyTree
 
 BATCHES = 16
 """How many training batches are looked at, where there are as many."""
 
 
 def refreshed(
-    problem: Problem, params: Params, model: PyTree, train: PyTree, key: Array, step: Array
+    problem: Problem, params: Params, model: PyTree, train: PyTree, key: RandomKey, step: Step
 ) -> PyTree:
     """`model` with its running means replaced by means over training batches at `params`.
 

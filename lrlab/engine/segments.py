@@ -16,8 +16,8 @@ from jax import Array
 
 from lrlab.core.records import DIVERGED, NOT_RUN, PRUNED, LaneRecord
 from lrlab.engine.layout import PADDING
-from lrlab.engine.programs import Rows
 from lrlab.engine.results import release, write, write_initial
+from lrlab.engine.shapes import Batches, LaneNumbers, Rows
 from lrlab.engine.tiles import Group, Tile
 from lrlab.types import Device, Recorder
 
@@ -105,7 +105,7 @@ def _note_ends(group: Group, tile: Tile, step: int, record: LaneRecord) -> None:
     record.outcome[ids[training & (at >= 0)]] = DIVERGED
 
 
-def _shown(tile: Tile, record: LaneRecord) -> tuple[np.ndarray, np.ndarray]:
+def _shown(tile: Tile, record: LaneRecord) -> tuple[LaneNumbers, np.ndarray]:
     """The lanes of a tile whose numbers count, int[n] (no padding, no pruned lanes), and their
     places, bool[T]."""
     places = (tile.lanes != PADDING) & (record.outcome[tile.lanes] != PRUNED)
@@ -123,15 +123,15 @@ def _received(group: Group, results: Iterator[T]) -> Iterator[T]:
         yield under_way.popleft()
 
 
-Block = tuple[Array | None, Array, Array]
+Batch = tuple[Batches | None, Array, Array]
 
 
-def _batches(group: Group, first: int, count: int) -> Callable[[Array, Device], Block]:
+def _batches(group: Group, first: int, count: int) -> Callable[[Array, Device], Batch]:
     """`(seed, device) -> (indices i32[S, B] | None, first, count)` there; rows past `count` are
     never read. A seed's batches are drawn once, and go to each device once."""
-    blocks: dict[tuple[int, Device], Block] = {}
+    blocks: dict[tuple[int, Device], Batch] = {}
 
-    def block(seed: Array, device: Device) -> Block:
+    def block(seed: Array, device: Device) -> Batch:
         number = int(seed) if group.indices is not None else 0
         if (number, device) not in blocks:
             indices = None
