@@ -22,8 +22,8 @@ Constants = tuple[Array | np.ndarray, ...]
 LARGE_BYTES = 1 << 20
 """From here on a constant is passed; smaller ones may be folded into what uses them."""
 
-NAMED_BYTES = 32 << 20
-"""From here on its user hears of it."""
+WARNED_BYTES = 32 << 20
+"""From here on the user is warned of it."""
 
 
 def split(closed: ClosedJaxpr) -> tuple[ClosedJaxpr, Constants]:
@@ -55,7 +55,7 @@ def named(constants: Constants) -> None:
     sizes = [
         f"{_bytes(array) / 1e6:,.0f} MB ({array.dtype}{list(array.shape)})"
         for array in constants
-        if _bytes(array) >= NAMED_BYTES
+        if _bytes(array) >= WARNED_BYTES
     ]
     if sizes:
         warnings.warn(

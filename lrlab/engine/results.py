@@ -148,7 +148,7 @@ def restore(
     eval_steps: Sequence[int],
     steps: int,
 ) -> Saved:
-    """The inverse of `snapshot`: `place` and `metrics` are what the recorder was given."""
+    """The inverse of `snapshot`: `place` and `metrics` are what the recorder got."""
     record = blank_record(lanes.columns, steps, eval_steps)._replace(
         metrics=dict(metrics),
         initial={

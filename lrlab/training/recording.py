@@ -236,7 +236,8 @@ def save_result(result: Result, folder: Path) -> Path:
         stage = run.stage("", len(result.steps), result.eval_steps.tolist(), axes, np.arange(count))
         lanes = np.arange(count)
         for name, values in result.history.items():
-            stage.rows(name, 0, lanes, values.reshape(len(values), -1))
+            axis = "eval_step" if name in result.evaluated else "step"
+            stage.rows(name, axis, 0, lanes, values.reshape(len(values), -1))
         arrays = {
             "outcome": np.array([OUTCOMES.index(name) for name in result.outcome.ravel()], np.int8),
             **{

@@ -30,7 +30,7 @@ def make(path, interval=0.0):
 def fill(stage, first, count, commit=True, value=1.0):
     lanes = np.arange(6)
     for start in range(first, first + count):
-        stage.rows("train_loss", start, lanes, np.full((1, 6), value * start, np.float32))
+        stage.rows("train_loss", "step", start, lanes, np.full((1, 6), value * start, np.float32))
     if commit:
         stage.commit(arrays(), {"cohort": 0, "step": first + count, "seconds": 0.5})
 
@@ -57,7 +57,7 @@ def finished(tmp_path):
     stage = stage_of(run)
     fill(stage, 0, 10)
     stage.wait()
-    stage.rows("valid_loss", 1, np.arange(6), np.full((1, 6), 0.25, np.float32))
+    stage.rows("valid_loss", "eval_step", 1, np.arange(6), np.full((1, 6), 0.25, np.float32))
     stage.commit(arrays(), {"cohort": 1, "step": 0, "seconds": 1.0})
     stage.finish()
     run.finish({"lr": 0.1, "bad": float("nan")})
@@ -235,7 +235,7 @@ def test_stages_of_a_search_become_one_grid(tmp_path):
         ("stage1", {"lr": np.array([0.15]), "seed": np.array([0, 1])}),
     ):
         stage = run.stage(name, 10, EVALS, axes, np.arange(2))
-        stage.rows("train_loss", 0, np.arange(2), np.ones((10, 2)))
+        stage.rows("train_loss", "step", 0, np.arange(2), np.ones((10, 2)))
         lanes = {
             "outcome": np.zeros(2, np.int8), "diverged_at": np.full(2, -1),
             "steps_trained": np.full(2, 10), "last_loss": np.ones(2),
