@@ -10,9 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from lrlab.core.records import NOT_RUN, OK, PRUNED, LaneRecord, Metric, TimeAxis, blank_record
-from lrlab.engine.limits import LIMITS
 from lrlab.engine.shapes import Block, LaneNumbers, LaneValues, Leaves
-from lrlab.types import Lanes
+from lrlab.types import Lanes, Recorder
 
 LANE_ARRAYS = ("outcome", "diverged_at", "last_loss", "steps_trained")
 """Fields of a record with one value per lane, which every checkpoint holds."""
@@ -87,13 +86,17 @@ def write(
     first: int,
     lanes: LaneNumbers,
     block: Block,
-    spill_bytes: int = LIMITS.spill_bytes,
+    spill_bytes: int,
+    recorder: Recorder | None = None,
 ) -> None:
-    """Puts `block` [k, n] of metric `name` into rows `first..first+k` of the lanes int[n].
+    """Puts `block` [k, n] of metric `name` into rows `first..first+k` of the lanes int[n], and
+    hands it to the recorder.
 
     The metric's whole array is made of nan when it is first seen, on the axis that it has from then
     on; one larger than `spill_bytes` lies in a file.
     """
+    if recorder is not None:
+        recorder.rows(name, axis, first, lanes, block)
     if name not in record.metrics:
         length = len(record.steps if axis == "step" else record.eval_steps)
         shape = (length, len(record.outcome))

@@ -40,9 +40,7 @@ def train_segment(
             ids, shown = _shown(tile, record)
             for name, values in rows.items():
                 block = np.asarray(values)[:count, shown]
-                write(record, name, "step", first, ids, block, group.limits.spill_bytes)
-                if recorder is not None:
-                    recorder.rows(name, "step", first, ids, block)
+                write(record, name, "step", first, ids, block, group.limits.spill_bytes, recorder)
             _note_ends(group, tile, first + count, record)
             done.append(tile)
         for rows in record.history.values():
@@ -71,25 +69,20 @@ def evaluate(
     row = int(np.searchsorted(record.eval_steps, step))
     before = -1 if step == 0 else int(record.eval_steps[row - 1]) if row else 0
 
-    def measured() -> Iterator[tuple[Tile, dict[str, Array]]]:
-        for tile in tiles:
-            device, here = tile.device, group.data[tile.device]
-            at = jax.device_put((np.int32(step), np.int32(before)), device)
-            yield (
-                tile,
-                group.programs.evaluate(device, tile.state, here, tile.seed, tile.hyper, *at),
-            )
+    def measured(tile: Tile) -> tuple[Tile, dict[str, Array]]:
+        device, here = tile.device, group.data[tile.device]
+        at = jax.device_put((np.int32(step), np.int32(before)), device)
+        run = group.programs.evaluate
+        return tile, run(device, tile.state, here, tile.seed, tile.hyper, *at)
 
-    for tile, values in _received(group, measured()):
+    for tile, values in _received(group, map(measured, tiles)):
         ids, shown = _shown(tile, record)
         for name, value in values.items():
-            block = np.asarray(value)[shown]
+            block, spill = np.asarray(value)[shown], group.limits.spill_bytes
             if step == 0:
                 write_initial(record, name, ids, block)
-                continue
-            write(record, name, "eval_step", row, ids, block[None], group.limits.spill_bytes)
-            if recorder is not None:
-                recorder.rows(name, "eval_step", row, ids, block[None])
+            else:
+                write(record, name, "eval_step", row, ids, block[None], spill, recorder)
 
 
 def _note_ends(group: Group, tile: Tile, step: int, record: LaneRecord) -> None:
