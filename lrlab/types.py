@@ -1,13 +1,13 @@
 """The words that several modules share: NamedTuples and aliases, no logic.
 
-Everything below `api.py` meets here. The engine imports nothing else of lrlab than this module and
-`rng`: tasks, optimizers and schedules reach it as the plain functions described on `Problem`.
+Everything below `api.py` meets here. Tasks, optimizers and schedules reach the engine as the plain
+functions described on `Problem`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
@@ -18,8 +18,14 @@ from lrlab.core.records import Direction, LaneRecord, TimeAxis
 if TYPE_CHECKING:
     import jax
 
+if TYPE_CHECKING:  # commands that train nothing do without it
+    import optax
+
 PyTree = Any
-Params = Any
+"""Arrays in nested dicts, tuples and lists; the docstring that uses it says what they are."""
+
+Params = PyTree
+
 Array = Any
 """A NumPy or JAX array; the docstring that uses it states shape and dtype."""
 
@@ -29,7 +35,7 @@ Scalar: TypeAlias = "float | jax.Array"
 Device = Any
 """A `jax.Device`."""
 
-Hyper = Mapping[str, Any]
+Hyper = Mapping[str, Array]
 """A lane's traced scalars by name: always `lr`, further ones such as `weight_decay` as swept."""
 
 
@@ -39,9 +45,9 @@ class Model(NamedTuple):
     `init(key, x) -> variables`: `x` is a batch of inputs. `variables` is either the parameters
     alone, or a dict with the entry `params` beside non-parameter collections (`batch_stats`, ...).
     `apply(variables, x, train, key) -> (outputs, variables)`: `train` is a Python bool, `key` feeds
-    dropout; the returned variables carry updated collections (training) or the given ones.
+    dropout; the returned variables carry updated collections (training) or those that went in.
     `features(variables, x, key) -> {layer: [batch, ...]}`: what each layer gives, in evaluation
-    mode; None where the network does not tell.
+    mode; None where the network cannot give them.
     """
 
     init: Callable[[Array, Array], PyTree]
@@ -87,8 +93,7 @@ class TaskFunctions(NamedTuple):
 
 class TaskParts(NamedTuple):
     """What a task is made of: its functions, NumPy arrays by split, metrics with their directions
-    (`loss` among them), and, JSON-able, where model and data come from.
-    """
+    (`loss` among them), and, JSON-able, where model and data come from."""
 
     functions: TaskFunctions
     data: Mapping[str, Pair]
@@ -107,9 +112,9 @@ class Dynamics(NamedTuple):
     """
 
     family: str
-    momentum: Callable[[Hyper], Any]
+    momentum: Callable[[Hyper], Array | float]
     preconditioner: Callable[[PyTree, Hyper], Params] | None = None
-    pace: Callable[[Hyper, Array], Any] | None = None
+    pace: Callable[[Hyper, Array], Array | float] | None = None
 
 
 class Optimizer(NamedTuple):
@@ -124,7 +129,7 @@ class Optimizer(NamedTuple):
     stability, for probes; None where nothing is.
     """
 
-    make: Callable[[Hyper], Any]
+    make: Callable[[Hyper], optax.GradientTransformation]
     evaluation_params: Callable[[PyTree, Params], Params] | None = None
     effective_lr: Callable[[PyTree], Array | None] | None = None
     dynamics: Dynamics | None = None
@@ -252,6 +257,7 @@ Decide = Callable[[int, LaneRecord], np.ndarray]
 """`(rung step, record so far) -> bool[N]`: which lanes continue."""
 
 
+@runtime_checkable
 class Recorder(Protocol):
     """Where the engine writes as it goes; a run folder, or nothing.
 
@@ -266,7 +272,7 @@ class Recorder(Protocol):
         self, name: str, axis: TimeAxis, start: int, lanes: np.ndarray, values: np.ndarray
     ) -> None: ...
 
-    def commit(self, arrays: Mapping[str, np.ndarray], info: Mapping[str, Any]) -> None: ...
+    def commit(self, arrays: Mapping[str, np.ndarray], info: Mapping[str, int | float]) -> None: ...
 
     def due(self) -> bool: ...
 

@@ -52,8 +52,7 @@ def make(work: Workload, path: Path) -> str:
 
 def examples(work: Workload) -> tuple[tuple[np.ndarray, np.ndarray], str]:
     """The training split, and its name; images of noise where Fashion-MNIST is not installed,
-    which cost the same to train on.
-    """
+    which cost the same to train on."""
     try:
         loaded = data.load({**work.data, "flat": False} if work.kind == "cnn" else work.data)
         x, y = loaded.train

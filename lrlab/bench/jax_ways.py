@@ -189,8 +189,7 @@ def _lanes_step(hand: _ByHand) -> Run:
 
 def flops_per_lane_step(work: Workload, inputs: Arrays) -> float | None:
     """Operations in the matrix products and convolutions of one lane's step, counted in the plain
-    JAX program; None for the grid, whose time goes elsewhere.
-    """
+    JAX program; None for the grid, whose time goes elsewhere."""
     if work.kind == "trainability":
         return None
     hand = _byhand(work, inputs)

@@ -139,8 +139,7 @@ def _turns(
     say: Say,
 ) -> tuple[dict[str, Measured], list[float]]:
     """Every way's times over one first and `repeats` further turns, without the ways that stopped;
-    and the machine's peak at each of the latter, GFLOP/s.
-    """
+    and the machine's peak at each of the latter, GFLOP/s."""
     results: dict[str, Measured] = {}
     peaks: list[float] = []
     left = list(running)

@@ -58,8 +58,7 @@ def described(experiment: Experiment) -> JsonObject:
 def _schedules(resolved: Resolved) -> dict[str, JsonObject]:
     """Every schedule that is trained, side by side: label -> `values` at `POINTS` steps over the
     peak, with their integral over the run (`mean` times the steps), peak and last value. Empty for
-    one made in Python.
-    """
+    one made in Python."""
     if resolved.experiment.schedule.external:
         return {}
     shared, entries = configuration.schedule_entries(resolved)

@@ -47,8 +47,7 @@ def build_one(
 
 def checked(raw: Table, command: str, file: str) -> tuple[Experiment | None, dict[Path, str]]:
     """A normalized table against the schema and the registries: the experiment, where the schema
-    holds, and what is wrong by path.
-    """
+    holds, and what is wrong by path."""
     wrong: dict[Path, str] = {}
     experiment = None
     try:
@@ -87,8 +86,7 @@ def completed(
 
 def problem(experiment: Experiment, field: str | Path, message: str) -> Problem:
     """A problem found later (in the data, say), with the place where `field` was written; a field
-    whose last part has dots of its own is a tuple.
-    """
+    whose last part has dots of its own is a tuple."""
     path = tuple(field.split(".")) if isinstance(field, str) else field
     return _problem(path, message, experiment._places, experiment._file)
 
@@ -157,8 +155,7 @@ def normalized(table: Table, command: str) -> JsonObject:
 
 def _means(key: str, fields: Collection[str]) -> bool:
     """Whether a key is so near to a field that it is rather that than a hyper-parameter of the
-    user's optimizer. Short names are near to many (`lr2`, `temp`).
-    """
+    user's optimizer. Short names are near to many (`lr2`, `temp`)."""
     return usual(key) is not None or (
         len(key) > 3 and nearest(key, fields, cutoff=0.75) is not None
     )
@@ -193,8 +190,7 @@ def _parameters(raw: Table, key: str) -> Table | None:
 
 def _hyperparameters(raw: Table) -> tuple[set[str], bool]:
     """The lane axes that `raw` can have at its top, and whether there may be others: parameters of
-    the user's own function cannot be known.
-    """
+    the user's own function cannot be known."""
     taken = [_parameters(raw, key) for key in ("optimizer", "schedule")]
     unknown = None in taken or _external(raw.get("optimizer"))
     return {*EXTRA_AXES, *(key for names in taken for key in names or ())}, unknown
@@ -214,8 +210,7 @@ def _unknown_axes(raw: Table) -> Iterator[tuple[Path, str]]:
 
 def _meant(key: str, fields: list[str], raw: Table) -> str:
     """What an unknown key at the top level may have been meant as: a field, or an option of the
-    optimizer or the schedule.
-    """
+    optimizer or the schedule."""
     if usual(key) is not None:
         return hint(key, fields)
     every = list(fields)
@@ -257,8 +252,7 @@ _LIMITS = {
 
 def describe(error: JsonObject, raw: Table | None = None, python: bool = False) -> str:
     """One of pydantic's errors in our words; `raw`: the table that it is about; `python`: keys at
-    the top are arguments.
-    """
+    the top are arguments."""
     kind, given, context = error["type"], error.get("input"), error.get("ctx", {})
     if kind == "extra_forbidden":
         *table, key = map(str, error["loc"])

@@ -129,8 +129,7 @@ def absolute_data_paths(table: Any, folder: File) -> None:
 
 def _beside(path: Any, folder: File) -> Any:
     """A relative path, where it exists, made absolute: from `folder` on, else from the working
-    folder, so that it is found again from any other.
-    """
+    folder, so that it is found again from any other."""
     if not isinstance(path, str) or File(path).is_absolute():
         return path
     given = File(path).expanduser()

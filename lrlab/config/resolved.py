@@ -159,8 +159,7 @@ def seeds_of(seeds: int | list[int], root: int) -> list[int]:
 
 def schedule_entries(resolved: Resolved) -> tuple[JsonObject, list[JsonObject]]:
     """(what all schedules share, each with its name and own arguments): the listed ones, or every
-    combination of the schedule's lane axes.
-    """
+    combination of the schedule's lane axes."""
     shared, name = resolved.schedule_args, resolved.experiment.schedule.name
     if isinstance(name, list):
         return shared, [{"name": one} if isinstance(one, str) else dict(one) for one in name]

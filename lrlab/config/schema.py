@@ -72,8 +72,7 @@ class OptimizerSpec(BaseModel):
 
 class ScheduleSpec(BaseModel):
     """`[schedule]`: a name and its shape, each value a value or a lane axis; or several schedules,
-    `name = ["linear", {name = "wsd", cooldown = 0.3}]`: the lane axis `schedule` counts them.
-    """
+    `name = ["linear", {name = "wsd", cooldown = 0.3}]`: the lane axis `schedule` counts them."""
 
     model_config = _OPEN
     name: ScheduleName = "cosine"

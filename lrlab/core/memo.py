@@ -1,10 +1,10 @@
-"""What was made from functions, kept as long as these live: made once, and never in the way."""
+"""Values of functions, kept as long as the functions that they are of live: computed once."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -13,7 +13,7 @@ SHELF = "__lrlab_kept__"
 
 
 def kept_with(
-    owner: Callable[..., Any], maxsize: int = 64
+    owner: Callable[..., object], maxsize: int = 64
 ) -> Callable[[Callable[P, T]], Callable[P, T]]:
     """Remembers a function's values (of hashable arguments) on the object `owner(*args)`.
 
@@ -41,10 +41,10 @@ def kept_with(
                 return elsewhere(*args, **none)
             values = attributes.setdefault(SHELF, {}).setdefault(name, {})
             if args not in values:
-                made = function(*args, **none)
+                value = function(*args, **none)
                 while len(values) >= maxsize:
                     values.pop(next(iter(values)))
-                values[args] = made
+                values[args] = value
             return values[args]
 
         return remembered
@@ -52,9 +52,8 @@ def kept_with(
     return decorate
 
 
-def closure_of(*functions: Any) -> Any:
+def closure_of(*functions: T) -> T:
     """The first function that closes over something, and so may live for a while only; else the
-    first one.
-    """
+    first one."""
     closing = (one for one in functions if getattr(one, "__closure__", None))
     return next(closing, functions[0])

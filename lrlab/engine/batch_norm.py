@@ -8,21 +8,23 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
+from jax import Array
 
-from lrlab.types import Array, Params, Problem, PyTree
+from lrlab.engine.shapes import RandomKey, Step
+from lrlab.types import Params, Problem, PyTree
 
-BATCHES = 16
-"""How many training batches are looked at, where there are as many."""
+STATISTICS_BATCHES = 16
+"""Training batches whose statistics are averaged, where there are as many."""
 
 
 def refreshed(
-    problem: Problem, params: Params, model: PyTree, train: PyTree, key: Array, step: Array
+    problem: Problem, params: Params, model: PyTree, train: PyTree, key: RandomKey, step: Step
 ) -> PyTree:
     """`model` with its running means replaced by means over training batches at `params`.
 
     A running mean moves as m <- u m + (1 - u) s with a batch's own s. u is found by moving m once
-    from another place, and the mean of s = (m' - u m) / (1 - u) over up to `BATCHES` batches takes
-    m's place: no trace is left of where the statistics came from, whatever u is. What does not move
+    from another place, and the mean of s = (m' - u m) / (1 - u) over a few batches takes m's
+    place: no trace is left of where the statistics came from, whatever u is. What does not move
     so (counters, whole numbers, u = 1) stays. So does everything before the first update.
 
     Args:
@@ -33,7 +35,7 @@ def refreshed(
     if train is None or not jax.tree.leaves(model):
         return model
     size = problem.batch_size or problem.num_examples
-    count = min(BATCHES, problem.num_examples // size)
+    count = min(STATISTICS_BATCHES, problem.num_examples // size)
     order = jax.random.permutation(key, problem.num_examples)[: count * size]
 
     def after(start: PyTree, rows: Array) -> PyTree:
@@ -50,9 +52,9 @@ def refreshed(
             if not _moves(m):
                 return m
             u = (other - end[0]) / _distance(m)
-            found = (end.mean(0) - u * m) / jnp.where(u < 1, 1 - u, 1)
-            known = (u > -1e-3) & (u < 1 - 1e-4) & jnp.isfinite(found)
-            return jnp.where(known, found, m).astype(m.dtype)
+            fresh = (end.mean(0) - u * m) / jnp.where(u < 1, 1 - u, 1)
+            averaged = (u > -1e-3) & (u < 1 - 1e-4) & jnp.isfinite(fresh)
+            return jnp.where(averaged, fresh, m).astype(m.dtype)
 
         return jax.tree.map(mean, model, ends, moved)
 

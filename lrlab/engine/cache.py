@@ -9,11 +9,13 @@ import os
 import platform
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import jax
 
 from lrlab.core.paths import cache_folder
+
+Key = dict[str, str | int]
+"""What a tile width is kept for."""
 
 MAX_PROGRAMS = 512
 """Compiled programs kept; the oldest go first."""
@@ -95,7 +97,7 @@ def machine_name() -> str:
     return f"cpu {model}"
 
 
-def remembered(key: dict[str, Any]) -> int | None:
+def remembered(key: Key) -> int | None:
     """The tile width kept for `key`, or None."""
     try:
         entry = json.loads(_entry(key).read_text())
@@ -104,7 +106,7 @@ def remembered(key: dict[str, Any]) -> int | None:
         return None
 
 
-def remember(key: dict[str, Any], tile_width: int, timings: dict[str, float]) -> None:
+def remember(key: Key, tile_width: int, timings: dict[str, float]) -> None:
     """Keeps the tile width for `key`; a cache that cannot be written is no error."""
     path = _entry(key)
     text = json.dumps({"key": key, "tile_width": tile_width, "lane_steps_per_second": timings})
@@ -117,6 +119,6 @@ def remember(key: dict[str, Any], tile_width: int, timings: dict[str, float]) ->
         return
 
 
-def _entry(key: dict[str, Any]) -> Path:
+def _entry(key: Key) -> Path:
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:24]
     return cache_folder() / "plans" / f"{digest}.json"

@@ -17,14 +17,16 @@ from jax.extend.core import ClosedJaxpr
 from lrlab.core.arrays import aligned
 from lrlab.types import Device
 
+Constants = tuple[Array | np.ndarray, ...]
+
 LARGE_BYTES = 1 << 20
 """From here on a constant is passed; smaller ones may be folded into what uses them."""
 
-NAMED_BYTES = 32 << 20
-"""From here on its user hears of it."""
+WARNED_BYTES = 32 << 20
+"""From here on the user is warned of it."""
 
 
-def split(closed: ClosedJaxpr) -> tuple[ClosedJaxpr, tuple[Array, ...]]:
+def split(closed: ClosedJaxpr) -> tuple[ClosedJaxpr, Constants]:
     """A program whose large constants are its first arguments, and these arrays."""
     large = [_bytes(constant) >= LARGE_BYTES for constant in closed.consts]
     if not any(large):
@@ -39,12 +41,12 @@ def split(closed: ClosedJaxpr) -> tuple[ClosedJaxpr, tuple[Array, ...]]:
     return ClosedJaxpr(less, small), tuple(c for _, c, is_large in names if is_large)
 
 
-def placed(constants: tuple[Array, ...], device: Device) -> tuple[Array, ...]:
+def placed(constants: Constants, device: Device) -> tuple[Array, ...]:
     """The arrays on a device; CPU devices read them where they lie."""
     return tuple(jax.device_put(aligned(np.asarray(array)), device) for array in constants)
 
 
-def named(constants: tuple[Array, ...]) -> None:
+def named(constants: Constants) -> None:
     """Warns of arrays that are too large to be closed over.
 
     Warns:
@@ -53,7 +55,7 @@ def named(constants: tuple[Array, ...]) -> None:
     sizes = [
         f"{_bytes(array) / 1e6:,.0f} MB ({array.dtype}{list(array.shape)})"
         for array in constants
-        if _bytes(array) >= NAMED_BYTES
+        if _bytes(array) >= WARNED_BYTES
     ]
     if sizes:
         warnings.warn(

@@ -22,29 +22,12 @@ from jax import Array
 from jax.extend.core import jaxpr_as_fun
 
 from lrlab.engine import cache, inline, threads
-from lrlab.engine.constants import named, placed, split
+from lrlab.engine.constants import Constants, named, placed, split
 from lrlab.engine.devices import setting
 from lrlab.types import Device, PyTree
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-
-class Replicated(NamedTuple, Generic[P, R]):
-    """A program for any device: `(device, *args) -> outputs`, every array in `args` on `device`.
-
-    Returns at once: devices work through what they were given side by side. `program(device,
-    *args)` is the executable itself; its arguments may be `jax.ShapeDtypeStruct`s.
-    """
-
-    loaded: Callable[..., Loaded]
-
-    def __call__(self, device: Device, *args: P.args, **none: P.kwargs) -> R:
-        program, constants = self.loaded(device, *args, **none)
-        return program(*args, constants) if constants else program(*args)
-
-    def program(self, device: Device, *args: PyTree) -> jax.stages.Compiled:
-        return self.loaded(device, *args).program
 
 
 class Loaded(NamedTuple):
@@ -54,40 +37,50 @@ class Loaded(NamedTuple):
     constants: tuple[Array, ...]
 
 
-def replicated(function: Callable[P, R], donate: tuple[int, ...] = ()) -> Replicated[P, R]:
-    """`function` as a program for any device; arguments numbered in `donate` give up their memory.
+class Replicated(Generic[P, R]):
+    """`function` as a program for any device: `(device, *args) -> outputs`, every array in `args`
+    on `device`; arguments numbered in `donate` give up their memory.
 
-    Compiles once per set of shapes and dtypes, whatever the number of devices, and not at all where
-    the cache folder holds the same program from an earlier process.
+    Returns at once: devices work through what they get side by side. A class because it holds the
+    executables: it compiles once per set of shapes and dtypes, whatever the number of devices, and
+    not at all where the cache folder holds the same program from an earlier process.
     """
-    jitted = jax.jit(function, donate_argnums=donate)
-    programs: dict[Signature, dict[Device, Loaded]] = {}
-    payloads: dict[Signature, _Payload] = {}
 
-    def loaded(device: Device, *args: PyTree) -> Loaded:
-        shapes = _signature(args)
-        by_device = programs.setdefault(shapes, {})
+    def __init__(self, function: Callable[P, R], donate: tuple[int, ...] = ()) -> None:
+        self._jitted = jax.jit(function, donate_argnums=donate)
+        self._donate = donate
+        self._programs: dict[Signature, dict[Device, Loaded]] = {}
+        self._payloads: dict[Signature, _Payload] = {}
+
+    def __call__(self, device: Device, *args: P.args, **none: P.kwargs) -> R:
+        program, constants = self._loaded(device, args)
+        return program(*args, constants) if constants else program(*args)
+
+    def program(self, device: Device, *args: PyTree) -> jax.stages.Compiled:
+        """The executable itself; `args` may be `jax.ShapeDtypeStruct`s."""
+        return self._loaded(device, args).program
+
+    def _loaded(self, device: Device, args: tuple[PyTree, ...]) -> Loaded:
+        shapes, payloads = _signature(args), self._payloads
+        by_device = self._programs.setdefault(shapes, {})
         if device not in by_device:
             program = None
             if shapes in payloads:
                 program = _load_on(payloads[shapes].content, device)
             if program is None:
-                program, payloads[shapes] = _compile(jitted, donate, device, args)
+                program, payloads[shapes] = _compile(self._jitted, self._donate, device, args)
             by_device[device] = Loaded(program, placed(payloads[shapes].constants, device))
         if payloads[shapes].calls and device.platform == "cpu":
             threads.one_each()
         return by_device[device]
 
-    return Replicated(loaded)
-
 
 class _Payload(NamedTuple):
     """What a program is loaded from on further devices (None: it is compiled for each), the large
-    arrays that it takes, and its library calls.
-    """
+    arrays that it takes, and its library calls."""
 
     content: bytes | None
-    constants: tuple[Array, ...]
+    constants: Constants
     calls: tuple[str, ...]
 
 
@@ -149,8 +142,7 @@ def _compiled(
 def _name(lowered: jax.stages.Lowered, device: Device, arguments: str) -> str:
     """What a compiled program follows from: its text, the versions, the machine, XLA's flags; its
     arguments, since XLA drops those that it does not use; and the tree of its results, since two
-    optimizers that begin with equal arrays in unequal states have one text.
-    """
+    optimizers that begin with equal arrays in unequal states have one text."""
     parts = (
         lowered.as_text(),
         arguments,

@@ -50,12 +50,12 @@ def dtype_on_host(leaf: Any, dtype: str) -> np.dtype:
     >>> dtype_on_host(np.zeros(2, np.int64), "float32"), dtype_on_host(np.zeros(2), "float32")
     (dtype('int32'), dtype('float32'))
     """
-    found = np.asarray(leaf).dtype
-    if jnp.issubdtype(found, np.floating):
+    own = np.asarray(leaf).dtype
+    if jnp.issubdtype(own, np.floating):
         return np.dtype(dtype)
-    if jnp.issubdtype(found, np.complexfloating):
+    if jnp.issubdtype(own, np.complexfloating):
         return np.dtype(jnp.promote_types(dtype, np.complex64))
-    return np.dtype(np.int32) if found in (np.int64, np.uint64) else found
+    return np.dtype(np.int32) if own in (np.int64, np.uint64) else own
 
 
 def check_representable(data: Mapping[str, PyTree], dtype: str) -> None:

@@ -13,12 +13,16 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn
+from jax import Array
+from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Primitive
+
+from lrlab.engine.jaxprs import inner_programs, opened, shape_of
+from lrlab.types import PyTree
 
 LAPACK = {
     "cholesky": 2, "eig": 2, "eigh": 2, "geqp3": 2, "geqrf": 2, "hessenberg": 2,
@@ -73,7 +77,8 @@ def _equation(equation: JaxprEqn) -> JaxprEqn:
         return equation.replace(
             primitive=call.eqns[0].primitive, params=call.eqns[0].params, effects=call.effects
         )
-    if not any(_spread(inner) for part in _parts(equation) for inner in _equations(part)):
+    inside = (opened(program) for program in inner_programs(equation))
+    if not any(_spread(inner) for program in inside for inner in _equations(program)):
         return equation
     return equation.replace(params={k: _value(v) for k, v in equation.params.items()})
 
@@ -89,36 +94,24 @@ def _value(value: Any) -> Any:
     return type(value)(map(_value, value)) if isinstance(value, (tuple, list)) else value
 
 
-def _parts(equation: JaxprEqn) -> Iterator[Jaxpr]:
-    """The programs inside an equation."""
-    for value in equation.params.values():
-        for inner in value if isinstance(value, (tuple, list)) else (value,):
-            if isinstance(inner, (ClosedJaxpr, Jaxpr)):
-                yield inner.jaxpr if isinstance(inner, ClosedJaxpr) else inner
-
-
 def _equations(jaxpr: Jaxpr) -> Iterator[JaxprEqn]:
     for equation in jaxpr.eqns:
         yield equation
-        for part in _parts(equation):
-            yield from _equations(part)
+        for program in inner_programs(equation):
+            yield from _equations(opened(program))
 
 
 def _spread(equation: JaxprEqn) -> bool:
     """Whether a call's batch may be spread over threads."""
     if equation.primitive.name not in CALLS:
         return False
-    shapes = [_shape(variable) for variable in equation.invars]
+    shapes = [shape_of(variable) for variable in equation.invars]
     shape = shapes[0]
     if equation.primitive.name == "fft":
         size, lengths = math.prod(shape), equation.params["fft_lengths"]
         return any(size // length > _rows(length) for length in lengths if length)
     axes = len(shape) - LAPACK[equation.primitive.name]
     return math.prod(shape[:axes]) > _together(shapes, axes)
-
-
-def _shape(variable: Any) -> tuple[int, ...]:
-    return getattr(variable.aval, "shape", ())
 
 
 def _rows(length: int) -> int:
@@ -131,7 +124,7 @@ def _together(shapes: Sequence[tuple[int, ...]], batch: int) -> int:
     return max(1, (FLOPS_PER_THREAD - 1) // (MOST_FLOPS * size**3))
 
 
-def _matrix_by_matrix(primitive: Any, params: dict[str, Any], *operands: Any) -> Any:
+def _matrix_by_matrix(primitive: Primitive, params: Mapping[str, Any], *operands: Array) -> PyTree:
     """A batched call as a scan of calls that each have as many matrices as one thread takes."""
     axes = operands[0].ndim - LAPACK[primitive.name]
     batch = operands[0].shape[:axes]
@@ -144,7 +137,7 @@ def _matrix_by_matrix(primitive: Any, params: dict[str, Any], *operands: Any) ->
     return jax.tree.map(lambda leaf: leaf.reshape(*batch, *leaf.shape[1:]), values)
 
 
-def _fourier(primitive: Any, params: dict[str, Any], x: Any) -> Any:
+def _fourier(primitive: Primitive, params: Mapping[str, Any], x: Array) -> Array:
     """A transform as transforms along one axis after the other, a few rows at a time."""
     kinds = jax.lax.FftType
     kind, lengths = params["fft_type"], params["fft_lengths"]
@@ -162,5 +155,5 @@ def _fourier(primitive: Any, params: dict[str, Any], x: Any) -> Any:
     return x
 
 
-def _mapped(function: Callable[..., Any], rows: Any, together: int) -> Any:
+def _mapped(function: Callable[[PyTree], PyTree], rows: PyTree, together: int) -> PyTree:
     return jax.lax.map(function, rows, batch_size=together if together > 1 else None)

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from lrlab.engine.shapes import LaneNumbers, Seeds, TileNumbers
+
 PADDING = -1
 
 
-def tile_lanes(lanes: np.ndarray, seeds: np.ndarray, tile_width: int) -> np.ndarray:
+def tile_lanes(lanes: LaneNumbers, seeds: Seeds, tile_width: int) -> TileNumbers:
     """Lane numbers by tile: int[tiles, tile_width], `PADDING` where a tile is not full.
 
     Every tile holds one seed, so that one gather of the batch serves all of its lanes and a lane's
@@ -31,7 +33,7 @@ def tile_lanes(lanes: np.ndarray, seeds: np.ndarray, tile_width: int) -> np.ndar
     return np.stack(tiles) if tiles else np.empty((0, tile_width), np.int64)
 
 
-def cohorts(seeds: np.ndarray, capacity: int) -> list[np.ndarray]:
+def cohorts(seeds: Seeds, capacity: int) -> list[np.ndarray]:
     """Lane numbers by cohort: the lanes whose states are held at the same time, int[<= capacity].
 
     Lanes of a seed stay together, so that tiles are full and a seed's batches are made once.

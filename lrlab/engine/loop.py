@@ -15,7 +15,7 @@ from lrlab.engine.layout import boundaries, cohorts
 from lrlab.engine.limits import LIMITS, PlanLimits
 from lrlab.engine.memory import device_memory, keep_freed_memory, memory_scope
 from lrlab.engine.progress import meter
-from lrlab.engine.results import Saved, snapshot
+from lrlab.engine.results import LaneStates, Saved, snapshot
 from lrlab.engine.segments import evaluate, train_segment
 from lrlab.engine.state import tree_bytes
 from lrlab.engine.tiles import (
@@ -81,7 +81,7 @@ def train(
         parts = cohorts(lanes.seed, capacity)
         stops = sorted({*eval_steps, *rungs})
 
-        def place(cohort: int, step: int) -> dict[str, float]:
+        def place(cohort: int, step: int) -> dict[str, int | float]:
             seconds = earlier + time.perf_counter() - began
             return {"cohort": cohort, "step": step, "seconds": seconds, "capacity": capacity}
 
@@ -89,7 +89,7 @@ def train(
             if saved and cohort < saved.cohort:
                 continue
             if saved and cohort == saved.cohort and saved.step > 0:
-                start, tiles = saved.step, pack(group, saved.lanes, saved.leaves)
+                start, tiles = saved.step, pack(group, saved.states)
             else:
                 start, tiles = 0, begin(group, members)
                 evaluate(group, tiles, 0, record, recorder)
@@ -103,7 +103,7 @@ def train(
                 stopping = interrupted()
                 if recorder is not None and (stopping or recorder.due()):
                     states = unpack(group, tiles, record)
-                    recorder.commit(snapshot(record, *states), place(cohort, end))
+                    recorder.commit(snapshot(record, states), place(cohort, end))
                 report(record)
                 if stopping:
                     raise Interrupted
@@ -112,10 +112,10 @@ def train(
             # Final states are kept where those of all lanes can be held, so that training can
             # continue from them with more steps.
             keeps = recorder is not None and len(parts) == 1
-            states = unpack(group, tiles, record) if keeps else ()
+            states = unpack(group, tiles, record) if keeps else LaneStates()
             record.outcome[members[record.outcome[members] == NOT_RUN]] = OK
             if recorder is not None and (cohort + 1 == len(parts) or recorder.due()):
-                recorder.commit(snapshot(record, *states), place(cohort + 1, 0))
+                recorder.commit(snapshot(record, states), place(cohort + 1, 0))
         return record._replace(seconds=earlier + time.perf_counter() - began)
 
 
@@ -139,8 +139,7 @@ def _capacity(group: Group, saved: Saved | None, hold_all: bool) -> int:
 
 def _prune(record: LaneRecord, rung: int, decide: Decide) -> None:
     """Cuts the lanes that `decide` does not keep, if any is left to judge: how soon the loop sees
-    that there is none depends on the plan.
-    """
+    that there is none depends on the plan."""
     training = record.outcome == NOT_RUN
     if training.any():
         record.outcome[training & ~np.asarray(decide(rung, record), bool)] = PRUNED

@@ -22,7 +22,7 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -3, -4
 KEPT_BYTES = 2**31 - 1
 """Freed memory at the top of the heap beyond this still goes back to the kernel."""
 
-USUAL = {M_MMAP_MAX: 65_536, M_MMAP_THRESHOLD: 32 << 20, M_TRIM_THRESHOLD: 64 << 20}
+GLIBC_LIMITS = {M_MMAP_MAX: 65_536, M_MMAP_THRESHOLD: 32 << 20, M_TRIM_THRESHOLD: 64 << 20}
 """What glibc comes to by itself: its thresholds follow the largest block that was freed, up to
 these. (`mallopt` ends that adaptation for good, so that its end is what can be restored.)"""
 
@@ -68,7 +68,7 @@ class Allocator:
     def _give_back(self) -> None:
         libc = _glibc()
         if libc is not None:
-            for limit in USUAL.items():
+            for limit in GLIBC_LIMITS.items():
                 libc.mallopt(*limit)
             libc.malloc_trim(0)
 
@@ -103,8 +103,7 @@ def host_memory() -> int:
 
 def device_memory(device: Device) -> int | None:
     """The memory of an accelerator in bytes; None for a CPU, whose cache decides, and for a device
-    that does not say.
-    """
+    that does not say."""
     if device.platform == "cpu":
         return None
     stats = device.memory_stats() or {}

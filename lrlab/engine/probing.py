@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from lrlab.core.errors import FieldError, within
 from lrlab.engine.devices import precision
+from lrlab.engine.host_data import dtype_on_host
+from lrlab.engine.shapes import Scalar, Seed, Step
 from lrlab.engine.state import LaneState, lane_shapes, scaled, scheduled, transformation
 from lrlab.rng import key
 from lrlab.types import Array, Hyper, LaneView, Params, Probe, Problem, PyTree
@@ -20,9 +21,9 @@ def view_of(
     state: LaneState,
     start: Callable[[], tuple[Params, PyTree]],
     data: PyTree,
-    seed: Array,
+    seed: Seed,
     hyper: Hyper,
-    step: Array,
+    step: Step,
 ) -> LaneView:
     """The lane after `step` updates; `start() -> (params, model)` is its seed's beginning."""
     now = scheduled(problem, hyper, jnp.minimum(step, problem.steps - 1))
@@ -63,7 +64,7 @@ def view_of(
     )
 
 
-def measured(problem: Problem, view: LaneView, before: Array) -> dict[str, Array]:
+def measured(problem: Problem, view: LaneView, before: Step) -> dict[str, Scalar]:
     """What the probes measure, scalars by name; nan from one that has no turn at this evaluation.
 
     `before`: updates done at the evaluation before this one, -1 at the first. Whether a probe has
@@ -122,7 +123,7 @@ def check_probes(
     ):
         raise FieldError("probes", "probes measure real parameters, and some of these are complex")
     train = jax.tree.map(
-        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, _of_run(leaf.dtype, problem.dtype)),
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, dtype_on_host(leaf, problem.dtype)),
         data.get("train"),
     )
 
@@ -147,12 +148,3 @@ def check_probes(
                             "keep one of them"
                         )
                     taken[name] = probe.name
-
-
-def _of_run(dtype: np.dtype, precision: str) -> np.dtype:
-    """The dtype that data of `dtype` have on the devices."""
-    if jnp.issubdtype(dtype, jnp.floating):
-        return jnp.dtype(precision)
-    if jnp.issubdtype(dtype, jnp.complexfloating):
-        return jnp.promote_types(precision, jnp.complex64)
-    return jnp.dtype(jnp.int32) if dtype == jnp.int64 else dtype

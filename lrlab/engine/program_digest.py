@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
+from jax.extend.core import ClosedJaxpr, Jaxpr
 
 from lrlab.engine.devices import precision
+from lrlab.engine.jaxprs import inner_programs, opened
 from lrlab.engine.state import lane_shapes
 from lrlab.engine.step import lane_step
 from lrlab.rng import key
@@ -20,7 +23,9 @@ from lrlab.types import Problem, PyTree
 _ADDRESS = re.compile(r"0x[0-9a-f]+")
 
 
-def program_digest(problem: Problem, data: PyTree, hyper_names: tuple[str, ...]) -> str:
+def program_digest(
+    problem: Problem, data: Mapping[str, PyTree], hyper_names: tuple[str, ...]
+) -> str:
     """SHA-256 of how a lane starts, trains a step and is evaluated: traced, not compiled.
 
     The same functions on the same shapes give the same digest in another process, and another
@@ -32,21 +37,14 @@ def program_digest(problem: Problem, data: PyTree, hyper_names: tuple[str, ...])
     """
     total = hashlib.sha256()
     with precision(problem.dtype):
-        splits = {name: jax.tree.map(_struct(problem.dtype), split) for name, split in data.items()}
-        size = problem.batch_size
-
-        def cut(leaf: Any, rows: int | None) -> Any:
-            return (
-                leaf if rows is None else jax.ShapeDtypeStruct((rows, *leaf.shape[1:]), leaf.dtype)
-            )
-
-        batch = jax.tree.map(lambda leaf: cut(leaf, size), splits.get("train"))
-        example = jax.tree.map(lambda leaf: cut(leaf, 1), splits.get("train"))
+        struct = functools.partial(_struct, floating=problem.dtype)
+        train = data.get("train")
+        batch = jax.tree.map(functools.partial(struct, rows=problem.batch_size), train)
+        example = jax.tree.map(functools.partial(struct, rows=1), train)
         state = lane_shapes(problem, data, hyper_names)
-        scalar = jax.ShapeDtypeStruct((), problem.dtype)
-        hyper = dict.fromkeys(hyper_names, scalar)
+        hyper = dict.fromkeys(hyper_names, jax.ShapeDtypeStruct((), problem.dtype))
         step = jax.ShapeDtypeStruct((), np.int32)
-        parts: list[Any] = [
+        parts = [
             jax.make_jaxpr(lambda example: problem.task.init(key(0, "init"), example))(example),
             jax.make_jaxpr(
                 lambda state, batch, hyper, step: lane_step(
@@ -58,7 +56,7 @@ def program_digest(problem: Problem, data: PyTree, hyper_names: tuple[str, ...])
             parts.append(
                 jax.make_jaxpr(
                     lambda params, model, rows: problem.task.evaluate(params, model, rows, key(0))
-                )(state.params, state.model, splits.get(split))
+                )(state.params, state.model, jax.tree.map(struct, data.get(split)))
             )
     for part in parts:
         total.update(_ADDRESS.sub("", str(part)).encode())
@@ -68,23 +66,19 @@ def program_digest(problem: Problem, data: PyTree, hyper_names: tuple[str, ...])
     return total.hexdigest()
 
 
-def _struct(floating: str) -> Any:
-    def of(leaf: Any) -> jax.ShapeDtypeStruct:
-        kind = np.asarray(leaf).dtype
-        kind = np.dtype(floating) if np.issubdtype(kind, np.floating) else kind
-        return jax.ShapeDtypeStruct(np.shape(leaf), jax.dtypes.canonicalize_dtype(kind))
+def _struct(leaf: np.ndarray, floating: str, rows: int | None = None) -> jax.ShapeDtypeStruct:
+    """The shape and dtype of an array, cut to so many rows (None: all)."""
+    dtype = np.asarray(leaf).dtype
+    dtype = np.dtype(floating) if np.issubdtype(dtype, np.floating) else dtype
+    shape = np.shape(leaf) if rows is None else (rows, *np.shape(leaf)[1:])
+    return jax.ShapeDtypeStruct(shape, jax.dtypes.canonicalize_dtype(dtype))
 
-    return of
 
-
-def _constants(closed: Any) -> Iterator[Any]:
-    """Arrays that a closed jaxpr and those inside it hold; random keys as their bits."""
-    for constant in getattr(closed, "consts", ()):
-        kind: Any = getattr(constant, "dtype", np.dtype(float))
-        is_key = jnp.issubdtype(kind, jax.dtypes.prng_key)
+def _constants(program: ClosedJaxpr | Jaxpr) -> Iterator[Array | np.ndarray]:
+    """Arrays that a program and those inside it hold; random keys as their bits."""
+    for constant in program.consts if isinstance(program, ClosedJaxpr) else ():
+        is_key = isinstance(constant, Array) and jnp.issubdtype(constant.dtype, jax.dtypes.prng_key)
         yield jax.random.key_data(constant) if is_key else constant
-    for equation in getattr(closed, "jaxpr", closed).eqns:
-        for value in equation.params.values():
-            for inner in value if isinstance(value, (tuple, list)) else (value,):
-                if hasattr(inner, "eqns") or hasattr(inner, "jaxpr"):
-                    yield from _constants(inner)
+    for equation in opened(program).eqns:
+        for inner in inner_programs(equation):
+            yield from _constants(inner)

@@ -18,28 +18,23 @@ from jax import Array
 from lrlab.core.memo import kept_with
 from lrlab.core.tracing import beside_others
 from lrlab.engine.batch_norm import refreshed
-from lrlab.engine.executables import Replicated, replicated
+from lrlab.engine.executables import Replicated
 from lrlab.engine.probing import measured, view_of
+from lrlab.engine.shapes import Batches, Hypers, Rows, Scalar, Seed, Step
 from lrlab.engine.state import LaneState, beginning, initial_state
 from lrlab.engine.step import lane_step
 from lrlab.rng import key
-from lrlab.types import Params, Problem, PyTree
+from lrlab.types import Hyper, Params, Problem, PyTree
 
 R = TypeVar("R")
 
 Data = Mapping[str, PyTree]
 """Split name -> pytree of arrays with a leading example axis."""
 
-Hypers = dict[str, Array]
-"""Name -> [T], the hyper-parameters of a tile's lanes."""
-
-Rows = dict[str, Array]
-"""Name -> [S, T], what every update of a segment recorded."""
-
-Updates = Callable[[LaneState, Rows, Array], tuple[LaneState, Rows]]
+Updates = Callable[[LaneState, Rows, Step], tuple[LaneState, Rows]]
 """`(state, rows, count) -> (state, rows)`: `count` updates, or fewer where all lanes diverge."""
 
-Attempt = tuple[Array, Array, LaneState, Rows, tuple[Array, Array, Array]]
+Attempt = tuple[Array, Step, LaneState, Rows, tuple[Array, Array, Array]]
 """Tries, updates to make, the state and the rows after them, and (alive, diverged_at, last_loss)
 after the first try."""
 
@@ -56,12 +51,12 @@ class Programs(NamedTuple):
     the step of the evaluation before (-1: none), for probes that measure at some of them only.
     """
 
-    init: Replicated[[Data, Array], tuple[Params, PyTree]]
+    init: Replicated[[Data, Seed], tuple[Params, PyTree]]
     start: Replicated[[Params, PyTree, Hypers, Array], LaneState]
     train: Replicated[
-        [LaneState, Data, Array, Hypers, Array | None, Array, Array], tuple[LaneState, Rows]
+        [LaneState, Data, Seed, Hypers, Batches | None, Step, Step], tuple[LaneState, Rows]
     ]
-    evaluate: Replicated[[LaneState, Data, Array, Hypers, Array, Array], dict[str, Array]]
+    evaluate: Replicated[[LaneState, Data, Seed, Hypers, Step, Step], dict[str, Array]]
 
 
 @kept_with(lambda problem, *rest: problem.task.init)
@@ -71,14 +66,14 @@ def compiled(problem: Problem, tile_width: int, segment_steps: int) -> Programs:
     Probes are no part of the training program: with them or without, it is the very same.
     """
     training = _training(problem._replace(probes=()), tile_width, segment_steps)
-    return Programs(*training, replicated(functools.partial(_evaluate, problem, tile_width)))
+    return Programs(*training, Replicated(functools.partial(_evaluate, problem, tile_width)))
 
 
 @kept_with(lambda problem, *rest: problem.task.init)
 def _training(
     problem: Problem, tile_width: int, segment_steps: int
 ) -> tuple[Replicated, Replicated, Replicated]:
-    def init(data: Data, seed: Array) -> tuple[Params, PyTree]:
+    def init(data: Data, seed: Seed) -> tuple[Params, PyTree]:
         return beginning(problem, data, seed)
 
     def start(params: Params, model: PyTree, hyper: Hypers, alive: Array) -> LaneState:
@@ -87,7 +82,7 @@ def _training(
         return over_lanes(params, model, hyper, alive)
 
     train = functools.partial(_train, problem, tile_width, segment_steps)
-    return replicated(init), replicated(start), replicated(train, donate=(0,))
+    return Replicated(init), Replicated(start), Replicated(train, donate=(0,))
 
 
 def _train(
@@ -96,11 +91,11 @@ def _train(
     segment_steps: int,
     state: LaneState,
     data: Data,
-    seed: Array,
+    seed: Seed,
     hyper: Hypers,
-    indices: Array | None,
-    first: Array,
-    count: Array,
+    indices: Batches | None,
+    first: Step,
+    count: Step,
 ) -> tuple[LaneState, Rows]:
     noise = key(seed, "noise")
     goes_back = tile_width == 1 and problem.stop_diverged
@@ -128,7 +123,7 @@ def _train(
         )
         return index + 1, state, rows
 
-    def updates(state: LaneState, rows: Rows, count: Array) -> tuple[LaneState, Rows]:
+    def updates(state: LaneState, rows: Rows, count: Step) -> tuple[LaneState, Rows]:
         def continues(carry: tuple[Array, LaneState, Rows]) -> Array:
             index, state, _ = carry
             # A tile whose lanes all diverged has nothing left to do: its rows stay nan.
@@ -152,7 +147,7 @@ def _train(
 
 
 def _going_back(
-    updates: Updates, begin: LaneState, rows: Rows, first: Array, count: Array
+    updates: Updates, begin: LaneState, rows: Rows, first: Step, count: Step
 ) -> tuple[LaneState, Rows]:
     """`updates` for a lone lane whose updates do not keep the state from before themselves: where
     it diverges, it is trained again up to there, with the same program and so the same bits.
@@ -183,14 +178,14 @@ def _evaluate(
     tile_width: int,
     state: LaneState,
     data: Data,
-    seed: Array,
+    seed: Seed,
     hyper: Hypers,
-    step: Array,
-    before: Array,
+    step: Step,
+    before: Step,
 ) -> dict[str, Array]:
     noise = key(seed, "evaluation")
 
-    def lane(state: LaneState, hyper: dict[str, Array]) -> dict[str, Array]:
+    def lane(state: LaneState, hyper: Hyper) -> dict[str, Scalar]:
         params, model = state.params, state.model
         if problem.optimizer.evaluation_params is not None:
             params = problem.optimizer.evaluation_params(state.optimizer, params)

@@ -1,4 +1,4 @@
-"""Progress of a run as numbers; what is drawn from them is somebody else's business."""
+"""Progress of a run as numbers; who shows them decides how."""
 
 from __future__ import annotations
 

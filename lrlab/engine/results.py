@@ -10,26 +10,32 @@ from typing import NamedTuple
 import numpy as np
 
 from lrlab.core.records import NOT_RUN, OK, PRUNED, LaneRecord, Metric, TimeAxis, blank_record
-from lrlab.engine.limits import LIMITS
-from lrlab.types import Lanes
+from lrlab.engine.shapes import Block, LaneNumbers, LaneValues, Leaves
+from lrlab.types import Lanes, Recorder
 
 LANE_ARRAYS = ("outcome", "diverged_at", "last_loss", "steps_trained")
 """Fields of a record with one value per lane, which every checkpoint holds."""
 
 
+class LaneStates(NamedTuple):
+    """The lanes int[n] that are in the middle of training, and the arrays of their states [n, ...],
+    in tree order."""
+
+    lanes: LaneNumbers = np.empty(0, np.int64)
+    leaves: Sequence[Leaves] = ()
+
+
 class Saved(NamedTuple):
     """An unfinished run as a recorder gives it back.
 
-    `record` holds the results so far; `lanes` int[n] stand at step `step` of cohort `cohort`
-    (step 0: that cohort has not begun) and `leaves` are the arrays of their states [n, ...], in
-    tree order. `capacity`: lanes per cohort (0: not recorded).
+    `record` holds the results so far; `states` are those at step `step` of cohort `cohort` (step 0:
+    that cohort has not begun). `capacity`: lanes per cohort (0: not recorded).
     """
 
     record: LaneRecord
     cohort: int
     step: int
-    lanes: np.ndarray
-    leaves: Sequence[np.ndarray]
+    states: LaneStates
     capacity: int = 0
 
 
@@ -78,15 +84,19 @@ def write(
     name: str,
     axis: TimeAxis,
     first: int,
-    lanes: np.ndarray,
-    block: np.ndarray,
-    spill_bytes: int = LIMITS.spill_bytes,
+    lanes: LaneNumbers,
+    block: Block,
+    spill_bytes: int,
+    recorder: Recorder | None = None,
 ) -> None:
-    """Puts `block` [k, n] of metric `name` into rows `first..first+k` of the lanes int[n].
+    """Puts `block` [k, n] of metric `name` into rows `first..first+k` of the lanes int[n], and
+    hands it to the recorder.
 
     The metric's whole array is made of nan when it is first seen, on the axis that it has from then
     on; one larger than `spill_bytes` lies in a file.
     """
+    if recorder is not None:
+        recorder.rows(name, axis, first, lanes, block)
     if name not in record.metrics:
         length = len(record.steps if axis == "step" else record.eval_steps)
         shape = (length, len(record.outcome))
@@ -94,14 +104,14 @@ def write(
     record.metrics[name].values[first : first + len(block), lanes] = block
 
 
-def write_initial(record: LaneRecord, name: str, lanes: np.ndarray, values: np.ndarray) -> None:
+def write_initial(record: LaneRecord, name: str, lanes: LaneNumbers, values: LaneValues) -> None:
     """Puts `values` [n] of metric `name` before the first update where they belong."""
     if name not in record.initial:
         record.initial[name] = np.full(len(record.outcome), np.nan, values.dtype)
     record.initial[name][lanes] = values
 
 
-def _rows_of_nan(shape: tuple[int, int], dtype: np.dtype, spill_bytes: int) -> np.ndarray:
+def _rows_of_nan(shape: tuple[int, int], dtype: np.dtype, spill_bytes: int) -> Block:
     """An array of nan; a large one lies in a file without a name, which the system may write out.
 
     A million lanes' rows would not leave room for the lanes.
@@ -125,25 +135,23 @@ def release(array: np.ndarray) -> None:
         mapped.madvise(mmap.MADV_DONTNEED)
 
 
-def snapshot(
-    record: LaneRecord, lanes: np.ndarray | None = None, leaves: Sequence[np.ndarray] = ()
-) -> dict[str, np.ndarray]:
+def snapshot(record: LaneRecord, states: LaneStates) -> dict[str, np.ndarray]:
     """A flat dict of arrays from which, with the recorded rows, the run can continue."""
     arrays = {name: getattr(record, name).copy() for name in LANE_ARRAYS}
     arrays |= {f"initial_{name}": values.copy() for name, values in record.initial.items()}
-    arrays["lanes"] = np.empty(0, np.int64) if lanes is None else lanes
-    return arrays | {f"state_{index:04d}": leaf for index, leaf in enumerate(leaves)}
+    arrays["lanes"] = states.lanes
+    return arrays | {f"state_{index:04d}": leaf for index, leaf in enumerate(states.leaves)}
 
 
 def restore(
     arrays: Mapping[str, np.ndarray],
-    place: Mapping[str, float],
+    place: Mapping[str, int | float],
     metrics: Mapping[str, Metric],
     lanes: Lanes,
     eval_steps: Sequence[int],
     steps: int,
 ) -> Saved:
-    """The inverse of `snapshot`: `place` and `metrics` are what the recorder was given."""
+    """The inverse of `snapshot`: `place` and `metrics` are what the recorder got."""
     record = blank_record(lanes.columns, steps, eval_steps)._replace(
         metrics=dict(metrics),
         initial={
@@ -155,6 +163,6 @@ def restore(
         **{name: np.array(arrays[name]) for name in LANE_ARRAYS},
     )
     leaves = [arrays[name] for name in sorted(arrays) if name.startswith("state_")]
+    states = LaneStates(arrays["lanes"], leaves)
     cohort, step = int(place["cohort"]), int(place["step"])
-    capacity = int(place.get("capacity", 0))
-    return Saved(record, cohort, step, arrays["lanes"], leaves, capacity)
+    return Saved(record, cohort, step, states, int(place.get("capacity", 0)))

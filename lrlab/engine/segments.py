@@ -16,8 +16,8 @@ from jax import Array
 
 from lrlab.core.records import DIVERGED, NOT_RUN, PRUNED, LaneRecord
 from lrlab.engine.layout import PADDING
-from lrlab.engine.programs import Rows
 from lrlab.engine.results import release, write, write_initial
+from lrlab.engine.shapes import Batches, LaneNumbers, Rows
 from lrlab.engine.tiles import Group, Tile
 from lrlab.types import Device, Recorder
 
@@ -40,9 +40,7 @@ def train_segment(
             ids, shown = _shown(tile, record)
             for name, values in rows.items():
                 block = np.asarray(values)[:count, shown]
-                write(record, name, "step", first, ids, block, group.limits.spill_bytes)
-                if recorder is not None:
-                    recorder.rows(name, "step", first, ids, block)
+                write(record, name, "step", first, ids, block, group.limits.spill_bytes, recorder)
             _note_ends(group, tile, first + count, record)
             done.append(tile)
         for rows in record.history.values():
@@ -71,25 +69,20 @@ def evaluate(
     row = int(np.searchsorted(record.eval_steps, step))
     before = -1 if step == 0 else int(record.eval_steps[row - 1]) if row else 0
 
-    def measured() -> Iterator[tuple[Tile, dict[str, Array]]]:
-        for tile in tiles:
-            device, here = tile.device, group.data[tile.device]
-            at = jax.device_put((np.int32(step), np.int32(before)), device)
-            yield (
-                tile,
-                group.programs.evaluate(device, tile.state, here, tile.seed, tile.hyper, *at),
-            )
+    def measured(tile: Tile) -> tuple[Tile, dict[str, Array]]:
+        device, here = tile.device, group.data[tile.device]
+        at = jax.device_put((np.int32(step), np.int32(before)), device)
+        run = group.programs.evaluate
+        return tile, run(device, tile.state, here, tile.seed, tile.hyper, *at)
 
-    for tile, values in _received(group, measured()):
+    for tile, values in _received(group, map(measured, tiles)):
         ids, shown = _shown(tile, record)
         for name, value in values.items():
-            block = np.asarray(value)[shown]
+            block, spill = np.asarray(value)[shown], group.limits.spill_bytes
             if step == 0:
                 write_initial(record, name, ids, block)
-                continue
-            write(record, name, "eval_step", row, ids, block[None], group.limits.spill_bytes)
-            if recorder is not None:
-                recorder.rows(name, "eval_step", row, ids, block[None])
+            else:
+                write(record, name, "eval_step", row, ids, block[None], spill, recorder)
 
 
 def _note_ends(group: Group, tile: Tile, step: int, record: LaneRecord) -> None:
@@ -105,10 +98,9 @@ def _note_ends(group: Group, tile: Tile, step: int, record: LaneRecord) -> None:
     record.outcome[ids[training & (at >= 0)]] = DIVERGED
 
 
-def _shown(tile: Tile, record: LaneRecord) -> tuple[np.ndarray, np.ndarray]:
+def _shown(tile: Tile, record: LaneRecord) -> tuple[LaneNumbers, np.ndarray]:
     """The lanes of a tile whose numbers count, int[n] (no padding, no pruned lanes), and their
-    places, bool[T].
-    """
+    places, bool[T]."""
     places = (tile.lanes != PADDING) & (record.outcome[tile.lanes] != PRUNED)
     return tile.lanes[places], places
 
@@ -124,16 +116,15 @@ def _received(group: Group, results: Iterator[T]) -> Iterator[T]:
         yield under_way.popleft()
 
 
-Block = tuple[Array | None, Array, Array]
+Batch = tuple[Batches | None, Array, Array]
 
 
-def _batches(group: Group, first: int, count: int) -> Callable[[Array, Device], Block]:
+def _batches(group: Group, first: int, count: int) -> Callable[[Array, Device], Batch]:
     """`(seed, device) -> (indices i32[S, B] | None, first, count)` there; rows past `count` are
-    never read. A seed's batches are drawn once, and go to each device once.
-    """
-    blocks: dict[tuple[int, Device], Block] = {}
+    never read. A seed's batches are drawn once, and go to each device once."""
+    blocks: dict[tuple[int, Device], Batch] = {}
 
-    def block(seed: Array, device: Device) -> Block:
+    def block(seed: Array, device: Device) -> Batch:
         number = int(seed) if group.indices is not None else 0
         if (number, device) not in blocks:
             indices = None

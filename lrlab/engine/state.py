@@ -11,9 +11,11 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jax import Array
+from jax.typing import ArrayLike
 
 from lrlab.core.memo import kept_with
 from lrlab.engine.devices import precision
+from lrlab.engine.shapes import Flag, Seed, Step
 from lrlab.rng import key
 from lrlab.types import Hyper, Params, Problem, PyTree
 
@@ -34,10 +36,9 @@ class LaneState(NamedTuple):
     last_loss: Array
 
 
-def scheduled(problem: Problem, hyper: Hyper, step: Array) -> dict[str, Array]:
+def scheduled(problem: Problem, hyper: Hyper, step: Step) -> dict[str, ArrayLike]:
     """`hyper` with every learning rate (`lr`, or one for each group), and whatever else moves, as
-    it is at update `step`.
-    """
+    it is at update `step`."""
     rates = {
         name: problem.schedule({**hyper, "lr": hyper[name]}, step)
         for name in problem.rates
@@ -52,14 +53,14 @@ def transformation(problem: Problem, hyper: Hyper) -> optax.GradientTransformati
     return optax.with_extra_args_support(problem.optimizer.make(hyper))
 
 
-def beginning(problem: Problem, data: Mapping[str, PyTree], seed: Array) -> tuple[Params, PyTree]:
+def beginning(problem: Problem, data: Mapping[str, PyTree], seed: Seed) -> tuple[Params, PyTree]:
     """The parameters and the model state that a seed starts from, in the dtype of the run."""
     example = jax.tree.map(lambda leaf: leaf[:1], data.get("train"))
     return as_dtype(problem.task.init(key(seed, "init"), example), problem.dtype)
 
 
 def initial_state(
-    problem: Problem, params: Params, model: PyTree, hyper: Hyper, alive: Array
+    problem: Problem, params: Params, model: PyTree, hyper: Hyper, alive: Flag
 ) -> LaneState:
     """A lane before its first update, from its seed's parameters (scaled by `init_scale`)."""
     params = scaled(params, hyper)
@@ -83,8 +84,7 @@ def scaled(params: Params, hyper: Hyper) -> Params:
 
 def as_dtype(tree: PyTree, dtype: str) -> PyTree:
     """`tree` with every floating array in `dtype`, every complex one in the complex numbers of that
-    precision; integers, keys and the rest as they are.
-    """
+    precision; integers, keys and the rest as they are."""
 
     def cast(leaf: Array | np.ndarray) -> Array:
         leaf = jnp.asarray(leaf)
@@ -139,7 +139,7 @@ def _one_example(data: Mapping[str, PyTree]) -> PyTree:
 def _lane_shapes(
     problem: Problem,
     leaves: Sequence[jax.ShapeDtypeStruct],
-    structure: jax.tree_util.PyTreeDef,
+    structure: PyTree,
     hyper_names: tuple[str, ...],
 ) -> LaneState:
     zeros = [np.zeros(leaf.shape, leaf.dtype) for leaf in leaves]

@@ -6,7 +6,9 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax import Array
+from jax.typing import ArrayLike
 
+from lrlab.engine.shapes import Flag, RandomKey, Scalar, Step
 from lrlab.engine.state import LaneState, scheduled, transformation
 from lrlab.types import Hyper, Params, Problem, PyTree
 
@@ -16,10 +18,10 @@ def lane_step(
     state: LaneState,
     batch: PyTree,
     hyper: Hyper,
-    step: Array,
-    key: Array,
+    step: Step,
+    key: RandomKey,
     keep: bool = True,
-) -> tuple[LaneState, dict[str, Array]]:
+) -> tuple[LaneState, dict[str, Scalar]]:
     """One update of one lane, and what it measured before the update.
 
     A lane diverges at the first update whose loss or updated parameters are not finite. It then
@@ -29,7 +31,7 @@ def lane_step(
     """
     now = scheduled(problem, hyper, step)
 
-    def loss_of(params: Params) -> tuple[Array, tuple[PyTree, dict[str, Array]]]:
+    def loss_of(params: Params) -> tuple[Scalar, tuple[PyTree, dict[str, ArrayLike]]]:
         loss, rest = problem.task.loss(params, state.model, batch, key)
         return _in(problem.dtype, loss), rest
 
@@ -75,17 +77,16 @@ def lane_step(
 
 def conjugated(grads: Params) -> Params:
     """Gradients as optimizers want them: JAX's of a real loss by complex parameters point along the
-    conjugate of the steepest ascent. Real ones are as they were.
-    """
+    conjugate of the steepest ascent. Real ones are as they were."""
     return jax.tree.map(lambda g: jnp.conj(g) if jnp.iscomplexobj(g) else g, grads)
 
 
-def _in(dtype: str, value: Array | float) -> Array:
+def _in(dtype: str, value: ArrayLike) -> Array:
     value = jnp.asarray(value)
     return value if value.dtype == dtype else value.astype(dtype)
 
 
-def all_finite(tree: PyTree) -> Array:
+def all_finite(tree: PyTree) -> Flag:
     """Whether every number of `tree` is finite; a bool scalar.
 
     A sum of zeros, which only nan and infinities spoil (inf - inf is nan): XLA adds floats far

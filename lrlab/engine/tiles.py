@@ -16,8 +16,10 @@ from lrlab.engine.host_data import on_devices
 from lrlab.engine.layout import PADDING, tile_lanes
 from lrlab.engine.limits import PlanLimits
 from lrlab.engine.programs import Programs, compiled
+from lrlab.engine.results import LaneStates
+from lrlab.engine.shapes import Hypers, LaneNumbers
 from lrlab.engine.state import LaneState, lane_shapes
-from lrlab.types import Device, Lanes, Plan, Problem, PyTree
+from lrlab.types import Device, Lanes, Params, Plan, Problem, PyTree
 
 SegmentIndices = Callable[[int, int, int], np.ndarray]
 """`(seed, first step, steps) -> int32[steps, batch]`: which examples each update reads."""
@@ -25,8 +27,7 @@ SegmentIndices = Callable[[int, int, int], np.ndarray]
 
 class Group(NamedTuple):
     """What every tile of a group shares; `data` holds the splits once per device, `shapes` are
-    those of one lane's state.
-    """
+    those of one lane's state."""
 
     problem: Problem
     programs: Programs
@@ -43,10 +44,10 @@ class Group(NamedTuple):
 class Tile(NamedTuple):
     """Lanes int[T] of one seed that train together (`PADDING`: an empty place) on one device."""
 
-    lanes: np.ndarray
+    lanes: LaneNumbers
     device: Device
     seed: Array
-    hyper: dict[str, Array]
+    hyper: Hypers
     state: LaneState
 
 
@@ -75,22 +76,25 @@ def group_on_devices(
     )
 
 
-def begin(group: Group, members: np.ndarray) -> list[Tile]:
+def begin(group: Group, members: LaneNumbers) -> list[Tile]:
     """Tiles of freshly initialized lanes; each device draws the parameters of a seed once."""
-    tiles, drawn = [], {}
+    tiles: list[Tile] = []
+    drawn: dict[Device, tuple[int, tuple[Params, PyTree]]] = {}
     for number, lanes in enumerate(tile_lanes(members, group.lanes.seed[members], group.width)):
         device, seed, hyper = _place(group, number, lanes)
         chosen = int(group.lanes.seed[lanes[0]])
-        if drawn.get(device, (None,))[0] != chosen:  # tiles come seed by seed
+        if device not in drawn or drawn[device][0] != chosen:  # tiles come seed by seed
             drawn[device] = chosen, group.programs.init(device, group.data[device], seed)
+        params, model = drawn[device][1]
         alive = jax.device_put(lanes != PADDING, device)
-        state = group.programs.start(device, *drawn[device][1], hyper, alive)
+        state = group.programs.start(device, params, model, hyper, alive)
         tiles.append(Tile(lanes, device, seed, hyper, state))
     return tiles
 
 
-def pack(group: Group, members: np.ndarray, leaves: Sequence[np.ndarray]) -> list[Tile]:
-    """Tiles of the lanes int[n] whose states are `leaves` [n, ...], in tree order."""
+def pack(group: Group, states: LaneStates) -> list[Tile]:
+    """Tiles of lanes in the middle of training."""
+    members, leaves = states
     structure = jax.tree.structure(group.shapes)
     row = np.zeros(len(group.lanes.seed), int)
     row[members] = np.arange(len(members))
@@ -104,19 +108,17 @@ def pack(group: Group, members: np.ndarray, leaves: Sequence[np.ndarray]) -> lis
     return tiles
 
 
-def unpack(
-    group: Group, tiles: Sequence[Tile], record: LaneRecord
-) -> tuple[np.ndarray, list[np.ndarray]]:
-    """The lanes that still have steps to do, int[n], and the leaves of their states [n, ...]."""
+def unpack(group: Group, tiles: Sequence[Tile], record: LaneRecord) -> LaneStates:
+    """The lanes that still have steps to do, out of their tiles."""
     if not tiles:
-        return np.empty(0, np.int64), []
+        return LaneStates()
     masks = [_unfinished(group, tile, record) for tile in tiles]
     lanes = np.concatenate([tile.lanes[mask] for tile, mask in zip(tiles, masks, strict=True)])
     columns = [
         [np.asarray(leaf)[mask] for leaf in jax.tree.leaves(tile.state)]
         for tile, mask in zip(tiles, masks, strict=True)
     ]
-    return lanes, [np.concatenate(parts) for parts in zip(*columns, strict=True)]
+    return LaneStates(lanes, [np.concatenate(parts) for parts in zip(*columns, strict=True)])
 
 
 def compact(group: Group, tiles: list[Tile], record: LaneRecord) -> list[Tile]:
@@ -131,7 +133,7 @@ def compact(group: Group, tiles: list[Tile], record: LaneRecord) -> list[Tile]:
     needed = sum(-(-count // group.width) for count in left.values())
     if _waves(needed, group) == _waves(len(tiles), group):
         return tiles
-    return pack(group, *unpack(group, tiles, record))
+    return pack(group, unpack(group, tiles, record))
 
 
 def _unfinished(group: Group, tile: Tile, record: LaneRecord) -> np.ndarray:
@@ -148,7 +150,7 @@ def _waves(tiles: int, group: Group) -> int:
     return -(-tiles // len(group.devices))
 
 
-def _place(group: Group, number: int, lanes: np.ndarray) -> tuple[Device, Array, dict[str, Array]]:
+def _place(group: Group, number: int, lanes: LaneNumbers) -> tuple[Device, Array, Hypers]:
     """The device of tile `number`, its seed and hyper-parameters there.
 
     An empty place repeats the tile's first lane and stays dead.

@@ -83,8 +83,7 @@ def _expected_seconds(
 
 def _speeds(group: Group, lanes_per_seed: int) -> dict[int, float]:
     """Tile width -> lane-steps per second: the group's own width, then its double, half, ... as
-    long as the time allowed lasts.
-    """
+    long as the time allowed lasts."""
     began, guess, limits = time.perf_counter(), group.width, group.limits
     speeds = {guess: _speed(group, guess)}
     expected = len(group.lanes.seed) * group.problem.steps / speeds[guess]

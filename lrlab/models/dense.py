@@ -48,8 +48,7 @@ _STOCK: contextvars.ContextVar[bool] = contextvars.ContextVar("stock", default=F
 @contextlib.contextmanager
 def stock() -> Iterator[None]:
     """What is traced inside runs `lax.dot_general` as it is: what a plain `nn.Dense` would do. For
-    comparisons, such as the benchmark's.
-    """
+    comparisons, such as the benchmark's."""
     token = _STOCK.set(True)
     try:
         yield

@@ -242,8 +242,7 @@ def takes_rate(function: UserOptimizer) -> bool:
 
 def keywords(optimizer: str | UserOptimizer | Optimizer) -> tuple[str, ...]:
     """What a registered optimizer, or a user's function besides its first parameter, takes by
-    keyword.
-    """
+    keyword."""
     if isinstance(optimizer, str):
         return tuple(hyperparameters(optimizer))
     return () if isinstance(optimizer, Optimizer) else _keywords(optimizer) or ()

@@ -62,8 +62,7 @@ def uncorrected(lr: Scalar, b1: Scalar, b2: Scalar) -> Callable[[Array], Array]:
 
 class DAdaptSGDState(NamedTuple):
     """Scalars d, the norm of the first gradient that is not zero, summed <a g, s>; s and the
-    starting point; updates.
-    """
+    starting point; updates."""
 
     estim_lr: Array
     first_norm: Array

@@ -14,8 +14,7 @@ from lrlab.types import Array, Params, PyTree, Scalar
 
 class DistanceState(NamedTuple):
     """The starting point; the largest distance from it and the summed squared gradients, scalars
-    (DoG) or one for each tensor (L-DoG); the step size of the last update.
-    """
+    (DoG) or one for each tensor (L-DoG); the step size of the last update."""
 
     start: Params
     max_dist: PyTree

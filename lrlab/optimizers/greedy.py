@@ -16,8 +16,7 @@ from lrlab.types import Array, Params, PyTree, Scalar
 
 class GreedyState(NamedTuple):
     """Scalars: the factor of the learning rate, the mean loss of the last period, the running mean
-    and its number of values (int32), the step size in use; the base optimizer's state.
-    """
+    and its number of values (int32), the step size in use; the base optimizer's state."""
 
     scale: Array
     before: Array

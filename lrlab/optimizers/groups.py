@@ -210,8 +210,7 @@ def without_average(
     transformation: optax.GradientTransformation,
 ) -> optax.GradientTransformationExtraArgs:
     """`transformation`, whose `init` raises ValueError where it keeps an average of its iterates to
-    be evaluated: what multiplies its updates afterwards would be missing there.
-    """
+    be evaluated: what multiplies its updates afterwards would be missing there."""
     inner = optax.with_extra_args_support(transformation)
 
     def init(params: Params) -> PyTree:

@@ -19,8 +19,7 @@ FORMS = ("optax", "package")
 
 class MechanicState(NamedTuple):
     """Per beta, f[n]: the reward r, the largest product m, the summed squares v, the scale s; the
-    starting point x0; updates made (int32); the base optimizer's state.
-    """
+    starting point x0; updates made (int32); the base optimizer's state."""
 
     r: Array
     m: Array

@@ -27,8 +27,7 @@ Preconditioner = Literal[
 
 class Quadratic(NamedTuple):
     """How a method moves on a quadratic: its family, the hyper-parameter that is its momentum (None
-    where it has none), and its preconditioner (None: the identity).
-    """
+    where it has none), and its preconditioner (None: the identity)."""
 
     family: Family
     momentum: str | None = None

@@ -20,8 +20,7 @@ THRESHOLDS = ("rel", "abs", "torch")
 
 class PlateauState(NamedTuple):
     """Scalars: the factor of the learning rate, the best mean loss, values without improvement
-    (int32), cooldown left (int32), the running mean and its number of values (int32).
-    """
+    (int32), cooldown left (int32), the running mean and its number of values (int32)."""
 
     scale: Array
     best: Array

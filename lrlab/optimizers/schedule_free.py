@@ -23,8 +23,7 @@ from lrlab.types import Array, Params, PyTree, Scalar
 
 class ScheduleFreeState(NamedTuple):
     """x (`evaluation`) and z, like the parameters; scalars: the sum of weights, the largest
-    learning rate so far, updates made (int32), the last learning rate; the base method's state.
-    """
+    learning rate so far, updates made (int32), the last learning rate; the base method's state."""
 
     evaluation: Params
     z: Params

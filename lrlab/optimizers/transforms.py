@@ -84,8 +84,7 @@ def averaged(
     transformation: optax.GradientTransformation, weight: Callable[[Array], Array]
 ) -> optax.GradientTransformationExtraArgs:
     """`transformation`, keeping an average a of the iterates w: a <- a + c (w - a) after every
-    update, c = `weight(updates before this one)`, a = w at the start.
-    """
+    update, c = `weight(updates before this one)`, a = w at the start."""
     inner = optax.with_extra_args_support(transformation)
 
     def init(params: Params) -> Averaged:

@@ -26,8 +26,7 @@ TOKEN_NUMBERS = 64
 
 def first_examples(lane: LaneView, examples: int | None) -> PyTree:
     """The first `examples` of the training split (None: `EXAMPLES`; all of a smaller split); None
-    without data.
-    """
+    without data."""
     if examples is None:
         examples = max(SEQUENCES, EXAMPLES // _tokens(lane.data))
     at_least("examples", examples, 1)

@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 
 class Study(NamedTuple):
     """What came of a study; print it. Groups are in the order parametrization, value; `laws` and
-    `transfers` have one entry per parametrization, in that order too.
-    """
+    `transfers` have one entry per parametrization, in that order too."""
 
     axis: str
     metric: str

@@ -71,8 +71,7 @@ class Result(NamedTuple):
     @property
     def history(self) -> dict[str, np.ndarray]:
         """`train_loss` [T, ...] and so on, each read before its update; `learning_rate` as applied;
-        evaluated metrics (`valid_loss`, ...) [E, ...].
-        """
+        evaluated metrics (`valid_loss`, ...) [E, ...]."""
         return {name: metric.values for name, metric in self.record.metrics.items()}
 
     @property
@@ -141,8 +140,7 @@ class Result(NamedTuple):
     def best(self, metric: str | None = None) -> Answer:
         """The answer of the full sweep for a metric: LR, interval, verdict, sentence; with further
         lane axes that of the best combination, which is in `details["at"]`. Rates that the run's
-        numbers cannot hold are named at the sentence's end.
-        """
+        numbers cannot hold are named at the sentence's end."""
         metric = metric or self.metric
         answer = from_scores(sweep_scores(self.record, metric), metric)
         sentence, details = answer.sentence, dict(answer.details)
@@ -178,8 +176,7 @@ class Result(NamedTuple):
         self, metric: str | None = None, interactive: bool = False
     ) -> Figure | Document | None:
         """Loss against learning rate with seeds, interval and diverged region, in Matplotlib;
-        `interactive`: the report's page, which a notebook shows and `.save(path)` writes.
-        """
+        `interactive`: the report's page, which a notebook shows and `.save(path)` writes."""
         data = report.from_result(self._replace(metric=metric or self.metric))
         return report.page(data) if interactive else report.draw("loss_vs_lr", data)
 

@@ -1,6 +1,5 @@
 """More updates for a run that has its final states: recorded first, then done, so that a crash in
-between is repaired by doing it again.
-"""
+between is repaired by doing it again."""
 
 from __future__ import annotations
 

@@ -1,6 +1,5 @@
 """The lock of a run folder: one process writes. The operating system holds it, so that the end of a
-process, a kill too, frees it.
-"""
+process, a kill too, frees it."""
 
 from __future__ import annotations
 

@@ -19,8 +19,7 @@ FUNCTIONS = {
 
 def onward(folder: str | Path) -> str:
     """How the run in a folder is continued, as the end of a sentence: `continue with: lrlab resume
-    RUN`, or `call lrlab.sweep(..., out='RUN') again` where it was made with objects of Python.
-    """
+    RUN`, or `call lrlab.sweep(..., out='RUN') again` where it was made with objects of Python."""
     path = outermost(Path(folder))
     info = _read(path)
     function = FUNCTIONS.get(str(info.get("command")))

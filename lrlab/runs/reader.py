@@ -92,8 +92,7 @@ def _up_to_commit(
     ends: dict[str, np.ndarray],
 ) -> None:
     """Discards rows after the last commit: by lane as the checkpoint counts them, or by row where
-    the checkpoint is damaged.
-    """
+    the checkpoint is damaged."""
     try:
         trained = load_checkpoint(folder, commit)["steps_trained"]
     except RunError:
@@ -159,8 +158,7 @@ def _snapped(parts: list[LaneRecord]) -> list[LaneRecord]:
 
 def _merged(parts: list[LaneRecord]) -> LaneRecord:
     """The records of several stages on one grid; a metric that only later stages have is left out,
-    as the first stage's lanes lack it.
-    """
+    as the first stage's lanes lack it."""
     parts = _snapped(parts)
     axes = {
         name: np.unique(np.concatenate([part.axes[name] for part in parts]))

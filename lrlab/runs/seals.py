@@ -49,8 +49,7 @@ def seal(content: Table, skip: Sequence[str] = ()) -> str:
 
 def checksums(folder: Path, skip: tuple[str, ...] = ()) -> dict[str, str]:
     """Path under `folder` -> SHA-256, of every file; names that start with `skip` are left out, and
-    run folders inside, which have checksums of their own.
-    """
+    run folders inside, which have checksums of their own."""
     digests = {}
     inner = tuple(f"{path.parent.relative_to(folder).as_posix()}/" for path in inner_runs(folder))
     for path in sorted(folder.rglob("*")):

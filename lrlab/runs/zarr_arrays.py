@@ -154,8 +154,7 @@ def resize(folder: Path, name: str, rows: int) -> None:
 
 def fixed_files(folder: Path, axes: Sequence[str]) -> dict[str, str]:
     """Path -> SHA-256 of what never changes while rows are written: the layout of every array, and
-    the axes themselves.
-    """
+    the axes themselves."""
     paths = [folder / "zarr.json", *folder.glob("*/zarr.json")]
     for axis in axes:
         paths += [path for path in (folder / axis / "c").rglob("*") if path.is_file()]

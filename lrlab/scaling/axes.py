@@ -23,8 +23,7 @@ def fits(shape: tuple[int, ...], result: tuple[int, ...]) -> bool:
 
 def only_summed(jaxpr: Jaxpr) -> dict[Var, tuple[int, ...]]:
     """Variables that nothing reads but one sum -> the axes that it sums over: `(h * w).sum(-1)` is
-    a product with a matrix.
-    """
+    a product with a matrix."""
     readers: dict[Var, list[JaxprEqn | None]] = {}
     for equation in jaxpr.eqns:
         for atom in equation.invars:

@@ -181,8 +181,7 @@ def _moved(equation: JaxprEqn, inputs: list[Seen], record: Uses) -> list[Seen]:
 def _product(equation: JaxprEqn, inputs: list[Seen], record: Uses) -> Seen:
     """A product of parameters or of one with constants. As everywhere, the left factor is taken for
     what flows, the right one for the kernel, whose use is decided with that; beside a constant
-    (features of positions, a power iteration) it is nearly.
-    """
+    (features of positions, a power iteration) it is nearly."""
     contracted, batched = equation.params["dimension_numbers"]
     rank = len(shape_of(equation.invars[0]))
     kept = [a for a in range(rank) if a not in (*contracted[0], *batched[0])]
@@ -206,8 +205,7 @@ def _product(equation: JaxprEqn, inputs: list[Seen], record: Uses) -> Seen:
 
 def _inner(equation: JaxprEqn) -> Jaxpr | None:
     """The program inside an operation that does nothing but run it (jit, checkpoint, custom
-    derivatives); None for any other.
-    """
+    derivatives); None for any other."""
     for value in equation.params.values():
         jaxpr = getattr(value, "jaxpr", value)
         if hasattr(jaxpr, "eqns") and len(jaxpr.invars) == len(equation.invars):

@@ -65,8 +65,7 @@ class Law(NamedTuple):
 
 class Transfer(NamedTuple):
     """What the base's best rate costs elsewhere: `regret` maps each other value to the share of
-    that group's gain (initial minus best) that is lost, None where the rate was not tried there.
-    """
+    that group's gain (initial minus best) that is lost, None where the rate was not tried there."""
 
     parametrization: str
     base: Any
@@ -171,8 +170,7 @@ def transfer_of(groups: Sequence[Group], base: Any) -> Transfer:
 
 def regret_at(group: Group, lr: float) -> float | None:
     """(score at `lr` - best score) / (initial - best score); the score between rates is linear in
-    log LR. None outside the rates that were trained to the end.
-    """
+    log LR. None outside the rates that were trained to the end."""
     seen = np.isfinite(group.means)
     rates, means = group.rates[seen], group.means[seen]
     if len(rates) < 2 or not rates[0] * 0.999 <= lr <= rates[-1] * 1.001:

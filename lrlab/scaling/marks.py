@@ -22,8 +22,7 @@ Role = Callable[[int], str]
 
 class Seen(NamedTuple):
     """A value of the program: whether it depends on data; which parameters it is a form of; whether
-    it came out of a product of values without data, like a learned query.
-    """
+    it came out of a product of values without data, like a learned query."""
 
     data: bool = False
     forms: frozenset[Form] = frozenset()
@@ -32,8 +31,7 @@ class Seen(NamedTuple):
 
 class Uses(NamedTuple):
     """(parameter, roles of its axes) where it meets data; `aside`: where it meets constants, as in
-    a power iteration, which counts where nothing else is known.
-    """
+    a power iteration, which counts where nothing else is known."""
 
     met: set[tuple[int, tuple[str, ...]]]
     aside: set[tuple[int, tuple[str, ...]]]

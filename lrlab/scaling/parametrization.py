@@ -46,8 +46,7 @@ class Tensor(NamedTuple):
 
 class Mup(NamedTuple):
     """A model in muP: `model` to train in place of the given one, and a row for each tensor, in the
-    order of the parameters' leaves. `depth` is the growth of the number of residual branches.
-    """
+    order of the parameters' leaves. `depth` is the growth of the number of residual branches."""
 
     model: Model
     tensors: tuple[Tensor, ...]

@@ -1,6 +1,5 @@
 """Which part each parameter has in the width limit: growing axes and what the program does with
-them.
-"""
+them."""
 
 from __future__ import annotations
 

@@ -64,8 +64,7 @@ KINDS = ("input", "hidden", "output", "fixed")
 class Place(NamedTuple):
     """A tensor's part in the width limit: `kind` is "input" (only its outputs grow: first layers,
     embeddings, biases, norms), "hidden" (both sides grow), "output" (only its inputs grow) or
-    "fixed"; `fan_in`, `fan_out` are the growth over the base, 1 where a side does not grow.
-    """
+    "fixed"; `fan_in`, `fan_out` are the growth over the base, 1 where a side does not grow."""
 
     kind: str
     fan_in: float
@@ -128,8 +127,7 @@ def place_given(shape: tuple[int, ...], base: tuple[int, ...], kind: str) -> Pla
 
 class Factors(NamedTuple):
     """What a tensor takes over the base: `size` its initial standard deviation, `multiplier` what
-    it is multiplied with in the forward pass, `lr` its learning rate.
-    """
+    it is multiplied with in the forward pass, `lr` its learning rate."""
 
     size: float
     multiplier: float

@@ -60,8 +60,7 @@ def engine_schedule(
     schedule: Schedule, steps: int, arguments: Table
 ) -> Callable[[Hyper, Array], Array]:
     """A registered schedule by name; several as a table, whose rows the lane axis `schedule`
-    counts; or anyone's function `step -> factor of the learning rate`.
-    """
+    counts; or anyone's function `step -> factor of the learning rate`."""
     if isinstance(schedule, str):
         return schedules.engine_schedule(schedule, steps, **arguments)
     if callable(schedule):
@@ -84,8 +83,7 @@ def scheduled_hyper(
     arguments: Table,
 ) -> Callable[[Hyper, Array], Hyper]:
     """Hyper-parameters that change over the run beside the learning rate: the momentum that mirrors
-    the schedule, which `low_momentum` asks for.
-    """
+    the schedule, which `low_momentum` asks for."""
     own = optimizers.hyperparameters(optimizer) if isinstance(optimizer, str) else {}
     key = next((name for name in MOMENTA if name in own), None)
     value = None if key is None else optimizer_args.get(key, own[key])

@@ -35,8 +35,7 @@ PARTS = {
 
 def identity(resolved: Resolved, group: TrainingGroup | None) -> dict[str, str]:
     """A digest of each of `PARTS`. `group` None (a comparison): command and configuration alone,
-    its entries have identities of their own.
-    """
+    its entries have identities of their own."""
     parts = {"command": resolved.command, "config": resolved.digest}
     if group is None:
         return parts

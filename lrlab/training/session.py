@@ -113,8 +113,7 @@ def _train(
     decide: Decide | None,
 ) -> LaneRecord:
     """`engine.train`; where a device runs out of memory, again with tiles half as wide, from the
-    last commit (`saved()`, None: from the start).
-    """
+    last commit (`saved()`, None: from the start)."""
     group = session.group
     while True:
         try:

@@ -83,8 +83,7 @@ def schedule(
 
 def reads_rate(problem: Problem, data: Table) -> bool:
     """Whether one update depends on the learning rate at all, as its program shows: on a ramp, no
-    two lanes tell.
-    """
+    two lanes tell."""
 
     def update(rate: Array, state: LaneState, batch: PyTree, key: Array) -> tuple[Params, PyTree]:
         step = jnp.zeros((), jnp.int32)

@@ -128,8 +128,7 @@ def _finally(
 
 def trainer(work: Session, metric: str, alike: list[str] | None = None) -> Trainer:
     """The function that a search is handed. `alike` is filled with the axes that nothing reads, as
-    the first call shows.
-    """
+    the first call shows."""
     calls: list[int] = []
 
     def scores_of(record: LaneRecord) -> Scores:

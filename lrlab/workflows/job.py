@@ -44,8 +44,7 @@ class Job(NamedTuple):
 
 class Ran(NamedTuple, Generic[Value]):
     """A job's end: the run folder (None: none written), the JSON object, the value, and whether
-    they were read from a folder that held them already.
-    """
+    they were read from a folder that held them already."""
 
     run: str | None
     payload: JsonObject

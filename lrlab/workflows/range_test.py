@@ -33,8 +33,7 @@ from lrlab.workflows.job import Job, Ran, session
 @memory_scope()
 def run_range_test(job: Job, params: Params | None = None) -> Ran[RangeTest]:
     """The ramp is one run per seed under a schedule that climbs the ladder; the parallel test a
-    sweep of short runs. `params`: what every seed starts from; None: fresh ones.
-    """
+    sweep of short runs. `params`: what every seed starts from; None: fresh ones."""
     began = time.perf_counter()
     spec = job.experiment.range_test
     rates = ladder(spec.start, spec.end, spec.num_steps, spec.mode)

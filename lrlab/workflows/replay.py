@@ -92,8 +92,7 @@ def replay(
 
 class Lane(NamedTuple):
     """A lane of a run, ready to be trained again: the record of its stage, its place there, its
-    group, and itself alone.
-    """
+    group, and itself alone."""
 
     record: LaneRecord
     cell: tuple[int, ...]
@@ -112,8 +111,7 @@ def lane_of(
     probes: Sequence[str | Table] = (),
 ) -> Lane:
     """The lane that `lr`, `seed` and `at` name, at the run's tile width. Arguments and errors as
-    `replay`.
-    """
+    `replay`."""
     with runs.opened(folder, write=False) as place:
         if not place.is_run:
             runs.read_info(place.path)  # says why

@@ -13,7 +13,7 @@ import pytest
 import lrlab
 from lrlab.core.memo import closure_of, kept_with
 from lrlab.engine.constants import LARGE_BYTES, split
-from lrlab.engine.executables import replicated
+from lrlab.engine.executables import Replicated
 
 MANY = LARGE_BYTES // 4
 
@@ -57,7 +57,7 @@ def test_programs_hold_no_copy_of_a_large_constant():
     array = np.random.default_rng(0).normal(size=MANY).astype(np.float32)
     device = jax.devices()[0]
     for donate in ((), (0,)):
-        program = replicated(lambda x: {"sum": x + (array * x).sum()}, donate=donate)
+        program = Replicated(lambda x: {"sum": x + (array * x).sum()}, donate=donate)
         x = jax.device_put(np.float32(3), device)
         text = program.program(device, x).as_text()
         assert text is not None and len(text) < LARGE_BYTES / 4

@@ -296,11 +296,11 @@ def test_finite_means_every_number():
 
 def test_programs_of_one_text_keep_the_trees_of_their_own_results(tmp_path, monkeypatch):
     """Adam's and LAMB's first states hold equal arrays, in chains of unequal length."""
-    from lrlab.engine.executables import replicated
+    from lrlab.engine.executables import Replicated
 
     monkeypatch.setenv("LRLAB_CACHE", str(tmp_path))
     device, x = jax.devices()[0], jnp.ones(3)
-    pair, triple = replicated(lambda x: (x + 1, ())), replicated(lambda x: (x + 1, (), ()))
+    pair, triple = Replicated(lambda x: (x + 1, ())), Replicated(lambda x: (x + 1, (), ()))
     assert len(pair(device, x)) == 2
     assert len(triple(device, x)) == 3
-    assert len(replicated(lambda x: (x + 1, ()))(device, x)) == 2
+    assert len(Replicated(lambda x: (x + 1, ()))(device, x)) == 2

@@ -175,9 +175,9 @@ WRONG = {
 
 @pytest.mark.parametrize("case", WRONG)
 def test_what_a_function_gets_wrong_is_said_before_anything_compiles(case, monkeypatch):
-    from lrlab.engine import executables
+    from lrlab.engine import programs
 
-    monkeypatch.setattr(executables, "replicated", lambda *a, **k: pytest.fail("it compiles"))
+    monkeypatch.setattr(programs, "Replicated", lambda *a, **k: pytest.fail("it compiles"))
     function, words = WRONG[case]
     (one,) = problems(optimizer=function)
     assert one.field == "optimizer"

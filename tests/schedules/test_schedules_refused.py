@@ -38,9 +38,9 @@ REFUSED = {
 @pytest.mark.parametrize("call", ["sweep", "find"])
 @pytest.mark.parametrize("case", REFUSED)
 def test_refused_with_the_step(case, call, monkeypatch):
-    from lrlab.engine import executables
+    from lrlab.engine import programs
 
-    monkeypatch.setattr(executables, "replicated", lambda *a, **k: pytest.fail("it compiles"))
+    monkeypatch.setattr(programs, "Replicated", lambda *a, **k: pytest.fail("it compiles"))
     arguments, message = REFUSED[case]
     steps = {"too large": 30}.get(case, STEPS)
     rates = {"lr": [0.1]} if call == "sweep" else {}

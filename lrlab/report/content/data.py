@@ -65,8 +65,7 @@ class ReportData(NamedTuple):
 
 class Stage(NamedTuple):
     """The lanes that a search trained in one call: `lr` f64[N], `steps` int[N] trained, `outcome`
-    str[N].
-    """
+    str[N]."""
 
     lr: np.ndarray
     steps: np.ndarray

@@ -116,8 +116,7 @@ def inside(rate: float, interval: Sequence[float] | None) -> bool:
 
 def fewer(data: ReportData, lanes: int) -> ReportData:
     """The run with evenly chosen learning rates, so that about `lanes` lanes are left at most; the
-    rate nearest to the recommended one is among them. As it is where it has no more.
-    """
+    rate nearest to the recommended one is among them. As it is where it has no more."""
     per_rate = max(data.record.outcome[0].size, 1) if len(data.lr) else 1
     most = max(lanes // per_rate, 2)
     if len(data.lr) <= most:

@@ -92,8 +92,7 @@ def write_comparison(
     theme: str = "light",
 ) -> list[Path]:
     """Draw several runs in one figure, `comparison`; the paths written, none where they share no
-    metric.
-    """
+    metric."""
     checked(formats, theme)
     figure = comparison(several, theme)
     return [] if figure is None else _save(figure, Path(folder), "comparison", formats, theme)

@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 
 def outcomes(data: ReportData, theme: str = "light") -> Figure | None:
     """A map of seeds (and further lane axes) against learning rates, one cell per lane; None for a
-    ramp.
-    """
+    ramp."""
     if style.is_ramp(data):
         return None
     from matplotlib.colors import ListedColormap

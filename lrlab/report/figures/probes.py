@@ -52,8 +52,7 @@ def names(data: ReportData) -> list[str]:
 
 def probes(data: ReportData, theme: str = "light") -> Figure | None:
     """A panel for each measurement, with every lane and, where known, its threshold (dashed); None
-    without probes.
-    """
+    without probes."""
     drawn = {mark.where for mark in MARKS.values()}
     shown = [name for name in names(data) if "." not in name and name not in drawn]
     if not shown:
@@ -71,8 +70,7 @@ def probes(data: ReportData, theme: str = "light") -> Figure | None:
 
 def probe_layers(data: ReportData, theme: str = "light") -> Figure | None:
     """A panel for each measurement that has parts (layers, sizes of the step): its last value,
-    mean over seeds, against the learning rate, a line for each part. None without such.
-    """
+    mean over seeds, against the learning rate, a line for each part. None without such."""
     parts: dict[str, list[str]] = {}
     for name in names(data):
         if "." in name:

@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 
 def loss_plane(cut: Slice, theme: str = "light") -> Figure:
     """Contours of the loss on the plane of a lane's way, and the way: a dot at the start, a star at
-    the end.
-    """
+    the end."""
     with style.use(theme) as colors:
         from matplotlib.colors import LogNorm, Normalize
 

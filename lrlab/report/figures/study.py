@@ -52,8 +52,7 @@ def panels(payloads: Mapping[str, Table], theme: str = "light") -> Figure:
 
 def u_curves(payload: Table, theme: str = "light") -> Figure:
     """The score against the learning rate, a line per value of the axis, a panel per
-    parametrization; a mark at each recommended rate.
-    """
+    parametrization; a mark at each recommended rate."""
     kinds = _kinds(payload)
     with style.use(theme) as colors:
         fig = style.figure(5.2 * len(kinds), 4.0)

@@ -129,8 +129,7 @@ def _interval(answer: Table) -> list[Json] | None:
 
 def _fit(answer: Table) -> list[Json] | None:
     """The fitted mean over learning rates that a search's answer carries, at most
-    `FIT_POINTS` points.
-    """
+    `FIT_POINTS` points."""
     fit = (answer.get("details") or {}).get("fit") or {}
     lr, mean = fit.get("lr"), fit.get("mean")
     if not lr or not mean or len(lr) != len(mean):
@@ -165,8 +164,7 @@ def metrics_of(data: ReportData) -> list[str]:
 
 def curves_of(data: ReportData, name: str) -> list[Curve | None]:
     """Per lane [steps, values], thinned; None for lanes without a value. Evaluated metrics begin
-    with their value before the first update.
-    """
+    with their value before the first update."""
     steps, values = d.curve(data, name)
     record = data.record
     evaluated = record.metrics[name].axis == "eval_step"
