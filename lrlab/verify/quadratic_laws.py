@@ -49,7 +49,7 @@ def case() -> Verdict:
     factors = [0.9, 0.999, 1.001]
     measured, published, lines, passed = {}, {}, {}, True
     for method, momentum in BETA.items():
-        limit = max_lr(method, HIGH, momentum)
+        limit = float(max_lr(method, HIGH, momentum))
         losses = trained(method, [factor * limit for factor in factors], momentum, STEPS)
         flips = losses[-50:, 1].max() < losses[0, 1] < losses[-50:, 2].max()
         exact = trajectory(method, curvatures, 0.9 * limit, 200, momentum)[:-1]
