@@ -182,7 +182,7 @@ def ticking(monkeypatch):
         return made.now
 
     clock = types.SimpleNamespace(monotonic=monotonic, perf_counter=time.perf_counter)
-    for module in ("training.recording", "workflows.find"):
+    for module in ("training.clock", "workflows.find"):
         monkeypatch.setattr(f"lrlab.{module}.time", clock)
     return made
 
@@ -225,9 +225,7 @@ def test_a_search_that_goes_on_decides_as_it_did(ticking, tmp_path, monkeypatch,
         return len(pressed) > presses
 
     with monkeypatch.context() as patch:
-        patch.setattr(
-            "lrlab.workflows.find.interruptible", lambda *_: contextlib.nullcontext(press)
-        )
+        patch.setattr("lrlab.workflows.job.interruptible", lambda *_: contextlib.nullcontext(press))
         with pytest.raises(Interrupted):
             lrlab.find("wine-linear", out=tmp_path / "cut", **given)
     ticking.step = 1e-6
