@@ -7,17 +7,23 @@ Everything below `api.py` meets here. The engine imports nothing else of lrlab t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
 from lrlab.core.brief import fields_of
 from lrlab.core.records import OUTCOMES as OUTCOMES
 
+if TYPE_CHECKING:
+    import jax
+
 PyTree = Any
 Params = Any
 Array = Any
 """A NumPy or JAX array; the docstring that uses it states shape and dtype."""
+
+Scalar: TypeAlias = "float | jax.Array"
+"""A number, or a scalar array that JAX may trace."""
 
 Device = Any
 """A `jax.Device`."""
@@ -42,6 +48,19 @@ class Model(NamedTuple):
     features: Callable[[PyTree, Array, Array], dict[str, Array]] | None = None
 
 
+Pair = tuple[Any, Any]
+"""Inputs [N, ...] (an array or a pytree of arrays) and targets [N, ...]."""
+
+MetricFunction = Callable[[Array, Array], Array]
+"""`(outputs, targets) -> [batch]`, `[batch, tokens]`, or a scalar over all that was given."""
+
+MetricChoice = Sequence[str] | Mapping[str, tuple[MetricFunction, str]]
+"""Metrics as a task is given them: names, or one's own functions with "min" or "max"."""
+
+Metrics = Mapping[str, str]
+"""Metric name -> "min" or "max"."""
+
+
 class TaskFunctions(NamedTuple):
     """What is trained, as pure functions of one lane. Hashable: a static argument of `jit`.
 
@@ -63,6 +82,16 @@ class TaskFunctions(NamedTuple):
     outputs: Callable[[Params, PyTree, PyTree, Array], Array] | None = None
     output_loss: Callable[[Array, PyTree], Array] | None = None
     features: Callable[[Params, PyTree, PyTree, Array], dict[str, Array]] | None = None
+
+
+class TaskParts(NamedTuple):
+    """What a task is made of: its functions, NumPy arrays by split, metrics with their directions
+    (`loss` among them), and, JSON-able, where model and data come from."""
+
+    functions: TaskFunctions
+    data: Mapping[str, Pair]
+    metrics: Metrics
+    source: Mapping[str, Any]
 
 
 class Dynamics(NamedTuple):
@@ -279,8 +308,5 @@ class Answer(NamedTuple):
     def __str__(self) -> str:
         return self.sentence
 
-
-Metrics = Mapping[str, str]
-"""Metric name -> "min" or "max"."""
 
 Floats = Sequence[float] | np.ndarray

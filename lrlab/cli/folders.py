@@ -10,8 +10,9 @@ import typer
 
 from lrlab.cli.configured import Json, Quiet, Set, only_json, placed, report, watching
 from lrlab.cli.output import console, emit, table
-from lrlab.config.problems import ConfigError, Problem, did_you_mean
+from lrlab.config.problems import ConfigError, Problem
 from lrlab.core.paths import resolved, short, shown
+from lrlab.core.synonyms import did_you_mean
 from lrlab.runs.onward import onward
 from lrlab.scaling.laws import show_value
 

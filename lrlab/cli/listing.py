@@ -12,10 +12,14 @@ from lrlab.cli.configured import Json
 from lrlab.cli.folders import find_run, folders, read_json
 from lrlab.cli.output import FAILED, console, emit, table
 from lrlab.config import names
-from lrlab.config.problems import ConfigError, Problem, did_you_mean
+from lrlab.config.problems import ConfigError, Problem
+from lrlab.core import registry
 from lrlab.core.paths import resolved, short, shown
+from lrlab.core.synonyms import did_you_mean
+from lrlab.search import rules
 
-KINDS = ("runs", *names.KINDS)
+REGISTRIES = {**names.REGISTRIES, "rules": rules.REGISTRY}
+KINDS = ("runs", "tasks", "models", "schedules", "optimizers", "rules", "probes", "data")
 _WITH_OPTIONS = ("schedules", "models", "data", "optimizers", "probes")
 _PLURAL = {"data": "data sources"}
 _MORE = {
@@ -37,41 +41,39 @@ def register(app: typer.Typer) -> None:
 
 def ls(
     what: Annotated[
-        str, typer.Argument(metavar="[" + "|".join((*KINDS, "data")) + "]", show_default=False)
+        str, typer.Argument(metavar="[" + "|".join(KINDS) + "]", show_default=False)
     ] = "runs",
     out: Annotated[str, typer.Option("--out", metavar="DIR", help="Where the runs are.")] = "runs",
     json: Json = False,
 ) -> None:
     """List runs, or what a configuration may name."""
-    kinds = (*KINDS, "data")
-    if what not in kinds:
-        hint = did_you_mean(what, kinds)
-        message = f"nothing called {what!r}{hint} (known: {', '.join(kinds)})"
+    if what not in KINDS:
+        hint = did_you_mean(what, KINDS)
+        message = f"nothing called {what!r}{hint} (known: {', '.join(KINDS)})"
         raise ConfigError([Problem("ls", None, "", message)])
     if what == "runs":
         _list_runs(resolved(out), json)
         return
-    entries = {name: names.summary(what, name) for name in names.registry(what)}
+    of_kind = REGISTRIES[what]
+    entries = {name: registry.summary(of_kind, name) for name in of_kind.entries}
     if json:
         emit({what: [{"name": name, "summary": text} for name, text in entries.items()]})
         return
     rows = []
-    of_all = {
-        "data": names.common_data_options,
-        "optimizers": names.common_optimizer_options,
-        "schedules": names.of_every_schedule,
-    }.get(what, dict)
-    common = {key: value.default for key, value in of_all().items()}
     for name, summary in entries.items():
-        takes = names.parameters(what, name) if what in _WITH_OPTIONS else None
+        takes = registry.parameters(of_kind, name) if what in _WITH_OPTIONS else {}
         options = ", ".join(
-            key if value.default is None else f"{key}={value.default}"
-            for key, value in (takes or {}).items()
-            if key not in common or value.default != common[key]
+            key if value.default is None else f"{key}={_default(value.default)}"
+            for key, value in takes.items()
+            if key not in of_kind.common or value.default != of_kind.common[key]
         )
         rows.append((name, summary + (f"\n({options})" if options else "")))
     caption = f"{len(rows)} {_PLURAL.get(what, what)}. {_MORE.get(what, '')}".strip()
     console().print(table("", (what.removesuffix("s"), ""), rows, caption))
+
+
+def _default(value: Any) -> Any:
+    return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
 def _list_runs(root: Path, json: bool) -> None:

@@ -7,14 +7,15 @@ short table of counts between two markers. A test compares both with the registr
 from __future__ import annotations
 
 import ast
-import importlib.util
 import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from lrlab import optimizers
 from lrlab.config import names
+from lrlab.core import registry
 
 BEGIN, END = "<!-- methods: python -m lrlab.cli.methods -->", "<!-- end of methods -->"
 _SOURCE = re.compile(r"\(((?:[^()]|\([^()]*\))*?\b(?:18|19|20)\d\d\b(?:[^()]|\([^()]*\))*)\)")
@@ -31,12 +32,10 @@ class Method(NamedTuple):
 
 def kinds() -> dict[str, list[Method]]:
     """Every method by kind, in the registries' order; nothing of jax is imported."""
-    import lrlab.optimizers as registry
-
-    free, controllers = registry.LR_FREE, registry.CONTROLLERS
-    own = [name for name in registry.NAMES if name not in (*free, *controllers)]
+    free, controllers = optimizers.LR_FREE, optimizers.CONTROLLERS
+    own = [name for name in optimizers.NAMES if name not in (*free, *controllers)]
     return {
-        "schedules": [_method("schedules", name) for name in names.registry("schedules")],
+        "schedules": [_method("schedules", name) for name in names.REGISTRIES["schedules"].entries],
         "optimizers": [_method("optimizers", name) for name in own],
         "learning-rate-free optimizers": [_method("optimizers", name) for name in free],
         "adaptive controllers": [_method("optimizers", name) for name in controllers],
@@ -44,7 +43,7 @@ def kinds() -> dict[str, list[Method]]:
 
 
 def _method(kind: str, name: str) -> Method:
-    whole = names.docstring(kind, name)
+    whole = registry.docstring(names.REGISTRIES[kind], name)
     text = " ".join(whole.partition(">>>")[0].split())
     found = [match[1] for match in _SOURCE.finditer(text)]
 
@@ -54,7 +53,7 @@ def _method(kind: str, name: str) -> Method:
             words = words.replace(f" ({source})", "")
         return words
 
-    summary = bare(names.summary(kind, name))
+    summary = bare(registry.first_sentence(whole))
     if kind == "optimizers":  # the formula stands after the blank line, the source after it
         formula = [*whole.split("\n\n"), ""][1]
         summary += " " + re.split(r"\.\s(?=[A-Z`])", bare(formula))[0].rstrip(".") + "."
@@ -82,9 +81,7 @@ def page() -> str:
 
 def _every_optimizer() -> str:
     """The list in `lrlab.optimizers.options`: its module's docstring after the first sentence."""
-    spec = importlib.util.find_spec("lrlab.optimizers.options")
-    assert spec is not None and spec.origin is not None
-    text = ast.get_docstring(ast.parse(Path(spec.origin).read_text(encoding="utf-8"))) or ""
+    text = ast.get_docstring(registry.source("lrlab.optimizers.options")) or ""
     opening, items = text.split("\n\n")[1:3]
     lines = "\n".join(" ".join(item.split()) for item in re.split(r"\n(?=- )", items))
     return f"{' '.join(opening.split())}\n\n{_linked(lines)}"

@@ -6,7 +6,7 @@ from lrlab.config.arguments import from_arguments, plain, unknown
 from lrlab.config.build import problem
 from lrlab.config.loading import build, load
 from lrlab.config.placing import problem_of
-from lrlab.config.problems import PYTHON, ConfigError, Problem, did_you_mean, show
+from lrlab.config.problems import PYTHON, ConfigError, Problem, show
 from lrlab.config.resolved import (
     Budget,
     PythonObjects,

@@ -8,15 +8,16 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from lrlab import optimizers, schedules
 from lrlab.config import names
 from lrlab.config.checks import check
 from lrlab.config.field_words import ALMOST, hint, nearest, usual
 from lrlab.config.lanes import is_form, values
 from lrlab.config.layers import NAMED_TABLES, Places
-from lrlab.config.problems import PYTHON, ConfigError, Problem, did_you_mean, show
+from lrlab.config.problems import PYTHON, ConfigError, Problem, show
 from lrlab.config.schema import TABLES, Experiment
 from lrlab.config.toml import Path
-from lrlab.core.synonyms import OPTIMIZER, SCHEDULE, suggestion
+from lrlab.core.synonyms import OPTIMIZER, SCHEDULE, did_you_mean
 
 EXTRA_AXES = ("init_scale",)
 """Lane axes that belong to the engine rather than to an optimizer or a schedule."""
@@ -136,7 +137,8 @@ def normalized(table: Mapping[str, Any], command: str) -> dict[str, Any]:
     if command in ("sweep", "plan", "preview") and isinstance(optimizer, dict):
         if raw.get("lr") is None:
             named = None if _external(optimizer) else optimizer.get("name")
-            raw["lr"] = names.default_lr(named)
+            registered = isinstance(named, str) and names.known("optimizers", named)
+            raw["lr"] = optimizers.default_lr(named) if registered else None
     lr = raw.get("lr")
     if command in ("find", "compare") and "lr_range" not in raw and (is_form(lr) or _rates(lr)):
         try:
@@ -183,7 +185,7 @@ def _parameters(raw: Mapping[str, Any], key: str) -> Mapping[str, Any] | None:
     if _external(spec):
         return {}
     if isinstance(name, list):
-        return names.of_every_schedule()
+        return schedules.COMMON
     return names.parameters(f"{key}s", name) if isinstance(name, str) else {}
 
 
@@ -217,7 +219,7 @@ def _meant(key: str, fields: list[str], raw: Mapping[str, Any]) -> str:
         options = _parameters(raw, kind) or {}
         own = [name for name in words.get(key, ()) if name in options or name in fields]
         if own:
-            return suggestion(key, own, words)
+            return did_you_mean(key, own, words)
         every += options
     if nearest(key, every, cutoff=ALMOST) is not None:
         return hint(key, every)

@@ -11,9 +11,10 @@ from lrlab.config import multipliers, names
 from lrlab.config.field_words import hint
 from lrlab.config.lanes import is_axis, is_form
 from lrlab.config.options import Found, Path, dates, probes, wrong_with
-from lrlab.config.problems import did_you_mean, show
+from lrlab.config.problems import show
 from lrlab.config.schema import DEFAULT_STEPS, TABLES, Experiment
-from lrlab.core.synonyms import suggestion
+from lrlab.core.synonyms import did_you_mean
+from lrlab.tasks import LOSSES
 
 NAMED: tuple[tuple[str, str, Path], ...] = (
     ("optimizer", "optimizers", ("optimizer",)),
@@ -110,11 +111,12 @@ def _named(word: str, kind: str, path: Path, table: Mapping[str, Any]) -> Found:
     name = _name_of(path, table)
     if table.get("external") is True or name is None:
         return
+    of_kind = names.REGISTRIES[kind]
     if not names.known(kind, name):
-        close = suggestion(name, names.registry(kind), names.USUAL_NAMES.get(kind))
+        close = did_you_mean(name, of_kind.entries, of_kind.name_words)
         more = f" (known: `lrlab ls {kind}`)" if kind in LISTED else ""
         if not more and not close:
-            more = f"; known: {', '.join(names.registry(kind))}"
+            more = f"; known: {', '.join(of_kind.entries)}"
         yield (*path, "name"), f"unknown {word} {name!r}{close}{more}"
         return
     accepted = names.parameters(kind, name)
@@ -124,9 +126,8 @@ def _named(word: str, kind: str, path: Path, table: Mapping[str, Any]) -> Found:
             continue
         if accepted is not None and option not in accepted:
             mine = [*accepted, *fields]
-            close = (
-                names.meant(kind, option, mine) if kind in names.USUAL else hint(option, mine, path)
-            )
+            several = bool(of_kind.option_words)
+            close = names.meant(kind, option, mine) if several else hint(option, mine, path)
             takes = ", ".join(accepted) or "nothing"
             yield (*path, option), f"unknown option of {word} {name!r}{close} (it takes: {takes})"
             continue
@@ -193,8 +194,8 @@ def _task(task: Any) -> Found:
     for part in has:
         if isinstance(task[part], Mapping) and "name" not in task and "name" not in task[part]:
             kind = "models" if part == "model" else "data"
-            known = ", ".join(names.registry(kind))
-            yield ("task", part, "name"), "is missing" + (f"; known: {known}" if known else "")
+            known = ", ".join(names.REGISTRIES[kind].entries)
+            yield ("task", part, "name"), f"is missing; known: {known}"
     yield from _data(at(task, ("data",)))
     yield from _loss(task)
     fractions = [at(task, ("data", f"{split}_fraction")) for split in ("valid", "test")]
@@ -206,9 +207,8 @@ def _task(task: Any) -> Found:
 
 
 def _loss(task: Mapping[str, Any]) -> Found:
-    losses = names.table_keys("lrlab.tasks.losses", "LOSSES")
-    loss = task.get("loss")
-    if losses and isinstance(loss, str) and loss not in losses and task.get("external") is not True:
+    losses, loss = LOSSES.entries, task.get("loss")
+    if isinstance(loss, str) and loss not in losses and task.get("external") is not True:
         known = f"{did_you_mean(loss, losses)} (known: {', '.join(losses)})"
         yield ("task", "loss"), f"unknown loss {loss!r}{known}"
 

@@ -11,8 +11,9 @@ from lrlab.config.build import build_one, normalized
 from lrlab.config.checks import at
 from lrlab.config.lanes import is_axis
 from lrlab.config.layers import Places, merge
-from lrlab.config.problems import ConfigError, did_you_mean, show
+from lrlab.config.problems import ConfigError, show
 from lrlab.config.schema import PARAMETRIZATIONS, TABLES, Experiment
+from lrlab.core.synonyms import did_you_mean
 
 Path = tuple[str, ...]
 _HUBS = ("task.model", "task.data", "task", "optimizer", "schedule")

@@ -9,15 +9,18 @@ from typing import Any
 
 from lrlab.config import names
 from lrlab.config.lanes import is_form, lane_form
-from lrlab.config.problems import did_you_mean, show
+from lrlab.config.problems import show
+from lrlab.core.registry import Parameter
+from lrlab.core.synonyms import did_you_mean
+from lrlab.schedules.lengths import LENGTHS, in_words
 
 Path = tuple[str, ...]
 Found = Iterator[tuple[Path, str]]
 
 
-def wrong_with(option: str, value: Any, expected: names.Parameter | None, kind: str) -> str:
+def wrong_with(option: str, value: Any, expected: Parameter | None, kind: str) -> str:
     """What is wrong with an option's value, judged by the default it stands in for."""
-    if kind == "schedules" and names.length_in_words(option, value):
+    if kind == "schedules" and _in_words(option, value):
         return ""
     if too_long := [number for number in _whole_numbers(value) if abs(number) >= 2**63]:
         return f"must be below 2^63, got {show(too_long[0])}; with a point it may be larger"
@@ -51,6 +54,12 @@ def wrong_with(option: str, value: Any, expected: names.Parameter | None, kind: 
     return ""
 
 
+def _in_words(parameter: str, value: Any) -> bool:
+    """Whether `value` is a length such as "3 epochs" for a schedule's parameter that is one."""
+    every = value if isinstance(value, list) else [value]
+    return parameter in LENGTHS and any(map(in_words, every))
+
+
 def _whole_numbers(value: Any) -> Iterator[int]:
     """The whole numbers in a value, which no array holds from 2^63 on."""
     if isinstance(value, int):
@@ -80,7 +89,7 @@ def probes(entries: list[Any]) -> Found:
         if not isinstance(name, str):
             continue
         if not names.known("probes", name):
-            hint = did_you_mean(name, names.registry("probes"))
+            hint = did_you_mean(name, names.REGISTRIES["probes"].entries)
             yield place, f"unknown probe {name!r}{hint} (known: `lrlab ls probes`)"
             continue
         if name in taken:
@@ -91,8 +100,7 @@ def probes(entries: list[Any]) -> Found:
             if option in ("name", "every"):
                 continue
             if option not in accepted:
-                hint = did_you_mean(option, [*accepted, "every"])
-                takes = ", ".join((*accepted, "every"))
+                hint, takes = did_you_mean(option, accepted), ", ".join(accepted)
                 message = f"unknown option of probe {name!r}{hint} (it takes: {takes})"
                 yield (*place, option), message
                 continue

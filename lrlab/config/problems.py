@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -36,19 +35,6 @@ class ConfigError(ValueError):
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(map(str, self.problems)))
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """`"; did you mean 'x'?"` where something close is known, else `""`.
-
-    >>> did_you_mean("cosin", ["cosine", "linear"])
-    "; did you mean 'cosine'?"
-    """
-    known = list(known)
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
-    if not close:
-        close = [name for name in known if name.lower() == word.lower()]
-    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def show(value: Any) -> str:

@@ -20,7 +20,8 @@ from lrlab.config.lanes import (
     Seeds,
 )
 from lrlab.config.multipliers import Multipliers
-from lrlab.config.problems import did_you_mean, show
+from lrlab.config.problems import show
+from lrlab.core.synonyms import did_you_mean
 
 _CLOSED = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
 _OPEN = ConfigDict(extra="allow", strict=True, allow_inf_nan=False, frozen=True)

@@ -1,4 +1,5 @@
-"""The field's usual words for what has another name here: PyTorch's, Optax's, Keras's and others'.
+"""Did you mean ...: what is close to an unknown word, and the field's usual words for what has
+another name here: PyTorch's, Optax's, Keras's and others'.
 
 Only for suggestions: nothing is read under these words.
 """
@@ -6,9 +7,9 @@ Only for suggestions: nothing is read under these words.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-Words = dict[str, tuple[str, ...]]
+Words = Mapping[str, tuple[str, ...]]
 
 OPTIMIZER: Words = {
     "betas": ("b1", "b2", "b3"),
@@ -154,29 +155,54 @@ OF_ALL = ("lr", "steps")
 """What is no option, but a field beside `optimizer` and `schedule`."""
 
 
-def suggestion(word: object, known: Iterable[str], words: Words | None = None) -> str:
+def did_you_mean(
+    word: object,
+    known: Iterable[str],
+    words: Words | None = None,
+    *,
+    cutoff: float = 0.6,
+    end: str = "",
+) -> str:
     """`"; did you mean 'x'?"` where something known is usual for `word`, or close to it; else `""`.
 
-    >>> suggestion("betas", ["b1", "b2", "eps"], OPTIMIZER)
+    Args:
+        words: what other tools call things; `cutoff`: how near (difflib's ratio) is close.
+        end: what comes after a hint that is no question, and in place of none, as in "."
+
+    >>> did_you_mean("betas", ["b1", "b2", "eps"], OPTIMIZER)
     "; did you mean 'b1', 'b2'? betas is written b1, b2 here"
-    >>> suggestion("T_max", ["warmup", "final"], SCHEDULE)
+    >>> did_you_mean("T_max", ["warmup", "final"], SCHEDULE)
     "; did you mean 'steps'? T_max is written steps here, beside optimizer and schedule"
-    >>> suggestion("weight_deacy", ["weight_decay"], OPTIMIZER)
-    "; did you mean 'weight_decay'?"
+    >>> did_you_mean("cosin", ["cosine", "linear"]), did_you_mean("x", ["linear"], end=".")
+    ("; did you mean 'cosine'?", '.')
+    """
+    hint = _hint(word, list(known), words or {}, cutoff)
+    return hint if hint.endswith("?") else f"{hint}{end}"
+
+
+def closest(word: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
+    """What is close to `word` among the known, or is it but for capitals; None where nothing is.
+
+    >>> closest("weight_deacy", ["lr", "weight_decay"]), closest("LR", ["lr"]), closest("q", ["lr"])
+    ('weight_decay', 'lr', None)
     """
     known = list(known)
+    close = difflib.get_close_matches(word, known, n=1, cutoff=cutoff)
+    return next(iter([*close, *(name for name in known if name.lower() == word.lower())]), None)
+
+
+def _hint(word: object, known: list[str], words: Words, cutoff: float) -> str:
     if not isinstance(word, str):
         return ""
-    usual = (words or {}).get(word, ())
+    usual = words.get(word, ())
     own = [name for name in usual if name in known]
     elsewhere = [name for name in usual if name in OF_ALL and name not in known]
     if own or elsewhere:
         shown = own or elsewhere
-        hint = f"; did you mean {', '.join(map(repr, shown))}?"
         if shown == [word]:  # the right word in the wrong place
             return f"; {word} stands beside optimizer and schedule"
         beside = "" if own else ", beside optimizer and schedule"
-        return f"{hint} {word} is written {', '.join(shown)} here{beside}"
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
-    close = close or [name for name in known if name.lower() == word.lower()]
-    return f"; did you mean {close[0]!r}?" if close else ""
+        names = ", ".join(map(repr, shown))
+        return f"; did you mean {names}? {word} is written {', '.join(shown)} here{beside}"
+    close = closest(word, known, cutoff)
+    return "" if close is None else f"; did you mean {close!r}?"

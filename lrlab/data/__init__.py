@@ -6,16 +6,15 @@ are its options. Nothing here imports jax (except `batches`) or scikit-learn bef
 
 from __future__ import annotations
 
-import difflib
-import functools
-import importlib
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from lrlab.core import registry
+from lrlab.core.registry import Parameter, Registry
 from lrlab.data.dataset import DataError, Dataset, Raw
 
 NAMES: dict[str, str] = {
@@ -39,10 +38,7 @@ NAMES: dict[str, str] = {
 """Name -> "module:function". `text`, `npz`, `csv`, `idx` take a path (`csv:PATH`), the last three a
 name (`hf:NAME`)."""
 
-COMMON = ("valid_fraction", "test_fraction", "split_seed", "scale", "max_train", "max_valid")
-"""Options of `load` that every source takes."""
-
-__all__ = ["COMMON", "NAMES", "DataError", "Dataset", "load", "options"]
+__all__ = ["COMMON", "NAMES", "REGISTRY", "DataError", "Dataset", "load", "options"]
 
 
 def load(
@@ -141,37 +137,40 @@ def load(
     )
 
 
+COMMON: dict[str, Any] = {
+    option.name: option.default
+    for option in inspect.signature(load).parameters.values()
+    if option.name not in ("spec", "root", "source_options")
+}
+"""Options of `load` that every source takes, with their defaults."""
+
+REGISTRY: Registry[str] = Registry(
+    "data", NAMES, common=COMMON, error=lambda option, message: DataError(message, option)
+)
+
+
 def options(name: str) -> dict[str, Any]:
     """The options of a source and their defaults, those of `load` left out.
 
     >>> options("digits")
     {'flat': True}
     """
-    parameters = inspect.signature(_function(name)).parameters.values()
-    return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+    return {option: own.default for option, own in _own(name).items() if not own.required}
 
 
 def takes_argument(name: str) -> bool:
     """Whether a source needs a path or name after a colon."""
-    parameters = inspect.signature(_function(name)).parameters.values()
-    return any(p.kind is p.POSITIONAL_OR_KEYWORD for p in parameters)
+    return any(own.required for own in _own(name).values())
 
 
-@functools.lru_cache(maxsize=64)
-def _function(name: str) -> Callable[..., Raw]:
-    if name not in NAMES:
-        close = difflib.get_close_matches(name, NAMES, 1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
-        raise DataError(f"there is no data {name!r}{hint} Known: {', '.join(NAMES)}", "name")
-    module, function = NAMES[name].split(":")
-    return getattr(importlib.import_module(module), function)
+def _own(name: str) -> dict[str, Parameter]:
+    return registry.signature(REGISTRY, name)
 
 
 def _parsed(spec: str, given: dict[str, Any]) -> tuple[str, str | None]:
     if not isinstance(spec, str):
         raise DataError(f"data must be named by a string, got {spec!r}", "name")
     name, colon, argument = spec.partition(":")
-    _function(name)
     if takes_argument(name):
         argument = argument or str(given.pop("path", ""))
         if not argument:
@@ -183,18 +182,16 @@ def _parsed(spec: str, given: dict[str, Any]) -> tuple[str, str | None]:
 
 
 def _read(name: str, argument: str | None, given: dict[str, Any], root: str | Path | None) -> Raw:
-    function, known = _function(name), options(name)
+    known = options(name)
     for key in given:
         if key not in known:
-            close = difflib.get_close_matches(key, [*known, *COMMON], 1)
-            hint = f"; did you mean {close[0]!r}?" if close else ""
-            has = ", ".join([*known, *COMMON])
-            raise DataError(f"data {name!r} has no option {key!r}{hint} It has: {has}", key)
+            raise registry.unknown_option(REGISTRY, name, key, [*known, *COMMON])
+    function = registry.load(REGISTRY, name)
     paths = {key: _path(given[key], root) for key in ("path", "labels") if given.get(key)}
     filled = {**given, **paths}
     if argument is None:
         return function(**filled)
-    first = next(iter(inspect.signature(function).parameters))
+    first = next(iter(_own(name)))
     return function(_path(argument, root) if first == "path" else argument, **filled)
 
 

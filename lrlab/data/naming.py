@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import fnmatch
 import re
 from collections.abc import Iterable, Sequence
 
+from lrlab.core.synonyms import did_you_mean
 from lrlab.data.dataset import DataError
 
 SPLITS = {
@@ -127,8 +127,7 @@ def one_of(names: Sequence[str], given: str | None, usual: Sequence[str], option
     if given is not None:
         if given in names:
             return given
-        close = difflib.get_close_matches(given, names, 1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
+        hint = did_you_mean(given, names, end=".")
         raise DataError(f"no column {given!r}{hint} It has: {', '.join(names)}", option)
     found = [name for name in names if name.lower() in usual]
     if len(found) != 1:

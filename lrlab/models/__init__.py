@@ -6,17 +6,15 @@ To add one: a file with `function(num_outputs, *, options...) -> flax.linen.Modu
 
 from __future__ import annotations
 
-import difflib
-import functools
-import importlib
-import inspect
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from lrlab.core.errors import FieldError
+from lrlab.core import registry
+from lrlab.core.registry import Registry
 from lrlab.types import Model
 
 if TYPE_CHECKING:
+    from flax.linen import Module
+
     from lrlab.models.adapters import as_model
 
 NAMES: dict[str, str] = {
@@ -28,10 +26,12 @@ NAMES: dict[str, str] = {
 }
 """Name -> "module:function"; the function takes `num_outputs` and options, gives a Linen module."""
 
+REGISTRY: Registry[str] = Registry("model", NAMES, filled=1)  # num_outputs
+
 FOR_IMAGES = ("cnn", "resnet")
 """Architectures whose inputs have rows and columns."""
 
-__all__ = ["FOR_IMAGES", "NAMES", "as_model", "make", "module", "options"]
+__all__ = ["FOR_IMAGES", "NAMES", "REGISTRY", "as_model", "make", "module", "options"]
 
 
 def make(name: str, num_outputs: int, **options: Any) -> Model:
@@ -53,22 +53,19 @@ def make(name: str, num_outputs: int, **options: Any) -> Model:
     return as_model(module(name, num_outputs, **options))
 
 
-def module(name: str, num_outputs: int, **options: Any) -> Any:
+def module(name: str, num_outputs: int, **options: Any) -> Module:
     """The Linen module behind `make`, for scripts that train by hand.
 
     >>> type(module("mlp", 10, width=32)).__name__
     'Mlp'
     """
-    function, known = _function(name), _options(name)
+    known = registry.parameters(REGISTRY, name)
     for key in options:
         if key not in known:
-            close = difflib.get_close_matches(key, known, 1)
-            hint = f"; did you mean {close[0]!r}?" if close else ""
-            has = ", ".join(known)
-            raise FieldError(key, f"model {name!r} has no option {key!r}{hint} It has: {has}")
+            raise registry.unknown_option(REGISTRY, name, key)
     if isinstance(num_outputs, bool) or not isinstance(num_outputs, int) or num_outputs < 1:
         raise ValueError(f"num_outputs must be a whole number of at least 1, got {num_outputs!r}")
-    return function(num_outputs, **options)
+    return registry.load(REGISTRY, name)(num_outputs, **options)
 
 
 def options(name: str) -> dict[str, Any]:
@@ -77,22 +74,7 @@ def options(name: str) -> dict[str, Any]:
     >>> options("linear")
     {'bias': True, 'init': 'lecun_normal'}
     """
-    return dict(_options(name))
-
-
-def _options(name: str) -> dict[str, Any]:
-    parameters = inspect.signature(_function(name)).parameters.values()
-    return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
-
-
-@functools.lru_cache(maxsize=64)
-def _function(name: str) -> Callable[..., Any]:
-    if name not in NAMES:
-        close = difflib.get_close_matches(name, NAMES, 1) if isinstance(name, str) else []
-        hint = f"; did you mean {close[0]!r}?" if close else ""
-        raise FieldError("name", f"there is no model {name!r}{hint} Known: {', '.join(NAMES)}")
-    path, function = NAMES[name].split(":")
-    return getattr(importlib.import_module(path), function)
+    return registry.defaults(REGISTRY, name)
 
 
 def __getattr__(name: str) -> Any:

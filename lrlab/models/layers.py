@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -12,6 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from lrlab.core.errors import FieldError
+from lrlab.core.synonyms import did_you_mean
 from lrlab.types import Array
 
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
@@ -42,8 +42,7 @@ CONVOLUTIONS = ("auto", "xla")
 def choice(option: str, value: Any, known: Any) -> str:
     """`value`, or a FieldError that lists what the option can be."""
     if value not in known:
-        close = difflib.get_close_matches(str(value), list(known), 1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
+        hint = did_you_mean(str(value), known)
         raise FieldError(option, f"{option} must be one of {', '.join(known)}, got {value!r}{hint}")
     return value
 

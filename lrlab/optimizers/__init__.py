@@ -12,10 +12,12 @@ import functools
 import importlib
 import importlib.util
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
+from lrlab.core import synonyms
 from lrlab.core.errors import FieldError
-from lrlab.core.synonyms import OPTIMIZER, OPTIMIZER_NAME, Words, suggestion
+from lrlab.core.registry import Registry
+from lrlab.core.synonyms import OPTIMIZER, OPTIMIZER_NAME, Words
 from lrlab.optimizers.kinds import (
     ALIASES,
     CONTROLLERS,
@@ -104,6 +106,25 @@ NAMES: dict[str, str] = {
     "greedy": "lrlab.optimizers.greedy:greedy",
 }
 """Name -> "module:function"; the function takes `lr` and keyword-only hyper-parameters."""
+
+
+class _Entry(NamedTuple):
+    make: str
+    defaults: dict[str, Any]
+    parameters: None = None
+    docstring: None = None
+
+
+REGISTRY: Registry[_Entry] = Registry(
+    "optimizer",
+    {n: _Entry(p, {"decoupled": False} if n in COUPLED else {}) for n, p in NAMES.items()},
+    1,
+    OPTIONS,
+    "hyper-parameter",
+    ALIASES,
+    OPTIMIZER_NAME,
+    OPTIMIZER,
+)
 
 
 def names() -> list[str]:
@@ -327,8 +348,7 @@ def did_you_mean(name: Any, known: Iterable[str], words: Words = OPTIMIZER) -> s
     >>> did_you_mean("betas", ["b1", "b2"]), did_you_mean("x", ["b1"])
     ("; did you mean 'b1', 'b2'? betas is written b1, b2 here.", '.')
     """
-    hint = suggestion(name, known, words)
-    return hint if hint.endswith("?") else f"{hint}."
+    return synonyms.did_you_mean(name, known, words, end=".")
 
 
 def _entry(name: str) -> str:

@@ -9,15 +9,13 @@ without a lane.
 
 from __future__ import annotations
 
-import difflib
 import functools
 import importlib
-import inspect
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from lrlab.core.errors import FieldError
-from lrlab.types import LaneView, Probe
+from lrlab.core.registry import Registry, load, parameters, unknown_option
+from lrlab.types import Array, LaneView, Probe
 
 if TYPE_CHECKING:
     from lrlab.probes.curvature import (
@@ -49,6 +47,8 @@ NAMES: dict[str, str] = {
     "feature_change": "lrlab.probes.features:feature_change",
 }
 """Name -> "module:function"."""
+
+REGISTRY: Registry[str] = Registry("probe", NAMES, filled=1, common={"every": None})  # lane
 
 _FUNCTIONS = {
     "gradient_curvature": "curvature",
@@ -83,29 +83,16 @@ def engine_probe(entry: str | Mapping[str, Any]) -> Probe:
     """
     table: dict[str, Any] = {"name": entry} if isinstance(entry, str) else dict(entry)
     name, every = table.pop("name"), table.pop("every", None)
-    if name not in NAMES:
-        raise FieldError(
-            "name", f"no probe {name!r}{_hint(name, NAMES)} (known: {', '.join(NAMES)})"
-        )
-    module, function = NAMES[name].split(":")
-    known = list(inspect.signature(getattr(importlib.import_module(module), function)).parameters)
+    accepted = parameters(REGISTRY, name)
     for option in table:
-        if option not in known[1:]:
-            raise FieldError(
-                option,
-                f"probe {name!r} has no option {option!r}{_hint(option, known[1:])} "
-                f"(it takes: {', '.join((*known[1:], 'every'))})",
-            )
+        if option not in accepted:
+            raise unknown_option(REGISTRY, name, option)
     options = {key: tuple(v) if isinstance(v, list) else v for key, v in table.items()}
     return Probe(name, _measure(name, tuple(sorted(options.items()))), every)
 
 
 @functools.lru_cache(maxsize=256)
-def _measure(name: str, options: tuple[tuple[str, Any], ...]) -> Callable[[LaneView], Any]:
-    module, function = NAMES[name].split(":")
-    return functools.partial(getattr(importlib.import_module(module), function), **dict(options))
-
-
-def _hint(word: str, known: Any) -> str:
-    close = difflib.get_close_matches(word, list(known), n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
+def _measure(
+    name: str, options: tuple[tuple[str, Any], ...]
+) -> Callable[[LaneView], dict[str, Array]]:
+    return functools.partial(load(REGISTRY, name), **dict(options))

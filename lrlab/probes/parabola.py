@@ -20,9 +20,6 @@ from lrlab.probes.lane import (
 )
 from lrlab.types import Array, LaneView, PyTree
 
-SIZES = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
-"""Multiples of the next update at which `loss_along_step` looks."""
-
 
 def normalized_step(
     losses: Array, slopes: Array, loss_variances: Array, slope_variances: Array
@@ -94,7 +91,10 @@ def alpha(lane: LaneView, *, batches: int = 8, examples: int | None = None) -> d
 
 
 def loss_along_step(
-    lane: LaneView, *, sizes: Sequence[float] = SIZES, examples: int | None = None
+    lane: LaneView,
+    *,
+    sizes: Sequence[float] = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0),
+    examples: int | None = None,
 ) -> dict[str, Array]:
     """Training loss at multiples of the next step, and the best of these multiples; 3 gradient
     evaluations.

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax.numpy as jnp
 import numpy as np
 
 from lrlab.schedules.lengths import whole
+from lrlab.types import Scalar
 
 
-def chebyshev(step: Any, steps: Any, *, condition: Any = 100.0, fractal: bool = True) -> Any:
+def chebyshev(
+    step: Scalar, steps: Scalar, *, condition: Scalar = 100.0, fractal: bool = True
+) -> Scalar:
     """node_min / node_t: the optimal steps of gradient descent for curvatures in [L / condition,
     L].
 
@@ -29,7 +30,7 @@ def chebyshev(step: Any, steps: Any, *, condition: Any = 100.0, fractal: bool = 
     number = order[jnp.clip(jnp.asarray(step).astype(int), 0, total - 1)]
     low = 1 / jnp.asarray(condition, jnp.result_type(float))
 
-    def node(t: Any) -> Any:
+    def node(t: Scalar) -> Scalar:
         return (1 + low) / 2 - (1 - low) / 2 * jnp.cos((t + 0.5) * jnp.pi / total)
 
     return node(0) / node(number)
@@ -58,7 +59,7 @@ def largest_step(curvature: float, condition: float, steps: int) -> float:
     return float(1 / (curvature * node))
 
 
-def silver(step: Any, steps: Any) -> Any:
+def silver(step: Scalar, steps: Scalar) -> Scalar:
     """1 + rho^(v - 1): silver step sizes, rho = 1 + sqrt(2).
 
     v is the number of times that 2 divides step + 1; `peak` = 1 / L, in 1 / curvature; the factors

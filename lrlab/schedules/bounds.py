@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from lrlab.core.errors import FieldError
 from lrlab.schedules.lengths import whole
+from lrlab.types import Scalar
 
 POINTS = 48
 """How many values the optimized schedule has before it is stretched over the steps."""
 
 
 def refined(
-    step: Any,
-    steps: Any,
+    step: Scalar,
+    steps: Scalar,
     *,
     norms: Sequence[float] = (),
     power: float = 2.0,
     smooth: float = 0.1,
-) -> Any:
+) -> Scalar:
     """w_t sum_{p > t} w_p over its largest value: the schedule refined from measured gradient
     norms.
 
@@ -65,7 +65,7 @@ def refined_table(
     return table / table.max() if steps > 1 else np.ones(1)
 
 
-def last_iterate(step: Any, steps: Any, *, norms: Sequence[float] = ()) -> Any:
+def last_iterate(step: Scalar, steps: Scalar, *, norms: Sequence[float] = ()) -> Scalar:
     """r / max(r) for the rates r that minimize `last_iterate_bound`.
 
     The bound (Defazio et al. 2023, arXiv 2310.07831) for gradient `norms` (any number of values,
@@ -102,7 +102,7 @@ def optimal_table(norms: tuple[float, ...], points: int = POINTS) -> np.ndarray:
     return rates / rates.max()
 
 
-def last_iterate_bound(rates: Any, norms: Any = 1.0, distance: float = 1.0) -> float:
+def last_iterate_bound(rates: Scalar, norms: Scalar = 1.0, distance: float = 1.0) -> float:
     """An upper bound on f(w_T) - f* of subgradient descent on a convex f, in the loss's unit.
 
     (D^2 + sum r^2 G^2) / (2 sum r) + 1/2 sum_{k < T} r_k / sum_{t > k} r_t * sum_{t >= k} r_t^2
@@ -123,7 +123,7 @@ def last_iterate_bound(rates: Any, norms: Any = 1.0, distance: float = 1.0) -> f
     return float((distance**2 + square_tails[0]) / (2 * tails[0]) + later / 2)
 
 
-def _look_up(table: np.ndarray, step: Any) -> Any:
+def _look_up(table: np.ndarray, step: Scalar) -> Scalar:
     import jax.numpy as jnp
 
     values = jnp.asarray(table, jnp.result_type(float))

@@ -7,11 +7,11 @@ what stands before it; a jump where two parts meet is an error unless asked for.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
-from lrlab.schedules import Schedule, make
+from lrlab.schedules.schedule import Schedule, make
+from lrlab.types import Array
 
 
 def concatenate(
@@ -48,7 +48,7 @@ def concatenate(
                     f"(start of {after.name!r}) at step {end}; match them, or pass jumps=True"
                 )
 
-    def rate(k: Any) -> Any:
+    def rate(k: Array) -> Array:
         value = parts[0](jnp.clip(k, 0, parts[0].steps))
         for begin, part in zip(ends, parts[1:], strict=False):
             value = jnp.where(k >= begin, part(jnp.clip(k - begin, 0, part.steps)), value)
@@ -70,7 +70,7 @@ def product(*parts: Schedule) -> Schedule:
     if len(lengths) != 1:
         raise ValueError(f"product needs schedules of one length, got {sorted(lengths)} steps")
 
-    def rate(k: Any) -> Any:
+    def rate(k: Array) -> Array:
         value = parts[0](k)
         for part in parts[1:]:
             value = value * part(k)
@@ -101,7 +101,7 @@ def extend(schedule: Schedule, steps: int) -> Schedule:
     """The schedule made with the same arguments for another number of steps.
 
     Lengths in fractions grow with it, lengths in steps stay; `resume_step` says from where a run
-    can go on.
+    can continue.
 
     Raises:
         ValueError: a composed schedule, which has no arguments of its own.

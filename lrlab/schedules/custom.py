@@ -5,11 +5,15 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from lrlab.core.errors import FieldError
+from lrlab.types import Array, Hyper
+
+Rates = Callable[[Hyper, Array], Array]
+"""The engine's schedule: `(hyper, step) -> learning rate`."""
 
 MOST = 4_000_000
 """Rates that are looked at; of longer runs, so many steps evenly spaced, both ends among them."""
@@ -19,13 +23,13 @@ class CustomSchedule(NamedTuple):
     """`(hyper, step) -> learning rate` from a user's `step -> factor`. Equal functions are equal,
     so that nothing compiles twice."""
 
-    function: Callable[[Any], Any]
+    function: Callable[[Array], Array]
 
-    def __call__(self, hyper: Mapping[str, Any], step: Any) -> Any:
+    def __call__(self, hyper: Hyper, step: Array) -> Array:
         return hyper["lr"] * self.function(step)
 
 
-def custom_schedule(function: Callable[[Any], Any]) -> CustomSchedule:
+def custom_schedule(function: Callable[[Array], Array]) -> CustomSchedule:
     """A user's function `step -> factor of the learning rate` as the engine wants it.
 
     Raises:
@@ -51,7 +55,7 @@ def custom_schedule(function: Callable[[Any], Any]) -> CustomSchedule:
 
 
 def check_rates(
-    schedule: Callable[[Any, Any], Any],
+    schedule: Rates,
     steps: int,
     axes: Mapping[str, Sequence[float]],
     dtype: str,
@@ -101,13 +105,13 @@ def refuse_rates(
 
 
 @functools.cache
-def _all_rates() -> Callable[..., Any]:
+def _all_rates() -> Callable[[Rates, Hyper, Array], Array]:
     """`(schedule, hyper, steps [K]) -> rates [K]`. Made at first use: importing JAX is slow."""
     import jax
     import jax.numpy as jnp
 
     @functools.partial(jax.jit, static_argnums=0)
-    def rates(schedule: Any, hyper: Any, steps: Any) -> Any:
+    def rates(schedule: Rates, hyper: Hyper, steps: Array) -> Array:
         return jax.vmap(lambda step: jnp.asarray(schedule(hyper, step)))(steps)
 
     return rates

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax.numpy as jnp
 
 from lrlab.schedules.lengths import length
+from lrlab.types import Scalar
 
 
-def cosine_cycle(step: Any, steps: Any, *, half: Any = 0.25, final: Any = 0.0) -> Any:
+def cosine_cycle(
+    step: Scalar, steps: Scalar, *, half: Scalar = 0.25, final: Scalar = 0.0
+) -> Scalar:
     """final + (1 - final) (1 + cos(pi step / half)) / 2: a cosine up and down without jumps.
 
     From the peak to `final` in `half` steps and back in as many (PyTorch's CosineAnnealingLR beyond
@@ -24,14 +25,14 @@ def cosine_cycle(step: Any, steps: Any, *, half: Any = 0.25, final: Any = 0.0) -
 
 
 def cosine_restarts(
-    step: Any,
-    steps: Any,
+    step: Scalar,
+    steps: Scalar,
     *,
-    cycle: Any = 0.25,
+    cycle: Scalar = 0.25,
     growth: float = 1.0,
-    decay: Any = 1.0,
-    final: Any = 0.0,
-) -> Any:
+    decay: Scalar = 1.0,
+    final: Scalar = 0.0,
+) -> Scalar:
     """SGDR: cosines of length `cycle`, each `growth` times as long as the one before and starting
     at `decay` times its peak (Loshchilov and Hutter 2017, arXiv 1608.03983). With c the position in
     cycle i: final + (decay^i - final) (1 + cos(pi c)) / 2. Factors have no unit.
@@ -52,7 +53,14 @@ def cosine_restarts(
     return final + (top - final) * 0.5 * (1 + jnp.cos(jnp.pi * place))
 
 
-def triangular(step: Any, steps: Any, *, low: Any = 0.1, up: Any = 0.125, down: Any = None) -> Any:
+def triangular(
+    step: Scalar,
+    steps: Scalar,
+    *,
+    low: Scalar = 0.1,
+    up: Scalar = 0.125,
+    down: Scalar | None = None,
+) -> Scalar:
     """low + (1 - low) height: lines between `low` (over the peak) and 1, again and again.
 
     From `low` to 1 in `up` steps and back in `down` (default: `up`), lengths in steps or fractions;
@@ -65,7 +73,14 @@ def triangular(step: Any, steps: Any, *, low: Any = 0.1, up: Any = 0.125, down: 
     return low + (1 - low) * height
 
 
-def triangular2(step: Any, steps: Any, *, low: Any = 0.1, up: Any = 0.125, down: Any = None) -> Any:
+def triangular2(
+    step: Scalar,
+    steps: Scalar,
+    *,
+    low: Scalar = 0.1,
+    up: Scalar = 0.125,
+    down: Scalar | None = None,
+) -> Scalar:
     """low + (1 - low) height / 2^cycle: triangles, each half as high as the one before.
 
     Lengths as in `triangular` (Smith 2017, arXiv 1506.01186). Factors have no unit.
@@ -78,14 +93,14 @@ def triangular2(step: Any, steps: Any, *, low: Any = 0.1, up: Any = 0.125, down:
 
 
 def exp_range(
-    step: Any,
-    steps: Any,
+    step: Scalar,
+    steps: Scalar,
     *,
-    low: Any = 0.1,
-    up: Any = 0.125,
-    down: Any = None,
-    gamma: Any = 0.99994,
-) -> Any:
+    low: Scalar = 0.1,
+    up: Scalar = 0.125,
+    down: Scalar | None = None,
+    gamma: Scalar = 0.99994,
+) -> Scalar:
     """low + (1 - low) height gamma^step: triangles whose height falls exponentially.
 
     Lengths as in `triangular`, gamma per step (Smith 2017, arXiv 1506.01186). Factors have no unit.
@@ -97,7 +112,9 @@ def exp_range(
     return low + (1 - low) * height * jnp.asarray(gamma, jnp.result_type(float)) ** step
 
 
-def _triangle(step: Any, steps: Any, up: Any, down: Any) -> tuple[Any, Any]:
+def _triangle(
+    step: Scalar, steps: Scalar, up: Scalar, down: Scalar | None
+) -> tuple[Scalar, Scalar]:
     """The height in [0, 1] and the number of the cycle."""
     rise = jnp.maximum(length(up, steps), 1)
     fall = rise if down is None else jnp.maximum(length(down, steps), 1)
@@ -106,7 +123,9 @@ def _triangle(step: Any, steps: Any, up: Any, down: Any) -> tuple[Any, Any]:
     return jnp.where(place <= rise, place / rise, 1 - (place - rise) / fall), number
 
 
-def slanted_triangular(step: Any, steps: Any, *, cut: Any = 0.1, ratio: Any = 32.0) -> Any:
+def slanted_triangular(
+    step: Scalar, steps: Scalar, *, cut: Scalar = 0.1, ratio: Scalar = 32.0
+) -> Scalar:
     """Up for the first `cut`, then slowly down: (1 + q (ratio - 1)) / ratio, q the height of the
     triangle (Howard and Ruder 2018, ULMFiT, arXiv 1801.06146). Factors have no unit.
 

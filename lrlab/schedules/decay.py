@@ -6,14 +6,13 @@ steps, and gives what multiplies the peak (no unit). p stands for `step / steps`
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax.numpy as jnp
 
 from lrlab.schedules.lengths import length
+from lrlab.types import Scalar
 
 
-def constant(step: Any, steps: Any) -> Any:
+def constant(step: Scalar, steps: Scalar) -> Scalar:
     """1 * peak: the same learning rate at every step, never zero (its limits: Bottou, Curtis and
     Nocedal 2018, arXiv 1606.04838). In the unit of `peak`.
 
@@ -23,7 +22,7 @@ def constant(step: Any, steps: Any) -> Any:
     return jnp.ones_like(step, dtype=jnp.result_type(float))
 
 
-def linear(step: Any, steps: Any, *, final: Any = 0.0) -> Any:
+def linear(step: Scalar, steps: Scalar, *, final: Scalar = 0.0) -> Scalar:
     """1 - (1 - final) p. Linear decay to `final` times the peak, by default to zero at `steps`;
     optimal for the last iterate (Zamani and Glineur 2023, arXiv 2307.11134; Defazio et al. 2023,
     arXiv 2310.07831). Factors have no unit.
@@ -34,7 +33,7 @@ def linear(step: Any, steps: Any, *, final: Any = 0.0) -> Any:
     return 1 - (1 - final) * (step / steps)
 
 
-def polynomial(step: Any, steps: Any, *, power: Any = 2.0, final: Any = 0.0) -> Any:
+def polynomial(step: Scalar, steps: Scalar, *, power: Scalar = 2.0, final: Scalar = 0.0) -> Scalar:
     """(1 - final) (1 - p)^power + final: `power = 1` is `linear`. Ends at `final`, zero by default
     ("poly": Chen et al. 2017, DeepLab, arXiv 1606.00915). Without unit.
 
@@ -44,7 +43,7 @@ def polynomial(step: Any, steps: Any, *, power: Any = 2.0, final: Any = 0.0) -> 
     return (1 - final) * jnp.maximum(1 - step / steps, 0) ** power + final
 
 
-def cosine(step: Any, steps: Any, *, final: Any = 0.0, power: Any = 1.0) -> Any:
+def cosine(step: Scalar, steps: Scalar, *, final: Scalar = 0.0, power: Scalar = 1.0) -> Scalar:
     """(1 - final) ((1 + cos(pi p)) / 2)^power + final: half a cosine, zero at `steps` (Loshchilov
     and Hutter 2017, SGDR, arXiv 1608.03983). Bitwise equal to `optax.cosine_decay_schedule`.
     Factors have no unit.
@@ -58,7 +57,7 @@ def cosine(step: Any, steps: Any, *, final: Any = 0.0, power: Any = 1.0) -> Any:
     return (1 - final) * wave + final
 
 
-def k_decay(step: Any, steps: Any, *, k: Any = 3.0, final: Any = 0.0) -> Any:
+def k_decay(step: Scalar, steps: Scalar, *, k: Scalar = 3.0, final: Scalar = 0.0) -> Scalar:
     """(1 - final) (1 + cos(pi p^k)) / 2 + final: a cosine that stays high longer (Zhang and Li
     2020, k-decay, arXiv 2004.05909). Ends at `final`, zero by default. Factors have no unit.
 
@@ -69,15 +68,15 @@ def k_decay(step: Any, steps: Any, *, k: Any = 3.0, final: Any = 0.0) -> Any:
 
 
 def exponential(
-    step: Any,
-    steps: Any,
+    step: Scalar,
+    steps: Scalar,
     *,
-    final: Any = 0.01,
-    rate: Any = None,
-    every: Any = 1,
+    final: Scalar = 0.01,
+    rate: Scalar | None = None,
+    every: Scalar = 1,
     staircase: bool = False,
-    lowest: Any = 0.0,
-) -> Any:
+    lowest: Scalar = 0.0,
+) -> Scalar:
     """final^p: a constant ratio from each step to the next.
 
     `final` is reached at `steps` (it is not zero). With `rate` given: rate^(step / every), `every`
@@ -93,7 +92,7 @@ def exponential(
     return jnp.maximum(jnp.asarray(rate, jnp.result_type(float)) ** exponent, lowest)
 
 
-def natural_exponential(step: Any, steps: Any, *, rate: Any = 5.0) -> Any:
+def natural_exponential(step: Scalar, steps: Scalar, *, rate: Scalar = 5.0) -> Scalar:
     """exp(-rate p): exponential decay by its rate over the whole run.
 
     Ends at exp(-rate), not at zero (Bottou 2012, "Stochastic gradient descent tricks"). `rate` has
@@ -105,7 +104,7 @@ def natural_exponential(step: Any, steps: Any, *, rate: Any = 5.0) -> Any:
     return jnp.exp(-rate * (step / steps))
 
 
-def inverse_time(step: Any, steps: Any, *, rate: Any = 10.0) -> Any:
+def inverse_time(step: Scalar, steps: Scalar, *, rate: Scalar = 10.0) -> Scalar:
     """1 / (1 + rate p): inverse-time decay, without unit.
 
     Ends at 1 / (1 + rate), not at zero (Robbins and Monro 1951, Ann. Math. Stat. 22:400; Bottou,
@@ -117,7 +116,7 @@ def inverse_time(step: Any, steps: Any, *, rate: Any = 10.0) -> Any:
     return 1 / (1 + rate * (step / steps))
 
 
-def inverse_sqrt(step: Any, steps: Any, *, timescale: Any = 0.05) -> Any:
+def inverse_sqrt(step: Scalar, steps: Scalar, *, timescale: Scalar = 0.05) -> Scalar:
     """1 / sqrt(max(1, step / t)), t = `timescale` in steps or as a fraction of them; after a warmup
     the step counts from its start (Vaswani et al. 2017, arXiv 1706.03762; "Noam").
     Not zero at the end.
@@ -128,7 +127,7 @@ def inverse_sqrt(step: Any, steps: Any, *, timescale: Any = 0.05) -> Any:
     return 1 / jnp.sqrt(jnp.maximum(step / jnp.maximum(length(timescale, steps), 1), 1))
 
 
-def noam(step: Any, steps: Any, *, rise: Any = 0.1) -> Any:
+def noam(step: Scalar, steps: Scalar, *, rise: Scalar = 0.1) -> Scalar:
     """min(s / W, sqrt(W / s)), s = step + 1: up in a line for W = `rise` steps (or a fraction) and
     down as the inverse square root.
 
@@ -142,7 +141,9 @@ def noam(step: Any, steps: Any, *, rise: Any = 0.1) -> Any:
     return jnp.minimum(s / ramp, jnp.sqrt(ramp / s))
 
 
-def power(step: Any, steps: Any, *, exponent: Any = 0.51, timescale: Any = 0.05) -> Any:
+def power(
+    step: Scalar, steps: Scalar, *, exponent: Scalar = 0.51, timescale: Scalar = 0.05
+) -> Scalar:
     """min(1, (step / t)^-exponent): the power schedule, whose peak does not depend on the training
     length (Shen et al. 2024, arXiv 2408.13359). Not zero at the end. With LR = a batch n^-exponent,
     n in tokens, t is the step at which that is the peak: t = (a batch / peak)^(1 / exponent) /
@@ -154,7 +155,7 @@ def power(step: Any, steps: Any, *, exponent: Any = 0.51, timescale: Any = 0.05)
     return jnp.maximum(step / jnp.maximum(length(timescale, steps), 1), 1) ** (-exponent)
 
 
-def rex(step: Any, steps: Any, *, alpha: Any = 0.5) -> Any:
+def rex(step: Scalar, steps: Scalar, *, alpha: Scalar = 0.5) -> Scalar:
     """(1 - p) / (1 - alpha p): REX, which holds the rate up until late (Chen et al. 2022, arXiv
     2107.04197, alpha = 1/2). Zero at `steps`. Factors have no unit.
 
@@ -165,7 +166,7 @@ def rex(step: Any, steps: Any, *, alpha: Any = 0.5) -> Any:
     return (1 - p) / (1 - alpha * p)
 
 
-def tanh(step: Any, steps: Any, *, low: Any = -6.0, high: Any = 3.0) -> Any:
+def tanh(step: Scalar, steps: Scalar, *, low: Scalar = -6.0, high: Scalar = 3.0) -> Scalar:
     """(1 - tanh(low + (high - low) p)) / 2: hyperbolic-tangent decay (Hsueh et al. 2019, arXiv
     1806.01593). Not zero at the end: (1 - tanh(high)) / 2. Factors have no unit.
 
@@ -175,7 +176,7 @@ def tanh(step: Any, steps: Any, *, low: Any = -6.0, high: Any = 3.0) -> Any:
     return 0.5 * (1 - jnp.tanh(low + (high - low) * (step / steps)))
 
 
-def hyperbolic(step: Any, steps: Any, *, upper: Any = 1.5, final: Any = 1e-3) -> Any:
+def hyperbolic(step: Scalar, steps: Scalar, *, upper: Scalar = 1.5, final: Scalar = 1e-3) -> Scalar:
     """1 + (1 - final) (h(p) - h(0)): an arc of a hyperbola, nearly the same at its start for any
     length.
 
@@ -189,7 +190,9 @@ def hyperbolic(step: Any, steps: Any, *, upper: Any = 1.5, final: Any = 1e-3) ->
     return 1 + (1 - final) * _hyperbola(step / steps, upper)
 
 
-def exp_hyperbolic(step: Any, steps: Any, *, upper: Any = 1.5, final: Any = 1e-3) -> Any:
+def exp_hyperbolic(
+    step: Scalar, steps: Scalar, *, upper: Scalar = 1.5, final: Scalar = 1e-3
+) -> Scalar:
     """final^(h(0) - h(p)): the hyperbola of `hyperbolic` in the logarithm.
 
     Ends at final^h(0), not at zero (Kim 2024, ExpHyperbolicLR, arXiv 2407.15200). No unit.
@@ -200,10 +203,10 @@ def exp_hyperbolic(step: Any, steps: Any, *, upper: Any = 1.5, final: Any = 1e-3
     return jnp.asarray(final, jnp.result_type(float)) ** -_hyperbola(step / steps, upper)
 
 
-def _hyperbola(p: Any, upper: Any) -> Any:
+def _hyperbola(p: Scalar, upper: Scalar) -> Scalar:
     """h(p) - h(0), from 0 down to -h(0)."""
 
-    def h(q: Any) -> Any:
+    def h(q: Scalar) -> Scalar:
         return jnp.sqrt(jnp.maximum((1 - q) / upper * (2 - (1 + q) / upper), 0))
 
     return h(p) - h(0.0)

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lrlab.schedules.labels import Entry, label
+from lrlab.schedules.schedule import values
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+
 
 def plot(
-    schedules: Sequence[str | Mapping[str, Any]] | Mapping[str, np.ndarray],
+    schedules: Sequence[Entry] | Mapping[str, np.ndarray],
     *,
     peak: float = 1.0,
     steps: int = 1000,
-    ax: Any = None,
-) -> Any:
+    ax: Axes | None = None,
+) -> Figure | SubFigure:
     """Draws learning rate against step, with the integral (sum), the final value and the peak in
     the legend.
 
@@ -32,8 +39,6 @@ def plot(
     """
     from matplotlib.figure import Figure
 
-    from lrlab.schedules import values
-
     if ax is None:
         # Not pyplot's, which holds every figure until it is closed.
         ax = Figure(figsize=(7, 4), layout="constrained").subplots()
@@ -42,16 +47,11 @@ def plot(
         curves = {name: np.asarray(rates) for name, rates in schedules.items()}
     else:
         for entry in schedules:
-            arguments = {"name": entry} if isinstance(entry, str) else dict(entry)
-            label = ", ".join(
-                str(value) if key == "name" else f"{key}={value}"
-                for key, value in arguments.items()
-            )
-            arguments = {"peak": peak, "steps": steps} | arguments
-            curves[label] = values(**arguments)
-    for label, rates in curves.items():
+            own = {"name": entry} if isinstance(entry, str) else dict(entry)
+            curves[label(entry)] = values(**{"peak": peak, "steps": steps} | own)
+    for words, rates in curves.items():
         facts = f"sum {rates.sum():.4g}, last {rates[-1]:.3g}, peak {rates.max():.3g}"
-        ax.plot(np.arange(len(rates)), rates, lw=1.8, label=f"{label}\n{facts}")
+        ax.plot(np.arange(len(rates)), rates, lw=1.8, label=f"{words}\n{facts}")
     ax.set_xlabel("step")
     ax.set_ylabel("learning rate")
     ax.set_ylim(bottom=0)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from lrlab.core.errors import FieldError
+from lrlab.types import Scalar
 
 LENGTHS = (
     "warmup",
@@ -30,7 +31,7 @@ LENGTHS = (
 _WORDS = re.compile(r"\s*([0-9.]+(?:e-?\d+)?)\s*(epochs?|steps?|%)\s*")
 
 
-def length(value: Any, steps: Any) -> Any:
+def length(value: Scalar, steps: Scalar) -> Scalar:
     """`value` in steps: a value below 1 is a fraction of `steps`. Traced or not.
 
     >>> length(0.25, 100), length(30, 100)
@@ -45,7 +46,7 @@ def length(value: Any, steps: Any) -> Any:
     return jnp.where(value < 1, value * steps, value)
 
 
-def in_words(value: Any) -> bool:
+def in_words(value: object) -> bool:
     """Whether `value` is a length in words.
 
     >>> in_words("3 epochs"), in_words("5 %"), in_words("cosine"), in_words(3)
@@ -58,7 +59,7 @@ def numbers(value: Any, steps: int, steps_per_epoch: int | None) -> Any:
     """Lengths in words as steps or fractions, in lists too; anything else as it is.
 
     Raises:
-        ValueError: epochs, and nobody said how many steps make one.
+        ValueError: epochs, and it is not said how many steps make one.
 
     >>> numbers(("20 steps", "5 %", 0.5), 100, None)
     (20.0, 0.05, 0.5)
@@ -80,7 +81,7 @@ def numbers(value: Any, steps: int, steps_per_epoch: int | None) -> Any:
     return counted if counted >= 1 else counted / steps
 
 
-def whole(name: str, steps: Any) -> int:
+def whole(name: str, steps: Scalar) -> int:
     """The number of steps of a schedule that must know it before tracing.
 
     Raises:

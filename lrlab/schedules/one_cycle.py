@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax.numpy as jnp
 
 from lrlab.core.errors import FieldError
 from lrlab.schedules.lengths import length
+from lrlab.types import Scalar
 
 KINDS = ("cosine", "linear")
 TIMINGS = ("torch", "optax")
 
 
 def one_cycle(
-    step: Any,
-    steps: Any,
+    step: Scalar,
+    steps: Scalar,
     *,
-    up: Any = 0.3,
-    start: Any = 0.04,
-    final: Any = 4e-6,
+    up: Scalar = 0.3,
+    start: Scalar = 0.04,
+    final: Scalar = 4e-6,
     kind: str = "cosine",
     three_phase: bool = False,
-    back: Any = 0.85,
+    back: Scalar = 0.85,
     timing: str = "torch",
-) -> Any:
+) -> Scalar:
     """start -> 1 -> final in cosines or lines: one large cycle ("super-convergence").
 
     From `start` (over the peak) to 1 in the first `up`, then to `final`; `three_phase`: first back
@@ -51,7 +50,7 @@ def one_cycle(
         rise, last = jnp.floor(length(up, steps)), steps
         middle = jnp.floor(length(back, steps))
 
-    def between(high: Any, low: Any, begin: Any, end: Any) -> Any:
+    def between(high: Scalar, low: Scalar, begin: Scalar, end: Scalar) -> Scalar:
         q = jnp.clip((step - begin) / jnp.maximum(end - begin, 1), 0, 1)
         if kind == "linear":
             return high + (low - high) * q

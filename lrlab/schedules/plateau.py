@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax.numpy as jnp
 
 from lrlab.core.errors import FieldError
 from lrlab.schedules.lengths import length
+from lrlab.types import Scalar
 
 COOLDOWNS = ("linear", "cosine", "sqrt", "square", "exponential")
 
 
 def wsd(
-    step: Any,
-    steps: Any,
+    step: Scalar,
+    steps: Scalar,
     *,
-    cooldown: Any = 0.2,
+    cooldown: Scalar = 0.2,
     kind: str = "linear",
-    final: Any = 0.0,
-) -> Any:
+    final: Scalar = 0.0,
+) -> Scalar:
     """Warmup-stable-decay: 1 until the last `cooldown` (steps or a fraction of all, warmup included
     in `make`), then down to `final` (Hu et al. 2024, MiniCPM, arXiv 2404.06395; cooldown shapes of
     Hägele et al. 2024, arXiv 2405.18392). With q the part of the cooldown that is over: linear
@@ -44,7 +43,7 @@ def wsd(
     return (1 - final) * shape + final
 
 
-def flat_cosine(step: Any, steps: Any, *, flat: Any = 0.75, final: Any = 0.0) -> Any:
+def flat_cosine(step: Scalar, steps: Scalar, *, flat: Scalar = 0.75, final: Scalar = 0.0) -> Scalar:
     """1, then final + (1 - final) (1 + cos(pi q)) / 2: flat first, then half a cosine.
 
     q is the part of what comes after `flat` (in steps or a fraction) that is over; `final`, zero by

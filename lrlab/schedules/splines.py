@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
+import jax
 import jax.numpy as jnp
 
 from lrlab.core.errors import FieldError
+from lrlab.types import Scalar
 
 
 def two_point(
-    step: Any,
-    steps: Any,
+    step: Scalar,
+    steps: Scalar,
     *,
-    x1: Any = 0.3,
-    y1: Any = 1.0,
-    x2: Any = 0.8,
-    y2: Any = 0.4,
-    start: Any = 1.0,
-    final: Any = 0.0,
+    x1: Scalar = 0.3,
+    y1: Scalar = 1.0,
+    x2: Scalar = 0.8,
+    y2: Scalar = 0.4,
+    start: Scalar = 1.0,
+    final: Scalar = 0.0,
     smooth: bool = True,
-) -> Any:
+) -> Scalar:
     """curve(p) through (0, start), (x1, y1), (x2, y2), (1, final): four numbers make a shape.
 
     A monotone cubic spline, or lines where `smooth` is false; 0 < x1 < x2 < 1, heights over the
@@ -38,12 +39,12 @@ def two_point(
 
 
 def spline(
-    step: Any,
-    steps: Any,
+    step: Scalar,
+    steps: Scalar,
     *,
     places: Sequence[float] = (0.0, 0.5, 1.0),
     heights: Sequence[float] = (1.0, 0.5, 0.0),
-) -> Any:
+) -> Scalar:
     """curve(p) through (places[i], heights[i]): a monotone cubic spline, without overshoot.
 
     `places` rise from 0 to 1, heights are over the peak; at `steps` it is the last height (Fritsch
@@ -68,7 +69,7 @@ def spline(
     )
 
 
-def monotone_cubic(x: Any, xs: Any, ys: Any) -> Any:
+def monotone_cubic(x: Scalar, xs: jax.Array, ys: jax.Array) -> jax.Array:
     """The interpolant of Fritsch and Butland (1984) at `x`, for knots xs f[n], ys f[n].
 
     >>> float(monotone_cubic(0.5, jnp.array([0.0, 1.0]), jnp.array([0.0, 1.0])))

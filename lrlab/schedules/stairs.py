@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import jax.numpy as jnp
 
 from lrlab.core.errors import FieldError
 from lrlab.schedules.lengths import length
+from lrlab.types import Scalar
 
 
-def step(step: Any, steps: Any, *, rate: Any = 0.1, every: Any = 1 / 3) -> Any:
+def step(
+    step: Scalar, steps: Scalar, *, rate: Scalar = 0.1, every: Scalar = 0.3333333333333333
+) -> Scalar:
     """rate^floor(step / every): a drop by `rate` each `every` steps.
 
     `every` in steps or as a fraction; not zero at the end (PyTorch's StepLR; Krizhevsky et al.
@@ -25,8 +27,8 @@ def step(step: Any, steps: Any, *, rate: Any = 0.1, every: Any = 1 / 3) -> Any:
 
 
 def multistep(
-    step: Any, steps: Any, *, rate: Any = 0.1, milestones: Sequence[float] = (0.5, 0.75)
-) -> Any:
+    step: Scalar, steps: Scalar, *, rate: Scalar = 0.1, milestones: Sequence[float] = (0.5, 0.75)
+) -> Scalar:
     """rate^(number of milestones reached), milestones in steps or fractions (PyTorch's MultiStepLR;
     the schedule of He et al. 2016, arXiv 1512.03385).
     Not zero at the end.
@@ -39,12 +41,12 @@ def multistep(
 
 
 def piecewise(
-    step: Any,
-    steps: Any,
+    step: Scalar,
+    steps: Scalar,
     *,
     boundaries: Sequence[float] = (0.5, 0.75),
     factors: Sequence[float] = (1.0, 0.1, 0.01),
-) -> Any:
+) -> Scalar:
     """factors[i] between boundary i - 1 and boundary i: any staircase.
 
     One factor more than there are boundaries, which are lengths in steps or fractions; factors have

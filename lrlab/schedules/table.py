@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from lrlab.schedules.labels import Entry
+from lrlab.schedules.schedule import values
+from lrlab.types import Array, Hyper
 
-def matrix(schedules: Sequence[str | Mapping[str, Any]], steps: int, **shared: Any) -> np.ndarray:
+
+def matrix(schedules: Sequence[Entry], steps: int, **shared: Any) -> np.ndarray:
     """The factors of several schedules at every step; f64[schedules, steps], peak 1.
 
     Args:
@@ -20,13 +24,11 @@ def matrix(schedules: Sequence[str | Mapping[str, Any]], steps: int, **shared: A
     >>> matrix(["constant", {"name": "linear", "final": 0.5}], 2).tolist()
     [[1.0, 1.0], [1.0, 0.75]]
     """
-    from lrlab.schedules import values
-
     entries = [{"name": one} if isinstance(one, str) else dict(one) for one in schedules]
     return np.stack([values(**{"peak": 1.0, "steps": steps} | shared | entry) for entry in entries])
 
 
-def engine_table(table: np.ndarray) -> Callable[[Mapping[str, Any], Any], Any]:
+def engine_table(table: np.ndarray) -> Callable[[Hyper, Array], Array]:
     """The engine's schedule `(hyper, step) -> learning rate` that reads a matrix of factors.
 
     `hyper["lr"] table[hyper["schedule"], step]`: the row number, a lane axis of whole floats, picks
@@ -41,12 +43,10 @@ def engine_table(table: np.ndarray) -> Callable[[Mapping[str, Any], Any], Any]:
 
 
 @functools.lru_cache(maxsize=32)
-def _engine_table(
-    content: bytes, shape: tuple[int, int]
-) -> Callable[[Mapping[str, Any], Any], Any]:
+def _engine_table(content: bytes, shape: tuple[int, int]) -> Callable[[Hyper, Array], Array]:
     rows = np.frombuffer(content).reshape(shape)
 
-    def schedule(hyper: Mapping[str, Any], step: Any) -> Any:
+    def schedule(hyper: Hyper, step: Array) -> Array:
         import jax.numpy as jnp
 
         table = jnp.asarray(rows, jnp.result_type(float))

@@ -10,10 +10,15 @@ from collections.abc import Callable
 from typing import Any
 
 from lrlab.core.errors import within
-from lrlab.schedules import Schedule, make, parameters
+from lrlab.schedules.registry import parameters
+from lrlab.schedules.schedule import Schedule, make
+from lrlab.types import Array, Hyper
+
+Arguments = tuple[tuple[str, Any], ...]
+"""A schedule's arguments by name, sorted and hashable."""
 
 
-def engine_schedule(name: str, steps: int, **arguments: Any) -> Callable[[Any, Any], Any]:
+def engine_schedule(name: str, steps: int, **arguments: Any) -> Callable[[Hyper, Array], Array]:
     """`(hyper, step) -> learning rate`: `hyper["lr"]` is the peak; lane axes named like parameters
     take their place.
 
@@ -32,16 +37,16 @@ def engine_schedule(name: str, steps: int, **arguments: Any) -> Callable[[Any, A
 
 @functools.lru_cache(maxsize=256)
 def _engine_schedule(
-    name: str, steps: int, arguments: tuple[Any, ...]
-) -> Callable[[Any, Any], Any]:
-    def schedule(hyper: Any, step: Any) -> Any:
+    name: str, steps: int, arguments: Arguments
+) -> Callable[[Hyper, Array], Array]:
+    def schedule(hyper: Hyper, step: Array) -> Array:
         with within("schedule"):
             return _of_lane(name, steps, arguments, hyper)(step)
 
     return schedule
 
 
-def _of_lane(name: str, steps: int, arguments: tuple[Any, ...], hyper: Any) -> Schedule:
+def _of_lane(name: str, steps: int, arguments: Arguments, hyper: Hyper) -> Schedule:
     known = set(parameters(name)) - {"low_momentum"}
     swept = {key: value for key, value in hyper.items() if key in known}
     return make(name, hyper["lr"], steps, **{**dict(arguments), **swept})
@@ -49,7 +54,7 @@ def _of_lane(name: str, steps: int, arguments: tuple[Any, ...], hyper: Any) -> S
 
 def engine_momentum(
     name: str, steps: int, momentum: tuple[str, float], **arguments: Any
-) -> Callable[[Any, Any], Any]:
+) -> Callable[[Hyper, Array], dict[str, Array]]:
     """`(hyper, step) -> {hyper-parameter: its value then}` for a momentum that mirrors the rate.
 
     Args:
@@ -66,12 +71,12 @@ def engine_momentum(
 
 @functools.lru_cache(maxsize=256)
 def _engine_momentum(
-    name: str, steps: int, momentum: tuple[str, float], arguments: tuple[Any, ...]
-) -> Callable[[Any, Any], Any]:
+    name: str, steps: int, momentum: tuple[str, float], arguments: Arguments
+) -> Callable[[Hyper, Array], dict[str, Array]]:
     rest = dict(arguments)
     fixed = rest.pop("low_momentum", None)
 
-    def moving(hyper: Any, step: Any) -> Any:
+    def moving(hyper: Hyper, step: Array) -> dict[str, Array]:
         key, value = momentum
         low, high = hyper.get("low_momentum", fixed), hyper.get(key, value)
         with within("schedule"):
@@ -81,6 +86,6 @@ def _engine_momentum(
     return moving
 
 
-def _frozen(arguments: dict[str, Any]) -> tuple[Any, ...]:
+def _frozen(arguments: dict[str, Any]) -> Arguments:
     plain = {k: tuple(v) if isinstance(v, list) else v for k, v in arguments.items()}
     return tuple(sorted(plain.items()))

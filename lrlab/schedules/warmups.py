@@ -9,14 +9,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from lrlab.core.errors import FieldError
+from lrlab.types import Scalar
 
 KINDS = ("linear", "cosine", "exponential", "untuned_adam")
 
 
-def factor(kind: str, step: Any, ramp: Any, start: Any) -> Any:
+def factor(kind: str, step: Scalar, ramp: Scalar, start: Scalar) -> Scalar:
     """The rate over the peak at `step` < `ramp` (both in steps, traced or not).
 
     >>> float(factor("linear", 5, 10, 0.0)), float(factor("untuned_adam", 0, 4, 0.0))
@@ -34,7 +33,7 @@ def factor(kind: str, step: Any, ramp: Any, start: Any) -> Any:
     return jnp.minimum((step + 1) / ramp, 1.0)
 
 
-def length(warmup: Any, kind: str, b2: float = 0.999) -> Any:
+def length(warmup: Scalar, kind: str, b2: float = 0.999) -> Scalar:
     """The warmup's length: as given, but 2 / (1 - b2) for `untuned_adam` without one.
 
     >>> length(0, "untuned_adam"), length(0.1, "linear")
@@ -45,7 +44,7 @@ def length(warmup: Any, kind: str, b2: float = 0.999) -> Any:
     return warmup
 
 
-def check(kind: str, start: Any, warmup: Any) -> None:
+def check(kind: str, start: Scalar, warmup: Scalar) -> None:
     """Raises ValueError for an unknown kind, or an exponential warmup from zero."""
     if kind not in KINDS:
         raise FieldError(

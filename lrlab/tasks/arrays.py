@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import jax
 import numpy as np
@@ -13,10 +12,10 @@ from lrlab.data.checks import same_length, varied
 from lrlab.data.dataset import DataError
 from lrlab.data.values import numbers
 from lrlab.tasks.losses import PerExample, sigmoid_binary_cross_entropy
-from lrlab.tasks.task import Pair
+from lrlab.types import Pair
 
 
-def arrays(pair: Any, place: str) -> Pair:
+def arrays(pair: object, place: str) -> Pair:
     """Inputs and targets as finite numeric NumPy arrays of one length, of the task's own.
 
     Lists of numbers, and lists of one array per example, are arrays too; other lists, tuples and
@@ -33,15 +32,15 @@ def arrays(pair: Any, place: str) -> Pair:
     leaves, structure = jax.tree.flatten(pair[0], is_leaf=_is_rows)
     if _is_examples(pair[0], len(y)):
         leaves, structure = [pair[0]], jax.tree.structure(0)
-    found = [aligned(numbers(leaf, f"{place} inputs"), copy=True) for leaf in leaves]
+    columns = [aligned(numbers(leaf, f"{place} inputs"), copy=True) for leaf in leaves]
     if not leaves:
         raise DataError(f"{place} inputs: are empty")
-    for leaf in found:
+    for leaf in columns:
         same_length(leaf, y, place)
-    return jax.tree.unflatten(structure, found), y
+    return jax.tree.unflatten(structure, columns), y
 
 
-def _is_rows(node: Any) -> bool:
+def _is_rows(node: object) -> bool:
     """Whether a list or tuple holds numbers, at whatever depth, and so is one array."""
     if not isinstance(node, (list, tuple)) or hasattr(node, "_fields"):
         return False
@@ -49,7 +48,7 @@ def _is_rows(node: Any) -> bool:
     return bool(leaves) and all(np.ndim(leaf) == 0 for leaf in leaves)
 
 
-def _is_examples(inputs: Any, count: int) -> bool:
+def _is_examples(inputs: object, count: int) -> bool:
     """Whether the inputs are a list with an array for each example."""
     if not isinstance(inputs, (list, tuple)) or hasattr(inputs, "_fields"):
         return False
@@ -125,10 +124,10 @@ def checked_labels(
         if not binary and y.ndim == outputs.ndim > 1 and y.shape[-1] == 1:
             y = aligned(y[..., 0])
         if y.dtype.kind == "f" and not binary:
-            mend = "give them as integers: y.astype(int)"
+            remedy = "give them as integers: y.astype(int)"
             if y.ndim == outputs.ndim > 1 and y.shape[-1] == classes:
-                mend = "turn one-hot targets into labels: y.argmax(-1)"
-            raise DataError(f"{place}: labels must be integers, got dtype {y.dtype}; {mend}")
+                remedy = "turn one-hot targets into labels: y.argmax(-1)"
+            raise DataError(f"{place}: labels must be integers, got dtype {y.dtype}; {remedy}")
         bad = np.argwhere((y < 0) | (y > classes - 1)) if classes else []
         if classes and len(bad):
             row = tuple(int(i) for i in bad[0])

@@ -1,47 +1,30 @@
-"""From a name or from parts to a task: the registry, options, the last check before training."""
+"""From a name or from parts to a task, and the last check before training."""
 
 from __future__ import annotations
 
-import difflib
-import functools
-import importlib
-import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lrlab import data as sources
 from lrlab import models
+from lrlab.core import registry
 from lrlab.core.errors import FieldError, within
+from lrlab.tasks.registry import REGISTRY, options, recipe
 from lrlab.tasks.task import Task
+from lrlab.types import MetricChoice, MetricFunction, PyTree
 
-NAMES: dict[str, str] = {
-    "digits-mlp": "lrlab.tasks.recipes:digits_mlp",
-    "digits-linear": "lrlab.tasks.recipes:digits_linear",
-    "digits-cnn": "lrlab.tasks.recipes:digits_cnn",
-    "wine-mlp": "lrlab.tasks.recipes:wine_mlp",
-    "breast_cancer-linear": "lrlab.tasks.recipes:breast_cancer_linear",
-    "iris-linear": "lrlab.tasks.recipes:iris_linear",
-    "diabetes-mlp": "lrlab.tasks.recipes:diabetes_mlp",
-    "diabetes-linear": "lrlab.tasks.recipes:diabetes_linear",
-    "fashion_mnist-mlp": "lrlab.tasks.recipes:fashion_mnist_mlp",
-    "fashion_mnist-cnn": "lrlab.tasks.recipes:fashion_mnist_cnn",
-    "fashion_mnist-resnet": "lrlab.tasks.recipes:fashion_mnist_resnet",
-    "mnist1d-mlp": "lrlab.tasks.recipes:mnist1d_mlp",
-    "mnist1d-cnn": "lrlab.tasks.recipes:mnist1d_cnn",
-    "bytes-transformer": "lrlab.tasks.recipes:bytes_transformer",
-    "chebyshev": "lrlab.tasks.recipes:chebyshev",
-    "quadratic": "lrlab.tasks.closed_forms:quadratic",
-    "rosenbrock": "lrlab.tasks.closed_forms:rosenbrock",
-    "noisy_quadratic": "lrlab.tasks.closed_forms:noisy_quadratic",
-    "trainability": "lrlab.tasks.trainability:trainability",
-}
-"""Name -> "module:function". Any `<data>-<model>` loads as well, with the model's defaults."""
+if TYPE_CHECKING:
+    from flax.linen import Module
 
 USUAL_LOSS = {"classification": "softmax_cross_entropy", "tokens": "softmax_cross_entropy",
               "regression": "mse"}  # fmt: skip
+"""What is trained on data of a kind unless a loss is given."""
+
+Wrap = Callable[[Callable[..., "Module"], dict[str, Any], PyTree], object]
+"""`(make, description, inputs) -> model`, see `build`."""
 
 
 def load(
@@ -49,10 +32,10 @@ def load(
     *,
     model: Mapping[str, Any] | str | None = None,
     data: Mapping[str, Any] | str | None = None,
-    loss: Any = None,
-    metrics: Any = None,
+    loss: str | MetricFunction | None = None,
+    metrics: MetricChoice | None = None,
     root: str | Path | None = None,
-    wrap: Any = None,
+    wrap: Wrap | None = None,
     **flat: Any,
 ) -> Task:
     """The task of that name, with options of its model and data changed.
@@ -74,30 +57,27 @@ def load(
     >>> load("quadratic", spectrum=[3.0, 1.0]).source["spectrum"]
     [3.0, 1.0]
     """
-    recipe = _recipe(name)
-    if not isinstance(recipe, dict):
+    parts = recipe(name)
+    if parts is None:
         given = {"model": model, "data": data, "loss": loss, "metrics": metrics}
         wrong = [key for key, value in given.items() if value is not None]
-        _known(f"task {name!r}", [*wrong, *flat], options(name))
+        _check_options(name, [*wrong, *flat], options(name))
         with within("task"):
-            return recipe(**flat)._replace(name=name, options=dict(flat))
-    chosen = {
-        "model": _changed(recipe["model"], model),
-        "data": _changed(recipe["data"], data),
-    }
+            return registry.load(REGISTRY, name)(**flat)._replace(name=name, options=dict(flat))
+    network, source = _changed(parts["model"], model), _changed(parts["data"], data)
     if flat:
         with within("task", "model"):
-            of_model = models.options(chosen["model"]["name"])
+            of_model = models.options(network["name"])
         with within("task", "data"):
-            of_data = _data_options(chosen["data"]["name"])
-        _known(f"task {name!r}", list(flat), {**of_model, **of_data})
+            of_data = sources.options(source["name"].partition(":")[0])
+        _check_options(name, flat, [*of_model, *sources.COMMON, *of_data])
         for key, value in flat.items():
-            chosen["model" if key in of_model else "data"][key] = value
+            (network if key in of_model else source)[key] = value
     return build(
-        chosen["model"],
-        chosen["data"],
-        loss=recipe.get("loss") if loss is None else loss,
-        metrics=recipe.get("metrics") if metrics is None else metrics,
+        network,
+        source,
+        loss=parts.get("loss") if loss is None else loss,
+        metrics=parts.get("metrics") if metrics is None else metrics,
         name=name,
         root=root,
         wrap=wrap,
@@ -105,14 +85,14 @@ def load(
 
 
 def build(
-    model: Any,
+    model: object,
     data: Mapping[str, Any] | str,
-    loss: Any = None,
-    metrics: Any = None,
+    loss: str | MetricFunction | None = None,
+    metrics: MetricChoice | None = None,
     *,
     name: str | None = None,
     root: str | Path | None = None,
-    wrap: Any = None,
+    wrap: Wrap | None = None,
 ) -> Task:
     """A task from a registered (or anyone's) model and a data source.
 
@@ -173,7 +153,7 @@ def build(
             network = models.module(described["name"], outputs, **rest)
         if wrap is not None:
 
-            def make(**changes: Any) -> Any:
+            def make(**changes: Any) -> Module:
                 return models.module(described["name"], outputs, **{**rest, **changes})
 
             network = wrap(make, dict(described), splits["train"][0])
@@ -194,21 +174,6 @@ def build(
         source=source,
         options={"model": source["model"], "data": data},
     )
-
-
-def options(name: str) -> dict[str, Any]:
-    """What `load(name, ...)` takes beside model, data, loss and metrics, with the defaults.
-
-    >>> options("rosenbrock")["b"]
-    100.0
-    """
-    recipe = _recipe(name)
-    if not isinstance(recipe, dict):
-        parameters = inspect.signature(recipe).parameters.values()
-        return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
-    mine = {**recipe["data"], **recipe["model"]}
-    known = {**_data_options(recipe["data"]["name"]), **models.options(recipe["model"]["name"])}
-    return {key: mine.get(key, default) for key, default in known.items()}
 
 
 def check(task: Task, batch_size: int | str | None = None) -> None:
@@ -243,28 +208,6 @@ def check(task: Task, batch_size: int | str | None = None) -> None:
     check_functions(task)
 
 
-@functools.lru_cache(maxsize=256)
-def _function(name: str) -> Callable[..., Any]:
-    module, function = NAMES[name].split(":")
-    return getattr(importlib.import_module(module), function)
-
-
-def _recipe(name: str) -> dict[str, Any] | Callable[..., Task]:
-    """A fresh recipe, or the function that makes an objective."""
-    if name in NAMES:
-        function = _function(name)
-        return function() if not inspect.signature(function).parameters else function
-    data, dash, model = str(name).rpartition("-")
-    if dash and model in models.NAMES and data.split(":")[0] in sources.NAMES:
-        return {"data": {"name": data}, "model": {"name": model}}
-    close = difflib.get_close_matches(str(name), NAMES, 1)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
-    raise FieldError(
-        "task.name",
-        f"there is no task {name!r}{hint} Known: {', '.join(NAMES)}, and any <data>-<model>",
-    )
-
-
 def _changed(recipe: Mapping[str, Any], change: Mapping[str, Any] | str | None) -> dict[str, Any]:
     """The recipe's part with options changed; another name starts from that one's defaults."""
     change = {"name": change} if isinstance(change, str) else dict(change or {})
@@ -273,17 +216,8 @@ def _changed(recipe: Mapping[str, Any], change: Mapping[str, Any] | str | None) 
     return {**recipe, **change}
 
 
-def _data_options(spec: str) -> dict[str, Any]:
-    parameters = inspect.signature(sources.load).parameters
-    common = {key: parameters[key].default for key in sources.COMMON}
-    return {**common, **sources.options(spec.split(":")[0])}
-
-
-def _known(place: str, given: list[str], known: Mapping[str, Any]) -> None:
-    for key in given:
-        if key not in known:
-            close = difflib.get_close_matches(key, known, 1)
-            hint = f"; did you mean {close[0]!r}?" if close else ""
-            raise FieldError(
-                ("task", key), f"{place} has no option {key!r}{hint} It has: {', '.join(known)}"
-            )
+def _check_options(name: str, options: Iterable[str], accepted: Iterable[str]) -> None:
+    accepted = list(accepted)
+    for option in options:
+        if option not in accepted:
+            raise registry.unknown_option(REGISTRY, name, option, accepted)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import jax.numpy as jnp
 import optax
 from jax import lax
+from jax.typing import DTypeLike
 
 from lrlab.core.tracing import is_beside_others
 from lrlab.models.dense import FEW
@@ -82,15 +82,8 @@ def binary_accuracy(outputs: Array, targets: Array) -> Array:
     return per_example(right.astype(outputs.dtype), targets)
 
 
-LOSSES: dict[str, PerExample] = {
-    "softmax_cross_entropy": softmax_cross_entropy,
-    "sigmoid_binary_cross_entropy": sigmoid_binary_cross_entropy,
-    "binary": sigmoid_binary_cross_entropy,
-    "mse": mse,
-}
-METRICS: dict[str, tuple[PerExample, str]] = {"accuracy": (accuracy, "max"), "mae": (mae, "min")}
 BUILT_IN = (accuracy, binary_accuracy, mae)
-PER_EXAMPLE = (*BUILT_IN, *LOSSES.values())
+PER_EXAMPLE = (*BUILT_IN, softmax_cross_entropy, sigmoid_binary_cross_entropy, mse)
 """Whose values are each of one example, and need not be tried."""
 
 
@@ -153,11 +146,11 @@ def metric_values(name: str, function: PerExample, outputs: Array, targets: Arra
     return in_dtype(values, outputs.dtype)
 
 
-def in_dtype(values: Array, dtype: Any) -> Array:
+def in_dtype(values: Array, dtype: DTypeLike) -> Array:
     """`values` in `dtype`; the very same where they have it."""
     return values if values.dtype == dtype else values.astype(dtype)
 
 
-def label(function: Any) -> str:
+def label(function: object) -> str:
     """A name for a function in messages and records."""
     return function if isinstance(function, str) else getattr(function, "__name__", repr(function))

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import jax
+import numpy as np
+
+from lrlab.core import registry
+from lrlab.core.synonyms import did_you_mean
 from lrlab.tasks.losses import (
-    METRICS,
     PerExample,
     binary_accuracy,
     label,
     sigmoid_binary_cross_entropy,
     softmax_cross_entropy,
 )
+from lrlab.tasks.registry import METRICS
+from lrlab.types import Array, MetricChoice
 
 DIRECTIONS = ("min", "max")
 
 
 def metric_functions(
-    metrics: Sequence[str] | Mapping[str, Any] | None,
+    metrics: MetricChoice | None,
     loss: PerExample,
-    outputs: Any,
-    targets: Any,
+    outputs: jax.ShapeDtypeStruct,
+    targets: np.ndarray,
 ) -> dict[str, tuple[PerExample, str]]:
     """The metrics by name with their directions; None: accuracy where targets are classes.
 
@@ -38,14 +43,10 @@ def metric_functions(
             chosen[name] = directed(name, value)
             continue
         registered = name if value is None or value in DIRECTIONS else value
-        if registered not in METRICS:
-            close = difflib.get_close_matches(registered, METRICS, 1)
-            hint = f"; did you mean {close[0]!r}?" if close else ""
-            raise ValueError(
-                f"there is no metric {registered!r}{hint} Known: {', '.join(METRICS)}, or your own "
-                f"as {_form(name)}"
-            )
-        function, direction = METRICS[registered]
+        if not registry.has(METRICS, registered):
+            raise registry.unknown_name(METRICS, registered, f", or your own as {_form(name)}")
+        function: PerExample = registry.load(METRICS, registered)
+        direction = registry.entry(METRICS, registered).direction
         if value in DIRECTIONS and value != direction:
             raise ValueError(
                 f"metric {name!r} is {direction!r}, not {value!r}: give its name alone"
@@ -57,7 +58,7 @@ def metric_functions(
     return chosen
 
 
-def directed(name: Any, value: Any) -> tuple[Callable[..., Any], str]:
+def directed(name: object, value: object) -> tuple[Callable[..., Array], str]:
     """One's own metric, which must be (function, "min" or "max") under a name.
 
     >>> directed("largest", (max, "max"))
@@ -75,13 +76,12 @@ def directed(name: Any, value: Any) -> tuple[Callable[..., Any], str]:
         )
     function, direction = value
     if direction not in DIRECTIONS:
-        close = difflib.get_close_matches(str(direction).lower(), DIRECTIONS, 1, 0.4)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
+        hint = did_you_mean(str(direction).lower(), DIRECTIONS, cutoff=0.4)
         raise ValueError(f'metric {name!r} must say "min" or "max", got {direction!r}{hint}')
     return function, direction
 
 
-def directed_all(metrics: Any) -> dict[str, tuple[Callable[..., Any], str]]:
+def directed_all(metrics: object) -> dict[str, tuple[Callable[..., Array], str]]:
     """An objective's metrics, all of them one's own.
 
     Raises:
@@ -96,7 +96,7 @@ def directed_all(metrics: Any) -> dict[str, tuple[Callable[..., Any], str]]:
     return {name: directed(name, value) for name, value in _by_name(metrics).items()}
 
 
-def _by_name(metrics: Any) -> Mapping[str, Any]:
+def _by_name(metrics: object) -> Mapping[str, Any]:
     """Metrics as a mapping, with None for those that are given by their name alone."""
     if isinstance(metrics, str):
         return {metrics: None}
@@ -112,7 +112,7 @@ def _by_name(metrics: Any) -> Mapping[str, Any]:
             function = next((p for p in (name, *_parts(name)) if callable(p)), None)
             form = _form("name") if function is None else _own(function)
             raise ValueError(
-                f"a list of metrics takes names ({', '.join(METRICS)}), got "
+                f"a list of metrics takes names ({', '.join(METRICS.entries)}), got "
                 f"{label(name) if callable(name) else repr(name)}; one's own have a name and a "
                 f"direction: {form}"
             )
@@ -121,11 +121,11 @@ def _by_name(metrics: Any) -> Mapping[str, Any]:
     return dict.fromkeys(names)
 
 
-def _parts(value: Any) -> tuple[Any, ...]:
+def _parts(value: object) -> tuple[object, ...]:
     return tuple(value) if isinstance(value, (tuple, list)) else ()
 
 
-def _named(name: Any) -> str:
+def _named(name: object) -> str:
     if not isinstance(name, str) or name == "loss" or not name.isidentifier():
         raise ValueError(
             f"a metric cannot be named {name!r}: it needs a name of letters, digits and "
@@ -134,11 +134,11 @@ def _named(name: Any) -> str:
     return name
 
 
-def _form(name: Any, function: str = "function") -> str:
+def _form(name: object, function: str = "function") -> str:
     return f'metrics={{{name!r}: ({function}, "min" or "max")}}'
 
 
-def _own(function: Any) -> str:
+def _own(function: object) -> str:
     """The form for a function whose name is known; a lambda has none."""
     name = label(function)
     return _form(name, name) if name.isidentifier() else _form("name")

@@ -12,8 +12,7 @@ from lrlab.core.jax_settings import usual
 from lrlab.core.memo import closure_of, kept_with
 from lrlab.tasks.losses import label
 from lrlab.tasks.metrics import directed_all
-from lrlab.tasks.task import Task
-from lrlab.types import Array, Params, PyTree, TaskFunctions
+from lrlab.types import Array, Params, PyTree, TaskFunctions, TaskParts
 
 
 @usual()
@@ -24,8 +23,7 @@ def objective(
     expected: Callable[[Params], Array] | None,
     metrics: Mapping[str, tuple[Callable[[Params], Array], str]] | None,
     source: Mapping[str, Any] | None,
-    options: Mapping[str, Any] | None,
-) -> Task:
+) -> TaskParts:
     """See `Task.objective`."""
     own = directed_all(metrics or {})
     params = _tried(name, "init", init, jax.eval_shape(lambda: jax.random.key(0)))
@@ -40,15 +38,13 @@ def objective(
         _scalar(name, "expected", _tried(name, "expected", expected, params))
     for metric, (function, _) in own.items():
         _scalar(name, f"metric {metric!r}", _tried(name, f"metric {metric!r}", function, params))
-    return Task(
-        name=name,
+    return TaskParts(
         functions=objective_functions(
             init, loss, expected, tuple((metric, part[0]) for metric, part in own.items())
         ),
         data={},
         metrics={"loss": "min", **{metric: part[1] for metric, part in own.items()}},
         source={"objective": label(loss)} if source is None else source,
-        options=options or {},
     )
 
 
@@ -80,13 +76,13 @@ def objective_functions(
     return TaskFunctions(start, train_loss, evaluate)
 
 
-def _tried(name: str, what: str, function: Callable[..., Any], *args: Any) -> Any:
+def _tried(name: str, what: str, function: Callable[..., PyTree], *args: PyTree) -> PyTree:
     try:
         return jax.eval_shape(lambda *values: jax.tree.map(jnp.asarray, function(*values)), *args)
     except (TypeError, ValueError, AttributeError) as error:
         raise ValueError(f"{name}: {what} fails: {error}") from error
 
 
-def _scalar(name: str, what: str, value: Any) -> None:
+def _scalar(name: str, what: str, value: PyTree) -> None:
     if getattr(value, "shape", None) != () or not jnp.issubdtype(value.dtype, jnp.floating):
         raise ValueError(f"{name}: {what} gave {value}, expected a floating scalar of shape ()")

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
-Recipe = dict[str, Any]
-"""`data` and `model` as for `lrlab.tasks.build`, with `loss` and `metrics` where they are not the
-usual ones."""
+
+class Recipe(TypedDict):
+    """`data` and `model` as for `lrlab.tasks.build`, with `loss` and `metrics` where they are not
+    the usual ones."""
+
+    data: dict[str, Any]
+    model: dict[str, Any]
+    loss: NotRequired[str]
+    metrics: NotRequired[tuple[str, ...]]
 
 
 def digits_mlp() -> Recipe:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
 import numpy as np
 
-from lrlab.core.errors import FieldError, within
+from lrlab.core import registry
+from lrlab.core.errors import within
 from lrlab.core.jax_settings import usual
 from lrlab.data.dataset import DataError, digest
 from lrlab.engine.devices import prepare_devices
@@ -18,7 +18,6 @@ from lrlab.tasks.arrays import arrays, check_alike, checked_labels, held
 from lrlab.tasks.coupling import broadcasts, is_coupled, one_axis_apart
 from lrlab.tasks.functions import supervised_functions
 from lrlab.tasks.losses import (
-    LOSSES,
     PER_EXAMPLE,
     PerExample,
     label,
@@ -28,23 +27,22 @@ from lrlab.tasks.losses import (
     softmax_cross_entropy,
 )
 from lrlab.tasks.metrics import metric_functions
+from lrlab.tasks.registry import LOSSES
 from lrlab.tasks.shapes import ALL_TOGETHER, output_shape, struct
-from lrlab.tasks.task import Pair, Task
-from lrlab.types import Array, Model
+from lrlab.types import Array, MetricChoice, Model, Pair, TaskParts
 
 
 @usual()
 def supervised(
     name: str,
-    model: Any,
+    model: object,
     loss: str | PerExample,
     train: Pair,
     valid: Pair,
     test: Pair | None,
-    metrics: Sequence[str] | Mapping[str, Any] | None,
+    metrics: MetricChoice | None,
     source: Mapping[str, Any] | None,
-    options: Mapping[str, Any] | None,
-) -> Task:
+) -> TaskParts:
     """See `Task.supervised`."""
     given = {"train": train, "valid": valid, "test": test}
     with within("task", "data"):
@@ -80,13 +78,11 @@ def supervised(
             "shapes": {s: [list(np.shape(a)) for a in jax.tree.leaves(p)] for s, p in data.items()},
         },
     }
-    return Task(
-        name=name,
+    return TaskParts(
         functions=supervised_functions(network, label(loss), function, pairs),
         data=data,
         metrics={"loss": "min", **{metric: part[1] for metric, part in chosen.items()}},
         source=described if source is None else source,
-        options=options or {},
     )
 
 
@@ -98,15 +94,10 @@ def loss_function(loss: str | PerExample) -> PerExample:
     """
     if callable(loss):
         return loss
-    if loss not in LOSSES:
-        close = difflib.get_close_matches(str(loss), LOSSES, 1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
-        raise FieldError(
-            "task.loss",
-            f"there is no loss {loss!r}{hint} Known: {', '.join(LOSSES)}, or a function "
-            "(outputs, targets) -> one value per example",
-        )
-    return LOSSES[loss]
+    if not registry.has(LOSSES, loss):
+        own = ", or a function (outputs, targets) -> one value per example"
+        raise registry.unknown_name(LOSSES, loss, own)
+    return registry.load(LOSSES, loss)
 
 
 def _check_values(
@@ -141,7 +132,7 @@ def _check_value(
         return values_of(label, function, outputs, targets)
 
     try:
-        found = jax.eval_shape(values, outputs, struct(targets))
+        result = jax.eval_shape(values, outputs, struct(targets))
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from error
     except (TypeError, AttributeError, IndexError) as error:
@@ -149,7 +140,7 @@ def _check_value(
     if function in PER_EXAMPLE:
         return
     prepare_devices()  # what follows is computed, after which the devices are fixed
-    if found.ndim == 0:
+    if result.ndim == 0:
         if broadcasts(values, outputs, targets):
             raise ValueError(
                 f"{name}: {what} broadcasts outputs with targets {given}, so that it is over all "

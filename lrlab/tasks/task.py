@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from lrlab.types import Array, Metrics, Params, TaskFunctions
-
-Pair = tuple[Any, Any]
-"""Inputs [N, ...] (an array or a pytree of arrays) and targets [N, ...]."""
-
-MetricFunction = Callable[[Array, Array], Array]
-"""`(outputs, targets) -> [batch]`, `[batch, tokens]`, or a scalar over all that was given."""
+from lrlab.types import Array, MetricChoice, MetricFunction, Metrics, Pair, Params, TaskFunctions
 
 
 class Task(NamedTuple):
@@ -51,12 +45,12 @@ class Task(NamedTuple):
     @staticmethod
     def supervised(
         *,
-        model: Any,
-        loss: str | Callable[[Array, Array], Array],
+        model: object,
+        loss: str | MetricFunction,
         train: Pair,
         valid: Pair,
         test: Pair | None = None,
-        metrics: Sequence[str] | Mapping[str, tuple[MetricFunction, str]] | None = None,
+        metrics: MetricChoice | None = None,
         name: str = "supervised",
         source: Mapping[str, Any] | None = None,
         options: Mapping[str, Any] | None = None,
@@ -88,7 +82,8 @@ class Task(NamedTuple):
         """
         from lrlab.tasks.supervised import supervised
 
-        return supervised(name, model, loss, train, valid, test, metrics, source, options)
+        parts = supervised(name, model, loss, train, valid, test, metrics, source)
+        return Task(name, *parts, options or {})
 
     @staticmethod
     def objective(
@@ -121,4 +116,5 @@ class Task(NamedTuple):
         """
         from lrlab.tasks.objective import objective
 
-        return objective(name, init, loss, expected, metrics, source, options)
+        parts = objective(name, init, loss, expected, metrics, source)
+        return Task(name, *parts, options or {})

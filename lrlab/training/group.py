@@ -9,12 +9,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lrlab import config, optimizers
+from lrlab import optimizers
 from lrlab.config import Resolved, total_steps
 from lrlab.config.schema import MAX_STEPS
 from lrlab.core.axes import arrays_of
 from lrlab.core.errors import FieldError
 from lrlab.core.jax_settings import usual
+from lrlab.core.synonyms import did_you_mean
 from lrlab.data.batches import Batches, segment_indices
 from lrlab.engine.host_data import check_representable
 from lrlab.engine.plan import evaluation_steps, lane_shapes, make_plan
@@ -67,7 +68,7 @@ def training_group(resolved: Resolved) -> TrainingGroup:
         group = _assembled(resolved, task, optimizer, steps)
     metric = resolved.experiment.metric
     if metric not in group.directions and not metric.startswith("train_"):
-        close = config.did_you_mean(metric, group.directions)
+        close = did_you_mean(metric, group.directions, end=".")
         names = ", ".join(group.directions)
         message = f"there is no metric {metric!r}{close} This task has: {names}"
         raise resolved.refuse("metric", message)

@@ -5,13 +5,13 @@ To add a case: a file with a function that returns a `Verdict`, and a line in `C
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from lrlab.core.synonyms import did_you_mean
 from lrlab.verify.verdict import Verdict
 
 CASES: dict[str, str] = {
@@ -77,8 +77,7 @@ def named(only: str | Sequence[str] | None = None) -> list[str]:
     names = list(CASES) if only is None else [only] if isinstance(only, str) else list(only)
     for name in names:
         if name not in CASES:
-            close = difflib.get_close_matches(name, CASES, n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else ""
+            hint = did_you_mean(name, CASES)
             raise ValueError(f"no case {name!r}{hint} (known: {', '.join(CASES)})")
     return list(dict.fromkeys(names))
 

@@ -12,8 +12,8 @@ import pytest
 import typer
 
 from lrlab.cli.app import app, run
+from lrlab.cli.listing import REGISTRIES
 from lrlab.cli.output import CommandError, failure_of, jsonable
-from lrlab.config import names
 from lrlab.core.errors import FieldError, Interrupted
 
 CONFIG = """\
@@ -167,15 +167,15 @@ def test_json_holds_no_nan() -> None:
     assert jsonable({"a": float("nan"), "b": (1, float("inf"))}) == {"a": None, "b": [1, None]}
 
 
-@pytest.mark.parametrize("kind", [k for k in names.KINDS if names.registry(k)])
+@pytest.mark.parametrize("kind", REGISTRIES)
 def test_ls(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["ls", kind, "--json"]) == 0
     listed = json.loads(capsys.readouterr().out)[kind]
-    assert {entry["name"] for entry in listed} == set(names.registry(kind))
+    assert {entry["name"] for entry in listed} == set(REGISTRIES[kind].entries)
     assert all(entry["summary"] for entry in listed), "every entry has a first docstring line"
     assert run(["ls", kind]) == 0
     text = capsys.readouterr().out
-    assert all(name in text for name in names.registry(kind))
+    assert all(name in text for name in REGISTRIES[kind].entries)
 
 
 def test_ls_runs_and_last(config: str, capsys: pytest.CaptureFixture[str]) -> None:

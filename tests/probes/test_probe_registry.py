@@ -16,7 +16,8 @@ from quick import jit
 import lrlab
 from lrlab import optimizers, probes
 from lrlab.cli.app import run
-from lrlab.config import ConfigError, names
+from lrlab.config import ConfigError
+from lrlab.core import registry
 from lrlab.engine.probing import check_probes
 from lrlab.engine.step import LaneState
 from lrlab.optimizers.states import nodes
@@ -38,9 +39,9 @@ MAY_BE_NAN = ("noise_scale", "critical_batch_size", "flow_distance", "relative_f
 
 @pytest.mark.parametrize("name", probes.NAMES)
 def test_first_sentence_says_what_it_costs(name) -> None:
-    summary = names.summary("probes", name)
+    summary = registry.summary(probes.REGISTRY, name)
     assert re.search(r"(no|\d) gradient\s+evaluations?\.$", summary), summary
-    assert names.parameters("probes", name) is not None
+    assert "every" in registry.parameters(probes.REGISTRY, name)
 
 
 @pytest.mark.parametrize("name", few(probes.NAMES, 3))

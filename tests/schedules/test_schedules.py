@@ -12,6 +12,7 @@ import pytest
 from few import few
 
 from lrlab import schedules
+from lrlab.core import registry
 from lrlab.schedules import bounds, compose, splines, table, warmups
 from lrlab.schedules.acceleration import largest_step
 
@@ -106,7 +107,7 @@ def test_docstring(name):
     on_paper_only = {"natural_exponential", "step", "spline"}
     assert re.search(r"arXiv \d{4}\.\d{4,5}", said) or name in on_paper_only, "no arXiv number"
     assert re.search(r"\b[uU]nits?\b|in steps|fraction|1 / curvature", said), "no unit"
-    signature = inspect.signature(schedules.shape_function(name))
+    signature = inspect.signature(registry.load(schedules.REGISTRY, name))
     assert all(p.kind is p.KEYWORD_ONLY for p in list(signature.parameters.values())[2:])
 
 

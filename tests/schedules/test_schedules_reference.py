@@ -14,7 +14,7 @@ from lrlab.schedules import make
 from lrlab.schedules.compose import concatenate, product
 
 # Source: torch.optim.lr_scheduler 2.15 semantics and optax 0.2.8; see "meta" in the file.
-SCHEDULES = json.loads((REFERENCE / "schedules.json").read_text())
+PUBLISHED = json.loads((REFERENCE / "schedules.json").read_text())
 
 
 def constant_then(factor, steps, schedule):
@@ -87,7 +87,7 @@ ELSEWHERE = {
 
 
 def expected(name):
-    entry = next(SCHEDULES[kind][name] for kind in ("torch", "optax") if name in SCHEDULES[kind])
+    entry = next(PUBLISHED[kind][name] for kind in ("torch", "optax") if name in PUBLISHED[kind])
     values = entry["values"]
     steps = (
         entry.get("steps") or (entry["params"] or {}).get("epochs")
@@ -99,7 +99,7 @@ def expected(name):
 
 
 def test_every_array_is_compared():
-    there = {name for kind in ("torch", "optax") for name in SCHEDULES[kind]}
+    there = {name for kind in ("torch", "optax") for name in PUBLISHED[kind]}
     assert there == set(SCHEDULES) | ELSEWHERE
     assert len(there) == 38
 
@@ -121,7 +121,7 @@ def test_reference_to_1e_7(name):
     ],
 )
 def test_mirrored_momentum(name, options):
-    values = SCHEDULES["torch"][name]["values"]["momentum"]
+    values = PUBLISHED["torch"][name]["values"]["momentum"]
     with jax.enable_x64(True):
         found = SCHEDULES[name]().momentum(np.arange(len(values)), **options)
     np.testing.assert_allclose(found, values, rtol=0, atol=1e-7)

@@ -11,6 +11,7 @@ import pytest
 from few import few
 
 import lrlab
+from lrlab import tasks
 from lrlab.cli.app import run
 
 pytestmark = pytest.mark.usefixtures("without_figures")
@@ -142,23 +143,15 @@ def test_a_full_sweep(curve):
 @pytest.fixture
 def registered(monkeypatch, tmp_path):
     """`shaped` as a task of the registry, as a configuration names it."""
-    from lrlab.config import names
-    from lrlab.tasks import loading
-
-    caches = (names.registry, names.recipe, names.parameters)
-    monkeypatch.setitem(loading.NAMES, "shaped", f"{__name__}:shaped")
+    monkeypatch.setitem(tasks.NAMES, "shaped", f"{__name__}:shaped")
     monkeypatch.chdir(tmp_path)
-    for cache in caches:
-        cache.cache_clear()
     path = tmp_path / "shaped.toml"
     path.write_text(
         f"steps = {STEPS}\nbatch_size = 8\nbudget = 20\nlr = {{log = [1e-5, 1.0, 11]}}\n"
         'lr_range = [1e-6, 10.0]\noptimizer.name = "sgd"\nschedule.name = "constant"\n'
         'task.name = "shaped"\n'
     )
-    yield str(path)
-    for cache in caches:
-        cache.cache_clear()
+    return str(path)
 
 
 @pytest.mark.parametrize("curve", few(["hill", "rising", "flat", "dead"], 1))

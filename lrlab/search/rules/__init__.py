@@ -9,12 +9,12 @@ means nothing for a negative loss, the pick carries a note that says so.
 
 from __future__ import annotations
 
-import difflib
-import importlib
-from typing import Any
+import sys
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from lrlab.core.registry import Registry, load
 from lrlab.search.rules.curves import Pick, none
 
 NAMES: dict[str, str] = {
@@ -31,8 +31,10 @@ NAMES: dict[str, str] = {
 }
 """Name -> "module:function"."""
 
+REGISTRY: Registry[str] = Registry("rule", NAMES, filled=2)  # lr, loss
 
-def apply(name: str, lr: Any, loss: Any, *, raw: bool = True) -> Pick:
+
+def apply(name: str, lr: ArrayLike, loss: ArrayLike, *, raw: bool = True) -> Pick:
     """A rule on one curve.
 
     Args:
@@ -49,10 +51,7 @@ def apply(name: str, lr: Any, loss: Any, *, raw: bool = True) -> Pick:
     >>> 1e-4 < apply("valley", lr, loss).lr < 1e-1
     True
     """
-    if not isinstance(name, str) or name not in NAMES:
-        close = difflib.get_close_matches(str(name), NAMES, 1)
-        hint = f"; did you mean {close[0]!r}?" if close else ";"
-        raise ValueError(f"there is no rule {name!r}{hint} Known: {', '.join(NAMES)}")
+    rule = load(REGISTRY, name)
     lr, loss = np.asarray(lr, np.float64), np.asarray(loss, np.float64)
     if lr.shape != loss.shape or lr.ndim != 1:
         raise ValueError(f"a rule takes lr [N] and loss [N], got {lr.shape} and {loss.shape}")
@@ -60,12 +59,11 @@ def apply(name: str, lr: Any, loss: Any, *, raw: bool = True) -> Pick:
         raise ValueError("a rule takes ascending learning rates; sort the curve by lr first")
     if not np.isfinite(loss).any():
         return none("no loss is finite" if len(loss) else "the curve is empty")
-    module, function = NAMES[name].split(":")
-    origin = importlib.import_module(module)
     if not raw:
-        return getattr(origin, function)(lr, loss)
+        return rule(lr, loss)
+    origin = sys.modules[rule.__module__]
     shown = origin.recorded(lr, loss)
-    pick: Pick = getattr(origin, function)(*shown)
+    pick: Pick = rule(*shown)
     if not hasattr(origin, "TOOL") or not (loss[np.isfinite(loss)] < 0).any():
         return pick
     note = (
