@@ -8,7 +8,7 @@ that is cut short is a prefix of the real run and a lane that survives is the re
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -30,7 +30,8 @@ Decide = Callable[[int, Scores], np.ndarray]
 
 class Train(Protocol):
     """Trains lanes `lr` f64[n] with `seed` int64[n] and gives their scores; at each of `rungs`
-    (updates done) those that `decide` drops end."""
+    (updates done) those that `decide` drops end. `further`: other hyper-parameters by name, f64[n]
+    each, where there are further lane axes."""
 
     def __call__(
         self,
@@ -38,6 +39,7 @@ class Train(Protocol):
         seed: np.ndarray,
         rungs: tuple[int, ...] = ...,
         decide: Decide | None = ...,
+        further: Mapping[str, np.ndarray] | None = ...,
         /,
     ) -> Scores: ...
 

@@ -9,13 +9,12 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
 
 import numpy as np
 
 from lrlab.search.budget import Budget
 from lrlab.search.combinations import AxesSearch, answer_of, leaders, ranked, trains
-from lrlab.search.find import Decide, beyond, block, scout_rates, stage_record
+from lrlab.search.find import Train, beyond, block, scout_rates, stage_record
 from lrlab.search.rungs import rung_record, scout_plan, survivors
 from lrlab.search.scores import Scores
 from lrlab.search.settings import DEFAULTS, SearchSettings
@@ -25,22 +24,8 @@ Lane = tuple[int, float, int]
 """(combination, learning rate, seed)"""
 
 
-class TrainAxes(Protocol):
-    """As `lrlab.search.find.Train`, with the further hyper-parameters by name, f64[n] each."""
-
-    def __call__(
-        self,
-        lr: np.ndarray,
-        seed: np.ndarray,
-        rungs: tuple[int, ...],
-        decide: Decide | None,
-        further: Mapping[str, np.ndarray],
-        /,
-    ) -> Scores: ...
-
-
 def find_axes(
-    train: TrainAxes,
+    train: Train,
     *,
     axes: Mapping[str, Sequence[float]],
     lr_range: tuple[float, float],
@@ -124,7 +109,7 @@ def _block(
 
 
 def _train(
-    train: TrainAxes,
+    train: Train,
     search: AxesSearch,
     lanes: Sequence[Lane],
     rungs: Sequence[tuple[int, int]] = (),

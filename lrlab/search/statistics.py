@@ -172,7 +172,8 @@ def rank_stability(early: ArrayLike, late: ArrayLike) -> float:
     """
     from scipy import stats
 
-    return float(stats.kendalltau(_checked(early, "early", 2), _checked(late, "late", 2))[0])
+    tau = stats.kendalltau(_checked(early, "early", 2), _checked(late, "late", 2))
+    return float(np.asarray(tau)[0])
 
 
 def tunability(values: ArrayLike, budgets: int = 10) -> float:

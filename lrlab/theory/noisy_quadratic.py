@@ -158,7 +158,7 @@ def _heavy_ball_steps(
     lr: float,
     batch: float,
     target: float,
-    noise: ArrayLike,
+    noise: ArrayLike | None,
     start: ArrayLike,
     limit: float,
     momentum: float,

@@ -74,11 +74,12 @@ def _lines(
     palette = COLORS[theme]
     for number, (name, values) in enumerate(figure["lines"].items()):
         y = np.asarray(values, np.float64)
-        style = {"color": palette[number % len(palette)], "label": name}
-        # A line of few points shows them; a dense one would be a smear.
-        marker = {"marker": "o", "markersize": 3.5} if len(x) <= 40 else {}
-        dash = {"linestyle": "--"} if number >= len(palette) else {}
-        axes.plot(x, y, linewidth=1.4, **style, **marker, **dash)
+        style: dict[str, Any] = {"color": palette[number % len(palette)], "label": name}
+        if len(x) <= 40:  # a line of few points shows them; a dense one would be a smear
+            style |= {"marker": "o", "markersize": 3.5}
+        if number >= len(palette):
+            style["linestyle"] = "--"
+        axes.plot(x, y, linewidth=1.4, **style)
     for name, (at, values) in figure.get("points", {}).items():
         axes.plot(
             at,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from lrlab.results import unread
 from lrlab.results.representable import as_sentences, indistinct, warn_indistinct
 from lrlab.runs import read_summary
 from lrlab.search import Scores
+from lrlab.search.find import Decide, Train
 from lrlab.search.scores import as_loss, cost, lane_scores, stage_scores
 from lrlab.training.clock import clock_of
 from lrlab.training.group import training_group
@@ -30,9 +31,6 @@ FIELDS = ("run", "lr", "interval", "verdict", "sentence", "cost", "metric", "sec
 
 AFTER = 1000
 """How far from the search's seeds those of a comparison begin."""
-
-Trainer = Callable[..., Scores]
-"""What a search is handed: it trains lanes, and gives their scores."""
 
 
 @memory_scope()
@@ -73,9 +71,9 @@ def run_find(job: Job, final_seeds: int = 0, readings: Sequence[float] = ()) -> 
             train = trainer(work, metric, alike)
             labels = labels_of(resolved.axes)
             swept = {axis.name: axis.values for axis in further}
-            joint = functools.partial(search.find_axes, axes=swept, labels=labels)
+            over_axes = functools.partial(search.find_axes, axes=swept, labels=labels)
             timed = resolved.budget.seconds is not None
-            answer = (joint if further else search.find)(
+            answer = (over_axes if further else search.find)(
                 train,
                 lr_range=(low, high),
                 seeds=list(seeds),
@@ -109,7 +107,7 @@ def run_find(job: Job, final_seeds: int = 0, readings: Sequence[float] = ()) -> 
 
 
 def _finally(
-    train: Trainer, answer: Answer, labels: Mapping[str, Sequence[str]], first: int, count: int
+    train: Train, answer: Answer, labels: Mapping[str, Sequence[str]], first: int, count: int
 ) -> Answer:
     """The answer with lanes at its rate on fresh seeds."""
     seed = first + np.arange(count)
@@ -126,7 +124,7 @@ def _finally(
     return answer._replace(cost=paid, details={**answer.details, "final": final})
 
 
-def trainer(work: Session, metric: str, alike: list[str] | None = None) -> Trainer:
+def trainer(work: Session, metric: str, alike: list[str] | None = None) -> Train:
     """The function that a search is handed. `alike` is filled with the axes that nothing reads, as
     the first call shows."""
     calls: list[int] = []
@@ -137,8 +135,8 @@ def trainer(work: Session, metric: str, alike: list[str] | None = None) -> Train
     def train(
         lr: np.ndarray,
         seed: np.ndarray,
-        rungs: Sequence[int] = (),
-        decide: Callable[[int, Scores], np.ndarray] | None = None,
+        rungs: tuple[int, ...] = (),
+        decide: Decide | None = None,
         further: Mapping[str, np.ndarray] | None = None,
     ) -> Scores:
         hyper = {"lr": np.asarray(lr, np.float64), **(further or {})}

@@ -56,8 +56,8 @@ def run_range_test(job: Job, params: Params | None = None) -> Ran[RangeTest]:
             curves = record.flat().grid({"lr": group.axes["lr"], "seed": group.seeds})
             losses = curves.history["train_loss"], curves.evaluated
             loss = losses_of(spec.kind, spec.split, *losses)
-            test = range_test(rates, loss, group.seeds, spec.kind, spec.split, spec.mode)
-            return RangeTest(test._replace(remark=remark), run)
+            measured = range_test(rates, loss, group.seeds, spec.kind, spec.split, spec.mode)
+            return RangeTest(measured._replace(remark=remark), run)
 
         if path := ended(here, group):
             before = read_summary(path).payload(path)
