@@ -136,8 +136,9 @@ def normalized(table: Table, command: str) -> JsonObject:
     if command in ("sweep", "plan", "preview") and isinstance(optimizer, dict):
         if raw.get("lr") is None:
             named = None if _external(optimizer) else optimizer.get("name")
-            registered = isinstance(named, str) and names.known("optimizers", named)
-            raw["lr"] = optimizers.default_lr(named) if registered else None
+            raw["lr"] = None
+            if isinstance(named, str) and names.known("optimizers", named):
+                raw["lr"] = optimizers.default_lr(named)
     lr = raw.get("lr")
     if command in ("find", "compare") and "lr_range" not in raw and (is_form(lr) or _rates(lr)):
         try:

@@ -99,9 +99,11 @@ def usual(word: str, path: Path = ()) -> str | None:
     return next((name for other, name in _LEADS.get(path, ()) if other == _simple(word)), None)
 
 
-def nearest(word: str, known: Collection[str], path: Path = (), cutoff: float = 0.6) -> str | None:
-    """The name among `known` that an unknown word of table `path` most probably means. A name with
-    a dot, such as `task.data`, counts as its first part where only that is known.
+def nearest(
+    word: str, candidates: Collection[str], path: Path = (), cutoff: float = 0.6
+) -> str | None:
+    """The candidate that an unknown word of table `path` most probably means. A name with a dot
+    (`task.data`) counts as its first part where only that is a candidate.
 
     >>> nearest("learnign_rate", ["lr", "steps"]), nearest("epocs", ["epochs"]), nearest("q", ["a"])
     ('lr', 'epochs', None)
@@ -111,22 +113,22 @@ def nearest(word: str, known: Collection[str], path: Path = (), cutoff: float = 
     leads: dict[str, str] = {}
     for other, name in _LEADS.get(path, ()):
         for one in (name, name.partition(".")[0]):
-            if one in known:
+            if one in candidates:
                 leads.setdefault(other, one)
     # Many words are near to something, so that another tool's must be met almost exactly.
-    for words, least in ((leads, ALMOST), ({_simple(name): name for name in known}, cutoff)):
+    for words, least in ((leads, ALMOST), ({_simple(name): name for name in candidates}, cutoff)):
         if close := closest(_simple(word), words, least):
             return words[close]
     return None
 
 
-def hint(word: str, known: Collection[str], path: Path = ()) -> str:
+def hint(word: str, candidates: Collection[str], path: Path = ()) -> str:
     """`"; did you mean 'x'?"` with the name that `nearest` finds, else `""`.
 
     >>> hint("dataset", ["task.data", "steps"])
     "; did you mean 'task.data'?"
     """
-    meant = nearest(word, known, path)
+    meant = nearest(word, candidates, path)
     return "" if meant is None else f"; did you mean {meant!r}?"
 
 

@@ -119,11 +119,11 @@ def parameters(registry: Registry[Entry], name: str) -> dict[str, Parameter]:
         FieldError: an unknown name.
     """
     one = entry(registry, name)
-    given = None if isinstance(one, str) else one.parameters
-    if given is None:
+    explicit = None if isinstance(one, str) else one.parameters
+    if explicit is None:
         own = dict(_signature(_place(one))[registry.filled :])
     else:
-        own = {option: parameter(default) for option, default in given.items()}
+        own = {option: parameter(default) for option, default in explicit.items()}
     own |= {o: parameter(d) for o, d in registry.common.items() if o not in own}
     changed = {} if isinstance(one, str) else dict(one.defaults)
     changed |= registry.aliases.get(name, ("", {}))[1] if name not in registry.entries else {}
@@ -172,8 +172,8 @@ def unknown_name(registry: Registry[Entry], name: object, more: str = "") -> Fie
     """The error for a name that is not registered; `more`: what else is allowed."""
     every = [*registry.entries, *registry.aliases]
     hint = did_you_mean(name, every, registry.name_words, end=".")
-    known = ", ".join(registry.entries) + more
-    return registry.error("name", f"there is no {registry.kind} {name!r}{hint} Known: {known}")
+    listed = ", ".join(registry.entries) + more
+    return registry.error("name", f"there is no {registry.kind} {name!r}{hint} Known: {listed}")
 
 
 def unknown_option(
@@ -225,11 +225,11 @@ def _signature(place: str) -> tuple[tuple[str, Parameter], ...]:
 
 
 def _literal_arguments(node: ast.FunctionDef) -> Iterable[tuple[str, Parameter]]:
-    given = node.args
-    positional = [*given.posonlyargs, *given.args]
-    absent = [None] * (len(positional) - len(given.defaults))
-    defaults = [*absent, *given.defaults, *given.kw_defaults]
-    for argument, default in zip([*positional, *given.kwonlyargs], defaults, strict=True):
+    args = node.args
+    positional = [*args.posonlyargs, *args.args]
+    absent = [None] * (len(positional) - len(args.defaults))
+    defaults = [*absent, *args.defaults, *args.kw_defaults]
+    for argument, default in zip([*positional, *args.kwonlyargs], defaults, strict=True):
         value = inspect.Parameter.empty if default is None else ast.literal_eval(default)
         annotation = ast.unparse(argument.annotation) if argument.annotation else ""
         yield argument.arg, _parameter(value, annotation, inspect.Parameter.empty)

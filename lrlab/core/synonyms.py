@@ -157,13 +157,13 @@ OF_ALL = ("lr", "steps")
 
 def did_you_mean(
     word: object,
-    known: Iterable[str],
+    candidates: Iterable[str],
     words: Words | None = None,
     *,
     cutoff: float = 0.6,
     end: str = "",
 ) -> str:
-    """`"; did you mean 'x'?"` where something known is usual for `word`, or close to it; else `""`.
+    """`"; did you mean 'x'?"` where a candidate is usual for `word`, or close to it; else `""`.
 
     Args:
         words: what other tools call things; `cutoff`: how near (difflib's ratio) is close.
@@ -176,27 +176,29 @@ def did_you_mean(
     >>> did_you_mean("cosin", ["cosine", "linear"]), did_you_mean("x", ["linear"], end=".")
     ("; did you mean 'cosine'?", '.')
     """
-    hint = _hint(word, list(known), words or {}, cutoff)
+    hint = _hint(word, list(candidates), words or {}, cutoff)
     return hint if hint.endswith("?") else f"{hint}{end}"
 
 
-def closest(word: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
-    """What is close to `word` among the known, or is it but for capitals; None where nothing is.
+def closest(word: str, candidates: Iterable[str], cutoff: float = 0.6) -> str | None:
+    """The candidate close to `word`, or equal but for capitals; None where nothing is.
 
     >>> closest("weight_deacy", ["lr", "weight_decay"]), closest("LR", ["lr"]), closest("q", ["lr"])
     ('weight_decay', 'lr', None)
     """
-    known = list(known)
-    close = difflib.get_close_matches(word, known, n=1, cutoff=cutoff)
-    return next(iter([*close, *(name for name in known if name.lower() == word.lower())]), None)
+    candidates = list(candidates)
+    close = difflib.get_close_matches(word, candidates, n=1, cutoff=cutoff)
+    return next(
+        iter([*close, *(name for name in candidates if name.lower() == word.lower())]), None
+    )
 
 
-def _hint(word: object, known: list[str], words: Words, cutoff: float) -> str:
+def _hint(word: object, candidates: list[str], words: Words, cutoff: float) -> str:
     if not isinstance(word, str):
         return ""
     usual = words.get(word, ())
-    own = [name for name in usual if name in known]
-    elsewhere = [name for name in usual if name in OF_ALL and name not in known]
+    own = [name for name in usual if name in candidates]
+    elsewhere = [name for name in usual if name in OF_ALL and name not in candidates]
     if own or elsewhere:
         shown = own or elsewhere
         if shown == [word]:  # the right word in the wrong place
@@ -204,5 +206,5 @@ def _hint(word: object, known: list[str], words: Words, cutoff: float) -> str:
         beside = "" if own else ", beside optimizer and schedule"
         names = ", ".join(map(repr, shown))
         return f"; did you mean {names}? {word} is written {', '.join(shown)} here{beside}"
-    close = closest(word, known, cutoff)
+    close = closest(word, candidates, cutoff)
     return "" if close is None else f"; did you mean {close!r}?"

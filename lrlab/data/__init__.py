@@ -79,14 +79,14 @@ def load(
     from lrlab.data.splits import limited, scaled, split
 
     if isinstance(spec, Mapping):
-        given = dict(spec)
-        if "name" not in given:
+        table = dict(spec)
+        if "name" not in table:
             raise DataError(f"data needs a name; known: {', '.join(NAMES)}", "name")
         common = dict(
             valid_fraction=valid_fraction, test_fraction=test_fraction, split_seed=split_seed,
             root=root, scale=scale, max_train=max_train, max_valid=max_valid,
         )  # fmt: skip
-        return load(given.pop("name"), **{**common, **source_options, **given})
+        return load(table.pop("name"), **{**common, **source_options, **table})
     name, argument = _parsed(spec, source_options)
     raw = _read(name, argument, source_options, root)
     if scale not in (None, "standard", "none"):
@@ -168,12 +168,12 @@ def _own(name: str) -> dict[str, Parameter]:
     return registry.signature(REGISTRY, name)
 
 
-def _parsed(spec: str, given: dict[str, Any]) -> tuple[str, str | None]:
+def _parsed(spec: str, source_options: dict[str, Any]) -> tuple[str, str | None]:
     if not isinstance(spec, str):
         raise DataError(f"data must be named by a string, got {spec!r}", "name")
     name, colon, argument = spec.partition(":")
     if takes_argument(name):
-        argument = argument or str(given.pop("path", ""))
+        argument = argument or str(source_options.pop("path", ""))
         if not argument:
             raise DataError(f"data {name!r} needs a path or name: write {name}:...", "path")
         return name, argument
@@ -182,14 +182,20 @@ def _parsed(spec: str, given: dict[str, Any]) -> tuple[str, str | None]:
     return name, None
 
 
-def _read(name: str, argument: str | None, given: dict[str, Any], root: str | Path | None) -> Raw:
-    known = options(name)
-    for key in given:
-        if key not in known:
-            raise registry.unknown_option(REGISTRY, name, key, [*known, *COMMON])
+def _read(
+    name: str, argument: str | None, source_options: dict[str, Any], root: str | Path | None
+) -> Raw:
+    accepted = options(name)
+    for key in source_options:
+        if key not in accepted:
+            raise registry.unknown_option(REGISTRY, name, key, [*accepted, *COMMON])
     function = registry.load(REGISTRY, name)
-    paths = {key: _path(given[key], root) for key in ("path", "labels") if given.get(key)}
-    filled = {**given, **paths}
+    paths = {
+        key: _path(source_options[key], root)
+        for key in ("path", "labels")
+        if source_options.get(key)
+    }
+    filled = {**source_options, **paths}
     if argument is None:
         return function(**filled)
     first = next(iter(_own(name)))

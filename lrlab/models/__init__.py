@@ -59,9 +59,9 @@ def module(name: str, num_outputs: int, **options: Any) -> Module:
     >>> type(module("mlp", 10, width=32)).__name__
     'Mlp'
     """
-    known = registry.parameters(REGISTRY, name)
+    accepted = registry.parameters(REGISTRY, name)
     for key in options:
-        if key not in known:
+        if key not in accepted:
             raise registry.unknown_option(REGISTRY, name, key)
     if isinstance(num_outputs, bool) or not isinstance(num_outputs, int) or num_outputs < 1:
         raise ValueError(f"num_outputs must be a whole number of at least 1, got {num_outputs!r}")

@@ -15,17 +15,6 @@ from lrlab.schedules.schedule import Schedule, make, values
 from lrlab.schedules.training import engine_schedule
 
 __all__ = [
-    "COMMON",
-    "NAMES",
-    "REGISTRY",
-    "Schedule",
-    "describe",
-    "engine_schedule",
-    "label",
-    "labels",
-    "make",
-    "names",
-    "parameters",
-    "plot",
-    "values",
-]
+    "COMMON", "NAMES", "REGISTRY", "Schedule", "describe", "engine_schedule", "label", "labels",
+    "make", "names", "parameters", "plot", "values",
+]  # fmt: skip

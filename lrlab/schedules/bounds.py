@@ -95,10 +95,10 @@ def optimal_table(norms: tuple[float, ...], points: int = POINTS) -> np.ndarray:
     spread = np.interp(np.linspace(0, 1, points), np.linspace(0, 1, len(measured)), measured)
     spread = spread / spread.mean()
     first = np.log(1 - np.arange(points) / points) - np.log(points) / 2
-    found = minimize(
+    optimum = minimize(
         lambda logs: np.log(last_iterate_bound(np.exp(logs), spread)), first, method="L-BFGS-B"
     )
-    rates = np.exp(found.x)
+    rates = np.exp(optimum.x)
     return rates / rates.max()
 
 

@@ -47,8 +47,8 @@ def _engine_schedule(
 
 
 def _of_lane(name: str, steps: int, arguments: Arguments, hyper: Hyper) -> Schedule:
-    known = set(parameters(name)) - {"low_momentum"}
-    swept = {key: value for key, value in hyper.items() if key in known}
+    accepted = set(parameters(name)) - {"low_momentum"}
+    swept = {key: value for key, value in hyper.items() if key in accepted}
     return make(name, hyper["lr"], steps, **{**dict(arguments), **swept})
 
 

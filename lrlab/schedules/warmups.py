@@ -50,8 +50,8 @@ def check(kind: str, start: Scalar, warmup: Scalar) -> None:
         raise FieldError(
             "warmup_kind", f"warmup_kind must be one of {', '.join(KINDS)}, got {kind!r}"
         )
-    given = not (isinstance(warmup, (int, float)) and warmup == 0)
-    if kind == "exponential" and given and isinstance(start, (int, float)) and not start > 0:
+    warms_up = not (isinstance(warmup, (int, float)) and warmup == 0)
+    if kind == "exponential" and warms_up and isinstance(start, (int, float)) and not start > 0:
         raise FieldError(
             "warmup_start",
             "an exponential warmup needs warmup_start above 0, such as 0.01",

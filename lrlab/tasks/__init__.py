@@ -12,15 +12,6 @@ from lrlab.tasks.registry import LOSSES, METRICS, NAMES, REGISTRY, options, para
 from lrlab.tasks.task import Task
 
 __all__ = [
-    "LOSSES",
-    "METRICS",
-    "NAMES",
-    "REGISTRY",
-    "Task",
-    "build",
-    "check",
-    "load",
-    "options",
-    "parameters",
-    "recipe",
-]
+    "LOSSES", "METRICS", "NAMES", "REGISTRY", "Task", "build", "check", "load", "options",
+    "parameters", "recipe",
+]  # fmt: skip

@@ -188,9 +188,9 @@ def eigenvalues(
     return [float(value) for value in space(largest, smallest, dim)]
 
 
-def _one_of(option: str, value: str, known: Sequence[str]) -> None:
-    if value not in known:
-        raise FieldError(option, f"{option} must be one of {', '.join(known)}, got {value!r}")
+def _one_of(option: str, value: str, names: Sequence[str]) -> None:
+    if value not in names:
+        raise FieldError(option, f"{option} must be one of {', '.join(names)}, got {value!r}")
 
 
 def _finite(option: str, value: float) -> float:

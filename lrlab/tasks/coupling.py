@@ -48,34 +48,34 @@ def is_coupled(
     def values(outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
         return np.asarray(run(outputs, targets), np.float64).reshape(count, -1)
 
-    found = certain = False
+    suspected = certain = False
     with _any_settings():
         for x, other_x in _draws((2, count, *outputs.shape[1:])):
             own, others = values(x, y), values(other_x, other_y)
-            known = bool(np.isfinite(own).all() and np.isfinite(others).all())
+            finite = bool(np.isfinite(own).all() and np.isfinite(others).all())
             changed = any(
                 _changed(
                     own[kept],
                     values(_mixed(kept, x, other_x), _mixed(kept, y, other_y))[kept],
-                    known,
+                    finite,
                 )
                 for kept in _halves(count)
             )
-            if known and changed:
+            if finite and changed:
                 return True
-            found, certain = found or changed, certain or known
-    return found and not certain
+            suspected, certain = suspected or changed, certain or finite
+    return suspected and not certain
 
 
 def _mixed(kept: np.ndarray, own: np.ndarray, other: np.ndarray) -> np.ndarray:
     return np.where(kept.reshape(-1, *[1] * (own.ndim - 1)), own, other)
 
 
-def _changed(before: np.ndarray, after: np.ndarray, known: bool) -> bool:
-    """Whether values differ beyond rounding; nan says something only where all `known` are not."""
+def _changed(before: np.ndarray, after: np.ndarray, finite: bool) -> bool:
+    """Whether values differ beyond rounding; nan says something only where all `finite` are not."""
     close = np.abs(after - before) <= RTOL * (np.abs(after) + np.abs(before)) + ATOL
     both = np.isfinite(before) & np.isfinite(after)
-    return bool((both & ~close).any() or (known and not both.all()))
+    return bool((both & ~close).any() or (finite and not both.all()))
 
 
 @contextlib.contextmanager
@@ -104,8 +104,8 @@ def broadcasts(
             alike = np.asarray(jax.jit(function)(*map(_placed, flat)), np.float64)
         except (TypeError, ValueError, IndexError):
             return False  # it asks for the shapes that it was given
-        given = np.asarray(jax.jit(function)(_placed(x), y), np.float64)
-    if np.allclose(given, alike, RTOL, ATOL, equal_nan=True):
+        own = np.asarray(jax.jit(function)(_placed(x), y), np.float64)
+    if np.allclose(own, alike, RTOL, ATOL, equal_nan=True):
         return False
     try:
         with jax.numpy_rank_promotion("raise"):

@@ -60,8 +60,8 @@ def load(
     """
     parts = recipe(name)
     if parts is None:
-        given = {"model": model, "data": data, "loss": loss, "metrics": metrics}
-        wrong = [key for key, value in given.items() if value is not None]
+        changes = {"model": model, "data": data, "loss": loss, "metrics": metrics}
+        wrong = [key for key, value in changes.items() if value is not None]
         _check_options(name, [*wrong, *flat], options(name))
         with within("task"):
             return registry.load(REGISTRY, name)(**flat)._replace(name=name, options=dict(flat))

@@ -39,8 +39,8 @@ def _over_examples(outputs: Array, targets: Array) -> Array:
     classes = jnp.arange(outputs.shape[1], dtype=targets.dtype)[:, None]
     z = outputs.T - lax.stop_gradient(outputs.T.max(0))
     target = jnp.where(classes == targets, z, 0).sum(0)
-    known = (targets >= 0) & (targets < outputs.shape[1])
-    return jnp.where(known, jnp.log(jnp.exp(z).sum(0)) - target, jnp.nan)
+    valid = (targets >= 0) & (targets < outputs.shape[1])
+    return jnp.where(valid, jnp.log(jnp.exp(z).sum(0)) - target, jnp.nan)
 
 
 def sigmoid_binary_cross_entropy(outputs: Array, targets: Array) -> Array:

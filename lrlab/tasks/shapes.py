@@ -44,7 +44,7 @@ def output_shape(name: str, network: object, model: Model, pair: Pair) -> jax.Sh
             variables = jax.eval_shape(lambda key, x: model.init(key, x), key, one)
             if not jax.tree.leaves(separated(variables)[0]):
                 raise ModelError("the model has no parameters to train")
-            given, after = jax.eval_shape(
+            outputs, after = jax.eval_shape(
                 lambda variables, x, key: model.apply(variables, x, train, key), variables, x, key
             )
         except ModelError as error:
@@ -57,18 +57,18 @@ def output_shape(name: str, network: object, model: Model, pair: Pair) -> jax.Sh
             ) from error
         if train:
             same_state(name, separated(variables)[1], separated(after)[1])
-        if not hasattr(given, "shape"):
+        if not hasattr(outputs, "shape"):
             raise ValueError(
-                f"{name}: the model gave {_described(given)}, expected one array with first axis "
+                f"{name}: the model gave {_described(outputs)}, expected one array with first axis "
                 f"{count} for {count} examples; wrap a model of several outputs in one that joins "
                 "them, or gives the one to train on"
             )
-        if given.ndim == 0 or given.shape[0] != count:
+        if outputs.ndim == 0 or outputs.shape[0] != count:
             raise ValueError(
-                f"{name}: for {count} examples the model gave {given}, expected one array with "
+                f"{name}: for {count} examples the model gave {outputs}, expected one array with "
                 f"first axis {count}"
             )
-        return given
+        return outputs
 
     outputs, more = shapes(EXAMPLES, True), shapes(EXAMPLES + 1, False)
     if outputs.shape[1:] != more.shape[1:]:
@@ -87,9 +87,9 @@ def output_shape(name: str, network: object, model: Model, pair: Pair) -> jax.Sh
     return jax.ShapeDtypeStruct(outputs.shape, outputs.dtype)
 
 
-def _described(given: PyTree) -> str:
-    kind = type(given).__name__
-    shapes = ", ".join(f"{leaf.dtype}{list(leaf.shape)}" for leaf in jax.tree.leaves(given))
+def _described(tree: PyTree) -> str:
+    kind = type(tree).__name__
+    shapes = ", ".join(f"{leaf.dtype}{list(leaf.shape)}" for leaf in jax.tree.leaves(tree))
     return f"a {kind} ({shapes})"
 
 

@@ -44,17 +44,17 @@ def supervised(
     source: Mapping[str, Any] | None,
 ) -> TaskParts:
     """See `Task.supervised`."""
-    given = {"train": train, "valid": valid, "test": test}
+    splits = {"train": train, "valid": valid, "test": test}
     with within("task", "data"):
         data = {
             split: arrays(pair, f"{name}, {split}")
-            for split, pair in given.items()
+            for split, pair in splits.items()
             if pair is not None
         }
         for split in ("train", "valid"):
             if split not in data:
                 raise DataError(
-                    f"{name}: {split} must be a pair (inputs, targets), got {given[split]}"
+                    f"{name}: {split} must be a pair (inputs, targets), got {splits[split]}"
                 )
         check_alike(name, data)
     function = loss_function(loss)
@@ -126,7 +126,7 @@ def _check_value(
     targets: np.ndarray,
 ) -> None:
     """Whether a loss or metric gives values of the right shape, each of its own example."""
-    given = f"(outputs {outputs.shape}, targets {struct(targets).shape})"
+    shapes = f"(outputs {outputs.shape}, targets {struct(targets).shape})"
 
     def values(outputs: Array, targets: Array) -> Array:
         return values_of(label, function, outputs, targets)
@@ -136,14 +136,14 @@ def _check_value(
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from error
     except (TypeError, AttributeError, IndexError) as error:
-        raise ValueError(f"{name}: {what} fails on {given[1:-1]}: {error}") from error
+        raise ValueError(f"{name}: {what} fails on {shapes[1:-1]}: {error}") from error
     if function in PER_EXAMPLE:
         return
     prepare_devices()  # what follows is computed, after which the devices are fixed
     if result.ndim == 0:
         if broadcasts(values, outputs, targets):
             raise ValueError(
-                f"{name}: {what} broadcasts outputs with targets {given}, so that it is over all "
+                f"{name}: {what} broadcasts outputs with targets {shapes}, so that it is over all "
                 f"pairs: bring them to one shape first, as in outputs.reshape(targets.shape)"
             )
         return
@@ -160,5 +160,5 @@ def _check_value(
         rest = "A metric of all examples together gives one number (its mean), not one per example."
     raise ValueError(
         f"{name}: {what} gives an example another value when the other examples of the batch "
-        f"change {given}, expected one value per example that is its own. {pairs}{rest}"
+        f"change {shapes}, expected one value per example that is its own. {pairs}{rest}"
     )
