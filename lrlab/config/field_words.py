@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Mapping
+
+from lrlab.core.synonyms import closest
 
 Path = tuple[str, ...]
 
@@ -114,8 +115,8 @@ def nearest(word: str, known: Collection[str], path: Path = (), cutoff: float = 
                 leads.setdefault(other, one)
     # Many words are near to something, so that another tool's must be met almost exactly.
     for words, least in ((leads, ALMOST), ({_simple(name): name for name in known}, cutoff)):
-        if close := difflib.get_close_matches(_simple(word), words, n=1, cutoff=least):
-            return words[close[0]]
+        if close := closest(_simple(word), words, least):
+            return words[close]
     return None
 
 
@@ -125,8 +126,8 @@ def hint(word: str, known: Collection[str], path: Path = ()) -> str:
     >>> hint("dataset", ["task.data", "steps"])
     "; did you mean 'task.data'?"
     """
-    found = nearest(word, known, path)
-    return "" if found is None else f"; did you mean {found!r}?"
+    meant = nearest(word, known, path)
+    return "" if meant is None else f"; did you mean {meant!r}?"
 
 
 def _simple(word: str) -> str:

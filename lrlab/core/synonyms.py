@@ -180,10 +180,10 @@ def did_you_mean(
     return hint if hint.endswith("?") else f"{hint}{end}"
 
 
-def nearest(word: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
+def closest(word: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
     """What is close to `word` among the known, or is it but for capitals; None where nothing is.
 
-    >>> nearest("weight_deacy", ["lr", "weight_decay"]), nearest("LR", ["lr"]), nearest("q", ["lr"])
+    >>> closest("weight_deacy", ["lr", "weight_decay"]), closest("LR", ["lr"]), closest("q", ["lr"])
     ('weight_decay', 'lr', None)
     """
     known = list(known)
@@ -204,5 +204,5 @@ def _hint(word: object, known: list[str], words: Words, cutoff: float) -> str:
         beside = "" if own else ", beside optimizer and schedule"
         names = ", ".join(map(repr, shown))
         return f"; did you mean {names}? {word} is written {', '.join(shown)} here{beside}"
-    close = nearest(word, known, cutoff)
+    close = closest(word, known, cutoff)
     return "" if close is None else f"; did you mean {close!r}?"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import jax
 import numpy as np
@@ -16,7 +15,7 @@ from lrlab.tasks.losses import PerExample, sigmoid_binary_cross_entropy
 from lrlab.types import Pair
 
 
-def arrays(pair: Any, place: str) -> Pair:
+def arrays(pair: object, place: str) -> Pair:
     """Inputs and targets as finite numeric NumPy arrays of one length, of the task's own.
 
     Lists of numbers, and lists of one array per example, are arrays too; other lists, tuples and
@@ -41,7 +40,7 @@ def arrays(pair: Any, place: str) -> Pair:
     return jax.tree.unflatten(structure, columns), y
 
 
-def _is_rows(node: Any) -> bool:
+def _is_rows(node: object) -> bool:
     """Whether a list or tuple holds numbers, at whatever depth, and so is one array."""
     if not isinstance(node, (list, tuple)) or hasattr(node, "_fields"):
         return False
@@ -49,7 +48,7 @@ def _is_rows(node: Any) -> bool:
     return bool(leaves) and all(np.ndim(leaf) == 0 for leaf in leaves)
 
 
-def _is_examples(inputs: Any, count: int) -> bool:
+def _is_examples(inputs: object, count: int) -> bool:
     """Whether the inputs are a list with an array for each example."""
     if not isinstance(inputs, (list, tuple)) or hasattr(inputs, "_fields"):
         return False

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 
@@ -38,6 +36,6 @@ def check_functions(task: Task) -> None:
             _scalar(name, f"{split}_{metric}", value)
 
 
-def _scalar(name: str, what: str, value: Any) -> None:
+def _scalar(name: str, what: str, value: jax.ShapeDtypeStruct) -> None:
     if value.shape != () or not jnp.issubdtype(value.dtype, jnp.floating):
         raise ValueError(f"{name}: {what} is {value}, expected a floating scalar of shape ()")

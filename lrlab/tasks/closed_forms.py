@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from lrlab.core.errors import FieldError
@@ -15,6 +16,15 @@ from lrlab.types import Array
 
 SPECTRA = ("log", "linear", "power", "equal", "two")
 STARTS = ("normal", "ones")
+
+Start = Callable[[Array], Array]
+"""`init(key) -> x`, f[dim]."""
+
+Loss = Callable[[Array, Array | None], Array]
+"""`loss(x, key) -> scalar`; the key is the noise of an update."""
+
+Expected = Callable[[Array], Array]
+"""`expected(x) -> scalar`: the loss without noise."""
 
 
 def quadratic(
@@ -43,17 +53,14 @@ def quadratic(
 
 
 @functools.lru_cache(maxsize=256)
-def _quadratic(values: tuple[float, ...], start: str) -> Any:
-    import jax
-    import jax.numpy as jnp
-
+def _quadratic(values: tuple[float, ...], start: str) -> tuple[Start, Loss]:
     spectrum = np.array(values)
 
     def init(key: Array) -> Array:
         shape = spectrum.shape
         return jnp.ones(shape) if start == "ones" else jax.random.normal(key, shape)
 
-    def quadratic_loss(x: Array, key: Array) -> Array:
+    def quadratic_loss(x: Array, key: Array | None) -> Array:
         return 0.5 * jnp.sum(jnp.asarray(spectrum, x.dtype) * x**2)
 
     return init, quadratic_loss
@@ -77,17 +84,14 @@ def rosenbrock(*, dim: int = 2, a: float = 1.0, b: float = 100.0, spread: float 
 
 
 @functools.lru_cache(maxsize=256)
-def _rosenbrock(dim: int, a: float, b: float, spread: float) -> Any:
-    import jax
-    import jax.numpy as jnp
-
+def _rosenbrock(dim: int, a: float, b: float, spread: float) -> tuple[Start, Loss]:
     begin = np.where(np.arange(dim) % 2 == 0, -1.2, 1.0)
 
     def init(key: Array) -> Array:
         drawn = jax.random.normal(key, (dim,))
         return jnp.asarray(begin, drawn.dtype) + spread * drawn
 
-    def rosenbrock_loss(x: Array, key: Array) -> Array:
+    def rosenbrock_loss(x: Array, key: Array | None) -> Array:
         return jnp.sum(b * (x[1:] - x[:-1] ** 2) ** 2 + (a - x[:-1]) ** 2)
 
     return init, rosenbrock_loss
@@ -132,10 +136,9 @@ def noisy_quadratic(
 
 
 @functools.lru_cache(maxsize=256)
-def _noisy(values: tuple[float, ...], start: str, noise: float, batch: int) -> Any:
-    import jax
-    import jax.numpy as jnp
-
+def _noisy(
+    values: tuple[float, ...], start: str, noise: float, batch: int
+) -> tuple[Start, Loss, Expected]:
     init, exact = _quadratic(values, start)
     spread = np.sqrt(np.array(values)) * (noise / math.sqrt(batch))
 

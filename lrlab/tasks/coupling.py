@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import jax
 import numpy as np
@@ -86,7 +85,9 @@ def _any_settings() -> Iterator[None]:
         yield
 
 
-def broadcasts(function: Callable[[Array, Array], Array], outputs: Any, targets: Any) -> bool:
+def broadcasts(
+    function: Callable[[Array, Array], Array], outputs: jax.ShapeDtypeStruct, targets: np.ndarray
+) -> bool:
     """Whether a function of [N, 1] and [N] (or the other way round) pairs each with all.
 
     It gives another number where both are [N], and it gets there by a broadcast that adds an axis.
@@ -96,7 +97,7 @@ def broadcasts(function: Callable[[Array, Array], Array], outputs: Any, targets:
         return False
     count = outputs.shape[0]
     x = next(_draws(outputs.shape))
-    y = _placed(np.asarray(targets)[_different(np.asarray(targets), count)])
+    y = _placed(targets[_different(targets, count)])
     flat = (x.reshape(y.shape), y) if x.ndim > y.ndim else (x, y.reshape(x.shape))
     with _any_settings():
         try:
@@ -114,7 +115,7 @@ def broadcasts(function: Callable[[Array, Array], Array], outputs: Any, targets:
     return False
 
 
-def one_axis_apart(outputs: Any, targets: Any) -> bool:
+def one_axis_apart(outputs: jax.ShapeDtypeStruct, targets: np.ndarray) -> bool:
     """Whether one example's outputs are [..., 1] and its targets [...], or the other way round."""
     of_outputs, of_targets = outputs.shape[1:], targets.shape[1:]
     return of_outputs == (*of_targets, 1) or of_targets == (*of_outputs, 1)
@@ -151,7 +152,7 @@ def _different(targets: np.ndarray, wanted: int) -> np.ndarray:
     return first[order % len(first)]
 
 
-def _placed(array: Any) -> Any:
+def _placed(array: np.ndarray) -> np.ndarray:
     """As the engine in float32 has it."""
     array = np.asarray(array)
     if array.dtype.kind == "f":

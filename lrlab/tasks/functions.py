@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
 
 import jax
 import jax.numpy as jnp
@@ -80,10 +79,10 @@ def supervised_functions(
     def features(params: PyTree, state: PyTree, batch: PyTree, key: Array) -> dict[str, Array]:
         variables = joined(params, state)
         if model.features is None:
-            found = {"output": model.apply(variables, batch[0], False, key)[0]}
+            layers = {"output": model.apply(variables, batch[0], False, key)[0]}
         else:
-            found = model.features(variables, batch[0], key)
-        return {layer: as_run(values, params) for layer, values in found.items()}
+            layers = model.features(variables, batch[0], key)
+        return {layer: as_run(values, params) for layer, values in layers.items()}
 
     return TaskFunctions(init, train_loss, evaluate, outputs, output_loss, features)
 
@@ -118,7 +117,7 @@ def as_before(state: PyTree, before: PyTree) -> PyTree:
     if jax.tree.structure(state) != jax.tree.structure(before):
         return state
 
-    def alike(now: Any, then: Any) -> Any:
+    def alike(now: Array, then: Array) -> Array:
         now, then = jnp.asarray(now), jnp.asarray(then)
         floating = all(jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in (now, then))
         return in_dtype(now, then.dtype) if floating else now
@@ -127,7 +126,10 @@ def as_before(state: PyTree, before: PyTree) -> PyTree:
 
 
 def _scalar_metrics(
-    metrics: tuple[tuple[str, PerExample], ...], outputs_of: Any, inputs: PyTree, targets: Array
+    metrics: tuple[tuple[str, PerExample], ...],
+    outputs_of: Callable[[PyTree], Array],
+    inputs: PyTree,
+    targets: Array,
 ) -> dict[str, PerExample]:
     """The metrics that are one number for all examples, found by shapes alone."""
     custom = {name: function for name, function in metrics if function not in BUILT_IN}
@@ -144,7 +146,10 @@ def _scalar_metrics(
 
 
 def _over_chunks(
-    values_of: Any, inputs: PyTree, targets: Array, collected: frozenset[str]
+    values_of: Callable[[PyTree, Array], dict[str, Array]],
+    inputs: PyTree,
+    targets: Array,
+    collected: frozenset[str],
 ) -> dict[str, Array]:
     """Means of per-example values over a whole split, chunk by chunk, every example once.
 

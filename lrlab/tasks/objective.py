@@ -76,13 +76,13 @@ def objective_functions(
     return TaskFunctions(start, train_loss, evaluate)
 
 
-def _tried(name: str, what: str, function: Callable[..., Any], *args: Any) -> Any:
+def _tried(name: str, what: str, function: Callable[..., PyTree], *args: PyTree) -> PyTree:
     try:
         return jax.eval_shape(lambda *values: jax.tree.map(jnp.asarray, function(*values)), *args)
     except (TypeError, ValueError, AttributeError) as error:
         raise ValueError(f"{name}: {what} fails: {error}") from error
 
 
-def _scalar(name: str, what: str, value: Any) -> None:
+def _scalar(name: str, what: str, value: PyTree) -> None:
     if getattr(value, "shape", None) != () or not jnp.issubdtype(value.dtype, jnp.floating):
         raise ValueError(f"{name}: {what} gave {value}, expected a floating scalar of shape ()")

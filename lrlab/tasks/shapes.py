@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import flax.errors
 import jax
 import jax.numpy as jnp
@@ -24,7 +22,7 @@ EXAMPLES = 7
 """The batch that shapes are tried with: unlike 1, it shows a broadcast, and is rarely a size."""
 
 
-def output_shape(name: str, network: Any, model: Model, pair: Pair) -> jax.ShapeDtypeStruct:
+def output_shape(name: str, network: object, model: Model, pair: Pair) -> jax.ShapeDtypeStruct:
     """What the model gives for a batch of `EXAMPLES`; nothing is computed.
 
     Args:
@@ -35,7 +33,7 @@ def output_shape(name: str, network: Any, model: Model, pair: Pair) -> jax.Shape
     """
     key = jax.eval_shape(lambda: jax.random.key(0))
 
-    def shapes(count: int, train: bool) -> Any:
+    def shapes(count: int, train: bool) -> jax.ShapeDtypeStruct:
         x = jax.tree.map(lambda leaf: struct(leaf, count), pair[0])
         one = jax.tree.map(_one, pair[0])
         try:
@@ -89,18 +87,18 @@ def output_shape(name: str, network: Any, model: Model, pair: Pair) -> jax.Shape
     return jax.ShapeDtypeStruct(outputs.shape, outputs.dtype)
 
 
-def _described(given: Any) -> str:
+def _described(given: PyTree) -> str:
     kind = type(given).__name__
     shapes = ", ".join(f"{leaf.dtype}{list(leaf.shape)}" for leaf in jax.tree.leaves(given))
     return f"a {kind} ({shapes})"
 
 
-def _one(leaf: Any) -> jax.ShapeDtypeStruct:
+def _one(leaf: np.ndarray) -> jax.ShapeDtypeStruct:
     """Shape and dtype of one example."""
     return struct(leaf, 1)
 
 
-def struct(leaf: Any, count: int = EXAMPLES) -> jax.ShapeDtypeStruct:
+def struct(leaf: np.ndarray, count: int = EXAMPLES) -> jax.ShapeDtypeStruct:
     """Shape and dtype of `count` examples, as the engine in float32 has them."""
     dtype = leaf.dtype
     if jnp.issubdtype(dtype, jnp.floating):
@@ -130,7 +128,7 @@ def same_state(name: str, state: PyTree, after: PyTree) -> None:
         )
 
 
-def _shapes(tree: Any) -> dict[str, str]:
+def _shapes(tree: PyTree) -> dict[str, str]:
     """Path -> dtype and shape of every array."""
     leaves = jax.tree_util.tree_flatten_with_path(tree)[0]
     return {

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import functools
-from typing import Any
+from collections.abc import Callable
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from lrlab.core.errors import FieldError
+from lrlab.engine.devices import prepare_devices
 from lrlab.tasks.task import Task
 from lrlab.types import Array
+
+Weights = dict[str, Array]
+"""`hidden` f[n, n] and `readout` f[n, 1]."""
 
 
 def trainability(*, width: int = 8, points: int | None = None) -> Task:
@@ -39,10 +45,6 @@ def draws(width: int, points: int) -> dict[str, np.ndarray]:
     >>> draws(8, 72)["x"].shape
     (72, 8)
     """
-    import jax
-
-    from lrlab.engine.devices import prepare_devices
-
     prepare_devices()  # a draw is JAX's first operation, after which the devices are fixed
     with jax.enable_x64(True), jax.threefry_partitionable(False):
         rng, keys = jax.random.PRNGKey(0), []
@@ -63,18 +65,18 @@ def draws(width: int, points: int) -> dict[str, np.ndarray]:
 
 
 @functools.lru_cache(maxsize=16)
-def _functions(width: int, points: int) -> Any:
-    import jax.numpy as jnp
-
+def _functions(
+    width: int, points: int
+) -> tuple[Callable[[Array], Weights], Callable[[Weights, Array], Array]]:
     drawn = draws(width, points)
     # Examples lie along the last axis: a vmapped lane's products with the shared inputs then merge
     # into one matrix product without moving anything, half again as fast on CPU.
     inputs, targets = drawn["x"].T * np.sqrt(2 / width), drawn["y"].T
 
-    def init(key: Array) -> dict[str, Array]:
+    def init(key: Array) -> Weights:
         return {name: jnp.asarray(drawn[name]) for name in ("hidden", "readout")}
 
-    def trainability_loss(params: dict[str, Array], key: Array) -> Array:
+    def trainability_loss(params: Weights, key: Array) -> Array:
         dtype = params["hidden"].dtype
         h = jnp.tanh(params["hidden"].T @ jnp.asarray(inputs, dtype))
         out = params["readout"].T @ h / width

@@ -78,14 +78,15 @@ def test_more_steps_than_a_counter_holds_are_refused() -> None:
 
 
 def test_long_histories_are_averaged_in_double_precision() -> None:
-    from lrlab.engine.results import blank
+    from lrlab.core.records import Metric, blank_record
     from lrlab.workflows.find import metric_rows
 
     steps = 400_000
     rng = np.random.default_rng(0)
     losses = (0.1 + 1e-4 * rng.normal(size=(steps, 1))).astype(np.float32)
-    trained = blank(steps, 1, [steps])._replace(history={"train_loss": losses})
-    mean = metric_rows(trained, "train_loss")[0, 0]
+    record = blank_record({"lr": np.ones(1)}, steps, [steps])
+    record = record._replace(metrics={"train_loss": Metric(losses, "step")})
+    mean = metric_rows(record, "train_loss")[0, 0]
     assert abs(mean - losses.astype(np.float64).mean()) < 1e-12
     # What a float32 sum would have said is off in the fourth digit.
     assert abs(losses.cumsum(0)[-1, 0] / np.float32(steps) - mean) > 1e-6
