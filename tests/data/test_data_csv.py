@@ -157,3 +157,42 @@ def test_data_paths_are_relative_to_the_file_and_know_the_home(tmp_path, monkeyp
     for name in ("i", "l"):
         (tmp_path / name).write_bytes(b"")
     assert config.load(file).task.data.model_extra["labels"] == str(tmp_path / "l")
+
+
+MISTAKES = {
+    "ragged": ("a,b,y\n1,2,0\n1,0\n", r"t.csv:3: 2 cells where the table has 3"),
+    "words": ("a,b,y\n1,2,0\n1,x,0\n", r"t.csv:3: column 'b' \(number 1\): 'x' is not a number"),
+    "missing": ("a,b,y\n1,2,0\n1,,0\n", r"t.csv:3: column 'b'.*'' is not a number"),
+    "nan": ("a,b,y\n1,2,0\nnan,2,0\n", r"t.csv:3: column 'a'.*not a finite number"),
+    "inf": ("a,b,y\n1,-inf,0\n", r"t.csv:2: column 'b'.*not a finite number"),
+    "empty": ("", "is empty"),
+    "header only": ("a,b,y\n", "no rows"),
+    "one column": ("y\n1\n2\n", "one column"),
+    "negative": ("a,y\n1,0\n1,-1\n", "label -1 at row 1"),
+    "many classes": ("a,y\n1,0\n1,70\n", 'kind = "regression"'),
+    "bad first row": ("1,2,x,0\n1,2,3,1\n", "t.csv:1: column '2'.*'x' is not a number"),
+    "quote": ('a,y\n"1,0\n', "not a CSV file"),
+}
+
+
+@pytest.mark.parametrize("case", MISTAKES)
+def test_csv_mistakes_are_named(case, tmp_path):
+    text, message = MISTAKES[case]
+    (tmp_path / "t.csv").write_text(text)
+    with pytest.raises(DataError, match=message):
+        data.load(f"csv:{tmp_path / 't.csv'}")
+
+
+def test_csv_targets(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("a,y,b\n" + "".join(f"{i},{i % 3},{i / 2}\n" for i in range(12)))
+    assert data.load(f"csv:{path}", target="y").num_classes == 3
+    assert data.load(f"csv:{path}", target=1, kind="regression").num_outputs == 1
+    assert data.load(f"csv:{path}").kind == "regression"
+    with pytest.raises(DataError, match="label 2 at row 2.*0 to 1"):
+        data.load(f"csv:{path}", target="y", num_classes=2)
+    with pytest.raises(DataError, match="no column 'z'.*a, y, b"):
+        data.load(f"csv:{path}", target="z")
+    path.write_bytes(b"a,y\n\xff\xfe,1\n")
+    with pytest.raises(DataError, match="not UTF-8"):
+        data.load(f"csv:{path}")

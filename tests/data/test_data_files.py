@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import gzip
-import struct
 import sys
 import types
 import zipfile
 
 import numpy as np
 import pytest
+from idx_files import write_idx
 
 from lrlab import data, tasks
 from lrlab.data import DataError
@@ -27,15 +26,6 @@ def saved(path, **arrays):
 def written(path, text, encoding="utf-8"):
     path.write_bytes(text.encode(encoding))
     return f"csv:{path}"
-
-
-def write_idx(path, array):
-    codes = {"u1": 8, "i4": 12, "f8": 14}
-    head = struct.pack(
-        f">4B{array.ndim}I", 0, 0, codes[array.dtype.str[1:]], array.ndim, *array.shape
-    )
-    content = head + array.astype(array.dtype.newbyteorder(">")).tobytes()
-    path.write_bytes(gzip.compress(content, mtime=0) if path.suffix == ".gz" else content)
 
 
 # Digits

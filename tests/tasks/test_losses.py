@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
 from scipy.special import log_softmax
+from small_task import small_task
 
 from lrlab.core.tracing import beside_others
 from lrlab.models.dense import FEW
+from lrlab.tasks import losses
 from lrlab.tasks.losses import softmax_cross_entropy
 
 over_lanes = beside_others()(softmax_cross_entropy)
@@ -62,3 +65,21 @@ def test_a_lane_alone_tokens_and_few_examples_are_as_optax_has_them():
         z, y = np.float32(rng.normal(size=shape)), np.ones(shape[:-1], np.int32)
         theirs = optax.softmax_cross_entropy_with_integer_labels(z, y)
         np.testing.assert_array_equal(loss(z, y), theirs)
+
+
+def test_losses_are_those_of_optax():
+    o, t = jnp.asarray(np.random.RandomState(1).randn(5, 3)), jnp.arange(5) % 3
+    expected = optax.softmax_cross_entropy_with_integer_labels(o, t)
+    assert jnp.array_equal(losses.softmax_cross_entropy(o, t), expected)
+    expected = optax.sigmoid_binary_cross_entropy(o[:, 0], t == 1)
+    assert jnp.allclose(losses.sigmoid_binary_cross_entropy(o[:, :1], t == 1), expected)
+    assert jnp.allclose(losses.mse(o, o + 2), 4) and losses.mse(o, o).shape == (5,)
+
+
+def test_mse_reconciles_and_never_broadcasts():
+    o, t = jnp.ones((5, 1)), jnp.arange(5.0)
+    assert losses.mse(o, t).shape == losses.mse(t, o).shape == (5,)
+    with pytest.raises(ValueError, match=r"mse: the outputs have shape \(5, 3\), expected \(5,\)"):
+        losses.mse(jnp.ones((5, 3)), t)
+    with pytest.raises(ValueError, match="one-hot"):
+        small_task(loss="mse")
