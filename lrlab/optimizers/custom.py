@@ -18,7 +18,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple, TypeGuard
+from typing import Any, NamedTuple, TypeGuard, cast
 
 import optax
 
@@ -37,8 +37,10 @@ FORMS = (
 )
 
 
-UserOptimizer = Callable[..., optax.GradientTransformation] | optax.GradientTransformation
-"""A function that gives a transformation, or a finished one."""
+Factory = Callable[..., optax.GradientTransformation]
+"""A function that gives a transformation."""
+
+UserOptimizer = Factory | optax.GradientTransformation
 
 
 class Custom(NamedTuple):
@@ -219,16 +221,17 @@ def built(one: Custom, hyper: Hyper, reads: Reads) -> optax.GradientTransformati
 def _called(one: Custom, hyper: Hyper, reads: Reads) -> optax.GradientTransformation:
     if finished(one.function):
         return one.function
-    seen, arguments = _Recording(hyper, reads), dict(one.arguments)
-    if not takes_rate(one.function):
-        return one.function(seen, **arguments)
-    takes = _keywords(one.function)
+    function = cast(Factory, one.function)
+    entries, arguments = _Recording(hyper, reads), dict(one.arguments)
+    if not takes_rate(function):
+        return function(entries, **arguments)
+    takes = _keywords(function)
     own = [name for name in one.axes if takes is None or name in takes]
-    arguments |= {name: seen[name] for name in own if name in seen}
-    first = next(iter(_parameters(one.function).values()))
+    arguments |= {name: entries[name] for name in own if name in entries}
+    first = next(iter(_parameters(function).values()))
     if first.kind is first.KEYWORD_ONLY:
-        return one.function(**{RATE: seen["lr"]}, **arguments)
-    return one.function(seen["lr"], **arguments)
+        return function(**{RATE: entries["lr"]}, **arguments)
+    return function(entries["lr"], **arguments)
 
 
 def takes_rate(function: UserOptimizer) -> bool:
