@@ -15,9 +15,9 @@ _NAMES = {
     "find": "lrlab.api",
     "range_test": "lrlab.api",
     "compare": "lrlab.api",
-    "population": "lrlab.workflows.population",
+    "population": "lrlab.api",
     "prepare": "lrlab.engine.devices",
-    "study": "lrlab.workflows.study",
+    "study": "lrlab.api",
     "load": "lrlab.api",
     "log_grid": "lrlab.core.grids",
     "Task": "lrlab.tasks",
@@ -47,11 +47,9 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
-    from lrlab.api import compare, find, load, range_test, sweep
+    from lrlab.api import compare, find, load, population, range_test, study, sweep
     from lrlab.core.grids import log_grid
     from lrlab.engine.devices import prepare
     from lrlab.results.sweep import Result
     from lrlab.tasks import Task
     from lrlab.types import Answer, Model, Plan
-    from lrlab.workflows.population import population
-    from lrlab.workflows.study import study

@@ -1,38 +1,61 @@
-"""`sweep`, `find`, `range_test`, `compare`, `study`, `load`, and the command line's jobs.
+"""The public functions: signatures and docstrings; `lrlab.workflows` does what they say.
 
-Every public function turns its arguments into an `Experiment` (where all defaults are), so that a
-call and a file go one way from there.
+Every function turns its arguments into an `Experiment` (where all defaults are), so that a call and
+a file go one way from there.
 """
 
 from __future__ import annotations
 
-import functools
 import os
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import optax
 
 from lrlab import config
-from lrlab.core.paths import resolved
-from lrlab.results.sweep import Result
+from lrlab.config.groups import group_name
+from lrlab.results.population import Population
+from lrlab.results.study import Study
+from lrlab.results.sweep import Result, load_result
+from lrlab.runs import RunFolder
+from lrlab.scaling.laws import show_value
+from lrlab.search import Comparison, RangeTest
+from lrlab.tasks import Task
 from lrlab.training.progress import USUAL, Control
-from lrlab.training.recording import load_result, out_of
-from lrlab.training.setup import Live, live
-from lrlab.types import Answer, Floats, Plan
+from lrlab.training.recording import folder_of
+from lrlab.training.task import python_objects
+from lrlab.types import Answer, Floats, Optimizer, Params, Plan
+from lrlab.workflows import dispatch
 from lrlab.workflows.compare import run_compare
-from lrlab.workflows.find import Ran, run_find, run_sweep
+from lrlab.workflows.find import run_find
+from lrlab.workflows.job import Job, Ran
+from lrlab.workflows.population import Exploration, run_population
 from lrlab.workflows.range_test import run_range_test
-from lrlab.workflows.report import concluding, note
+from lrlab.workflows.report import concluded
 from lrlab.workflows.study import run_study
+from lrlab.workflows.sweep import run_sweep
+
+if TYPE_CHECKING:
+    pass
+
+OptimizerLike: TypeAlias = (
+    str | Mapping[str, Any] | Callable[..., Any] | Optimizer | optax.GradientTransformation | None
+)
+"""A registered name, a table, or an optimizer of the caller's own."""
+
+ScheduleLike: TypeAlias = str | Sequence[Any] | Mapping[str, Any] | Callable[..., Any] | None
+"""A registered name, several, a table, or a function `step -> factor` of the learning rate."""
 
 
 def sweep(
-    task: Any,
+    task: str | Mapping[str, Any] | Task,
     *,
     lr: Floats | Mapping[str, Floats] | None = None,
-    optimizer: Any = None,
+    optimizer: OptimizerLike = None,
     steps: int | None = None,
     batch_size: int | str | None = None,
-    schedule: Any = None,
+    schedule: ScheduleLike = None,
     seeds: int | Sequence[int] | None = None,
     optimizer_args: Mapping[str, Any] | None = None,
     schedule_args: Mapping[str, Any] | None = None,
@@ -96,19 +119,25 @@ def sweep(
     >>> result.final["valid_loss"].shape, result.history["train_loss"].shape
     ((2, 2), (20, 2, 2))
     """
-    arguments = _given(locals())
-    experiment = config.from_arguments("sweep", **arguments)
-    ran = run_sweep(experiment, live(task, optimizer, schedule), out_of(out), progress)
-    return concluding(ran, progress)
+    experiment = config.from_arguments(
+        "sweep", task=task, lr=lr, optimizer=optimizer, steps=steps, batch_size=batch_size,
+        schedule=schedule, seeds=seeds, optimizer_args=optimizer_args, schedule_args=schedule_args,
+        groups=groups, multipliers=multipliers, metric=metric, eval_every=eval_every,
+        stop_diverged=stop_diverged, sampler=sampler, precision=precision, probes=probes,
+        plan=plan, seed=seed, **axes,
+    )  # fmt: skip
+    return concluded(
+        run_sweep(_job(experiment, out, progress, task, optimizer, schedule)), progress
+    )
 
 
 def find(
-    task: Any,
+    task: str | Mapping[str, Any] | Task,
     *,
-    optimizer: Any = None,
+    optimizer: OptimizerLike = None,
     steps: int | None = None,
     batch_size: int | str | None = None,
-    schedule: Any = None,
+    schedule: ScheduleLike = None,
     seeds: int | Sequence[int] | None = None,
     lr_range: tuple[float, float] | None = None,
     metric: str | None = None,
@@ -141,16 +170,20 @@ def find(
     >>> answer.verdict in ("interior", "edge", "flat", "noisy", "none") and answer.cost <= 20
     True
     """
-    arguments = _given(locals())
-    experiment = config.from_arguments("find", **arguments)
-    ran = run_find(experiment, live(task, optimizer, schedule), out_of(out), progress)
-    return concluding(ran, progress)
+    experiment = config.from_arguments(
+        "find", task=task, optimizer=optimizer, steps=steps, batch_size=batch_size,
+        schedule=schedule, seeds=seeds, lr_range=lr_range, metric=metric, budget=budget,
+        optimizer_args=optimizer_args, schedule_args=schedule_args, multipliers=multipliers,
+        eval_every=eval_every, sampler=sampler, precision=precision, plan=plan, seed=seed, **fixed,
+    )  # fmt: skip
+    job = _job(experiment, out, progress, task, optimizer, schedule)
+    return concluded(run_find(job), progress)
 
 
 def range_test(
-    task: Any,
+    task: str | Mapping[str, Any] | Task,
     *,
-    optimizer: Any = None,
+    optimizer: OptimizerLike = None,
     start: float | None = None,
     end: float | None = None,
     num_steps: int | None = None,
@@ -158,7 +191,7 @@ def range_test(
     batch_size: int | str | None = None,
     kind: str | None = None,
     mode: str | None = None,
-    params: Any = None,
+    params: Params | None = None,
     split: str | None = None,
     optimizer_args: Mapping[str, Any] | None = None,
     precision: str | None = None,
@@ -167,7 +200,7 @@ def range_test(
     out: str | os.PathLike[str] | None = None,
     progress: bool = False,
     **fixed: Any,
-) -> Any:
+) -> RangeTest:
     """The learning-rate range test (Smith 2017, arXiv 1506.01186), over several seeds at once.
 
     Args:
@@ -188,21 +221,23 @@ def range_test(
     >>> test.loss.shape, test.suggest("valley").shape
     ((2, 60), (2,))
     """
-    arguments = _given(locals())
-    arguments.pop("params")
-    experiment = config.from_arguments("range-test", **arguments)
-    ran = run_range_test(experiment, live(task, optimizer), out_of(out), progress, params=params)
-    return concluding(ran, progress)
+    experiment = config.from_arguments(
+        "range-test", task=task, optimizer=optimizer, start=start, end=end, num_steps=num_steps,
+        seeds=seeds, batch_size=batch_size, kind=kind, mode=mode, split=split,
+        optimizer_args=optimizer_args, precision=precision, plan=plan, seed=seed, **fixed,
+    )  # fmt: skip
+    job = _job(experiment, out, progress, task, optimizer)
+    return concluded(run_range_test(job, params), progress)
 
 
 def compare(
     entries: Mapping[str, Mapping[str, Any]],
     *,
-    task: Any = None,
+    task: str | Mapping[str, Any] | Task | None = None,
     out: str | os.PathLike[str] | None = None,
     progress: bool = True,
     **shared: Any,
-) -> Any:
+) -> Comparison:
     """Two or more settings, each at its own best learning rate, its own search counted.
 
     Args:
@@ -216,15 +251,130 @@ def compare(
     """
     arguments = {"task": task, "entries": entries, **shared}
     experiment = config.from_arguments("compare", **arguments)
-    lives = {
-        str(name): live(
+    objects = {
+        str(name): python_objects(
             *(entry.get(key, arguments.get(key)) for key in ("task", "optimizer", "schedule"))
         )
         for name, entry in entries.items()
     }
-    shared_live = live(task, shared.get("optimizer"), shared.get("schedule"))
-    ran = run_compare(experiment, shared_live, out_of(out), progress, lives=lives)
-    return concluding(ran, progress)
+    job = _job(experiment, out, progress, task, shared.get("optimizer"), shared.get("schedule"))
+    return concluded(run_compare(job, objects), progress)
+
+
+def study(
+    task: str | Mapping[str, Any] | Task | Callable[[Any], Task],
+    *,
+    axis: str,
+    values: Sequence[Any],
+    parametrization: str | Sequence[str] = "standard",
+    base: Any = None,
+    out: str | os.PathLike[str] | None = None,
+    progress: bool = True,
+    **arguments: Any,
+) -> Study:
+    """How the best learning rate goes with width, depth, batch size, training length, data size ...
+
+    Each value of the axis is a group: a sweep of `lr` where that is given, else a search as in
+    `find`; the groups run one after another, many rates at once inside each.
+
+    Args:
+        task: a registered name, a `Task`, or a function value -> Task (your own model at that
+            value; then `axis` is a word for the report).
+        axis: a field of the configuration: "width", "depth" (options of the model), "batch_size",
+            "steps", "epochs", "task.data.max_train", "optimizer.b1", ...
+        values: its values.
+        parametrization: "standard", "mup", or both; muP for registered models (for your own, give a
+            function that returns tasks with `lrlab.scaling.mup`'s model and optimizer).
+        base: the value at which muP is the standard parametrization, and whose best rate is tried
+            on the others; None for the first.
+        out: the study's folder, a run folder per group inside; one that is unfinished is
+            continued, and finished groups are read, not trained.
+        arguments: as in `sweep` and `find`.
+
+    Raises:
+        ConfigError: with every problem in the arguments.
+
+    >>> import lrlab
+    >>> found = lrlab.study("wine-linear", axis="batch_size", values=[8, 64], steps=20, seeds=2,
+    ...                     optimizer="sgd", lr=[0.001, 0.01, 0.1, 1.0, 10.0], progress=False)
+    >>> [group.value for group in found.groups], found.laws[0].trend in ("grows", "same", "unclear")
+    ([8, 64], True)
+    """
+    makes = task if callable(task) and not hasattr(task, "functions") else None
+    tasks = {} if makes is None else {show_value(value): makes(value) for value in values}
+    first = task if makes is None else next(iter(tasks.values()))
+    experiment = config.from_arguments(
+        "study", task=first, axis=axis, values=list(values), base=base,
+        parametrization=parametrization, **arguments,
+    )  # fmt: skip
+    methods = arguments.get("optimizer"), arguments.get("schedule")
+    job = _job(experiment, out, progress, first, *methods)
+    objects = {
+        group_name(axis, value, None): job.objects._replace(task=tasks[show_value(value)])
+        for value in (values if tasks else ())
+    }
+    return concluded(run_study(job, objects), progress)
+
+
+def population(
+    task: str | Mapping[str, Any] | Task,
+    *,
+    lr: Floats,
+    steps: int,
+    generations: int = 10,
+    optimizer: OptimizerLike = None,
+    batch_size: int | str | None = None,
+    schedule: ScheduleLike = "constant",
+    seed: int = 0,
+    metric: str | None = None,
+    fraction: float = 0.2,
+    factors: tuple[float, ...] = (0.8, 1.2),
+    optimizer_args: Mapping[str, Any] | None = None,
+    schedule_args: Mapping[str, Any] | None = None,
+    precision: str | None = None,
+    **hyper: Floats,
+) -> Population:
+    """Trains a population on one task; all members start from the same weights, see the same
+    batches, and train in one tile (Jaderberg et al. 2017, arXiv 1711.09846).
+
+    Args:
+        task, optimizer, batch_size, schedule, ...: as in `lrlab.sweep`.
+        lr: the members' first learning rates, f[N].
+        hyper: further hyper-parameters, f[N] each, member by member (no grid).
+        steps: updates of each member, in `generations` segments of about equal length.
+        metric: what decides, `valid_loss` unless given; one to minimize.
+        fraction, factors: as in `lrlab.optimizers.population.exploit_explore`.
+        seed: gives weights, batches and every choice: the same seed, the same population.
+
+    Raises:
+        ConfigError: an argument that is none.
+        ValueError: lengths that differ, more generations than steps, a metric to maximize.
+
+    >>> import lrlab
+    >>> found = lrlab.population("wine-linear", lr=[1e-4, 1e-2, 0.1, 0.3], optimizer="sgd",
+    ...                          steps=40, generations=4, batch_size=16, fraction=0.25)
+    >>> found.scores.shape, bool(found.scores[-1].max() < found.scores[0].max())
+    ((4, 4), True)
+    """
+    if wrong := config.unknown("population", hyper):
+        raise config.ConfigError(wrong.values())
+    lists = {"lr": lr, **hyper}
+    lengths = {name: len(np.atleast_1d(values)) for name, values in lists.items()}
+    if len(set(lengths.values())) != 1:
+        counts = ", ".join(f"{name} {count}" for name, count in lengths.items())
+        raise ValueError(
+            f"every member needs one value of each hyper-parameter; there are {counts}"
+        )
+    members = {name: np.asarray(values, np.float64) for name, values in lists.items()}
+    experiment = config.from_arguments(
+        "sweep", task=task, steps=steps, optimizer=optimizer, batch_size=batch_size,
+        schedule=schedule, seeds=[seed], metric=metric, precision=precision,
+        optimizer_args=optimizer_args, schedule_args=schedule_args,
+        **{name: values.tolist() for name, values in members.items()},
+    )  # fmt: skip
+    objects = python_objects(task, optimizer, schedule)
+    exploration = Exploration(generations, fraction, factors)
+    return run_population(experiment, objects, members, exploration)
 
 
 def load(folder: str | os.PathLike[str]) -> Result:
@@ -233,81 +383,63 @@ def load(folder: str | os.PathLike[str]) -> Result:
     Raises:
         RunError: not a run folder, or a damaged one; says what is lost.
     """
-    return load_result(resolved(folder))
+    return load_result(folder)
 
 
 def run(
     command: str,
     experiment: config.Experiment,
     *,
-    out: str | os.PathLike[str] | None = None,
+    out: str | os.PathLike[str] | RunFolder | None = None,
     progress: bool = True,
     record: bool = True,
-    final_seeds: int = 0,
     control: Control = USUAL,
-) -> Ran:
+) -> Ran[Any]:
     """What the command line does: `command` on an experiment, into a run folder.
 
-    `out` None makes a new folder under `runs/`; `record` False writes nothing. `final_seeds`: of a
-    search inside a comparison, the lanes at its answer that the comparison is made on. `control`:
-    how often it commits, what ends it early, and what is called with an unfinished run's folder.
+    `out`: a path, or a folder that is opened already; None makes a new one under `runs/`. `record`
+    False writes nothing. `control`: how often it commits, what ends it early, and what is called
+    with an unfinished run's folder.
     """
-    jobs = {
-        "sweep": run_sweep,
-        "find": functools.partial(run_find, final_seeds=final_seeds),
-        "range-test": run_range_test,
-        "compare": run_compare,
-        "study": run_study,
-    }
-    ran = jobs[command](experiment, Live(), out_of(out), progress, record=record, control=control)
-    note(ran, progress)
-    return ran
+    place = out if isinstance(out, RunFolder) else folder_of(out)
+    job = Job(
+        experiment, out=place if record else None, record=record, progress=progress, control=control
+    )
+    return dispatch.run(command, job)
 
 
 def resume(
-    folder: str | os.PathLike[str],
+    folder: str | os.PathLike[str] | RunFolder,
     *,
     overrides: Sequence[str] = (),
     progress: bool = True,
     control: Control = USUAL,
-) -> Ran:
-    """Goes on with an interrupted run, from its folder alone, to the same bits.
+) -> Ran[Any]:
+    """Continues an interrupted run, from its folder alone, to the same bits.
 
-    `overrides`: settings such as `steps=4000`: a sweep trains on, where its schedule permits.
-    `control`: as in `run`.
+    `folder`: a path, or one that is opened already. `overrides`: settings such as `steps=4000`: a
+    sweep trains on, where its schedule permits. `control`: as in `run`.
 
     Raises:
         RunError: finished already, locked by another process, damaged, another experiment, or made
             in Python; says how it is continued.
     """
-    from lrlab import runs
-
-    path = resolved(folder)
-    runs.settle(path)
-    if not overrides and runs.finished(runs.read_info(path)):
-        raise runs.done(path)
-    runs.available(path)
-    info = runs.read_info(path)
-    if runs.made_in_python(path, info):
-        message = "was made in Python, with objects that are not in its folder"
-        raise runs.RunError(path, f"{message}; {runs.onward(path)}")
-    command, experiment = runs.experiment_of(path, overrides)
-    final_seeds = int(info.get("final_seeds", 0))
-    return run(
-        command, experiment, out=path, progress=progress, final_seeds=final_seeds, control=control
-    )
+    return dispatch.resume(folder, tuple(overrides), progress, control)
 
 
 def plan(experiment: config.Experiment, command: str = "sweep") -> dict[str, Any]:
     """How an experiment would be laid on the machine, as `lrlab plan --json` gives it."""
-    from lrlab.workflows.find import plan_of
-
-    return plan_of(experiment, command)
+    return dispatch.plan(experiment, command)
 
 
-def _given(arguments: dict[str, Any]) -> dict[str, Any]:
-    """A public function's arguments as `config.from_arguments` takes them."""
-    axes = {**arguments.pop("axes", {}), **arguments.pop("fixed", {})}
-    for name in ("out", "progress"):
-        arguments.pop(name)
-    return {**arguments, **axes}
+def _job(
+    experiment: config.Experiment,
+    out: str | os.PathLike[str] | None,
+    progress: bool,
+    task: Any,
+    optimizer: Any = None,
+    schedule: Any = None,
+) -> Job:
+    """The job of a call from Python: recorded only where a folder is given."""
+    objects, place = python_objects(task, optimizer, schedule), folder_of(out)
+    return Job(experiment, objects, place, place is not None, progress, concluded=False)

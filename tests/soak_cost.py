@@ -31,8 +31,8 @@ steps = {steps}
 def overhead(rounds: int, seconds: float) -> Counter[str]:
     """A digits sweep of about 30 s with and without a run folder, by turns: the median of each."""
     from lrlab import config
-    from lrlab.training.setup import Live
-    from lrlab.workflows.find import run_sweep
+    from lrlab.workflows.job import Job
+    from lrlab.workflows.sweep import run_sweep
 
     counted, end = Counter[str](), time.monotonic() + seconds
     taken: dict[bool, list[float]] = {True: [], False: []}
@@ -44,7 +44,7 @@ def overhead(rounds: int, seconds: float) -> Counter[str]:
             path.write_text(DIGITS.format(steps=steps))
             experiment = config.load(path, command="sweep")
             began = time.perf_counter()
-            run_sweep(experiment, Live(), str(run) if kept else None, False, record=kept)
+            run_sweep(Job(experiment, out=run if kept else None, record=kept))
             spent = time.perf_counter() - began
             shutil.rmtree(run, ignore_errors=True)
             return spent

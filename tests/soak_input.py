@@ -43,13 +43,14 @@ class Hung(BaseException):
 def malformed(cases: int, seed: int, seconds: float) -> Counter[str]:
     """Input with something wrong, each case a command: refused with status 2 and the place of every
     problem, or taken, in which case it would begin to train. Never anything else."""
-    from lrlab.workflows import find, range_test
+    from lrlab.workflows import find, range_test, sweep
 
     rng, counted, end = random.Random(seed), Counter[str](), time.monotonic() + seconds
     makers = (config_case, config_case, setting_case, csv_case, npz_case, idx_case)
     with tempfile.TemporaryDirectory() as root, pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
-        patch.setattr(find, "plan_for", reached)
+        patch.setattr(find, "planned", reached)
+        patch.setattr(sweep, "planned", reached)
         patch.setattr(range_test, "train_stage", reached)
         while counted["cases"] < cases and time.monotonic() < end:
             make = makers[counted["cases"] % len(makers)]

@@ -195,9 +195,7 @@ def test_out_resumes_after_an_interruption_to_the_same_bits(small, tmp_path, mon
     import contextlib
 
     with monkeypatch.context() as patch:
-        patch.setattr(
-            "lrlab.workflows.find.interruptible", lambda *_: contextlib.nullcontext(press)
-        )
+        patch.setattr("lrlab.workflows.job.interruptible", lambda *_: contextlib.nullcontext(press))
         with pytest.raises(Interrupted):
             lrlab.sweep(task_of(small), out=tmp_path / "run", **arguments)
     with pytest.raises(RunError, match="another experiment"):

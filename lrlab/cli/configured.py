@@ -13,7 +13,7 @@ import typer
 from lrlab import config
 from lrlab.cli.output import CommandError, console, emit, table
 from lrlab.core.errors import within
-from lrlab.core.paths import resolved, short, shown
+from lrlab.core.paths import short, shown
 
 Config = Annotated[str, typer.Argument(metavar="CONFIG", help="A TOML file.", show_default=False)]
 Set = Annotated[
@@ -123,18 +123,17 @@ def train(
     """Run one command of the API and print what came of it."""
     experiment = load(path, settings, command)
     with placed(experiment, path) as unfinished:
+        from lrlab import runs
+
         place = out or experiment.out
-        if place is not None:
-            from lrlab import runs
+        with contextlib.ExitStack() as stack:
+            # Opened, and locked, before jax is imported: a second process fails at once.
+            folder = None if place is None else stack.enter_context(runs.opened(place))
+            from lrlab import api
 
-            runs.available(
-                resolved(place)
-            )  # before jax is imported, so that a second process fails at once
-        from lrlab import api
-
-        with only_json():
+            stack.enter_context(only_json())
             control = watching(unfinished)
-            ran = api.run(command, experiment, out=place, progress=not quiet, control=control)
+            ran = api.run(command, experiment, out=folder, progress=not quiet, control=control)
     report(ran, json, quiet)
 
 
@@ -203,35 +202,34 @@ def only_json() -> contextlib.AbstractContextManager[Any]:
 
 
 def _preview(experiment: Any) -> dict[str, Any]:
-    axes = {**config.rates(experiment), **config.lane_axes(experiment)}
-    seeds = config.seed_list(experiment)
-    lanes = len(seeds)
-    for values in axes.values():
-        lanes *= len(values)
-    shapes = _shapes(experiment)
+    resolved = config.resolve(experiment, command="preview")
+    lanes = len(resolved.seeds)
+    for axis in resolved.axes:
+        lanes *= len(axis.values)
+    shapes = _shapes(resolved)
     return {
-        "config": config.dumps(experiment),
-        "axes": {name: list(values) for name, values in axes.items()},
-        "seeds": seeds,
+        "config": resolved.text,
+        "axes": {axis.name: list(axis.values) for axis in resolved.axes},
+        "seeds": list(resolved.seeds),
         "lanes": lanes,
         "steps": experiment.steps,
         "epochs": experiment.epochs,
         "schedule": next((one["values"] for one in shapes.values()), None),
         "schedules": shapes,
-        "digest": config.digest(experiment),
+        "digest": resolved.digest,
     }
 
 
-def _shapes(experiment: Any, points: int = 61) -> dict[str, Any]:
+def _shapes(resolved: config.Resolved, points: int = 61) -> dict[str, Any]:
     """Every schedule that is trained, side by side: label -> `values` at `points` steps over the
     peak, with their integral over the run (`mean` times the steps), peak and last value. Empty for
     one made in Python."""
-    if experiment.schedule.external:
+    if resolved.experiment.schedule.external:
         return {}
     from lrlab import schedules
 
-    shared, entries = config.schedule_entries(experiment)
-    steps, per_epoch = _length(experiment, shared, entries)
+    shared, entries = config.schedule_entries(resolved)
+    steps, per_epoch = _length(resolved, shared, entries)
     found = {}
     for entry in entries:
         arguments = {"steps_per_epoch": per_epoch, **shared, **entry}
@@ -249,16 +247,18 @@ def _shapes(experiment: Any, points: int = 61) -> dict[str, Any]:
     return found
 
 
-def _length(experiment: Any, shared: Any, entries: Any) -> tuple[int, int | None]:
+def _length(resolved: config.Resolved, shared: Any, entries: Any) -> tuple[int, int | None]:
     """Steps, and steps per epoch; the data are only looked at where a length is in epochs."""
     lengths = [value for one in (shared, *entries) for value in one.values()]
     if not any("epoch" in str(value) for value in lengths):
-        return experiment.steps or 1000, None
-    from lrlab.training.setup import Live, task_of
+        return resolved.steps or 1000, None
+    from lrlab.training.task import task_of
 
-    examples = task_of(experiment, Live()).num_examples
-    batch = examples if experiment.batch_size == "full" else experiment.batch_size
-    return config.total_steps(experiment, examples), max(1, examples // max(1, batch))
+    examples = task_of(resolved).num_examples
+    size = resolved.batch_size
+    batch = examples if isinstance(size, str) else size
+    steps = config.total_steps(resolved.steps, resolved.epochs, size, examples)
+    return steps, max(1, examples // max(1, batch))
 
 
 def _words(value: Any) -> str:

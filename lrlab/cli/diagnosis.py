@@ -153,7 +153,7 @@ def _in_use(run: Path) -> bool:
     from lrlab import runs
 
     try:
-        runs.available(run)
+        runs.refuse_in_use(run)
     except runs.RunError:
         return True
     return False

@@ -42,16 +42,15 @@ def resume(run: Folder, set_: Set = None, json: Json = False, quiet: Quiet = Fal
 
     folder = find_run(run)
     with placed(None, str(folder)) as unfinished:
-        runs.settle(folder)
-        if not set_ and runs.finished(runs.read_info(folder)):
-            said_done(folder, json)
-            return
-        runs.available(folder)  # before jax is imported, so that a second process fails at once
-        from lrlab import api
+        # Opened, and locked, before jax is imported: a second process fails at once.
+        with runs.opened(folder) as opened, only_json():
+            if not set_ and opened.finished:
+                said_done(folder, json)
+                return
+            from lrlab import api
 
-        with only_json():
             ran = api.resume(
-                folder,
+                opened,
                 overrides=tuple(set_ or ()),
                 progress=not quiet,
                 control=watching(unfinished),
@@ -64,12 +63,11 @@ def said_done(folder: Path, json: bool) -> None:
     from lrlab import runs
 
     runs.vouch(folder, "summary.json")
-    summary = read_json(folder / "summary.json") or {}
-    best = summary.get("best") if isinstance(summary.get("best"), dict) else {}
+    summary = runs.read_summary(folder)
     if json:
-        emit({**summary, "run": short(folder), "status": "finished"})
+        emit({**summary.payload(folder), "run": short(folder), "status": "finished"})
         return
-    sentence = summary.get("sentence") or (best or {}).get("sentence")
+    sentence = summary.sentence or (summary.best or {}).get("sentence")
     print(str(runs.done(folder)) + (f"\n{sentence}" if sentence else ""))
 
 

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from lrlab.config.build import numeric
 from lrlab.config.field_words import hint
 from lrlab.config.lanes import is_axis
 from lrlab.config.layers import absolute_data_paths
-from lrlab.config.loading import build, numeric
+from lrlab.config.loading import build
 from lrlab.config.problems import PYTHON, ConfigError, Problem, show
 from lrlab.config.schema import Experiment, RangeTestSpec, StudySpec
 

@@ -1,31 +1,17 @@
-"""From files or arguments to an `Experiment`, or to every problem at once."""
+"""From files or arguments to an `Experiment`, complete with what it holds inside."""
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path as File
 from typing import Any
 
-from pydantic import ValidationError
-
-from lrlab.config import names
-from lrlab.config.checks import check
-from lrlab.config.field_words import ALMOST, hint, nearest, usual
-from lrlab.config.lanes import is_form, values
-from lrlab.config.layers import NAMED_TABLES, OVERRIDE, Places, merge, override, read
-from lrlab.config.problems import PYTHON, ConfigError, Problem, did_you_mean, show
-from lrlab.config.schema import TABLES, Experiment
-from lrlab.config.studies import groups_of
+from lrlab.config.build import checked, completed, normalized
+from lrlab.config.groups import entries_of, groups_of
+from lrlab.config.layers import OVERRIDE, Places, override, read
+from lrlab.config.problems import PYTHON, ConfigError, Problem
+from lrlab.config.schema import Experiment
 from lrlab.config.toml import Path
-from lrlab.core.synonyms import OPTIMIZER, SCHEDULE, suggestion
-
-EXTRA_AXES = ("init_scale",)
-"""Lane axes that belong to the engine rather than to an optimizer or a schedule."""
-
-BELOW = ("task.model", "task.data", "task.loss", "task.metrics", "plan.devices",
-         "plan.tile_width", "plan.segment_steps")  # fmt: skip
-"""Keys of tables that people look for at the top."""
 
 UNUSED: Mapping[str, Collection[str]] = {
     "sweep": ("budget", "lr_range", "range_test", "compare", "study"),
@@ -39,13 +25,8 @@ UNUSED: Mapping[str, Collection[str]] = {
 """Fields that a command has no use for. A file serves several commands, so that it may hold them;
 an option of one command line may not."""
 
-ARGUMENTS = ("optimizer_args", "schedule_args", "progress")
-"""Arguments that a file has other words for."""
 
-
-def load(
-    path: str | File, overrides: Sequence[str] = (), command: str = "find", text: str | None = None
-) -> Experiment:
+def load(path: str | File, overrides: Sequence[str] = (), command: str = "find") -> Experiment:
     """The experiment that a TOML file describes, complete with defaults.
 
     Args:
@@ -84,256 +65,18 @@ def build(
     file: str = PYTHON,
     problems: Sequence[Problem] = (),
 ) -> Experiment:
-    """A plain table as an `Experiment`: shorthands spelled out, everything checked.
+    """A plain table as an `Experiment`: shorthands spelled out, everything checked, and with it the
+    entries of a comparison or the groups of a study.
 
     Raises:
         ConfigError: with every problem found.
     """
     places = {} if places is None else places
-    raw = _normalize(table, command)
-    found: dict[Path, str] = {}
-    experiment = None
-    try:
-        experiment = Experiment.model_validate(raw)
-    except ValidationError as error:
-        for item in error.errors():
-            message = describe(dict(item), raw, file == PYTHON)
-            found.setdefault(tuple(map(str, item["loc"])), message)
-    for path, message in itertools.chain(check(raw, command), _unknown_axes(raw)):
-        found.setdefault(path, message)
+    raw = normalized(table, command)
+    experiment, wrong = checked(raw, command, file)
     entries: dict[str, Experiment] = {}
     if isinstance(raw.get("compare"), Mapping):
-        entries = _entries(raw, places, file, found)
+        entries = entries_of(raw, places, file, wrong)
     if command == "study" and isinstance(raw.get("study"), Mapping):
-        entries = groups_of(raw, places, file, found)
-    if found or problems or experiment is None:
-        here = [_problem(path, message, places, file) for path, message in found.items()]
-        order = sorted((*problems, *here), key=lambda p: (p.file, p.line or 0))
-        raise ConfigError(dict.fromkeys(order))
-    experiment._places.update(places)
-    experiment._file = file
-    experiment._entries.update(entries)
-    return experiment
-
-
-def problem(experiment: Experiment, field: str | Path, message: str) -> Problem:
-    """A problem found later (in the data, say), with the place where `field` was written; a field
-    whose last part has dots of its own is a tuple."""
-    path = tuple(field.split(".")) if isinstance(field, str) else field
-    return _problem(path, message, experiment._places, experiment._file)
-
-
-def _problem(path: Path, message: str, places: Places, file: str) -> Problem:
-    if path[:1] == ("axes",) and path[1:2] in places:
-        path = path[1:]
-    for length in range(len(path), 0, -1):
-        if path[:length] in places:
-            where = places[path[:length]]
-            return Problem(where[0], where[1], ".".join(path), message)
-    return Problem(file, None if file == PYTHON else 1, ".".join(path), message)
-
-
-def _normalize(table: Mapping[str, Any], command: str) -> dict[str, Any]:
-    """Shorthands spelled out, loose lane axes gathered under `axes`, seeds of a range test."""
-    raw = {
-        key: dict(value) if isinstance(value, Mapping) else value for key, value in table.items()
-    }
-    for *above, last in sorted(NAMED_TABLES, key=len):
-        parent: Any = raw
-        for key in above:
-            parent = parent.get(key) if isinstance(parent, dict) else None
-        short = (str, list) if last == "schedule" else str
-        if isinstance(parent, dict) and isinstance(parent.get(last), short):
-            parent[last] = {"name": parent[last]}
-    if isinstance(raw.get("probes"), (list, tuple)):
-        raw["probes"] = [{"name": e} if isinstance(e, str) else e for e in raw["probes"]]
-    loose = [key for key in raw if key not in Experiment.model_fields]
-    if loose:
-        # What a user's optimizer reads is found by tracing it; what it does not read is refused.
-        known, anything = _hyperparameters(raw)
-        fields = Experiment.model_fields
-
-        def may_be_axis(key: str) -> bool:
-            return anything and numeric(raw[key]) and not _means(key, fields)
-
-        moved = {key: raw.pop(key) for key in loose if key in known or may_be_axis(key)}
-        axes = raw.get("axes", {})
-        if moved and isinstance(axes, Mapping):
-            raw["axes"] = {**axes, **moved}
-    if isinstance(raw.get("parametrization"), str):
-        raw["parametrization"] = {"name": raw["parametrization"]}
-    if raw.get("epochs") is not None and "steps" not in raw:
-        raw["steps"] = None
-    optimizer = raw.get("optimizer")
-    if command in ("sweep", "plan", "preview") and isinstance(optimizer, dict):
-        if raw.get("lr") is None:
-            named = None if _external(optimizer) else optimizer.get("name")
-            raw["lr"] = names.default_lr(named)
-    lr = raw.get("lr")
-    if command in ("find", "compare") and "lr_range" not in raw and (is_form(lr) or _rates(lr)):
-        try:
-            rates = values(lr)
-            raw["lr_range"] = [min(rates), max(rates)]
-        except (TypeError, ValueError):
-            pass  # the schema says what is wrong with lr
-    if command == "range-test":
-        ramp = raw.get("range_test", {})
-        if isinstance(ramp, Mapping):
-            shared = {key: raw[key] for key in ("seeds", "batch_size") if key in raw}
-            raw["range_test"] = {**shared, **ramp}
-    return raw
-
-
-def _means(key: str, fields: Collection[str]) -> bool:
-    """Whether a key is so near to a field that it is rather that than a hyper-parameter of the
-    user's optimizer. Short names are near to many (`lr2`, `temp`)."""
-    return usual(key) is not None or (
-        len(key) > 3 and nearest(key, fields, cutoff=0.75) is not None
-    )
-
-
-def numeric(value: Any) -> bool:
-    """Whether a value may be a hyper-parameter: a number, or a lane form."""
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return number or isinstance(value, list) or is_form(value)
-
-
-def _rates(lr: Any) -> bool:
-    return isinstance(lr, (list, tuple)) and len(lr) > 1
-
-
-def _external(spec: Any) -> bool:
-    """Whether this is a function or object of the user's."""
-    return isinstance(spec, Mapping) and spec.get("external") is True
-
-
-def _parameters(raw: Mapping[str, Any], key: str) -> Mapping[str, Any] | None:
-    """The parameters of the optimizer or schedule that `raw` names, for keys at the top level."""
-    spec = raw.get(key, {})
-    default = TABLES[(key,)].model_fields["name"].default
-    name = spec.get("name", default) if isinstance(spec, Mapping) else None
-    if _external(spec):
-        return {}
-    if isinstance(name, list):
-        return names.of_every_schedule()
-    return names.parameters(f"{key}s", name) if isinstance(name, str) else {}
-
-
-def _hyperparameters(raw: Mapping[str, Any]) -> tuple[set[str], bool]:
-    """The lane axes that `raw` can have at its top, and whether there may be others: parameters of
-    the user's own function cannot be known."""
-    taken = [_parameters(raw, key) for key in ("optimizer", "schedule")]
-    unknown = None in taken or _external(raw.get("optimizer"))
-    return {*EXTRA_AXES, *(key for names in taken for key in names or ())}, unknown
-
-
-def _unknown_axes(raw: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
-    """Entries of `[axes]` that neither optimizer nor schedule has."""
-    known, anything = _hyperparameters(raw)
-    axes = raw.get("axes")
-    for key in axes if isinstance(axes, Mapping) and not anything else ():
-        if key not in known:
-            yield (
-                ("axes", key),
-                f"unknown axis: neither optimizer nor schedule has it{hint(key, known)}",
-            )
-
-
-def _entries(
-    raw: Mapping[str, Any], places: Places, file: str, found: dict[Path, str]
-) -> dict[str, Experiment]:
-    """Each `[compare.NAME]` table on top of what the entries share, as an experiment of its own."""
-    shared = {key: value for key, value in raw.items() if key != "compare"}
-    entries = {}
-    for name, entry in raw["compare"].items():
-        if not isinstance(entry, Mapping):
-            continue  # the schema says so
-        above: dict[Path, tuple[str, int | None]] = {
-            path[2:]: place for path, place in places.items() if path[:2] == ("compare", name)
-        }
-        written = _normalize(entry, "entry")
-        below = dict(shared)
-        if written.get("steps") is not None:
-            below.pop("epochs", None)
-        try:
-            entries[name] = build(merge(below, written), "find", {**places, **above}, file)
-        except ConfigError as error:
-            for item in error.problems:
-                path = tuple(item.field.split("."))
-                if any(path[: len(p)] == p for p in above if p) or path[0] in entry:
-                    found.setdefault(("compare", name, *path), item.message)
-    return entries
-
-
-def _meant(key: str, fields: list[str], raw: Mapping[str, Any]) -> str:
-    """What an unknown key at the top level may have been meant as: a field, or an option of the
-    optimizer or the schedule."""
-    if usual(key) is not None:
-        return hint(key, fields)
-    every = list(fields)
-    for kind, words in (("optimizer", OPTIMIZER), ("schedule", SCHEDULE)):
-        options = _parameters(raw, kind) or {}
-        own = [name for name in words.get(key, ()) if name in options or name in fields]
-        if own:
-            return suggestion(key, own, words)
-        every += options
-    if nearest(key, every, cutoff=ALMOST) is not None:
-        return hint(key, every)
-    # What another optimizer or schedule has is rather meant than what only looks alike.
-    hints = (names.meant(kind, key, ()) for kind in ("optimizers", "schedules"))
-    return next((one for one in hints if one), "") or hint(key, every)
-
-
-_TYPES = {
-    "int_type": "must be a whole number",
-    "int_from_float": "must be a whole number",
-    "int_parsing": "must be a whole number",
-    "float_type": "must be a number",
-    "float_parsing": "must be a number",
-    "bool_type": "must be true or false",
-    "string_type": "must be a string",
-    "list_type": "must be a list",
-    "dict_type": "must be a table",
-    "model_type": "must be a table",
-    "model_attributes_type": "must be a table",
-    "finite_number": "must be finite",
-    "too_short": "must not be empty",
-}
-_LIMITS = {
-    "greater_than": ("gt", "greater than"),
-    "greater_than_equal": ("ge", "at least"),
-    "less_than": ("lt", "below"),
-    "less_than_equal": ("le", "at most"),
-}
-
-
-def describe(
-    error: dict[str, Any], raw: Mapping[str, Any] | None = None, python: bool = False
-) -> str:
-    """One of pydantic's errors in our words; `raw`: the table that it is about; `python`: keys at
-    the top are arguments."""
-    kind, given, context = error["type"], error.get("input"), error.get("ctx", {})
-    if kind == "extra_forbidden":
-        *table, key = map(str, error["loc"])
-        model = TABLES.get(tuple(table))
-        fields = [] if model is None else list(model.model_fields)
-        if not table:
-            further = EXTRA_AXES if raw is None else _hyperparameters(raw)[0]
-            fields = [*fields, *further, *(ARGUMENTS if python else BELOW)]
-            what = "argument" if python else "key"
-            return f"unknown {what}{_meant(key, fields, raw or {})}"
-        return f"unknown key{hint(key, fields, tuple(table))}"
-    if kind == "missing":
-        return "is missing"
-    if kind == "value_error":
-        return str(context["error"])
-    if kind in _TYPES:
-        return f"{_TYPES[kind]}, got {show(given)}"
-    if kind in _LIMITS:
-        name, words = _LIMITS[kind]
-        return f"must be {words} {show(context[name])}, got {show(given)}"
-    if kind == "literal_error":
-        allowed = str(context["expected"])
-        close = did_you_mean(str(given), allowed.replace("'", "").replace(" or ", ", ").split(", "))
-        return f"must be {allowed}, got {show(given)}{close}"
-    return f"{error['msg']}, got {show(given)}"
+        entries = groups_of(raw, places, file, wrong)
+    return completed(experiment, wrong, places, file, problems, entries)

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from lrlab.config.loading import problem
+from lrlab.config.build import problem
 from lrlab.config.problems import PYTHON, Problem
 from lrlab.config.schema import Experiment
 from lrlab.core.errors import FieldError, Path

@@ -1,101 +1,231 @@
-"""What an experiment comes to: axes, seeds, steps, text, digest."""
+"""One resolution: what an experiment comes to, computed once; nothing after it asks the config."""
 
 from __future__ import annotations
 
 import hashlib
 import itertools
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
 
 from lrlab.config import names, toml
+from lrlab.config.build import problem
 from lrlab.config.lanes import is_axis, is_form, parse_budget, values
 from lrlab.config.multipliers import axis_name
+from lrlab.config.problems import ConfigError
 from lrlab.config.schema import Experiment
+from lrlab.core.axes import Axis, rate_axis
+from lrlab.types import Plan
+
+if TYPE_CHECKING:
+    import optax
+
+    from lrlab.tasks import Task
+    from lrlab.types import Optimizer
 
 _NOT_IDENTITY = ("name", "out", "plan")
 """Fields that change where or how a run is made, never a recorded number."""
 _NOT_EXTERNAL = ("external", False)
 
-
-def rates(experiment: Experiment) -> dict[str, tuple[float, ...]]:
-    """The learning rates by axis: `{"lr": ...}`, or `{"lr_<group>": ...}` per group."""
-    lr: Any = experiment.lr
-    if lr is None:
-        return {}
-    if isinstance(lr, Mapping) and not is_form(lr):
-        return {f"lr_{group}": values(form) for group, form in lr.items()}
-    return {"lr": values(lr)}
+FIRST_RATES = 16
+"""Learning rates that a search tries first, over its whole range: 2 to 3 per decade of the default
+range of 7 decades."""
 
 
-def lane_axes(experiment: Experiment) -> dict[str, tuple[float, ...]]:
-    """The further lane axes in the order given: multipliers, loose ones, the optimizer's, the
-    schedule's.
+class PythonObjects(NamedTuple):
+    """What only Python can hand over: objects that a file cannot name. None: as in the file."""
 
-    A single number is no axis: it is in `multipliers`, `fixed`, `optimizer_args` or
-    `schedule_args`.
+    task: Task | None = None
+    optimizer: Callable[..., Any] | Optimizer | optax.GradientTransformation | None = None
+    schedule: Callable[..., Any] | None = None
+
+
+class Budget(NamedTuple):
+    """What a search may cost: full-length runs, or seconds; None: no limit of that kind."""
+
+    runs: float | None = None
+    seconds: float | None = None
+
+
+class Resolved(NamedTuple):
+    """An experiment with every question answered that needs no data.
+
+    `experiment`: the checked fields as they were written (plain values such as `metric`, and where
+    problems are reported). `axes`: learning rates first, then further lane axes in the order given.
+    `fixed`: loose hyper-parameters that are single numbers. `multipliers`: pattern of parameter
+    paths -> a number, or the name of its axis. `steps` is None where `epochs` says how long.
+    `text`: the whole configuration as TOML; `digest`: SHA-256 of what decides the recorded numbers.
+    Workflows that train something else than is written (a range test's ramp, a lane alone) replace
+    fields here, so that whoever builds the group has one place to look.
     """
-    several = {key: form for key, form in experiment.multipliers.items() if is_axis(form)}
-    found = {axis_name(pattern): values(form) for pattern, form in several.items()}
-    found |= {name: values(form) for name, form in experiment.axes.items() if is_axis(form)}
-    for kind in ("optimizer", "schedule"):
-        found |= {
-            key: values(v)
-            for key, v in _options(experiment, kind).items()
-            if _sweeps(experiment, kind, key, v)
-        }
-    several = experiment.schedule.name
-    if isinstance(several, list):
-        found["schedule"] = tuple(map(float, range(len(several))))
-    return found
+
+    command: str
+    experiment: Experiment
+    objects: PythonObjects
+    axes: tuple[Axis, ...]
+    seeds: tuple[int, ...]
+    optimizer_args: dict[str, Any]
+    schedule_args: dict[str, Any]
+    fixed: dict[str, float]
+    multipliers: dict[str, float | str]
+    probes: tuple[str | dict[str, Any], ...]
+    steps: int | None
+    epochs: float | None
+    batch_size: int | str
+    eval_every: int | None
+    eval_steps: list[int] | None
+    plan: Plan
+    budget: Budget
+    text: str
+    digest: str
+
+    def refuse(self, field: str | Sequence[str], message: str) -> ConfigError:
+        """The error about a field, with the place where that was written."""
+        place = field if isinstance(field, str) else tuple(field)
+        return ConfigError([problem(self.experiment, place, message)])
 
 
-def axis_labels(experiment: Experiment) -> dict[str, tuple[str, ...]]:
-    """Lane axes whose values are names -> what each value is called, in the order of the axis."""
-    several = experiment.schedule.name
-    if not isinstance(several, list):
-        return {}
-    from lrlab.schedules import labels
+def resolve(
+    experiment: Experiment, objects: PythonObjects | None = None, command: str = "sweep"
+) -> Resolved:
+    """Everything that follows from an experiment alone, once.
 
-    return {"schedule": labels(several)}
+    A search without `lr` of its own begins with `FIRST_RATES` over `lr_range`.
+
+    >>> from lrlab.config import from_arguments
+    >>> one = resolve(from_arguments("sweep", task="wine-mlp", lr=[0.1, 1.0], weight_decay=[0, 1.0],
+    ...                              optimizer="adamw", seeds=2))
+    >>> [(axis.name, axis.kind, axis.values) for axis in one.axes], one.seeds
+    ([('lr', 'learning_rate', (0.1, 1.0)), ('weight_decay', 'hyper', (0.0, 1.0))], (0, 1))
+    """
+    further = _further_axes(experiment)
+    rates = _rate_axes(experiment)
+    if command in ("find", "compare") or (command in ("study", "plan") and not rates):
+        rates = (_first_rates(experiment),)
+    plan = experiment.plan
+    return Resolved(
+        command=command,
+        experiment=experiment,
+        objects=PythonObjects() if objects is None else objects,
+        axes=(*rates, *further),
+        seeds=tuple(seeds_of(experiment.seeds, experiment.seed)),
+        optimizer_args=_arguments(experiment, "optimizer"),
+        schedule_args=_arguments(experiment, "schedule"),
+        fixed=_fixed(experiment),
+        multipliers=_multipliers(experiment),
+        probes=tuple(_probes(experiment)),
+        steps=experiment.steps if experiment.epochs is None else None,
+        epochs=experiment.epochs,
+        batch_size=experiment.batch_size,
+        eval_every=experiment.eval_every,
+        eval_steps=experiment.eval_steps,
+        plan=Plan(plan.tile_width, plan.devices, plan.segment_steps, plan.memory_bytes),
+        budget=_budget(experiment),
+        text=dumps(experiment),
+        digest=digest(experiment),
+    )
 
 
-def multipliers(experiment: Experiment) -> dict[str, float | str]:
-    """Pattern of parameter paths -> multiplier of the learning rate, or the name of its axis."""
-    given = experiment.multipliers.items()
-    return {key: axis_name(key) if is_axis(form) else form for key, form in given}
+def total_steps(
+    steps: int | None, epochs: float | None, batch_size: int | str, num_examples: int
+) -> int:
+    """The number of updates: `steps`, or `epochs` times the whole batches in an epoch.
+
+    >>> total_steps(None, 2, 10, 35), total_steps(100, None, 10, 35)
+    (6, 100)
+    """
+    if epochs is None:
+        assert steps is not None
+        return steps
+    per_epoch = (
+        1 if isinstance(batch_size, str) or num_examples == 0 else num_examples // batch_size
+    )
+    count = min(epochs * max(1, per_epoch), 2.0**63)  # beyond that no counter reaches anyway
+    return max(1, round(count))
 
 
-def fixed(experiment: Experiment) -> dict[str, float]:
-    """Loose hyper-parameters that are single numbers (`weight_decay = 0.01` at the top level)."""
-    return {name: form for name, form in experiment.axes.items() if not is_axis(form)}
+def seeds_of(seeds: int | list[int], root: int) -> list[int]:
+    """The lanes' seeds: those listed, or as many as asked for, counted from the root seed.
+
+    >>> seeds_of(3, 10), seeds_of([7, 5], 10)
+    ([10, 11, 12], [7, 5])
+    """
+    return list(seeds) if isinstance(seeds, list) else [root + i for i in range(seeds)]
 
 
-def optimizer_args(experiment: Experiment) -> dict[str, Any]:
-    """The optimizer's options that are not lane axes."""
-    return _args(experiment, "optimizer")
-
-
-def schedule_args(experiment: Experiment) -> dict[str, Any]:
-    """The schedule's options that are not lane axes."""
-    return _args(experiment, "schedule")
-
-
-def schedule_entries(experiment: Experiment) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def schedule_entries(resolved: Resolved) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """(what all schedules share, each with its name and own arguments): the listed ones, or every
     combination of the schedule's lane axes."""
-    shared, name = schedule_args(experiment), experiment.schedule.name
+    shared, name = resolved.schedule_args, resolved.experiment.schedule.name
     if isinstance(name, list):
         return shared, [{"name": one} if isinstance(one, str) else dict(one) for one in name]
     known = names.parameters("schedules", name) or {}
-    loose = {key: v for key, v in fixed(experiment).items() if key in known}
-    swept = {key: v for key, v in lane_axes(experiment).items() if key in known}
+    loose = {key: v for key, v in resolved.fixed.items() if key in known}
+    swept = {axis.name: axis.values for axis in resolved.axes if axis.name in known}
     combinations = itertools.product(*swept.values())
     entries = [{"name": name, **dict(zip(swept, cell, strict=True))} for cell in combinations]
     return {**loose, **shared}, entries
 
 
-def _args(experiment: Experiment, kind: str) -> dict[str, Any]:
+def defaults() -> dict[str, Any]:
+    """Every default of the schema, nested like a file.
+
+    >>> defaults()["steps"], defaults()["optimizer"]["name"], defaults()["range_test"]["num_steps"]
+    (2000, 'adam', 100)
+    """
+    blank = Experiment.model_validate({"task": {}}).model_dump()
+    blank.pop("task")
+    return blank
+
+
+def _rate_axes(experiment: Experiment) -> tuple[Axis, ...]:
+    """The learning rates: one axis `lr`, or one per parameter group (`lr_<group>` in arrays)."""
+    lr = experiment.lr
+    if lr is None:
+        return ()
+    if isinstance(lr, Mapping) and not is_form(lr):
+        return tuple(rate_axis(values(form), f"lr_{group}") for group, form in lr.items())
+    return (rate_axis(values(lr)),)
+
+
+def _first_rates(experiment: Experiment) -> Axis:
+    low, high = experiment.lr_range
+    return rate_axis(np.geomspace(low, high, FIRST_RATES))
+
+
+def _further_axes(experiment: Experiment) -> tuple[Axis, ...]:
+    """Multipliers, loose axes, the optimizer's, the schedule's. A single number is no axis."""
+    several = {key: form for key, form in experiment.multipliers.items() if is_axis(form)}
+    axes = {axis_name(key): Axis(axis_name(key), values(form), "multiplier")
+            for key, form in several.items()}  # fmt: skip
+    loose = {name: form for name, form in experiment.axes.items() if is_axis(form)}
+    axes |= {name: Axis(name, values(form)) for name, form in loose.items()}
+    for kind in ("optimizer", "schedule"):
+        for name, value in _options(experiment, kind).items():
+            if _sweeps(experiment, kind, name, value):
+                axes[name] = Axis(name, values(value))
+    listed = experiment.schedule.name
+    if isinstance(listed, list):
+        from lrlab.schedules import labels
+
+        count = tuple(map(float, range(len(listed))))
+        axes["schedule"] = Axis("schedule", count, "schedule", labels(listed))
+    return tuple(axes.values())
+
+
+def _multipliers(experiment: Experiment) -> dict[str, float | str]:
+    forms = experiment.multipliers.items()
+    return {key: axis_name(key) if is_axis(form) else form for key, form in forms}
+
+
+def _fixed(experiment: Experiment) -> dict[str, float]:
+    return {name: form for name, form in experiment.axes.items() if not is_axis(form)}
+
+
+def _arguments(experiment: Experiment, kind: str) -> dict[str, Any]:
+    """The options of the optimizer or the schedule that are no lane axes."""
     options = _options(experiment, kind).items()
     return {key: v for key, v in options if not _sweeps(experiment, kind, key, v)}
 
@@ -111,49 +241,15 @@ def _sweeps(experiment: Experiment, kind: str, key: str, value: Any) -> bool:
     return not (key in known and known[key].sequence)
 
 
-def seed_list(experiment: Experiment) -> list[int]:
-    """The lanes' seeds: those listed, or as many as asked for, counted from the root seed."""
-    given = experiment.seeds
-    return list(given) if isinstance(given, list) else [experiment.seed + i for i in range(given)]
-
-
-def total_steps(experiment: Experiment, num_examples: int) -> int:
-    """The number of updates: `steps`, or `epochs` times the whole batches in an epoch."""
-    if experiment.epochs is None:
-        assert experiment.steps is not None
-        return experiment.steps
-    size = experiment.batch_size
-    per_epoch = 1 if isinstance(size, str) or num_examples == 0 else num_examples // size
-    made = min(experiment.epochs * max(1, per_epoch), 2.0**63)  # beyond, no counter goes anyway
-    return max(1, round(made))
-
-
-def probes(experiment: Experiment) -> list[str | dict[str, Any]]:
+def _probes(experiment: Experiment) -> list[str | dict[str, Any]]:
     """The probes as a file has them: a name, or a table where there is more to say."""
     entries = (entry.model_dump(exclude_none=True) for entry in experiment.probes)
     return [entry["name"] if len(entry) == 1 else entry for entry in entries]
 
 
-def budget(experiment: Experiment) -> tuple[float | None, float | None]:
-    """(full-length runs, seconds): at most one is given."""
-    given = experiment.budget
-    return (None, None) if given is None else parse_budget(given)
-
-
-def defaults() -> dict[str, Any]:
-    """Every default of the schema, nested like a file.
-
-    >>> defaults()["steps"], defaults()["optimizer"]["name"], defaults()["range_test"]["num_steps"]
-    (2000, 'adam', 100)
-    """
-    blank = Experiment.model_validate({"task": {}}).model_dump()
-    blank.pop("task")
-    return blank
-
-
-def table(experiment: Experiment) -> dict[str, Any]:
-    """The experiment as a plain nested table, defaults included."""
-    return experiment.model_dump()
+def _budget(experiment: Experiment) -> Budget:
+    written = experiment.budget
+    return Budget() if written is None else Budget(*parse_budget(written))
 
 
 def dumps(experiment: Experiment) -> str:
@@ -162,13 +258,13 @@ def dumps(experiment: Experiment) -> str:
     Fields that are None are absent, as None is their default; so are empty tables.
     """
     content = {}
-    for key, value in table(experiment).items():
+    for key, value in experiment.model_dump().items():
         if isinstance(value, Mapping):
             unset = [name for name, v in value.items() if v is None or (name, v) == _NOT_EXTERNAL]
             value = {name: v for name, v in value.items() if name not in unset}
         if value != {}:
             content[key] = value
-    content["probes"] = probes(experiment)
+    content["probes"] = _probes(experiment)
     return toml.dumps(content)
 
 
@@ -178,14 +274,15 @@ def digest(experiment: Experiment) -> str:
     The tile width counts (another width rounds differently); devices, segments, memory, name and
     folder do not. A grid and the same numbers written out are the same experiment.
     """
-    content = table(experiment)
+    content = experiment.model_dump()
     width = content["plan"]["tile_width"]
     content = {key: value for key, value in content.items() if key not in _NOT_IDENTITY}
-    content["multipliers"] = multipliers(experiment)
+    content["multipliers"] = _multipliers(experiment)
     for later in ("parametrization", "multipliers"):  # runs from before them keep their digest
         if not content[later]:
             del content[later]
-    content |= {"tile_width": width, "lr": rates(experiment), "axes": lane_axes(experiment)}
-    content["fixed"] = fixed(experiment)
+    rates = {axis.name: axis.values for axis in _rate_axes(experiment)}
+    further = {axis.name: axis.values for axis in _further_axes(experiment)}
+    content |= {"tile_width": width, "lr": rates, "axes": further, "fixed": _fixed(experiment)}
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()

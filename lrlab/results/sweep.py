@@ -4,91 +4,120 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from lrlab import report, runs
 from lrlab.core.paths import resolved
 from lrlab.core.records import LaneRecord
+from lrlab.results import unread
+from lrlab.results.representable import as_sentences, beyond_numbers, indistinct
+from lrlab.search.answer import from_scores
+from lrlab.search.naming import in_words, named
+from lrlab.search.scores import combination, from_result
 from lrlab.types import OUTCOMES, Answer, Plan
+
+if TYPE_CHECKING:
+    import xarray
+    from matplotlib.figure import Figure
 
 
 class Result(NamedTuple):
     """A finished sweep.
 
-    The axes of every array are (step,) learning rate, further lane axes as given, seed; T updates,
-    E evaluations. Floats are float64 where the run was, else float32; nan where a lane was not.
-
-    `axes`: name -> values f64 of each lane axis, the learning rates first; `seeds` int64[S].
-    `history`: `train_loss` [T, ...] and so on, each read before its update; `learning_rate` as
-    applied; evaluated metrics (`valid_loss`, ...) [E, ...], at `eval_steps` updates done.
-    `initial`, `final`: metric -> [...], before the first and after the last update.
-    `outcome` str[...]; `diverged_at` int[...] (-1: never); `last_loss` the last finite training
-    loss; `steps_trained` int[...].
+    `record` is all that was recorded, a grid of (learning rate, further lane axes as given, seed);
+    `metric` what `best()` and the report look at; `config` the whole configuration, TOML; `run` the
+    folder it is in, None where it is in none. The properties below are views on the record: T
+    updates, E evaluations; floats are float64 where the run was, else float32; nan where a lane was
+    not.
     """
 
     name: str
-    axes: dict[str, np.ndarray]
-    seeds: np.ndarray
-    steps: np.ndarray
-    eval_steps: np.ndarray
-    history: dict[str, np.ndarray]
-    initial: dict[str, np.ndarray]
-    final: dict[str, np.ndarray]
-    outcome: np.ndarray
-    diverged_at: np.ndarray
-    last_loss: np.ndarray
-    steps_trained: np.ndarray
+    record: LaneRecord
     metric: str
-    directions: Mapping[str, str]
     plan: Plan
-    seconds: float
     config: str = ""
     run: str | None = None
 
     @property
+    def axes(self) -> dict[str, np.ndarray]:
+        """Name -> values f64 of each lane axis but the seeds, the learning rates first."""
+        return {name: values for name, values in self.record.axes.items() if name != "seed"}
+
+    @property
     def lr(self) -> np.ndarray:
         """The learning rates as given, f64[L]; those of the first group where there are several."""
-        return next(iter(self.axes.values()))
+        return next(iter(self.record.axes.values()))
+
+    @property
+    def seeds(self) -> np.ndarray:
+        """int64[S]."""
+        return self.record.axes["seed"]
+
+    @property
+    def steps(self) -> np.ndarray:
+        """The updates, int[T]."""
+        return self.record.steps
+
+    @property
+    def eval_steps(self) -> np.ndarray:
+        """Updates done at each evaluation, int[E]."""
+        return self.record.eval_steps
+
+    @property
+    def history(self) -> dict[str, np.ndarray]:
+        """`train_loss` [T, ...] and so on, each read before its update; `learning_rate` as applied;
+        evaluated metrics (`valid_loss`, ...) [E, ...]."""
+        return {name: metric.values for name, metric in self.record.metrics.items()}
 
     @property
     def evaluated(self) -> tuple[str, ...]:
         """The names of the metrics on the `eval_step` axis."""
-        return tuple(name for name in self.history if name in self.final and name in self.initial)
+        return tuple(self.record.evaluated)
 
-    def best(self, metric: str | None = None) -> Answer:
-        """The answer of the full sweep for a metric: LR, interval, verdict, sentence; with further
-        lane axes that of the best combination, which is in `details["at"]`. Rates that the run's
-        numbers cannot hold are named at the sentence's end."""
-        from lrlab.results.indistinct import as_sentences, indistinct
-        from lrlab.results.unread import method_of, of_result, said
-        from lrlab.search.answer import from_scores
-        from lrlab.search.naming import in_words, named
-        from lrlab.search.scores import combination, from_result
+    @property
+    def initial(self) -> dict[str, np.ndarray]:
+        """Metric -> [...] before the first update."""
+        return self.record.initial
 
-        metric = metric or self.metric
-        answer = from_scores(from_result(self, metric), metric)
-        sentence, details = answer.sentence, dict(answer.details)
-        if places := combination(self, metric):
-            further = list(self.axes.items())[1:]
-            at = {
-                name: named(self.labels, name, values[place])
-                for (name, values), place in zip(further, places, strict=True)
-            }
-            details["at"] = at
-            chosen = {name: at[name] for name, values in further if len(values) > 1}
-            if answer.lr is not None and chosen:
-                sentence = f"With {in_words(chosen)}: {sentence}"
-        answer = answer._replace(sentence=sentence, details=details)
-        answer = said(answer, of_result(self), self.axes, self.labels, method_of(self.config))
-        dtype = self.history["train_loss"].dtype
-        notes = [
-            *beyond_numbers(self.lr, dtype),
-            *as_sentences(indistinct(self.numbers, dtype.name)),
-        ]
-        return answer._replace(sentence=" ".join([answer.sentence, *notes]))
+    @property
+    def final(self) -> dict[str, np.ndarray]:
+        """Metric -> [...] after the last update; `train_loss` before it."""
+        last = {name: values[-1] for name, values in self.record.evaluated.items()}
+        return last | {"train_loss": self.record.history["train_loss"][-1]}
+
+    @property
+    def outcome(self) -> np.ndarray:
+        """str[...]: "ok", "diverged", "pruned" or "not_run"."""
+        return self.record.outcome_names
+
+    @property
+    def diverged_at(self) -> np.ndarray:
+        """The first update that was not finite, int[...]; -1: never."""
+        return self.record.diverged_at
+
+    @property
+    def last_loss(self) -> np.ndarray:
+        """The last finite training loss, [...]."""
+        return self.record.last_loss
+
+    @property
+    def steps_trained(self) -> np.ndarray:
+        """int[...]."""
+        return self.record.steps_trained
+
+    @property
+    def directions(self) -> dict[str, str]:
+        """Metric -> "min" or "max", of those that are better one way."""
+        metrics = self.record.metrics.items()
+        return {name: one.direction for name, one in metrics if one.direction is not None}
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of training."""
+        return self.record.seconds
 
     @property
     def numbers(self) -> dict[str, np.ndarray]:
@@ -106,39 +135,44 @@ class Result(NamedTuple):
             return {}
         return {"schedule": labels(names)} if isinstance(names, list) else {}
 
-    def dataset(self) -> Any:
+    def best(self, metric: str | None = None) -> Answer:
+        """The answer of the full sweep for a metric: LR, interval, verdict, sentence; with further
+        lane axes that of the best combination, which is in `details["at"]`. Rates that the run's
+        numbers cannot hold are named at the sentence's end."""
+        metric = metric or self.metric
+        answer = from_scores(from_result(self, metric), metric)
+        sentence, details = answer.sentence, dict(answer.details)
+        if places := combination(self, metric):
+            further = list(self.axes.items())[1:]
+            at = {
+                name: named(self.labels, name, values[place])
+                for (name, values), place in zip(further, places, strict=True)
+            }
+            details["at"] = at
+            chosen = {name: at[name] for name, values in further if len(values) > 1}
+            if answer.lr is not None and chosen:
+                sentence = f"With {in_words(chosen)}: {sentence}"
+        answer = answer._replace(sentence=sentence, details=details)
+        names, method = unread.of_record(self.record), unread.method_of(self.config)
+        answer = unread.remarked(answer, names, self.axes, self.labels, method)
+        dtype = self.record.history["train_loss"].dtype
+        notes = [
+            *beyond_numbers(self.lr, dtype),
+            *as_sentences(indistinct(self.numbers, dtype.name)),
+        ]
+        return answer._replace(sentence=" ".join([answer.sentence, *notes]))
+
+    def dataset(self) -> xarray.Dataset:
         """All of it as an `xarray.Dataset` with dims step, eval_step, lr, further axes, seed.
 
         Raises:
             ImportError: xarray is not installed.
         """
-        try:
-            import xarray
-        except ImportError as error:
-            raise ImportError("result.dataset() needs xarray: pip install xarray") from error
-        dims = (*self.axes, "seed")
-        variables: dict[str, Any] = {
-            name: (("eval_step" if name in self.evaluated else "step", *dims), values)
-            for name, values in self.history.items()
-        }
-        variables |= {f"initial_{name}": (dims, values) for name, values in self.initial.items()}
-        variables |= {
-            name: (dims, getattr(self, name))
-            for name in ("outcome", "diverged_at", "last_loss", "steps_trained")
-        }
-        coordinates = {
-            "step": self.steps,
-            "eval_step": self.eval_steps,
-            **self.axes,
-            "seed": self.seeds,
-        }
-        return xarray.Dataset(variables, coordinates, {"name": self.name, "metric": self.metric})
+        return runs.dataset_of(self.record, {"name": self.name, "metric": self.metric})
 
-    def plot(self, metric: str | None = None, interactive: bool = False) -> Any:
+    def plot(self, metric: str | None = None, interactive: bool = False) -> Figure:
         """Loss against learning rate with seeds, interval and diverged region, in Matplotlib;
-        `interactive`: a Plotly figure with the curves beside it, for notebooks."""
-        from lrlab import report
-
+        `interactive`: the report's own page, for notebooks."""
         this = self._replace(metric=metric or self.metric)
         if interactive:
             return report.interactive(report.from_result(this), this.metric)
@@ -146,9 +180,15 @@ class Result(NamedTuple):
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Writes a run folder that `lrlab.load`, `lrlab show` and `lrlab report` read."""
-        from lrlab.training.recording import save_result
-
-        return save_result(self, resolved(folder))
+        path, record = resolved(folder), self.record
+        manifest = {"plan": self.plan._asdict(), "metric": self.metric, "modes": self.directions}
+        run = runs.create(path, self.name, "sweep", self.config, manifest)
+        try:
+            runs.write_record(run, record)
+            run.finish({**self.best()._asdict(), "seconds": record.seconds})
+        finally:
+            run.close()
+        return path
 
     def __repr__(self) -> str:
         counts = {name: int((self.outcome == name).sum()) for name in OUTCOMES}
@@ -159,70 +199,21 @@ class Result(NamedTuple):
         return f"Result({self.name}: {shape}, {len(self.steps)} steps; {what})"
 
 
-def beyond_numbers(lr: np.ndarray, dtype: np.dtype) -> list[str]:
-    """What is to be said of learning rates that `dtype` has no ordinary number for.
+def load_result(folder: str | os.PathLike[str]) -> Result:
+    """A sweep's result from its run folder (of a search: the lanes of all its stages).
 
-    >>> beyond_numbers(np.array([0.0, 1e-40, 0.1, 1e39]), np.dtype("float32"))
-    ['1e-40 is too small for float32 (below 1.2e-38) and trains as 0.', \
-'1e+39 is too large for float32 (above 3.4e+38) and trains as infinity.']
+    Raises:
+        RunError: not a run folder, or a damaged one; says what is lost.
     """
-    info, found = np.finfo(dtype), []
-    small = lr[(lr > 0) & (lr < info.tiny)]
-    large = lr[lr > info.max]
-    for rates, side, end, place in (
-        (small, "small", f"below {info.tiny:.2g}", "0"),
-        (large, "large", f"above {info.max:.2g}", "infinity"),
-    ):
-        if rates.size:
-            distinct = np.unique(rates)
-            shown = ", ".join(f"{rate:.6g}" for rate in distinct[:4])
-            more = f" and {len(distinct) - 4} more" if len(distinct) > 4 else ""
-            be, train = ("is", "trains") if len(distinct) == 1 else ("are", "train")
-            found.append(
-                f"{shown}{more} {be} too {side} for {info.dtype} ({end}) and {train} as {place}."
-            )
-    return found
-
-
-def from_trained(
-    trained: LaneRecord,
-    *,
-    name: str,
-    axes: dict[str, np.ndarray],
-    seeds: np.ndarray,
-    metric: str,
-    directions: Mapping[str, str],
-    plan: Plan,
-    config: str = "",
-    run: str | None = None,
-) -> Result:
-    """The arrays of lanes in C order over (axes..., seed), each put into its place."""
-    shape = (*(len(values) for values in axes.values()), len(seeds))
-
-    def grid(values: np.ndarray) -> np.ndarray:
-        return values.reshape(*values.shape[:-1], *shape)
-
-    evaluated = {key: grid(values) for key, values in trained.evaluated.items()}
-    final = {key: values[-1] for key, values in evaluated.items()}
-    losses = grid(trained.history["train_loss"])
-    final["train_loss"] = losses[-1]
+    path = resolved(folder)
+    info, record = runs.open_run(path)
+    plan = dict(info.get("plan") or {})
+    plan["reasons"] = tuple(plan.get("reasons") or ())
     return Result(
-        name=name,
-        axes=axes,
-        seeds=seeds,
-        steps=trained.steps,
-        eval_steps=trained.eval_steps,
-        history={key: grid(values) for key, values in trained.history.items()} | evaluated,
-        initial={key: grid(values) for key, values in trained.initial.items()},
-        final=final,
-        outcome=np.asarray(OUTCOMES)[grid(trained.outcome)],
-        diverged_at=grid(trained.diverged_at),
-        last_loss=grid(trained.last_loss),
-        steps_trained=grid(trained.steps_trained),
-        metric=metric,
-        directions=directions,
-        plan=plan,
-        seconds=trained.seconds,
-        config=config,
-        run=run,
+        name=str(info.get("name", path.name)),
+        record=record,
+        metric=str(info.get("metric", "valid_loss")),
+        plan=Plan(**plan),
+        config=runs.config_of(path, info) if (path / "config.toml").exists() else "",
+        run=str(path),
     )

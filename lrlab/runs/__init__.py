@@ -1,6 +1,7 @@
 """Run folders: what a training job leaves behind, readable at any instant, resumable after any end.
 
-`create` or `resume` give a `Run` whose stages record what the engine trains; `open_run` reads one.
+`opened` looks at a folder once; its `writer`, or `create`, gives a `Run` whose stages record what
+the engine trains; `open_run` reads one.
 Nothing here imports jax at module level.
 """
 
@@ -8,39 +9,47 @@ from __future__ import annotations
 
 from lrlab.runs.catalog import catalogue
 from lrlab.runs.doctor import check
-from lrlab.runs.extend import lengthen, settle
+from lrlab.runs.extend import lengthen
 from lrlab.runs.folder import (
     FORMAT,
     Run,
-    available,
     config_of,
     create,
     done,
-    experiment_of,
     finished,
     is_study,
     read_info,
-    resume,
+    write_record,
 )
 from lrlab.runs.integrity import vouch
+from lrlab.runs.lock import refuse_in_use
 from lrlab.runs.onward import made_in_python, onward
-from lrlab.runs.reader import StoredStage, dataset, open_run, read_stage, stages
+from lrlab.runs.opening import RunFolder, opened
+from lrlab.runs.reader import (
+    dataset,
+    dataset_of,
+    open_run,
+    read_stage,
+    stages,
+    whole_record,
+)
 from lrlab.runs.seals import RunError, Unwritable, inner_runs, jsonable, write_json, write_text
+from lrlab.runs.summary import Summary, read_summary
 
 __all__ = [
     "FORMAT",
     "Run",
     "RunError",
-    "StoredStage",
+    "RunFolder",
+    "Summary",
     "Unwritable",
-    "available",
     "catalogue",
     "check",
     "config_of",
     "create",
     "dataset",
+    "dataset_of",
     "done",
-    "experiment_of",
     "finished",
     "inner_runs",
     "is_study",
@@ -49,11 +58,15 @@ __all__ = [
     "made_in_python",
     "onward",
     "open_run",
+    "opened",
     "read_info",
     "read_stage",
-    "resume",
+    "refuse_in_use",
+    "read_summary",
     "stages",
     "vouch",
+    "whole_record",
     "write_json",
+    "write_record",
     "write_text",
 ]

@@ -11,7 +11,8 @@ import numpy as np
 
 from lrlab.runs import zarr_arrays
 from lrlab.runs.checkpoint import load_checkpoint, save_checkpoint
-from lrlab.runs.folder import Run
+from lrlab.runs.folder import Run, read_info
+from lrlab.runs.lock import Lock
 from lrlab.runs.seals import RunError, read_sealed, sha256, write_sealed, write_text
 
 INTENT = "longer.json"
@@ -57,18 +58,27 @@ def lengthen(
     _settle(run)
 
 
+def pending(path: Path) -> bool:
+    """Whether a crash came while a run was made longer."""
+    return (path / INTENT).exists()
+
+
 def settle(path: Path) -> None:
-    """Does again what `longer.json` says, where a crash came in between; else nothing.
+    """Does again what `longer.json` says, where a crash came in between.
 
     Raises:
         RunError: another process is at it, or something is damaged.
     """
-    if (path / INTENT).exists():
-        run = Run(path)
-        try:
-            _settle(run)
-        finally:
-            run.close("interrupted")
+    lock = Lock(path)
+    try:
+        run = Run(path, read_info(path), lock)
+    except RunError:
+        lock.release()
+        raise
+    try:
+        _settle(run)
+    finally:
+        run.close("interrupted")
 
 
 def _settle(run: Run) -> None:

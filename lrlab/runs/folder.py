@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
-import fcntl
 import os
 import re
 import secrets
 import shutil
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +14,8 @@ from typing import Any
 import numpy as np
 
 from lrlab.core.paths import resolved, shown
+from lrlab.core.records import LaneRecord
+from lrlab.runs.lock import Lock, refuse_in_use
 from lrlab.runs.recorder import Stage
 from lrlab.runs.seals import (
     RunError,
@@ -26,10 +25,10 @@ from lrlab.runs.seals import (
     read_sealed,
     sha256,
     sync_folder,
-    write_json,
     write_sealed,
     write_text,
 )
+from lrlab.runs.summary import write_summary
 
 FORMAT = 2
 """The version of the folder's layout, in `run.json`. Format 1 had no seals (see
@@ -48,14 +47,10 @@ _UNCHECKED = (
 class Run:
     """A run folder that this process writes; holds its lock until `close`."""
 
-    def __init__(self, path: Path, interval: float | None = None) -> None:
-        self.path, self.interval = path, interval
-        self.lock = _locked(path)
-        try:
-            self.info = read_sealed(path / "run.json", UNSEALED)
-        except RunError:
-            os.close(self.lock)
-            raise
+    def __init__(
+        self, path: Path, info: Mapping[str, Any], lock: Lock, interval: float | None = None
+    ) -> None:
+        self.path, self.info, self.lock, self.interval = path, dict(info), lock, interval
         self._stages: list[Stage] = []
 
     def stage(
@@ -87,7 +82,7 @@ class Run:
         """
         if finished(self.info):
             return
-        write_json(self.path / "summary.json", summary)
+        write_summary(self.path, summary)
         files = checksums(self.path, _UNCHECKED)
         write_sealed(self.path / "checksums.json", {"format": FORMAT, "sha256": files})
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
@@ -103,7 +98,7 @@ class Run:
                 begun = any((place / "commit.json").exists() for place in stage_folders(self.path))
                 self.update(status=status, **({"committed": True} if begun else {}))
         finally:
-            os.close(self.lock)
+            self.lock.release()
 
 
 def create(
@@ -152,7 +147,7 @@ def create(
     except OSError as error:
         shutil.rmtree(part, ignore_errors=True)
         if (path / "run.json").is_file():
-            available(path)
+            refuse_in_use(path)
             raise RunError(path, "another process has just made a run here") from error
         if isinstance(error, (NotADirectoryError, FileExistsError)):
             raise RunError(path, "cannot be made: a part of the path is a file") from error
@@ -160,44 +155,37 @@ def create(
     except RunError:
         shutil.rmtree(part, ignore_errors=True)
         raise
-    return Run(path, interval)
+    return Run(path, info, Lock(path), interval)
 
 
-def resume(
-    path: str | Path,
-    fingerprint: str | None = None,
-    interval: float | None = None,
-    ended: bool = False,
-) -> Run:
-    """An unfinished run, to be continued.
+def write_record(run: Run, record: LaneRecord) -> None:
+    """Records a grid of finished lanes as the only stage of a run."""
+    stage = run.stage("", len(record.steps), record.eval_steps.tolist(), record.axes,
+                      np.arange(record.outcome.size))  # fmt: skip
+    flat = record.flat()
+    lanes = np.arange(flat.outcome.size)
+    for name, metric in flat.metrics.items():
+        stage.rows(name, metric.axis, 0, lanes, metric.values)
+    arrays = {
+        "outcome": flat.outcome,
+        "diverged_at": flat.diverged_at,
+        "last_loss": flat.last_loss,
+        "steps_trained": flat.steps_trained,
+        **{f"initial_{name}": values for name, values in flat.initial.items()},
+        "lanes": np.empty(0, np.int64),
+    }
+    stage.commit(arrays, {"cohort": 1, "step": 0, "seconds": record.seconds})
+    stage.finish()
 
-    `ended`: a finished one too. It stays finished and is only read, unless it is made longer.
 
-    Raises:
-        RunError: no run folder, finished, in use, damaged, of another version of lrlab, or of
-            another experiment (`fingerprint` differs).
-    """
-    path = resolved(path)
-    info = read_info(path)
-    if finished(info) and not ended:
-        raise done(path)
+def refuse_older(path: Path, info: Mapping[str, Any]) -> None:
+    """Raises RunError for an unfinished run of a format that this version cannot write."""
     if int(info["format"]) < FORMAT and not finished(info):
         raise RunError(
             path,
             f"begun by an older lrlab (format {info['format']}); it can be shown and reported, but "
             "only that version can continue it",
         )
-    read_sealed(path / "run.json", UNSEALED)
-    if fingerprint is not None and info.get("fingerprint") != fingerprint:
-        raise RunError(
-            path,
-            "holds a run of another experiment (its config, data or plan differ); "
-            "choose another folder, or restore what was changed",
-        )
-    run = Run(path, interval)
-    if not finished(run.info):
-        run.update(status="running")
-    return run
 
 
 def stage_folders(path: Path) -> list[Path]:
@@ -213,16 +201,6 @@ def finished(info: Mapping[str, Any]) -> bool:
 def done(path: Path) -> RunError:
     """What is said of a finished run that is to be continued."""
     return RunError(path, f"this run is done; `lrlab show {shown(path)}` shows its answer")
-
-
-def available(path: Path) -> None:
-    """Looks whether another process writes a run folder, without taking it.
-
-    Raises:
-        RunError: it does.
-    """
-    if (path / "lock").is_file():
-        os.close(_locked(path, owner=False))
 
 
 def read_info(path: Path) -> dict[str, Any]:
@@ -261,50 +239,6 @@ def config_of(path: Path, info: Mapping[str, Any]) -> str:
     if info.get("config_sha256") not in (None, sha256(place)):
         raise RunError(place, "damaged or changed since the run began; restore it")
     return text
-
-
-def experiment_of(path: Path, overrides: Sequence[str] = ()) -> tuple[str, Any]:
-    """The command and the `Experiment` of a run folder, with `a.b=value` settings on top.
-
-    Raises:
-        RunError: no run folder, damaged.
-        ConfigError: its config cannot be read, or a setting makes no sense.
-    """
-    from lrlab import config
-
-    info = read_info(path)
-    steps = tomllib.loads(config_of(path, info)).get("steps")
-    for setting in overrides:
-        name, _, value = setting.partition("=")
-        if name.strip() == "steps" and value.strip().isdecimal() and int(value) < (steps or 0):
-            raise RunError(path, f"steps can be raised but not lowered, and this run has {steps}")
-    command = str(info.get("command"))
-    return command, config.load(str(path / "config.toml"), tuple(overrides), command=command)
-
-
-def _locked(path: Path, owner: bool = True) -> int:
-    """The lock of a folder: held by the operating system, so that a crash gives it back.
-
-    `owner`: leave this process's number in the file.
-    """
-    try:
-        handle = os.open(path / "lock", os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise Unwritable(path, f"cannot be locked ({error.strerror})") from error
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        holder = b""
-        with contextlib.suppress(OSError):
-            holder = os.pread(handle, 100, 0)
-        os.close(handle)
-        who = holder.decode(errors="replace").strip() or "another process"
-        raise RunError(path, f"in use by {who}; wait for it, or stop it") from None
-    if owner:
-        with contextlib.suppress(OSError):  # a full disk: the lock holds without a name on it
-            os.ftruncate(handle, 0)
-            os.pwrite(handle, f"process {os.getpid()} on {os.uname().nodename}\n".encode(), 0)
-    return handle
 
 
 def fresh_path(name: str) -> Path:

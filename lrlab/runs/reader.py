@@ -2,38 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lrlab.core.paths import resolved, shown
-from lrlab.runs import zarr_arrays
+from lrlab.core.records import LaneRecord, Metric, blank_record
+from lrlab.runs import extend, zarr_arrays
 from lrlab.runs.checkpoint import load_checkpoint
 from lrlab.runs.folder import read_info
 from lrlab.runs.integrity import check_files, discard
 from lrlab.runs.seals import RunError, inner_runs, read_sealed
-from lrlab.types import OUTCOMES
+
+if TYPE_CHECKING:
+    import xarray
+
+INITIAL = "initial_"
+"""In front of a metric's name: its values before the first update."""
 
 
-class StoredStage(NamedTuple):
-    """One stage as recorded. Axes: lr, further lane axes, seed.
-
-    `axes` name -> values; `steps` int[T], `eval_steps` int[E]; `history` [T, axes...] and
-    `evaluated` [E, axes...] by metric; `initial` [axes...]; `outcome` str[axes...];
-    `diverged_at`, `steps_trained` int[axes...]; `last_loss` [axes...].
-    """
-
-    axes: dict[str, np.ndarray]
-    steps: np.ndarray
-    eval_steps: np.ndarray
-    history: dict[str, np.ndarray]
-    evaluated: dict[str, np.ndarray]
-    initial: dict[str, np.ndarray]
-    outcome: np.ndarray
-    diverged_at: np.ndarray
-    steps_trained: np.ndarray
-    last_loss: np.ndarray
+def blank_grid(
+    axes: Mapping[str, np.ndarray], steps: np.ndarray, eval_steps: np.ndarray
+) -> LaneRecord:
+    """A grid of lanes that were not run; `axes` hold each axis's own values."""
+    count = int(np.prod([len(values) for values in axes.values()]))
+    blank = blank_record({"cell": np.arange(count)}, len(steps), eval_steps.tolist())
+    return blank.grid(axes)._replace(steps=steps, eval_steps=eval_steps)
 
 
 def stages(path: str | Path) -> list[str]:
@@ -46,8 +42,9 @@ def stages(path: str | Path) -> list[str]:
     return ([""] if (folder / "commit.json").exists() else []) + later
 
 
-def read_stage(path: str | Path, name: str = "") -> StoredStage:
-    """One stage of a run folder, up to its last commit: what a crash left after it is nan.
+def read_stage(path: str | Path, name: str = "") -> LaneRecord:
+    """One stage of a run folder, a grid of (lr, further lane axes, seed), up to its last commit:
+    what a crash left after it is nan.
 
     Raises:
         RunError: nothing recorded, or something damaged; names the file.
@@ -59,51 +56,40 @@ def read_stage(path: str | Path, name: str = "") -> StoredStage:
     store = folder / "history.zarr"
     check_files(store, commit)
     present = zarr_arrays.names(store)
-    metrics = [metric for metric in commit["metrics"] if metric in present]
     if missing := sorted(set(commit["metrics"]) - set(present)):
         raise RunError(store, f"missing arrays: {', '.join(missing)}")
     steps, eval_steps = (zarr_arrays.read(store, axis) for axis in ("step", "eval_step"))
-    dims = zarr_arrays.dims(store, metrics[0])[1:] if metrics else []
+    metrics = {name: _metric(store, name) for name in commit["metrics"]}
+    dims = zarr_arrays.dims(store, commit["metrics"][0])[1:] if metrics else []
     axes = {dim: zarr_arrays.read(store, dim) for dim in dims}
-    shape = tuple(len(values) for values in axes.values())
-    tables = {metric: zarr_arrays.read(store, metric) for metric in metrics}
-    blank: dict[str, Any] = {
-        "outcome": np.full(shape, 3, np.int8),
-        "diverged_at": np.full(shape, -1),
-        "steps_trained": np.zeros(shape, np.int64),
-        "last_loss": np.full(shape, np.nan),
-    }
-    complete = bool(commit.get("complete"))
+    record = blank_grid(axes, steps, eval_steps)
+    if not commit.get("complete"):
+        _up_to_commit(folder, commit, metrics, {"step": steps + 1, "eval_step": eval_steps})
+        return record._replace(metrics=metrics, seconds=float(commit["info"]["seconds"]))
     lanes = {
-        name: zarr_arrays.read(store, name) if complete and name in present else value
-        for name, value in blank.items()
+        field: zarr_arrays.read(store, field)
+        for field in ("outcome", "diverged_at", "steps_trained", "last_loss")
+        if field in present
     }
-    if not complete:
-        _up_to_commit(folder, commit, tables, {True: steps + 1, False: eval_steps})
     initial = {
-        name.removeprefix("initial_"): zarr_arrays.read(store, name)
-        for name in present
-        if name.startswith("initial_") and complete
+        name: zarr_arrays.read(store, f"{INITIAL}{name}")
+        for name in metrics
+        if f"{INITIAL}{name}" in present
     }
-    return StoredStage(
-        axes=axes,
-        steps=steps,
-        eval_steps=eval_steps,
-        history={m: values for m, values in tables.items() if zarr_arrays.on_steps(m)},
-        evaluated={m: values for m, values in tables.items() if not zarr_arrays.on_steps(m)},
-        initial=initial,
-        outcome=np.asarray(OUTCOMES)[lanes["outcome"]],
-        diverged_at=lanes["diverged_at"],
-        steps_trained=lanes["steps_trained"],
-        last_loss=lanes["last_loss"],
-    )
+    seconds = float(commit["info"]["seconds"])
+    return record._replace(metrics=metrics, initial=initial, seconds=seconds, **lanes)
+
+
+def _metric(store: Path, name: str) -> Metric:
+    first = zarr_arrays.dims(store, name)[0]
+    return Metric(zarr_arrays.read(store, name), "step" if first == "step" else "eval_step")
 
 
 def _up_to_commit(
     folder: Path,
     commit: dict[str, Any],
-    tables: dict[str, np.ndarray],
-    ends: dict[bool, np.ndarray],
+    metrics: dict[str, Metric],
+    ends: dict[str, np.ndarray],
 ) -> None:
     """Discards rows after the last commit: by lane as the checkpoint counts them, or by row where
     the checkpoint is damaged."""
@@ -111,15 +97,16 @@ def _up_to_commit(
         trained = load_checkpoint(folder, commit)["steps_trained"]
     except RunError:
         trained = None
-    for name, values in tables.items():
+    for name, metric in metrics.items():
+        values = metric.values
         end = int(commit["rows"][name][1]) if name in commit.get("rows", {}) else len(values)
         values[end:] = np.nan
         # Lanes are in C order of the grid where they fill it; a search's stage need not.
         if trained is not None and trained.size == values[0].size:
-            discard(values, ends[zarr_arrays.on_steps(name)], trained.reshape(values.shape[1:]))
+            discard(values, ends[metric.axis], trained.reshape(values.shape[1:]))
 
 
-def open_run(path: str | Path) -> tuple[dict[str, Any], StoredStage]:
+def open_run(path: str | Path) -> tuple[dict[str, Any], LaneRecord]:
     """`run.json` and all stages of a run on one grid: a search's later rates and seeds included.
 
     Cells that no stage trained are "not_run"; where two stages trained a cell, the longer counts.
@@ -129,7 +116,12 @@ def open_run(path: str | Path) -> tuple[dict[str, Any], StoredStage]:
     """
     path = resolved(path)
     info = read_info(path)
-    if (path / "longer.json").exists():
+    return info, whole_record(path, info)
+
+
+def whole_record(path: Path, info: Mapping[str, Any]) -> LaneRecord:
+    """What all stages of a run recorded, on one grid; see `open_run`."""
+    if extend.pending(path):
         raise RunError(
             path, f"its steps were being raised; `lrlab resume {shown(path)}` completes that"
         )
@@ -143,88 +135,89 @@ def open_run(path: str | Path) -> tuple[dict[str, Any], StoredStage]:
         raise RunError(path, f"a comparison holds no lanes itself; its runs are {names}")
     if not parts:
         raise RunError(path, "nothing is recorded here yet")
-    return info, parts[0] if len(parts) == 1 else _merged(parts)
+    record = parts[0] if len(parts) == 1 else _merged(parts)
+    return record.directed(dict(info.get("modes") or {}))
 
 
-def _snapped(parts: list[StoredStage]) -> list[StoredStage]:
+def _snapped(parts: list[LaneRecord]) -> list[LaneRecord]:
     """Rates that differ in their last bits only, as one: a search comes to a rate on two ways."""
-    known: list[float] = []
-    made = []
+    rates: list[float] = []
+    snapped = []
     for part in parts:
         name, values = next(iter(part.axes.items()))
         near = [
-            next((k for k in known if np.isclose(k, v, rtol=1e-12, atol=0)), v)
+            next((k for k in rates if np.isclose(k, v, rtol=1e-12, atol=0)), v)
             for v in values.tolist()
         ]
         if len(set(near)) == len(near):
             part = part._replace(axes={**part.axes, name: np.array(near, values.dtype)})
-        known += [value for value in part.axes[name].tolist() if value not in known]
-        made.append(part)
-    return made
+        rates += [value for value in part.axes[name].tolist() if value not in rates]
+        snapped.append(part)
+    return snapped
 
 
-def _merged(parts: list[StoredStage]) -> StoredStage:
+def _merged(parts: list[LaneRecord]) -> LaneRecord:
+    """The records of several stages on one grid; a metric that only later stages have is left out,
+    as the first stage's lanes lack it."""
     parts = _snapped(parts)
     axes = {
         name: np.unique(np.concatenate([part.axes[name] for part in parts]))
         for name in parts[0].axes
     }
-    shape = tuple(len(values) for values in axes.values())
     first = parts[0]
-
-    def blank(template: np.ndarray, lead: int, fill: Any) -> np.ndarray:
-        return np.full((*template.shape[:lead], *shape), fill, template.dtype)
-
-    history = {name: blank(values, 1, np.nan) for name, values in first.history.items()}
-    evaluated = {name: blank(values, 1, np.nan) for name, values in first.evaluated.items()}
-    initial = {name: blank(values, 0, np.nan) for name, values in first.initial.items()}
-    merged = first._replace(
-        axes=axes,
-        history=history,
-        evaluated=evaluated,
-        initial=initial,
-        outcome=np.full(shape, "not_run", first.outcome.dtype),
-        diverged_at=blank(first.diverged_at, 0, -1),
-        steps_trained=blank(first.steps_trained, 0, 0),
-        last_loss=blank(first.last_loss, 0, np.nan),
-    )
-    for part in parts:
-        places = np.ix_(*(np.searchsorted(axes[name], part.axes[name]) for name in axes))
-        take = part.steps_trained > merged.steps_trained[places]
-        for name in ("outcome", "diverged_at", "steps_trained", "last_loss"):
-            whole = getattr(merged, name)
-            whole[places] = np.where(take, getattr(part, name), whole[places])
-        for ours, theirs in ((merged.history, part.history), (merged.evaluated, part.evaluated)):
-            for name, values in theirs.items():
-                for row, whole in zip(values, ours[name], strict=True):
-                    whole[places] = np.where(take, row, whole[places])
-        for name, values in part.initial.items():
-            whole = merged.initial[name]
-            whole[places] = np.where(take, values, whole[places])
-    return merged
+    places = [
+        np.ravel_multi_index(
+            np.ix_(*(np.searchsorted(axes[name], part.axes[name]) for name in axes)),
+            tuple(len(values) for values in axes.values()),
+        ).ravel()
+        for part in parts
+    ]
+    merged = first.flat().grid(axes, places[0]).flat()
+    for part, cells in zip(parts[1:], places[1:], strict=True):
+        flat = part.flat()
+        longer = flat.steps_trained > merged.steps_trained[cells]
+        cells, lanes = cells[longer], np.flatnonzero(longer)
+        for field in ("outcome", "diverged_at", "steps_trained", "last_loss"):
+            getattr(merged, field)[cells] = getattr(flat, field)[lanes]
+        for name, metric in merged.metrics.items():
+            if name in flat.metrics:
+                metric.values[:, cells] = flat.metrics[name].values[:, lanes]
+        for name, values in merged.initial.items():
+            if name in flat.initial:
+                values[cells] = flat.initial[name][lanes]
+    return merged.grid(axes)
 
 
-def dataset(path: str | Path) -> Any:
+def dataset(path: str | Path) -> xarray.Dataset:
     """A run as an `xarray.Dataset` with dims step, eval_step, lr, further axes, seed.
 
     Raises:
         RunError: see `open_run`.
         ImportError: xarray is not installed.
     """
+    info, record = open_run(path)
+    return dataset_of(record, {"name": str(info.get("name", ""))})
+
+
+def dataset_of(record: LaneRecord, attributes: Mapping[str, str]) -> xarray.Dataset:
+    """A grid of lanes as an `xarray.Dataset`.
+
+    Raises:
+        ImportError: xarray is not installed.
+    """
     try:
         import xarray
     except ImportError as error:
         raise ImportError("this needs xarray: pip install xarray") from error
-    info, stage = open_run(path)
-    lanes = tuple(stage.axes)
+    lanes = tuple(record.axes)
     variables: dict[str, Any] = {
-        **{name: (("step", *lanes), values) for name, values in stage.history.items()},
-        **{name: (("eval_step", *lanes), values) for name, values in stage.evaluated.items()},
-        **{f"initial_{name}": (lanes, values) for name, values in stage.initial.items()},
+        **{name: ((one.axis, *lanes), one.values) for name, one in record.metrics.items()},
+        **{f"{INITIAL}{name}": (lanes, values) for name, values in record.initial.items()},
+        "outcome": (lanes, record.outcome_names),
         **{
-            name: (lanes, getattr(stage, name))
-            for name in ("outcome", "diverged_at", "steps_trained", "last_loss")
+            name: (lanes, getattr(record, name))
+            for name in ("diverged_at", "last_loss", "steps_trained")
         },
     }
-    coordinates = {"step": stage.steps, "eval_step": stage.eval_steps, **stage.axes}
-    return xarray.Dataset(variables, coordinates, {"name": str(info.get("name", ""))})
+    coordinates = {"step": record.steps, "eval_step": record.eval_steps, **record.axes}
+    return xarray.Dataset(variables, coordinates, attributes)

@@ -1,79 +1,93 @@
-"""`steps` raised for a run that has begun: whether its schedule permits that, and what it needs."""
+"""What a run folder says to an experiment that is to be recorded in it: continue, extend, or read.
+
+A run keeps the tile width it began with. Where only `steps` were raised, it is extended: its
+evaluation points are kept, and its schedule has to give the same first learning rates.
+"""
 
 from __future__ import annotations
 
 import itertools
 import tomllib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from lrlab import config, runs
-from lrlab.config import Experiment
+from lrlab.config import Resolved, resolve, total_steps
+from lrlab.engine.devices import precision
 from lrlab.engine.layout import evaluation_steps
-from lrlab.training.group import Setup
-from lrlab.training.setup import Live, setup_of, task_of
-from lrlab.types import Plan
+from lrlab.runs import RunFolder
+from lrlab.training.group import TrainingGroup
+from lrlab.training.task import task_of
 
 
-class Begun(NamedTuple):
-    """What a folder says of its run: the tile width that its bits depend on, and, where `steps`
-    are to be raised, the experiment as it began."""
+class Continuation(NamedTuple):
+    """An experiment and the folder that it goes into.
 
-    tile_width: int | None = None
-    shorter: Experiment | None = None
+    `resolved`: with the tile width and the evaluation points of the run there. `shorter`: the
+    experiment as that run began, where its steps are to be raised. `folder`: None where nothing is
+    recorded.
+    """
+
+    resolved: Resolved
+    folder: RunFolder | None = None
+    shorter: Resolved | None = None
+
+    @property
+    def info(self) -> Mapping[str, Any]:
+        """`run.json` of the run that the folder holds; empty where it holds none."""
+        return {} if self.folder is None else self.folder.info
 
 
-def begun(
-    command: str, experiment: Experiment, out: str | None, objects: Live
-) -> tuple[Experiment, Begun]:
-    """What `out` holds, where it holds a run; the experiment with the evaluation points of that
-    run where it was made longer, or is about to be. A length in `epochs` counts as its updates.
+def continuation(resolved: Resolved, folder: RunFolder | None) -> Continuation:
+    """What the folder's run asks of the experiment. A length in `epochs` counts as its updates.
 
     Raises:
         RunError: fewer steps than the run has, or a damaged folder.
     """
-    if out is None or not (Path(out) / "run.json").is_file():
-        return experiment, Begun()
-    path = Path(out)
-    runs.settle(path)
-    info = runs.read_info(path)
-    width = (info.get("plan") or {}).get("tile_width")
-    found = Begun(tile_width=width if isinstance(width, int) else None)
-    if info.get("command") != command or command != "sweep":
-        return experiment, found
-    table = tomllib.loads(runs.config_of(path, info))
-    listed, every = table.get("eval_steps"), table.get("eval_every")
+    if folder is None or not folder.is_run:
+        return Continuation(resolved, folder)
+    if folder.tile_width is not None:
+        resolved = resolved._replace(plan=resolved.plan._replace(tile_width=folder.tile_width))
+    here = Continuation(resolved, folder)
+    if resolved.command != "sweep" or folder.info.get("command") != "sweep":
+        return here
+    table, experiment = tomllib.loads(folder.config), resolved.experiment
+    points, every = table.get("eval_steps"), table.get("eval_every")
     length = {name: table.get(name) for name in ("steps", "epochs")}
     if length == {"steps": experiment.steps, "epochs": experiment.epochs}:
-        if listed and experiment.eval_steps is None:
-            changes = {"eval_steps": listed, "eval_every": None}
-            experiment = experiment.model_copy(update=changes)
-        return experiment, found
-    shorter = experiment.model_copy(update={**length, "eval_steps": listed, "eval_every": every})
-    if config.digest(shorter) != (info.get("identity") or {}).get("config"):
-        return experiment, found  # more differs than the steps: `identity.same` says what
-    examples = 0
-    if {shorter.epochs, experiment.epochs} != {None}:
-        examples = task_of(experiment, objects).num_examples
-    before, after = (config.total_steps(one, examples) for one in (shorter, experiment))
-    if before == after:  # the same length in another unit
-        return shorter, found
-    if after < before:
-        raise runs.RunError(path, lowered(before, after))
-    points = longer_evaluations(evaluation_steps(before, every, listed), every, after)
-    longer = experiment.model_copy(update={"eval_steps": points, "eval_every": None})
-    return longer, found._replace(shorter=shorter)
-
-
-def lowered(before: int, after: int) -> str:
-    """What is said of a run that is to become shorter."""
-    return (
-        "holds a run of another experiment: steps can be raised but not lowered, and this run has "
-        f"{before}, not {after}"
+        if points and experiment.eval_steps is None:
+            return here._replace(resolved=_changed(resolved, eval_steps=points, eval_every=None))
+        return here
+    shorter = _changed(resolved, **length, eval_steps=points, eval_every=every)
+    if shorter.digest != (folder.info.get("identity") or {}).get("config"):
+        return here  # more differs than the steps: `fingerprint.same` says what
+    epochs = {shorter.epochs, resolved.epochs} != {None}
+    examples = task_of(resolved).num_examples if epochs else 0
+    before, after = (
+        total_steps(one.steps, one.epochs, one.batch_size, examples) for one in (shorter, resolved)
     )
+    if before == after:  # the same length in another unit
+        return here._replace(resolved=shorter)
+    if after < before:
+        raise runs.RunError(
+            folder.path,
+            "holds a run of another experiment: steps can be raised but not lowered, and this run "
+            f"has {before}, not {after}",
+        )
+    longer = longer_evaluations(evaluation_steps(before, every, points), every, after)
+    return here._replace(
+        resolved=_changed(resolved, eval_steps=longer, eval_every=None), shorter=shorter
+    )
+
+
+def _changed(resolved: Resolved, **fields: Any) -> Resolved:
+    """The experiment with other fields, resolved again, at the same tile width."""
+    experiment = resolved.experiment.model_copy(update=fields)
+    return resolve(experiment, resolved.objects, resolved.command)._replace(plan=resolved.plan)
 
 
 def longer_evaluations(points: list[int], every: int | None, steps: int) -> list[int]:
@@ -84,37 +98,20 @@ def longer_evaluations(points: list[int], every: int | None, steps: int) -> list
     """
     last = points[-1]
     if every is not None:
-        return sorted({*points, *range(every, steps + 1, every), steps} - set(range(1, last))
-                      | set(points))  # fmt: skip
+        later = {point for point in range(every, steps + 1, every) if point >= last}
+        return sorted({*points, *later, steps})
     apart = max(1, round(float(np.mean(np.diff([0, *points]))))) if points else 1
     return sorted({*points, *range(last + apart, steps, apart), steps})
 
 
-def plan_of(experiment: Experiment, found: Begun) -> dict[str, Any]:
-    """The plan as an override for `setup_of`: a run goes on with the tile width it began with."""
-    if found.tile_width is None:
-        return {}
-    plan = experiment.plan
-    return {"plan": Plan(found.tile_width, plan.devices, plan.segment_steps, plan.memory_bytes)}
-
-
-def shorter_setup(found: Begun, objects: Live) -> Setup | None:
-    """The group as it was before its steps were raised; None where they are not."""
-    if found.shorter is None:
-        return None
-    return setup_of(found.shorter, objects, **plan_of(found.shorter, found))
-
-
-def permitted(path: Path, before: Setup, after: Setup, dtype: str) -> None:
+def check_extension(
+    folder: RunFolder, before: TrainingGroup, after: TrainingGroup, dtype: str
+) -> None:
     """Whether the first updates of a longer run have the learning rates that were trained with.
 
     Raises:
         RunError: the schedule depends on the run's length; names the first update that differs.
     """
-    import jax.numpy as jnp
-
-    from lrlab.engine.devices import precision
-
     steps = before.problem.steps
     rates = after.problem.rates
     further = {name: values for name, values in after.axes.items() if name not in rates}
@@ -124,11 +121,11 @@ def permitted(path: Path, before: Setup, after: Setup, dtype: str) -> None:
                 "lr": jnp.ones((), dtype),
                 **{name: jnp.asarray(v, dtype) for name, v in zip(further, values, strict=True)},
             }
-            old, new = (rates_of(setup, hyper, steps) for setup in (before, after))
+            old, new = (first_rates(group, hyper, steps) for group in (before, after))
             if not np.array_equal(old, new):
                 at = int(np.argmax(old != new))
                 raise runs.RunError(
-                    path,
+                    folder.path,
                     f"holds a run of another experiment: steps cannot be raised from "
                     f"{steps} to {after.problem.steps}, because the schedule depends on them: at "
                     f"update {at} it is {old[at]:.6g} of the peak with {steps} steps and "
@@ -137,12 +134,27 @@ def permitted(path: Path, before: Setup, after: Setup, dtype: str) -> None:
                 )
 
 
-def rates_of(setup: Setup, hyper: Mapping[str, Any], steps: int) -> np.ndarray:
+def first_rates(group: TrainingGroup, hyper: Mapping[str, Any], steps: int) -> np.ndarray:
     """The learning rates of a lane's first updates, [steps], as its program computes them."""
-    import jax
-    import jax.numpy as jnp
 
-    def rate(step: Any) -> Any:
-        return jnp.asarray(setup.problem.schedule(hyper, step))
+    def rate(step: jax.Array) -> jax.Array:
+        return jnp.asarray(group.problem.schedule(hyper, step))
 
     return np.asarray(jax.jit(jax.vmap(rate))(jnp.arange(steps, dtype=jnp.int32)))
+
+
+def experiment_of(folder: RunFolder, overrides: tuple[str, ...] = ()) -> config.Experiment:
+    """The experiment of a run folder, with `a.b=value` settings on top.
+
+    Raises:
+        RunError: no run, or steps that are fewer than the run has.
+        ConfigError: its config cannot be read, or a setting makes no sense.
+    """
+    steps = tomllib.loads(folder.config).get("steps")
+    for setting in overrides:
+        name, _, value = setting.partition("=")
+        if name.strip() == "steps" and value.strip().isdecimal() and int(value) < (steps or 0):
+            message = f"steps can be raised but not lowered, and this run has {steps}"
+            raise runs.RunError(folder.path, message)
+    command = str(folder.info.get("command"))
+    return config.load(str(folder.path / "config.toml"), overrides, command=command)

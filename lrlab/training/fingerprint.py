@@ -7,15 +7,18 @@ import importlib.metadata
 import json
 import platform
 import tomllib
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import jax
 import numpy as np
 
-from lrlab import config, runs
-from lrlab.config import Experiment
-from lrlab.training.group import Setup
+from lrlab import runs
+from lrlab.config import Resolved
+from lrlab.engine.program_digest import program_digest
+from lrlab.runs import RunFolder
+from lrlab.training.group import TrainingGroup
+from lrlab.types import PyTree
 
 PACKAGES = ("lrlab", "jax", "jaxlib", "flax", "optax", "chex", "numpy", "orbax-checkpoint")
 
@@ -29,20 +32,17 @@ PARTS = {
 """What a run's numbers follow from, in words."""
 
 
-def identity(command: str, experiment: Experiment, setup: Setup | None) -> dict[str, str]:
-    """A digest of each of `PARTS`. `setup` None (a comparison): command and configuration alone,
+def identity(resolved: Resolved, group: TrainingGroup | None) -> dict[str, str]:
+    """A digest of each of `PARTS`. `group` None (a comparison): command and configuration alone,
     its entries have identities of their own."""
-    found = {"command": command, "config": config.digest(experiment)}
-    if setup is not None:
-        from lrlab.engine.program_digest import program_digest
-
-        axes = tuple(setup.axes)
-        found |= {
-            "task": str(setup.source.get("name")),
-            "data": data_digest(setup),
-            "program": program_digest(setup.problem, setup.data, axes),
-        }
-    return found
+    parts = {"command": resolved.command, "config": resolved.digest}
+    if group is None:
+        return parts
+    return parts | {
+        "task": str(group.source.get("name")),
+        "data": data_digest(group.data),
+        "program": program_digest(group.problem, group.data, tuple(group.axes)),
+    }
 
 
 def fingerprint(parts: Mapping[str, str]) -> str:
@@ -50,13 +50,11 @@ def fingerprint(parts: Mapping[str, str]) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def data_digest(setup: Setup) -> str:
+def data_digest(data: Mapping[str, PyTree]) -> str:
     """SHA-256 over every split's arrays."""
-    import jax
-
     total = hashlib.sha256()
-    for name in sorted(setup.data):
-        for values in jax.tree.leaves(setup.data[name]):
+    for name in sorted(data):
+        for values in jax.tree.leaves(data[name]):
             array = np.ascontiguousarray(values)
             total.update(f"{name}{array.shape}{array.dtype}".encode())
             total.update(array.tobytes())
@@ -74,42 +72,40 @@ def versions() -> dict[str, str]:
     return found
 
 
-def moved(info: Mapping[str, Any], device: Mapping[str, Any]) -> list[str]:
+def changed_machine(info: Mapping[str, Any], device: Mapping[str, Any]) -> list[str]:
     """What is not as it was when a run began and may change last bits: versions, the device."""
     old, new = dict(info.get("versions") or {}), versions()
-    found = [
+    changes = [
         f"{name} {old.get(name)} -> {new.get(name)}"
         for name in ("jax", "jaxlib", "flax", "optax")
         if old.get(name) != new.get(name)
     ]
     before = dict(info.get("device") or {})
-    found += [
+    changes += [
         f"device {part} {before.get(part)} -> {device.get(part)}"
         for part in ("platform", "kind")
         if before.get(part) != device.get(part)
     ]
-    return found
+    return changes
 
 
-def same(
-    path: Path, info: Mapping[str, Any], now: Mapping[str, str], changes: list[str], text: str
-) -> None:
+def same(folder: RunFolder, now: Mapping[str, str], changes: Sequence[str], text: str) -> None:
     """Compares what a folder holds with what is to be trained.
 
     Args:
-        changes: what `moved` found: another JAX may write the same program differently.
+        changes: what `changed_machine` says: another JAX may write the same program differently.
         text: the configuration of what is to be trained, TOML.
 
     Raises:
         RunError: another experiment; says in what it differs.
     """
-    before = dict(info.get("identity") or {})
+    before = dict(folder.info.get("identity") or {})
     apart = [part for part in PARTS if part in now and before.get(part) != now[part]]
     if apart == ["program"] and any(not change.startswith("device") for change in changes):
         return
     if not apart:
         return
-    fields = different(runs.config_of(path, info), text) if "config" in apart else []
+    fields = different(folder.config, text) if "config" in apart else []
     if "config" in apart and not fields:
         # Only the description of objects made in Python differs: it follows from code or data.
         implied = ("config", "program") if "data" in apart else ("config",)
@@ -123,7 +119,7 @@ def same(
         words = [f"the data changed since the run began (SHA-256 {before['data'][:12]}..., now "
                  f"{now['data'][:12]}...)"]  # fmt: skip
     raise runs.RunError(
-        path,
+        folder.path,
         f"holds a run of another experiment: {', '.join(words)}"
         + ("" if apart == ["data"] else " differ" if len(words) > 1 else " differs")
         + "; choose another folder, or restore what was changed",

@@ -1,36 +1,48 @@
-"""From names, arrays and arguments to what the engine trains: a problem, its data and its lanes."""
+"""One group, ready to train: from a resolved experiment to a problem, its data and its lanes."""
 
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from lrlab import optimizers, schedules
-from lrlab.core.errors import FieldError, within
+from lrlab import config, optimizers
+from lrlab.config import Resolved, total_steps
+from lrlab.config.schema import MAX_STEPS
+from lrlab.core.axes import arrays_of
+from lrlab.core.errors import FieldError
+from lrlab.core.jax_settings import usual
 from lrlab.data.batches import Batches, segment_indices
 from lrlab.engine.host_data import check_representable
 from lrlab.engine.layout import evaluation_steps
 from lrlab.engine.plan import make_plan
 from lrlab.engine.probing import check_probes
 from lrlab.engine.state import lane_shapes
-from lrlab.optimizers.custom import engine_custom, keywords
-from lrlab.schedules.custom import custom_schedule
+from lrlab.optimizers.custom import keywords
 from lrlab.schedules.lengths import in_words
-from lrlab.schedules.table import engine_table, matrix
-from lrlab.schedules.training import engine_momentum
 from lrlab.tasks import Task
 from lrlab.training import traced_checks
-from lrlab.types import Lanes, Optimizer, Plan, Probe, Problem
+from lrlab.training.components import (
+    engine_optimizer,
+    engine_probes,
+    engine_schedule,
+    schedule_axes,
+    schedule_parameters,
+    scheduled_hyper,
+)
+from lrlab.training.limits import no_room_for
+from lrlab.training.task import parametrized, refused
+from lrlab.types import Optimizer, Plan, Problem
 
 
-class Setup(NamedTuple):
-    """One group, ready to train.
+class TrainingGroup(NamedTuple):
+    """Lanes that one compiled program trains, and all that they need.
 
     `axes`: lane axes in order, learning rates first, each f64; `seeds` int64[S]; `directions`:
-    evaluated metric -> "min" or "max".
+    evaluated metric -> "min" or "max"; `source`: where the data are from, for the record.
     """
 
     problem: Problem
@@ -44,186 +56,144 @@ class Setup(NamedTuple):
     source: dict[str, Any]
 
 
-def assemble(
-    task: Task,
-    *,
-    axes: Mapping[str, Any],
-    seeds: Sequence[int],
-    steps: int,
-    batch_size: int | str | None,
-    optimizer: str | Callable[..., Any] = "adam",
-    optimizer_args: Mapping[str, Any] | None = None,
-    schedule: str | Sequence[Any] | Callable[..., Any] = "constant",
-    schedule_args: Mapping[str, Any] | None = None,
-    fixed: Mapping[str, float] | None = None,
-    groups: Mapping[str, str] | None = None,
-    multipliers: Mapping[str, float | str] | None = None,
-    sampler: str = "shuffle",
-    eval_every: int | None = None,
-    eval_steps: Sequence[int] | None = None,
-    stop_diverged: bool = True,
-    precision: str = "float32",
-    probes: Sequence[str | Mapping[str, Any]] = (),
-    plan: Plan | None = None,
-) -> Setup:
-    """Puts one group together; every argument as in `lrlab.sweep`, but for `multipliers`: pattern
-    of paths -> a number, or the name of the lane axis that holds it.
+@usual()
+def training_group(resolved: Resolved) -> TrainingGroup:
+    """The group of a resolved experiment: its task loaded, everything checked, nothing compiled.
+
+    Raises:
+        ConfigError: whatever can be known to be wrong before anything compiles.
+    """
+    task, optimizer = parametrized(resolved)
+    steps = _steps(resolved, task)
+    with refused(resolved):
+        group = _assembled(resolved, task, optimizer, steps)
+    metric = resolved.experiment.metric
+    if metric not in group.directions and not metric.startswith("train_"):
+        close = config.did_you_mean(metric, group.directions)
+        names = ", ".join(group.directions)
+        message = f"there is no metric {metric!r}{close} This task has: {names}"
+        raise resolved.refuse("metric", message)
+    return group
+
+
+def _steps(resolved: Resolved, task: Task) -> int:
+    """The updates of every lane, where they can be counted and their curves held."""
+    steps = total_steps(resolved.steps, resolved.epochs, resolved.batch_size, task.num_examples)
+    if steps > MAX_STEPS:
+        message = f"makes {steps:,} updates; at most {MAX_STEPS:,} can be counted"
+        raise resolved.refuse("epochs", message)
+    lanes = math.prod([len(axis.values) for axis in resolved.axes]) * len(resolved.seeds)
+    if (message := no_room_for(steps, lanes, resolved.experiment.precision)) is not None:
+        raise resolved.refuse("steps" if resolved.epochs is None else "epochs", message)
+    return steps
+
+
+def _assembled(
+    resolved: Resolved, task: Task, parametrization: Optimizer | None, steps: int
+) -> TrainingGroup:
+    """The parts put together.
 
     Raises:
         ValueError: an axis that neither the optimizer nor the schedule has, a batch larger than the
             data, or what the pieces themselves refuse.
     """
-    examples = task.num_examples
-    batch = None
-    if examples and batch_size not in (None, "full"):
-        batch = int(batch_size)  # type: ignore[arg-type]
-        if batch > examples:
-            raise FieldError(
-                "batch_size",
-                f"batch_size {batch} is larger than the {examples} training examples of "
-                f'{task.name!r}; use at most {examples}, or batch_size = "full"',
-            )
-    optimizer_args, schedule_args = dict(optimizer_args or {}), dict(schedule_args or {})
+    experiment = resolved.experiment
+    precision, examples, batch = experiment.precision, task.num_examples, _batch(resolved, task)
+    optimizer, schedule = _methods(resolved, parametrization)
+    groups, multipliers = experiment.groups, resolved.multipliers
+    optimizer_args, fixed = dict(resolved.optimizer_args), dict(resolved.fixed)
+    if parametrization is not None:  # it holds them already
+        optimizer_args, fixed, multipliers = {}, {}, {}
+    schedule_args = dict(resolved.schedule_args)
     if any(map(in_words, schedule_args.values())) or not isinstance(schedule, (str, Callable)):
         schedule_args.setdefault("steps_per_epoch", examples // (batch or examples or 1) or None)
-    of_groups = tuple(f"lr_{group}" for group in groups or ())
-    multiplied = [value for value in (multipliers or {}).values() if isinstance(value, str)]
-    elsewhere = {"lr", "init_scale", *of_groups, *multiplied, *_schedule_axes(schedule)}
-    further = [name for name in (*axes, *(fixed or {})) if name not in elsewhere]
+
+    axes = arrays_of(resolved.axes)
+    rates = ("lr", *(f"lr_{name}" for name in groups or ()))
+    multiplied = [value for value in multipliers.values() if isinstance(value, str)]
+    elsewhere = {"init_scale", *rates, *multiplied, *schedule_axes(schedule)}
+    further = [name for name in (*axes, *fixed) if name not in elsewhere]
     if isinstance(optimizer, str):
-        _known_axes(further, optimizer, schedule, elsewhere)
-    for name, value in (fixed or {}).items():
-        if name in elsewhere & _schedule_parameters(schedule):
+        _refuse_unread(further, optimizer, schedule, elsewhere)
+    for name, value in fixed.items():
+        if name in elsewhere & schedule_parameters(schedule):
             schedule_args.setdefault(name, value)
         elif name in keywords(optimizer):
             optimizer_args.setdefault(name, value)
         else:
-            axes = {**axes, name: [value]}
+            axes[name] = np.array([value], np.float64)
     own = tuple(name for name in further if name in axes)
-    made = engine_optimizer(optimizer, optimizer_args, groups, multipliers, own)
-    moving = _moving(optimizer, optimizer_args, schedule, steps, schedule_args, axes)
+    scheduled = None
+    if schedule_args.get("low_momentum") is not None or "low_momentum" in axes:
+        scheduled = scheduled_hyper(optimizer, optimizer_args, schedule, steps, schedule_args)
+    else:
+        schedule_args.pop("low_momentum", None)
     shape = engine_schedule(schedule, steps, schedule_args)
-    splits = tuple(name for name in ("valid", "test") if name in task.data or not task.data)
-    if not task.data:
-        splits = ("valid",)
+    held_out = tuple(name for name in ("valid", "test") if name in task.data)
     problem = Problem(
         task=task.functions,
-        optimizer=made,
+        optimizer=engine_optimizer(optimizer, optimizer_args, groups, multipliers, own),
         schedule=shape,
         steps=steps,
         batch_size=batch,
         num_examples=examples,
-        replay=sampler == "replay",
-        in_order=sampler == "in_order",
-        splits=splits,
+        replay=experiment.sampler == "replay",
+        in_order=experiment.sampler == "in_order",
+        splits=held_out if task.data else ("valid",),
         dtype=precision,
-        stop_diverged=stop_diverged,
-        probes=_probes(probes),
-        moving=moving,
-        rates=("lr", *of_groups),
+        stop_diverged=experiment.stop_diverged,
+        probes=engine_probes(resolved.probes),
+        moving=scheduled,
+        rates=rates,
     )
-    data = dict(task.data)
+    data, names = dict(task.data), tuple(axes)
     check_representable(data, precision)
-    names = tuple(axes)
     traced_checks.schedule(schedule, shape, steps, schedule_args, axes, precision)
     if not isinstance(optimizer, str):
-        every = ("lr", *(name for name in names if name not in problem.rates))
+        every = ("lr", *(name for name in names if name not in rates))
         base = engine_optimizer(optimizer, optimizer_args, axes=own)
         traced_checks.optimizer(base, problem, data, every, own)
     if multipliers:
         optimizers.check_multipliers(multipliers, lane_shapes(problem, data, names).params)
     check_probes(problem, data, names)
-    lanes_per_seed = int(np.prod([len(values) for values in axes.values()]))
-    return Setup(
+    per_seed = math.prod([len(values) for values in axes.values()])
+    batches = None if batch is None else Batches(examples, batch, problem.replay, problem.in_order)
+    return TrainingGroup(
         problem=problem,
         data=data,
-        axes={name: np.asarray(values, np.float64) for name, values in axes.items()},
-        seeds=np.asarray(seeds, np.int64),
-        eval_steps=evaluation_steps(steps, eval_every, eval_steps),
-        indices=None
-        if batch is None
-        else _indices(Batches(examples, batch, problem.replay, problem.in_order)),
-        plan=make_plan(problem, data, names, lanes_per_seed, len(seeds), plan),
+        axes=axes,
+        seeds=np.asarray(resolved.seeds, np.int64),
+        eval_steps=evaluation_steps(steps, resolved.eval_every, resolved.eval_steps),
+        indices=None if batches is None else _indices(batches),
+        plan=make_plan(problem, data, names, per_seed, len(resolved.seeds), resolved.plan),
         directions={
             f"{split}_{name}": direction
-            for split in splits
+            for split in problem.splits
             for name, direction in task.metrics.items()
         },
         source={"name": task.name, **dict(task.source)},
     )
 
 
-def grid_lanes(setup: Setup) -> Lanes:
-    """A lane for every combination, seeds fastest: flat numbers in C order of (axes..., seed)."""
-    columns = np.meshgrid(*setup.axes.values(), setup.seeds.astype(np.float64), indexing="ij")
-    hyper = {name: column.ravel() for name, column in zip(setup.axes, columns[:-1], strict=True)}
-    return Lanes(hyper, columns[-1].ravel().astype(np.int64))
-
-
-def engine_optimizer(
-    optimizer: str | Callable[..., Any] | Optimizer,
-    arguments: dict[str, Any],
-    groups: Mapping[str, str] | None = None,
-    multipliers: Mapping[str, float | str] | None = None,
-    axes: tuple[str, ...] = (),
-) -> Optimizer:
-    """A registered optimizer by name, or anyone's (see `lrlab.optimizers.custom`); `axes`: lane
-    axes that may be meant for it.
-
-    Raises:
-        ValueError: arguments that it does not take.
-    """
-    if isinstance(optimizer, str):
-        own = {"multipliers": dict(multipliers)} if multipliers else {}
-        made = optimizers.engine_optimizer(optimizer, **arguments, **own)
-    else:
-        made = engine_custom(optimizer, arguments, axes)
-        made = optimizers.with_multipliers(made, multipliers) if multipliers else made
-    return optimizers.grouped(made, dict(groups)) if groups else made
-
-
-def engine_schedule(
-    schedule: str | Sequence[Any] | Callable[..., Any], steps: int, arguments: dict[str, Any]
-) -> Callable[[Any, Any], Any]:
-    """A registered schedule by name; several as a table, whose rows the lane axis `schedule`
-    counts; or anyone's function `step -> factor of the learning rate`."""
-    if isinstance(schedule, str):
-        return schedules.engine_schedule(schedule, steps, **arguments)
-    if callable(schedule):
-        if arguments:
-            raise FieldError(
-                f"schedule.{next(iter(arguments))}",
-                "a schedule given as a function takes no options; put them into the function "
-                "(functools.partial)",
-            )
-        return custom_schedule(schedule)
-    with within("schedule"):
-        return engine_table(matrix(schedule, steps, **arguments))
-
-
-def _moving(
-    optimizer: Any,
-    optimizer_args: Mapping[str, Any],
-    schedule: Any,
-    steps: int,
-    schedule_args: dict[str, Any],
-    axes: Mapping[str, Any],
-) -> Callable[[Any, Any], Any] | None:
-    """The momentum that mirrors the schedule, where `low_momentum` asks for one."""
-    if schedule_args.get("low_momentum") is None and "low_momentum" not in axes:
-        schedule_args.pop("low_momentum", None)
+def _batch(resolved: Resolved, task: Task) -> int | None:
+    """Examples per update; None where all the data are one batch, or there are none."""
+    size, examples = resolved.batch_size, task.num_examples
+    if not examples or isinstance(size, str):
         return None
-    known = optimizers.hyperparameters(optimizer) if isinstance(optimizer, str) else {}
-    key = next((name for name in ("momentum", "b1", "beta") if name in known), None)
-    value = None if key is None else optimizer_args.get(key, known[key])
-    if key is None or value is None or not isinstance(schedule, str):
+    if size > examples:
         raise FieldError(
-            "schedule.low_momentum",
-            "schedule.low_momentum needs a registered schedule, and an optimizer that has a "
-            "momentum (momentum, b1 or beta); it is lowered while the learning rate is high",
+            "batch_size",
+            f"batch_size {size} is larger than the {examples} training examples of "
+            f'{task.name!r}; use at most {examples}, or batch_size = "full"',
         )
-    momentum = key, float(value)
-    return engine_momentum(schedule, steps, momentum, **schedule_args)
+    return size
+
+
+def _methods(resolved: Resolved, parametrization: Optimizer | None) -> tuple[Any, Any]:
+    """The optimizer and the schedule: names, or what Python handed over."""
+    objects, experiment = resolved.objects, resolved.experiment
+    optimizer = parametrization or objects.optimizer or experiment.optimizer.name
+    return optimizer, objects.schedule or experiment.schedule.name
 
 
 @functools.lru_cache(maxsize=64)
@@ -231,36 +201,15 @@ def _indices(batches: Batches) -> Callable[[int, int, int], np.ndarray]:
     return lambda seed, first, count: segment_indices(batches, seed, first, count)
 
 
-def _probes(entries: Sequence[str | Mapping[str, Any]]) -> tuple[Probe, ...]:
-    if not entries:
-        return ()
-    from lrlab import probes
-
-    made = []
-    for number, entry in enumerate(entries):
-        with within("probes", str(number)):
-            made.append(probes.engine_probe(entry))
-    return tuple(made)
-
-
-def _schedule_parameters(schedule: Any) -> set[str]:
-    if isinstance(schedule, str):
-        return set(schedules.parameters(schedule))
-    return set() if callable(schedule) else set(schedules.COMMON)
-
-
-def _schedule_axes(schedule: Any) -> set[str]:
-    """The lane axes that a schedule reads."""
-    several = not callable(schedule) and not isinstance(schedule, str)
-    return {"schedule"} if several else _schedule_parameters(schedule)
-
-
-def _known_axes(further: Sequence[str], optimizer: str, schedule: Any, elsewhere: set[str]) -> None:
-    known = {*elsewhere, *optimizers.hyperparameters(optimizer)}
+def _refuse_unread(
+    further: Sequence[str], optimizer: str, schedule: Any, elsewhere: Mapping[str, Any] | set[str]
+) -> None:
+    """Raises FieldError for an axis that neither the optimizer nor the schedule has."""
+    names = {*elsewhere, *optimizers.hyperparameters(optimizer)}
     for name in further:
-        if name not in known:
+        if name not in names:
             raise FieldError(
                 ("axes", name),
                 f"{name!r} cannot be swept: neither optimizer {optimizer!r} nor schedule "
-                f"{schedule!r} has it. They have: {', '.join(sorted(known))}",
+                f"{schedule!r} has it. They have: {', '.join(sorted(names))}",
             )

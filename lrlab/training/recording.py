@@ -1,294 +1,151 @@
-"""Run folders from the API's side: opened for a job, closed whatever happens, saved and loaded."""
+"""The run folder around a job: opened once, begun or continued, closed whatever happens."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import platform
-import subprocess
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from lrlab import config, runs
-from lrlab.config import Experiment
+from lrlab.config import Resolved
 from lrlab.core.errors import Interrupted
-from lrlab.core.paths import resolved, shown
-from lrlab.results.sweep import Result
-from lrlab.runs.seals import read_sealed, write_sealed
-from lrlab.training.continuation import permitted
-from lrlab.training.fingerprint import data_digest, fingerprint, identity, moved, same, versions
-from lrlab.training.group import Setup
-from lrlab.training.progress import USUAL, Control
-from lrlab.types import OUTCOMES, Plan
+from lrlab.core.paths import resolved as absolute
+from lrlab.core.paths import shown
+from lrlab.runs import RunFolder
+from lrlab.training.continuation import Continuation, check_extension, continuation
+from lrlab.training.fingerprint import changed_machine, fingerprint, identity, same
+from lrlab.training.group import TrainingGroup, training_group
+from lrlab.training.manifest import device_of, manifest_of, name_of
+from lrlab.training.progress import Control
 
 
-def out_of(out: str | os.PathLike[str] | None) -> str | None:
+def folder_of(out: str | os.PathLike[str] | None) -> Path | None:
     """The run folder of a call: from here on one path, whatever it is called later.
 
     Raises:
         ConfigError: no path.
     """
     try:
-        return None if out is None else str(resolved(out))
+        return None if out is None else absolute(out)
     except (TypeError, ValueError):
         message = f"must be the path of a folder, got {config.show(out)}"
         raise config.ConfigError([config.Problem(config.PYTHON, None, "out", message)]) from None
 
 
 @contextlib.contextmanager
-def recorded(
-    command: str,
-    experiment: Experiment,
-    setup: Setup | None,
-    out: str | None,
-    record: bool | None,
-    control: Control = USUAL,
-    *,
-    before: tuple[Experiment, Setup] | None = None,
-    made_with: Mapping[str, Any] | None = None,
-) -> Iterator[runs.Run | None]:
-    """The run folder of a job, or None where nothing is to be written.
+def begun(resolved: Resolved, out: Path | RunFolder | None) -> Iterator[Continuation]:
+    """The experiment as the run in its folder asks for it; `out`: a path, a folder that is opened
+    already, or None where nothing is recorded, or it is recorded in a new place."""
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(runs.opened(out)) if isinstance(out, Path) else out
+        yield continuation(resolved, folder)
 
-    An unfinished run of the same experiment that the folder holds is continued.
+
+def ended(here: Continuation, group: TrainingGroup | None) -> Path | None:
+    """The folder, where it holds this very experiment, finished; None where there is something to
+    train. Nothing is locked or written: the folder may be read-only, and others may read it.
+
+    Raises:
+        RunError: a finished run of another experiment, or of one that cannot be compared.
+    """
+    folder = here.folder
+    if folder is None or not folder.finished or here.shorter is not None:
+        return None
+    if "identity" not in folder.info:
+        raise runs.RunError(
+            folder.path,
+            "holds a finished run that does not say of what experiment (saved by result.save, or "
+            "by an older lrlab), so that it cannot be taken for this one; lrlab.load reads it; "
+            "choose another folder",
+        )
+    changes = [] if group is None else changed_machine(folder.info, device_of(group))
+    same(folder, identity(here.resolved, group), changes, here.resolved.text)
+    runs.vouch(folder.path, "summary.json")
+    return folder.path
+
+
+@contextlib.contextmanager
+def recorded(
+    here: Continuation,
+    group: TrainingGroup | None,
+    record: bool,
+    control: Control,
+    fields: Mapping[str, Any] | None = None,
+) -> Iterator[runs.Run | None]:
+    """The run of a job, or None where nothing is to be recorded; one that the folder holds is
+    continued.
 
     Args:
-        setup: the group; None for a job that only gathers others (a comparison).
-        record: None: only where `out` is given.
+        group: None for a job that only gathers others (a comparison).
         control: how often the run commits, and what is called where it stays unfinished.
-        before: the run as it began, where its steps are raised.
-        made_with: what a new run's `run.json` says beside its configuration.
+        fields: what a new run's `run.json` says beside its configuration.
 
     Raises:
         RunError: the folder is in use, done, of another experiment, or cannot be written.
     """
-    if record is False or (record is None and out is None):
+    if not record:
         yield None
         return
-    parts = identity(command, experiment, setup)
-    if out is not None and (Path(out) / "run.json").is_file():
-        interval = control.commit_every
-        run = _reopened(command, experiment, setup, Path(out), parts, before, interval)
-    else:
-        manifest = {
-            "fingerprint": fingerprint(parts),
-            "identity": parts,
-            **manifest_of(experiment, setup),
-            **(made_with or {}),
-        }
-        name = name_of(experiment)
-        text = config.dumps(experiment)
-        run = runs.create(out, name, command, text, manifest, control.commit_every)
+    run = _run(here, group, control, fields or {})
     try:
         yield run
     except BaseException as error:
         stopped = isinstance(error, (Interrupted, KeyboardInterrupt))
         with contextlib.suppress(runs.RunError):
             run.close("interrupted" if stopped else "failed")
-        if not runs.finished(run.info):
-            if not control.part:
-                error.add_note(
-                    f"The run in {shown(run.path)} is unfinished; {runs.onward(run.path)}"
-                )
-                if control.unfinished is not None:
-                    control.unfinished(run.path)
+        if not runs.finished(run.info) and not control.part:
+            error.add_note(f"The run in {shown(run.path)} is unfinished; {runs.onward(run.path)}")
+            if control.unfinished is not None:
+                control.unfinished(run.path)
         raise
     run.close()
 
 
-def _reopened(
-    command: str,
-    experiment: Experiment,
-    setup: Setup | None,
-    path: Path,
-    parts: dict[str, str],
-    before: tuple[Experiment, Setup] | None,
-    interval: float | None,
+def _run(
+    here: Continuation, group: TrainingGroup | None, control: Control, fields: Mapping[str, Any]
 ) -> runs.Run:
-    """The run in a folder, made longer where `before` says so."""
-    info = runs.read_info(path)
-    runs.available(path)
-    device = {} if setup is None else device_of(setup)
-    changes = moved(info, device) if device else []
-    text = config.dumps(experiment)
-    if before is None or setup is None:
-        if "identity" in info:
-            same(path, info, parts, changes, text)
-        run = runs.resume(path, interval=interval)
+    """The run to record in: a new one, the one that is continued, or one made longer."""
+    resolved, folder = here.resolved, here.folder
+    parts = identity(resolved, group)
+    if folder is None or not folder.is_run:
+        manifest = {**manifest_of(resolved, group, parts), **fields}
+        place = None if folder is None else folder.path
+        name = name_of(resolved.experiment)
+        interval = control.commit_every
+        return runs.create(place, name, resolved.command, resolved.text, manifest, interval)
+    changes = [] if group is None else changed_machine(folder.info, device_of(group))
+    if here.shorter is not None and group is not None:
+        run = _longer(here, folder, group, parts, changes, control)
     else:
-        shorter, old = before
-        same(path, info, identity(command, shorter, old), changes, config.dumps(shorter))
-        permitted(path, old, setup, experiment.precision)
-        run = runs.resume(path, interval=interval, ended=True)
-        fields = {"fingerprint": fingerprint(parts), "identity": parts}
-        try:
-            runs.lengthen(run, setup.problem.steps, setup.eval_steps, text, fields)
-        except BaseException:
-            run.close()
-            raise
+        if "identity" in folder.info:
+            same(folder, parts, changes, resolved.text)
+        run = folder.writer(control.commit_every)
     if changes and not runs.finished(run.info):
         # Another machine or version rounds differently: from here on bits may not be the same.
         run.update(claim="tolerance", went_on_with=[*run.info.get("went_on_with", ()), *changes])
     return run
 
 
-def name_of(experiment: Experiment) -> str:
-    """What to call a run: its own name, the task's, or data and model."""
-    task = experiment.task
-    parts = [str(part.name) for part in (task.data, task.model) if part is not None]
-    return experiment.name or task.name or "-".join(parts) or "run"
-
-
-def device_of(setup: Setup) -> dict[str, Any]:
-    """The kind of device that trains, and how many of them."""
-    import jax
-
-    device = jax.devices()[0]
-    return {
-        "platform": device.platform,
-        "kind": device.device_kind,
-        "used": setup.plan.devices,
-    }
-
-
-def manifest_of(experiment: Experiment, setup: Setup | None) -> dict[str, Any]:
-    """The fields of `run.json` that say how a run was made."""
-    made = {
-        "config_hash": config.digest(experiment),
-        "versions": versions(),
-        "git_commit": git_commit(),
-        "machine": platform.platform(),
-        "metric": experiment.metric,
-    }
-    if setup is None:
-        return made
-    return made | {
-        "device": device_of(setup),
-        "plan": setup.plan._asdict(),
-        "data": setup.source,
-        "data_sha256": data_digest(setup),
-        "modes": setup.directions,
-    }
-
-
-def git_commit() -> str | None:
-    """The commit of the working folder, with "+" where files differ from it; None outside git."""
+def _longer(
+    here: Continuation,
+    folder: RunFolder,
+    group: TrainingGroup,
+    parts: Mapping[str, str],
+    changes: list[str],
+    control: Control,
+) -> runs.Run:
+    """The run made longer, where its schedule permits that."""
+    assert here.shorter is not None
+    before = training_group(here.shorter)
+    same(folder, identity(here.shorter, before), changes, here.shorter.text)
+    check_extension(folder, before, group, here.resolved.experiment.precision)
+    run = folder.writer(control.commit_every, extended=True)
+    fields = {"fingerprint": fingerprint(parts), "identity": dict(parts)}
     try:
-        done = subprocess.run(
-            ["git", "-c", "core.fsmonitor=false", "describe", "--always", "--abbrev=40",
-             "--dirty=+"],
-            capture_output=True,
-            text=True,
-            timeout=5,
-            env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},  # look, write nothing
-        )  # fmt: skip
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip() or None if done.returncode == 0 else None
-
-
-def readings_of(folder: Path) -> list[float]:
-    """The clock readings that a run has kept, in seconds; empty where it decided nothing by time.
-
-    Raises:
-        RunError: damaged.
-    """
-    place = folder / "clock.json"
-    return [float(value) for value in read_sealed(place)["seconds"]] if place.exists() else []
-
-
-def clock_of(run: runs.Run | None, given: Sequence[float] = ()) -> Callable[[], float]:
-    """A monotonic clock whose readings a run keeps, so that a search that goes on after a crash
-    decides as it did: the readings there are come again, then time goes on from the last one.
-
-    `given`: the readings of another run, which a new one is to repeat.
-    """
-    if run is None:
-        return time.monotonic
-    place = run.path / "clock.json"
-    if given and not place.exists():
-        write_sealed(place, {"format": runs.FORMAT, "seconds": list(given)})
-    readings = readings_of(run.path)
-    again = list(readings)
-    began = time.monotonic() - (readings[-1] if readings else 0.0)
-
-    def clock() -> float:
-        if again:
-            return again.pop(0)
-        readings.append(time.monotonic() - began)
-        if not runs.finished(run.info):
-            write_sealed(place, {"format": runs.FORMAT, "seconds": readings})
-        return readings[-1]
-
-    return clock
-
-
-def save_result(result: Result, folder: Path) -> Path:
-    """Writes a finished sweep as a run folder."""
-    manifest = {"plan": result.plan._asdict(), "metric": result.metric, "modes": result.directions}
-    run = runs.create(folder, result.name, "sweep", result.config, manifest)
-    try:
-        axes = {**result.axes, "seed": result.seeds}
-        count = result.outcome.size
-        stage = run.stage("", len(result.steps), result.eval_steps.tolist(), axes, np.arange(count))
-        lanes = np.arange(count)
-        for name, values in result.history.items():
-            axis = "eval_step" if name in result.evaluated else "step"
-            stage.rows(name, axis, 0, lanes, values.reshape(len(values), -1))
-        arrays = {
-            "outcome": np.array([OUTCOMES.index(name) for name in result.outcome.ravel()], np.int8),
-            **{
-                name: getattr(result, name).ravel()
-                for name in ("diverged_at", "last_loss", "steps_trained")
-            },
-            **{f"initial_{name}": values.ravel() for name, values in result.initial.items()},
-            "lanes": np.empty(0, np.int64),
-        }
-        stage.commit(arrays, {"cohort": 1, "step": 0, "seconds": result.seconds})
-        stage.finish()
-        answer = result.best()
-        run.finish({**answer._asdict(), "seconds": result.seconds})
-    finally:
+        runs.lengthen(run, group.problem.steps, group.eval_steps, here.resolved.text, fields)
+    except BaseException:
         run.close()
-    return folder
-
-
-def _config_text(folder: Path, info: dict[str, Any]) -> str:
-    if not (folder / "config.toml").exists():
-        return ""
-    return runs.config_of(folder, info)
-
-
-def load_result(folder: Path) -> Result:
-    """A sweep's result from its run folder (of a search: the lanes of all its stages)."""
-    info, stage = runs.open_run(folder)
-    axes = {name: values for name, values in stage.axes.items() if name != "seed"}
-    evaluated = stage.evaluated
-    final = {name: values[-1] for name, values in evaluated.items()}
-    final["train_loss"] = stage.history["train_loss"][-1]
-    plan = dict(info.get("plan") or {})
-    plan["reasons"] = tuple(plan.get("reasons") or ())
-    commit = read_sealed(folder / "commit.json")
-    return Result(
-        name=str(info.get("name", folder.name)),
-        axes=axes,
-        seeds=stage.axes["seed"],
-        steps=stage.steps,
-        eval_steps=stage.eval_steps,
-        history={**stage.history, **evaluated},
-        initial=stage.initial,
-        final=final,
-        outcome=stage.outcome,
-        diverged_at=stage.diverged_at,
-        last_loss=stage.last_loss,
-        steps_trained=stage.steps_trained,
-        metric=str(info.get("metric", "valid_loss")),
-        directions=dict(info.get("modes") or {}),
-        plan=Plan(**plan),
-        seconds=float(commit["info"]["seconds"]),
-        config=_config_text(folder, info),
-        run=str(folder),
-    )
+        raise
+    return run

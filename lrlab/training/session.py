@@ -11,33 +11,33 @@ from lrlab import engine
 from lrlab.core.records import LaneRecord, Metric
 from lrlab.engine.results import Saved, passed, restore, rewound
 from lrlab.engine.tuning import explained, tuned
-from lrlab.training.group import Setup
-from lrlab.types import Lanes, Plan, Progress
+from lrlab.runs import Run
+from lrlab.training.group import TrainingGroup
+from lrlab.training.lanes import grid_of
+from lrlab.types import Decide, Lanes, Plan, Progress
 
 
 class Session(NamedTuple):
     """A group that trains, maybe several times (stages of a search), maybe into a run folder."""
 
-    setup: Setup
-    run: Any = None  # a lrlab.runs.Run
+    group: TrainingGroup
+    run: Run | None = None
     progress: Callable[[Progress], None] | None = None
     interrupted: Callable[[], bool] = lambda: False
-    retreats: list[Plan] | None = None  # plans that replaced the setup's; the last one holds
+    retreats: list[Plan] | None = None  # plans that replaced the group's; the last one holds
 
     @property
     def plan(self) -> Plan:
         """The plan in force."""
-        return self.retreats[-1] if self.retreats else self.setup.plan
+        return self.retreats[-1] if self.retreats else self.group.plan
 
 
-def plan_for(setup: Setup, lanes: Lanes) -> Setup:
-    """`setup` with the tile width tuned, unless it was given, and what its step asks for."""
-    plan = explained(setup.problem, setup.data, lanes, setup.plan)
-    setup = setup._replace(plan=plan)
-    if plan.tile_width_source == "given":
-        return setup
-    plan = tuned(setup.problem, setup.data, lanes, setup.plan, setup.indices)
-    return setup._replace(plan=plan)
+def planned(group: TrainingGroup, lanes: Lanes) -> TrainingGroup:
+    """The group with the tile width tuned, unless it was given, and what its step asks for."""
+    plan = explained(group.problem, group.data, lanes, group.plan)
+    if plan.tile_width_source != "given":
+        plan = tuned(group.problem, group.data, lanes, plan, group.indices)
+    return group._replace(plan=plan)
 
 
 def train_stage(
@@ -45,12 +45,12 @@ def train_stage(
     name: str,
     lanes: Lanes,
     rungs: tuple[int, ...] = (),
-    decide: Callable[[int, LaneRecord], np.ndarray] | None = None,
+    decide: Decide | None = None,
     grid: bool = False,
 ) -> LaneRecord:
     """Trains lanes as stage `name` of the session's run.
 
-    A stage that the run folder already holds is read, not trained; an unfinished one goes on.
+    A stage that the run folder already holds is read, not trained; an unfinished one continues.
     `decide` is asked once for every rung, in order, also for those that were passed before a crash,
     with the numbers of that time: what it keeps in mind and how often it looks at its clock is then
     as if nothing had happened.
@@ -58,48 +58,47 @@ def train_stage(
     Raises:
         Interrupted: Ctrl-C; everything so far is in the run folder.
     """
-    setup = session.setup
+    group = session.group
     decide = None if decide is None else _once(decide)
     if session.run is None:
         return _train(session, lanes, None, lambda: None, rungs, decide)
     if grid:  # the lanes are the whole grid in order; rates may repeat
-        axes = {**setup.axes, "seed": setup.seeds}
+        axes = {**group.axes, "seed": group.seeds}
         cells = np.arange(len(lanes.seed))
     else:
         axes, cells = grid_of(lanes)
-    stage = session.run.stage(name, setup.problem.steps, setup.eval_steps, axes, cells)
+    stage = session.run.stage(name, group.problem.steps, group.eval_steps, axes, cells)
 
     def saved() -> Saved | None:
         stage.wait()
-        found = stage.saved()
-        if found is None:
+        commit = stage.saved()
+        if commit is None:
             return None
-        (arrays, info), (history, evaluated) = found, stage.tables()
+        (arrays, info), (history, evaluated) = commit, stage.tables()
         metrics = {name: Metric(values, "step") for name, values in history.items()}
         metrics |= {name: Metric(values, "eval_step") for name, values in evaluated.items()}
-        return restore(arrays, info, metrics, lanes, setup.eval_steps, setup.problem.steps)
+        return restore(arrays, info, metrics, lanes, group.eval_steps, group.problem.steps)
 
     before = saved() if stage.complete or decide is not None else None
     if before is not None and decide is not None:
-        for rung in passed(before, rungs, setup.problem.steps):
+        for rung in passed(before, rungs, group.problem.steps):
             decide(rung, rewound(before.record, rung))
     if stage.complete:
         assert before is not None
         return before.record
-    trained = _train(session, lanes, stage, saved, rungs, decide)
+    first = [before] if before is not None else []  # read already
+    record = _train(session, lanes, stage, lambda: first.pop() if first else saved(), rungs, decide)
     stage.finish()
-    return trained
+    return record
 
 
-def _once(
-    decide: Callable[[int, LaneRecord], np.ndarray],
-) -> Callable[[int, LaneRecord], np.ndarray]:
+def _once(decide: Decide) -> Decide:
     """`decide`, asked once per rung: training that comes by again gets the same answer."""
     decided: dict[int, np.ndarray] = {}
 
-    def remembered(rung: int, trained: LaneRecord) -> np.ndarray:
+    def remembered(rung: int, record: LaneRecord) -> np.ndarray:
         if rung not in decided:
-            decided[rung] = decide(rung, trained)
+            decided[rung] = decide(rung, record)
         return decided[rung]
 
     return remembered
@@ -111,20 +110,20 @@ def _train(
     recorder: Any,
     saved: Callable[[], Saved | None],
     rungs: tuple[int, ...],
-    decide: Callable[[int, LaneRecord], np.ndarray] | None,
+    decide: Decide | None,
 ) -> LaneRecord:
     """`engine.train`; where a device runs out of memory, again with tiles half as wide, from the
     last commit (`saved()`, None: from the start)."""
-    setup = session.setup
+    group = session.group
     while True:
         try:
             return engine.train(
-                setup.problem,
-                setup.data,
+                group.problem,
+                group.data,
                 lanes,
                 session.plan,
-                eval_steps=setup.eval_steps,
-                indices=setup.indices,
+                eval_steps=group.eval_steps,
+                indices=group.indices,
                 rungs=rungs,
                 decide=decide,
                 recorder=recorder,
@@ -170,25 +169,3 @@ def retreat(plan: Plan, error: BaseException) -> Plan:
     return plan._replace(
         tile_width=width // 2, tile_width_source="estimated", reasons=(*plan.reasons, why)
     )
-
-
-def grid_of(lanes: Lanes) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """The smallest grid that holds the lanes: axis name -> values in order of appearance (seed
-    last), and the flat C-order cell of each lane.
-
-    >>> axes, cells = grid_of(Lanes({"lr": np.array([0.1, 0.1, 0.2])}, np.array([5, 6, 5])))
-    >>> axes["lr"].tolist(), axes["seed"].tolist(), cells.tolist()
-    ([0.1, 0.2], [5, 6], [0, 1, 2])
-    """
-    columns = {**lanes.hyper, "seed": lanes.seed}
-    axes: dict[str, np.ndarray] = {}
-    places = []
-    for name, column in columns.items():
-        values, first, inverse = np.unique(column, return_index=True, return_inverse=True)
-        order = np.argsort(first, kind="stable")
-        rank = np.empty_like(order)
-        rank[order] = np.arange(len(order))
-        axes[name] = values[order]
-        places.append(rank[inverse])
-    shape = tuple(len(values) for values in axes.values())
-    return axes, np.asarray(np.ravel_multi_index(tuple(places), shape))

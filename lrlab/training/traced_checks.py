@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
+from jax.interpreters import partial_eval
 
-from lrlab import schedules
+from lrlab import rng, schedules
 from lrlab.config import Experiment
 from lrlab.config.field_words import hint
 from lrlab.core.errors import FieldError
 from lrlab.engine.devices import precision
-from lrlab.engine.state import parameter_shapes
+from lrlab.engine.state import lane_shapes, parameter_shapes
+from lrlab.engine.step import lane_step
+from lrlab.optimizers.reads import reads_of
 from lrlab.schedules.custom import check_rates, refuse_rates
 from lrlab.schedules.table import matrix
 from lrlab.types import Optimizer, Problem, PyTree
@@ -34,8 +39,6 @@ def optimizer(
     Raises:
         FieldError: it cannot be traced, or does not read one of `own`.
     """
-    from lrlab.optimizers.reads import reads_of
-
     with precision(problem.dtype):
         params = parameter_shapes(problem, data)
         read = reads_of(base.make, params, names, problem.dtype)
@@ -75,3 +78,32 @@ def schedule(
         rows = matrix(given, steps, **arguments)
         for entry, row in zip(given, rows, strict=True):
             refuse_rates(row, np.arange(steps), steps, dtype, f"{schedules.label(entry)!r}")
+
+
+def reads_rate(problem: Problem, data: Mapping[str, Any]) -> bool:
+    """Whether one update depends on the learning rate at all, as its program shows: on a ramp, no
+    two lanes tell."""
+
+    def update(rate: Any, state: Any, batch: Any, key: Any) -> Any:
+        step = jnp.zeros((), jnp.int32)
+        new, _ = lane_step(problem, state, batch, {"lr": rate}, step, key)
+        return new.params, new.optimizer
+
+    count = problem.batch_size or problem.num_examples
+    with precision(problem.dtype):
+        # As the engine holds data: floats in the run's precision.
+        batch = jax.tree.map(
+            lambda part: jax.ShapeDtypeStruct(
+                (count, *part.shape[1:]),
+                jnp.dtype(problem.dtype)
+                if np.issubdtype(part.dtype, np.floating)
+                else jax.dtypes.canonicalize_dtype(part.dtype),
+            ),
+            data.get("train"),
+        )
+        rate = jax.ShapeDtypeStruct((), jnp.dtype(problem.dtype))
+        key = jax.eval_shape(lambda: rng.key(0, "init"))
+        state = lane_shapes(problem, data, ("lr",))
+        program = jax.make_jaxpr(update)(rate, state, batch, key).jaxpr
+    _, used = partial_eval.dce_jaxpr(program, [True] * len(program.outvars))
+    return bool(used[0])

@@ -5,73 +5,64 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from lrlab import config
-from lrlab.config import Experiment
+from lrlab import config, runs
+from lrlab.config import PythonObjects, resolve
+from lrlab.core.axes import rate_axis
 from lrlab.engine.memory import memory_scope
 from lrlab.search.comparison import Comparison, compared
-from lrlab.training.progress import USUAL, Control
-from lrlab.training.recording import recorded
-from lrlab.training.setup import Live, setup_of
-from lrlab.workflows.finished import all_ended, ended, payload_of
+from lrlab.training.group import training_group
+from lrlab.training.recording import begun, ended, recorded
+from lrlab.workflows.find import run_find
+from lrlab.workflows.job import Job, Ran, refuse_unfinished
 
 FINAL_SEEDS = 5
 """Lanes of each entry's best rate, with the same fresh seeds for all entries: a search's own seeds
-chose the rate, so its scores there are a little too good."""
+chose the rate, so its scores there are a little too good. Five give a paired interval of 4 degrees
+of freedom at a cost of 5 full-length runs per entry."""
 
 
 @memory_scope()
 def run_compare(
-    experiment: Experiment,
-    objects: Live,
-    out: str | None,
-    progress: bool,
-    record: bool | None = None,
-    lives: Mapping[str, Live] | None = None,
-    control: Control = USUAL,
-) -> Any:
-    """`lrlab compare`: finds for every entry, each a run of its own inside the comparison's folder.
+    job: Job, entry_objects: Mapping[str, PythonObjects] | None = None
+) -> Ran[Comparison]:
+    """Searches for every entry, each a run of its own inside the comparison's folder.
 
     A folder that holds an unfinished comparison is continued: entries that are done are read.
-    """
-    from lrlab.workflows.find import Ran, run_find
 
+    Args:
+        entry_objects: what Python handed over for single entries, by name.
+    """
     began = time.perf_counter()
-    merged = {name: (lives or {}).get(name, objects) for name in experiment.entries}
-    _check(experiment, merged)
+    experiment = job.experiment
+    objects = {name: (entry_objects or {}).get(name, job.objects) for name in experiment.entries}
+    _check(experiment, objects)
 
     def all_of(folder: Path | None) -> Comparison:
         answers, direction = {}, "min"
         for name, entry in experiment.entries.items():
-            place = None if folder is None else str(folder / name)
+            place = None if folder is None else folder / name
             entry = entry.model_copy(update={"name": name})
-            found = run_find(
-                entry,
-                merged[name],
-                place,
-                progress,
-                folder is not None,
-                final_seeds=FINAL_SEEDS,
-                control=control._replace(part=True),
-            )
-            answers[name] = found.value
+            part = job.part(entry, objects[name], place)
+            answers[name] = run_find(part, final_seeds=FINAL_SEEDS).value
             direction = answers[name].details.get("direction", direction)
         base = None if folder is None else str(folder)
         return compared(answers, experiment.metric, direction)._replace(run=base)
 
-    if path := ended("compare", experiment, None, out, record):
-        all_ended(path / name for name in experiment.entries)
-        return Ran(str(path), payload_of(path), all_of(path), read=True)
-    with recorded("compare", experiment, None, out, record, control) as run:
-        comparison = all_of(None if run is None else run.path)
-        payload = {**comparison.payload(), "seconds": time.perf_counter() - began}
-        if run is not None:
-            run.finish(payload)
+    with begun(resolve(experiment, job.objects, "compare"), job.out) as here:
+        if path := ended(here, None):
+            refuse_unfinished(path / name for name in experiment.entries)
+            payload = runs.read_summary(path).payload(path)
+            return Ran(str(path), payload, all_of(path), read=True)
+        with recorded(here, None, job.record, job.control) as run:
+            comparison = all_of(None if run is None else run.path)
+            payload = {**comparison.payload(), "seconds": time.perf_counter() - began}
+            if run is not None:
+                run.finish(payload)
     return Ran(comparison.run, payload, comparison)
 
 
-def _check(experiment: Experiment, objects: Mapping[str, Live]) -> None:
+def _check(experiment: config.Experiment, objects: Mapping[str, PythonObjects]) -> None:
     """Puts every entry's group together, so that a mistake in the last is found before the first
     is trained.
 
@@ -80,10 +71,10 @@ def _check(experiment: Experiment, objects: Mapping[str, Live]) -> None:
     """
     problems = []
     for name, entry in experiment.entries.items():
-        low, high = entry.lr_range
-        axes = {"lr": (low, high), **config.lane_axes(entry)}
         try:
-            setup_of(entry, objects[name], axes=axes)
+            resolved = resolve(entry, objects[name], "find")
+            ends = rate_axis(entry.lr_range)
+            training_group(resolved._replace(axes=(ends, *resolved.axes[1:])))
         except config.ConfigError as error:
             for one in error.problems:
                 problems.append(one._replace(field=f"compare.{name}.{one.field}"))

@@ -5,33 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
-from lrlab.core.brief import fields_of
-from lrlab.workflows.replay import again
-
-
-class Slice(NamedTuple):
-    """The training loss on the plane that holds most of a lane's way.
-
-    `steps` int[T]: updates made at the points of the way; `way` f64[T, 2]: where they lie on the
-    plane; `explained`: the share of the squared way to the last point that lies in it. `u` f64[A],
-    `v` f64[B]: distances from the last point along the plane's axes (units of the parameters);
-    `loss` f64[B, A], nan where it is not finite.
-    """
-
-    lane: dict[str, float]
-    steps: np.ndarray
-    way: np.ndarray
-    explained: float
-    u: np.ndarray
-    v: np.ndarray
-    loss: np.ndarray
-
-    def __repr__(self) -> str:
-        return fields_of(self)
+from lrlab import engine, probes
+from lrlab.engine.devices import precision
+from lrlab.engine.host_data import on_host
+from lrlab.engine.probing import view_of
+from lrlab.engine.state import beginning, lane_shapes
+from lrlab.probes.lane import training_loss
+from lrlab.results.landscape import Slice
+from lrlab.workflows.replay import lane_of
 
 
 def slice_of(
@@ -57,21 +44,12 @@ def slice_of(
     Raises:
         RunError, ValueError: as `replay`; or fewer than 2 points, or a resolution below 2.
     """
-    import jax
-    import jax.numpy as jnp
-
-    from lrlab import engine, probes
-    from lrlab.engine.devices import precision
-    from lrlab.engine.host_data import on_host
-    from lrlab.engine.probing import view_of
-    from lrlab.engine.state import beginning, lane_shapes
-    from lrlab.probes.lane import training_loss
-
     if points < 2 or resolution < 2:
         raise ValueError(f"points and resolution must be at least 2, got {points}, {resolution}")
-    found = again(folder, lr=lr, seed=seed, at=at)
-    setup, problem = found.setup, found.setup.problem._replace(splits=())
-    marks = {round(mark) for mark in np.linspace(0, found.ended, points)} - {0}
+    lane = lane_of(folder, lr=lr, seed=seed, at=at)
+    group, lanes = lane.group, lane.lanes
+    problem = group.problem._replace(splits=())
+    marks = {round(mark) for mark in np.linspace(0, lane.steps_trained, points)} - {0}
     states: dict[int, list[np.ndarray]] = {}
 
     def commit(arrays: Mapping[str, np.ndarray], info: Mapping[str, Any]) -> None:
@@ -81,26 +59,25 @@ def slice_of(
 
     recorder: Any = SimpleNamespace(rows=lambda *args: None, commit=commit, due=lambda: True)
     engine.train(
-        problem, setup.data, found.lanes, setup.plan,
-        eval_steps=sorted({*marks, problem.steps}), indices=setup.indices, recorder=recorder,
+        problem, group.data, lanes, group.plan,
+        eval_steps=sorted({*marks, problem.steps}), indices=group.indices, recorder=recorder,
     )  # fmt: skip
     with precision(problem.dtype):
-        structure = jax.tree.structure(lane_shapes(problem, setup.data, tuple(found.lanes.hyper)))
-        lane = {step: jax.tree.unflatten(structure, leaves) for step, leaves in states.items()}
-        if not lane:
+        structure = jax.tree.structure(lane_shapes(problem, group.data, tuple(lanes.hyper)))
+        visits = {step: jax.tree.unflatten(structure, leaves) for step, leaves in states.items()}
+        if not visits:
             raise ValueError("the lane broke before its first point; replay shows how")
-        data = jax.tree.map(jnp.asarray, on_host(setup.data, problem.dtype))
-        number = jnp.uint32(found.lanes.seed[0])
+        data = jax.tree.map(jnp.asarray, on_host(group.data, problem.dtype))
+        number = jnp.uint32(lanes.seed[0])
         hyper = {
-            name: jnp.asarray(values[0], problem.dtype)
-            for name, values in found.lanes.hyper.items()
+            name: jnp.asarray(values[0], problem.dtype) for name, values in lanes.hyper.items()
         }
-        last = max(lane)
+        last = max(visits)
         view = view_of(
-            problem, lane[last], lambda: beginning(problem, data, number), data.get("train"),
+            problem, visits[last], lambda: beginning(problem, data, number), data.get("train"),
             number, hyper, jnp.asarray(last),
         )  # fmt: skip
-        way = [view.initial()[0], *(lane[step].params for step in sorted(lane))]
+        way = [view.initial()[0], *(visits[step].params for step in sorted(visits))]
         plane = probes.trajectory_plane(jax.tree.map(lambda *leaves: jnp.stack(leaves), *way))
         assert plane.coordinates is not None and plane.explained is not None
         places = np.asarray(plane.coordinates, np.float64)
@@ -110,8 +87,8 @@ def slice_of(
         )
         loss = np.asarray(cut(plane, u, v), np.float64)
     loss = np.where(np.isfinite(loss), loss, np.nan)
-    steps = np.array([0, *sorted(lane)])
-    return Slice(found.lane, steps, places, float(plane.explained), u, v, loss)
+    steps = np.array([0, *sorted(visits)])
+    return Slice(lane.values, steps, places, float(plane.explained), u, v, loss)
 
 
 def _around(places: np.ndarray, longest: float, resolution: int) -> np.ndarray:

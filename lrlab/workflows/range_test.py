@@ -10,122 +10,98 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lrlab.config import Experiment
+from lrlab.config import Resolved, resolve
+from lrlab.config.resolved import seeds_of
+from lrlab.core.axes import rate_axis
 from lrlab.core.records import LaneRecord
 from lrlab.engine.memory import memory_scope
-from lrlab.results.indistinct import warn_indistinct
-from lrlab.results.unread import reads_rate, unread_axes
-from lrlab.runs import read_stage
+from lrlab.results import unread
+from lrlab.results.representable import warn_indistinct
+from lrlab.runs import read_stage, read_summary
 from lrlab.search.range_test import RangeTest, ladder, losses_of, range_test
 from lrlab.search.unread import sentence
-from lrlab.training.continuation import begun, plan_of
-from lrlab.training.group import Setup
-from lrlab.training.interrupting import interruptible
-from lrlab.training.progress import USUAL, Control, bar
-from lrlab.training.recording import recorded
-from lrlab.training.session import Session, train_stage
-from lrlab.training.setup import Live, setup_of
-from lrlab.types import Lanes
-from lrlab.workflows.finished import ended, payload_of
+from lrlab.training.group import TrainingGroup, training_group
+from lrlab.training.lanes import grid_lanes
+from lrlab.training.recording import begun, ended, recorded
+from lrlab.training.session import train_stage
+from lrlab.training.traced_checks import reads_rate
+from lrlab.types import Params
+from lrlab.workflows.job import Job, Ran, session
 
 
 @memory_scope()
-def run_range_test(
-    experiment: Experiment,
-    objects: Live,
-    out: str | None,
-    progress: bool,
-    record: bool | None = None,
-    params: Any = None,
-    control: Control = USUAL,
-) -> Any:
-    """`lrlab range-test`: a `RangeTest` and its JSON object."""
-    from lrlab.workflows.find import Ran
-
+def run_range_test(job: Job, params: Params | None = None) -> Ran[RangeTest]:
+    """The ramp is one run per seed under a schedule that climbs the ladder; the parallel test a
+    sweep of short runs. `params`: what every seed starts from; None: fresh ones."""
     began = time.perf_counter()
-    spec = experiment.range_test
+    spec = job.experiment.range_test
     rates = ladder(spec.start, spec.end, spec.num_steps, spec.mode)
-    warn_indistinct({"lr": rates}, experiment.precision)
-    seeds = (
-        list(spec.seeds)
-        if isinstance(spec.seeds, list)
-        else [experiment.seed + i for i in range(spec.seeds)]
-    )
+    warn_indistinct({"lr": rates}, job.experiment.precision)
     ramp = spec.kind == "ramp"
-    columns = np.ones(1) if ramp else rates
-    experiment, found = begun("range-test", experiment, out, objects)
-    setup = setup_of(
-        experiment,
-        objects,
-        **plan_of(experiment, found),
-        axes={"lr": columns},
-        seeds=seeds,
+    resolved = resolve(job.experiment, job.objects, "range-test")._replace(
+        axes=(rate_axis([1.0] if ramp else rates),),
+        seeds=tuple(seeds_of(spec.seeds, job.experiment.seed)),
         steps=spec.num_steps,
+        epochs=None,
         batch_size=spec.batch_size,
         eval_every=1 if ramp and spec.split == "valid" else None,
         eval_steps=None,
     )
-    problem = setup.problem._replace(
-        schedule=ramp_schedule(tuple(rates.tolist())) if ramp else held_schedule
-    )
-    made_with = None
+    with begun(resolved, job.out) as here:
+        group = _group(here.resolved, rates if ramp else None, params)
+
+        def concluded(record: LaneRecord, run: str | None, remark: str) -> RangeTest:
+            # Hyper-parameters that are single numbers may be axes of one value.
+            curves = record.flat().grid({"lr": group.axes["lr"], "seed": group.seeds})
+            losses = curves.history["train_loss"], curves.evaluated
+            loss = losses_of(spec.kind, spec.split, *losses)
+            test = range_test(rates, loss, group.seeds, spec.kind, spec.split, spec.mode)
+            return test._replace(run=run, remark=remark)
+
+        if path := ended(here, group):
+            before = read_summary(path).payload(path)
+            test = concluded(read_stage(path), str(path), str(before.get("remark") or ""))
+            payload = {**test.payload(), "seconds": before["seconds"]}
+            return Ran(str(path), payload, test, read=True)
+        lanes = grid_lanes(group.axes, group.seeds)
+        fields = None if params is None else {"objects": ["params"]}
+        with (
+            recorded(here, group, job.record, job.control, fields) as run,
+            session(job, group, "range test", run) as work,
+        ):
+            record = train_stage(work, "", lanes, grid=True)
+            place = None if run is None else str(run.path)
+            remark = _remark(here.resolved, group, record)
+            test = concluded(record, place, remark)
+            payload = {**test.payload(), "seconds": time.perf_counter() - began}
+            if run is not None:
+                run.finish({**payload, "metric": f"{spec.split}_loss"})
+    return Ran(place, payload, test)
+
+
+def _group(resolved: Resolved, ramp: np.ndarray | None, params: Params | None) -> TrainingGroup:
+    """The group, with the ladder as its schedule, from the given parameters."""
+    group = training_group(resolved)
+    schedule = held_schedule if ramp is None else ramp_schedule(tuple(ramp.tolist()))
+    problem = group.problem._replace(schedule=schedule)
     if params is not None:
-        made_with = {"objects": ["params"]}
         started = problem.task._replace(init=started_from(params, problem.task.init))
         problem = problem._replace(task=started)
-    setup = setup._replace(problem=problem)
-
-    def concluded(
-        train_loss: np.ndarray, evaluated: Any, where: str | None, remark: str
-    ) -> RangeTest:
-        loss = losses_of(spec.kind, spec.split, train_loss, evaluated)
-        test = range_test(rates, loss, np.asarray(seeds), spec.kind, spec.split, spec.mode)
-        return test._replace(run=where, remark=remark)
-
-    if path := ended("range-test", experiment, setup, out, record):
-        stage, before = read_stage(path), payload_of(path)
-        remark = str(before.get("remark") or "")
-        test = concluded(stage.history["train_loss"], stage.evaluated, str(path), remark)
-        payload = {**test.payload(), "seconds": before["seconds"]}
-        return Ran(str(path), payload, test, read=True)
-    lanes = Lanes({"lr": np.repeat(columns, len(seeds))}, np.tile(seeds, len(columns)))
-    with (
-        recorded("range-test", experiment, setup, out, record, control, made_with=made_with) as run,
-        bar(progress, "range test") as listener,
-        interruptible(control.stop) as stop,
-    ):
-        trained = train_stage(Session(setup, run, listener, stop, []), "", lanes, grid=True)
-
-        def grid(rows: np.ndarray) -> np.ndarray:
-            return np.asarray(rows).reshape(len(rows), len(columns), len(seeds))
-
-        evaluated = {name: grid(rows) for name, rows in trained.evaluated.items()}
-        where = None if run is None else str(run.path)
-        remark = _remark(experiment, objects, setup, lanes, trained)
-        test = concluded(grid(trained.history["train_loss"]), evaluated, where, remark)
-        payload = {**test.payload(), "seconds": time.perf_counter() - began}
-        if run is not None:
-            run.finish({**payload, "metric": f"{spec.split}_loss"})
-    return Ran(where, payload, test)
+    return group._replace(problem=problem)
 
 
-def _remark(
-    experiment: Experiment, objects: Live, setup: Setup, lanes: Lanes, trained: LaneRecord
-) -> str:
+def _remark(resolved: Resolved, group: TrainingGroup, record: LaneRecord) -> str:
     """What is said where nothing reads the rate: then no rule's pick means anything."""
-    spec = experiment.range_test
+    spec = resolved.experiment.range_test
     if spec.kind == "ramp":
-        alike = not reads_rate(setup.problem, setup.data)
+        alike = not reads_rate(group.problem, group.data)
     else:
-        alike = "lr" in unread_axes(
-            lanes.hyper, lanes.seed, trained.history, trained.evaluated, trained.initial,
-            trained.diverged_at,
-        )  # fmt: skip
+        alike = "lr" in unread.of_record(record)
     if not alike:
         return ""
-    method = None if objects.optimizer is not None else experiment.optimizer.name
-    said = sentence(spec.start, spec.end, method, ramp=spec.kind == "ramp")
-    return f"{said} No rule's pick means anything here."
+    method = None if resolved.objects.optimizer is not None else resolved.experiment.optimizer.name
+    remark = sentence(spec.start, spec.end, method, ramp=spec.kind == "ramp")
+    return f"{remark} No rule's pick means anything here."
 
 
 @functools.lru_cache(maxsize=32)

@@ -8,35 +8,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lrlab import runs
-from lrlab.core.brief import fields_of
-from lrlab.core.paths import resolved
-from lrlab.runs.reader import StoredStage, read_stage, stages
-from lrlab.training.group import Setup
+from lrlab import engine, runs
+from lrlab.config import resolve
+from lrlab.core.axes import Axis
+from lrlab.core.paths import resolved as absolute
+from lrlab.core.records import LaneRecord
+from lrlab.engine.layout import evaluation_steps
+from lrlab.results.replay import Replay
+from lrlab.runs import read_stage, stages
+from lrlab.training.continuation import continuation, experiment_of
+from lrlab.training.group import TrainingGroup, training_group
 from lrlab.types import Lanes, LaneView, Optimizer, Probe
 
 WATCHED = 100
 """Updates before the end that are watched where nothing else is said."""
-
-
-class Replay(NamedTuple):
-    """What a lane did. `steps` int[n]: the updates watched; `series` name -> f64[n], each read at
-    that update: `train_loss` (before it), `learning_rate`, `gradient_norm`, `update_norm`,
-    `weight_norm` and `update_to_weight` (after it), and what the probes measure; `stored_loss`
-    f64[n]: what the run recorded. `same`: every loss equals the recorded one, bit for bit."""
-
-    run: str
-    lane: dict[str, float]
-    outcome: str
-    diverged_at: int
-    steps: np.ndarray
-    series: dict[str, np.ndarray]
-    stored_loss: np.ndarray
-    same: bool
-    sentence: str
-
-    def __repr__(self) -> str:
-        return fields_of(self)
 
 
 def replay(
@@ -65,85 +50,85 @@ def replay(
         RunError: no such run, or one whose task was made in Python.
         ValueError: no such lane (the nearest is named), or an empty range of steps.
     """
-    from lrlab import engine
-    from lrlab.engine.layout import evaluation_steps
-
-    found = again(folder, lr=lr, seed=seed, at=at, probes=probes)
-    ended, setup = found.ended, found.setup
+    lane = lane_of(folder, lr=lr, seed=seed, at=at, probes=probes)
+    ended, group = lane.steps_trained, lane.group
     end = ended if to_step is None else min(to_step, ended)
     start = max(0, end - WATCHED) if from_step is None else from_step
     if not 0 <= start < end:
         raise ValueError(
             f"the lane was trained for {ended} updates; from_step = {start} is past it"
         )
-    problem = setup.problem._replace(
-        optimizer=watched(setup.problem.optimizer),
-        probes=(*setup.problem.probes, Probe("step", norms)),
+    problem = group.problem._replace(
+        optimizer=watched(group.problem.optimizer),
+        probes=(*group.problem.probes, Probe("step", norms)),
         splits=(),
     )
     watch = list(range(start + 1, end + 1))
     trained = engine.train(
         problem,
-        setup.data,
-        found.lanes,
-        setup.plan,
+        group.data,
+        lane.lanes,
+        group.plan,
         # The last step must be there; without splits it costs nothing.
         eval_steps=sorted({*watch, *evaluation_steps(problem.steps, problem.steps)}),
-        indices=setup.indices,
+        indices=group.indices,
     )
     rows = np.searchsorted(trained.eval_steps, watch)
     steps = np.arange(start, end)
     series = {name: values[steps, 0].astype(float) for name, values in trained.history.items()}
     series |= {name: values[rows, 0].astype(float) for name, values in trained.evaluated.items()}
-    stage, cell = found.stage, found.cell
-    stored = stage.history["train_loss"][(steps, *cell)].astype(float)
+    record, cell = lane.record, lane.cell
+    stored = record.history["train_loss"][(steps, *cell)].astype(float)
     same = bool(np.array_equal(series["train_loss"], stored, equal_nan=True))
-    outcome, broke = str(stage.outcome[cell]), int(stage.diverged_at[cell])
+    outcome, broke = str(record.outcome_names[cell]), int(record.diverged_at[cell])
     text = _sentence(outcome, broke, ended, series, stored, steps, same)
-    place = str(resolved(folder))
-    return Replay(place, found.lane, outcome, broke, steps, series, stored, same, text)
+    place = str(absolute(folder))
+    return Replay(place, lane.values, outcome, broke, steps, series, stored, same, text)
 
 
-class Again(NamedTuple):
-    """A lane of a run, ready to be trained again: its place in the run, its group, itself alone."""
+class Lane(NamedTuple):
+    """A lane of a run, ready to be trained again: the record of its stage, its place there, its
+    group, and itself alone."""
 
-    stage: StoredStage
+    record: LaneRecord
     cell: tuple[int, ...]
-    lane: dict[str, float]
-    ended: int
-    setup: Setup
+    values: dict[str, float]
+    steps_trained: int
+    group: TrainingGroup
     lanes: Lanes
 
 
-def again(
+def lane_of(
     folder: str | Path,
     *,
     lr: float | None = None,
     seed: int | None = None,
     at: Mapping[str, float] | None = None,
     probes: Sequence[str | Mapping[str, Any]] = (),
-) -> Again:
+) -> Lane:
     """The lane that `lr`, `seed` and `at` name, at the run's tile width. Arguments and errors as
     `replay`."""
-    from lrlab import config
-    from lrlab.training.setup import Live, setup_of
-
-    path = resolved(folder)
-    info = runs.open_run(path)[0]
-    experiment = config.load(str(path / "config.toml"), command=str(info["command"]))
-    wanted = {**({} if lr is None else {"lr": lr}), **(at or {})}
-    stage, cell = _lane(path, wanted, seed)
-    lane = {name: float(stage.axes[name][i]) for name, i in zip(stage.axes, cell, strict=True)}
-    number = int(lane.pop("seed"))
-    if experiment.plan.tile_width is None:
-        width = (info.get("plan") or {}).get("tile_width")
-        plan = experiment.plan.model_copy(update={"tile_width": width})
-        experiment = experiment.model_copy(update={"plan": plan})
-    axes = {name: np.array([value]) for name, value in lane.items()}
-    setup = setup_of(experiment, Live(), axes=axes, seeds=[number], probes=tuple(probes))
-    lanes = Lanes(dict(axes), np.array([number]))
-    ended = int(stage.steps_trained[cell])
-    return Again(stage, cell, {**lane, "seed": number}, ended, setup, lanes)
+    with runs.opened(folder, write=False) as place:
+        if not place.is_run:
+            runs.read_info(place.path)  # says why
+        runs.whole_record(place.path, place.info)  # damage is reported before anything trains
+        resolved = continuation(
+            resolve(experiment_of(place), command=str(place.info["command"])), place
+        ).resolved
+        wanted = {**({} if lr is None else {"lr": lr}), **(at or {})}
+        record, cell = _lane(place.path, wanted, seed)
+    values = {name: float(record.axes[name][i]) for name, i in zip(record.axes, cell, strict=True)}
+    number = int(values["seed"])
+    kinds = {axis.name: axis for axis in resolved.axes}
+    axes = tuple(
+        kinds.get(name, Axis(name, ()))._replace(values=(value,))
+        for name, value in values.items()
+        if name != "seed"
+    )
+    group = training_group(resolved._replace(axes=axes, seeds=(number,), probes=tuple(probes)))
+    lanes = Lanes({axis.name: np.array(axis.values) for axis in axes}, np.array([number]))
+    steps = int(record.steps_trained[cell])
+    return Lane(record, cell, {**values, "seed": number}, steps, group, lanes)
 
 
 def _sentence(
@@ -167,9 +152,9 @@ def _sentence(
 
 def _lane(
     path: Path, wanted: Mapping[str, float], seed: int | None
-) -> tuple[StoredStage, tuple[int, ...]]:
+) -> tuple[LaneRecord, tuple[int, ...]]:
     """The stage that trained the lane longest, and the lane's place in its arrays."""
-    best: tuple[int, StoredStage, tuple[int, ...]] | None = None
+    best: tuple[int, LaneRecord, tuple[int, ...]] | None = None
     tried: dict[tuple[tuple[str, float], ...], None] = {}  # in order, so that ties fall one way
     for name in stages(path):
         stage = read_stage(path, name)

@@ -8,24 +8,24 @@ from pathlib import Path
 from typing import Any
 
 from lrlab.core.paths import resolved, shown
-from lrlab.workflows.find import Ran
+from lrlab.workflows.job import Ran, Value
 
 
-def concluding(ran: Ran, progress: bool) -> Any:
+def concluded(ran: Ran[Value], progress: bool) -> Value:
     """The value of a job that Python asked for, its report written."""
     note(ran, progress)
     report_of(ran)
     return ran.value
 
 
-def note(ran: Ran, progress: bool) -> None:
+def note(ran: Ran[Any], progress: bool) -> None:
     """Says that a result was read, where something may be said."""
     if ran.read and ran.run is not None and progress:
         message = "this experiment is finished here: its result is read, not trained again"
         print(f"{shown(ran.run)}: {message}", file=sys.stderr)
 
 
-def report_of(ran: Ran) -> Path | None:
+def report_of(ran: Ran[Any]) -> Path | None:
     """The report of a job's run: written, or what there is where the run was only read."""
     if ran.run is None:
         return None
@@ -54,7 +54,7 @@ def write_report(folder: str | os.PathLike[str], figures: bool = True) -> Path |
     path = resolved(folder)
     if runs.is_study(path):
         from lrlab.report.figures import study as drawn
-        from lrlab.workflows.study import stored
+        from lrlab.results.study import stored
 
         payload = stored(path)
         if figures:

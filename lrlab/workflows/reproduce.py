@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from lrlab import config, runs
-from lrlab.core.paths import resolved
-from lrlab.runs.reader import StoredStage, read_stage, stages
+from lrlab import runs
+from lrlab.config import Experiment
+from lrlab.core.records import OK, LaneRecord
+from lrlab.results.reproduction import Reproduction
+from lrlab.runs import RunFolder, read_stage, stages
 from lrlab.runs.seals import read_json
+from lrlab.training.clock import readings_of
+from lrlab.training.continuation import experiment_of
+from lrlab.workflows.compare import FINAL_SEEDS
+from lrlab.workflows.find import run_find
+from lrlab.workflows.job import Job
+from lrlab.workflows.range_test import run_range_test
+from lrlab.workflows.sweep import run_sweep
+
+WORKFLOWS: dict[str, Callable[[Job], object]] = {
+    "sweep": run_sweep,
+    "range-test": run_range_test,
+}
+"""What repeats a run that decides nothing as it goes."""
 
 GATHERED = {"compare": "", "study": "groups"}
 """Commands whose folder holds runs, and where in it."""
@@ -21,19 +37,6 @@ TOLERANCE = 1e-4
 
 IDENTICAL, WITHIN, DIFFERENT = "bit-identical", "within tolerance", "different"
 LEVELS = (IDENTICAL, WITHIN, DIFFERENT)
-
-
-class Reproduction(NamedTuple):
-    """How a repeated run compares. `level`: "bit-identical", "within tolerance" (`largest` is the
-    largest relative difference of lanes that stayed stable) or "different" (`where`: metric, step
-    and lane of the first difference). `changes`: what is not as it was (versions, device, plan)."""
-
-    run: str
-    level: str
-    largest: float
-    where: str
-    changes: tuple[str, ...]
-    sentence: str
 
 
 def reproduce(folder: str | Path, *, progress: bool = True) -> Reproduction:
@@ -47,54 +50,54 @@ def reproduce(folder: str | Path, *, progress: bool = True) -> Reproduction:
         RunError: not finished, damaged, or made in Python (its task is not in the folder).
         ConfigError: its data are not where they were.
     """
-    path = resolved(folder)
-    info = runs.read_info(path)
-    if info.get("status") != "finished":
-        raise runs.RunError(path, f"not finished ({info.get('status')}); resume it first")
-    if info["command"] in GATHERED:
-        return _all_of(path, str(info["command"]), progress)
-    return _single(path, progress)
+    with runs.opened(folder, write=False) as place:
+        if not place.is_run:
+            runs.read_info(place.path)  # says why
+        if not place.finished:
+            status = place.info.get("status")
+            raise runs.RunError(place.path, f"not finished ({status}); resume it first")
+        experiment = experiment_of(place)
+        if place.info["command"] in GATHERED:
+            return _all_of(place, list(experiment.entries), progress)
+        return _single(place, experiment, progress)
 
 
-def _all_of(path: Path, command: str, progress: bool) -> Reproduction:
-    names = list(config.load(str(path / "config.toml"), command=command).entries)
-    found = {name: _single(path / GATHERED[command] / name, progress) for name in names}
+def _all_of(folder: RunFolder, names: list[str], progress: bool) -> Reproduction:
+    """Every run of a comparison or a study again, as one reproduction."""
+    parts = {}
+    for name in names:
+        with runs.opened(folder.path / GATHERED[folder.info["command"]] / name, write=False) as one:
+            parts[name] = _single(one, experiment_of(one), progress)
     # What was concluded follows from the runs, so that it is not compared again.
-    level = max((one.level for one in found.values()), key=LEVELS.index)
-    largest = max(one.largest for one in found.values())
-    first = next((f"{name}, {one.where}" for name, one in found.items() if one.where), "")
-    changes = tuple(dict.fromkeys(change for one in found.values() for change in one.changes))
-    text = "; ".join(f"{name}: {one.sentence}" for name, one in found.items())
+    level = max((one.level for one in parts.values()), key=LEVELS.index)
+    largest = max(one.largest for one in parts.values())
+    first = next((f"{name}, {one.where}" for name, one in parts.items() if one.where), "")
+    changes = tuple(dict.fromkeys(change for one in parts.values() for change in one.changes))
+    text = "; ".join(f"{name}: {one.sentence}" for name, one in parts.items())
     if level == IDENTICAL:
         text = f"Bit-identical: every recorded number of {', '.join(names)} came out the same."
-    return Reproduction(str(path), level, largest, first, changes, text)
+    return Reproduction(str(folder.path), level, largest, first, changes, text)
 
 
-def _single(path: Path, progress: bool) -> Reproduction:
-    from lrlab import api
-    from lrlab.training.recording import readings_of
-    from lrlab.training.setup import Live
-    from lrlab.workflows.compare import FINAL_SEEDS
-    from lrlab.workflows.find import run_find
-
-    info, _ = runs.open_run(path)
-    command = str(info["command"])
-    experiment = config.load(str(path / "config.toml"), command=command)
-    width = (info.get("plan") or {}).get("tile_width")
-    if experiment.plan.tile_width is None and width is not None:
-        plan = experiment.plan.model_copy(update={"tile_width": width})
+def _single(folder: RunFolder, experiment: Experiment, progress: bool) -> Reproduction:
+    """A run again, in a temporary folder, and how the two compare."""
+    path, info = folder.path, folder.info
+    runs.whole_record(path, info)  # damage is reported before anything trains
+    if experiment.plan.tile_width is None and folder.tile_width is not None:
+        plan = experiment.plan.model_copy(update={"tile_width": folder.tile_width})
         experiment = experiment.model_copy(update={"plan": plan})
-    details = read_json(path / "summary.json").get("details") or {}
+    before = read_json(path / "summary.json")
     # Searches of comparisons from before `run.json` said so trained this many.
-    final = int(info.get("final_seeds", FINAL_SEEDS if "final" in details else 0))
+    usual = FINAL_SEEDS if "final" in (before.get("details") or {}) else 0
     with tempfile.TemporaryDirectory() as place:
         again = Path(place) / "run"
-        if command == "find":
-            readings = readings_of(path)
-            run_find(experiment, Live(), str(again), progress, final_seeds=final, readings=readings)
+        job = Job(experiment, out=again, progress=progress)
+        if info["command"] == "find":
+            final_seeds = int(info.get("final_seeds", usual))
+            run_find(job, final_seeds=final_seeds, readings=readings_of(path))
         else:
-            api.run(command, experiment, out=str(again), progress=progress)
-        changes = tuple(changed(info, runs.open_run(again)[0]))
+            WORKFLOWS[info["command"]](job)
+        changes = tuple(changed(info, runs.read_info(again)))
         largest, where, same = 0.0, "", stages(path) == stages(again)
         if not same:
             where = "the search went another way"
@@ -104,8 +107,7 @@ def _single(path: Path, progress: bool) -> Reproduction:
                 where = f"stage {name}: {first}" if name else first
             largest = max(largest, apart)
         if not where:  # the same curves, so that only what was made of them can differ
-            old, new = (read_json(folder / "summary.json") for folder in (path, again))
-            where = answers_apart(old, new)
+            where = answers_apart(before, read_json(again / "summary.json"))
             largest = np.inf if where else largest
     if not where:
         level, text = IDENTICAL, "Bit-identical: every recorded number came out the same."
@@ -134,7 +136,7 @@ def answers_apart(before: Any, after: Any, name: str = "answer") -> str:
     if isinstance(before, dict) and isinstance(after, dict):
         pairs = [
             (f"{name}.{key}", before[key], after[key])
-            for key in sorted(({*before} & {*after}) - {"seconds", "run", "sentence"})
+            for key in sorted(({*before} & {*after}) - {"seconds", "run", "sentence", "version"})
         ]
     elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
         pairs = [(f"{name}[{i}]", *pair) for i, pair in enumerate(zip(before, after, strict=True))]
@@ -159,7 +161,7 @@ def changed(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
     return found
 
 
-def compared(before: StoredStage, after: StoredStage) -> tuple[float, str]:
+def compared(before: LaneRecord, after: LaneRecord) -> tuple[float, str]:
     """(largest relative difference of stable lanes, first place that is not bit-identical).
 
     Lanes that diverge in either run are compared for where they differ, not for how much: chaos
@@ -173,24 +175,23 @@ def compared(before: StoredStage, after: StoredStage) -> tuple[float, str]:
     if not (before.outcome == after.outcome).all():
         lane = np.argwhere(before.outcome != after.outcome)[0]
         largest, first = np.inf, f"outcome of lane {place(before, lane)}"
-    stable = (before.outcome == "ok") & (after.outcome == "ok")
-    for kind in ("history", "evaluated"):
-        for name, old in getattr(before, kind).items():
-            new = getattr(after, kind).get(name)
-            if new is None or new.shape != old.shape:
-                return np.inf, f"{name} is missing or has another shape"
-            differs = ~((old == new) | (np.isnan(old) & np.isnan(new)))
-            if not differs.any():
-                continue
-            step, *lane = np.argwhere(differs)[0]
-            first = first or f"{name}, row {step}, lane {place(before, np.array(lane))}"
-            scale = np.maximum(np.abs(old), 1e-3 * np.nanmax(np.abs(old[:, stable]), initial=1e-30))
-            apart = np.abs(old - new) / scale
-            largest = max(largest, float(np.nanmax(apart[:, stable], initial=0.0)))
+    stable = (before.outcome == OK) & (after.outcome == OK)
+    for name, old in {**before.history, **before.evaluated}.items():
+        new = after.metrics[name].values if name in after.metrics else None
+        if new is None or new.shape != old.shape:
+            return np.inf, f"{name} is missing or has another shape"
+        differs = ~((old == new) | (np.isnan(old) & np.isnan(new)))
+        if not differs.any():
+            continue
+        step, *lane = np.argwhere(differs)[0]
+        first = first or f"{name}, row {step}, lane {place(before, np.array(lane))}"
+        scale = np.maximum(np.abs(old), 1e-3 * np.nanmax(np.abs(old[:, stable]), initial=1e-30))
+        apart = np.abs(old - new) / scale
+        largest = max(largest, float(np.nanmax(apart[:, stable], initial=0.0)))
     return largest, first
 
 
-def place(stage: StoredStage, lane: np.ndarray) -> str:
+def place(record: LaneRecord, lane: np.ndarray) -> str:
     """A lane by its values: `lr 0.1, seed 2`."""
-    pairs = zip(stage.axes.items(), lane, strict=True)
+    pairs = zip(record.axes.items(), lane, strict=True)
     return ", ".join(f"{name} {values[i]:g}" for (name, values), i in pairs)

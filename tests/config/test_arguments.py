@@ -60,7 +60,8 @@ def test_a_number_for_an_optimizer_of_ones_own_is_an_axis(name) -> None:
     experiment = config.from_arguments(
         "sweep", task=TABLE, lr=[0.1], optimizer=own, **{name: [1.0, 2.0]}
     )
-    assert config.lane_axes(experiment) == {name: (1.0, 2.0)}
+    axes = {axis.name: axis.values for axis in config.resolve(experiment).axes}
+    assert axes == {"lr": axes["lr"], name: (1.0, 2.0)}
 
 
 @pytest.mark.parametrize(

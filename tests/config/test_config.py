@@ -43,14 +43,29 @@ def said(folder: Path, text: str, *settings: str, command: str = "sweep") -> dic
     return {p.field: p.message for p in problems(folder, text, *settings, command=command)}
 
 
+def axes_of(experiment):
+    """Name -> values of every lane axis."""
+    return {axis.name: axis.values for axis in config.resolve(experiment).axes}
+
+
+def rate_axes(experiment):
+    axes = config.resolve(experiment).axes
+    return {axis.name: axis.values for axis in axes if axis.kind == "learning_rate"}
+
+
+def further_axes(experiment):
+    axes = config.resolve(experiment).axes
+    return {axis.name: axis.values for axis in axes if axis.kind != "learning_rate"}
+
+
 def test_defaults_fill_in(tmp_path: Path) -> None:
     experiment = config.load(write(tmp_path, GOOD), command="sweep")
     assert experiment.schedule.name == "cosine"
     assert experiment.batch_size == 64
     assert experiment.metric == "valid_loss"
     assert experiment.task.data is not None and experiment.task.data.valid_fraction == 0.2
-    assert config.rates(experiment)["lr"] == pytest.approx((0.001, 0.01, 0.1, 1.0))
-    assert config.seed_list(experiment) == [0, 1]
+    assert axes_of(experiment)["lr"] == pytest.approx((0.001, 0.01, 0.1, 1.0))
+    assert config.resolve(experiment).seeds == (0, 1)
 
 
 def test_every_problem_at_once_with_its_line(tmp_path: Path) -> None:
@@ -131,16 +146,17 @@ def test_a_mistake_is_named(tmp_path: Path, setting: str, field: str, message: s
 
 def test_numbers_out_of_toml_are_numbers(tmp_path: Path) -> None:
     experiment = config.load(write(tmp_path, GOOD), ["lr=1e-3", "schedule.final=.5"], "sweep")
-    assert config.rates(experiment)["lr"] == (0.001,)
-    assert config.schedule_args(experiment) == {"final": 0.5}
+    assert axes_of(experiment)["lr"] == (0.001,)
+    assert config.resolve(experiment).schedule_args == {"final": 0.5}
 
 
 def test_steps_or_epochs(tmp_path: Path) -> None:
     assert "not both" in said(tmp_path, "epochs = 3\n" + GOOD)["epochs"]
     experiment = config.load(write(tmp_path, GOOD), ["epochs=3"], "sweep")
     assert (experiment.steps, experiment.epochs) == (None, 3.0)
-    assert config.total_steps(experiment, 1000) == 3 * (1000 // 64)
-    assert config.total_steps(config.load(write(tmp_path, GOOD), command="sweep"), 1000) == 200
+    assert config.total_steps(None, experiment.epochs, 64, 1000) == 3 * (1000 // 64)
+    resolved = config.resolve(config.load(write(tmp_path, GOOD), command="sweep"))
+    assert config.total_steps(resolved.steps, resolved.epochs, 64, 1000) == 200
 
 
 def test_what_a_command_needs(tmp_path: Path) -> None:
@@ -200,9 +216,9 @@ def test_text_that_is_not_toml(tmp_path: Path) -> None:
 def test_another_name_brings_its_own_options(tmp_path: Path) -> None:
     text = GOOD + "[schedule]\nname = 'wsd'\ncooldown = 0.3\n"
     experiment = config.load(write(tmp_path, text), ["schedule.name=linear"], "sweep")
-    assert config.schedule_args(experiment) == {}
+    assert config.resolve(experiment).schedule_args == {}
     same = config.load(write(tmp_path, text), ["schedule.final=0.1"], "sweep")
-    assert config.schedule_args(same) == {"cooldown": 0.3, "final": 0.1}
+    assert config.resolve(same).schedule_args == {"cooldown": 0.3, "final": 0.1}
     data = config.load(write(tmp_path, text), ["task.data.name=wine"], "sweep").task.data
     assert data is not None and data.name == "wine"
 
@@ -217,19 +233,19 @@ def test_set_replaces_tables_given_whole(tmp_path: Path) -> None:
 def test_lane_axes_in_order(tmp_path: Path) -> None:
     text = "init_scale = [0.5, 1.0]\n" + GOOD + "[schedule]\nfinal = {linear = [0.0, 0.2, 3]}\n"
     experiment = config.load(write(tmp_path, text), command="sweep")
-    assert config.lane_axes(experiment) == {"init_scale": (0.5, 1.0), "final": (0.0, 0.1, 0.2)}
-    assert config.schedule_args(experiment) == {}
+    assert further_axes(experiment) == {"init_scale": (0.5, 1.0), "final": (0.0, 0.1, 0.2)}
+    assert config.resolve(experiment).schedule_args == {}
     listed = GOOD + "[schedule]\nname = 'multistep'\nmilestones = [0.2, 0.4]\n"
     experiment = config.load(write(tmp_path, listed), command="sweep")
-    assert config.lane_axes(experiment) == {}  # a list by nature
-    assert config.schedule_args(experiment) == {"milestones": [0.2, 0.4]}
+    assert further_axes(experiment) == {}  # a list by nature
+    assert config.resolve(experiment).schedule_args == {"milestones": [0.2, 0.4]}
 
 
 def test_loose_axes_are_hyperparameters_of_the_optimizer(tmp_path: Path) -> None:
     text = "momentum = [0.0, 0.9]\nweight_decay = 0.01\n" + GOOD
     experiment = config.load(write(tmp_path, text), command="sweep")
-    assert config.lane_axes(experiment) == {"momentum": (0.0, 0.9)}
-    assert config.fixed(experiment) == {"weight_decay": 0.01}
+    assert further_axes(experiment) == {"momentum": (0.0, 0.9)}
+    assert config.resolve(experiment).fixed == {"weight_decay": 0.01}
     assert "unknown key" in said(tmp_path, text, "optimizer.name=adam")["momentum"]
     twice = said(tmp_path, text, "optimizer.momentum=0.5")
     assert "already given by axes.momentum" in twice["optimizer.momentum"]
@@ -239,7 +255,7 @@ def test_groups(tmp_path: Path) -> None:
     text = GOOD.replace("lr = {log = [1e-3, 1.0, 4]}", "lr = {hidden = [0.1, 0.2], readout = 0.3}")
     text += "[groups]\nhidden = 'hidden'\nreadout = 'readout'\n"
     experiment = config.load(write(tmp_path, text), command="sweep")
-    assert config.rates(experiment) == {"lr_hidden": (0.1, 0.2), "lr_readout": (0.3,)}
+    assert rate_axes(experiment) == {"lr_hidden": (0.1, 0.2), "lr_readout": (0.3,)}
     assert config.load(write(tmp_path, config.dumps(experiment)), command="sweep") == experiment
 
 
@@ -308,9 +324,9 @@ def test_from_arguments_takes_arrays_none_and_functions() -> None:
         progress=False,
         plan=None,
     )
-    assert len(config.rates(experiment)["lr"]) == 4
+    assert len(axes_of(experiment)["lr"]) == 4
     assert experiment.optimizer.external and experiment.steps == 7
-    assert config.schedule_args(experiment) == {"final": 0.1}
+    assert config.resolve(experiment).schedule_args == {"final": 0.1}
 
 
 def test_budget_words() -> None:

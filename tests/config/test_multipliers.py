@@ -260,9 +260,7 @@ def test_an_interrupted_run_goes_on(task, tmp_path, monkeypatch):
 
     whole = lrlab.sweep(task, multipliers=multipliers, **given)
     with monkeypatch.context() as patch:
-        patch.setattr(
-            "lrlab.workflows.find.interruptible", lambda *_: contextlib.nullcontext(press)
-        )
+        patch.setattr("lrlab.workflows.job.interruptible", lambda *_: contextlib.nullcontext(press))
         with pytest.raises(Interrupted):
             lrlab.sweep(task, multipliers=multipliers, out=tmp_path / "run", **given)
     with pytest.raises(lrlab.runs.RunError, match="multipliers.readout"):
@@ -346,8 +344,12 @@ def test_the_configuration_round_trips(tmp_path):
     path = tmp_path / "a.toml"
     path.write_text(TOML)
     first = config.load(path, command="sweep")
-    assert config.multipliers(first) == {"readout": "multiplier_readout", "hidden_*/bias": 0.5}
-    assert config.lane_axes(first) == {"multiplier_readout": (0.1, 1.0)}
+    assert config.resolve(first).multipliers == {
+        "readout": "multiplier_readout",
+        "hidden_*/bias": 0.5,
+    }
+    axis = config.resolve(first).axes[-1]
+    assert axis[:3] == ("multiplier_readout", (0.1, 1.0), "multiplier")
     path.write_text(config.dumps(first))
     assert config.load(path, command="sweep") == first
     written = config.load(path, ["multipliers.readout={log = [0.1, 1.0, 2]}"], command="sweep")

@@ -19,8 +19,8 @@ from lrlab.config import ConfigError
 from lrlab.core.errors import FieldError, Interrupted, within
 from lrlab.core.paths import shown
 from lrlab.data import DataError
+from lrlab.training.group import training_group
 from lrlab.training.progress import Control
-from lrlab.training.setup import Live, setup_of
 
 BASE = "steps = 20\nbatch_size = 16\nseeds = 1\nlr = [0.1, 0.2]\n"
 MLP = '[task]\nmodel.name = "mlp"\ndata.name = "wine"\n'
@@ -32,7 +32,7 @@ def refused(folder: Path, text: str, *settings: str) -> list[tuple[str, str, int
     (folder / "run.toml").write_text(BASE + text)
     with pytest.raises(ConfigError) as caught:
         experiment = config.load(folder / "run.toml", settings, command="sweep")
-        setup_of(experiment, Live())
+        training_group(config.resolve(experiment))
     return [(one.field, Path(one.file).name, one.line) for one in caught.value.problems]
 
 

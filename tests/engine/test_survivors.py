@@ -85,7 +85,7 @@ def test_long_histories_are_averaged_in_double_precision() -> None:
     rng = np.random.default_rng(0)
     losses = (0.1 + 1e-4 * rng.normal(size=(steps, 1))).astype(np.float32)
     record = blank_record({"lr": np.ones(1)}, steps, [steps])
-    record.metrics["train_loss"] = Metric(losses, "step")
+    record = record._replace(metrics={"train_loss": Metric(losses, "step")})
     mean = metric_rows(record, "train_loss")[0, 0]
     assert abs(mean - losses.astype(np.float64).mean()) < 1e-12
     # What a float32 sum would have said is off in the fourth digit.

@@ -187,7 +187,7 @@ def test_odd_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
     def reached(*given, **more):
         raise Reached
 
-    monkeypatch.setattr("lrlab.workflows.find.train_stage", reached)
+    monkeypatch.setattr("lrlab.workflows.sweep.train_stage", reached)
     rng, refused = random.Random(5), 0
     good = {"task": lrlab.tasks.load("iris-linear"), "lr": [0.1], "steps": 5, "batch_size": 8}
     for _ in range(CASES):

@@ -195,9 +195,9 @@ def test_every_entry_point_says_it(call):
 
 
 def test_a_comparison_says_it_of_its_last_entry_before_the_first_is_trained(monkeypatch):
-    from lrlab.workflows import find
+    from lrlab.workflows import compare
 
-    monkeypatch.setattr(find, "run_find", lambda *a, **k: pytest.fail("it trains"))
+    monkeypatch.setattr(compare, "run_find", lambda *a, **k: pytest.fail("it trains"))
     entries = {"good": {"optimizer": "sgd"}, "bad": {"optimizer": WRONG["missing"][0]}}
     with pytest.raises(ConfigError) as found:
         lrlab.compare(entries, task=BOWL, steps=STEPS, progress=False)

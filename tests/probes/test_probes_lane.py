@@ -208,7 +208,7 @@ def test_a_run_folder_keeps_them_and_resumes(tmp_path, monkeypatch) -> None:
     stops = iter([False, False, *[True] * 9])
     with monkeypatch.context() as patch:
         patch.setattr(
-            "lrlab.workflows.find.interruptible",
+            "lrlab.workflows.job.interruptible",
             lambda *_: contextlib.nullcontext(lambda: next(stops)),
         )
         with pytest.raises(Interrupted):

@@ -12,7 +12,7 @@ import pytest
 from few import few
 
 import lrlab
-from lrlab.results.indistinct import indistinct
+from lrlab.results.representable import indistinct
 from lrlab.search.unread import unread
 
 X = np.random.default_rng(0).normal(size=(64, 4)).astype(np.float32)

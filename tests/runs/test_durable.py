@@ -24,8 +24,8 @@ from lrlab.engine import cache
 from lrlab.engine.loop import Interrupted
 from lrlab.runs import RunError, Unwritable, recorder, zarr_arrays
 from lrlab.runs.reader import read_stage
+from lrlab.training.clock import clock_of
 from lrlab.training.continuation import longer_evaluations
-from lrlab.training.recording import clock_of
 from lrlab.workflows import find
 
 pytestmark = pytest.mark.usefixtures("without_figures")
@@ -113,7 +113,8 @@ def test_an_unfinished_run_of_an_older_format_is_not_gone_on_with(tmp_path):
     path = tmp_path / "old" / "run.json"
     path.write_text(path.read_text().replace('"finished"', '"interrupted"'))
     with pytest.raises(RunError, match="older lrlab"):
-        runs.resume(tmp_path / "old")
+        with runs.opened(tmp_path / "old") as folder:
+            folder.writer()
 
 
 @pytest.mark.slow
@@ -323,7 +324,7 @@ def test_a_search_goes_on_to_the_same_answer_in_every_field(budget, tmp_path, mo
     def ticking() -> None:  # the machine's pace must not decide what this test sees
         ticks = itertools.count(1.0, 1.5)
         clock = SimpleNamespace(monotonic=lambda: next(ticks))
-        monkeypatch.setattr("lrlab.training.recording.time", clock)
+        monkeypatch.setattr("lrlab.training.clock.time", clock)
 
     ticking()
     assert command(["find", path, "--out", str(whole), "-q"]) == 0
@@ -395,7 +396,8 @@ def test_the_second_process_is_refused_before_anything_is_loaded(tmp_path, monke
     with monkeypatch.context() as patch:
         stopped(patch, after=1)
         assert command(["sweep", path, "--out", str(place), "-q"]) == 130
-    held = runs.resume(place)
+    with runs.opened(place) as folder:
+        held = folder.writer()
     monkeypatch.setattr(api, "run", None)  # not to be reached
     capsys.readouterr()
     for arguments in (["resume", str(place)], ["sweep", path, "--out", str(place)]):

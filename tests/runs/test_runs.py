@@ -47,6 +47,12 @@ def arrays():
     }
 
 
+def reopened(path):
+    """An unfinished run, to be continued."""
+    with runs.opened(path) as folder:
+        return folder.writer()
+
+
 def stage_of(run):
     return run.stage("", 10, EVALS, AXES, np.arange(6))
 
@@ -93,7 +99,7 @@ def test_rows_after_the_last_commit_are_written_again(tmp_path):
     fill(stage, 0, 4)
     fill(stage, 4, 2, commit=False)
     run.close("interrupted")
-    again = runs.resume(tmp_path / "run", "abc")
+    again = reopened(tmp_path / "run")
     stage = stage_of(again)
     saved, info = stage.saved()
     assert info["step"] == 4
@@ -108,26 +114,24 @@ def test_rows_after_the_last_commit_are_written_again(tmp_path):
     again.close()
 
 
-def test_a_finished_run_is_done_and_another_experiment_is_refused(finished, tmp_path):
+def test_a_finished_run_is_done_and_a_second_one_is_refused(finished, tmp_path):
     with pytest.raises(RunError, match="done"):
-        runs.resume(finished)
-    run = make(tmp_path / "other")
-    run.close("interrupted")
-    with pytest.raises(RunError, match="another experiment"):
-        runs.resume(tmp_path / "other", "xyz")
+        reopened(finished)
+    make(tmp_path / "other").close("interrupted")
     with pytest.raises(RunError, match="holds a run already"):
         make(tmp_path / "other")
 
 
 def test_the_second_writer_is_refused_and_a_dead_one_leaves_no_lock(tmp_path):
     run = make(tmp_path / "run")
-    code = f"from lrlab import runs; runs.resume({str(tmp_path / 'run')!r})"
+    code = f"import sys; sys.path[:0] = {[str(TESTS), os.path.dirname(__file__)]!r}; "
+    code += f"import test_runs; run = test_runs.reopened({str(tmp_path / 'run')!r})"
     second = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert "in use by process" in second.stderr
     run.close("interrupted")
     code = f"{code}; import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == -signal.SIGKILL
-    runs.resume(tmp_path / "run").close("interrupted")
+    reopened(tmp_path / "run").close("interrupted")
 
 
 @pytest.mark.parametrize("delay", [0.0, 0.05, 0.2])
@@ -154,7 +158,7 @@ def test_a_kill_at_any_instant_leaves_the_last_commit(tmp_path, delay):
         pass
     process.kill()
     process.wait()
-    again = runs.resume(tmp_path / "run", "abc")
+    again = reopened(tmp_path / "run")
     stage = stage_of(again)
     saved = stage.saved()
     assert saved is not None and saved[1]["step"] >= 4
@@ -223,7 +227,7 @@ def test_a_disk_that_refuses_is_a_clear_error_and_the_commit_before_stands(tmp_p
         with pytest.raises(RunError, match="No space left"):
             stage.wait()
     run.close("failed")
-    again = runs.resume(tmp_path / "run", "abc")
+    again = reopened(tmp_path / "run")
     assert stage_of(again).saved()[1]["step"] == 4
     again.close("interrupted")
 

@@ -176,7 +176,8 @@ def test_several_schedules_from_a_file(tmp_path: Path, capsys):
     path = tmp_path / "several.toml"
     path.write_text(LISTED)
     experiment = config.load(path, command="sweep")
-    assert config.lane_axes(experiment) == {"schedule": (0.0, 1.0)}
+    axes = {axis.name: axis.values for axis in config.resolve(experiment).axes}
+    assert axes["schedule"] == (0.0, 1.0)
     assert config.load(_written(tmp_path, config.dumps(experiment))) == experiment
     assert run(["preview", str(path), "--json"]) == 0
     shown = json.loads(capsys.readouterr().out)["schedules"]

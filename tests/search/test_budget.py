@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import time
 import types
 
 import numpy as np
@@ -178,10 +179,9 @@ def ticking(monkeypatch):
         made.now, made.looks = made.now + made.step, made.looks + 1
         return made.now
 
-    for module in ("recording", "jobs"):
-        real = __import__(f"lrlab.api.{module}", fromlist=["time"]).time
-        clock = types.SimpleNamespace(monotonic=monotonic, perf_counter=real.perf_counter)
-        monkeypatch.setattr(f"lrlab.api.{module}.time", clock)
+    clock = types.SimpleNamespace(monotonic=monotonic, perf_counter=time.perf_counter)
+    for module in ("training.clock", "workflows.find"):
+        monkeypatch.setattr(f"lrlab.{module}.time", clock)
     return made
 
 
@@ -223,9 +223,7 @@ def test_a_search_that_goes_on_decides_as_it_did(ticking, tmp_path, monkeypatch,
         return len(pressed) > presses
 
     with monkeypatch.context() as patch:
-        patch.setattr(
-            "lrlab.workflows.find.interruptible", lambda *_: contextlib.nullcontext(press)
-        )
+        patch.setattr("lrlab.workflows.job.interruptible", lambda *_: contextlib.nullcontext(press))
         with pytest.raises(Interrupted):
             lrlab.find("wine-linear", out=tmp_path / "cut", **given)
     ticking.step = 1e-6

@@ -13,7 +13,7 @@ import lrlab
 from lrlab import config, report
 from lrlab.cli.app import run as command
 from lrlab.config import ConfigError
-from lrlab.results.sweep import beyond_numbers
+from lrlab.results.representable import beyond_numbers
 
 pytestmark = pytest.mark.usefixtures("without_figures")
 

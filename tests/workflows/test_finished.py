@@ -165,7 +165,7 @@ def test_a_finished_run_is_read_from_where_nothing_can_be_written(tmp_path):
         path.chmod(0o555 if path.is_dir() else 0o444)
     try:
         equal(first, sweep(place))
-        runs.available(place)
+        runs.refuse_in_use(place)
     finally:
         for path in (place, *place.rglob("*")):
             path.chmod(0o755)

@@ -77,7 +77,7 @@ def test_a_search_on_time_is_repeated_with_its_clock(tmp_path, monkeypatch):
     ticks = itertools.accumulate([0.0, 1.0, 12.0, *[2.0] * 99])
     clock = SimpleNamespace(monotonic=lambda: next(ticks))
     with monkeypatch.context() as patch:  # a machine that is slow at first
-        patch.setattr("lrlab.training.recording.time", clock)
+        patch.setattr("lrlab.training.clock.time", clock)
         api.run("find", experiment, out=str(tmp_path / "run"), progress=False)
     before = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert any("cut_for_time_to" in rung for rung in before["details"]["rungs"])

@@ -75,11 +75,11 @@ def test_a_killed_study_goes_on(
     trained: list[str] = []
     whole = study.run_sweep
 
-    def dies(entry, *rest, **more):
+    def dies(job):
         if len(trained) == 1:
             raise Interrupted
-        trained.append(entry.name)
-        return whole(entry, *rest, **more)
+        trained.append(job.experiment.name)
+        return whole(job)
 
     monkeypatch.setattr(study, "run_sweep", dies)
     assert run(["study", config, "--out", "s", "--quiet"]) == 130
@@ -87,9 +87,9 @@ def test_a_killed_study_goes_on(
     assert json.loads(Path("s/run.json").read_text())["status"] == "interrupted"
     again: list[str] = []
 
-    def counts(entry, *rest, **more):
-        ran = whole(entry, *rest, **more)
-        again.extend([] if ran.read else [entry.name])
+    def counts(job):
+        ran = whole(job)
+        again.extend([] if ran.read else [job.experiment.name])
         return ran
 
     monkeypatch.setattr(study, "run_sweep", counts)

@@ -1,4 +1,4 @@
-"""The groups of a study: one complete experiment for each value of the axis and parametrization."""
+"""Experiments inside an experiment: the groups of a study, the entries of a comparison."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from lrlab.config import names
+from lrlab.config.build import build_one, normalized
 from lrlab.config.checks import at
 from lrlab.config.lanes import is_axis
-from lrlab.config.layers import merge
+from lrlab.config.layers import Places, merge
 from lrlab.config.problems import ConfigError, did_you_mean, show
 from lrlab.config.schema import PARAMETRIZATIONS, TABLES, Experiment
 
@@ -23,15 +24,13 @@ def groups_of(
     raw: Mapping[str, Any],
     places: Mapping[Path, tuple[str, int | None]],
     file: str,
-    found: dict[Path, str],
+    wrong: dict[Path, str],
 ) -> dict[str, Experiment]:
-    """Group name -> experiment, in order; what is wrong goes to `found` at the study's own keys.
+    """Group name -> experiment, in order; what is wrong goes to `wrong` at the study's own keys.
 
     A group is the configuration without `[study]`, with the axis set to one value, and with muP
     where that was asked for; its name is that of its folder.
     """
-    from lrlab.config.loading import build
-
     study = raw["study"]
     axis, values = study.get("axis"), study.get("values")
     if not isinstance(axis, str) or not isinstance(values, list) or not values:
@@ -40,7 +39,7 @@ def groups_of(
     if path is None:
         known = axes_known(raw)
         hint = did_you_mean(axis, [*known, *(name.rpartition(".")[2] for name in known)])
-        found.setdefault(("study", "axis"), f"no such field: {axis!r}{hint}")
+        wrong.setdefault(("study", "axis"), f"no such field: {axis!r}{hint}")
         return {}
     given = study.get("parametrization", "standard")
     kinds = list(dict.fromkeys([given] if isinstance(given, str) else given))
@@ -48,15 +47,15 @@ def groups_of(
         return {}  # the schema says so
     base = study.get("base", values[0])
     if "base" in study and base not in values:
-        found.setdefault(("study", "base"), f"must be one of values, got {show(base)}")
+        wrong.setdefault(("study", "base"), f"must be one of values, got {show(base)}")
         return {}
     if "mup" in kinds and path[:2] != ("task", "model") and not raw.get("parametrization"):
         message = "muP follows the model's size: the axis must be an option of task.model"
-        found.setdefault(("study", "parametrization"), message)
+        wrong.setdefault(("study", "parametrization"), message)
         return {}
     repeated = [value for value in values if values.count(value) > 1]
     if repeated:
-        found.setdefault(("study", "values"), f"must not repeat a value, got {show(repeated[0])}")
+        wrong.setdefault(("study", "values"), f"must not repeat a value, got {show(repeated[0])}")
         return {}
     shared = {key: value for key, value in raw.items() if key not in ("study", "compare")}
     command = "sweep" if is_axis(raw.get("lr")) else "find"
@@ -72,14 +71,14 @@ def groups_of(
             moved = dict(places) | ({path: place} if place else {})
             name = group_name(path[-1], value, kind if len(kinds) > 1 else None)
             try:
-                group = build(table, command, moved, file)
+                group = build_one(table, command, moved, file)
             except ConfigError as error:
                 for item in error.problems:
                     field = tuple(item.field.split("."))
                     if field[: len(path)] == path:
-                        found.setdefault(("study", "values", str(number)), item.message)
+                        wrong.setdefault(("study", "values", str(number)), item.message)
                     else:
-                        found.setdefault(field, item.message)
+                        wrong.setdefault(field, item.message)
                 continue
             groups[name] = group
     return groups
@@ -150,3 +149,29 @@ def group_name(field: str, value: Any, kind: str | None) -> str:
     text = "-".join(map(str, value)) if isinstance(value, list) else str(value)
     parts = [*([kind] if kind else []), field, text]
     return re.sub(r"[^A-Za-z0-9._-]+", "-", "-".join(parts))
+
+
+def entries_of(
+    raw: Mapping[str, Any], places: Places, file: str, wrong: dict[Path, str]
+) -> dict[str, Experiment]:
+    """Each `[compare.NAME]` table on top of what the entries share, as an experiment of its own."""
+    shared = {key: value for key, value in raw.items() if key != "compare"}
+    entries = {}
+    for name, entry in raw["compare"].items():
+        if not isinstance(entry, Mapping):
+            continue  # the schema says so
+        above: dict[Path, tuple[str, int | None]] = {
+            path[2:]: place for path, place in places.items() if path[:2] == ("compare", name)
+        }
+        written = normalized(entry, "entry")
+        below = dict(shared)
+        if written.get("steps") is not None:
+            below.pop("epochs", None)
+        try:
+            entries[name] = build_one(merge(below, written), "find", {**places, **above}, file)
+        except ConfigError as error:
+            for item in error.problems:
+                path = tuple(item.field.split("."))
+                if any(path[: len(p)] == p for p in above if p) or path[0] in entry:
+                    wrong.setdefault(("compare", name, *path), item.message)
+    return entries

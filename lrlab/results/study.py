@@ -1,0 +1,150 @@
+"""What a study gives back: the best learning rate of every group, the laws, and a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from lrlab import runs
+from lrlab.config import Experiment
+from lrlab.scaling.laws import Group, Law, Transfer, group_of, law_of, sentence_of, transfer_of
+from lrlab.types import Answer
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class Study(NamedTuple):
+    """What came of a study; print it. Groups are in the order parametrization, value; `laws` and
+    `transfers` have one entry per parametrization, in that order too."""
+
+    axis: str
+    metric: str
+    groups: tuple[Group, ...]
+    laws: tuple[Law, ...]
+    transfers: tuple[Transfer, ...]
+    sentence: str
+    run: str | None = None
+
+    @property
+    def cost(self) -> float:
+        """Full-length runs, each counted in its own group's length."""
+        return sum(group.cost for group in self.groups)
+
+    def law(self, parametrization: str = "standard") -> Law:
+        """The law of one parametrization.
+
+        Raises:
+            KeyError: the study did not have it.
+        """
+        return {law.parametrization: law for law in self.laws}[parametrization]
+
+    def plot(self) -> Figure:
+        """Loss against LR for every value, and the best LR against the value, in Matplotlib."""
+        from lrlab.report.figures.study import overview
+
+        return overview(self.payload())
+
+    def payload(self) -> dict[str, Any]:
+        """The JSON object of `lrlab study`."""
+        return {
+            "run": self.run,
+            "axis": self.axis,
+            "metric": self.metric,
+            "sentence": self.sentence,
+            "groups": [
+                {
+                    "value": group.value,
+                    "parametrization": group.parametrization,
+                    "lr": group.lr,
+                    "interval": group.interval,
+                    "verdict": group.verdict,
+                    "rates": group.rates,
+                    "means": group.means,
+                    "initial": group.initial,
+                    "cost": group.cost,
+                    "run": group.run,
+                }
+                for group in self.groups
+            ],
+            "laws": [
+                {
+                    "parametrization": law.parametrization,
+                    "coefficient": None if law.fit is None else law.fit.coefficient,
+                    "exponent": None if law.fit is None else law.fit.exponent.value,
+                    "interval": None if law.fit is None else list(law.fit.exponent[1:]),
+                    "trend": law.trend,
+                    "used": law.used,
+                    "left_out": law.left_out,
+                }
+                for law in self.laws
+            ],
+            "transfer": [
+                {
+                    "parametrization": transfer.parametrization,
+                    "base": transfer.base,
+                    "lr": transfer.lr,
+                    "regret": [{"value": v, "regret": r} for v, r in transfer.regret],
+                }
+                for transfer in self.transfers
+            ],
+            "cost": self.cost,
+        }
+
+    def __repr__(self) -> str:
+        best = ", ".join(
+            f"{group.name}: {'-' if group.lr is None else f'{group.lr:.2g}'}"
+            for group in self.groups[:6]
+        )
+        more = f", {len(self.groups) - 6} more" if len(self.groups) > 6 else ""
+        trends = ", ".join(f"{law.parametrization} {law.trend}" for law in self.laws)
+        return f"Study({self.axis}, best lr {best}{more}; {trends})"
+
+    def __str__(self) -> str:
+        lines = [f"{self.axis:>12}{'best lr':>11}  {'as good':20}{'verdict':10}parametrization"]
+        for group in self.groups:
+            lr = "-" if group.lr is None else f"{group.lr:.2g}"
+            span = "-" if group.interval is None else "{:.2g} to {:.2g}".format(*group.interval)
+            lines.append(
+                f"{group.name:>12}{lr:>11}  {span:20}{group.verdict:10}{group.parametrization}"
+            )
+        return "\n".join([*lines, self.sentence])
+
+
+def concluded(
+    experiment: Experiment, answers: Sequence[tuple[Any, str, Answer]], run: str | None
+) -> Study:
+    """The study's laws and sentence from its groups' answers: (value, parametrization, answer)."""
+    spec = experiment.study
+    assert spec is not None
+    groups = tuple(
+        group_of(value, kind, answer, _initial(answer)) for value, kind, answer in answers
+    )
+    base = spec.values[0] if spec.base is None else spec.base
+    axis = spec.axis.rpartition(".")[2]
+    apart = [
+        [group for group in groups if group.parametrization == kind]
+        for kind in spec.parametrizations
+    ]
+    laws = tuple(law_of(part) for part in apart)
+    transfers = tuple(transfer_of(part, base) for part in apart)
+    sentence = sentence_of(axis, laws, transfers)
+    return Study(axis, experiment.metric, groups, laws, transfers, sentence, run)
+
+
+def _initial(answer: Answer) -> float:
+    """The metric before training; nan where it is not known (nothing trained)."""
+    value = answer.details.get("initial")
+    return float("nan") if value is None else float(value)
+
+
+def stored(folder: Path) -> dict[str, Any]:
+    """A finished study's JSON object from its folder.
+
+    Raises:
+        RunError: not finished, or damaged.
+    """
+    if not (folder / "summary.json").exists():
+        raise runs.RunError(folder, f"not finished; {runs.onward(folder)}")
+    return runs.read_summary(folder).payload(folder)

@@ -1,0 +1,83 @@
+"""`summary.json`: what a finished run came to, in one typed shape with a version."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from lrlab.core.paths import resolved
+from lrlab.runs.seals import RunError, jsonable, read_json, write_json
+from lrlab.types import Answer
+
+VERSION = 1
+"""Of the file; files from before there was a number count as the first."""
+
+FILE = "summary.json"
+
+
+class Summary(BaseModel):
+    """The end of a run: the answer's fields, and what else its command reports.
+
+    A sweep has `best`, `lanes`, `diverged`; a comparison and a study have an object of their own,
+    with `sentence` and `cost` as here. None stands for what a command does not report.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    version: int = VERSION
+    run: str | None = None
+    metric: str | None = None
+    seconds: float | None = None
+    lr: float | None = None
+    interval: tuple[float, float] | None = None
+    verdict: str | None = None
+    sentence: str | None = None
+    cost: float | None = None
+    evidence: list[dict[str, Any]] = []
+    largest_stable: float | None = None
+    details: dict[str, Any] = {}
+    best: dict[str, Any] | None = None
+
+    def payload(self, path: Path, fields: tuple[str, ...] = ()) -> dict[str, Any]:
+        """The JSON object that the run ended with: `fields` of it that there are; all, for none."""
+        content = self.model_dump(mode="json", exclude_unset=True, exclude={"version"})
+        kept = {name: content[name] for name in fields if name in content} or content
+        return {**kept, "run": str(path)}
+
+    def answer(self, metric: str, run: str) -> Answer:
+        """The answer of a sweep or a search."""
+        return Answer(
+            self.lr, self.interval, str(self.verdict), str(self.sentence), metric,
+            float(self.cost or 0.0), tuple(self.evidence), self.largest_stable, self.details, run,
+        )  # fmt: skip
+
+
+def write_summary(folder: Path, content: Mapping[str, Any]) -> None:
+    """Writes `summary.json`, checked against `Summary`.
+
+    Raises:
+        ValidationError: a field of another type (a mistake in lrlab).
+    """
+    model = Summary.model_validate({"version": VERSION, **jsonable(content)})
+    write_json(folder / FILE, model.model_dump(mode="json", exclude_unset=True))
+
+
+def read_summary(folder: str | Path) -> Summary:
+    """The summary of a finished run.
+
+    Raises:
+        RunError: missing, damaged, or of a newer version.
+    """
+    place = resolved(folder) / FILE
+    content = read_json(place)
+    try:
+        summary = Summary.model_validate(content)
+    except ValidationError as error:
+        field = ".".join(map(str, error.errors()[0]["loc"]))
+        raise RunError(place, f"damaged (at {field})") from None
+    if summary.version > VERSION:
+        raise RunError(place, f"written by a newer lrlab (version {summary.version}); update lrlab")
+    return summary

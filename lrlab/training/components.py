@@ -1,0 +1,104 @@
+"""The parts of a training program: optimizer, schedule, scheduled hyper-parameters, probes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from lrlab import optimizers, probes, schedules
+from lrlab.core.errors import FieldError, within
+from lrlab.optimizers.custom import engine_custom
+from lrlab.schedules.custom import custom_schedule
+from lrlab.schedules.table import engine_table, matrix
+from lrlab.schedules.training import engine_momentum
+from lrlab.types import Hyper, Optimizer, Probe
+
+Schedule = str | Sequence[str | Mapping[str, Any]] | Callable[..., Any]
+"""A registered name, several names and tables, or a function of the step."""
+
+MOMENTA = ("momentum", "b1", "beta")
+"""What a momentum is called among an optimizer's hyper-parameters."""
+
+
+def engine_optimizer(
+    optimizer: str | Callable[..., Any] | Optimizer,
+    arguments: Mapping[str, Any],
+    groups: Mapping[str, str] | None = None,
+    multipliers: Mapping[str, float | str] | None = None,
+    axes: tuple[str, ...] = (),
+) -> Optimizer:
+    """A registered optimizer by name, or anyone's (see `lrlab.optimizers.custom`); `axes`: lane
+    axes that may be meant for it.
+
+    Raises:
+        ValueError: arguments that it does not take.
+    """
+    if isinstance(optimizer, str):
+        own = {"multipliers": dict(multipliers)} if multipliers else {}
+        made = optimizers.engine_optimizer(optimizer, **arguments, **own)
+    else:
+        made = engine_custom(optimizer, dict(arguments), axes)
+        made = optimizers.with_multipliers(made, multipliers) if multipliers else made
+    return optimizers.grouped(made, dict(groups)) if groups else made
+
+
+def engine_schedule(
+    schedule: Schedule, steps: int, arguments: Mapping[str, Any]
+) -> Callable[[Hyper, Any], Any]:
+    """A registered schedule by name; several as a table, whose rows the lane axis `schedule`
+    counts; or anyone's function `step -> factor of the learning rate`."""
+    if isinstance(schedule, str):
+        return schedules.engine_schedule(schedule, steps, **arguments)
+    if callable(schedule):
+        if arguments:
+            raise FieldError(
+                f"schedule.{next(iter(arguments))}",
+                "a schedule given as a function takes no options; put them into the function "
+                "(functools.partial)",
+            )
+        return custom_schedule(schedule)
+    with within("schedule"):
+        return engine_table(matrix(schedule, steps, **arguments))
+
+
+def scheduled_hyper(
+    optimizer: str | Callable[..., Any] | Optimizer,
+    optimizer_args: Mapping[str, Any],
+    schedule: Schedule,
+    steps: int,
+    arguments: Mapping[str, Any],
+) -> Callable[[Hyper, Any], Hyper]:
+    """Hyper-parameters that change over the run beside the learning rate: the momentum that mirrors
+    the schedule, which `low_momentum` asks for."""
+    own = optimizers.hyperparameters(optimizer) if isinstance(optimizer, str) else {}
+    key = next((name for name in MOMENTA if name in own), None)
+    value = None if key is None else optimizer_args.get(key, own[key])
+    if key is None or value is None or not isinstance(schedule, str):
+        raise FieldError(
+            "schedule.low_momentum",
+            "schedule.low_momentum needs a registered schedule, and an optimizer that has a "
+            "momentum (momentum, b1 or beta); it is lowered while the learning rate is high",
+        )
+    return engine_momentum(schedule, steps, (key, float(value)), **arguments)
+
+
+def engine_probes(entries: Sequence[str | Mapping[str, Any]]) -> tuple[Probe, ...]:
+    """The probes of names and tables; a refusal is placed at its number in the list."""
+    measurements = []
+    for number, entry in enumerate(entries):
+        with within("probes", str(number)):
+            measurements.append(probes.engine_probe(entry))
+    return tuple(measurements)
+
+
+def schedule_parameters(schedule: Schedule) -> set[str]:
+    """What a schedule takes as numbers: its own parameters, or those of every schedule."""
+    if isinstance(schedule, str):
+        return set(schedules.parameters(schedule))
+    return set() if callable(schedule) else set(schedules.COMMON)
+
+
+def schedule_axes(schedule: Schedule) -> set[str]:
+    """The lane axes that a schedule reads."""
+    several = not callable(schedule) and not isinstance(schedule, str)
+    return {"schedule"} if several else schedule_parameters(schedule)

@@ -1,0 +1,68 @@
+"""What `run.json` says of how a run was made."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+
+from lrlab.config import Experiment, Resolved
+from lrlab.training.fingerprint import fingerprint, versions
+from lrlab.training.group import TrainingGroup
+
+
+def name_of(experiment: Experiment) -> str:
+    """What to call a run: its own name, the task's, or data and model."""
+    task = experiment.task
+    parts = [str(part.name) for part in (task.data, task.model) if part is not None]
+    return experiment.name or task.name or "-".join(parts) or "run"
+
+
+def device_of(group: TrainingGroup) -> dict[str, Any]:
+    """The kind of device that trains, and how many of them."""
+    device = jax.devices()[0]
+    return {"platform": device.platform, "kind": device.device_kind, "used": group.plan.devices}
+
+
+def manifest_of(
+    resolved: Resolved, group: TrainingGroup | None, identity: Mapping[str, str]
+) -> dict[str, Any]:
+    """The fields of `run.json` that say how a run was made; `group` None: it gathers others."""
+    fields = {
+        "fingerprint": fingerprint(identity),
+        "identity": dict(identity),
+        "config_hash": resolved.digest,
+        "versions": versions(),
+        "git_commit": git_commit(),
+        "machine": platform.platform(),
+        "metric": resolved.experiment.metric,
+    }
+    if group is None:
+        return fields
+    return fields | {
+        "device": device_of(group),
+        "plan": group.plan._asdict(),
+        "data": group.source,
+        "data_sha256": identity["data"],
+        "modes": group.directions,
+    }
+
+
+def git_commit() -> str | None:
+    """The commit of the working folder, with "+" where files differ from it; None outside git."""
+    try:
+        done = subprocess.run(
+            ["git", "-c", "core.fsmonitor=false", "describe", "--always", "--abbrev=40",
+             "--dirty=+"],
+            capture_output=True,
+            text=True,
+            timeout=5,
+            env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},  # look, write nothing
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() or None if done.returncode == 0 else None

@@ -1,0 +1,83 @@
+"""What a workflow is asked for, and what it gives back."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from lrlab import runs
+from lrlab.config import Experiment, PythonObjects
+from lrlab.runs import RunFolder
+from lrlab.training.group import TrainingGroup
+from lrlab.training.interrupting import interruptible
+from lrlab.training.progress import USUAL, Control, bar
+from lrlab.training.session import Session
+from lrlab.types import Answer
+
+Value = TypeVar("Value")
+
+
+class Job(NamedTuple):
+    """An experiment to be done.
+
+    `out`: its run folder (a path, or one that is opened already); None: a new one under `runs/`,
+    where `record` asks for one. `progress`: draw a progress bar. `concluded`: the JSON object is
+    wanted, also where nothing is recorded (a Python caller asks the value where it wants it).
+    """
+
+    experiment: Experiment
+    objects: PythonObjects = PythonObjects()
+    out: Path | RunFolder | None = None
+    record: bool = True
+    progress: bool = False
+    control: Control = USUAL
+    concluded: bool = True
+
+    def part(self, experiment: Experiment, objects: PythonObjects, place: Path | None) -> Job:
+        """The job of an experiment inside this one, recorded where this one is."""
+        control = self.control._replace(part=True)
+        return Job(experiment, objects, place, place is not None, self.progress, control)
+
+
+class Ran(NamedTuple, Generic[Value]):
+    """A job's end: the run folder (None: none written), the JSON object, the value, and whether
+    they were read from a folder that held them already."""
+
+    run: str | None
+    payload: dict[str, Any]
+    value: Value
+    read: bool = False
+
+
+@contextlib.contextmanager
+def session(job: Job, group: TrainingGroup, title: str, run: runs.Run | None) -> Iterator[Session]:
+    """The group at work, with its progress bar, and Ctrl-C as a request to stop."""
+    with bar(job.progress, title) as listener, interruptible(job.control.stop) as stop:
+        yield Session(group, run, listener, stop, [])
+
+
+def summary_of(answer: Answer) -> dict[str, Any]:
+    """An answer as `summary.json` holds it."""
+    return {
+        "lr": answer.lr,
+        "interval": answer.interval,
+        "verdict": answer.verdict,
+        "sentence": answer.sentence,
+        "cost": answer.cost,
+        "evidence": list(answer.evidence),
+        "largest_stable": answer.largest_stable,
+        "details": dict(answer.details),
+    }
+
+
+def refuse_unfinished(places: Iterable[Path]) -> None:
+    """Looks whether every run inside a finished comparison or study is there and finished.
+
+    Raises:
+        RunError: one is not.
+    """
+    for place in places:
+        if not runs.finished(runs.read_info(place)):
+            raise runs.RunError(place, "unfinished, though what it belongs to is finished")

@@ -1,0 +1,81 @@
+"""`lrlab sweep`: every lane of the grid, full length."""
+
+from __future__ import annotations
+
+import time
+
+from lrlab.config import Resolved, resolve
+from lrlab.core.records import LaneRecord
+from lrlab.engine.memory import memory_scope
+from lrlab.results.representable import warn_indistinct
+from lrlab.results.sweep import Result, load_result
+from lrlab.runs import read_summary
+from lrlab.training.group import TrainingGroup, training_group
+from lrlab.training.lanes import grid_lanes
+from lrlab.training.manifest import name_of
+from lrlab.training.recording import begun, ended, recorded
+from lrlab.training.session import planned, train_stage
+from lrlab.types import Plan
+from lrlab.workflows.job import Job, Ran, session, summary_of
+
+FIELDS = ("run", "best", "lanes", "diverged", "metric", "seconds")
+"""The fields of the JSON object."""
+
+BEST = ("lr", "interval", "verdict", "sentence")
+"""The fields of `best` in it."""
+
+
+@memory_scope()
+def run_sweep(job: Job) -> Ran[Result]:
+    """Trains every combination of the lane axes with every seed, or reads what is finished."""
+    began = time.perf_counter()
+    with begun(resolve(job.experiment, job.objects, "sweep"), job.out) as here:
+        resolved = here.resolved
+        group = training_group(resolved)
+        if path := ended(here, group):
+            result = load_result(path)
+            return Ran(str(path), read_summary(path).payload(path, FIELDS), result, read=True)
+        warn_indistinct(group.axes, group.problem.dtype)
+        lanes = grid_lanes(group.axes, group.seeds)
+        group = planned(group, lanes)
+        with (
+            recorded(here, group, job.record, job.control) as run,
+            session(job, group, "training", run) as work,
+        ):
+            record = train_stage(work, "", lanes, grid=True)
+            place = None if run is None else str(run.path)
+            result = result_of(resolved, group, record, work.plan, place)
+            if run is None and not job.concluded:
+                return Ran(None, {}, result)
+            answer = result.best(resolved.experiment.metric)
+            best = {
+                name: getattr(answer, name) for name in ("lr", "interval", "verdict", "sentence")
+            }
+            if "at" in answer.details:
+                best["at"] = answer.details["at"]
+            payload = {
+                "run": place,
+                "best": best,
+                "lanes": int(result.outcome.size),
+                "diverged": int((result.outcome == "diverged").sum()),
+                "metric": resolved.experiment.metric,
+                "seconds": time.perf_counter() - began,
+            }
+            if run is not None:
+                run.finish({**payload, **summary_of(answer)})
+    return Ran(place, payload, result)
+
+
+def result_of(
+    resolved: Resolved, group: TrainingGroup, record: LaneRecord, plan: Plan, run: str | None
+) -> Result:
+    """The result of a flat record of the whole grid in order."""
+    axes = {**group.axes, "seed": group.seeds}
+    return Result(
+        name=name_of(resolved.experiment),
+        record=record.grid(axes).directed(group.directions),
+        metric=resolved.experiment.metric,
+        plan=plan,
+        config=resolved.text,
+        run=run,
+    )
