@@ -10,31 +10,27 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from lrlab import config
-from lrlab.config.groups import group_name, show_value
-from lrlab.core.text import JsonObject, Table
+from lrlab.core.text import Table
 from lrlab.results.population import Population
 from lrlab.results.range_test import RangeTest
 from lrlab.results.study import Study
 from lrlab.results.sweep import Result, load_result
-from lrlab.runs import RunFolder
 from lrlab.search import Comparison
 from lrlab.tasks import Task
 from lrlab.training.components import OptimizerLike, ScheduleLike
-from lrlab.training.progress import USUAL, Control
-from lrlab.training.recording import folder_of
 from lrlab.training.task import TaskLike, python_objects
 from lrlab.types import Answer, Floats, Params, Plan
-from lrlab.workflows import dispatch
-from lrlab.workflows.compare import run_compare
+from lrlab.workflows.compare import objects_of, run_compare
+from lrlab.workflows.dispatch import plan as plan
+from lrlab.workflows.dispatch import resume as resume
+from lrlab.workflows.dispatch import run as run
 from lrlab.workflows.find import run_find
-from lrlab.workflows.job import AnyRan, Job
-from lrlab.workflows.population import Exploration, run_population
+from lrlab.workflows.job import call
+from lrlab.workflows.population import Exploration, members_of, run_population
 from lrlab.workflows.range_test import run_range_test
 from lrlab.workflows.report import concluded
-from lrlab.workflows.study import run_study
+from lrlab.workflows.study import run_study, tasks_of
 from lrlab.workflows.sweep import run_sweep
 
 
@@ -117,7 +113,7 @@ def sweep(
         plan=plan, seed=seed, **axes,
     )  # fmt: skip
     return concluded(
-        run_sweep(_job(experiment, out, progress, task, optimizer, schedule)), progress
+        run_sweep(call(experiment, out, progress, task, optimizer, schedule)), progress
     )
 
 
@@ -166,7 +162,7 @@ def find(
         optimizer_args=optimizer_args, schedule_args=schedule_args, multipliers=multipliers,
         eval_every=eval_every, sampler=sampler, precision=precision, plan=plan, seed=seed, **fixed,
     )  # fmt: skip
-    job = _job(experiment, out, progress, task, optimizer, schedule)
+    job = call(experiment, out, progress, task, optimizer, schedule)
     return concluded(run_find(job), progress)
 
 
@@ -216,7 +212,7 @@ def range_test(
         seeds=seeds, batch_size=batch_size, kind=kind, mode=mode, split=split,
         optimizer_args=optimizer_args, precision=precision, plan=plan, seed=seed, **fixed,
     )  # fmt: skip
-    job = _job(experiment, out, progress, task, optimizer)
+    job = call(experiment, out, progress, task, optimizer)
     return concluded(run_range_test(job, params), progress)
 
 
@@ -241,14 +237,9 @@ def compare(
     """
     arguments = {"task": task, "entries": entries, **shared}
     experiment = config.from_arguments("compare", **arguments)
-    objects = {
-        str(name): python_objects(
-            *(entry.get(key, arguments.get(key)) for key in ("task", "optimizer", "schedule"))
-        )
-        for name, entry in entries.items()
-    }
-    job = _job(experiment, out, progress, task, shared.get("optimizer"), shared.get("schedule"))
-    return concluded(run_compare(job, objects), progress)
+    methods = shared.get("optimizer"), shared.get("schedule")
+    job = call(experiment, out, progress, task, *methods)
+    return concluded(run_compare(job, objects_of(entries, arguments)), progress)
 
 
 def study(
@@ -290,20 +281,15 @@ def study(
     >>> [group.value for group in found.groups], found.laws[0].trend in ("grows", "same", "unclear")
     ([8, 64], True)
     """
-    makes = task if callable(task) and not hasattr(task, "functions") else None
-    tasks = {} if makes is None else {show_value(value): makes(value) for value in values}
-    first = task if makes is None else next(iter(tasks.values()))
+    tasks = tasks_of(task, values)
+    first = next(iter(tasks.values())) if tasks else task
     experiment = config.from_arguments(
         "study", task=first, axis=axis, values=list(values), base=base,
         parametrization=parametrization, **arguments,
     )  # fmt: skip
     methods = arguments.get("optimizer"), arguments.get("schedule")
-    job = _job(experiment, out, progress, first, *methods)
-    objects = {
-        group_name(axis, value, None): job.objects._replace(task=tasks[show_value(value)])
-        for value in (values if tasks else ())
-    }
-    return concluded(run_study(job, objects), progress)
+    job = call(experiment, out, progress, first, *methods)
+    return concluded(run_study(job, tasks), progress)
 
 
 def population(
@@ -346,16 +332,7 @@ def population(
     >>> found.scores.shape, bool(found.scores[-1].max() < found.scores[0].max())
     ((4, 4), True)
     """
-    if wrong := config.unknown("population", hyper):
-        raise config.ConfigError(wrong.values())
-    lists = {"lr": lr, **hyper}
-    lengths = {name: len(np.atleast_1d(values)) for name, values in lists.items()}
-    if len(set(lengths.values())) != 1:
-        counts = ", ".join(f"{name} {count}" for name, count in lengths.items())
-        raise ValueError(
-            f"every member needs one value of each hyper-parameter; there are {counts}"
-        )
-    members = {name: np.asarray(values, np.float64) for name, values in lists.items()}
+    members = members_of({"lr": lr, **hyper})
     experiment = config.from_arguments(
         "sweep", task=task, steps=steps, optimizer=optimizer, batch_size=batch_size,
         schedule=schedule, seeds=[seed], metric=metric, precision=precision,
@@ -374,62 +351,3 @@ def load(folder: str | os.PathLike[str]) -> Result:
         RunError: not a run folder, or a damaged one; says what is lost.
     """
     return load_result(folder)
-
-
-def run(
-    command: str,
-    experiment: config.Experiment,
-    *,
-    out: str | os.PathLike[str] | RunFolder | None = None,
-    progress: bool = True,
-    record: bool = True,
-    control: Control = USUAL,
-) -> AnyRan:
-    """What the command line does: `command` on an experiment, into a run folder.
-
-    `out`: a path, or a folder that is opened already; None makes a new one under `runs/`. `record`
-    False writes nothing. `control`: how often it commits, what ends it early, and what is called
-    with an unfinished run's folder.
-    """
-    place = out if isinstance(out, RunFolder) else folder_of(out)
-    job = Job(
-        experiment, out=place if record else None, record=record, progress=progress, control=control
-    )
-    return dispatch.run(command, job)
-
-
-def resume(
-    folder: str | os.PathLike[str] | RunFolder,
-    *,
-    overrides: Sequence[str] = (),
-    progress: bool = True,
-    control: Control = USUAL,
-) -> AnyRan:
-    """Continues an interrupted run, from its folder alone, to the same bits.
-
-    `folder`: a path, or one that is opened already. `overrides`: settings such as `steps=4000`: a
-    sweep trains on, where its schedule permits. `control`: as in `run`.
-
-    Raises:
-        RunError: finished already, locked by another process, damaged, another experiment, or made
-            in Python; says how it is continued.
-    """
-    return dispatch.resume(folder, tuple(overrides), progress, control)
-
-
-def plan(experiment: config.Experiment, command: str = "sweep") -> JsonObject:
-    """How an experiment would be laid on the machine, as `lrlab plan --json` gives it."""
-    return dispatch.plan(experiment, command)
-
-
-def _job(
-    experiment: config.Experiment,
-    out: str | os.PathLike[str] | None,
-    progress: bool,
-    task: object,
-    optimizer: object = None,
-    schedule: object = None,
-) -> Job:
-    """The job of a call from Python: recorded only where a folder is given."""
-    objects, place = python_objects(task, optimizer, schedule), folder_of(out)
-    return Job(experiment, objects, place, place is not None, progress, concluded=False)

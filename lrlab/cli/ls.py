@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-import lrlab
 from lrlab.cli.options import Json
 from lrlab.cli.output import console, emit, table
 from lrlab.cli.run_folders import folders, stored_json
@@ -67,7 +66,11 @@ def ls(
 
 def registry_of(kind: str) -> Registry:
     """The methods of a kind, by name."""
-    return lrlab.search.rules.REGISTRY if kind == "rules" else names.REGISTRIES[kind]
+    if kind != "rules":
+        return names.REGISTRIES[kind]
+    from lrlab.search import rules
+
+    return rules.REGISTRY
 
 
 def _options(kind: str, name: str) -> str:

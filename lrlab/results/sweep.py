@@ -155,7 +155,8 @@ class Result(NamedTuple):
             if answer.lr is not None and chosen:
                 sentence = f"With {in_words(chosen)}: {sentence}"
         answer = answer._replace(sentence=sentence, details=details)
-        names, method = unread.of_record(self.record), unread.method_of(self.config)
+        names = unread.of_record(self.record, unread.rates_of(self.config))
+        method = unread.method_of(self.config)
         answer = unread.remarked(answer, names, self.axes, self.labels, method)
         dtype = self.record.history["train_loss"].dtype
         notes = [

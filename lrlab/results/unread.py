@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
 from lrlab.core.records import LaneRecord
+from lrlab.core.text import Table
 from lrlab.search.naming import named
 from lrlab.search.unread import remark, sentence, unread
 from lrlab.search.verdict import FLAT
 from lrlab.types import Answer
 
 
-def of_record(record: LaneRecord) -> tuple[str, ...]:
+def of_record(record: LaneRecord, rates: Collection[str] = ("lr",)) -> tuple[str, ...]:
     """The lane axes that nothing reads, as what lanes recorded shows (`search.unread.unread`)."""
     flat = record.flat()
     losses = flat.history["train_loss"]
@@ -32,15 +33,22 @@ def of_record(record: LaneRecord) -> tuple[str, ...]:
             if name != "seed"
         }
     ends = flat.diverged_at.astype(np.float64)[None]
-    return unread(held, flat.axes["seed"], moved, [ends, *flat.evaluated.values(), losses])
+    return unread(held, flat.axes["seed"], moved, [ends, *flat.evaluated.values(), losses], rates)
+
+
+def rates_of(config_text: str) -> tuple[str, ...]:
+    r"""The lane axes that are learning rates: `lr`, and those of parameter groups.
+
+    >>> rates_of("[groups]\nhidden = 'h*'\n")
+    ('lr', 'lr_hidden')
+    """
+    groups = _table(config_text).get("groups")
+    return ("lr", *(f"lr_{group}" for group in groups or ()))
 
 
 def method_of(config_text: str) -> str | None:
     """The optimizer's registered name; None where it, or the schedule, is a function."""
-    try:
-        table = tomllib.loads(config_text)
-    except tomllib.TOMLDecodeError:
-        return None
+    table = _table(config_text)
     tables = [table.get(name) or {} for name in ("optimizer", "schedule")]
     if any(one.get("external") is True for one in tables):
         return None
@@ -69,3 +77,10 @@ def remarked(
     verdict = FLAT if flat else answer.verdict
     details = {**answer.details, "unread": list(names)} if names else answer.details
     return answer._replace(verdict=verdict, sentence=" ".join(parts), details=details)
+
+
+def _table(config_text: str) -> Table:
+    try:
+        return tomllib.loads(config_text)
+    except tomllib.TOMLDecodeError:
+        return {}

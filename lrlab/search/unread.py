@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -15,6 +15,7 @@ def unread(
     seed: np.ndarray,
     moved: np.ndarray,
     curves: Sequence[np.ndarray],
+    rates: Collection[str] = ("lr",),
 ) -> tuple[str, ...]:
     """The axes along which every curve is the same to the bit, although training moved.
 
@@ -24,6 +25,7 @@ def unread(
         moved: bool[n]: something that was evaluated changed while the lane trained.
         curves: what was recorded, [T, n] each; nan where a lane did not get. The first that differ
             end the comparison, so short ones come first.
+        rates: the axes that are learning rates.
 
     >>> lr, seed = np.array([0.1, 1.0]), np.zeros(2, int)
     >>> unread({"lr": lr}, seed, np.ones(2, bool), [np.array([[3.0, 3.0], [2.0, 2.0]])])
@@ -32,15 +34,14 @@ def unread(
     ()
     """
     positive = np.ones(len(seed), bool)
-    for name, values in hyper.items():
-        if name == "lr" or name.startswith("lr_"):
-            positive &= values > 0
+    for name in rates:
+        positive &= hyper[name] > 0 if name in hyper else True
     names = []
     for name, values in hyper.items():
         groups = [
             lanes
             for lanes in _groups(hyper, seed, positive, name)
-            if _several(name, values[lanes]) and moved[lanes].any()
+            if _several(values[lanes], name in rates) and moved[lanes].any()
         ]
         if groups and all(_same(curve, lanes) for lanes in groups for curve in curves):
             names.append(name)
@@ -59,12 +60,11 @@ def _groups(
         yield np.flatnonzero((place == number) & positive)
 
 
-def _several(name: str, values: np.ndarray) -> bool:
+def _several(values: np.ndarray, are_rates: bool) -> bool:
     if not len(values):
         return False
     low, high = float(values.min()), float(values.max())
-    is_rate = name == "lr" or name.startswith("lr_")
-    return high > low * MIN_RATIO if is_rate else high > low
+    return high > low * MIN_RATIO if are_rates else high > low
 
 
 def _same(curve: np.ndarray, lanes: np.ndarray) -> bool:

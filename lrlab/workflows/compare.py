@@ -9,10 +9,12 @@ from pathlib import Path
 from lrlab import config, runs
 from lrlab.config import PythonObjects, resolve
 from lrlab.core.axes import rate_axis
+from lrlab.core.text import Table
 from lrlab.engine.memory import memory_scope
 from lrlab.search.comparison import Comparison, compared
 from lrlab.training.group import training_group
 from lrlab.training.recording import begun, ended, recorded
+from lrlab.training.task import python_objects
 from lrlab.workflows.find import run_find
 from lrlab.workflows.job import Job, Ran, refuse_unfinished
 
@@ -60,6 +62,15 @@ def run_compare(
             if run is not None:
                 run.finish(payload)
     return Ran(comparison.run, payload, comparison)
+
+
+def objects_of(entries: Mapping[str, Table], shared: Table) -> dict[str, PythonObjects]:
+    """What Python handed over for each entry, or else for all of them."""
+    kinds = ("task", "optimizer", "schedule")
+    return {
+        str(name): python_objects(*(entry.get(kind, shared.get(kind)) for kind in kinds))
+        for name, entry in entries.items()
+    }
 
 
 def _check(experiment: config.Experiment, objects: Mapping[str, PythonObjects]) -> None:

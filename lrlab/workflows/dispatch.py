@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lrlab import runs
-from lrlab.config import Experiment, resolve
+from lrlab.config import Experiment, PythonObjects, resolve
 from lrlab.core.text import JsonObject
 from lrlab.engine.estimate import planned_memory, planned_waves
 from lrlab.runs import RunFolder
 from lrlab.training.continuation import experiment_of
 from lrlab.training.group import training_group
 from lrlab.training.lanes import grid_lanes
-from lrlab.training.progress import Control
+from lrlab.training.progress import USUAL, Control
+from lrlab.training.recording import folder_of
 from lrlab.training.session import planned
 from lrlab.workflows.compare import run_compare
 from lrlab.workflows.find import run_find
@@ -34,23 +35,47 @@ WORKFLOWS: dict[str, Callable[[Job], AnyRan]] = {
 """Command -> what does it."""
 
 
-def run(command: str, job: Job) -> AnyRan:
-    """Does a command, and says where a result was only read."""
+def run(
+    command: str,
+    experiment: Experiment,
+    *,
+    out: str | os.PathLike[str] | RunFolder | None = None,
+    progress: bool = True,
+    record: bool = True,
+    control: Control = USUAL,
+) -> AnyRan:
+    """What the command line does: `command` on an experiment, into a run folder.
+
+    `out`: a path, or a folder that is opened already; None makes a new one under `runs/`. `record`
+    False writes nothing. `control`: how often it commits, what ends it early, and what is called
+    with an unfinished run's folder.
+    """
+    place = out if isinstance(out, RunFolder) else folder_of(out)
+    job = Job(experiment, PythonObjects(), place if record else None, record, progress, control)
     ran = WORKFLOWS[command](job)
-    note(ran, job.progress)
+    note(ran, progress)
     return ran
 
 
 def resume(
     folder: str | os.PathLike[str] | RunFolder,
-    overrides: tuple[str, ...],
-    progress: bool,
-    control: Control,
+    *,
+    overrides: Sequence[str] = (),
+    progress: bool = True,
+    control: Control = USUAL,
 ) -> AnyRan:
-    """Continues a run from its folder alone; see `lrlab.api.resume`."""
+    """Continues an interrupted run, from its folder alone, to the same bits.
+
+    `folder`: a path, or one that is opened already. `overrides`: settings such as `steps=4000`: a
+    sweep trains on, where its schedule permits. `control`: as in `run`.
+
+    Raises:
+        RunError: finished already, locked by another process, damaged, another experiment, or made
+            in Python; says how it is continued.
+    """
     if not isinstance(folder, RunFolder):
         with runs.opened(Path(folder)) as place:
-            return resume(place, overrides, progress, control)
+            return resume(place, overrides=overrides, progress=progress, control=control)
     if not folder.is_run:
         runs.read_info(folder.path)  # says why
     if folder.finished and not overrides:
@@ -58,13 +83,14 @@ def resume(
     if runs.made_in_python(folder.path, folder.info):
         message = "was made in Python, with objects that are not in its folder"
         raise runs.RunError(folder.path, f"{message}; {runs.onward(folder.path)}")
-    experiment = experiment_of(folder, overrides)
-    job = Job(experiment, out=folder, progress=progress, control=control)
-    return run(str(folder.info["command"]), job)
+    experiment = experiment_of(folder, tuple(overrides))
+    command = str(folder.info["command"])
+    return run(command, experiment, out=folder, progress=progress, control=control)
 
 
-def plan(experiment: Experiment, command: str) -> JsonObject:
-    """The plan as JSON: {mesh, tile_width, waves, segment_steps, memory_bytes, reasons}."""
+def plan(experiment: Experiment, command: str = "sweep") -> JsonObject:
+    """How an experiment would be laid on the machine: {mesh, tile_width, waves, segment_steps,
+    memory_bytes, reasons}, as `lrlab plan --json` gives it."""
     resolved = resolve(experiment, command="find" if experiment.lr is None else "sweep")
     group = training_group(resolved)
     lanes = grid_lanes(group.axes, group.seeds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
@@ -14,7 +15,9 @@ from lrlab.runs import RunFolder
 from lrlab.training.group import TrainingGroup
 from lrlab.training.interrupting import interruptible
 from lrlab.training.progress import USUAL, Control, bar
+from lrlab.training.recording import folder_of
 from lrlab.training.session import Session
+from lrlab.training.task import python_objects
 from lrlab.types import Answer
 
 Value = TypeVar("Value")
@@ -40,6 +43,19 @@ class Job(NamedTuple):
         """The job of an experiment inside this one, recorded where this one is."""
         control = self.control._replace(part=True)
         return Job(experiment, objects, place, place is not None, self.progress, control)
+
+
+def call(
+    experiment: Experiment,
+    out: str | os.PathLike[str] | None,
+    progress: bool,
+    task: object,
+    optimizer: object = None,
+    schedule: object = None,
+) -> Job:
+    """The job of a call from Python: recorded only where a folder is given."""
+    objects, place = python_objects(task, optimizer, schedule), folder_of(out)
+    return Job(experiment, objects, place, place is not None, progress, concluded=False)
 
 
 class Ran(NamedTuple, Generic[Value]):

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lrlab import config
 from lrlab.config import Experiment, PythonObjects, resolve
 from lrlab.engine.devices import precision
 from lrlab.engine.host_data import on_devices
@@ -18,7 +19,7 @@ from lrlab.engine.threads import scope
 from lrlab.optimizers.population import train
 from lrlab.results.population import Population
 from lrlab.training.group import TrainingGroup, training_group
-from lrlab.types import Array, Hyper
+from lrlab.types import Array, Floats, Hyper
 
 Segment: TypeAlias = Callable[..., tuple[LaneState, Array]]
 """The members after a generation, and their scores f[N]."""
@@ -30,6 +31,24 @@ class Exploration(NamedTuple):
     generations: int = 10
     fraction: float = 0.2
     factors: tuple[float, ...] = (0.8, 1.2)
+
+
+def members_of(lists: Mapping[str, Floats]) -> dict[str, np.ndarray]:
+    """The members' first values by hyper-parameter, f64[N] each.
+
+    Raises:
+        ConfigError: an argument that is none; ValueError: lengths that differ.
+    """
+    hyper = {name: values for name, values in lists.items() if name != "lr"}
+    if wrong := config.unknown("population", hyper):
+        raise config.ConfigError(wrong.values())
+    lengths = {name: len(np.atleast_1d(values)) for name, values in lists.items()}
+    if len(set(lengths.values())) != 1:
+        counts = ", ".join(f"{name} {count}" for name, count in lengths.items())
+        raise ValueError(
+            f"every member needs one value of each hyper-parameter; there are {counts}"
+        )
+    return {name: np.asarray(values, np.float64) for name, values in lists.items()}
 
 
 def run_population(

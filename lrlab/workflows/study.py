@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from lrlab import runs
-from lrlab.config import PythonObjects, resolve
+from lrlab.config import resolve
+from lrlab.config.groups import show_value
 from lrlab.config.lanes import is_axis
 from lrlab.engine.memory import memory_scope
 from lrlab.results.study import Study, concluded
 from lrlab.results.sweep import Result
+from lrlab.tasks import Task
 from lrlab.training.recording import begun, ended, recorded
+from lrlab.training.task import TaskLike
 from lrlab.types import Answer
 from lrlab.workflows.find import run_find
 from lrlab.workflows.job import Job, Ran, refuse_unfinished
@@ -21,11 +24,11 @@ from lrlab.workflows.sweep import run_sweep
 
 
 @memory_scope()
-def run_study(job: Job, group_objects: Mapping[str, PythonObjects] | None = None) -> Ran[Study]:
+def run_study(job: Job, tasks: Mapping[str, Task] | None = None) -> Ran[Study]:
     """Every group into its own run folder under `groups/`, or what is finished, read.
 
     Args:
-        group_objects: what Python handed over for single groups, by name.
+        tasks: tasks that Python handed over for single values, by `show_value`.
     """
     began = time.perf_counter()
     experiment = job.experiment
@@ -39,7 +42,8 @@ def run_study(job: Job, group_objects: Mapping[str, PythonObjects] | None = None
             entry = entry.model_copy(update={"name": name})
             entry._places.update(experiment._places)
             place = None if folder is None else folder / "groups" / name
-            part = job.part(entry, (group_objects or {}).get(name, job.objects), place)
+            task = (tasks or {}).get(show_value(value), job.objects.task)
+            part = job.part(entry, job.objects._replace(task=task), place)
             answers.append((value, kind, _answered(part)))
         return concluded(experiment, answers, None if folder is None else str(folder))
 
@@ -55,6 +59,13 @@ def run_study(job: Job, group_objects: Mapping[str, PythonObjects] | None = None
                 run.update(groups=list(experiment.entries))
                 run.finish(payload)
     return Ran(study.run, payload, study)
+
+
+def tasks_of(task: TaskLike | Callable[..., Task], values: Sequence[object]) -> dict[str, Task]:
+    """The tasks that a function makes of the values, by `show_value`; none of another task."""
+    if not callable(task) or hasattr(task, "functions"):
+        return {}
+    return {show_value(value): task(value) for value in values}
 
 
 def _answered(part: Job) -> Answer:

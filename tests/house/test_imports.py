@@ -38,6 +38,7 @@ MODULES = {
         "lrlab.bench.torch_ways": START,
         "lrlab.engine.devices": JAX,
     },
+    "cli/ls.py": {"lrlab.search.rules": START},
     "cli/preview.py": {"lrlab.training.task": START},
     "cli/replay.py": {
         "lrlab.report.figures.slices": FIGURES,
