@@ -28,7 +28,7 @@ SCHEDULES = ["constant", "cosine"]
 START = {"reduce_on_plateau": 0.01, "hypergradient_sgd": 0.01, "hypergradient_nesterov": 0.01,
          "hypergradient_adam": 1e-3, "greedy": 0.01}  # fmt: skip
 """Customary rates for the controllers that start from one."""
-METHODS = (*optimizers.LR_FREE, *optimizers.CONTROLLERS)
+METHODS = (*optimizers.names("learning-rate-free"), *optimizers.names("controller"))
 DRAWN = {
     "momentum": ("dog", "dowg", "dadapt_sgd", "adagrad_norm", "momo", "sps", "bb1",
                  "stochastic_line_search", "hypergradient_sgd"),

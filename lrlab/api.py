@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import optax
 
 from lrlab import config
-from lrlab.config.groups import group_name
+from lrlab.config.groups import group_name, show_value
 from lrlab.results.population import Population
 from lrlab.results.range_test import RangeTest
 from lrlab.results.study import Study
 from lrlab.results.sweep import Result, load_result
 from lrlab.runs import RunFolder
-from lrlab.scaling.laws import show_value
 from lrlab.search import Comparison
 from lrlab.tasks import Task
 from lrlab.training.progress import USUAL, Control
@@ -36,9 +35,6 @@ from lrlab.workflows.range_test import run_range_test
 from lrlab.workflows.report import concluded
 from lrlab.workflows.study import run_study
 from lrlab.workflows.sweep import run_sweep
-
-if TYPE_CHECKING:
-    pass
 
 OptimizerLike: TypeAlias = (
     str | Mapping[str, Any] | Callable[..., Any] | Optimizer | optax.GradientTransformation | None

@@ -13,6 +13,7 @@ import numpy as np
 
 from lrlab.core.brief import fields_of
 from lrlab.core.records import OUTCOMES as OUTCOMES
+from lrlab.core.records import LaneRecord, TimeAxis
 
 if TYPE_CHECKING:
     import jax
@@ -86,7 +87,8 @@ class TaskFunctions(NamedTuple):
 
 class TaskParts(NamedTuple):
     """What a task is made of: its functions, NumPy arrays by split, metrics with their directions
-    (`loss` among them), and, JSON-able, where model and data come from."""
+    (`loss` among them), and, JSON-able, where model and data come from.
+    """
 
     functions: TaskFunctions
     data: Mapping[str, Pair]
@@ -204,6 +206,11 @@ class Lanes(NamedTuple):
     hyper: dict[str, np.ndarray]
     seed: np.ndarray
 
+    @property
+    def columns(self) -> dict[str, np.ndarray]:
+        """Every column by name, the seeds last: the axes of a flat record."""
+        return {**self.hyper, "seed": self.seed}
+
 
 WidthSource = Literal["given", "cache", "timed", "estimated"]
 """Where a tile width is from."""
@@ -229,29 +236,6 @@ class Plan(NamedTuple):
         return fields_of(self)
 
 
-class Trained(NamedTuple):
-    """What training N lanes gave. Rows a lane did not reach are nan; float dtype of the run.
-
-    `steps` int[T] and `history[name]` [T, N]: per update, read before it (`train_loss`,
-    `learning_rate`, `train_<metric>`), and the step size that adaptive methods used in it
-    (`effective_lr`). `eval_steps` int[E] (updates done) and `evaluated[name]` [E, N] (`valid_loss`,
-    ...). `initial[name]` [N]: the same metrics before the first update. `outcome` int8[N] (index
-    into `OUTCOMES`), `diverged_at` int[N] (-1: never), `last_loss` [N] the last finite training
-    loss, `steps_trained` int[N], `seconds` wall time of training.
-    """
-
-    steps: np.ndarray
-    history: dict[str, np.ndarray]
-    eval_steps: np.ndarray
-    evaluated: dict[str, np.ndarray]
-    initial: dict[str, np.ndarray]
-    outcome: np.ndarray
-    diverged_at: np.ndarray
-    last_loss: np.ndarray
-    steps_trained: np.ndarray
-    seconds: float
-
-
 class Progress(NamedTuple):
     """What the host knows at a segment's end, for progress bars."""
 
@@ -264,17 +248,23 @@ class Progress(NamedTuple):
     steps_per_second: float
 
 
+Decide = Callable[[int, LaneRecord], np.ndarray]
+"""`(rung step, record so far) -> bool[N]`: which lanes continue."""
+
+
 class Recorder(Protocol):
     """Where the engine writes as it goes; a run folder, or nothing.
 
-    `rows(name, start, lanes, values)`: `values` [k, n] of metric `name`, rows `start..start+k` of
-    the step axis (or evaluation axis) for the flat lane numbers `lanes` int[n].
-    `commit(arrays, info)`: everything given so far, together with `arrays` (flat dict of NumPy
+    `rows(name, axis, start, lanes, values)`: `values` [k, n] of metric `name`, rows
+    `start..start+k` of its time axis for the flat lane numbers `lanes` int[n].
+    `commit(arrays, info)`: everything up to here, together with `arrays` (flat dict of NumPy
     arrays: the state of unfinished lanes) and `info` (JSON-able), becomes durable at once.
     `due()`: whether enough time has passed for another commit; the last one is made in any case.
     """
 
-    def rows(self, name: str, start: int, lanes: np.ndarray, values: np.ndarray) -> None: ...
+    def rows(
+        self, name: str, axis: TimeAxis, start: int, lanes: np.ndarray, values: np.ndarray
+    ) -> None: ...
 
     def commit(self, arrays: Mapping[str, np.ndarray], info: Mapping[str, Any]) -> None: ...
 

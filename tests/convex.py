@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
-
 import jax.numpy as jnp
 
 from lrlab import optimizers
 
-NAMES = sorted(optimizers.NAMES)
+NAMES = sorted(optimizers.names())
 
 
 PARAMS = {"w": jnp.array([[0.5, -0.4], [0.3, 0.2]]), "b": jnp.array([0.1, -0.2])}
@@ -40,5 +38,5 @@ LR = {
 
 
 def rate(name):
-    default = inspect.signature(optimizers._function(name)).parameters["lr"].default
-    return LR.get(name, 0.05 if default is inspect.Parameter.empty else default)
+    default = optimizers.default_lr(name)
+    return LR.get(name, 0.05 if default is None else default)

@@ -13,7 +13,8 @@ from quick import jit
 import lrlab
 from lrlab import optimizers, probes
 from lrlab.engine.probing import view_of
-from lrlab.engine.step import initial_state, lane_step
+from lrlab.engine.state import initial_state
+from lrlab.engine.step import lane_step
 from lrlab.types import Problem
 
 

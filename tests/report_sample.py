@@ -2,12 +2,68 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from lrlab.core.records import LaneRecord, Metric
+from lrlab.core.text import interval, number
 from lrlab.report.content import summary
-from lrlab.report.content.data import ReportData, build
+from lrlab.report.content.data import ReportData, of_record, outcome_codes
+
+
+def build(
+    *,
+    title: str,
+    lr: Any,
+    seeds: Any,
+    steps: Any,
+    train_loss: Any,
+    extra: Mapping[str, Any] | None = None,
+    learning_rate: Any = None,
+    eval_steps: Any = (),
+    evaluated: Mapping[str, Any] | None = None,
+    initial: Mapping[str, Any] | None = None,
+    outcome: Any = None,
+    diverged_at: Any = None,
+    **rest: Any,
+) -> ReportData:
+    """A report's data from arrays [T or E, L, ..., S]; what is missing is "ok" and -1, or left out.
+
+    `rest` takes the remaining fields of `ReportData` by name.
+    """
+    axes = {"lr": np.asarray(lr, float), **(extra or {}), "seed": np.asarray(seeds, np.int64)}
+    axes = {name: np.asarray(values) for name, values in axes.items()}
+    shape = tuple(map(len, axes.values()))
+    steps, eval_steps = np.asarray(steps, np.int64), np.asarray(eval_steps, np.int64)
+    metrics = {"train_loss": Metric(np.asarray(train_loss), "step")}
+    if learning_rate is not None:
+        metrics["learning_rate"] = Metric(np.asarray(learning_rate), "step")
+    metrics |= {name: Metric(values, "eval_step") for name, values in (evaluated or {}).items()}
+    made = np.zeros(shape, np.int64)
+    for metric in metrics.values():
+        ends = steps + 1 if metric.axis == "step" else eval_steps
+        assert metric.values.shape == (len(ends), *shape)
+        column = ends.reshape((-1,) + (1,) * len(shape))
+        made = np.maximum(made, np.where(np.isfinite(metric.values), column, 0).max(axis=0))
+    record = LaneRecord(
+        axes=axes, steps=steps, eval_steps=eval_steps, metrics=metrics, initial=dict(initial or {}),
+        outcome=outcome_codes(np.full(shape, "ok") if outcome is None else np.asarray(outcome)),
+        diverged_at=np.full(shape, -1) if diverged_at is None else np.asarray(diverged_at),
+        last_loss=np.full(shape, np.nan), steps_trained=made,
+    )  # fmt: skip
+    return of_record(title, record, **rest)
+
+
+def changed(data: ReportData, **metrics: np.ndarray) -> ReportData:
+    """The run with other values of some metrics, or with further evaluated ones."""
+    record = data.record
+    new = {
+        name: record.metrics.get(name, Metric(values, "eval_step"))._replace(values=values)
+        for name, values in metrics.items()
+    }
+    return data._replace(record=record._replace(metrics={**record.metrics, **new}))
 
 
 def sample(
@@ -26,7 +82,7 @@ def sample(
             grid not run), or "none" (every lane diverges).
 
     >>> run = sample(lrs=5, seeds=2, steps=50, evals=5)
-    >>> run.train_loss.shape, run.evaluated["valid_loss"].shape
+    >>> run.record.history["train_loss"].shape, run.record.evaluated["valid_loss"].shape
     ((50, 5, 2), (5, 5, 2))
     """
     rng = np.random.default_rng(root)
@@ -105,7 +161,7 @@ def _rungs(made: Any, outcome: Any, loss: Any, steps: int, rng: Any) -> tuple[An
 
 def _answer(run: ReportData) -> dict[str, Any]:
     rows = [row for row in summary.lr_rows(run, "valid_loss") if row.counts.get("ok")]
-    cost = summary.d.steps_trained(run).sum() / len(run.steps)
+    cost = summary.d.steps_trained(run).sum() / len(run.record.steps)
     common = {"metric": "valid_loss", "cost": float(cost), "seconds": 12.4}
     if not rows:
         sentence = "Nothing trains here: every lane diverged. Try learning rates below 1e-5."
@@ -119,8 +175,8 @@ def _answer(run: ReportData) -> dict[str, Any]:
     best = min(rows, key=lambda row: row.mean)
     low, high = best.lr / 1.8, best.lr * 1.8
     sentence = (
-        f"Train with a learning rate of {summary.number(best.lr)}; anything from "
-        f"{summary.number(low)} to {summary.number(high)} does as well."
+        f"Train with a learning rate of {number(best.lr)}; anything from "
+        f"{interval((low, high))} does as well."
     )
     return {"lr": best.lr, "interval": [low, high], "verdict": "interior",
             "sentence": sentence, **common}  # fmt: skip

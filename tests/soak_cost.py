@@ -93,7 +93,8 @@ def writers(rounds: int, seconds: float) -> Counter[str]:
             began = time.monotonic()
             third = started("resume", str(run))
             holder = f"process {third.pid} "
-            await_(lambda holder=holder: (run / "lock").read_text().startswith(holder), third)
+            named = run / "lock.holder"
+            await_(lambda named=named, holder=holder: named.read_text().startswith(holder), third)
             taken.append(time.monotonic() - began)
             running = json.loads((run / "run.json").read_text())["status"] == "running"
             counted["taken over" if running else "not taken over"] += 1

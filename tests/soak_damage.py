@@ -71,7 +71,7 @@ def damage(cases: int, seed: int, seconds: float) -> Counter[str]:
         while counted["cases"] < cases and time.monotonic() < end:
             name = rng.choice(list(made))
             files = sorted(path for path in made[name].rglob("*") if path.is_file())
-            kept = [path for path in files if path.name != "lock"]
+            kept = [path for path in files if not path.name.startswith("lock")]
             chosen = rng.choice(kept).relative_to(made[name])
             copy = place / "copy"
             shutil.copytree(made[name], copy)
@@ -114,7 +114,7 @@ def damage(cases: int, seed: int, seconds: float) -> Counter[str]:
 def unfinished(place: Path) -> Path:
     """A sweep that was interrupted in the middle."""
     from lrlab import api, config
-    from lrlab.engine.loop import Interrupted
+    from lrlab.core.errors import Interrupted
     from lrlab.training.progress import Control
 
     experiment = config.load(config_for("sweep", place), command="sweep")

@@ -74,7 +74,7 @@ def endure(segments: int, minutes: float) -> Counter[str]:
     nothing may grow.
     """
     from lrlab import api, config
-    from lrlab.engine.loop import Interrupted
+    from lrlab.core.errors import Interrupted
     from lrlab.training.progress import Control
 
     counted: Counter[str] = Counter()

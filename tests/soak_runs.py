@@ -61,7 +61,7 @@ def marked(letter, function):
 
 from lrlab.engine import loop
 from lrlab.runs.folder import Run
-patch.setattr(loop, "_segment", marked(b"t", loop._segment))
+patch.setattr(loop, "train_segment", marked(b"t", loop.train_segment))
 patch.setattr(Run, "finish", marked(b"f", Run.finish))
 for line in sys.stdin:
     arguments = line.split()

@@ -177,7 +177,7 @@ def test_saved_results_load_to_the_same_bits(small, tmp_path):
 
 
 def test_out_resumes_after_an_interruption_to_the_same_bits(small, tmp_path, monkeypatch):
-    from lrlab.engine.loop import Interrupted
+    from lrlab.core.errors import Interrupted
     from lrlab.runs import RunError, recorder
 
     monkeypatch.setattr(recorder, "INTERVAL", 0.0)

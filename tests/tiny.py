@@ -11,9 +11,11 @@ import numpy as np
 import optax
 
 from lrlab import engine
-from lrlab.engine.plan import evaluation_steps, make_plan
+from lrlab.core.records import LaneRecord
+from lrlab.engine.layout import evaluation_steps
+from lrlab.engine.plan import make_plan
 from lrlab.rng import key
-from lrlab.types import Lanes, Optimizer, Plan, Problem, TaskFunctions, Trained
+from lrlab.types import Lanes, Optimizer, Plan, Problem, TaskFunctions
 
 EXAMPLES, FEATURES, CLASSES, BATCH = 96, 12, 4, 16
 
@@ -98,7 +100,9 @@ def grid(lr, seeds=(0, 1)) -> Lanes:
     return Lanes({"lr": np.repeat(np.asarray(lr, float), len(seeds))}, np.tile(seeds, len(lr)))
 
 
-def run(this: Problem, lanes: Lanes, width: int | None = 4, devices: int = 2, **options) -> Trained:
+def run(
+    this: Problem, lanes: Lanes, width: int | None = 4, devices: int = 2, **options
+) -> LaneRecord:
     per_seed = max(np.unique(lanes.seed, return_counts=True)[1])
     plan = make_plan(
         this,

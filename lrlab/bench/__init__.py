@@ -1,5 +1,7 @@
 """lrlab bench: the same training done by lrlab and by the alternatives, measured in one run.
 
+Names are loaded on first use: a worker of PyTorch runs where there is no JAX.
+
 >>> from lrlab import bench
 >>> bench.workload("mlp-small").lanes
 128
@@ -7,104 +9,36 @@
 
 from __future__ import annotations
 
-import datetime
-import importlib.metadata
-import os
-import platform
-import subprocess
-import sys
-from collections.abc import Sequence
-from typing import Any
+import importlib
+from typing import TYPE_CHECKING, Any
 
-from lrlab.bench.measure import Say, measure
-from lrlab.bench.workloads import JAX_WAYS, NAMES, WAYS, WORKLOADS, Workload, workload
+_NAMES = {
+    "JAX_WAYS": "lrlab.bench.workloads",
+    "NAMES": "lrlab.bench.workloads",
+    "WAYS": "lrlab.bench.workloads",
+    "WORKLOADS": "lrlab.bench.workloads",
+    "Workload": "lrlab.bench.workloads",
+    "workload": "lrlab.bench.workloads",
+    "run": "lrlab.bench.suite",
+    "markdown": "lrlab.bench.table",
+    "explained": "lrlab.bench.table",
+    "figure": "lrlab.bench.table",
+}
 
-__all__ = ["JAX_WAYS", "NAMES", "WAYS", "WORKLOADS", "Workload", "run", "workload"]
-
-
-def run(
-    names: Sequence[str] | None = None,
-    *,
-    ways: Sequence[str] | None = None,
-    repeats: int = 5,
-    cores: int | None = None,
-    torch: str | None = None,
-    say: Say = lambda line: None,
-) -> dict[str, Any]:
-    """Measures workloads and gives the bench's JSON object.
-
-    Args:
-        names: workloads (`NAMES`, "grid-SIZE"); None for all of `NAMES`.
-        ways: names of `WAYS`; None for all that can run here. lrlab is always among them.
-        repeats: steady runs per way; the median counts.
-        cores: how many cores each way may use; None for all.
-        torch: a Python interpreter that has PyTorch; None: this one, where it has it.
-        say: called with a line for every run.
-
-    Returns:
-        {machine, versions, date, workloads: [{name, ways: [{name, first_s, steady_s, gflops,
-        peak_share, peak_rss_bytes, ratio, ...}]}]}. Times in seconds, `ratio` over lrlab's time.
-
-    Raises:
-        ValueError: unknown names, or fewer than one repeat or core.
-    """
-    chosen = [workload(name) for name in names or NAMES]
-    unknown = sorted(set(ways or ()) - set(WAYS))
-    if unknown:
-        raise ValueError(f"there is no way {unknown[0]!r}; known: {', '.join(WAYS)}")
-    from lrlab.engine.devices import cores as available
-
-    cores = cores or available()
-    if repeats < 1 or cores < 1:
-        raise ValueError(f"repeats and cores must be at least 1, got {repeats} and {cores}")
-    interpreter = torch or sys.executable
-    torch_version = version_of("torch", interpreter)
-    if torch and torch_version is None:
-        raise ValueError(f"{torch} is no Python interpreter with PyTorch")
-    from lrlab.bench.jax_ways import flops_per_lane_step
-
-    results = []
-    for work in chosen:
-        wanted = [way for way in work.ways if ways is None or way in ways or way == "lrlab"]
-        results.append(
-            measure(
-                work,
-                wanted,
-                repeats=repeats,
-                cores=cores,
-                torch=interpreter if torch_version else None,
-                flops=flops_per_lane_step,
-                say=say,
-            )
-        )
-    return {
-        "machine": machine(cores),
-        "versions": {**versions(), "torch": torch_version},
-        "date": datetime.date.today().isoformat(),
-        "repeats": repeats,
-        "workloads": results,
-    }
+__all__ = list(_NAMES)
 
 
-def machine(cores: int) -> str:
-    from lrlab.engine.cache import machine_name
-
-    system = f"{platform.system()} {platform.machine()}"
-    return f"{machine_name().removeprefix('cpu ')}, {cores} of {os.cpu_count()} cores, {system}"
-
-
-def versions() -> dict[str, str]:
-    from lrlab import __version__
-
-    found = {name: importlib.metadata.version(name) for name in ("jax", "jaxlib", "flax", "optax")}
-    return {"lrlab": __version__, "python": platform.python_version(), **found}
+def __getattr__(name: str) -> Any:
+    if name in _NAMES:
+        return getattr(importlib.import_module(_NAMES[name]), name)
+    raise AttributeError(f"module 'lrlab.bench' has no attribute {name!r}")
 
 
-def version_of(package: str, interpreter: str) -> str | None:
-    """The version of a package in another interpreter; None where it has none."""
-    code = f"import importlib.metadata as m; print(m.version({package!r}))"
-    try:
-        done = subprocess.run([interpreter, "-c", code], capture_output=True, text=True)
-    except OSError:
-        return None
-    return done.stdout.strip() or None if done.returncode == 0 else None
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+if TYPE_CHECKING:
+    from lrlab.bench.suite import run
+    from lrlab.bench.table import explained, figure, markdown
+    from lrlab.bench.workloads import JAX_WAYS, NAMES, WAYS, WORKLOADS, Workload, workload

@@ -5,9 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
+from flax.traverse_util import flatten_dict, unflatten_dict
 
-from lrlab.bench.workloads import Workload
+from lrlab import data, models
+from lrlab.bench.workloads import Arrays, Workload
+from lrlab.data.batches import Batches, segment_indices
+from lrlab.rng import key
+from lrlab.tasks.trainability import draws
+from lrlab.types import Model
 
 
 def rates(work: Workload) -> dict[str, np.ndarray]:
@@ -25,21 +32,13 @@ def make(work: Workload, path: Path) -> str:
 
     Weights and batches are those of lrlab's seed 0, so that every way trains the same runs.
     """
-    import jax
-    from flax.traverse_util import flatten_dict
-
-    arrays: dict[str, Any] = dict(rates(work))
+    arrays = dict(rates(work))
     if work.kind == "trainability":
-        from lrlab.tasks.trainability import draws
-
         drawn = draws(8, 72)
         arrays |= {"x": drawn["x"], "y": drawn["y"]}
         arrays |= {f"params/{name}": drawn[name] for name in ("hidden", "readout")}
         np.savez(path, **arrays)
         return "72 normal examples"
-    from lrlab.data.batches import Batches, segment_indices
-    from lrlab.rng import key
-
     (x, y), about = examples(work)
     variables = dict(lrlab_model(work, "xla", y).init(key(0, "init"), x[:1]))
     params = variables.pop("params")
@@ -53,9 +52,8 @@ def make(work: Workload, path: Path) -> str:
 
 def examples(work: Workload) -> tuple[tuple[np.ndarray, np.ndarray], str]:
     """The training split, and its name; images of noise where Fashion-MNIST is not installed,
-    which cost the same to train on."""
-    from lrlab import data
-
+    which cost the same to train on.
+    """
     try:
         loaded = data.load({**work.data, "flat": False} if work.kind == "cnn" else work.data)
         x, y = loaded.train
@@ -71,18 +69,14 @@ def examples(work: Workload) -> tuple[tuple[np.ndarray, np.ndarray], str]:
     return (x, np.asarray(y, np.int32)), about
 
 
-def lrlab_model(work: Workload, conv: str, targets: np.ndarray) -> Any:
-    """lrlab's model of a workload; `conv` "xla" is Flax's own convolution."""
-    from lrlab import models
-
+def lrlab_model(work: Workload, conv: str, targets: np.ndarray) -> Model:
+    """Lrlab's model of a workload; `conv` "xla" is Flax's own convolution."""
     options = {**work.model, **({"conv": conv} if work.kind in ("cnn", "resnet") else {})}
     outputs = 256 if work.kind == "transformer" else int(targets.max()) + 1
     return models.as_model(models.make(work.kind, outputs, **options))
 
 
-def tree_of(inputs: Any, root: str) -> dict[str, Any]:
+def tree_of(inputs: Arrays, root: str) -> dict[str, Any]:
     """The nested dict of the arrays under `root`/."""
-    from flax.traverse_util import unflatten_dict
-
-    flat = {name: inputs[name] for name in inputs.files if name.startswith(f"{root}/")}
+    flat = {name: inputs[name] for name in inputs if name.startswith(f"{root}/")}
     return unflatten_dict({name[len(root) + 1 :]: leaf for name, leaf in flat.items()}, sep="/")

@@ -14,15 +14,19 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+import lrlab
 from lrlab.bench.inputs import lrlab_model, tree_of
-from lrlab.bench.workloads import Workload
+from lrlab.bench.workloads import Arrays, Workload
 from lrlab.engine.flops import count
 from lrlab.models.dense import stock
 
 Run = Callable[[], np.ndarray]
 
+Tree = Any
+"""A pytree of arrays: parameters, learning rates (one, or one per layer), the state of a step."""
 
-def prepare(work: Workload, way: str, inputs: Any) -> Run:
+
+def prepare(work: Workload, way: str, inputs: Arrays) -> Run:
     """The run of a JAX way; `inputs` is the file that `inputs.make` wrote."""
     if way == "lrlab":
         return _lrlab(work, inputs)
@@ -37,9 +41,7 @@ def prepare(work: Workload, way: str, inputs: Any) -> Run:
     }[way](_byhand(work, inputs))
 
 
-def _lrlab(work: Workload, inputs: Any) -> Run:
-    import lrlab
-
+def _lrlab(work: Workload, inputs: Arrays) -> Run:
     shared: dict[str, Any] = {"steps": work.steps, "eval_every": work.steps, "progress": False}
     if work.kind == "trainability":
         task = lrlab.tasks.load("trainability")
@@ -73,14 +75,14 @@ def _lrlab(work: Workload, inputs: Any) -> Run:
 class _ByHand(NamedTuple):
     """What a researcher writes: `step(state, lr, rows) -> (state, loss)` of one lane."""
 
-    init: Callable[[Any], Any]
-    step: Callable[..., Any]
-    rates: Any
-    rows: Any
+    init: Callable[[Tree], Tree]
+    step: Callable[[Tree, Tree, jax.Array], tuple[Tree, jax.Array]]
+    rates: Tree
+    rows: jax.Array
     steps: int
 
 
-def _byhand(work: Workload, inputs: Any) -> _ByHand:
+def _byhand(work: Workload, inputs: Arrays) -> _ByHand:
     if work.kind == "trainability":
         return _grid_by_hand(work, inputs)
     params = jax.tree.map(jnp.asarray, tree_of(inputs, "params"))
@@ -89,19 +91,19 @@ def _byhand(work: Workload, inputs: Any) -> _ByHand:
     model = lrlab_model(work, "xla", inputs["y"])
     noise = jax.random.key(0)
 
-    def loss(params: Any, other: Any, rows: Any) -> Any:
+    def loss(params: Tree, other: Tree, rows: jax.Array) -> tuple[jax.Array, Tree]:
         with stock():  # plain `nn.Dense`, as with `nn.Conv`
             outputs, variables = model.apply({"params": params, **other}, x[rows], True, noise)
         losses = optax.softmax_cross_entropy_with_integer_labels(outputs, y[rows])
         return losses.mean(), {name: variables[name] for name in other}
 
-    def transformation(lr: Any) -> optax.GradientTransformation:
+    def transformation(lr: jax.Array) -> optax.GradientTransformation:
         return optax.adam(lr) if work.optimizer == "adam" else optax.sgd(lr, momentum=0.9)
 
-    def init(lr: Any) -> Any:
+    def init(lr: jax.Array) -> Tree:
         return params, other, transformation(lr).init(params)
 
-    def step(state: Any, lr: Any, rows: Any) -> Any:
+    def step(state: Tree, lr: Tree, rows: jax.Array) -> tuple[Tree, jax.Array]:
         params, other, opt = state
         (value, other), grads = jax.value_and_grad(loss, has_aux=True)(params, other, rows)
         updates, opt = transformation(lr).update(grads, opt, params)
@@ -111,17 +113,17 @@ def _byhand(work: Workload, inputs: Any) -> _ByHand:
     return _ByHand(init, step, jnp.asarray(inputs["lr"], jnp.float32), rows, work.steps)
 
 
-def _grid_by_hand(work: Workload, inputs: Any) -> _ByHand:
+def _grid_by_hand(work: Workload, inputs: Arrays) -> _ByHand:
     jax.config.update("jax_enable_x64", True)
     x, y = jnp.asarray(inputs["x"]), jnp.asarray(inputs["y"])
     params = {name: jnp.asarray(inputs[f"params/{name}"]) for name in ("hidden", "readout")}
     width = x.shape[1]
 
-    def loss(params: Any) -> Any:
+    def loss(params: Tree) -> jax.Array:
         h = jnp.tanh(x @ params["hidden"] / np.sqrt(width) * np.sqrt(2))
         return jnp.mean((h @ params["readout"] / width - y) ** 2)
 
-    def step(state: Any, lr: Any, rows: Any) -> Any:
+    def step(state: Tree, lr: Tree, rows: jax.Array) -> tuple[Tree, jax.Array]:
         value, grads = jax.value_and_grad(loss)(state)
         return jax.tree.map(lambda p, g, rate: p - rate * g, state, grads, lr), value
 
@@ -131,7 +133,7 @@ def _grid_by_hand(work: Workload, inputs: Any) -> _ByHand:
     return _ByHand(lambda lr: params, step, lr, rows, work.steps)
 
 
-def _lanes(hand: _ByHand) -> list[Any]:
+def _lanes(hand: _ByHand) -> list[Tree]:
     count = len(jax.tree.leaves(hand.rates)[0])
     return [jax.tree.map(lambda leaf, i=i: leaf[i], hand.rates) for i in range(count)]
 
@@ -151,8 +153,8 @@ def _vmap_step(hand: _ByHand) -> Run:
     return run
 
 
-def _scan(hand: _ByHand) -> Callable[[Any], Any]:
-    def one(lr: Any) -> Any:
+def _scan(hand: _ByHand) -> Callable[[Tree], jax.Array]:
+    def one(lr: Tree) -> jax.Array:
         return jax.lax.scan(lambda s, rows: hand.step(s, lr, rows), hand.init(lr), hand.rows)[1]
 
     return one
@@ -185,9 +187,10 @@ def _lanes_step(hand: _ByHand) -> Run:
     return run
 
 
-def flops_per_lane_step(work: Workload, inputs: Any) -> float | None:
+def flops_per_lane_step(work: Workload, inputs: Arrays) -> float | None:
     """Operations in the matrix products and convolutions of one lane's step, counted in the plain
-    JAX program; None for the grid, whose time goes elsewhere."""
+    JAX program; None for the grid, whose time goes elsewhere.
+    """
     if work.kind == "trainability":
         return None
     hand = _byhand(work, inputs)

@@ -10,13 +10,14 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from lrlab.bench.workloads import JAX_WAYS, Workload
+from lrlab.bench import inputs
+from lrlab.bench.workloads import JAX_WAYS, Arrays, Workload
 
 LONG_SECONDS = 60.0
 """A way whose first call takes longer is not called again: compiling is then a small share."""
@@ -51,14 +52,14 @@ class Worker(NamedTuple):
 
 @contextlib.contextmanager
 def worker(
-    work: str, way: str, inputs: Path, cores: int, python: str, log: Path
+    work: str, way: str, arrays: Path, cores: int, python: str, log: Path
 ) -> Iterator[Worker]:
-    """The process of a way; its standard error goes to `log`."""
+    """The process of a way, which reads the file `arrays`; its standard error goes to `log`."""
     home = str(Path(__file__).parents[2])
     path = os.pathsep.join([home, *filter(None, [os.environ.get("PYTHONPATH")])])
     # An empty cache folder: the first call compiles, for lrlab as for everyone.
-    environment = {**os.environ, "PYTHONPATH": path, "LRLAB_CACHE": str(inputs.parent / "cache")}
-    command = [python, "-m", "lrlab.bench.worker", work, way, str(inputs), str(cores)]
+    environment = {**os.environ, "PYTHONPATH": path, "LRLAB_CACHE": str(arrays.parent / "cache")}
+    command = [python, "-m", "lrlab.bench.worker", work, way, str(arrays), str(cores)]
     with open(log, "a") as errors:
         process = subprocess.Popen(
             command,
@@ -79,6 +80,16 @@ def worker(
                         pipe.close()
 
 
+class Measured(NamedTuple):
+    """What the calls of one way took, in seconds: the first one, which compiles, and the others."""
+
+    first: float
+    times: list[float]
+    peak_rss_bytes: int
+    ended: bool = False
+    """Whether a call was ended after `LIMIT_SECONDS`."""
+
+
 def measure(
     work: Workload,
     ways: Sequence[str],
@@ -86,7 +97,7 @@ def measure(
     repeats: int,
     cores: int,
     torch: str | None,
-    flops: Callable[[Workload, Any], float | None],
+    flops: Callable[[Workload, Arrays], float | None],
     say: Say,
 ) -> dict[str, Any]:
     """One workload: {name, data, peak_gflops, ways: [...]}, each way as in the bench's JSON.
@@ -94,11 +105,9 @@ def measure(
     The ways take turns, so that a slow minute of the machine touches all of them; `ratio` is a
     way's time over lrlab's. `same`: its losses agree with lrlab's (see `agreement`).
     """
-    from lrlab.bench import inputs as made
-
     with tempfile.TemporaryDirectory(prefix="lrlab-bench-") as folder, contextlib.ExitStack() as on:
         path, log = Path(folder) / "inputs.npz", Path(folder) / "log"
-        about = made.make(work, path)
+        about = inputs.make(work, path)
         python = {way: sys.executable if way in JAX_WAYS else torch for way in ways}
         running = {
             way: on.enter_context(worker(work.name, way, path, cores, command, log))
@@ -106,68 +115,91 @@ def measure(
             if command is not None
         }
         matrix = on.enter_context(worker(work.name, "peak", path, cores, sys.executable, log))
-        peaks: list[float] = []
-        first: dict[str, float] = {}
-        times: dict[str, list[float]] = {way: [] for way in running}
-        memory: dict[str, int] = {}
-        ended: set[str] = set()
-        for turn in range(repeats + 1):
-            answer = matrix.call()
-            peaks += [answer["gflops"]] if answer and turn else []
-            # Every other turn backwards: nobody is always the one after the slowest.
-            order = list(running)[:: 1 if turn % 2 == 0 else -1]
-            for way in order:
-                if way in ended or turn and first[way] > LONG_SECONDS:
-                    continue
-                try:
-                    answer = running[way].call()
-                except TimeoutError:
-                    say(f"{work.name}: {way} was ended after {LIMIT_SECONDS:.0f} s")
-                    first[way], times[way], memory[way] = LIMIT_SECONDS, [LIMIT_SECONDS], 0
-                    ended.add(way)
-                    running[way].process.kill()
-                    continue
-                if answer is None:
-                    lines = [line for line in log.read_text().splitlines() if line.strip()]
-                    say(f"{work.name}: {way} stopped: {lines[-1] if lines else 'no message'}")
-                    running.pop(way)
-                    continue
-                say(f"{work.name}: {way} {'first call' if turn == 0 else turn}"
-                    f" {answer['seconds']:.3f} s")  # fmt: skip
-                memory[way] = answer["peak_rss_bytes"]
-                if turn == 0:
-                    first[way] = answer["seconds"]
-                if turn or first[way] > LONG_SECONDS:
-                    times[way].append(answer["seconds"])
-        losses = {way: np.load(path.with_name(f"{way}.npy")) for way in running if way not in ended}
+        results, peaks = _turns(work.name, running, matrix, repeats, log, say)
+        losses = {
+            way: np.load(path.with_name(f"{way}.npy"))
+            for way, result in results.items()
+            if not result.ended
+        }
         with np.load(path) as arrays:
             per_step = flops(work, arrays)
     peak = statistics.median(peaks) if peaks else None
-    steady = {way: statistics.median(times[way]) for way in running}
-    rows = []
-    for way in running:
-        counted = None if way in ended or way == "half-diverging" else per_step
-        work_done = None if counted is None else counted * work.steps * work.lanes / 1e9
-        gflops = None if work_done is None else work_done / steady[way]
-        rows.append(
-            {
-                "name": way,
-                "first_s": first[way],
-                "steady_s": steady[way],
-                "runs": 0 if way in ended else len(times[way]),
-                "at_least": way in ended,
-                "spread_s": [min(times[way]), max(times[way])],
-                "gflops": gflops,
-                "peak_share": gflops / peak if gflops and peak else None,
-                "peak_rss_bytes": memory[way],
-                "ratio": steady[way] / steady["lrlab"] if "lrlab" in steady else None,
-                "same": agreement(losses["lrlab"], losses[way])
-                if "lrlab" in losses and way in losses
-                else None,
-            }
-        )
+    operations = None if per_step is None else per_step * work.steps * work.lanes / 1e9
+    rows = [_row(way, results, losses, operations, peak) for way in results]
     return {"name": work.name, "data": about, "lanes": work.lanes, "steps": work.steps,
             "peak_gflops": peak, "ways": rows}  # fmt: skip
+
+
+def _turns(
+    name: str,
+    running: Mapping[str, Worker],
+    matrix: Worker,
+    repeats: int,
+    log: Path,
+    say: Say,
+) -> tuple[dict[str, Measured], list[float]]:
+    """Every way's times over one first and `repeats` further turns, without the ways that stopped;
+    and the machine's peak at each of the latter, GFLOP/s.
+    """
+    results: dict[str, Measured] = {}
+    peaks: list[float] = []
+    left = list(running)
+    for turn in range(repeats + 1):
+        answer = matrix.call()
+        peaks += [answer["gflops"]] if answer and turn else []
+        # Every other turn backwards: nobody is always the one after the slowest.
+        for way in left[:: 1 if turn % 2 == 0 else -1]:
+            if turn and (results[way].ended or results[way].first > LONG_SECONDS):
+                continue
+            try:
+                answer = running[way].call()
+            except TimeoutError:
+                say(f"{name}: {way} was ended after {LIMIT_SECONDS:.0f} s")
+                results[way] = Measured(LIMIT_SECONDS, [LIMIT_SECONDS], 0, ended=True)
+                running[way].process.kill()
+                continue
+            if answer is None:
+                lines = [line for line in log.read_text().splitlines() if line.strip()]
+                say(f"{name}: {way} stopped: {lines[-1] if lines else 'no message'}")
+                results.pop(way, None)
+                left.remove(way)
+                continue
+            seconds, memory = answer["seconds"], answer["peak_rss_bytes"]
+            say(f"{name}: {way} {'first call' if turn == 0 else turn} {seconds:.3f} s")
+            if turn == 0:
+                results[way] = Measured(seconds, [], memory)
+            if turn or seconds > LONG_SECONDS:
+                times = [*results[way].times, seconds]
+                results[way] = results[way]._replace(times=times, peak_rss_bytes=memory)
+    return {way: results[way] for way in left}, peaks
+
+
+def _row(
+    way: str,
+    results: Mapping[str, Measured],
+    losses: Mapping[str, np.ndarray],
+    operations: float | None,
+    peak: float | None,
+) -> dict[str, Any]:
+    """A way in the bench's JSON; `operations`: 1e9 of them in one call, `peak`: GFLOP/s."""
+    result = results[way]
+    steady = statistics.median(result.times)
+    counted = operations is not None and not result.ended and way != "half-diverging"
+    gflops = operations / steady if counted and operations is not None else None
+    both = "lrlab" in losses and way in losses
+    return {
+        "name": way,
+        "first_s": result.first,
+        "steady_s": steady,
+        "runs": 0 if result.ended else len(result.times),
+        "at_least": result.ended,
+        "spread_s": [min(result.times), max(result.times)],
+        "gflops": gflops,
+        "peak_share": gflops / peak if gflops and peak else None,
+        "peak_rss_bytes": result.peak_rss_bytes,
+        "ratio": steady / statistics.median(results["lrlab"].times) if "lrlab" in results else None,
+        "same": agreement(losses["lrlab"], losses[way]) if both else None,
+    }
 
 
 def agreement(ours: np.ndarray, theirs: np.ndarray) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lrlab.bench.workloads import WAYS
+from lrlab.report.figures import style
 
 
 def markdown(payload: Mapping[str, Any]) -> str:
@@ -61,8 +62,6 @@ def explained() -> str:
 
 def figure(payload: Mapping[str, Any], path: Path) -> Path:
     """Bars of lane-steps per second relative to lrlab's, workload by workload."""
-    from lrlab.report.figures import style
-
     # lrlab on half of the work is no alternative to it.
     works = [
         {**work, "ways": [way for way in work["ways"] if way["name"] != "half-diverging"]}
@@ -70,8 +69,8 @@ def figure(payload: Mapping[str, Any], path: Path) -> Path:
     ]
     bars = sum(len(work["ways"]) for work in works)
     with style.use("light") as colors:
-        made = style.figure(7.2, 0.5 + 0.19 * bars + 0.42 * len(works))
-        axes = made.subplots(
+        drawing = style.figure(7.2, 0.5 + 0.19 * bars + 0.42 * len(works))
+        axes = drawing.subplots(
             len(works), 1, squeeze=False, sharex=True,
             gridspec_kw={"height_ratios": [len(work["ways"]) + 0.6 for work in works]},
         )[:, 0]  # fmt: skip
@@ -95,6 +94,6 @@ def figure(payload: Mapping[str, Any], path: Path) -> Path:
             ax.tick_params(axis="x", which="both", bottom=False, labelbottom=False)
             ax.tick_params(axis="y", length=0)
             ax.grid(False)
-        made.suptitle(f"Speed relative to lrlab's ({payload['machine']})", fontsize=9)
-        made.savefig(path, dpi=150)
+        drawing.suptitle(f"Speed relative to lrlab's ({payload['machine']})", fontsize=9)
+        drawing.savefig(path, dpi=150)
     return path

@@ -8,25 +8,36 @@ the same file as everyone's, renamed and transposed once.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-from lrlab.bench.workloads import Workload
+from lrlab.bench.workloads import Arrays, Workload
 
 Run = Callable[[], np.ndarray]
 
+Params = dict[str, torch.Tensor]
 
-def prepare(work: Workload, way: str, inputs: Any) -> Run:
+Moments = tuple[torch.Tensor, torch.Tensor]
+"""Running mean and variance of a normalization, one value per channel."""
+
+Stats = Callable[[str, int], Moments] | None
+"""(name of a normalization, channels) -> its moments; None: there are none."""
+
+Forward = Callable[[Params, torch.Tensor, Stats], torch.Tensor]
+
+
+def prepare(work: Workload, way: str, inputs: Arrays) -> Run:
     """The run of a PyTorch way, with the number of threads that trains one lane fastest."""
     params = parameters(work, inputs)
     x, y = torch.tensor(inputs["x"]), torch.tensor(inputs["y"]).long()
     rows = [torch.tensor(row).long() for row in inputs["indices"]]
     rates = [float(lr) for lr in inputs["lr"]]
-    forward = {"mlp": mlp, "cnn": cnn, "resnet": resnet, "transformer": transformer}[work.kind]
+    kinds = {"mlp": mlp, "cnn": cnn, "resnet": resnet, "transformer": transformer}
+    forward: Forward = kinds[work.kind]
     make = _loop if way == "torch-loop" else _ensemble
 
     def run() -> np.ndarray:
@@ -35,9 +46,7 @@ def prepare(work: Workload, way: str, inputs: Any) -> Run:
     return _fastest_threads(lambda: make(work, forward, params, x, y, rows[:5], rates[:2]), run)
 
 
-def _fastest_threads(sample: Callable[[], Any], run: Run) -> Run:
-    import time
-
+def _fastest_threads(sample: Callable[[], np.ndarray], run: Run) -> Run:
     best, fewest = torch.get_num_threads(), float("inf")
     for threads in {1, torch.get_num_threads()}:
         torch.set_num_threads(threads)
@@ -50,10 +59,10 @@ def _fastest_threads(sample: Callable[[], Any], run: Run) -> Run:
     return run
 
 
-def parameters(work: Workload, inputs: Any) -> dict[str, torch.Tensor]:
+def parameters(work: Workload, inputs: Arrays) -> Params:
     """Flax's arrays in PyTorch's layouts: dense [out, in], convolutions [out, in, h, w]."""
-    made: dict[str, torch.Tensor] = {}
-    for name in inputs.files:
+    result: Params = {}
+    for name in inputs:
         if not name.startswith("params/"):
             continue
         leaf, array = name.removeprefix("params/"), inputs[name]
@@ -66,22 +75,22 @@ def parameters(work: Workload, inputs: Any) -> dict[str, torch.Tensor]:
             array = array.reshape(array.shape[0], -1)
         elif leaf.endswith("/kernel"):
             array = array.T
-        made[leaf] = torch.tensor(np.ascontiguousarray(array))
-    return made
+        result[leaf] = torch.tensor(np.ascontiguousarray(array))
+    return result
 
 
-def _dense(p: dict[str, Any], name: str, x: Any) -> Any:
+def _dense(p: Params, name: str, x: torch.Tensor) -> torch.Tensor:
     return F.linear(x, p[f"{name}/kernel"], p[f"{name}/bias"])
 
 
-def mlp(p: dict[str, Any], x: Any, stats: Any) -> Any:
+def mlp(p: Params, x: torch.Tensor, stats: Stats) -> torch.Tensor:
     x, layer = x.reshape(x.shape[0], -1), 0
     while f"hidden_{layer}/kernel" in p:
         x, layer = F.relu(_dense(p, f"hidden_{layer}", x)), layer + 1
     return _dense(p, "readout", x)
 
 
-def cnn(p: dict[str, Any], x: Any, stats: Any) -> Any:
+def cnn(p: Params, x: torch.Tensor, stats: Stats) -> torch.Tensor:
     x, layer = x[:, None], 0
     while f"hidden_conv_{layer}/kernel" in p:
         name = f"hidden_conv_{layer}"
@@ -90,13 +99,13 @@ def cnn(p: dict[str, Any], x: Any, stats: Any) -> Any:
     return _dense(p, "readout", F.relu(_dense(p, "hidden_dense", x.flatten(1))))
 
 
-def resnet(p: dict[str, Any], x: Any, stats: Any) -> Any:
-    def norm(x: Any, name: str) -> Any:
+def resnet(p: Params, x: torch.Tensor, stats: Stats) -> torch.Tensor:
+    def norm(x: torch.Tensor, name: str) -> torch.Tensor:
         mean, variance = (None, None) if stats is None else stats(name, x.shape[1])
         scale, bias = p[f"{name}/scale"], p[f"{name}/bias"]
         return F.batch_norm(x, mean, variance, scale, bias, True, 0.1, 1e-5)
 
-    def conv(x: Any, name: str, stride: int) -> Any:
+    def conv(x: torch.Tensor, name: str, stride: int) -> torch.Tensor:
         kernel = p[f"{name}/kernel"]
         size = kernel.shape[-1]
         if stride > 1 and size > 1:  # as XLA pads "SAME" at stride 2
@@ -116,8 +125,8 @@ def resnet(p: dict[str, Any], x: Any, stats: Any) -> Any:
     return _dense(p, "readout", x.mean((2, 3)))
 
 
-def transformer(p: dict[str, Any], x: Any, stats: Any, heads: int = 4) -> Any:
-    def norm(x: Any, name: str) -> Any:
+def transformer(p: Params, x: torch.Tensor, stats: Stats, heads: int = 4) -> torch.Tensor:
+    def norm(x: torch.Tensor, name: str) -> torch.Tensor:
         return F.layer_norm(x, x.shape[-1:], p[f"{name}/scale"], p[f"{name}/bias"], 1e-6)
 
     h = F.embedding(x, p["embedding/embedding"]) + p["embedding_places"]
@@ -134,23 +143,29 @@ def transformer(p: dict[str, Any], x: Any, stats: Any, heads: int = 4) -> Any:
     return _dense(p, "readout", norm(h, "hidden_norm"))
 
 
-def _loss(outputs: Any, y: Any) -> Any:
+def _loss(outputs: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     return F.cross_entropy(outputs.reshape(-1, outputs.shape[-1]), y.reshape(-1))
 
 
 def _loop(
-    work: Workload, forward: Any, start: Any, x: Any, y: Any, rows: Any, rates: Any
+    work: Workload,
+    forward: Forward,
+    start: Params,
+    x: torch.Tensor,
+    y: torch.Tensor,
+    rows: list[torch.Tensor],
+    rates: list[float],
 ) -> np.ndarray:
     columns = []
     for lr in rates:
         p = {name: leaf.clone().requires_grad_() for name, leaf in start.items()}
         if work.optimizer == "adam":
-            optimizer: Any = torch.optim.Adam(list(p.values()), lr=lr)
+            optimizer: torch.optim.Optimizer = torch.optim.Adam(list(p.values()), lr=lr)
         else:
             optimizer = torch.optim.SGD(list(p.values()), lr=lr, momentum=0.9)
-        running: dict[str, Any] = {}
+        running: dict[str, Moments] = {}
 
-        def stats(name: str, channels: int, running: dict[str, Any] = running) -> Any:
+        def stats(name: str, channels: int, running: dict[str, Moments] = running) -> Moments:
             if name not in running:
                 running[name] = torch.zeros(channels), torch.ones(channels)
             return running[name]
@@ -167,19 +182,26 @@ def _loop(
 
 
 def _ensemble(
-    work: Workload, forward: Any, start: Any, x: Any, y: Any, rows: Any, rates: Any
+    work: Workload,
+    forward: Forward,
+    start: Params,
+    x: torch.Tensor,
+    y: torch.Tensor,
+    rows: list[torch.Tensor],
+    rates: list[float],
 ) -> np.ndarray:
     """Stacked parameters, vmapped gradients, the optimizer's formula on stacked tensors.
 
     Running statistics cannot be updated in place under vmap: they are left out (less work than the
-    other ways do)."""
+    other ways do).
+    """
     lanes = len(rates)
     p = {name: leaf.expand(lanes, *leaf.shape).clone() for name, leaf in start.items()}
     lr = {name: torch.tensor(rates).reshape(-1, *[1] * (v.ndim - 1)) for name, v in p.items()}
     m = {name: torch.zeros_like(leaf) for name, leaf in p.items()}
     v = {name: torch.zeros_like(leaf) for name, leaf in p.items()}
 
-    def loss(p: Any, x: Any, y: Any) -> Any:
+    def loss(p: Params, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         return _loss(forward(p, x, None), y)
 
     grads_of = torch.func.vmap(torch.func.grad_and_value(loss), in_dims=(0, None, None))

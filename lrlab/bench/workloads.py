@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
+
+Arrays = Mapping[str, np.ndarray]
+"""What `inputs.make` writes, by name: data, batches, rates, parameters."""
+
 WAYS: dict[str, str] = {
     "lrlab": "lrlab.sweep, planned by itself",
     "half-diverging": "lrlab.sweep where the upper half of the learning rates diverges at once",

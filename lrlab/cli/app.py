@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import os
 import sys
 from collections.abc import Sequence
@@ -11,10 +9,41 @@ from typing import Annotated
 
 import typer
 
-from lrlab.cli import configured, folders, listing
-from lrlab.cli.output import FAILED, INTERRUPTED, failure_of, tell
+from lrlab import __version__
+from lrlab.cli import (
+    bench,
+    compare,
+    doctor,
+    export,
+    find,
+    ls,
+    plan,
+    preview,
+    range_test,
+    replay,
+    report,
+    reproduce,
+    resume,
+    show,
+    study,
+    sweep,
+    verify,
+)  # fmt: skip
+from lrlab.cli.failures import FAILED, INTERRUPTED, failure_of, report_failure
 from lrlab.core.paths import cache_folder
-from lrlab.runs.orbax_logging import told_once
+from lrlab.runs.orbax_logging import reported_once
+
+PANELS = {
+    "Train": (
+        find.find, sweep.sweep, range_test.range_test, compare.compare, plan.plan, resume.resume,
+        study.study, reproduce.reproduce, replay.replay,
+    ),
+    "Look": (
+        preview.preview, show.show, report.report, export.export, ls.ls, doctor.doctor,
+        verify.verify, bench.bench,
+    ),
+}  # fmt: skip
+"""Every command, by its place in `lrlab --help`; its name is the function's."""
 
 app = typer.Typer(
     name="lrlab",
@@ -25,17 +54,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for _part in (configured, folders, listing):
-    _part.register(app)
-for _name in ("study", "verify", "bench", "reproduce", "replay"):
-    if importlib.util.find_spec(f"lrlab.cli.{_name}") is not None:
-        importlib.import_module(f"lrlab.cli.{_name}").register(app)
+for _panel, _commands in PANELS.items():
+    for _command in _commands:
+        app.command(rich_help_panel=_panel)(_command)
 
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from lrlab import __version__
-
         print(f"lrlab {__version__}")
         raise typer.Exit
 
@@ -53,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 2 bad input, 3 the run failed, 130 interrupted."""
     # Matplotlib keeps a list of fonts; that belongs to lrlab's cache too.
     os.environ.setdefault("MPLCONFIGDIR", str(cache_folder() / "matplotlib"))
-    with told_once():
+    with reported_once():
         status = run(sys.argv[1:] if arguments is None else list(arguments))
         try:
             sys.stdout.flush()
@@ -83,5 +108,5 @@ def run(arguments: Sequence[str]) -> int:
         debug = os.environ.get("LRLAB_DEBUG") not in (None, "", "0")
         if debug and failure.status != INTERRUPTED:
             raise
-        tell(failure, as_json)
+        report_failure(failure, as_json)
         return failure.status

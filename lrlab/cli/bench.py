@@ -9,13 +9,10 @@ from typing import Annotated
 
 import typer
 
-from lrlab.cli.configured import Json, Quiet
-from lrlab.cli.output import DONE, FAILED, emit
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    app.command("bench", rich_help_panel="Look")(bench)
+import lrlab
+from lrlab.cli.failures import DONE, FAILED
+from lrlab.cli.options import Json, Quiet
+from lrlab.cli.output import emit
 
 
 def bench(
@@ -45,20 +42,18 @@ def bench(
     Everything takes turns in one run, each way in a process of its own, and all losses are
     compared. Use a quiet machine; the whole takes about half an hour on two cores.
     """
-    from lrlab import bench as benches
-    from lrlab.bench.table import explained, figure, markdown
 
     def say(line: str) -> None:
         if not quiet:
             print(line, file=sys.stderr, flush=True)
 
-    payload = benches.run(only, ways=way, repeats=repeats, cores=cores, torch=torch, say=say)
-    text = markdown(payload)
+    payload = lrlab.bench.run(only, ways=way, repeats=repeats, cores=cores, torch=torch, say=say)
+    text = lrlab.bench.markdown(payload)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         (out / "bench.json").write_text(jsons.dumps(payload, indent=1) + "\n")
-        (out / "bench.md").write_text(f"{text}\n\n{explained()}\n")
-        figure(payload, out / "bench.png")
+        (out / "bench.md").write_text(f"{text}\n\n{lrlab.bench.explained()}\n")
+        lrlab.bench.figure(payload, out / "bench.png")
     if json:
         emit(payload)
     elif not quiet:

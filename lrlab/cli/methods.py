@@ -16,6 +16,7 @@ from typing import NamedTuple
 from lrlab import optimizers
 from lrlab.config import names
 from lrlab.core import registry
+from lrlab.optimizers.method import Kind
 
 BEGIN, END = "<!-- methods: python -m lrlab.cli.methods -->", "<!-- end of methods -->"
 _SOURCE = re.compile(r"\(((?:[^()]|\([^()]*\))*?\b(?:18|19|20)\d\d\b(?:[^()]|\([^()]*\))*)\)")
@@ -32,13 +33,15 @@ class Method(NamedTuple):
 
 def kinds() -> dict[str, list[Method]]:
     """Every method by kind, in the registries' order; nothing of jax is imported."""
-    free, controllers = optimizers.LR_FREE, optimizers.CONTROLLERS
-    own = [name for name in optimizers.NAMES if name not in (*free, *controllers)]
+
+    def of(kind: Kind) -> list[Method]:
+        return [_method("optimizers", name) for name in optimizers.names(kind)]
+
     return {
         "schedules": [_method("schedules", name) for name in names.REGISTRIES["schedules"].entries],
-        "optimizers": [_method("optimizers", name) for name in own],
-        "learning-rate-free optimizers": [_method("optimizers", name) for name in free],
-        "adaptive controllers": [_method("optimizers", name) for name in controllers],
+        "optimizers": of("optimizer"),
+        "learning-rate-free optimizers": of("learning-rate-free"),
+        "adaptive controllers": of("controller"),
     }
 
 

@@ -1,26 +1,28 @@
-"""`lrlab replay RUN`: one lane again, watched update by update."""
+"""`lrlab replay`: one lane again, watched update by update."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lrlab.cli.configured import Json, Quiet, only_json, placed
-from lrlab.cli.folders import Folder, find_run
-from lrlab.cli.output import console, emit, table
+from lrlab.cli.failures import placed
+from lrlab.cli.options import Folder, Json, Quiet
+from lrlab.cli.output import console, emit, only_json, table
+from lrlab.cli.run_folders import find_run
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from lrlab.workflows.landscape import Slice
+    from lrlab.workflows.replay import Replay
 
 SHOWN = 15
-"""Rows that the terminal shows: the last ones."""
+"""Updates that the terminal shows: the last ones."""
 
 FIRST = ("train_loss", "learning_rate", "gradient_norm", "update_norm", "weight_norm")
 """Columns in this order; further ones (probes) after them. JSON has all."""
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    app.command("replay", rich_help_panel="Train")(replay)
 
 
 def replay(
@@ -40,7 +42,7 @@ def replay(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Draw the loss on the plane of the lane's way into this png, svg or pdf.",
+            help="Draw the loss on the plane of the lane's path into this png, svg or pdf.",
         ),
     ] = None,
     json: Json = False,
@@ -49,51 +51,58 @@ def replay(
     """Train one lane of a run again, alone, and watch every update: what made it explode?"""
     folder = find_run(run)
     with placed(None, str(folder)):
-        from lrlab.workflows.replay import replay as again
+        from lrlab.workflows.replay import replay as train_again
 
-        which: dict[str, Any] = {
-            "lr": lr, "seed": seed, "at": dict(_pair(text) for text in at or ())
-        }  # fmt: skip
+        axes = dict(map(_pair, at or ()))
         if slice is not None and slice.suffix not in (".png", ".svg", ".pdf"):
             raise ValueError(f"--slice: a file that ends in .png, .svg or .pdf, not {str(slice)!r}")
         with only_json():
-            found = again(
+            result = train_again(
                 folder,
-                **which,
+                lr=lr,
+                seed=seed,
+                at=axes,
                 from_step=from_step,
                 to_step=to_step,
                 probes=probe or (),
             )
-            cut = None if slice is None else _draw(folder, slice, which)
+            plane = None if slice is None else _draw(slice, folder, lr, seed, axes)
     if json:
-        emit({**found._asdict(), **({} if cut is None else {"slice": cut})})
+        emit({**result._asdict(), **({} if plane is None else {"slice": plane})})
         return
     if not quiet:
-        known = [*FIRST, *(name for name in found.series if not name.startswith("train_"))]
-        names = list(dict.fromkeys(name for name in known if name in found.series))
-        rows = [
-            [str(step), *(f"{found.series[name][i]:.4g}" for name in names)]
-            for i, step in enumerate(found.steps)
-        ]
-        lane = ", ".join(f"{name} {value:.4g}" for name, value in found.lane.items())
-        hidden = len(rows) - SHOWN
-        more = f"{hidden} earlier updates: --json has all" if hidden > 0 else ""
-        columns = ["update", *(name.replace("_", " ") for name in names)]
-        console().print(table(f"Replay of {lane}", columns, rows[-SHOWN:], more))
-    print(found.sentence)
-    if cut is not None:
-        print(f"{slice}: the loss on a plane that holds {cut.explained:.0%} of the lane's way.")
+        console().print(_table(result))
+    print(result.sentence)
+    if plane is not None:
+        print(f"{slice}: the loss on a plane that holds {plane.explained:.0%} of the lane's path.")
 
 
-def _draw(folder: Path, file: Path, which: dict[str, Any]) -> Any:
+def _table(result: Replay) -> Table:
+    """The last updates, one row each."""
+    others = [name for name in result.series if not name.startswith("train_")]
+    names = [name for name in dict.fromkeys([*FIRST, *others]) if name in result.series]
+    rows = [
+        [str(step), *(f"{result.series[name][i]:.4g}" for name in names)]
+        for i, step in enumerate(result.steps)
+    ]
+    lane = ", ".join(f"{name} {value:.4g}" for name, value in result.lane.items())
+    hidden = len(rows) - SHOWN
+    more = f"{hidden} earlier updates: --json has all" if hidden > 0 else ""
+    columns = ["update", *(name.replace("_", " ") for name in names)]
+    return table(f"Replay of {lane}", columns, rows[-SHOWN:], more)
+
+
+def _draw(
+    file: Path, folder: Path, lr: float | None, seed: int | None, at: dict[str, float]
+) -> Slice:
     from lrlab.report.figures import style
     from lrlab.report.figures.slices import loss_plane
     from lrlab.workflows.landscape import slice_of
 
-    cut = slice_of(folder, **which)
+    plane = slice_of(folder, lr=lr, seed=seed, at=at)
     with style.use():
-        loss_plane(cut).savefig(file)
-    return cut
+        loss_plane(plane).savefig(file)
+    return plane
 
 
 def _pair(text: str) -> tuple[str, float]:

@@ -1,28 +1,21 @@
-"""`lrlab reproduce RUN`."""
+"""`lrlab reproduce`."""
 
 from __future__ import annotations
 
-import typer
-
-from lrlab.cli.configured import Json, Quiet, only_json, placed
-from lrlab.cli.folders import Folder, find_run
-from lrlab.cli.output import emit
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    app.command("reproduce", rich_help_panel="Train")(reproduce)
+from lrlab.cli.failures import placed
+from lrlab.cli.options import Folder, Json, Quiet
+from lrlab.cli.output import emit, only_json
+from lrlab.cli.run_folders import find_run
 
 
 def reproduce(run: Folder, json: Json = False, quiet: Quiet = False) -> None:
     """Run it again from its folder alone, and say how equal the numbers came out."""
     folder = find_run(run)
-    with placed(None, str(folder)):
-        from lrlab.workflows.reproduce import reproduce as again
+    with placed(None, str(folder)), only_json():
+        from lrlab.workflows.reproduce import reproduce as run_again
 
-        with only_json():
-            found = again(folder, progress=not quiet)
+        result = run_again(folder, progress=not quiet)
     if json:
-        emit(found._asdict())
+        emit(result._asdict())
     else:
-        print(found.sentence)
+        print(result.sentence)

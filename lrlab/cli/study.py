@@ -1,15 +1,9 @@
-"""`lrlab study`: how the best learning rate goes with width, batch size, length, ..."""
+"""`lrlab study`."""
 
 from __future__ import annotations
 
-import typer
-
-from lrlab.cli.configured import Config, Json, Out, Quiet, Set, train
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    app.command("study", rich_help_panel="Train")(study)
+from lrlab.cli.options import Config, Json, Out, Quiet, Set
+from lrlab.cli.training import train
 
 
 def study(

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lrlab.cli.configured import Json, Quiet
-from lrlab.cli.output import DONE, emit
+import lrlab
+from lrlab.cli.failures import DONE
+from lrlab.cli.options import Json, Quiet
+from lrlab.cli.output import emit
 
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    app.command("verify", rich_help_panel="Look")(verify)
+if TYPE_CHECKING:
+    from lrlab.verify import Verdict
 
 
 def verify(
@@ -34,9 +34,7 @@ def verify(
     from rich.console import Console
     from rich.text import Text
 
-    from lrlab import verify as cases
-
-    names = cases.named(only or None)
+    names = lrlab.verify.named(only or None)
     wide = max(len(name) for name in names)
     console = Console(stderr=json, highlight=False)
     status = console.status("")
@@ -45,7 +43,7 @@ def verify(
         if not quiet:
             status.update(f"{name} ...")
 
-    def ended(verdict: cases.Verdict) -> None:
+    def ended(verdict: Verdict) -> None:
         if quiet and verdict.passed:
             return
         line = Text.assemble(
@@ -60,9 +58,9 @@ def verify(
                 console.print(Text(f"        {row}"), soft_wrap=True)
 
     with status:
-        verdicts = cases.run(names, ended, begins)
-    page = cases.write_html(verdicts, out / "verify.html")
-    payload = cases.payload(verdicts)
+        verdicts = lrlab.verify.run(names, ended, begins)
+    page = lrlab.verify.write_html(verdicts, out / "verify.html")
+    payload = lrlab.verify.payload(verdicts)
     if json:
         emit(payload)
     elif not quiet:
@@ -72,7 +70,7 @@ def verify(
     return DONE if payload["passed"] else 1
 
 
-def _numbers(verdict: Any) -> list[str]:
+def _numbers(verdict: Verdict) -> list[str]:
     """What was expected and what came out, a line for each number."""
     from lrlab.verify.page import flat
 

@@ -6,7 +6,6 @@ from lrlab.config.arguments import from_arguments, plain, unknown
 from lrlab.config.build import problem
 from lrlab.config.loading import build, load
 from lrlab.config.placing import problem_of
-from lrlab.config.problems import PYTHON, ConfigError, Problem, show
 from lrlab.config.resolved import (
     Budget,
     PythonObjects,
@@ -19,3 +18,5 @@ from lrlab.config.resolved import (
     total_steps,
 )
 from lrlab.config.schema import Experiment
+from lrlab.core.errors import PYTHON, ConfigError, Problem
+from lrlab.core.text import show

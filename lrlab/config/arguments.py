@@ -11,8 +11,9 @@ from lrlab.config.field_words import hint
 from lrlab.config.lanes import is_axis
 from lrlab.config.layers import absolute_data_paths
 from lrlab.config.loading import build
-from lrlab.config.problems import PYTHON, ConfigError, Problem, show
 from lrlab.config.schema import Experiment, RangeTestSpec, StudySpec
+from lrlab.core.errors import PYTHON, ConfigError, Problem
+from lrlab.core.text import JsonObject, Table, show
 
 _RAMP = tuple(RangeTestSpec.model_fields)
 _STUDY = tuple(StudySpec.model_fields)
@@ -66,7 +67,7 @@ def from_arguments(command: str = "sweep", **arguments: Any) -> Experiment:
     return build(table, command, problems=problems)
 
 
-def unknown(command: str, arguments: Mapping[str, Any], where: str = "") -> dict[str, Problem]:
+def unknown(command: str, arguments: Table, where: str = "") -> dict[str, Problem]:
     """The arguments that `command` has no use for, each with what is wrong.
 
     What is left may be a hyper-parameter: a number, or a list of them, under a name that is no
@@ -99,10 +100,8 @@ def _function(command: str) -> str:
     return command.replace("-", "_")
 
 
-def _table(
-    command: str, arguments: Mapping[str, Any], problems: list[Problem], where: str = ""
-) -> dict[str, Any]:
-    table: dict[str, Any] = {}
+def _table(command: str, arguments: Table, problems: list[Problem], where: str = "") -> JsonObject:
+    table: JsonObject = {}
     wrong = unknown(command, arguments, where)
     problems += wrong.values()
     for key, value in arguments.items():
@@ -143,7 +142,7 @@ def _is_external(table: Any) -> bool:
     return isinstance(table, dict) and bool(table.get("external"))
 
 
-def _entries(given: Any, problems: list[Problem]) -> dict[str, Any]:
+def _entries(given: Any, problems: list[Problem]) -> JsonObject:
     """A comparison's entries, each a table of `find`'s arguments."""
     if not isinstance(given, Mapping):
         message = f"must be a mapping, name -> arguments of find, got {show(given)}"
@@ -159,7 +158,7 @@ def _entries(given: Any, problems: list[Problem]) -> dict[str, Any]:
     return entries
 
 
-def _options(given: Any, kind: str) -> dict[str, Any]:
+def _options(given: Any, kind: str) -> JsonObject:
     """`optimizer_args` and the like as a plain table."""
     if given is None or isinstance(given, Mapping):
         return dict(plain(given or {}))

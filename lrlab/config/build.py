@@ -14,10 +14,11 @@ from lrlab.config.checks import check
 from lrlab.config.field_words import ALMOST, hint, nearest, usual
 from lrlab.config.lanes import is_form, values
 from lrlab.config.layers import NAMED_TABLES, Places
-from lrlab.config.problems import PYTHON, ConfigError, Problem, show
 from lrlab.config.schema import TABLES, Experiment
 from lrlab.config.toml import Path
+from lrlab.core.errors import PYTHON, ConfigError, Problem
 from lrlab.core.synonyms import OPTIMIZER, SCHEDULE, did_you_mean
+from lrlab.core.text import JsonObject, Table, show
 
 EXTRA_AXES = ("init_scale",)
 """Lane axes that belong to the engine rather than to an optimizer or a schedule."""
@@ -31,7 +32,7 @@ ARGUMENTS = ("optimizer_args", "schedule_args", "progress")
 
 
 def build_one(
-    table: Mapping[str, Any], command: str, places: Places | None = None, file: str = PYTHON
+    table: Table, command: str, places: Places | None = None, file: str = PYTHON
 ) -> Experiment:
     """A plain table as an `Experiment`, without what it may hold inside (`groups` adds that).
 
@@ -44,11 +45,10 @@ def build_one(
     return completed(experiment, wrong, places, file)
 
 
-def checked(
-    raw: Mapping[str, Any], command: str, file: str
-) -> tuple[Experiment | None, dict[Path, str]]:
+def checked(raw: Table, command: str, file: str) -> tuple[Experiment | None, dict[Path, str]]:
     """A normalized table against the schema and the registries: the experiment, where the schema
-    holds, and what is wrong by path."""
+    holds, and what is wrong by path.
+    """
     wrong: dict[Path, str] = {}
     experiment = None
     try:
@@ -87,7 +87,8 @@ def completed(
 
 def problem(experiment: Experiment, field: str | Path, message: str) -> Problem:
     """A problem found later (in the data, say), with the place where `field` was written; a field
-    whose last part has dots of its own is a tuple."""
+    whose last part has dots of its own is a tuple.
+    """
     path = tuple(field.split(".")) if isinstance(field, str) else field
     return _problem(path, message, experiment._places, experiment._file)
 
@@ -102,7 +103,7 @@ def _problem(path: Path, message: str, places: Places, file: str) -> Problem:
     return Problem(file, None if file == PYTHON else 1, ".".join(path), message)
 
 
-def normalized(table: Mapping[str, Any], command: str) -> dict[str, Any]:
+def normalized(table: Table, command: str) -> JsonObject:
     """Shorthands spelled out, loose lane axes gathered under `axes`, seeds of a range test."""
     raw = {
         key: dict(value) if isinstance(value, Mapping) else value for key, value in table.items()
@@ -156,7 +157,8 @@ def normalized(table: Mapping[str, Any], command: str) -> dict[str, Any]:
 
 def _means(key: str, fields: Collection[str]) -> bool:
     """Whether a key is so near to a field that it is rather that than a hyper-parameter of the
-    user's optimizer. Short names are near to many (`lr2`, `temp`)."""
+    user's optimizer. Short names are near to many (`lr2`, `temp`).
+    """
     return usual(key) is not None or (
         len(key) > 3 and nearest(key, fields, cutoff=0.75) is not None
     )
@@ -177,7 +179,7 @@ def _external(spec: Any) -> bool:
     return isinstance(spec, Mapping) and spec.get("external") is True
 
 
-def _parameters(raw: Mapping[str, Any], key: str) -> Mapping[str, Any] | None:
+def _parameters(raw: Table, key: str) -> Table | None:
     """The parameters of the optimizer or schedule that `raw` names, for keys at the top level."""
     spec = raw.get(key, {})
     default = TABLES[(key,)].model_fields["name"].default
@@ -189,15 +191,16 @@ def _parameters(raw: Mapping[str, Any], key: str) -> Mapping[str, Any] | None:
     return names.parameters(f"{key}s", name) if isinstance(name, str) else {}
 
 
-def _hyperparameters(raw: Mapping[str, Any]) -> tuple[set[str], bool]:
+def _hyperparameters(raw: Table) -> tuple[set[str], bool]:
     """The lane axes that `raw` can have at its top, and whether there may be others: parameters of
-    the user's own function cannot be known."""
+    the user's own function cannot be known.
+    """
     taken = [_parameters(raw, key) for key in ("optimizer", "schedule")]
     unknown = None in taken or _external(raw.get("optimizer"))
     return {*EXTRA_AXES, *(key for names in taken for key in names or ())}, unknown
 
 
-def _unknown_axes(raw: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
+def _unknown_axes(raw: Table) -> Iterator[tuple[Path, str]]:
     """Entries of `[axes]` that neither optimizer nor schedule has."""
     known, anything = _hyperparameters(raw)
     axes = raw.get("axes")
@@ -209,9 +212,10 @@ def _unknown_axes(raw: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
             )
 
 
-def _meant(key: str, fields: list[str], raw: Mapping[str, Any]) -> str:
+def _meant(key: str, fields: list[str], raw: Table) -> str:
     """What an unknown key at the top level may have been meant as: a field, or an option of the
-    optimizer or the schedule."""
+    optimizer or the schedule.
+    """
     if usual(key) is not None:
         return hint(key, fields)
     every = list(fields)
@@ -251,11 +255,10 @@ _LIMITS = {
 }
 
 
-def describe(
-    error: dict[str, Any], raw: Mapping[str, Any] | None = None, python: bool = False
-) -> str:
+def describe(error: JsonObject, raw: Table | None = None, python: bool = False) -> str:
     """One of pydantic's errors in our words; `raw`: the table that it is about; `python`: keys at
-    the top are arguments."""
+    the top are arguments.
+    """
     kind, given, context = error["type"], error.get("input"), error.get("ctx", {})
     if kind == "extra_forbidden":
         *table, key = map(str, error["loc"])

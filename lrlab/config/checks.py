@@ -11,9 +11,9 @@ from lrlab.config import multipliers, names
 from lrlab.config.field_words import hint
 from lrlab.config.lanes import is_axis, is_form
 from lrlab.config.options import Found, Path, dates, probes, wrong_with
-from lrlab.config.problems import show
 from lrlab.config.schema import DEFAULT_STEPS, TABLES, Experiment
 from lrlab.core.synonyms import did_you_mean
+from lrlab.core.text import Table, show
 from lrlab.tasks import LOSSES
 
 NAMED: tuple[tuple[str, str, Path], ...] = (
@@ -43,7 +43,7 @@ _TAKEN = {
 COMMANDS = ("sweep", "find", "range-test", "compare", "study", "plan", "preview")
 
 
-def check(raw: Mapping[str, Any], command: str) -> Found:
+def check(raw: Table, command: str) -> Found:
     """Every mistake in a normalized configuration that `schema` does not catch, as (path, message).
 
     `raw` need not be valid: what has the wrong type is passed over here, the schema names it.
@@ -70,8 +70,8 @@ def check(raw: Mapping[str, Any], command: str) -> Found:
         yield ("study",), "study needs a [study] table with axis and values"
 
 
-def _parametrization(raw: Mapping[str, Any]) -> Found:
-    """muP needs a base, made of the model's own options."""
+def _parametrization(raw: Table) -> Found:
+    """MuP needs a base, made of the model's own options."""
     spec = raw.get("parametrization")
     if not isinstance(spec, Mapping) or spec.get("name") != "mup":
         return
@@ -87,7 +87,7 @@ def _parametrization(raw: Mapping[str, Any]) -> Found:
             yield (*path, key), f"unknown option of model {model!r}{close} (it takes: {takes})"
 
 
-def _model_name(raw: Mapping[str, Any]) -> str | None:
+def _model_name(raw: Table) -> str | None:
     """The architecture that a configuration names, itself or through its task."""
     name = at(raw, ("task", "model", "name"))
     task = at(raw, ("task", "name"))
@@ -107,7 +107,7 @@ def _list(value: Any) -> list[Any]:
     return list(value) if isinstance(value, (list, tuple)) else []
 
 
-def _named(word: str, kind: str, path: Path, table: Mapping[str, Any]) -> Found:
+def _named(word: str, kind: str, path: Path, table: Table) -> Found:
     name = _name_of(path, table)
     if table.get("external") is True or name is None:
         return
@@ -136,7 +136,7 @@ def _named(word: str, kind: str, path: Path, table: Mapping[str, Any]) -> Found:
             yield (*path, option), problem
 
 
-def _each_schedule(table: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def _each_schedule(table: Table) -> list[Table]:
     """A schedule's table for each of those that a list names, with what they share."""
     several = table.get("name")
     if not isinstance(several, list):
@@ -164,12 +164,12 @@ def _several(table: Any) -> Found:
             yield ("schedule", "low_momentum"), "needs one schedule, not a list of them"
 
 
-def _name_of(path: Path, table: Mapping[str, Any]) -> str | None:
+def _name_of(path: Path, table: Table) -> str | None:
     name = table.get("name", TABLES[path].model_fields["name"].default)
     return name if isinstance(name, str) else None
 
 
-def _with_name(raw: Any, path: Path, table: Mapping[str, Any]) -> Mapping[str, Any]:
+def _with_name(raw: Any, path: Path, table: Table) -> Table:
     """`task.model` and `task.data` beside `task.name` are about that task's own."""
     task = at(raw, ("task", "name"))
     if len(path) == 1 or "name" in table or not isinstance(task, str):
@@ -206,7 +206,7 @@ def _task(task: Any) -> Found:
         )
 
 
-def _loss(task: Mapping[str, Any]) -> Found:
+def _loss(task: Table) -> Found:
     losses, loss = LOSSES.entries, task.get("loss")
     if isinstance(loss, str) and loss not in losses and task.get("external") is not True:
         known = f"{did_you_mean(loss, losses)} (known: {', '.join(losses)})"
@@ -226,7 +226,7 @@ def _data(data: Any) -> Found:
         yield ("task", "data", "path"), f"no such file: {File(path).expanduser().absolute()}"
 
 
-def _axes(raw: Mapping[str, Any]) -> Found:
+def _axes(raw: Table) -> Found:
     """Every axis has one place."""
     taken: dict[str, Path] = {"lr": ("lr",), "seed": ("seeds",)}
     taken |= {multipliers.axis_name(path[-1]): path for path, _ in multipliers.swept(raw)}
@@ -242,14 +242,14 @@ def _axes(raw: Mapping[str, Any]) -> Found:
             taken.setdefault(key, (*path, key))
 
 
-def _learning_rate(raw: Mapping[str, Any], command: str) -> Found:
+def _learning_rate(raw: Table, command: str) -> Found:
     lr: Any = raw.get("lr")
     if command == "sweep" and lr is None:
         yield ("lr",), "sweep needs learning rates, for example lr = {log = [1e-5, 1.0, 33]}"
     if command == "range-test":
         for path, value in _swept(raw):
             yield path, f"{command} takes one value, sweep takes several; got {show(value)}"
-    rates: Mapping[str, Any] = lr if isinstance(lr, Mapping) and not is_form(lr) else {}
+    rates: Table = lr if isinstance(lr, Mapping) and not is_form(lr) else {}
     if command in ("find", "compare") and rates:
         yield ("lr",), "find searches one learning rate; sweep takes one per group"
     if command == "find" and isinstance(lr, (int, float)) and "lr_range" not in raw:
@@ -265,7 +265,7 @@ def _learning_rate(raw: Mapping[str, Any], command: str) -> Found:
             yield ("groups", name), f"group {name!r} has no learning rate: write lr.{name} = ..."
 
 
-def _swept(raw: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
+def _swept(raw: Table) -> Iterator[tuple[Path, Any]]:
     """Every lane axis but the learning rate."""
     yield from multipliers.swept(raw)
     for path in (("axes",), ("optimizer",), ("schedule",)):
@@ -280,7 +280,7 @@ def _swept(raw: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
                 yield (*path, key), value
 
 
-def _plain_names(raw: Mapping[str, Any]) -> Found:
+def _plain_names(raw: Table) -> Found:
     """Names that become arrays or folders of a run: nothing that leads elsewhere."""
     for table, what in (("axes", "an axis"), ("groups", "a group"), ("compare", "an entry")):
         values = raw.get(table)
@@ -296,7 +296,7 @@ def _plain_names(raw: Mapping[str, Any]) -> Found:
                 yield (table, name), f"{name!r} is a name that every run uses itself"
 
 
-def _lanes(raw: Mapping[str, Any]) -> Found:
+def _lanes(raw: Table) -> Found:
     """So many lanes that their numbers could not be counted or held are a mistake."""
     total = 1
     rates = raw.get("lr")
@@ -325,7 +325,7 @@ def _length(value: Any) -> int:
     return 1
 
 
-def _fields(raw: Mapping[str, Any]) -> Found:
+def _fields(raw: Table) -> Found:
     if raw.get("steps") is not None and raw.get("epochs") is not None:
         yield ("epochs",), "give steps or epochs, not both"
     ramp = at(raw, ("range_test",))

@@ -91,7 +91,7 @@ _LEADS[("task",)] += [*_LEADS["task", "model"], *_LEADS["task", "data"]]
 
 
 def usual(word: str, path: Path = ()) -> str | None:
-    """lrlab's name for a word that others use in table `path`; None where there is none.
+    """Lrlab's name for a word that others use in table `path`; None where there is none.
 
     >>> usual("num_epochs"), usual("test_size", ("task", "data")), usual("temperature")
     ('epochs', 'test_fraction', None)

@@ -11,9 +11,10 @@ from lrlab.config.build import build_one, normalized
 from lrlab.config.checks import at
 from lrlab.config.lanes import is_axis
 from lrlab.config.layers import Places, merge
-from lrlab.config.problems import ConfigError, show
 from lrlab.config.schema import PARAMETRIZATIONS, TABLES, Experiment
+from lrlab.core.errors import ConfigError
 from lrlab.core.synonyms import did_you_mean
+from lrlab.core.text import JsonObject, Table, show
 
 Path = tuple[str, ...]
 _HUBS = ("task.model", "task.data", "task", "optimizer", "schedule")
@@ -22,7 +23,7 @@ _NO_AXES = ("task", "compare", "study", "plan", "range_test", "out", "name", "gr
 
 
 def groups_of(
-    raw: Mapping[str, Any],
+    raw: Table,
     places: Mapping[Path, tuple[str, int | None]],
     file: str,
     wrong: dict[Path, str],
@@ -85,7 +86,7 @@ def groups_of(
     return groups
 
 
-def _with(shared: Mapping[str, Any], path: Path, value: Any) -> dict[str, Any]:
+def _with(shared: Table, path: Path, value: Any) -> JsonObject:
     """The table with the field at `path` replaced."""
     table = dict(shared)
     for one, other in (("steps", "epochs"), ("epochs", "steps")):
@@ -101,7 +102,7 @@ def _with(shared: Mapping[str, Any], path: Path, value: Any) -> dict[str, Any]:
     return merge(table, nested)
 
 
-def axis_path(raw: Mapping[str, Any], axis: str) -> Path | None:
+def axis_path(raw: Table, axis: str) -> Path | None:
     """The field that an axis means: a dotted path, or the last part of one; None: there is none.
 
     >>> axis_path({"task": {"model": {"name": "mlp"}, "data": {"name": "digits"}}}, "width")
@@ -119,7 +120,7 @@ def axis_path(raw: Mapping[str, Any], axis: str) -> Path | None:
     return ("task", axis) if external and axis.isidentifier() else None
 
 
-def axes_known(raw: Mapping[str, Any]) -> list[str]:
+def axes_known(raw: Table) -> list[str]:
     """Every field that a study could go over, as dotted paths."""
     known = [name for name in Experiment.model_fields if name not in _NO_AXES]
     task = at(raw, ("task", "name"))
@@ -153,7 +154,7 @@ def group_name(field: str, value: Any, kind: str | None) -> str:
 
 
 def entries_of(
-    raw: Mapping[str, Any], places: Places, file: str, wrong: dict[Path, str]
+    raw: Table, places: Places, file: str, wrong: dict[Path, str]
 ) -> dict[str, Experiment]:
     """Each `[compare.NAME]` table on top of what the entries share, as an experiment of its own."""
     shared = {key: value for key, value in raw.items() if key != "compare"}
@@ -176,3 +177,20 @@ def entries_of(
                 if any(path[: len(p)] == p for p in above if p) or path[0] in entry:
                     wrong.setdefault(("compare", name, *path), item.message)
     return entries
+
+
+def show_value(value: Any) -> str:
+    """A value of the axis: whole numbers without a point.
+
+    >>> show_value(64.0), show_value("full"), show_value([32, 16])
+    ('64', 'full', '32-16')
+    """
+    if isinstance(value, Mapping) and isinstance(value.get("name"), str):
+        from lrlab.schedules import label  # the same words as in legends
+
+        return label(value)
+    if isinstance(value, (list, tuple)):
+        return "-".join(map(show_value, value))
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)

@@ -15,8 +15,8 @@ from typing import Annotated, Any, TypeAlias
 import numpy as np
 from pydantic import PlainValidator
 
-from lrlab.config.problems import show
 from lrlab.core.grids import log_grid
+from lrlab.core.text import show
 
 FORMS = ("log", "linear", "values")
 

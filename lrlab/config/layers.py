@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 
 from lrlab.config.checks import FILE_SOURCES, NAMED
 from lrlab.config.lanes import is_form
-from lrlab.config.problems import Problem
 from lrlab.config.schema import TABLES
 from lrlab.config.toml import Path, locate, parse_override
+from lrlab.core.errors import Problem
+from lrlab.core.text import JsonObject, Table
 
 Places = dict[Path, tuple[str, int | None]]
 OVERRIDE = "--set"
@@ -31,7 +32,7 @@ DEEPEST = 100
 class Layer(NamedTuple):
     """A plain table, where each of its keys stands, and what could not be read."""
 
-    table: dict[str, Any]
+    table: JsonObject
     places: Places
     problems: tuple[Problem, ...] = ()
     broken: bool = False  # a file could not be read, so that what it says is not known
@@ -128,7 +129,8 @@ def absolute_data_paths(table: Any, folder: File) -> None:
 
 def _beside(path: Any, folder: File) -> Any:
     """A relative path, where it exists, made absolute: from `folder` on, else from the working
-    folder, so that it is found again from any other."""
+    folder, so that it is found again from any other.
+    """
     if not isinstance(path, str) or File(path).is_absolute():
         return path
     given = File(path).expanduser()
@@ -170,7 +172,7 @@ def over(below: Layer, above: Layer) -> Layer:
     )
 
 
-def merge(below: Mapping[str, Any], above: Mapping[str, Any], path: Path = ()) -> dict[str, Any]:
+def merge(below: Table, above: Table, path: Path = ()) -> JsonObject:
     """Nested tables merged; a lane form (`{log = [...]}`) counts as a value.
 
     Another name brings its own options: where `above` names another optimizer (schedule, model,
@@ -196,7 +198,7 @@ def merge(below: Mapping[str, Any], above: Mapping[str, Any], path: Path = ()) -
     return result
 
 
-def _of_any_name(path: Path, old: Mapping[str, Any], name: Any) -> dict[str, Any]:
+def _of_any_name(path: Path, old: Table, name: Any) -> JsonObject:
     """What stays of a named table when `name` takes over: all of it, or what is no option."""
     fields = TABLES[path].model_fields
     if not old or old.get("name", fields["name"].default) == name:
@@ -205,7 +207,7 @@ def _of_any_name(path: Path, old: Mapping[str, Any], name: Any) -> dict[str, Any
     return {key: value for key, value in old.items() if key in keep}
 
 
-def _without(table: dict[str, Any], path: Path) -> dict[str, Any]:
+def _without(table: JsonObject, path: Path) -> JsonObject:
     head, *rest = path
     if not rest:
         return {key: value for key, value in table.items() if key != head}

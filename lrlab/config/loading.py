@@ -9,9 +9,9 @@ from typing import Any
 from lrlab.config.build import checked, completed, normalized
 from lrlab.config.groups import entries_of, groups_of
 from lrlab.config.layers import OVERRIDE, Places, override, read
-from lrlab.config.problems import PYTHON, ConfigError, Problem
 from lrlab.config.schema import Experiment
 from lrlab.config.toml import Path
+from lrlab.core.errors import PYTHON, ConfigError, Problem
 
 UNUSED: Mapping[str, Collection[str]] = {
     "sweep": ("budget", "lr_range", "range_test", "compare", "study"),

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import PlainValidator
 
 from lrlab.config.lanes import is_axis, lane_form, values
-from lrlab.config.problems import show
+from lrlab.core.text import JsonObject, Table, show
 
 Path = tuple[str, ...]
 LONGEST = 60
@@ -27,7 +27,7 @@ def axis_name(pattern: str) -> str:
     return f"multiplier_{'.'.join(filter(None, parts))[:LONGEST] or 'all'}"
 
 
-def swept(raw: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
+def swept(raw: Table) -> Iterator[tuple[Path, Any]]:
     """The lane axes among the multipliers of a table that need not be valid."""
     table = raw.get("multipliers")
     for pattern, form in table.items() if isinstance(table, Mapping) else ():
@@ -35,7 +35,7 @@ def swept(raw: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
             yield ("multipliers", str(pattern)), form
 
 
-def check(raw: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
+def check(raw: Table) -> Iterator[tuple[Path, str]]:
     """What is wrong with the multipliers beside the rest of a configuration."""
     optimizer = raw.get("optimizer")
     options = optimizer.get("multipliers") if isinstance(optimizer, Mapping) else None
@@ -54,7 +54,7 @@ def check(raw: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
             yield path, f"two patterns would make an axis {name!r}; write one of them otherwise"
 
 
-def _multipliers(value: Any) -> dict[str, Any]:
+def _multipliers(value: Any) -> JsonObject:
     if not isinstance(value, Mapping):
         raise ValueError(f"must be a table, pattern of paths = number or list, got {show(value)}")
     found = {}
@@ -70,4 +70,4 @@ def _multipliers(value: Any) -> dict[str, Any]:
     return found
 
 
-Multipliers = Annotated[dict[str, Any], PlainValidator(_multipliers)]
+Multipliers = Annotated[JsonObject, PlainValidator(_multipliers)]

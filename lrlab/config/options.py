@@ -9,9 +9,9 @@ from typing import Any
 
 from lrlab.config import names
 from lrlab.config.lanes import is_form, lane_form
-from lrlab.config.problems import show
 from lrlab.core.registry import Parameter
 from lrlab.core.synonyms import did_you_mean
+from lrlab.core.text import show
 from lrlab.schedules.lengths import LENGTHS, in_words
 
 Path = tuple[str, ...]

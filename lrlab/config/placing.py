@@ -8,9 +8,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from lrlab.config.build import problem
-from lrlab.config.problems import PYTHON, Problem
 from lrlab.config.schema import Experiment
-from lrlab.core.errors import FieldError, Path
+from lrlab.core.errors import PYTHON, FieldError, Path, Problem
 
 PARTS = (("task", "model"), ("task", "data"))
 """Tables that an experiment need not have: a task with a name has none."""

@@ -14,9 +14,10 @@ from lrlab.config import names, toml
 from lrlab.config.build import problem
 from lrlab.config.lanes import is_axis, is_form, parse_budget, values
 from lrlab.config.multipliers import axis_name
-from lrlab.config.problems import ConfigError
 from lrlab.config.schema import Experiment
 from lrlab.core.axes import Axis, rate_axis
+from lrlab.core.errors import ConfigError
+from lrlab.core.text import JsonObject
 from lrlab.types import Plan
 
 if TYPE_CHECKING:
@@ -66,11 +67,11 @@ class Resolved(NamedTuple):
     objects: PythonObjects
     axes: tuple[Axis, ...]
     seeds: tuple[int, ...]
-    optimizer_args: dict[str, Any]
-    schedule_args: dict[str, Any]
+    optimizer_args: JsonObject
+    schedule_args: JsonObject
     fixed: dict[str, float]
     multipliers: dict[str, float | str]
-    probes: tuple[str | dict[str, Any], ...]
+    probes: tuple[str | JsonObject, ...]
     steps: int | None
     epochs: float | None
     batch_size: int | str
@@ -155,9 +156,10 @@ def seeds_of(seeds: int | list[int], root: int) -> list[int]:
     return list(seeds) if isinstance(seeds, list) else [root + i for i in range(seeds)]
 
 
-def schedule_entries(resolved: Resolved) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def schedule_entries(resolved: Resolved) -> tuple[JsonObject, list[JsonObject]]:
     """(what all schedules share, each with its name and own arguments): the listed ones, or every
-    combination of the schedule's lane axes."""
+    combination of the schedule's lane axes.
+    """
     shared, name = resolved.schedule_args, resolved.experiment.schedule.name
     if isinstance(name, list):
         return shared, [{"name": one} if isinstance(one, str) else dict(one) for one in name]
@@ -169,7 +171,7 @@ def schedule_entries(resolved: Resolved) -> tuple[dict[str, Any], list[dict[str,
     return {**loose, **shared}, entries
 
 
-def defaults() -> dict[str, Any]:
+def defaults() -> JsonObject:
     """Every default of the schema, nested like a file.
 
     >>> defaults()["steps"], defaults()["optimizer"]["name"], defaults()["range_test"]["num_steps"]
@@ -224,13 +226,13 @@ def _fixed(experiment: Experiment) -> dict[str, float]:
     return {name: form for name, form in experiment.axes.items() if not is_axis(form)}
 
 
-def _arguments(experiment: Experiment, kind: str) -> dict[str, Any]:
+def _arguments(experiment: Experiment, kind: str) -> JsonObject:
     """The options of the optimizer or the schedule that are no lane axes."""
     options = _options(experiment, kind).items()
     return {key: v for key, v in options if not _sweeps(experiment, kind, key, v)}
 
 
-def _options(experiment: Experiment, kind: str) -> dict[str, Any]:
+def _options(experiment: Experiment, kind: str) -> JsonObject:
     return dict(getattr(experiment, kind).model_extra or {})
 
 
@@ -241,7 +243,7 @@ def _sweeps(experiment: Experiment, kind: str, key: str, value: Any) -> bool:
     return not (key in known and known[key].sequence)
 
 
-def _probes(experiment: Experiment) -> list[str | dict[str, Any]]:
+def _probes(experiment: Experiment) -> list[str | JsonObject]:
     """The probes as a file has them: a name, or a table where there is more to say."""
     entries = (entry.model_dump(exclude_none=True) for entry in experiment.probes)
     return [entry["name"] if len(entry) == 1 else entry for entry in entries]

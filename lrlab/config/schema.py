@@ -20,8 +20,8 @@ from lrlab.config.lanes import (
     Seeds,
 )
 from lrlab.config.multipliers import Multipliers
-from lrlab.config.problems import show
 from lrlab.core.synonyms import did_you_mean
+from lrlab.core.text import JsonObject, show
 
 _CLOSED = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
 _OPEN = ConfigDict(extra="allow", strict=True, allow_inf_nan=False, frozen=True)
@@ -72,7 +72,8 @@ class OptimizerSpec(BaseModel):
 
 class ScheduleSpec(BaseModel):
     """`[schedule]`: a name and its shape, each value a value or a lane axis; or several schedules,
-    `name = ["linear", {name = "wsd", cooldown = 0.3}]`: the lane axis `schedule` counts them."""
+    `name = ["linear", {name = "wsd", cooldown = 0.3}]`: the lane axis `schedule` counts them.
+    """
 
     model_config = _OPEN
     name: ScheduleName = "cosine"
@@ -139,7 +140,7 @@ class ParametrizationSpec(BaseModel):
 
     model_config = _CLOSED
     name: Literal["standard", "mup"] = "standard"
-    base: dict[str, Any] = {}
+    base: JsonObject = {}
 
 
 class StudySpec(BaseModel):
@@ -192,7 +193,7 @@ class Experiment(BaseModel):
     plan: PlanSpec = PlanSpec()
     range_test: RangeTestSpec = RangeTestSpec()
     parametrization: ParametrizationSpec | None = None
-    compare: dict[str, dict[str, Any]] = {}
+    compare: dict[str, JsonObject] = {}
     study: StudySpec | None = None
 
     _places: dict[tuple[str, ...], tuple[str, int | None]] = PrivateAttr(default_factory=dict)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lrlab.config.lanes import is_form
+from lrlab.core.text import Table
 
 Path = tuple[str, ...]
 
@@ -127,7 +128,7 @@ def parse_override(text: str) -> tuple[Path, Any]:
     raise ValueError(f"not a TOML value: {written!r}")
 
 
-def dumps(table: Mapping[str, Any]) -> str:
+def dumps(table: Table) -> str:
     """A mapping as TOML text; entries that are None are left out.
 
     >>> print(dumps({"steps": 3, "task": {"name": "bowl"}, "lr": {"log": [0.1, 1.0, 3]}}), end="")
@@ -142,7 +143,7 @@ def dumps(table: Mapping[str, Any]) -> str:
     return "\n".join(block for block in blocks if block)
 
 
-def _write(table: Mapping[str, Any], path: Path, blocks: list[str]) -> None:
+def _write(table: Table, path: Path, blocks: list[str]) -> None:
     here, below = [], []
     for key, value in table.items():
         if isinstance(value, Mapping) and not is_form(value):

@@ -15,7 +15,8 @@ an optimizer, a schedule or the engine reads."""
 
 class Axis(NamedTuple):
     """One axis of a sweep. `values` are the numbers that train, in order; `labels` their names
-    where they only count something (the axis `schedule`)."""
+    where they only count something (the axis `schedule`).
+    """
 
     name: str
     values: tuple[float, ...]

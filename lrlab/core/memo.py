@@ -54,6 +54,7 @@ def kept_with(
 
 def closure_of(*functions: Any) -> Any:
     """The first function that closes over something, and so may live for a while only; else the
-    first one."""
+    first one.
+    """
     closing = (one for one in functions if getattr(one, "__closure__", None))
     return next(closing, functions[0])

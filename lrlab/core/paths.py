@@ -8,8 +8,8 @@ from pathlib import Path
 
 
 def resolved(path: str | os.PathLike[str]) -> Path:
-    """Where a path leads, once and for all: absolute, without `~`, `..` or symbolic links, so that
-    another working folder later changes nothing.
+    """Where a path leads: absolute, without `~`, `..` or symbolic links, so that another working
+    folder later changes nothing.
 
     Raises:
         ValueError: empty, or with a character that no path has.
@@ -50,7 +50,7 @@ def short(path: str | os.PathLike[str]) -> str:
 
 def cache_folder() -> Path:
     """`$LRLAB_CACHE`, else `lrlab` in `$XDG_CACHE_HOME` or `~/.cache`."""
-    given = os.environ.get("LRLAB_CACHE")
-    if given:
-        return Path(given)
+    chosen = os.environ.get("LRLAB_CACHE")
+    if chosen:
+        return Path(chosen)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lrlab"

@@ -112,6 +112,18 @@ class LaneRecord(NamedTuple):
 
         return self._over(laid)._replace(axes=dict(axes))
 
+    def take(self, axis: str, places: np.ndarray) -> LaneRecord:
+        """A grid with some values of one axis alone; `places` int[n] in that axis.
+
+        >>> flat = blank_record({"lr": np.array([0.1, 0.2]), "seed": np.array([0, 0])}, 3, [3])
+        >>> grid = flat.grid({"lr": np.array([0.1, 0.2]), "seed": np.array([0])})
+        >>> grid.take("lr", np.array([1])).axes["lr"].tolist()
+        [0.2]
+        """
+        dim = list(self.axes).index(axis) - self.outcome.ndim
+        some = self._over(lambda values, empty: np.take(values, places, dim))
+        return some._replace(axes={**self.axes, axis: self.axes[axis][places]})
+
     def flat(self) -> LaneRecord:
         """A grid as N lanes in C order, seeds fastest.
 

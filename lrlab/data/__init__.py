@@ -15,6 +15,7 @@ import numpy as np
 
 from lrlab.core import registry
 from lrlab.core.registry import Parameter, Registry
+from lrlab.core.text import Table
 from lrlab.data.dataset import DataError, Dataset, Raw
 
 NAMES: dict[str, str] = {
@@ -42,7 +43,7 @@ __all__ = ["COMMON", "NAMES", "REGISTRY", "DataError", "Dataset", "load", "optio
 
 
 def load(
-    spec: str | Mapping[str, Any],
+    spec: str | Table,
     valid_fraction: float = 0.2,
     test_fraction: float = 0.0,
     split_seed: int = 0,

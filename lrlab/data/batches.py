@@ -16,7 +16,8 @@ BLOCK = 1 << 16
 
 class Batches(NamedTuple):
     """How a training split is cut: `batch_size` of `num_examples` per update; `replay` repeats the
-    first epoch's order for ever, `in_order` keeps the data's own order in every epoch."""
+    first epoch's order for ever, `in_order` keeps the data's own order in every epoch.
+    """
 
     num_examples: int
     batch_size: int

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from lrlab.core.errors import FieldError
+from lrlab.core.text import Table
 
 Split = tuple[np.ndarray, np.ndarray]
 """Inputs [N, ...] and targets [N, ...] of the same length."""
@@ -16,7 +17,8 @@ Split = tuple[np.ndarray, np.ndarray]
 
 class DataError(FieldError):
     """Data that cannot be trained on; the message names the place (file, row) and the mend, and
-    `option` the source's option that is wrong, where it is one (`also`: or one of these)."""
+    `option` the source's option that is wrong, where it is one (`also`: or one of these).
+    """
 
     def __init__(self, message: str, option: str = "", also: str | Sequence[str] = ()) -> None:
         super().__init__(option, message, also)
@@ -34,7 +36,7 @@ class Raw(NamedTuple):
     splits: Mapping[str, Split]
     kind: str
     license: str
-    origin: Mapping[str, Any]
+    origin: Table
     sha256: str
     num_classes: int | None = None
     scale: str = "none"
@@ -61,7 +63,7 @@ class Dataset(NamedTuple):
     sha256: str
     shapes: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]]
     license: str
-    source: Mapping[str, Any]
+    source: Table
 
     def splits(self) -> dict[str, Split]:
         """The splits that there are, by name."""

@@ -109,7 +109,7 @@ def _package(module: str, extra: str) -> Any:
 def _reach(spec: str, where: str, fetch: Callable[[], Any]) -> Any:
     try:
         return fetch()
-    except Exception as error:  # noqa: BLE001 - each library has its own errors, all mean: no data
+    except Exception as error:
         raise DataError(
             f"{spec}: cannot reach it ({type(error).__name__}: {error}); looked in {where}; "
             f"offline sources: {OFFLINE}"
@@ -123,7 +123,7 @@ def _chosen(
     target: str | None,
     ignore: Sequence[str],
 ) -> dict[str, tuple[str, str, str]]:
-    """lrlab's split -> (its name there, the column of inputs, the column of targets).
+    """Lrlab's split -> (its name there, the column of inputs, the column of targets).
 
     Raises:
         DataError: a split or a column that is in no use, or none that can be meant.

@@ -31,7 +31,8 @@ Rows = Sequence[tuple[int, list[str]]]
 
 class _Cells(NamedTuple):
     """A table of text: the names of its columns, from its `header` or from their numbers, and the
-    rows below."""
+    rows below.
+    """
 
     names: list[str]
     header: bool
@@ -167,7 +168,8 @@ def _is_header(first: Sequence[str], below: Sequence[Sequence[str]], path: Path)
 
 def _counts(cells: Sequence[str]) -> bool:
     """Whether the cells are whole numbers, each one more than the one before, from 0 or 1 on (three
-    cells or more: from anywhere)."""
+    cells or more: from anywhere).
+    """
     if not cells or not all(map(_is_whole, cells)):
         return False
     numbers = [int(cell) for cell in cells]

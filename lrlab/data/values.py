@@ -106,7 +106,7 @@ def _array(values: object, place: str) -> np.ndarray:
     _unmasked(values, place)
     try:
         found = np.asanyarray(values)
-    except Exception as error:  # noqa: BLE001 - each library's arrays have errors of their own
+    except Exception as error:
         words = str(error).partition("\n")[0]
         raise DataError(
             f"{place}: cannot be read as one array of numbers ({type(error).__name__}: {words})"

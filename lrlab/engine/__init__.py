@@ -1,8 +1,9 @@
 """Training many lanes in one compiled program.
 
-Read in this order: `step` (one lane, one update), `programs` (a tile of lanes, compiled), `lanes`
-and `tiles` (which lane sits where), `loop` (segments, outcomes, compaction, checkpoints), `plan`
-(devices, tile width, memory), `measure` (probes), `devices` and `replicas` (the machine).
+Read in this order: `state` and `step` (one lane, one update), `programs` (a tile of lanes,
+compiled), `layout` and `tiles` (which lane sits where), `segments` (training and evaluating them),
+`loop` (from the plan to the record), `results` (the record and its checkpoints), `plan`, `limits`
+and `tuning` (tile width), `probing` (probes), `devices` and `executables` (the machine).
 """
 
 from lrlab.engine.loop import train

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import Any
 
 import jax
 import numpy as np
+from jax import Array
 from jax.extend.core import ClosedJaxpr
 
 from lrlab.core.arrays import aligned
@@ -24,7 +24,7 @@ NAMED_BYTES = 32 << 20
 """From here on its user hears of it."""
 
 
-def split(closed: ClosedJaxpr) -> tuple[ClosedJaxpr, tuple[Any, ...]]:
+def split(closed: ClosedJaxpr) -> tuple[ClosedJaxpr, tuple[Array, ...]]:
     """A program whose large constants are its first arguments, and these arrays."""
     large = [_bytes(constant) >= LARGE_BYTES for constant in closed.consts]
     if not any(large):
@@ -39,12 +39,12 @@ def split(closed: ClosedJaxpr) -> tuple[ClosedJaxpr, tuple[Any, ...]]:
     return ClosedJaxpr(less, small), tuple(c for _, c, is_large in names if is_large)
 
 
-def placed(constants: tuple[Any, ...], device: Device) -> tuple[Any, ...]:
+def placed(constants: tuple[Array, ...], device: Device) -> tuple[Array, ...]:
     """The arrays on a device; CPU devices read them where they lie."""
     return tuple(jax.device_put(aligned(np.asarray(array)), device) for array in constants)
 
 
-def named(constants: tuple[Any, ...]) -> None:
+def named(constants: tuple[Array, ...]) -> None:
     """Warns of arrays that are too large to be closed over.
 
     Warns:
@@ -65,7 +65,7 @@ def named(constants: tuple[Any, ...]) -> None:
         )
 
 
-def _bytes(array: Any) -> int:
+def _bytes(array: Array | np.ndarray) -> int:
     """The size of a plain array; 0 of random keys and the like."""
     if not isinstance(getattr(array, "dtype", None), np.dtype):
         return 0

@@ -145,7 +145,8 @@ def _used() -> bool:
 
 def _forked() -> bool:
     """Whether a parent's devices are all there is: their threads are not in this process, which
-    then has no thread that Python does not know. False where the system does not say."""
+    then has no thread that Python does not know. False where the system does not say.
+    """
     try:
         return len(os.listdir("/proc/self/task")) <= threading.active_count()
     except OSError:

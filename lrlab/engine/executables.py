@@ -13,20 +13,24 @@ import importlib.metadata
 import io
 import os
 import pickle
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, NamedTuple, ParamSpec, TypeVar
 
 import jax
 import numpy as np
+from jax import Array
 from jax.extend.core import jaxpr_as_fun
 
 from lrlab.engine import cache, inline, threads
 from lrlab.engine.constants import named, placed, split
 from lrlab.engine.devices import setting
-from lrlab.types import Device
+from lrlab.types import Device, PyTree
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
-class Replicated(NamedTuple):
+class Replicated(NamedTuple, Generic[P, R]):
     """A program for any device: `(device, *args) -> outputs`, every array in `args` on `device`.
 
     Returns at once: devices work through what they were given side by side. `program(device,
@@ -35,11 +39,11 @@ class Replicated(NamedTuple):
 
     loaded: Callable[..., Loaded]
 
-    def __call__(self, device: Device, *args: Any) -> Any:
-        program, constants = self.loaded(device, *args)
+    def __call__(self, device: Device, *args: P.args, **none: P.kwargs) -> R:
+        program, constants = self.loaded(device, *args, **none)
         return program(*args, constants) if constants else program(*args)
 
-    def program(self, device: Device, *args: Any) -> jax.stages.Compiled:
+    def program(self, device: Device, *args: PyTree) -> jax.stages.Compiled:
         return self.loaded(device, *args).program
 
 
@@ -47,29 +51,29 @@ class Loaded(NamedTuple):
     """A program on a device, and the arrays there that it takes after its other arguments."""
 
     program: jax.stages.Compiled
-    constants: tuple[Any, ...]
+    constants: tuple[Array, ...]
 
 
-def replicated(function: Callable[..., Any], donate: tuple[int, ...] = ()) -> Replicated:
+def replicated(function: Callable[P, R], donate: tuple[int, ...] = ()) -> Replicated[P, R]:
     """`function` as a program for any device; arguments numbered in `donate` give up their memory.
 
     Compiles once per set of shapes and dtypes, whatever the number of devices, and not at all where
     the cache folder holds the same program from an earlier process.
     """
     jitted = jax.jit(function, donate_argnums=donate)
-    programs: dict[Any, dict[Device, Loaded]] = {}
-    payloads: dict[Any, _Payload] = {}
+    programs: dict[Signature, dict[Device, Loaded]] = {}
+    payloads: dict[Signature, _Payload] = {}
 
-    def loaded(device: Device, *args: Any) -> Loaded:
+    def loaded(device: Device, *args: PyTree) -> Loaded:
         shapes = _signature(args)
         by_device = programs.setdefault(shapes, {})
         if device not in by_device:
-            made = None
+            program = None
             if shapes in payloads:
-                made = _load_on(payloads[shapes].content, device)
-            if made is None:
-                made, payloads[shapes] = _compile(jitted, donate, device, args)
-            by_device[device] = Loaded(made, placed(payloads[shapes].constants, device))
+                program = _load_on(payloads[shapes].content, device)
+            if program is None:
+                program, payloads[shapes] = _compile(jitted, donate, device, args)
+            by_device[device] = Loaded(program, placed(payloads[shapes].constants, device))
         if payloads[shapes].calls and device.platform == "cpu":
             threads.one_each()
         return by_device[device]
@@ -79,20 +83,25 @@ def replicated(function: Callable[..., Any], donate: tuple[int, ...] = ()) -> Re
 
 class _Payload(NamedTuple):
     """What a program is loaded from on further devices (None: it is compiled for each), the large
-    arrays that it takes, and its library calls."""
+    arrays that it takes, and its library calls.
+    """
 
     content: bytes | None
-    constants: tuple[Any, ...]
+    constants: tuple[Array, ...]
     calls: tuple[str, ...]
 
 
-def _signature(args: Any) -> Any:
+Signature = tuple[jax.tree_util.PyTreeDef, tuple[tuple[tuple[int, ...], np.dtype], ...]]
+"""The tree of a program's arguments, and the shape and dtype of each leaf."""
+
+
+def _signature(args: Sequence[PyTree]) -> Signature:
     leaves, tree = jax.tree.flatten(args)
     return tree, tuple((leaf.shape, leaf.dtype) for leaf in leaves)
 
 
 def _compile(
-    jitted: Any, donate: tuple[int, ...], device: Device, args: Any
+    jitted: jax.stages.Wrapped, donate: tuple[int, ...], device: Device, args: tuple[PyTree, ...]
 ) -> tuple[jax.stages.Compiled, _Payload]:
     """The program on a device, and what the others need."""
     traced = jitted.trace(*args)
@@ -106,17 +115,19 @@ def _compile(
             gc.collect()
         flat, out_tree = jaxpr_as_fun(closed), traced.out_tree
 
-        def function(*args: Any) -> Any:
-            args, given = (args[:-1], args[-1]) if large else (args, ())
-            return jax.tree.unflatten(out_tree, flat(*given, *jax.tree.leaves(args)))
+        def function(*args: PyTree) -> PyTree:
+            args, constants = (args[:-1], args[-1]) if large else (args, ())
+            return jax.tree.unflatten(out_tree, flat(*constants, *jax.tree.leaves(args)))
 
         args = (*args, placed(large, device)) if large else args
         traced = jax.jit(function, donate_argnums=donate).trace(*args)
-    made, content = _compiled(traced.lower(), device, args)
-    return made, _Payload(content, large, calls)
+    program, content = _compiled(traced.lower(), device, args)
+    return program, _Payload(content, large, calls)
 
 
-def _compiled(lowered: Any, device: Device, args: Any) -> tuple[jax.stages.Compiled, bytes | None]:
+def _compiled(
+    lowered: jax.stages.Lowered, device: Device, args: tuple[PyTree, ...]
+) -> tuple[jax.stages.Compiled, bytes | None]:
     """The program on a device, and what to load it from on the others (None: nothing)."""
     if setting("jax_compilation_cache_dir") is not None:
         # An executable out of JAX's own cache cannot be serialized again (jax 0.10): its functions
@@ -135,10 +146,11 @@ def _compiled(lowered: Any, device: Device, args: Any) -> tuple[jax.stages.Compi
     return compiled, payload
 
 
-def _name(lowered: Any, device: Device, arguments: str) -> str:
+def _name(lowered: jax.stages.Lowered, device: Device, arguments: str) -> str:
     """What a compiled program follows from: its text, the versions, the machine, XLA's flags; its
     arguments, since XLA drops those that it does not use; and the tree of its results, since two
-    optimizers that begin with equal arrays in unequal states have one text."""
+    optimizers that begin with equal arrays in unequal states have one text.
+    """
     parts = (
         lowered.as_text(),
         arguments,

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple
 
 import jax
 import numpy as np
+from jax.extend.core import Jaxpr, JaxprEqn
+from jax.tree_util import PyTreeDef
 
 from lrlab.core.memo import kept_with
+from lrlab.engine.devices import precision
 from lrlab.engine.inline import calls
-from lrlab.engine.plan import lane_shapes
+from lrlab.engine.state import lane_shapes, tree_bytes
 from lrlab.engine.step import lane_step
 from lrlab.rng import key
 from lrlab.types import Problem, PyTree
+
+Shape = tuple[tuple[int, ...], str]
+"""The shape and dtype of an array."""
 
 
 class StepCost(NamedTuple):
     """One lane's update: `flops` in matrix products and convolutions, the bytes of its state,
     `program`, the text of its program (the same for the same step), and the `calls` of libraries
-    that CPU devices make one at a time (see `engine.inline`)."""
+    that CPU devices make one at a time (see `engine.inline`).
+    """
 
     flops: float
     state_bytes: int
@@ -27,7 +35,9 @@ class StepCost(NamedTuple):
     calls: tuple[str, ...]
 
 
-def step_cost(problem: Problem, data: PyTree, hyper_names: tuple[str, ...]) -> StepCost:
+def step_cost(
+    problem: Problem, data: Mapping[str, PyTree], hyper_names: tuple[str, ...]
+) -> StepCost:
     """What one update of one lane costs; nothing is computed, only traced, once per problem."""
     batch = data.get("train")
     if batch is not None:
@@ -43,16 +53,14 @@ def step_cost(problem: Problem, data: PyTree, hyper_names: tuple[str, ...]) -> S
     return _step_cost(problem, tuple(leaves), structure, hyper_names)
 
 
-def _is_shape(value: Any) -> bool:
+def _is_shape(value: object) -> bool:
     return isinstance(value, tuple) and len(value) == 2 and isinstance(value[1], str)
 
 
 @kept_with(lambda problem, *rest: problem.task.init)
 def _step_cost(
-    problem: Problem, shapes: tuple[Any, ...], structure: Any, hyper_names: tuple[str, ...]
+    problem: Problem, shapes: tuple[Shape, ...], structure: PyTreeDef, hyper_names: tuple[str, ...]
 ) -> StepCost:
-    from lrlab.engine.devices import precision
-
     with precision(problem.dtype):
         structs = [_struct(shape, dtype, problem.dtype) for shape, dtype in shapes]
         batch = jax.tree.unflatten(structure, structs)
@@ -61,8 +69,7 @@ def _step_cost(
         traced = jax.make_jaxpr(
             lambda state, batch, hyper: lane_step(problem, state, batch, hyper, 0, key(0))  # type: ignore[arg-type]
         )(state, batch, dict.fromkeys(hyper_names, scalar))
-    size = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))
-    return StepCost(count(traced.jaxpr), size, str(traced), calls(traced))
+    return StepCost(count(traced.jaxpr), tree_bytes(state), str(traced), calls(traced))
 
 
 def _struct(shape: tuple[int, ...], dtype: str, floating: str) -> jax.ShapeDtypeStruct:
@@ -72,7 +79,7 @@ def _struct(shape: tuple[int, ...], dtype: str, floating: str) -> jax.ShapeDtype
     return jax.ShapeDtypeStruct(shape, jax.dtypes.canonicalize_dtype(kind))
 
 
-def count(jaxpr: Any) -> float:
+def count(jaxpr: Jaxpr) -> float:
     """2 x multiply-adds of every matrix product and convolution, scans multiplied.
 
     >>> import jax, jax.numpy as jnp
@@ -101,9 +108,10 @@ def count(jaxpr: Any) -> float:
     return total
 
 
-def _convolution(equation: Any) -> float:
+def _convolution(equation: JaxprEqn) -> float:
     """The products that meet data, not the zeros of dilated gradients: each of a layer's three
-    convolutions (forward, by input, by kernel) costs what the forward one does."""
+    convolutions (forward, by input, by kernel) costs what the forward one does.
+    """
     options = equation.params
     numbers = options["dimension_numbers"]
     left, right = (variable.aval.shape for variable in equation.invars[:2])
@@ -115,9 +123,10 @@ def _convolution(equation: Any) -> float:
     return 2.0 * outputs * inner / options["batch_group_count"]
 
 
-def _own_product(equation: Any) -> float:
+def _own_product(equation: JaxprEqn) -> float:
     """Of a primitive of `lrlab.models.trilinear`: forward and both gradients share the products
-    of an output [N, *out, O] and a kernel [*taps, C, O]; which variables these are says `gives`."""
+    of an output [N, *out, O] and a kernel [*taps, C, O]; which variables these are says `gives`.
+    """
     first, second, out = (v.aval.shape for v in (*equation.invars, *equation.outvars))
     kernel, output = {"y": (second, out), "x": (first, second), "w": (out, second)}[
         equation.params["gives"]

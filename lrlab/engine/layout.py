@@ -56,3 +56,24 @@ def boundaries(
             segments.append((start, stop))
             start = stop
     return segments
+
+
+def evaluation_steps(
+    steps: int, eval_every: int | None, listed: Sequence[int] | None = None
+) -> list[int]:
+    """After how many updates the lanes are evaluated; always ends with `steps`.
+
+    None means 20 evaluations, evenly spread (every step where there are fewer than 20); `listed`
+    says outright after which updates.
+
+    >>> evaluation_steps(100, 30)
+    [30, 60, 90, 100]
+    >>> len(evaluation_steps(1000, None))
+    20
+    """
+    if listed is not None:
+        return sorted({*(int(step) for step in listed if step <= steps), steps})
+    if eval_every is None:
+        count = min(20, steps)
+        return [steps * (index + 1) // count for index in range(count)]
+    return sorted({*range(eval_every, steps + 1, eval_every), steps})

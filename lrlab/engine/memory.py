@@ -13,7 +13,8 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
-from typing import Any
+
+from lrlab.types import Device
 
 # Numbers of glibc's malloc.h.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -3, -4
@@ -72,7 +73,7 @@ class Allocator:
             libc.malloc_trim(0)
 
 
-def _glibc() -> Any:
+def _glibc() -> ctypes.CDLL | None:
     """The C library with `mallopt` and `malloc_trim`; None where it is another."""
     if not sys.platform.startswith("linux"):
         return None
@@ -90,3 +91,21 @@ memory_scope = _ALLOCATOR.scope
 Scopes may be nested and in several threads; the last one to end counts."""
 
 keep_freed_memory = _ALLOCATOR.keep
+
+
+def host_memory() -> int:
+    """The machine's memory in bytes; where the system does not say, 2^46 (64 TiB)."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError, AttributeError):
+        return 1 << 46
+
+
+def device_memory(device: Device) -> int | None:
+    """The memory of an accelerator in bytes; None for a CPU, whose cache decides, and for a device
+    that does not say.
+    """
+    if device.platform == "cpu":
+        return None
+    stats = device.memory_stats() or {}
+    return int(stats["bytes_limit"]) if "bytes_limit" in stats else None

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from lrlab.core.errors import FieldError, within
 from lrlab.engine.devices import precision
-from lrlab.engine.step import LaneState, scheduled, transformation
+from lrlab.engine.state import LaneState, lane_shapes, scaled, scheduled, transformation
 from lrlab.rng import key
 from lrlab.types import Array, Hyper, LaneView, Params, Probe, Problem, PyTree
 
@@ -29,9 +29,7 @@ def view_of(
 
     def initial() -> tuple[Params, PyTree]:
         params, model = start()
-        if "init_scale" in hyper:
-            params = jax.tree.map(lambda leaf: leaf * hyper["init_scale"], params)
-        return params, model
+        return scaled(params, hyper), model
 
     def update(
         grads: Params, value: Array, value_fn: Callable[[Params], Array]
@@ -93,29 +91,29 @@ def measured(problem: Problem, view: LaneView, before: Array) -> dict[str, Array
 
 def _scalars(probe: Probe, view: LaneView, dtype: str) -> dict[str, Array]:
     try:
-        found = {name: jnp.asarray(v, dtype) for name, v in probe.measure(view).items()}
+        values = {name: jnp.asarray(v, dtype) for name, v in probe.measure(view).items()}
     except FieldError as error:
         raise error.reworded(f"probe {probe.name!r}: {error}") from error
     except ValueError as error:
         raise ValueError(f"probe {probe.name!r}: {error}") from error
-    for name, value in found.items():
-        taken = name == "lr" or name.startswith(("lr_", "train_", "learning_"))
+    for name, value in values.items():
+        taken = name == "lr" or name.startswith(("lr_", "train_", "learning_", "effective_lr"))
         if value.shape != () or taken:
             raise ValueError(
                 f"probe {probe.name!r}: {name!r} must be a scalar (its shape is {value.shape}) and "
                 "not be named like a training metric"
             )
-    return found
+    return values
 
 
-def check_probes(problem: Problem, data: PyTree, hyper_names: tuple[str, ...]) -> None:
+def check_probes(
+    problem: Problem, data: Mapping[str, PyTree], hyper_names: tuple[str, ...]
+) -> None:
     """Traces every probe once, without computing anything.
 
     Raises:
         FieldError: a probe cannot measure this problem, or two give the same name; it says which.
     """
-    from lrlab.engine.plan import lane_shapes
-
     if not problem.probes:
         return
     state = lane_shapes(problem, data, hyper_names)
@@ -151,7 +149,7 @@ def check_probes(problem: Problem, data: PyTree, hyper_names: tuple[str, ...]) -
                     taken[name] = probe.name
 
 
-def _of_run(dtype: Any, precision: str) -> Any:
+def _of_run(dtype: np.dtype, precision: str) -> np.dtype:
     """The dtype that data of `dtype` have on the devices."""
     if jnp.issubdtype(dtype, jnp.floating):
         return jnp.dtype(precision)

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lrlab.engine.devices import precision
-from lrlab.engine.plan import lane_shapes
+from lrlab.engine.state import lane_shapes
 from lrlab.engine.step import lane_step
 from lrlab.rng import key
 from lrlab.types import Problem, PyTree

@@ -1,6 +1,6 @@
 """The compiled programs: how one tile of lanes starts, trains a segment, and is evaluated.
 
-`vmap` gives the lanes of a tile and a bounded loop gives time; the devices come from `replicas`,
+`vmap` gives the lanes of a tile and a bounded loop gives time; the devices come from `executables`,
 each with its own tiles. The number of steps is a traced bound, so that segments of any length
 share one program.
 """
@@ -8,20 +8,40 @@ share one program.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
+from jax import Array
 
 from lrlab.core.memo import kept_with
 from lrlab.core.tracing import beside_others
 from lrlab.engine.batch_norm import refreshed
 from lrlab.engine.executables import Replicated, replicated
 from lrlab.engine.probing import measured, view_of
-from lrlab.engine.step import LaneState, initial_state, lane_step
+from lrlab.engine.state import LaneState, beginning, initial_state
+from lrlab.engine.step import lane_step
 from lrlab.rng import key
-from lrlab.types import Array, Problem, PyTree
+from lrlab.types import Params, Problem, PyTree
+
+R = TypeVar("R")
+
+Data = Mapping[str, PyTree]
+"""Split name -> pytree of arrays with a leading example axis."""
+
+Hypers = dict[str, Array]
+"""Name -> [T], the hyper-parameters of a tile's lanes."""
+
+Rows = dict[str, Array]
+"""Name -> [S, T], what every update of a segment recorded."""
+
+Updates = Callable[[LaneState, Rows, Array], tuple[LaneState, Rows]]
+"""`(state, rows, count) -> (state, rows)`: `count` updates, or fewer where all lanes diverge."""
+
+Attempt = tuple[Array, Array, LaneState, Rows, tuple[Array, Array, Array]]
+"""Tries, updates to make, the state and the rows after them, and (alive, diverged_at, last_loss)
+after the first try."""
 
 
 class Programs(NamedTuple):
@@ -30,16 +50,18 @@ class Programs(NamedTuple):
     `init(device, data, seed u32) -> (params, model)`: what all lanes of a seed start from
     `start(device, params, model, hyper [T], alive bool[T]) -> state [T, ...]`
     `train(device, state, data, seed, hyper, indices i32[S, B] | None, first i32, count i32)
-    -> (state, metrics [S, T])`; the given state's memory is used again.
+    -> (state, metrics [S, T])`; the memory of the state that goes in is used again.
     `evaluate(device, state, data, seed, hyper, step i32, before i32) -> metrics [T]`, named
     `<split>_<metric>` and as the probes name theirs, nan for lanes that are not alive. `before`:
     the step of the evaluation before (-1: none), for probes that measure at some of them only.
     """
 
-    init: Replicated
-    start: Replicated
-    train: Replicated
-    evaluate: Replicated
+    init: Replicated[[Data, Array], tuple[Params, PyTree]]
+    start: Replicated[[Params, PyTree, Hypers, Array], LaneState]
+    train: Replicated[
+        [LaneState, Data, Array, Hypers, Array | None, Array, Array], tuple[LaneState, Rows]
+    ]
+    evaluate: Replicated[[LaneState, Data, Array, Hypers, Array, Array], dict[str, Array]]
 
 
 @kept_with(lambda problem, *rest: problem.task.init)
@@ -56,87 +78,82 @@ def compiled(problem: Problem, tile_width: int, segment_steps: int) -> Programs:
 def _training(
     problem: Problem, tile_width: int, segment_steps: int
 ) -> tuple[Replicated, Replicated, Replicated]:
-    alone = functools.partial(_alone, tile_width)
-    tiled = functools.partial(_tiled, tile_width)
-    goes_back = tile_width == 1 and problem.stop_diverged
-
-    def init(data: PyTree, seed: Array) -> tuple[Any, Any]:
+    def init(data: Data, seed: Array) -> tuple[Params, PyTree]:
         return beginning(problem, data, seed)
 
-    def start(params: Any, model: Any, hyper: dict[str, Array], alive: Array) -> LaneState:
+    def start(params: Params, model: PyTree, hyper: Hypers, alive: Array) -> LaneState:
         lane = functools.partial(initial_state, problem)
         over_lanes = _over_lanes(tile_width, lane, (None, None, 0, 0))
         return over_lanes(params, model, hyper, alive)
 
-    def train(
-        state: LaneState,
-        data: PyTree,
-        seed: Array,
-        hyper: dict[str, Array],
-        indices: Array | None,
-        first: Array,
-        count: Array,
-    ) -> tuple[LaneState, dict[str, Array]]:
-        noise = key(seed, "noise")
-        lanes = functools.partial(lane_step, problem, keep=not goes_back)
-        if tile_width > 1:
-            lanes = jax.vmap(beside_others()(lanes), in_axes=(0, None, 0, None, None))
-        # The axis of a lone lane stays outside of the loop: inside, XLA would copy the state.
-        state, hyper = alone(state), alone(hyper)
-
-        def update(index: Array, state: LaneState) -> tuple[LaneState, dict[str, Array]]:
-            batch: Any = data.get("train")
-            if indices is not None:
-                rows = indices[index]
-                batch = jax.tree.map(
-                    lambda leaf: leaf.at[rows].get(mode="promise_in_bounds"), batch
-                )
-            step = first + index
-            return lanes(state, batch, hyper, step, jax.random.fold_in(noise, step))
-
-        def body(carry: Any) -> Any:
-            index, state, rows = carry
-            state, metrics = update(index, state)
-            rows = jax.tree.map(
-                lambda row, value: jax.lax.dynamic_update_index_in_dim(row, value, index, 0),
-                rows,
-                metrics,
-            )
-            return index + 1, state, rows
-
-        shapes = jax.eval_shape(update, jnp.zeros((), jnp.int32), state)[1]
-        rows = jax.tree.map(
-            lambda leaf: jnp.full((segment_steps, *leaf.shape), jnp.nan, leaf.dtype), shapes
-        )
-
-        def updates(state: LaneState, rows: Any, count: Array) -> tuple[LaneState, Any]:
-            def goes_on(carry: Any) -> Array:
-                index, state, _ = carry
-                # A tile whose lanes all diverged has nothing left to do: its rows stay nan.
-                trains = jnp.any(state.alive) if problem.stop_diverged else True
-                return (index < count) & trains
-
-            begin = (jnp.zeros((), jnp.int32), state, rows)
-            return jax.lax.while_loop(goes_on, body, begin)[1:]
-
-        if goes_back:
-            state, rows = _going_back(updates, state, rows, first, count)
-        else:
-            state, rows = updates(state, rows, count)
-        if tile_width == 1:
-            rows = jax.tree.map(lambda row: row[:, None], rows)
-        return tiled(state), rows
-
+    train = functools.partial(_train, problem, tile_width, segment_steps)
     return replicated(init), replicated(start), replicated(train, donate=(0,))
 
 
-def _going_back(
-    updates: Callable[..., tuple[LaneState, Any]],
-    begin: LaneState,
-    rows: Any,
+def _train(
+    problem: Problem,
+    tile_width: int,
+    segment_steps: int,
+    state: LaneState,
+    data: Data,
+    seed: Array,
+    hyper: Hypers,
+    indices: Array | None,
     first: Array,
     count: Array,
-) -> tuple[LaneState, Any]:
+) -> tuple[LaneState, Rows]:
+    noise = key(seed, "noise")
+    goes_back = tile_width == 1 and problem.stop_diverged
+    lanes = functools.partial(lane_step, problem, keep=not goes_back)
+    if tile_width > 1:
+        lanes = jax.vmap(beside_others()(lanes), in_axes=(0, None, 0, None, None))
+    # The axis of a lone lane stays outside of the loop: inside, XLA would copy the state.
+    state, hyper = _alone(tile_width, state), _alone(tile_width, hyper)
+
+    def update(index: Array, state: LaneState) -> tuple[LaneState, dict[str, Array]]:
+        batch = data.get("train")
+        if indices is not None:
+            rows = indices[index]
+            batch = jax.tree.map(lambda leaf: leaf.at[rows].get(mode="promise_in_bounds"), batch)
+        step = first + index
+        return lanes(state, batch, hyper, step, jax.random.fold_in(noise, step))
+
+    def body(carry: tuple[Array, LaneState, Rows]) -> tuple[Array, LaneState, Rows]:
+        index, state, rows = carry
+        state, metrics = update(index, state)
+        rows = jax.tree.map(
+            lambda row, value: jax.lax.dynamic_update_index_in_dim(row, value, index, 0),
+            rows,
+            metrics,
+        )
+        return index + 1, state, rows
+
+    def updates(state: LaneState, rows: Rows, count: Array) -> tuple[LaneState, Rows]:
+        def continues(carry: tuple[Array, LaneState, Rows]) -> Array:
+            index, state, _ = carry
+            # A tile whose lanes all diverged has nothing left to do: its rows stay nan.
+            trains = jnp.any(state.alive) if problem.stop_diverged else True
+            return (index < count) & trains
+
+        begin = (jnp.zeros((), jnp.int32), state, rows)
+        return jax.lax.while_loop(continues, body, begin)[1:]
+
+    shapes = jax.eval_shape(update, jnp.zeros((), jnp.int32), state)[1]
+    rows = jax.tree.map(
+        lambda leaf: jnp.full((segment_steps, *leaf.shape), jnp.nan, leaf.dtype), shapes
+    )
+    if goes_back:
+        state, rows = _going_back(updates, state, rows, first, count)
+    else:
+        state, rows = updates(state, rows, count)
+    if tile_width == 1:
+        rows = jax.tree.map(lambda row: row[:, None], rows)
+    return _tiled(tile_width, state), rows
+
+
+def _going_back(
+    updates: Updates, begin: LaneState, rows: Rows, first: Array, count: Array
+) -> tuple[LaneState, Rows]:
     """`updates` for a lone lane whose updates do not keep the state from before themselves: where
     it diverges, it is trained again up to there, with the same program and so the same bits.
 
@@ -144,14 +161,14 @@ def _going_back(
     optimizer state at every update (4 % of a step where a layer takes 784 x 512 weights).
     """
 
-    def attempt(carry: Any) -> Any:
+    def attempt(carry: Attempt) -> Attempt:
         tries, count, _, rows, _ = carry
         state, rows = updates(begin, rows, count)
         ended = state.alive, state.diverged_at, state.last_loss
         first_end = jax.tree.map(lambda a, b: jnp.where(tries == 0, a, b), ended, carry[-1])
         return tries + 1, state.diverged_at - first, state, rows, first_end
 
-    def again(carry: Any) -> Array:
+    def again(carry: Attempt) -> Array:
         tries, _, state, _, _ = carry
         return (tries == 0) | (tries == 1) & begin.alive & ~state.alive
 
@@ -165,9 +182,9 @@ def _evaluate(
     problem: Problem,
     tile_width: int,
     state: LaneState,
-    data: PyTree,
+    data: Data,
     seed: Array,
-    hyper: dict[str, Array],
+    hyper: Hypers,
     step: Array,
     before: Array,
 ) -> dict[str, Array]:
@@ -197,48 +214,29 @@ def _evaluate(
     return _over_lanes(tile_width, lane, (0, 0))(state, hyper)
 
 
-def beginning(problem: Problem, data: PyTree, seed: Array) -> tuple[Any, Any]:
-    """The parameters and the model state that a seed starts from, in the dtype of the run."""
-    example = jax.tree.map(lambda leaf: leaf[:1], data.get("train"))
-    return as_dtype(problem.task.init(key(seed, "init"), example), problem.dtype)
-
-
 def _over_lanes(
-    tile_width: int, function: Callable[..., Any], in_axes: tuple[Any, ...]
-) -> Callable[..., Any]:
+    tile_width: int, function: Callable[..., R], in_axes: tuple[int | None, ...]
+) -> Callable[..., R]:
     """`vmap` over a tile; a tile of one lane stays free of it, as a run by hand would be."""
     if tile_width > 1:
         return jax.vmap(beside_others()(function), in_axes=in_axes)
 
-    def one(*args: Any) -> Any:
+    def one(*args: PyTree) -> R:
         lane = (_alone(1, arg, axis) for arg, axis in zip(args, in_axes, strict=True))
         return _tiled(1, function(*lane))
 
     return one
 
 
-def _alone(tile_width: int, tree: Any, axis: int | None = 0) -> Any:
+def _alone(tile_width: int, tree: PyTree, axis: int | None = 0) -> PyTree:
     """A tile of one lane as that lane, without the axis; wider tiles as they are."""
     if tile_width > 1 or axis is None:
         return tree
     return jax.tree.map(lambda leaf: leaf[0], tree)
 
 
-def _tiled(tile_width: int, tree: Any) -> Any:
+def _tiled(tile_width: int, tree: PyTree) -> PyTree:
     """The inverse of `_alone`."""
     if tile_width > 1:
         return tree
     return jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], tree)
-
-
-def as_dtype(tree: PyTree, dtype: str) -> PyTree:
-    """`tree` with every floating array in `dtype`, every complex one in the complex numbers of that
-    precision; integers, keys and the rest as they are."""
-
-    def cast(leaf: Any) -> Any:
-        leaf = jnp.asarray(leaf)
-        if jnp.issubdtype(leaf.dtype, jnp.complexfloating):
-            return leaf.astype(jnp.promote_types(dtype, jnp.complex64))
-        return leaf.astype(dtype) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
-
-    return jax.tree.map(cast, tree)

@@ -7,39 +7,39 @@ from collections.abc import Callable
 
 import numpy as np
 
-from lrlab.engine.results import DIVERGED, NOT_RUN, OK
-from lrlab.types import Lanes, Progress, Trained
+from lrlab.core.records import DIVERGED, NOT_RUN, OK, LaneRecord
+from lrlab.types import Lanes, Progress
 
 
 def meter(
     listener: Callable[[Progress], None] | None, lanes: Lanes, steps: int
-) -> Callable[[Trained], None]:
+) -> Callable[[LaneRecord], None]:
     """A function to call at segment ends; `listener` gets a `Progress` each time."""
     if listener is None:
-        return lambda trained: None
+        return lambda record: None
     rates = next(iter(lanes.hyper.values()))
     began: list[tuple[float, int]] = []
 
-    def tell(trained: Trained) -> None:
-        done = int(trained.steps_trained.sum())
+    def report(record: LaneRecord) -> None:
+        done = int(record.steps_trained.sum())
         now = time.perf_counter()
         if not began:
             began.append((now, done))
         elapsed = now - began[0][0]
-        going = np.isin(trained.outcome, (NOT_RUN, OK))
-        left = int((steps - trained.steps_trained[trained.outcome == NOT_RUN]).sum())
-        loss = np.where(going & np.isfinite(trained.last_loss), trained.last_loss, np.inf)
+        healthy = np.isin(record.outcome, (NOT_RUN, OK))
+        left = int((steps - record.steps_trained[record.outcome == NOT_RUN]).sum())
+        loss = np.where(healthy & np.isfinite(record.last_loss), record.last_loss, np.inf)
         best = int(np.argmin(loss)) if len(loss) else 0
         listener(
             Progress(
                 done=done,
                 total=done + left,
-                alive=int((trained.outcome != DIVERGED).sum()),
-                lanes=len(trained.outcome),
+                alive=int((record.outcome != DIVERGED).sum()),
+                lanes=len(record.outcome),
                 best_loss=float(loss[best]) if len(loss) else float("nan"),
                 best_lr=float(rates[best]) if len(loss) else float("nan"),
                 steps_per_second=(done - began[0][1]) / elapsed if elapsed > 0 else 0.0,
             )
         )
 
-    return tell
+    return report

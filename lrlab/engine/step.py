@@ -2,69 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
-
 import jax
 import jax.numpy as jnp
 import optax
+from jax import Array
 
-from lrlab.types import Array, Hyper, Params, Problem, PyTree
-
-
-class LaneState(NamedTuple):
-    """All that evolves while a lane trains.
-
-    `model` is what is not trained by gradients; `alive` bool: the lane still trains; `diverged_at`
-    int32: the first update whose loss or parameters were not finite (-1: none); `last_loss`: the
-    last finite training loss.
-    """
-
-    params: Params
-    model: PyTree
-    optimizer: PyTree
-    alive: Array
-    diverged_at: Array
-    last_loss: Array
-
-
-def scheduled(problem: Problem, hyper: Hyper, step: Array) -> dict[str, Array]:
-    """`hyper` with every learning rate (`lr`, or one for each group), and whatever else moves, as
-    it is at update `step`."""
-    rates = {
-        name: problem.schedule({**hyper, "lr": hyper[name]}, step)
-        for name in problem.rates
-        if name in hyper
-    }
-    moved = {} if problem.moving is None else problem.moving(hyper, step)
-    return {**hyper, **moved, **rates}
-
-
-def transformation(problem: Problem, hyper: Hyper) -> optax.GradientTransformationExtraArgs:
-    """The lane's optimizer, built from traced values: just as `optax.adam(lr)` would be."""
-    return optax.with_extra_args_support(problem.optimizer.make(hyper))
-
-
-def initial_state(
-    problem: Problem, params: Params, model: PyTree, hyper: Hyper, alive: Array
-) -> LaneState:
-    """A lane before its first update, from its seed's parameters (scaled by `init_scale`)."""
-    if "init_scale" in hyper:
-        params = jax.tree.map(lambda leaf: leaf * hyper["init_scale"], params)
-    at_start = scheduled(problem, hyper, jnp.zeros((), jnp.int32))
-    return LaneState(
-        params=params,
-        model=model,
-        optimizer=transformation(problem, at_start).init(params),
-        alive=alive,
-        diverged_at=jnp.full((), -1, jnp.int32),
-        last_loss=jnp.full((), jnp.nan, problem.dtype),
-    )
+from lrlab.engine.state import LaneState, scheduled, transformation
+from lrlab.types import Hyper, Params, Problem, PyTree
 
 
 def lane_step(
     problem: Problem,
     state: LaneState,
-    batch: Any,
+    batch: PyTree,
     hyper: Hyper,
     step: Array,
     key: Array,
@@ -125,11 +75,12 @@ def lane_step(
 
 def conjugated(grads: Params) -> Params:
     """Gradients as optimizers want them: JAX's of a real loss by complex parameters point along the
-    conjugate of the steepest ascent. Real ones are as they were."""
+    conjugate of the steepest ascent. Real ones are as they were.
+    """
     return jax.tree.map(lambda g: jnp.conj(g) if jnp.iscomplexobj(g) else g, grads)
 
 
-def _in(dtype: str, value: Any) -> Array:
+def _in(dtype: str, value: Array | float) -> Array:
     value = jnp.asarray(value)
     return value if value.dtype == dtype else value.astype(dtype)
 

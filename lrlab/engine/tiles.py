@@ -2,32 +2,42 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
+from jax import Array
 
+from lrlab.core.records import DIVERGED, NOT_RUN, LaneRecord
+from lrlab.engine import devices as machine
+from lrlab.engine.host_data import on_devices
 from lrlab.engine.layout import PADDING, tile_lanes
-from lrlab.engine.programs import Programs
-from lrlab.engine.step import LaneState
-from lrlab.types import Device, Lanes, Problem, PyTree
+from lrlab.engine.limits import PlanLimits
+from lrlab.engine.programs import Programs, compiled
+from lrlab.engine.state import LaneState, lane_shapes
+from lrlab.types import Device, Lanes, Plan, Problem, PyTree
 
 SegmentIndices = Callable[[int, int, int], np.ndarray]
 """`(seed, first step, steps) -> int32[steps, batch]`: which examples each update reads."""
 
 
-class Machine(NamedTuple):
-    """What every tile of a run shares; `data` holds the splits once per device."""
+class Group(NamedTuple):
+    """What every tile of a group shares; `data` holds the splits once per device, `shapes` are
+    those of one lane's state.
+    """
 
     problem: Problem
     programs: Programs
     devices: Sequence[Device]
-    data: Mapping[Device, PyTree]
+    data: Mapping[Device, dict[str, PyTree]]
     lanes: Lanes
     indices: SegmentIndices | None
     width: int
     segment_steps: int
+    shapes: LaneState
+    limits: PlanLimits
 
 
 class Tile(NamedTuple):
@@ -35,40 +45,58 @@ class Tile(NamedTuple):
 
     lanes: np.ndarray
     device: Device
-    seed: Any
-    hyper: dict[str, Any]
+    seed: Array
+    hyper: dict[str, Array]
     state: LaneState
 
 
-def waves(tiles: int, devices: int) -> int:
-    """How many waves, each of one tile per device, `tiles` tiles make."""
-    return -(-tiles // devices)
+def group_on_devices(
+    problem: Problem,
+    data: Mapping[str, PyTree],
+    lanes: Lanes,
+    plan: Plan,
+    indices: SegmentIndices | None,
+    limits: PlanLimits,
+) -> Group:
+    """The group's programs, and its data on the plan's devices."""
+    assert plan.tile_width is not None and plan.segment_steps is not None
+    devices, _ = machine.prepare_devices(plan.devices)
+    return Group(
+        problem=problem,
+        programs=compiled(problem, plan.tile_width, plan.segment_steps),
+        devices=devices,
+        data=on_devices(data, problem.dtype, devices),
+        lanes=lanes,
+        indices=indices,
+        width=plan.tile_width,
+        segment_steps=plan.segment_steps,
+        shapes=lane_shapes(problem, data, tuple(lanes.hyper)),
+        limits=limits,
+    )
 
 
-def begin(run: Machine, members: np.ndarray) -> list[Tile]:
+def begin(group: Group, members: np.ndarray) -> list[Tile]:
     """Tiles of freshly initialized lanes; each device draws the parameters of a seed once."""
     tiles, drawn = [], {}
-    for number, lanes in enumerate(tile_lanes(members, run.lanes.seed[members], run.width)):
-        device, seed, hyper = _place(run, number, lanes)
-        chosen = int(run.lanes.seed[lanes[0]])
+    for number, lanes in enumerate(tile_lanes(members, group.lanes.seed[members], group.width)):
+        device, seed, hyper = _place(group, number, lanes)
+        chosen = int(group.lanes.seed[lanes[0]])
         if drawn.get(device, (None,))[0] != chosen:  # tiles come seed by seed
-            drawn[device] = chosen, run.programs.init(device, run.data[device], seed)
+            drawn[device] = chosen, group.programs.init(device, group.data[device], seed)
         alive = jax.device_put(lanes != PADDING, device)
-        state = run.programs.start(device, *drawn[device][1], hyper, alive)
+        state = group.programs.start(device, *drawn[device][1], hyper, alive)
         tiles.append(Tile(lanes, device, seed, hyper, state))
     return tiles
 
 
-def pack(
-    run: Machine, members: np.ndarray, leaves: Sequence[np.ndarray], shapes: LaneState
-) -> list[Tile]:
-    """Tiles of the lanes int[n] whose states are `leaves` [n, ...], in tree order of `shapes`."""
-    structure = jax.tree.structure(shapes)
-    row = np.zeros(len(run.lanes.seed), int)
+def pack(group: Group, members: np.ndarray, leaves: Sequence[np.ndarray]) -> list[Tile]:
+    """Tiles of the lanes int[n] whose states are `leaves` [n, ...], in tree order."""
+    structure = jax.tree.structure(group.shapes)
+    row = np.zeros(len(group.lanes.seed), int)
     row[members] = np.arange(len(members))
     tiles = []
-    for number, lanes in enumerate(tile_lanes(members, run.lanes.seed[members], run.width)):
-        device, seed, hyper = _place(run, number, lanes)
+    for number, lanes in enumerate(tile_lanes(members, group.lanes.seed[members], group.width)):
+        device, seed, hyper = _place(group, number, lanes)
         rows = row[np.maximum(lanes, 0)]
         state: LaneState = jax.tree.unflatten(structure, [leaf[rows] for leaf in leaves])
         state = state._replace(alive=state.alive & (lanes != PADDING))
@@ -77,30 +105,60 @@ def pack(
 
 
 def unpack(
-    tiles: Sequence[Tile], chosen: Sequence[np.ndarray]
+    group: Group, tiles: Sequence[Tile], record: LaneRecord
 ) -> tuple[np.ndarray, list[np.ndarray]]:
-    """The lanes at the chosen places (bool[T] per tile), and the leaves of their states."""
+    """The lanes that still have steps to do, int[n], and the leaves of their states [n, ...]."""
     if not tiles:
         return np.empty(0, np.int64), []
-    lanes = np.concatenate([tile.lanes[mask] for tile, mask in zip(tiles, chosen, strict=True)])
+    masks = [_unfinished(group, tile, record) for tile in tiles]
+    lanes = np.concatenate([tile.lanes[mask] for tile, mask in zip(tiles, masks, strict=True)])
     columns = [
         [np.asarray(leaf)[mask] for leaf in jax.tree.leaves(tile.state)]
-        for tile, mask in zip(tiles, chosen, strict=True)
+        for tile, mask in zip(tiles, masks, strict=True)
     ]
     return lanes, [np.concatenate(parts) for parts in zip(*columns, strict=True)]
 
 
-def _place(run: Machine, number: int, lanes: np.ndarray) -> tuple[Device, Any, dict[str, Any]]:
+def compact(group: Group, tiles: list[Tile], record: LaneRecord) -> list[Tile]:
+    """Lanes that ended leave; the rest move together where that saves a whole wave.
+
+    Shapes never change, so nothing compiles again, and at one tile width a lane's bits do not
+    depend on its neighbors, so moving is free of consequences.
+    """
+    left: Counter[int] = Counter()
+    for tile in tiles:
+        left[int(group.lanes.seed[tile.lanes[0]])] += int(_unfinished(group, tile, record).sum())
+    needed = sum(-(-count // group.width) for count in left.values())
+    if _waves(needed, group) == _waves(len(tiles), group):
+        return tiles
+    return pack(group, *unpack(group, tiles, record))
+
+
+def _unfinished(group: Group, tile: Tile, record: LaneRecord) -> np.ndarray:
+    """The places of a tile that still have steps to do; bool[T]."""
+    outcome = record.outcome[tile.lanes]
+    unfinished = outcome == NOT_RUN
+    if not group.problem.stop_diverged:
+        unfinished |= outcome == DIVERGED
+    return (tile.lanes != PADDING) & unfinished
+
+
+def _waves(tiles: int, group: Group) -> int:
+    """How many waves, each of one tile per device, `tiles` tiles make."""
+    return -(-tiles // len(group.devices))
+
+
+def _place(group: Group, number: int, lanes: np.ndarray) -> tuple[Device, Array, dict[str, Array]]:
     """The device of tile `number`, its seed and hyper-parameters there.
 
     An empty place repeats the tile's first lane and stays dead.
     """
-    device = run.devices[number % len(run.devices)]
+    device = group.devices[number % len(group.devices)]
     filled = np.where(lanes == PADDING, lanes[0], lanes)
     with np.errstate(over="ignore"):  # a rate beyond the largest number is infinity: it diverges
         hyper = {
-            name: np.asarray(values)[filled].astype(run.problem.dtype)
-            for name, values in run.lanes.hyper.items()
+            name: np.asarray(values)[filled].astype(group.problem.dtype)
+            for name, values in group.lanes.hyper.items()
         }
-    seed = np.uint32(run.lanes.seed[lanes[0]])
+    seed = np.uint32(group.lanes.seed[lanes[0]])
     return device, *jax.device_put((seed, hyper), device)

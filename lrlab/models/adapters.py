@@ -206,7 +206,8 @@ def _linen_call(module: nn.Module) -> Call:
 
 def _by_layer(seen: PyTree) -> dict[str, Array]:
     """Outputs by module path ("block_0.attention"), the whole network's as "output"; the last of
-    several calls of one module."""
+    several calls of one module.
+    """
     found = {}
     for path, leaf in jax.tree_util.tree_flatten_with_path(seen)[0]:
         parts = [str(part.key) for part in path if isinstance(part, jax.tree_util.DictKey)]

@@ -39,7 +39,8 @@ PATCH_BYTES = 2**20
 class Geometry(NamedTuple):
     """What a convolution is, beside its numbers: x [N, *size, C], w [*taps, C, O], y and g
     [N, *out, O]. `padding`: (low, high), both at least 0, for each spatial axis; `precision` as
-    `jax.lax.dot_general` takes it."""
+    `jax.lax.dot_general` takes it.
+    """
 
     size: tuple[int, ...]
     taps: tuple[int, ...]

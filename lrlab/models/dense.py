@@ -48,7 +48,8 @@ _STOCK: contextvars.ContextVar[bool] = contextvars.ContextVar("stock", default=F
 @contextlib.contextmanager
 def stock() -> Iterator[None]:
     """What is traced inside runs `lax.dot_general` as it is: what a plain `nn.Dense` would do. For
-    comparisons, such as the benchmark's."""
+    comparisons, such as the benchmark's.
+    """
     token = _STOCK.set(True)
     try:
         yield
@@ -198,7 +199,7 @@ dense_p = trilinear("lrlab_dense", _COMPUTE, batched=_batched)
 
 @partial(jax.custom_jvp, nondiff_argnums=(1,))
 def _columns(b: Array, examples: int) -> Array:
-    """b [out] for every example: [out, N]."""
+    """B [out] for every example: [out, N]."""
     return jnp.broadcast_to(b[:, None], (b.size, examples))
 
 

@@ -212,7 +212,8 @@ def set_mode(module: nnx.Module, train: bool) -> None:
 
 def layers(module: nnx.Module) -> Iterator[tuple[str, str, nnx.Variable[Any]]]:
     """(place, class, variable) of every layer with modes; a call in training changes the variable:
-    the count of a random stream, or a running mean."""
+    the count of a random stream, or a running mean.
+    """
     for path, part in nnx.iter_modules(module):
         place = ".".join(map(str, path)) or type(part).__name__
         if isinstance(part, nnx.BatchNorm):
@@ -295,7 +296,8 @@ def check_unknown(
 def effects(function: Callable[..., Any], key: Any, state: Any) -> tuple[bool, ...]:
     """What `function(key, state) -> (outputs, state)` draws and changes: whether it depends on
     `key`, then for every array of the state that comes back whether it is another one. Nothing is
-    computed."""
+    computed.
+    """
     program, (outputs, _) = jax.make_jaxpr(function, return_shape=True)(key, state)
     traced = program.jaxpr
     drawn = partial_eval.dce_jaxpr(traced, [True] * len(traced.outvars))[1][0]

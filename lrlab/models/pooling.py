@@ -59,7 +59,8 @@ def _largest_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, 
 def _entries(x: Array) -> list[Array]:
     """The entries of all windows, one place after another, each [N, H, W, C]. Reducing them one by
     one is elementwise work, which XLA vectorizes on CPU; a reduction over two inner axes it does
-    not."""
+    not.
+    """
     return [x[:, :, i, :, j] for i in range(x.shape[2]) for j in range(x.shape[4])]
 
 

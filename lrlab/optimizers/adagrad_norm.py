@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 
-from lrlab.optimizers.states import float_dtype, without_extra_args
-from lrlab.types import Array, Params
+from lrlab.optimizers.states import float_dtype
+from lrlab.optimizers.transforms import without_extra_args
+from lrlab.types import Array, Params, Scalar
 
 
 class AdagradNormState(NamedTuple):
@@ -19,7 +20,7 @@ class AdagradNormState(NamedTuple):
     effective_lr: Array
 
 
-def adagrad_norm(lr: Any = 1.0, *, b0: float = 0.01) -> optax.GradientTransformation:
+def adagrad_norm(lr: Scalar = 1.0, *, b0: float = 0.01) -> optax.GradientTransformation:
     """AdaGrad-norm: steps over the root of the summed squared gradient norms.
 
     b^2 <- b^2 + |g|^2, b = `b0` at first; w <- w - lr / b g (Ward et al. 2019, arXiv 1806.01811).

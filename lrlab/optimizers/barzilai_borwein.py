@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 
-from lrlab.optimizers.states import float_dtype, without_extra_args
-from lrlab.types import Array, Params
+from lrlab.optimizers.states import float_dtype
+from lrlab.optimizers.transforms import without_extra_args
+from lrlab.types import Array, Params, Scalar
 
 
 class TwoPointState(NamedTuple):
@@ -21,7 +22,7 @@ class TwoPointState(NamedTuple):
     count: Array
 
 
-def bb1(lr: Any = 0.01) -> optax.GradientTransformation:
+def bb1(lr: Scalar = 0.01) -> optax.GradientTransformation:
     """The long Barzilai-Borwein step.
 
     With s and y the changes of w and g: a = <s, s> / <s, y>; w <- w - a g (Barzilai and Borwein
@@ -36,7 +37,7 @@ def bb1(lr: Any = 0.01) -> optax.GradientTransformation:
     return _two_point(lr, False)
 
 
-def bb2(lr: Any = 0.01) -> optax.GradientTransformation:
+def bb2(lr: Scalar = 0.01) -> optax.GradientTransformation:
     """The short Barzilai-Borwein step.
 
     a = <s, y> / <y, y>, else as `bb1` (Barzilai and Borwein 1988, IMA J. Numer. Anal. 8:141;
@@ -49,7 +50,7 @@ def bb2(lr: Any = 0.01) -> optax.GradientTransformation:
     return _two_point(lr, True)
 
 
-def _two_point(lr: Any, short: bool) -> optax.GradientTransformation:
+def _two_point(lr: Scalar, short: bool) -> optax.GradientTransformation:
     def init(params: Params) -> TwoPointState:
         zeros = optax.tree.zeros_like(params)
         zero = jnp.zeros((), float_dtype(params))
@@ -60,8 +61,8 @@ def _two_point(lr: Any, short: bool) -> optax.GradientTransformation:
         product = jnp.real(optax.tree.vdot(s, y))
         above = product if short else optax.tree.norm(s, squared=True)
         below = jnp.square(optax.tree.norm(y)) if short else product
-        found = above / jnp.where(below > 0, below, 1)
-        step = jnp.where((product > 0) & (below > 0), found, state.effective_lr)
+        ratio = above / jnp.where(below > 0, below, 1)
+        step = jnp.where((product > 0) & (below > 0), ratio, state.effective_lr)
         step = jnp.where((state.count == 0) | (step == 0), lr, step).astype(
             state.effective_lr.dtype
         )

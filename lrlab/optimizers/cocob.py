@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import optax
 
-from lrlab.optimizers.states import recorded
+from lrlab.optimizers.transforms import recorded
+from lrlab.types import Scalar
 
 
 def cocob(
-    lr: Any = 1.0, *, alpha: float = 100.0, eps: float = 1e-8
+    lr: Scalar = 1.0, *, alpha: float = 100.0, eps: float = 1e-8
 ) -> optax.GradientTransformation:
     """COCOB-Backprop: each parameter bets on the sign of its gradients, without a step size.
 

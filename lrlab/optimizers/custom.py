@@ -18,20 +18,27 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 import optax
 
 from lrlab.core.errors import FieldError
-from lrlab.optimizers import did_you_mean, hyperparameters
-from lrlab.optimizers.injected import RATE, current, of_this_step
-from lrlab.optimizers.states import effective_lr, evaluation_params, nodes, with_extra_args
-from lrlab.types import Hyper, Optimizer, Params, PyTree
+from lrlab.core.synonyms import OPTIMIZER, did_you_mean
+from lrlab.core.text import Table
+from lrlab.optimizers.injected_hyperparams import RATE, current, of_this_step
+from lrlab.optimizers.registry import hyperparameters
+from lrlab.optimizers.states import effective_lr, evaluation_params, nodes
+from lrlab.optimizers.transforms import with_extra_args
+from lrlab.types import Hyper, Optimizer, Params, PyTree, Scalar
 
 FORMS = (
     f"a function whose first parameter is named {RATE} gets the rate; any other function gets "
     'hyper, with hyper["lr"] and every lane axis by its name'
 )
+
+
+UserOptimizer = Callable[..., optax.GradientTransformation] | optax.GradientTransformation
+"""A function that gives a transformation, or a finished one."""
 
 
 class Custom(NamedTuple):
@@ -43,7 +50,7 @@ class Custom(NamedTuple):
     state (a function of `hyper` may read any).
     """
 
-    function: Any
+    function: UserOptimizer
     arguments: tuple[tuple[str, Any], ...] = ()
     axes: tuple[str, ...] = ()
 
@@ -66,14 +73,14 @@ class Missing(KeyError):
         self.key = key
 
 
-class _Recording(dict[str, Any]):
+class _Recording(dict[str, Scalar]):
     """`hyper` that notes what is read from it. A dict, as users may pass it on as one."""
 
     def __init__(self, hyper: Hyper, reads: Reads) -> None:
         super().__init__(hyper)
         self.reads = reads
 
-    def __getitem__(self, key: str) -> Any:
+    def __getitem__(self, key: str) -> Scalar:
         if not super().__contains__(key):
             raise Missing(key)
         self.reads.names.add(key)
@@ -89,7 +96,7 @@ class _Recording(dict[str, Any]):
     def __iter__(self) -> Iterator[str]:  # makes Python ask for each entry in `dict(hyper)`
         return super().__iter__()
 
-    def values(self) -> Any:
+    def values(self) -> Any:  # a list: each entry is read
         return [self[key] for key in self]
 
     def items(self) -> Any:
@@ -103,7 +110,9 @@ class _Recording(dict[str, Any]):
 
 
 def engine_custom(
-    optimizer: Any, arguments: Mapping[str, Any], axes: tuple[str, ...] = ()
+    optimizer: UserOptimizer | Optimizer,
+    arguments: Table,
+    axes: tuple[str, ...] = (),
 ) -> Optimizer:
     """A user's optimizer, or an `Optimizer` that is one already.
 
@@ -120,7 +129,9 @@ def engine_custom(
 
 
 def custom(
-    function: Any, arguments: Mapping[str, Any] | None = None, axes: tuple[str, ...] = ()
+    function: UserOptimizer,
+    arguments: Table | None = None,
+    axes: tuple[str, ...] = (),
 ) -> Custom:
     """A user's optimizer; see the module's text for what may be handed over.
 
@@ -135,25 +146,25 @@ def custom(
     >>> custom(optax.sgd, {"momentum": 0.9}).arguments
     (('momentum', 0.9),)
     """
-    given = dict(arguments or {})
+    options = dict(arguments or {})
     takes = _keywords(function)
-    for name in given:
+    for name in options:
         if finished(function):
             raise FieldError(
                 f"optimizer.{name}", "a finished transformation takes no options any more"
             )
         if takes is not None and name not in takes:
-            known = ", ".join(takes) or "none"
+            hint = did_you_mean(name, takes, OPTIMIZER, end=".")
             raise FieldError(
                 f"optimizer.{name}",
-                f"the optimizer's function has no keyword {name!r}{did_you_mean(name, takes)} "
-                f"It takes: {known}",
+                f"the optimizer's function has no keyword {name!r}{hint} "
+                f"It takes: {', '.join(takes) or 'none'}",
             )
-    frozen = {key: tuple(v) if isinstance(v, list) else v for key, v in given.items()}
+    frozen = {key: tuple(v) if isinstance(v, list) else v for key, v in options.items()}
     return Custom(function, tuple(sorted(frozen.items())), tuple(axes))
 
 
-def finished(optimizer: Any) -> bool:
+def finished(optimizer: object) -> TypeGuard[optax.GradientTransformation]:
     """Whether this is a transformation, and no function that gives one."""
     return (
         hasattr(optimizer, "init")
@@ -168,23 +179,21 @@ def built(one: Custom, hyper: Hyper, reads: Reads) -> optax.GradientTransformati
     Raises:
         FieldError: the function gave no transformation.
     """
-    made = _called(one, hyper, reads)
+    transformation = _called(one, hyper, reads)
     names = {"lr", *one.axes} - reads.names
     by_name = {name: hyper[name] for name in names if name in hyper}
-    if not finished(made):
+    if not finished(transformation):
         raise FieldError(
             "optimizer",
             "must be a name, a transformation with its learning rate in its state "
             "(optax.inject_hyperparams), or a function that gives an optax transformation; this "
-            f"function gave {made!r}",
+            f"function gave {transformation!r}",
         )
-    inner = optax.with_extra_args_support(made)
+    inner = optax.with_extra_args_support(transformation)
     takes = _keywords(inner.update)
 
-    def begin(params: Params, rate: Any) -> PyTree:
-        return optax.with_extra_args_support(_called(one, {**hyper, "lr": rate}, reads)).init(
-            params
-        )
+    def begin(params: Params, rate: Scalar) -> PyTree:
+        return _called(one, {**hyper, "lr": rate}, reads).init(params)
 
     def now(state: PyTree, params: Params) -> PyTree:
         if not nodes(state, "hyperparams"):
@@ -198,16 +207,16 @@ def built(one: Custom, hyper: Hyper, reads: Reads) -> optax.GradientTransformati
         return now(inner.init(params), params)
 
     def update(
-        grads: Params, state: PyTree, params: Params | None = None, **extra: Any
+        grads: Params, state: PyTree, params: Params | None = None, **extra: object
     ) -> tuple[Params, PyTree]:
         # `optax.contrib.sam` says that it takes further arguments, and takes none.
-        known = {key: extra[key] for key in extra if takes is None or key in takes}
-        return inner.update(grads, now(state, params), params, **known)
+        taken = {key: extra[key] for key in extra if takes is None or key in takes}
+        return inner.update(grads, now(state, params), params, **taken)
 
     return with_extra_args(init, update)
 
 
-def _called(one: Custom, hyper: Hyper, reads: Reads) -> Any:
+def _called(one: Custom, hyper: Hyper, reads: Reads) -> optax.GradientTransformation:
     if finished(one.function):
         return one.function
     seen, arguments = _Recording(hyper, reads), dict(one.arguments)
@@ -222,7 +231,7 @@ def _called(one: Custom, hyper: Hyper, reads: Reads) -> Any:
     return one.function(seen["lr"], **arguments)
 
 
-def takes_rate(function: Callable[..., Any]) -> bool:
+def takes_rate(function: UserOptimizer) -> bool:
     """Whether a function wants the learning rate itself rather than `hyper`.
 
     >>> takes_rate(optax.adam), takes_rate(lambda hyper: optax.adam(hyper["lr"]))
@@ -231,15 +240,16 @@ def takes_rate(function: Callable[..., Any]) -> bool:
     return next(iter(_parameters(function)), None) == RATE
 
 
-def keywords(optimizer: Any) -> tuple[str, ...]:
+def keywords(optimizer: str | UserOptimizer | Optimizer) -> tuple[str, ...]:
     """What a registered optimizer, or a user's function besides its first parameter, takes by
-    keyword."""
+    keyword.
+    """
     if isinstance(optimizer, str):
         return tuple(hyperparameters(optimizer))
     return () if isinstance(optimizer, Optimizer) else _keywords(optimizer) or ()
 
 
-def _keywords(function: Any) -> tuple[str, ...] | None:
+def _keywords(function: object) -> tuple[str, ...] | None:
     """What a function takes by keyword besides its first parameter; None: anything."""
     kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     rest = list(_parameters(function).values())[1:]
@@ -248,8 +258,8 @@ def _keywords(function: Any) -> tuple[str, ...] | None:
     return tuple(one.name for one in rest if one.kind in kinds)
 
 
-def _parameters(function: Any) -> Mapping[str, inspect.Parameter]:
+def _parameters(function: object) -> Mapping[str, inspect.Parameter]:
     try:
-        return inspect.signature(function).parameters
+        return inspect.signature(function).parameters  # type: ignore[arg-type]
     except (TypeError, ValueError):  # not a function, or one that does not say
         return {}

@@ -7,18 +7,19 @@ has the parameters' unit. The step size recorded is the one that multiplies the 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 
-from lrlab.optimizers.states import float_dtype, idle_at_zero, recorded, without_extra_args
-from lrlab.types import Array, Params
+from lrlab.optimizers.states import float_dtype
+from lrlab.optimizers.transforms import idle_at_zero, recorded, without_extra_args
+from lrlab.types import Array, Params, Scalar
 
 
 def dadapt_adam(
-    lr: Any = 1.0,
+    lr: Scalar = 1.0,
     *,
     b1: float = 0.9,
     b2: float = 0.999,
@@ -44,7 +45,7 @@ def dadapt_adam(
     return recorded(waiting, lambda before, _: lr * before.estim_lr)
 
 
-def uncorrected(lr: Any, b1: Any, b2: Any) -> Callable[[Any], Any]:
+def uncorrected(lr: Scalar, b1: Scalar, b2: Scalar) -> Callable[[Array], Array]:
     """The learning rate `lr` over Adam's bias correction sqrt(1 - b2^t) / (1 - b1^t), t = `count` +
     1: for methods of Optax that multiply with the correction, and shall not.
 
@@ -52,7 +53,7 @@ def uncorrected(lr: Any, b1: Any, b2: Any) -> Callable[[Any], Any]:
     1.0
     """
 
-    def rate(count: Any) -> Any:
+    def rate(count: Array) -> Array:
         t = count + 1
         return lr * (1 - b1**t) / (1 - b2**t) ** 0.5
 
@@ -61,7 +62,8 @@ def uncorrected(lr: Any, b1: Any, b2: Any) -> Callable[[Any], Any]:
 
 class DAdaptSGDState(NamedTuple):
     """Scalars d, the norm of the first gradient that is not zero, summed <a g, s>; s and the
-    starting point; updates."""
+    starting point; updates.
+    """
 
     estim_lr: Array
     first_norm: Array
@@ -72,7 +74,7 @@ class DAdaptSGDState(NamedTuple):
 
 
 def dadapt_sgd(
-    lr: Any = 1.0,
+    lr: Scalar = 1.0,
     *,
     momentum: float = 0.0,
     estim_lr0: float = 1e-6,
@@ -141,7 +143,7 @@ class DAdaptLionState(NamedTuple):
 
 
 def dadapt_lion(
-    lr: Any = 1.0,
+    lr: Scalar = 1.0,
     *,
     b1: float = 0.9,
     b2: float = 0.99,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 
-from lrlab.optimizers.states import averaged, recorded, without_extra_args
-from lrlab.types import Array, Params, PyTree
+from lrlab.optimizers.transforms import averaged, recorded, without_extra_args
+from lrlab.types import Array, Params, PyTree, Scalar
 
 
 class DistanceState(NamedTuple):
@@ -23,7 +23,7 @@ class DistanceState(NamedTuple):
 
 
 def dog(
-    lr: Any = 1.0,
+    lr: Scalar = 1.0,
     *,
     init_step: float = 1e-6,
     eps: float = 1e-8,
@@ -46,7 +46,7 @@ def dog(
 
 
 def l_dog(
-    lr: Any = 1.0,
+    lr: Scalar = 1.0,
     *,
     init_step: float = 1e-6,
     eps: float = 1e-8,
@@ -67,7 +67,7 @@ def l_dog(
 
 
 def scale_by_distance(
-    lr: Any, init_step: Any, eps: Any, layerwise: bool
+    lr: Scalar, init_step: Scalar, eps: Scalar, layerwise: bool
 ) -> optax.GradientTransformation:
     """The update of DoG (`layerwise` false) or L-DoG, with the sign of an update."""
 
@@ -94,7 +94,7 @@ def scale_by_distance(
 
 
 def dowg(
-    lr: Any = 1.0, *, init_estim_sq_dist: float | None = None, eps: float = 1e-4
+    lr: Scalar = 1.0, *, init_estim_sq_dist: float | None = None, eps: float = 1e-4
 ) -> optax.GradientTransformation:
     """DoWG: distance over gradients weighted by the distance.
 
@@ -110,7 +110,7 @@ def dowg(
 
 
 def _averaged(
-    transformation: optax.GradientTransformation, average: bool, gamma: Any
+    transformation: optax.GradientTransformation, average: bool, gamma: Scalar
 ) -> optax.GradientTransformation:
     if not average:
         return transformation

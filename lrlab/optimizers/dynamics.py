@@ -14,29 +14,31 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from lrlab.optimizers.method import Preconditioner, Quadratic
 from lrlab.optimizers.states import nodes
-from lrlab.types import Dynamics, Hyper, Params, PyTree
+from lrlab.types import Array, Dynamics, Hyper, Params, PyTree, Scalar
 
-Read = Callable[[str], Any]
+Read = Callable[[str], Scalar]
 """`name -> value` of a hyper-parameter: the lane's where it is swept."""
 
 
-def dynamics(name: str, values: Mapping[str, Any]) -> Dynamics | None:
-    """The dynamics of a registered optimizer with all its hyper-parameters; None: not known.
+def dynamics(quadratic: Quadratic | None, values: Mapping[str, Any]) -> Dynamics | None:
+    """The dynamics of a method, given all its hyper-parameters; None: not known.
 
     Families: `sgd`, heavy ball, Nesterov; Adam and its like with `b1`; RMSProp; Adagrad (as sgd).
     Source: Cohen et al. 2022 (arXiv 2207.14484) for Adam's P = (1 - b1^t)(sqrt(v^) + eps).
 
-    >>> from lrlab.optimizers import hyperparameters
-    >>> dynamics("adam", hyperparameters("adam")).family, dynamics("lion", {})
-    ('adam', None)
+    >>> from lrlab.optimizers import hyperparameters, method
+    >>> dynamics(method("adam").dynamics, hyperparameters("adam")).family
+    'adam'
     """
-    if name not in FAMILIES:
+    if quadratic is None:
         return None
-    family, momentum, preconditioner = FAMILIES[name]
+    family, momentum = quadratic.family, quadratic.momentum
+    preconditioner = quadratic.preconditioner and PRECONDITIONERS[quadratic.preconditioner]
     if values.get("nesterov"):
-        family = {"adam": "nesterov_ema", "rmsprop": "nesterov"}[family]
-    if name == "rmsprop" and values["momentum"] is None:
+        family = "nesterov_ema" if family == "adam" else "nesterov"
+    if momentum is not None and values[momentum] is None:
         family, momentum = "sgd", None
 
     def read(hyper: Hyper) -> Read:
@@ -46,17 +48,17 @@ def dynamics(name: str, values: Mapping[str, Any]) -> Dynamics | None:
         assert preconditioner is not None
         return preconditioner(state, read(hyper))
 
-    def rate(hyper: Hyper) -> Any:
+    def momentum_of(hyper: Hyper) -> Scalar:
         return 0.0 if momentum is None else read(hyper)(momentum)
 
-    def pace(hyper: Hyper, step: Any) -> Any:
-        b, every = rate(hyper), values["accumulate"]
+    def pace(hyper: Hyper, step: Array) -> Array:
+        b, every = momentum_of(hyper), values["accumulate"]
         ahead = 2 if family == "nesterov" else 1
         return (1 - jnp.asarray(b) ** (step // every + ahead)) / (1 - b) / every
 
     return Dynamics(
         family,
-        rate,
+        momentum_of,
         None if preconditioner is None else of_state,
         pace if preconditioner is None else None,
     )
@@ -66,19 +68,19 @@ def _state(state: PyTree, field: str) -> Any:
     return nodes(state, field)[0]
 
 
-def _unbiased(b: Any, count: Any) -> Any:
+def _unbiased(b: Scalar, count: Array) -> jax.Array:
     return 1 - jnp.asarray(b) ** count
 
 
-def _adam(state: PyTree, read: Read, *, field: str = "nu", root: str | None = "eps_root") -> Params:
+def _adam(state: PyTree, read: Read, *, root: str | None = "eps_root") -> Params:
     """(1 - b1^t) (sqrt(v / (1 - b2^t) + eps_root) + eps)."""
-    own = _state(state, field)
+    own = _state(state, "nu")
     correction, inside = _unbiased(read("b2"), own.count), 0.0 if root is None else read(root)
     return jax.tree.map(
         lambda v: (
             _unbiased(read("b1"), own.count) * (jnp.sqrt(v / correction + inside) + read("eps"))
         ),
-        getattr(own, field),
+        own.nu,
     )
 
 
@@ -102,10 +104,10 @@ def _radam(state: PyTree, read: Read) -> Params:
     longest = 2 / (1 - b2) - 1
     length = longest - 2 * count * b2**count / _unbiased(b2, count)
     squared = (length - 4) * (length - 2) * longest / ((longest - 4) * (longest - 2) * length)
-    known = length >= read("threshold")
-    r = jnp.sqrt(jnp.where(known, squared, 1))
+    rectified = length >= read("threshold")
+    r = jnp.sqrt(jnp.where(rectified, squared, 1))
     return jax.tree.map(
-        lambda p: jnp.where(known, p / r, _unbiased(read("b1"), count)), _adam(state, read)
+        lambda p: jnp.where(rectified, p / r, _unbiased(read("b1"), count)), _adam(state, read)
     )
 
 
@@ -114,7 +116,7 @@ def _rmsprop(state: PyTree, read: Read) -> Params:
     correction = _unbiased(read("decay"), own.count) if read("bias_correction") else 1.0
     mean = own.mu if read("centered") else jax.tree.map(jnp.zeros_like, own.nu)
 
-    def scale(v: Any, m: Any) -> Any:
+    def scale(v: jax.Array, m: jax.Array) -> jax.Array:
         variance = v / correction - (m / correction) ** 2
         if read("eps_in_sqrt"):
             return jnp.sqrt(variance + read("eps"))
@@ -128,24 +130,13 @@ def _adagrad(state: PyTree, read: Read) -> Params:
     return jax.tree.map(lambda s: jnp.where(s > 0, jnp.sqrt(s + read("eps")), jnp.inf), sums)
 
 
-_no_root = functools.partial(_adam, root=None)
-
-FAMILIES: dict[str, tuple[str, str | None, Callable[[PyTree, Read], Params] | None]] = {
-    "sgd": ("sgd", None, None),
-    "noisy_sgd": ("sgd", None, None),
-    "momentum": ("momentum", "momentum", None),
-    "nesterov": ("nesterov", "momentum", None),
-    "adam": ("adam", "b1", _adam),
-    "adamw": ("adam", "b1", _adam),
-    "nadam": ("nesterov_ema", "b1", _adam),
-    "nadamw": ("nesterov_ema", "b1", _adam),
-    "adamax": ("adam", "b1", _adamax),
-    "adamaxw": ("adam", "b1", _adamax),
-    "amsgrad": ("adam", "b1", _amsgrad),
-    "radam": ("adam", "b1", _radam),
-    "adabelief": ("adam", "b1", _no_root),
-    "yogi": ("adam", "b1", _no_root),
-    "rmsprop": ("rmsprop", "momentum", _rmsprop),
-    "adagrad": ("sgd", None, _adagrad),
+PRECONDITIONERS: dict[Preconditioner, Callable[[PyTree, Read], Params]] = {
+    "adam": _adam,
+    "adam_without_root": functools.partial(_adam, root=None),
+    "adamax": _adamax,
+    "amsgrad": _amsgrad,
+    "radam": _radam,
+    "rmsprop": _rmsprop,
+    "adagrad": _adagrad,
 }
-"""Optimizer -> (family of `lrlab.theory.stability`, the momentum's name, P of a state)."""
+"""Name -> P of a state, a pytree like the parameters."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 
-from lrlab.optimizers.states import float_dtype, with_extra_args
+from lrlab.optimizers.states import float_dtype
+from lrlab.optimizers.transforms import with_extra_args
 from lrlab.optimizers.wrappers import base_optimizer
-from lrlab.types import Array, Params, PyTree
+from lrlab.types import Array, Params, PyTree, Scalar
 
 
 class GreedyState(NamedTuple):
@@ -27,7 +28,7 @@ class GreedyState(NamedTuple):
 
 
 def greedy(
-    lr: Any,
+    lr: Scalar,
     *,
     base: str = "sgd",
     up: float = 2.0,
@@ -55,7 +56,7 @@ def greedy(
         return GreedyState(zero + 1, zero + jnp.inf, zero, none, zero, inner.init(params))
 
     def update(
-        grads: Params, state: GreedyState, params: Params, *, value: Any, **extra: Any
+        grads: Params, state: GreedyState, params: Params, *, value: Scalar, **extra: object
     ) -> tuple[Params, GreedyState]:
         count = state.count + 1
         mean = state.mean + (jnp.asarray(value, state.mean.dtype) - state.mean) / count

@@ -5,18 +5,20 @@ from __future__ import annotations
 import fnmatch
 import functools
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
 
 import jax
 import optax
 
 from lrlab.core.errors import FieldError, within
 from lrlab.optimizers.states import effective_lr, evaluation_params, nodes
-from lrlab.types import Hyper, Optimizer, Params, PyTree
+from lrlab.types import Hyper, Optimizer, Params, PyTree, Scalar
+
+Multipliers = Mapping[str, Scalar] | Sequence[tuple[str, Scalar]]
+"""Pattern of parameter paths (see `matches`) -> what multiplies the updates."""
 
 
-def grouped(optimizer: Optimizer, groups: tuple[tuple[str, str], ...]) -> Optimizer:
+def grouped(optimizer: Optimizer, groups: Mapping[str, str]) -> Optimizer:
     """`optimizer` with the learning rate `hyper["lr_<group>"]` on the parameters of each group.
 
     Where `hyper` has no `lr_<group>`, that group takes `hyper["lr"]`. Patterns are read by
@@ -24,14 +26,14 @@ def grouped(optimizer: Optimizer, groups: tuple[tuple[str, str], ...]) -> Optimi
 
     Args:
         optimizer: any `types.Optimizer`.
-        groups: (group, pattern) pairs.
+        groups: group -> pattern.
 
     Returns:
         The grouped optimizer; equal arguments give the same object. Its transformation raises
         ValueError where a parameter belongs to no group or to several, or a group holds none.
 
     >>> from lrlab.optimizers import engine_optimizer
-    >>> two = grouped(engine_optimizer("sgd"), (("a", "first"), ("b", "second")))
+    >>> two = grouped(engine_optimizer("sgd"), {"a": "first", "b": "second"})
     >>> transformation = two.make({"lr_a": 0.1, "lr_b": 0.5})
     >>> params = {"first": 1.0, "second": 1.0}
     >>> updates, _ = transformation.update(params, transformation.init(params), params)
@@ -40,14 +42,14 @@ def grouped(optimizer: Optimizer, groups: tuple[tuple[str, str], ...]) -> Optimi
     """
     if not groups:
         raise FieldError("groups", "groups must hold at least one entry: group -> pattern of paths")
-    return _grouped(optimizer, tuple(groups))
+    return _grouped(optimizer, tuple(groups.items()))
 
 
 @functools.lru_cache(maxsize=64)
 def _grouped(optimizer: Optimizer, groups: tuple[tuple[str, str], ...]) -> Optimizer:
     patterns = dict(groups)
 
-    def make(hyper: Hyper) -> Any:
+    def make(hyper: Hyper) -> optax.GradientTransformationExtraArgs:
         rest = {key: value for key, value in hyper.items() if key[3:] not in patterns}
         transformations = {}
         for group in patterns:
@@ -73,18 +75,14 @@ def labels(params: Params, patterns: dict[str, str]) -> PyTree:
     >>> labels({"hidden_0": 1.0, "readout": 2.0}, {"h": "hidden*", "r": "readout"})
     {'hidden_0': 'h', 'readout': 'r'}
     """
-    flat, tree = jax.tree_util.tree_flatten_with_path(params)
-    paths = [jax.tree_util.keystr(path, simple=True, separator="/") for path, _ in flat]
+    every = paths(params)
     members = {
-        group: _matched(("groups", group), pattern, paths) for group, pattern in patterns.items()
+        group: _matched(("groups", group), pattern, every) for group, pattern in patterns.items()
     }
-    found = [[group for group, member in members.items() if path in member] for path in paths]
-    problems = [f"{path} is in no group" for path, own in zip(paths, found, strict=True) if not own]
-    problems += [
-        f"{path} is in {' and '.join(own)}"
-        for path, own in zip(paths, found, strict=True)
-        if len(own) > 1
-    ]
+    owners = [[group for group, member in members.items() if path in member] for path in every]
+    owned = list(zip(every, owners, strict=True))
+    problems = [f"{path} is in no group" for path, own in owned if not own]
+    problems += [f"{path} is in {' and '.join(own)}" for path, own in owned if len(own) > 1]
     problems += [
         f"group {group!r} ({patterns[group]!r}) holds no parameter"
         for group, member in members.items()
@@ -94,12 +92,12 @@ def labels(params: Params, patterns: dict[str, str]) -> PyTree:
         raise FieldError(
             "groups",
             f"parameter groups: {'; '.join(problems)}. Every parameter must match exactly one "
-            f"pattern; the paths are {', '.join(paths)}",
+            f"pattern; the paths are {', '.join(every)}",
         )
-    return jax.tree.unflatten(tree, [own[0] for own in found])
+    return jax.tree.unflatten(jax.tree.structure(params), [own[0] for own in owners])
 
 
-def multiplied(multipliers: Mapping[str, Any] | Sequence[tuple[str, Any]]) -> Any:
+def multiplied(multipliers: Multipliers) -> optax.GradientTransformation:
     """Multiplies the updates of the parameters that each pattern matches: a learning rate of their
     own, as a multiple of everyone's.
 
@@ -119,10 +117,8 @@ def multiplied(multipliers: Mapping[str, Any] | Sequence[tuple[str, Any]]) -> An
     """
     factors = dict(multipliers)
 
-    def of(tree: Params) -> list[Any]:
-        flat, _ = jax.tree_util.tree_flatten_with_path(tree)
-        paths = [jax.tree_util.keystr(path, simple=True, separator="/") for path, _ in flat]
-        own = patterns_of(paths, tuple(factors), anywhere=masked(tree))
+    def of(tree: Params) -> list[Scalar | None]:
+        own = patterns_of(paths(tree), tuple(factors), anywhere=masked(tree))
         return [None if pattern is None else factors[pattern] for pattern in own]
 
     def masked(tree: Params) -> bool:
@@ -134,7 +130,9 @@ def multiplied(multipliers: Mapping[str, Any] | Sequence[tuple[str, Any]]) -> An
         of(params)
         return optax.EmptyState()
 
-    def update(updates: Params, state: Any, params: Params | None = None) -> tuple[Params, Any]:
+    def update(
+        updates: Params, state: PyTree, params: Params | None = None
+    ) -> tuple[Params, PyTree]:
         leaves, tree = jax.tree.flatten(updates)
         same = [m is None or (isinstance(m, (int, float)) and m == 1) for m in of(updates)]
         scaled = [u if one else m * u for u, m, one in zip(leaves, of(updates), same, strict=True)]
@@ -158,15 +156,15 @@ def patterns_of(
     [None, 'readout']
     """
     members = {p: _matched(("multipliers", p), p, list(paths)) for p in patterns}
-    for pattern, found in members.items():
-        if not found and not anywhere:
+    for pattern, matched in members.items():
+        if not matched and not anywhere:
             raise FieldError(
                 ("multipliers", pattern),
                 f"multipliers: {pattern!r} matches no parameter; the paths are {', '.join(paths)}",
             )
     chosen: list[str | None] = []
     for path in paths:
-        own = [pattern for pattern, found in members.items() if path in found]
+        own = [pattern for pattern, matched in members.items() if path in matched]
         if len(own) > 1:
             raise FieldError(
                 ("multipliers", own[0]),
@@ -176,42 +174,47 @@ def patterns_of(
     return chosen
 
 
-def with_multipliers(optimizer: Optimizer, multipliers: tuple[tuple[str, Any], ...]) -> Optimizer:
+def with_multipliers(optimizer: Optimizer, multipliers: Mapping[str, Scalar | str]) -> Optimizer:
     """`optimizer`, whose updates are multiplied; see `multiplied`.
 
     Args:
-        multipliers: (pattern, factor) pairs; a word stands for that entry of `hyper` (a lane axis).
+        multipliers: pattern -> factor; a word stands for that entry of `hyper` (a lane axis).
 
     Returns:
         The optimizer; equal arguments give the same object. Its transformation raises ValueError
         for one that evaluates at an average of its own iterates, which would miss the factors.
 
     >>> from lrlab.optimizers import engine_optimizer
-    >>> sgd = with_multipliers(engine_optimizer("sgd"), (("head", "factor"),))
+    >>> sgd = with_multipliers(engine_optimizer("sgd"), {"head": "factor"})
     >>> made = sgd.make({"lr": 0.5, "factor": 0.1})
     >>> params = {"body": 1.0, "head": 1.0}
     >>> updates, _ = made.update(params, made.init(params), params)
     >>> {name: round(float(value), 3) for name, value in updates.items()}
     {'body': -0.5, 'head': -0.05}
     """
-    return _with_multipliers(optimizer, tuple(multipliers))
+    return _with_multipliers(optimizer, tuple(multipliers.items()))
 
 
 @functools.lru_cache(maxsize=64)
-def _with_multipliers(optimizer: Optimizer, multipliers: tuple[tuple[str, Any], ...]) -> Optimizer:
-    def make(hyper: Hyper) -> Any:
+def _with_multipliers(
+    optimizer: Optimizer, multipliers: tuple[tuple[str, Scalar | str], ...]
+) -> Optimizer:
+    def make(hyper: Hyper) -> optax.GradientTransformationExtraArgs:
         scaling = multiplied(resolved(multipliers, hyper))
         return optax.chain(without_average(optimizer.make(hyper)), scaling)
 
     return Optimizer(make, optimizer.evaluation_params, optimizer.effective_lr)
 
 
-def without_average(transformation: Any) -> optax.GradientTransformationExtraArgs:
+def without_average(
+    transformation: optax.GradientTransformation,
+) -> optax.GradientTransformationExtraArgs:
     """`transformation`, whose `init` raises ValueError where it keeps an average of its iterates to
-    be evaluated: what multiplies its updates afterwards would be missing there."""
+    be evaluated: what multiplies its updates afterwards would be missing there.
+    """
     inner = optax.with_extra_args_support(transformation)
 
-    def init(params: Params) -> Any:
+    def init(params: Params) -> PyTree:
         state = inner.init(params)
         if nodes(state, "evaluation"):
             raise FieldError(
@@ -225,16 +228,24 @@ def without_average(transformation: Any) -> optax.GradientTransformationExtraArg
     return optax.GradientTransformationExtraArgs(init, inner.update)
 
 
-def resolved(multipliers: Sequence[tuple[str, Any]], hyper: Hyper) -> dict[str, Any]:
+def resolved(multipliers: Iterable[tuple[str, Scalar | str]], hyper: Hyper) -> dict[str, Scalar]:
     """Pattern -> factor, words replaced by those entries of `hyper`."""
     return {key: hyper[value] if isinstance(value, str) else value for key, value in multipliers}
 
 
-def check_multipliers(patterns: Sequence[str], params: Params) -> None:
+def check_multipliers(patterns: Iterable[str], params: Params) -> None:
     """Raises ValueError for a pattern that matches no parameter, or two that match the same."""
-    flat, _ = jax.tree_util.tree_flatten_with_path(params)
-    paths = [jax.tree_util.keystr(path, simple=True, separator="/") for path, _ in flat]
-    patterns_of(paths, patterns)
+    patterns_of(paths(params), tuple(patterns))
+
+
+def paths(tree: PyTree) -> list[str]:
+    """The path of every leaf, parts between slashes.
+
+    >>> paths({"hidden": {"bias": 0.0, "kernel": 1.0}})
+    ['hidden/bias', 'hidden/kernel']
+    """
+    flat, _ = jax.tree_util.tree_flatten_with_path(tree)
+    return [jax.tree_util.keystr(path, simple=True, separator="/") for path, _ in flat]
 
 
 def _matched(place: tuple[str, str], pattern: str, paths: list[str]) -> set[str]:
@@ -260,11 +271,11 @@ def matches(pattern: str, paths: list[str]) -> set[str]:
         except re.error as error:
             raise ValueError(f"pattern {pattern!r} is no regular expression: {error}") from None
         return {path for path in paths if expression.search(path)}
-    found = {
+    matched = {
         path
         for path in paths
         if any(fnmatch.fnmatchcase(part, pattern) for part in (path, *path.split("/")))
     }
-    if not found and not re.search(r"[*?]", pattern):
-        found = {path for path in paths if pattern in path}
-    return found
+    if not matched and not re.search(r"[*?]", pattern):
+        matched = {path for path in paths if pattern in path}
+    return matched

@@ -8,15 +8,16 @@ base; the multiplicative rate has none, the additive one that of `lr` over h's.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 
 from lrlab.core.errors import FieldError
-from lrlab.optimizers.states import float_dtype, without_extra_args
-from lrlab.types import Array, Params, PyTree
+from lrlab.optimizers.states import float_dtype
+from lrlab.optimizers.transforms import without_extra_args
+from lrlab.types import Array, Params, PyTree, Scalar
 
 KINDS = ("additive", "multiplicative")
 
@@ -30,7 +31,7 @@ class HypergradientState(NamedTuple):
 
 
 def hypergradient_sgd(
-    lr: Any, *, rate: float = 0.02, kind: str = "multiplicative"
+    lr: Scalar, *, rate: float = 0.02, kind: str = "multiplicative"
 ) -> optax.GradientTransformation:
     """SGD-HD: SGD whose learning rate follows the agreement of successive gradients.
 
@@ -45,7 +46,7 @@ def hypergradient_sgd(
 
 
 def hypergradient_nesterov(
-    lr: Any, *, momentum: float = 0.9, rate: float = 0.02, kind: str = "multiplicative"
+    lr: Scalar, *, momentum: float = 0.9, rate: float = 0.02, kind: str = "multiplicative"
 ) -> optax.GradientTransformation:
     """SGDN-HD: Nesterov momentum whose learning rate goes down its gradient.
 
@@ -60,7 +61,7 @@ def hypergradient_nesterov(
 
 
 def hypergradient_adam(
-    lr: Any,
+    lr: Scalar,
     *,
     b1: float = 0.9,
     b2: float = 0.999,
@@ -81,7 +82,7 @@ def hypergradient_adam(
 
 
 def hypergradient(
-    direction: optax.GradientTransformation, lr: Any, rate: Any, kind: str
+    direction: optax.GradientTransformation, lr: Scalar, rate: Scalar, kind: str
 ) -> optax.GradientTransformation:
     """Hypergradient descent around `direction`, a method at a learning rate of 1.
 

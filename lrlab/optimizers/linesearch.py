@@ -6,19 +6,23 @@ found (zoom, exact). Steps are in the parameters' unit over the gradient's.
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import optax
 
-from lrlab.optimizers.polyak import StepState
-from lrlab.optimizers.states import float_dtype, gradient, recorded, strongly_typed, with_extra_args
-from lrlab.types import Array, Params
+from lrlab.optimizers.polyak import StepState, no_step
+from lrlab.optimizers.transforms import (
+    ValueFn,
+    gradient,
+    recorded,
+    strongly_typed,
+    with_extra_args,
+)
+from lrlab.types import Array, Params, Scalar
 
 
 def armijo(
-    lr: Any = 1.0, *, c: float = 1e-4, decrease: float = 0.5, max_steps: int = 40
+    lr: Scalar = 1.0, *, c: float = 1e-4, decrease: float = 0.5, max_steps: int = 40
 ) -> optax.GradientTransformation:
     """Backtracking from `lr` until the loss has fallen enough.
 
@@ -34,7 +38,7 @@ def armijo(
 
 
 def stochastic_line_search(
-    lr: Any = 1.0,
+    lr: Scalar = 1.0,
     *,
     c: float = 0.1,
     decrease: float = 0.9,
@@ -55,7 +59,7 @@ def stochastic_line_search(
 
 
 def zoom_line_search(
-    lr: Any = 1.0,
+    lr: Scalar = 1.0,
     *,
     max_steps: int = 20,
     slope_rtol: float = 1e-4,
@@ -81,7 +85,7 @@ def zoom_line_search(
     return recorded(strongly_typed(inner), lambda _, state: lr * state[1].learning_rate)
 
 
-def exact_line_search(lr: Any = 1.0) -> optax.GradientTransformation:
+def exact_line_search(lr: Scalar = 1.0) -> optax.GradientTransformation:
     """The step that minimizes the loss's second-order model along the gradient.
 
     w <- w - lr a g, a = |g|^2 / <g, H g> (Cauchy 1847, C. R. Acad. Sci. 25:536): exact on
@@ -94,35 +98,31 @@ def exact_line_search(lr: Any = 1.0) -> optax.GradientTransformation:
     """
 
     def update(
-        grads: Params, state: StepState, params: Params, *, value_fn: Any, **extra: Any
+        grads: Params, state: StepState, params: Params, *, value_fn: ValueFn, **extra: object
     ) -> tuple[Params, StepState]:
         curved = jax.jvp(gradient(value_fn), (params,), (grads,))[1]
         curvature = jnp.real(optax.tree.vdot(grads, curved))
         squared = optax.tree.norm(grads, squared=True)
-        found = lr * squared / jnp.where(curvature > 0, curvature, 1)
-        step = jnp.where(curvature > 0, found, state.effective_lr)
+        newton = lr * squared / jnp.where(curvature > 0, curvature, 1)
+        step = jnp.where(curvature > 0, newton, state.effective_lr)
         step = step.astype(state.effective_lr.dtype)
         updates = jax.tree.map(lambda g: (-step * g).astype(g.dtype), grads)
         return updates, StepState(step, optax.safe_increment(state.count))
 
-    return with_extra_args(_init, update)
-
-
-def _init(params: Params) -> StepState:
-    return StepState(jnp.zeros((), float_dtype(params)), jnp.zeros((), jnp.int32))
+    return with_extra_args(no_step, update)
 
 
 def _backtracking(
-    lr: Any, c: Any, decrease: Any, max_steps: int, growth: Any
+    lr: Scalar, c: Scalar, decrease: Scalar, max_steps: int, growth: Scalar | None
 ) -> optax.GradientTransformationExtraArgs:
     def update(
         grads: Params,
         state: StepState,
         params: Params,
         *,
-        value: Any,
-        value_fn: Any,
-        **extra: Any,
+        value: Scalar,
+        value_fn: ValueFn,
+        **extra: object,
     ) -> tuple[Params, StepState]:
         squared = optax.tree.norm(grads, squared=True)
         dtype = state.effective_lr.dtype
@@ -137,18 +137,18 @@ def _backtracking(
             start = jnp.where((state.count > 0) & (state.effective_lr > 0), kept, start)
         start = start.astype(dtype)
 
-        def going_on(carry: tuple[Array, Array, Array]) -> Array:
-            _, tried, found = carry
-            return (tried < max_steps) & ~found
+        def unfinished(carry: tuple[Array, Array, Array]) -> Array:
+            _, tried, accepted = carry
+            return (tried < max_steps) & ~accepted
 
         def shorter(carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
             step, tried, _ = carry
             step = (step * decrease).astype(dtype)
             return step, tried + 1, enough(step)
 
-        step, _, found = jax.lax.while_loop(going_on, shorter, (start, 0, enough(start)))
-        step = jnp.where(found, step, 0)
+        step, _, accepted = jax.lax.while_loop(unfinished, shorter, (start, 0, enough(start)))
+        step = jnp.where(accepted, step, 0)
         updates = jax.tree.map(lambda g: (-step * g).astype(g.dtype), grads)
         return updates, StepState(step, optax.safe_increment(state.count))
 
-    return with_extra_args(_init, update)
+    return with_extra_args(no_step, update)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 
 from lrlab.core.errors import FieldError
-from lrlab.optimizers.states import float_dtype, recorded, with_extra_args
+from lrlab.optimizers.states import float_dtype
+from lrlab.optimizers.transforms import recorded, with_extra_args
 from lrlab.optimizers.wrappers import base_optimizer
-from lrlab.types import Array, Params, PyTree
+from lrlab.types import Array, Params, PyTree, Scalar
 
 FORMS = ("optax", "package")
 
@@ -31,7 +32,7 @@ class MechanicState(NamedTuple):
 
 
 def mechanic(
-    lr: Any = 1.0,
+    lr: Scalar = 1.0,
     *,
     base: str = "adam",
     s_decay: float = 0.01,
@@ -58,14 +59,18 @@ def mechanic(
         raise FieldError("form", f"mechanic: form must be optax or package, got {form!r}")
     inner = base_optimizer(base, lr)
     if form == "optax":
-        made = optax.contrib.mechanize(inner, s_decay, eps, s_init, num_betas)
+        scaled = optax.contrib.mechanize(inner, s_decay, eps, s_init, num_betas)
     else:
-        made = package_mechanic(inner, s_decay, s_init, eps, num_betas)
-    return recorded(made, lambda _, state: lr * jnp.sum(state.s))
+        scaled = package_mechanic(inner, s_decay, s_init, eps, num_betas)
+    return recorded(scaled, lambda _, state: lr * jnp.sum(state.s))
 
 
 def package_mechanic(
-    base: optax.GradientTransformationExtraArgs, s_decay: Any, s_init: Any, eps: Any, num_betas: int
+    base: optax.GradientTransformationExtraArgs,
+    s_decay: Scalar,
+    s_init: Scalar,
+    eps: Scalar,
+    num_betas: int,
 ) -> optax.GradientTransformationExtraArgs:
     """Mechanic around `base` as `mechanic_pytorch` 0.0.1 computes it."""
     betas = [1.0 - 0.1**i for i in range(1, num_betas + 1)]
@@ -77,7 +82,7 @@ def package_mechanic(
         return MechanicState(zero, zero + 1e-6, zero, zero, start, count, base.init(params))
 
     def update(
-        grads: Params, state: MechanicState, params: Params, **extra: Any
+        grads: Params, state: MechanicState, params: Params, **extra: object
     ) -> tuple[Params, MechanicState]:
         updates, new = base.update(grads, state.inner, params, **extra)
         scale = jnp.sum(state.s)

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax
 import optax
 
 from lrlab.core.errors import FieldError
-from lrlab.optimizers.states import recorded, with_extra_args
-from lrlab.types import Array, Params, PyTree
+from lrlab.optimizers.transforms import recorded, with_extra_args
+from lrlab.types import Array, Params, PyTree, Scalar
 
 FORMS = ("package", "optax")
 
 
 def momo(
-    lr: Any = 1.0,
+    lr: Scalar = 1.0,
     *,
     beta: float = 0.9,
     lower_bound: float = 0.0,
@@ -42,7 +40,7 @@ def momo(
 
 
 def momo_adam(
-    lr: Any = 0.01,
+    lr: Scalar = 0.01,
     *,
     b1: float = 0.9,
     b2: float = 0.999,
@@ -71,8 +69,8 @@ def _decayed(
     transformation: optax.GradientTransformationExtraArgs,
     name: str,
     form: str,
-    lr: Any,
-    weight_decay: Any,
+    lr: Scalar,
+    weight_decay: Scalar,
 ) -> optax.GradientTransformationExtraArgs:
     """Optax's update u = w / c - w - step, c = 1 + lr weight_decay, in the form asked for: the
     package's is (w - step) / c - w = (u - w (1 - c) / c) / c + w (1 - c) / c.
@@ -85,7 +83,9 @@ def _decayed(
     if form == "optax" or (isinstance(weight_decay, (int, float)) and weight_decay == 0):
         return transformation
 
-    def update(grads: Params, state: PyTree, params: Params, **extra: Any) -> tuple[Params, PyTree]:
+    def update(
+        grads: Params, state: PyTree, params: Params, **extra: object
+    ) -> tuple[Params, PyTree]:
         updates, new = transformation.update(grads, state, params, **extra)
         c = 1 + lr * weight_decay
         shrunk = (1 - c) / c

@@ -20,32 +20,40 @@ In the order of use, for a gradient g, parameters w and the learning rate lr:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import optax
 
 from lrlab.core.errors import FieldError
+from lrlab.core.text import Table
 from lrlab.optimizers.groups import multiplied, without_average
-from lrlab.optimizers.states import averaged, with_extra_args
-from lrlab.types import Array, Params, PyTree
+from lrlab.optimizers.transforms import averaged, with_extra_args
+from lrlab.types import Array, Params, PyTree, Scalar
+
+Around = Callable[[optax.GradientTransformation, Scalar, Table], optax.GradientTransformation]
+"""What is put around an optimizer, inside its options: `(transformation, lr, its hyper-parameters)
+-> transformation`."""
 
 
-def build(
-    function: Callable[..., Any], lr: Any, values: Mapping[str, Any], around: Any = None
+def with_options(
+    function: Callable[..., optax.GradientTransformation],
+    lr: Scalar,
+    names: Iterable[str],
+    values: Table,
+    around: Around | None = None,
 ) -> optax.GradientTransformation:
     """`function(lr, **its own hyper-parameters)` with the options around it.
 
     With no option set this is exactly what `function` gives, so that the bits are Optax's.
 
     Args:
-        function: `(lr, *, hyper-parameters) -> optax.GradientTransformation`.
-        lr: the learning rate, a float or a traced scalar.
-        values: the function's hyper-parameters and all options (`lrlab.optimizers.OPTIONS`).
-        around: `around(transformation, lr, own) -> transformation`, or None; see `make`.
+        names: the hyper-parameters that `function` takes by keyword.
+        values: those, and all options (`lrlab.optimizers.OPTIONS`).
+        around: see `make`.
     """
-    own = {key: values[key] for key in function.__kwdefaults__ or {}}
+    own = {name: values[name] for name in names}
     decay, decoupled = values["weight_decay"], values["decoupled"]
     before, after = [], []
     if _set(values["clip_norm"]):
@@ -106,7 +114,8 @@ class ScheduledState(NamedTuple):
 
 
 def scheduled(
-    build_with: Callable[[Any], optax.GradientTransformation], schedule: Callable[[Any], Any]
+    build_with: Callable[[Scalar], optax.GradientTransformation],
+    schedule: Callable[[Scalar], Scalar],
 ) -> optax.GradientTransformationExtraArgs:
     """The optimizer `build_with(rate)`, built again at each update from rate = `schedule(step)`."""
 
@@ -115,7 +124,7 @@ def scheduled(
         return ScheduledState(count, build_with(schedule(count)).init(params))
 
     def update(
-        grads: Params, state: ScheduledState, params: Params | None = None, **extra: Any
+        grads: Params, state: ScheduledState, params: Params | None = None, **extra: object
     ) -> tuple[Params, ScheduledState]:
         now = optax.with_extra_args_support(build_with(schedule(state.count)))
         updates, inner = now.update(grads, state.inner, params, **extra)
@@ -124,7 +133,7 @@ def scheduled(
     return with_extra_args(init, update)
 
 
-def _mean_weight(count: Array, first: Any) -> Array:
+def _mean_weight(count: Array, first: Scalar) -> Array:
     """The weight of the newest iterate in the mean of those from `first` on."""
     return 1 / jnp.maximum(count + 2 - first, 1).astype(jnp.result_type(float))
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 
 from lrlab.core.errors import FieldError
-from lrlab.optimizers.states import float_dtype, recorded, with_extra_args
+from lrlab.optimizers.states import float_dtype
+from lrlab.optimizers.transforms import recorded, with_extra_args
 from lrlab.optimizers.wrappers import base_optimizer
-from lrlab.types import Array, Params
+from lrlab.types import Array, Params, Scalar
 
 TIMINGS = ("torch", "optax")
 THRESHOLDS = ("rel", "abs", "torch")
@@ -31,7 +32,7 @@ class PlateauState(NamedTuple):
 
 
 def reduce_on_plateau(
-    lr: Any,
+    lr: Scalar,
     *,
     base: str = "momentum",
     factor: float = 0.1,
@@ -79,12 +80,12 @@ def reduce_on_plateau(
 
 
 def scale_on_plateau(
-    factor: Any,
-    patience: Any,
-    rtol: Any,
-    cooldown: Any,
-    accumulation_size: Any,
-    min_scale: Any,
+    factor: Scalar,
+    patience: Scalar,
+    rtol: Scalar,
+    cooldown: Scalar,
+    accumulation_size: Scalar,
+    min_scale: Scalar,
     timing: str,
     threshold_mode: str,
 ) -> optax.GradientTransformationExtraArgs:
@@ -102,7 +103,7 @@ def scale_on_plateau(
         return PlateauState(zero + 1, zero + jnp.inf, none, none, zero, none)
 
     def update(
-        updates: Params, state: PlateauState, params: Any = None, *, value: Any, **extra: Any
+        updates: Params, state: PlateauState, params: Params, *, value: Scalar, **extra: object
     ) -> tuple[Params, PlateauState]:
         count = state.count + 1
         mean = state.mean + (jnp.asarray(value, state.mean.dtype) - state.mean) / count

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 
-from lrlab.optimizers.states import float_dtype, with_extra_args
-from lrlab.types import Array, Params
+from lrlab.optimizers.states import float_dtype
+from lrlab.optimizers.transforms import with_extra_args
+from lrlab.types import Array, Params, Scalar
 
 
 class StepState(NamedTuple):
@@ -19,8 +20,13 @@ class StepState(NamedTuple):
     count: Array
 
 
+def no_step(params: Params) -> StepState:
+    """The state before the first update."""
+    return StepState(jnp.zeros((), float_dtype(params)), jnp.zeros((), jnp.int32))
+
+
 def polyak(
-    lr: Any = 1.0, *, f_min: float = 0.0, cap: float | None = None
+    lr: Scalar = 1.0, *, f_min: float = 0.0, cap: float | None = None
 ) -> optax.GradientTransformation:
     """Polyak's step size: exactly as long as the gap to the lowest loss asks for.
 
@@ -38,7 +44,7 @@ def polyak(
 
 
 def sps(
-    lr: Any = 1.0,
+    lr: Scalar = 1.0,
     *,
     f_min: float = 0.0,
     c: float = 0.5,
@@ -59,12 +65,11 @@ def sps(
     return _polyak(lr / c, f_min, cap * c, growth)
 
 
-def _polyak(lr: Any, f_min: Any, cap: Any, growth: Any) -> optax.GradientTransformationExtraArgs:
-    def init(params: Params) -> StepState:
-        return StepState(jnp.zeros((), float_dtype(params)), jnp.zeros((), jnp.int32))
-
+def _polyak(
+    lr: Scalar, f_min: Scalar, cap: Scalar | None, growth: Scalar | None
+) -> optax.GradientTransformationExtraArgs:
     def update(
-        grads: Params, state: StepState, params: Any = None, *, value: Any, **extra: Any
+        grads: Params, state: StepState, params: Params, *, value: Scalar, **extra: object
     ) -> tuple[Params, StepState]:
         squared = optax.tree.norm(grads, squared=True)
         gap = jnp.maximum(jnp.asarray(value, squared.dtype) - f_min, 0)
@@ -79,4 +84,4 @@ def _polyak(lr: Any, f_min: Any, cap: Any, growth: Any) -> optax.GradientTransfo
         updates = jax.tree.map(lambda g: (-step * g).astype(g.dtype), grads)
         return updates, StepState(step, optax.safe_increment(state.count))
 
-    return with_extra_args(init, update)
+    return with_extra_args(no_step, update)

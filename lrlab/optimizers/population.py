@@ -66,8 +66,8 @@ def exploit_explore(
     drawn = best[jax.random.randint(key(random_key, "source"), (moved,), 0, moved)]
     source = jnp.arange(n, dtype=jnp.int32).at[worst].set(drawn.astype(jnp.int32))
     new = {}
-    for name, given in hyper.items():
-        values = jnp.asarray(given)
+    for name, column in hyper.items():
+        values = jnp.asarray(column)
         own = key(random_key, "explore", name)
         factor = jax.random.choice(key(own, "factor"), jnp.asarray(factors), (moved,))
         varied = values[drawn] * factor.astype(values.dtype)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import optax
 
 from lrlab.optimizers.dadaptation import uncorrected
-from lrlab.optimizers.states import idle_at_zero, recorded
+from lrlab.optimizers.transforms import idle_at_zero, recorded
+from lrlab.types import Scalar
 
 
 def prodigy(
-    lr: Any = 1.0,
+    lr: Scalar = 1.0,
     *,
     b1: float = 0.9,
     b2: float = 0.999,

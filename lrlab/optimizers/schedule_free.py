@@ -9,14 +9,16 @@ Use a constant schedule, with a warmup at most. The step size recorded is lr.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 
-from lrlab.optimizers.states import float_dtype, with_extra_args
-from lrlab.types import Array, Params, PyTree
+from lrlab.optimizers.states import float_dtype
+from lrlab.optimizers.transforms import with_extra_args
+from lrlab.types import Array, Params, PyTree, Scalar
 
 
 class ScheduleFreeState(NamedTuple):
@@ -35,11 +37,11 @@ class ScheduleFreeState(NamedTuple):
 
 def schedule_free(
     direction: optax.GradientTransformation,
-    lr: Any,
-    b1: Any,
-    weight_lr_power: Any,
-    r: Any,
-    factor: Any = None,
+    lr: Scalar,
+    b1: Scalar,
+    weight_lr_power: Scalar,
+    r: Scalar,
+    factor: Callable[[Array], Array] | None = None,
 ) -> optax.GradientTransformationExtraArgs:
     """Schedule-Free around a method that gives z's direction (a gradient's sign, no learning rate).
 
@@ -54,7 +56,7 @@ def schedule_free(
         return ScheduleFreeState(copy, copy, zero, zero, count, zero, inner.init(params))
 
     def update(
-        grads: Params, state: ScheduleFreeState, params: Params, **extra: Any
+        grads: Params, state: ScheduleFreeState, params: Params, **extra: object
     ) -> tuple[Params, ScheduleFreeState]:
         directions, new = inner.update(grads, state.inner, params, **extra)
         count = jnp.asarray(optax.safe_increment(state.count))
@@ -72,7 +74,7 @@ def schedule_free(
 
 
 def schedule_free_sgd(
-    lr: Any = 1.0, *, b1: float = 0.9, weight_lr_power: float = 2.0, r: float = 0.0
+    lr: Scalar = 1.0, *, b1: float = 0.9, weight_lr_power: float = 2.0, r: float = 0.0
 ) -> optax.GradientTransformation:
     """Schedule-Free SGD.
 
@@ -87,7 +89,7 @@ def schedule_free_sgd(
 
 
 def schedule_free_adamw(
-    lr: Any = 0.0025,
+    lr: Scalar = 0.0025,
     *,
     b1: float = 0.9,
     b2: float = 0.999,
@@ -113,7 +115,7 @@ def schedule_free_adamw(
 
 
 def schedule_free_radam(
-    lr: Any = 0.0025,
+    lr: Scalar = 0.0025,
     *,
     b1: float = 0.9,
     b2: float = 0.999,

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import optax
 
 
-def bowl(params: Any) -> Any:
+def bowl(params: jax.Array) -> jax.Array:
     """(x^2 + 10 y^2) / 2 of `params` f[2]; its minimum is 0 at the origin.
 
     >>> float(bowl(jnp.ones(2)))

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 
 from lrlab.core.errors import FieldError
-from lrlab.optimizers.states import gradient, with_extra_args
-from lrlab.types import Array, Params, PyTree
+from lrlab.optimizers.transforms import ValueFn, gradient, with_extra_args
+from lrlab.types import Array, Params, PyTree, Scalar
 
 
-def base_optimizer(base: str, lr: Any) -> optax.GradientTransformationExtraArgs:
+def base_optimizer(base: str, lr: Scalar) -> optax.GradientTransformationExtraArgs:
     """The registered optimizer `base` at its defaults.
 
     Raises:
@@ -36,7 +36,7 @@ class LookaheadState(NamedTuple):
 
 
 def lookahead(
-    lr: Any, *, base: str = "adam", sync_period: int = 6, slow_step_size: float = 0.5
+    lr: Scalar, *, base: str = "adam", sync_period: int = 6, slow_step_size: float = 0.5
 ) -> optax.GradientTransformation:
     """Lookahead: slow weights that follow a fast optimizer.
 
@@ -54,7 +54,7 @@ def lookahead(
         return LookaheadState(slow, jnp.zeros((), jnp.int32), inner.init(params))
 
     def update(
-        grads: Params, state: LookaheadState, params: Params, **extra: Any
+        grads: Params, state: LookaheadState, params: Params, **extra: object
     ) -> tuple[Params, LookaheadState]:
         updates, new = inner.update(grads, state.inner, params, **extra)
         count = jnp.asarray(optax.safe_increment(state.count))
@@ -71,7 +71,7 @@ def lookahead(
     return with_extra_args(init, update)
 
 
-def sam(lr: Any, *, base: str = "momentum", rho: float = 0.05) -> optax.GradientTransformation:
+def sam(lr: Scalar, *, base: str = "momentum", rho: float = 0.05) -> optax.GradientTransformation:
     """Sharpness-aware minimization: the gradient at the worst point nearby.
 
     w <- base update with the gradient at w + rho g / |g| (Foret et al. 2021, arXiv 2010.01412).
@@ -85,7 +85,7 @@ def sam(lr: Any, *, base: str = "momentum", rho: float = 0.05) -> optax.Gradient
     inner = base_optimizer(base, lr)
 
     def update(
-        grads: Params, state: PyTree, params: Params, *, value_fn: Any, **extra: Any
+        grads: Params, state: PyTree, params: Params, *, value_fn: ValueFn, **extra: object
     ) -> tuple[Params, PyTree]:
         norm = optax.tree.norm(grads)
         scale = rho / jnp.where(norm > 0, norm, 1)

@@ -26,7 +26,8 @@ TOKEN_NUMBERS = 64
 
 def first_examples(lane: LaneView, examples: int | None) -> PyTree:
     """The first `examples` of the training split (None: `EXAMPLES`; all of a smaller split); None
-    without data."""
+    without data.
+    """
     if examples is None:
         examples = max(SEQUENCES, EXAMPLES // _tokens(lane.data))
     at_least("examples", examples, 1)
@@ -123,7 +124,7 @@ def moved(params: Params, direction: PyTree, size: float | Array) -> Params:
 
 
 def ratio(above: Array, below: Array) -> Array:
-    """above / below; nan where `below` is 0."""
+    """Above / below; nan where `below` is 0."""
     return jnp.where(below != 0, above / jnp.where(below != 0, below, 1), jnp.nan)
 
 

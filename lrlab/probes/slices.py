@@ -16,7 +16,8 @@ from lrlab.types import Array, Params, PyTree
 class Plane(NamedTuple):
     """The points center + a u + b v. `center`, `u` and `v` are pytrees like the parameters, u and v
     at right angles (but for random planes). `coordinates` f[T, 2] of the trajectory's points on it,
-    `explained` the share of the trajectory's squared way that lies in it (None: no trajectory)."""
+    `explained` the share of the trajectory's squared way that lies in it (None: no trajectory).
+    """
 
     center: Params
     u: Params

@@ -12,7 +12,8 @@ from lrlab.types import Array, Dynamics, LaneView, Params, PyTree, TaskFunctions
 
 def bowl(h: Sequence[float], *, lr: float = 0.1, at: float = 1.0, start: float = 1.0) -> LaneView:
     """A lane of gradient descent with `lr` on 1/2 sum h x^2, at x = `at`, begun at x = `start`,
-    after ten updates."""
+    after ten updates.
+    """
     curvatures = jnp.asarray(h)
 
     def loss(

@@ -29,7 +29,8 @@ class Population(NamedTuple):
 
     def schedule(self, name: str = "lr") -> np.ndarray:
         """The values that led to the best member, generation by generation, f64[G]: the schedule
-        that the population came to."""
+        that the population came to.
+        """
         member = int(np.nanargmin(self.scores[-1]))
         values = [self.hyper[name][-1, member]]
         for row, source in zip(self.hyper[name][-2::-1], self.source[::-1], strict=True):

@@ -8,7 +8,8 @@ from typing import NamedTuple
 class Reproduction(NamedTuple):
     """How a repeated run compares. `level`: "bit-identical", "within tolerance" (`largest` is the
     largest relative difference of lanes that stayed stable) or "different" (`where`: metric, step
-    and lane of the first difference). `changes`: what is not as it was (versions, device, plan)."""
+    and lane of the first difference). `changes`: what is not as it was (versions, device, plan).
+    """
 
     run: str
     level: str

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from lrlab import runs
 from lrlab.config import Experiment
 from lrlab.scaling.laws import Group, Law, Transfer, group_of, law_of, sentence_of, transfer_of
 from lrlab.types import Answer
@@ -17,7 +15,8 @@ if TYPE_CHECKING:
 
 class Study(NamedTuple):
     """What came of a study; print it. Groups are in the order parametrization, value; `laws` and
-    `transfers` have one entry per parametrization, in that order too."""
+    `transfers` have one entry per parametrization, in that order too.
+    """
 
     axis: str
     metric: str
@@ -137,14 +136,3 @@ def _initial(answer: Answer) -> float:
     """The metric before training; nan where it is not known (nothing trained)."""
     value = answer.details.get("initial")
     return float("nan") if value is None else float(value)
-
-
-def stored(folder: Path) -> dict[str, Any]:
-    """A finished study's JSON object from its folder.
-
-    Raises:
-        RunError: not finished, or damaged.
-    """
-    if not (folder / "summary.json").exists():
-        raise runs.RunError(folder, f"not finished; {runs.onward(folder)}")
-    return runs.read_summary(folder).payload(folder)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import xarray
     from matplotlib.figure import Figure
 
+    from lrlab.report.html.document import Document
+
 
 class Result(NamedTuple):
     """A finished sweep.
@@ -69,7 +71,8 @@ class Result(NamedTuple):
     @property
     def history(self) -> dict[str, np.ndarray]:
         """`train_loss` [T, ...] and so on, each read before its update; `learning_rate` as applied;
-        evaluated metrics (`valid_loss`, ...) [E, ...]."""
+        evaluated metrics (`valid_loss`, ...) [E, ...].
+        """
         return {name: metric.values for name, metric in self.record.metrics.items()}
 
     @property
@@ -138,7 +141,8 @@ class Result(NamedTuple):
     def best(self, metric: str | None = None) -> Answer:
         """The answer of the full sweep for a metric: LR, interval, verdict, sentence; with further
         lane axes that of the best combination, which is in `details["at"]`. Rates that the run's
-        numbers cannot hold are named at the sentence's end."""
+        numbers cannot hold are named at the sentence's end.
+        """
         metric = metric or self.metric
         answer = from_scores(sweep_scores(self.record, metric), metric)
         sentence, details = answer.sentence, dict(answer.details)
@@ -170,13 +174,14 @@ class Result(NamedTuple):
         """
         return runs.dataset_of(self.record, {"name": self.name, "metric": self.metric})
 
-    def plot(self, metric: str | None = None, interactive: bool = False) -> Figure:
+    def plot(
+        self, metric: str | None = None, interactive: bool = False
+    ) -> Figure | Document | None:
         """Loss against learning rate with seeds, interval and diverged region, in Matplotlib;
-        `interactive`: the report's own page, for notebooks."""
-        this = self._replace(metric=metric or self.metric)
-        if interactive:
-            return report.interactive(report.from_result(this), this.metric)
-        return report.draw("loss_vs_lr", report.from_result(this))
+        `interactive`: the report's page, which a notebook shows and `.save(path)` writes.
+        """
+        data = report.from_result(self._replace(metric=metric or self.metric))
+        return report.page(data) if interactive else report.draw("loss_vs_lr", data)
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Writes a run folder that `lrlab.load`, `lrlab show` and `lrlab report` read."""
@@ -199,14 +204,18 @@ class Result(NamedTuple):
         return f"Result({self.name}: {shape}, {len(self.steps)} steps; {what})"
 
 
-def load_result(folder: str | os.PathLike[str]) -> Result:
-    """A sweep's result from its run folder (of a search: the lanes of all its stages).
+def load_result(folder: str | os.PathLike[str] | runs.RunFolder) -> Result:
+    """A sweep's result from its run folder, a path or opened already (of a search: the lanes of all
+    its stages).
 
     Raises:
         RunError: not a run folder, or a damaged one; says what is lost.
     """
-    path = resolved(folder)
-    info, record = runs.open_run(path)
+    if not isinstance(folder, runs.RunFolder):
+        with runs.opened(folder, write=False) as place:
+            return load_result(place)
+    path, info = folder.path, folder.info
+    record = runs.whole_record(path, info or runs.read_info(path))  # which says what it is not
     plan = dict(info.get("plan") or {})
     plan["reasons"] = tuple(plan.get("reasons") or ())
     return Result(
@@ -214,6 +223,6 @@ def load_result(folder: str | os.PathLike[str]) -> Result:
         record=record,
         metric=str(info.get("metric", "valid_loss")),
         plan=Plan(**plan),
-        config=runs.config_of(path, info) if (path / "config.toml").exists() else "",
+        config=folder.config if (path / "config.toml").exists() else "",
         run=str(path),
     )

@@ -7,6 +7,8 @@ Nothing here imports jax at module level.
 
 from __future__ import annotations
 
+from lrlab.core.errors import RunError, Unwritable
+from lrlab.core.files import jsonable, write_json, write_text
 from lrlab.runs.catalog import catalogue
 from lrlab.runs.doctor import check
 from lrlab.runs.extend import lengthen
@@ -33,7 +35,7 @@ from lrlab.runs.reader import (
     stages,
     whole_record,
 )
-from lrlab.runs.seals import RunError, Unwritable, inner_runs, jsonable, write_json, write_text
+from lrlab.runs.seals import inner_runs
 from lrlab.runs.summary import Summary, read_summary
 
 __all__ = [
@@ -61,8 +63,8 @@ __all__ = [
     "opened",
     "read_info",
     "read_stage",
-    "refuse_in_use",
     "read_summary",
+    "refuse_in_use",
     "stages",
     "vouch",
     "whole_record",

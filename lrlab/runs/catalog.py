@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
+from lrlab.core.errors import RunError
+from lrlab.core.files import read_json
 from lrlab.core.paths import resolved
-from lrlab.runs.seals import RunError, inner_runs, read_json
+from lrlab.runs.seals import inner_runs
 
 
-def catalogue(root: str | Path = "runs") -> list[dict[str, Any]]:
+def catalogue(root: str | Path = "runs") -> list[dict[str, str | None]]:
     """One row per run under `root`, oldest first: run, name, command, status, started, sentence.
 
     A folder whose record is damaged is listed with the status "damaged".
     """
     rows = []
     for path in inner_runs(resolved(root)):
-        row: dict[str, Any] = {"run": str(path.parent), "status": "damaged", "sentence": ""}
+        row: dict[str, str | None] = {
+            "run": str(path.parent), "status": "damaged", "sentence": ""
+        }  # fmt: skip
         try:
             info = read_json(path)
             row |= {key: info.get(key) for key in ("name", "command", "status", "started")}

@@ -9,14 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from lrlab.runs.orbax_logging import told_once
-from lrlab.runs.seals import RunError, checksums, sync_tree
+from lrlab.core.errors import RunError
+from lrlab.core.files import sync_tree
+from lrlab.runs.orbax_logging import reported_once
+from lrlab.runs.seals import checksums
 
 
 def save_checkpoint(folder: Path, name: str, arrays: Mapping[str, np.ndarray]) -> dict[str, str]:
-    """Writes an orbax checkpoint of a flat dict, durable on return; its files' checksums.
+    """Writes an orbax checkpoint of a flat dict, durable on return; gives its files' checksums.
 
-    Arrays without elements, which orbax would drop, are left out; `load_checkpoint` makes them.
+    Arrays without elements, which orbax would drop, are left out; `load_checkpoint` adds them.
     """
     import orbax.checkpoint as orbax
 
@@ -24,7 +26,7 @@ def save_checkpoint(folder: Path, name: str, arrays: Mapping[str, np.ndarray]) -
     for left in target.parent.glob(f"{target.name}*"):  # by a crash in the middle of this commit
         shutil.rmtree(left, ignore_errors=True)
     kept = {key: np.asarray(value) for key, value in arrays.items() if np.size(value)}
-    with told_once(), orbax.PyTreeCheckpointer() as checkpointer:
+    with reported_once(), orbax.PyTreeCheckpointer() as checkpointer:
         checkpointer.save(target, kept)
     sync_tree(target)
     return checksums(target)
@@ -40,14 +42,14 @@ def load_checkpoint(folder: Path, commit: Mapping[str, Any]) -> dict[str, np.nda
 
     target = (folder / str(commit["checkpoint"])).absolute()
     try:
-        found = checksums(target)
+        digests = checksums(target)
     except OSError as error:
         raise RunError(target, f"cannot be read ({error.strerror or error})") from None
-    if not found or found != commit["checksums"]:
-        expected = dict(commit["checksums"])
-        names = sorted(name for name in expected if found.get(name) != expected[name])
-        what = names[0] if names else sorted(set(found) - set(expected))[0] if found else ""
-        state = "missing" if what not in found else "damaged" if what in expected else "foreign"
+    expected = dict(commit["checksums"])
+    if not digests or digests != expected:
+        names = sorted(name for name in expected if digests.get(name) != expected[name])
+        what = names[0] if names else sorted(set(digests) - set(expected))[0] if digests else ""
+        state = "missing" if what not in digests else "damaged" if what in expected else "foreign"
         raise RunError(target / what, f"{state}, so the checkpoint cannot be used")
     with orbax.PyTreeCheckpointer() as checkpointer:
         restored = checkpointer.restore(target)

@@ -1,10 +1,14 @@
-"""What is wrong with a run folder: cuts, flipped bits, missing pieces; and what still is good."""
+"""What is wrong with a run folder: cuts, flipped bits, missing pieces; and what is still good."""
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from lrlab.core.errors import RunError
+from lrlab.core.files import sha256
 from lrlab.core.paths import resolved, shown
 from lrlab.runs import zarr_arrays
 from lrlab.runs.checkpoint import load_checkpoint
@@ -12,7 +16,7 @@ from lrlab.runs.folder import config_of, finished, read_info, stage_folders
 from lrlab.runs.integrity import problems_of
 from lrlab.runs.reader import read_stage, stages
 from lrlab.runs.recorder import later_commits
-from lrlab.runs.seals import RunError, inner_runs, read_sealed, sha256
+from lrlab.runs.seals import inner_runs, read_sealed
 
 STATES = ("running", "interrupted", "failed", "finished")
 """What `status` in `run.json` can be."""
@@ -31,7 +35,7 @@ GATHERING = ("compare", "study")
 
 
 def check(path: str | Path) -> list[Finding]:
-    """Everything that is wrong with a run folder; an empty list where all is well.
+    """Everything that is wrong with a run folder; an empty list where nothing is.
 
     A finished run is compared with the checksums of its files; an unfinished one is read as a
     resume would read it: seals, the presence of every chunk, each chunk against its own checksum.
@@ -44,41 +48,46 @@ def check(path: str | Path) -> list[Finding]:
     names = ("run.json", "config.toml", "commit.json", "history.zarr", "checksums.json", "stages")
     if not any((folder / name).exists() for name in names):
         raise RunError(folder, "not a run folder (no run.json in it)")
-    found: list[Finding] = []
+    findings = {(item.file, item.problem): item for item in _findings(folder)}
+    return list(findings.values())
+
+
+def _findings(folder: Path) -> Iterator[Finding]:
     info: dict[str, Any] = {}
     try:
         info = read_info(folder)
     except RunError as error:
         words = "the curves may still be readable; the run cannot be resumed"
-        found.append(Finding("run.json", _short(error, folder), words))
+        yield Finding("run.json", _short(error, folder), words)
     if (folder / "longer.json").exists():
         words = f"nothing is lost: `lrlab resume {shown(folder)}` completes that"
-        return [*found, Finding("longer.json", "a crash came while steps were raised", words)]
+        yield Finding("longer.json", "a crash came while steps were raised", words)
+        return
     if info and info.get("status") not in STATES:
-        words = "the run counts as unfinished; `lrlab resume` brings it to its end again"
-        found.append(Finding("run.json", f"unknown status {info.get('status')!r}", words))
+        words = "the run counts as unfinished; `lrlab resume` brings it to its end"
+        yield Finding("run.json", f"unknown status {info.get('status')!r}", words)
     if info:
         try:
             config_of(folder, info)
         except RunError as error:
-            found.append(Finding("config.toml", _short(error, folder), _consequence("config.toml")))
+            yield Finding("config.toml", _short(error, folder), _consequence("config.toml"))
     if finished(info):
-        found += _against_checksums(folder)
+        yield from _against_checksums(folder)
     for name in stages(folder):
-        found += _stage(folder, name)
+        yield from _stage(folder, name)
     if info.get("committed") and not stages(folder) and not finished(info):
-        words = "missing, though there was one"
-        found.append(Finding("commit.json", words, "it would start again from nothing"))
+        words = "it would start again from nothing"
+        yield Finding("commit.json", "missing, though there was one", words)
     for place in stage_folders(folder):
         if later_commits(place) and not (place / "commit.json").exists():
             file = (place / "commit.json").relative_to(folder).as_posix()
-            found.append(Finding(file, "missing, though checkpoints are there", "it cannot go on"))
+            yield Finding(file, "missing, though checkpoints are there", "it cannot be continued")
     if finished(info) and info.get("command") not in GATHERING and not stages(folder):
-        found.append(Finding("commit.json", "missing", "the curves are lost; the answer stands"))
+        yield Finding("commit.json", "missing", "the curves are lost; the answer stands")
     for inner in (*inner_runs(folder), *inner_runs(folder / "groups")):
         name = inner.parent.relative_to(folder).as_posix()
-        found += [item._replace(file=f"{name}/{item.file}") for item in check(inner.parent)]
-    return list({(item.file, item.problem): item for item in found}.values())
+        for item in check(inner.parent):
+            yield item._replace(file=f"{name}/{item.file}")
 
 
 def _short(error: Exception, folder: Path) -> str:
@@ -88,24 +97,22 @@ def _short(error: Exception, folder: Path) -> str:
     return str(error)
 
 
-def _against_checksums(folder: Path) -> list[Finding]:
+def _against_checksums(folder: Path) -> Iterator[Finding]:
     words = "the other files cannot be vouched for"
     try:
         expected = read_sealed(folder / "checksums.json").get("sha256")
     except RunError as error:
-        return [Finding("checksums.json", _short(error, folder), words)]
+        yield Finding("checksums.json", _short(error, folder), words)
+        return
     if not isinstance(expected, dict):
-        return [Finding("checksums.json", "damaged", words)]
-    found = []
+        yield Finding("checksums.json", "damaged", words)
+        return
     for name, digest in expected.items():
         place = folder / name
         if not place.is_file():
-            found.append(Finding(name, "missing", _consequence(name)))
+            yield Finding(name, "missing", _consequence(name))
         elif sha256(place) != digest:
-            found.append(
-                Finding(name, "changed or damaged since the run ended", _consequence(name))
-            )
-    return found
+            yield Finding(name, "changed or damaged since the run ended", _consequence(name))
 
 
 def _consequence(name: str) -> str:
@@ -121,46 +128,42 @@ def _consequence(name: str) -> str:
     return "the record of how the run was made is not to be trusted"
 
 
-def _stage(folder: Path, name: str) -> list[Finding]:
-    """A stage as a resume and a reader would take it."""
+def _stage(folder: Path, name: str) -> Iterator[Finding]:
+    """What a resume or a reader of a stage would meet."""
     place = folder / "stages" / name if name else folder
     prefix = f"stages/{name}/" if name else ""
     try:
         commit = read_sealed(place / "commit.json")
         lost = problems_of(place / "history.zarr", commit)
     except Exception as error:
-        return [Finding(f"{prefix}commit.json", _short(error, place), "the stage is lost")]
+        yield Finding(f"{prefix}commit.json", _short(error, place), "the stage is lost")
+        return
     good = f"still readable: {', '.join(_readable(place, lost)) or 'nothing'}"
-    found = [
-        Finding(
-            f"{prefix}history.zarr/{file}", what, f"{_consequence('history.zarr/' + file)}; {good}"
-        )
-        for file, what in lost.items()
-    ]
+    for file, what in lost.items():
+        words = f"{_consequence('history.zarr/' + file)}; {good}"
+        yield Finding(f"{prefix}history.zarr/{file}", what, words)
     try:
         load_checkpoint(place, commit)
     except Exception as error:
-        words = "training cannot go on from here; recorded curves may still be readable"
+        words = "training cannot be continued; recorded curves may still be readable"
         if commit.get("complete"):
             words = _consequence("checkpoint")
-        found.append(Finding(f"{prefix}checkpoint", _short(error, place), words))
+        yield Finding(f"{prefix}checkpoint", _short(error, place), words)
     if not lost:
         try:
             read_stage(folder, name)
         except Exception as error:
             good = f"still readable: {', '.join(_readable(place, {})) or 'nothing'}"
-            found.append(Finding(f"{prefix}history.zarr", _short(error, place), good))
-    return found
+            yield Finding(f"{prefix}history.zarr", _short(error, place), good)
 
 
-def _readable(place: Path, lost: dict[str, str]) -> list[str]:
+def _readable(place: Path, lost: Mapping[str, str]) -> list[str]:
+    """The arrays of a stage that can be read whole."""
     store, good = place / "history.zarr", []
     bad = {file.split("/")[0] for file in lost}
     for name in zarr_arrays.names(store):
-        try:
-            if name not in bad:
+        if name not in bad:
+            with contextlib.suppress(RunError):
                 zarr_arrays.read(store, name)
                 good.append(name)
-        except RunError:
-            continue
     return good

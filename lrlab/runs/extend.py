@@ -1,19 +1,22 @@
 """More updates for a run that has its final states: recorded first, then done, so that a crash in
-between is repaired by doing it again."""
+between is repaired by doing it again.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from lrlab.core.errors import RunError
+from lrlab.core.files import sha256, write_text
+from lrlab.core.text import JsonObject, Table
 from lrlab.runs import zarr_arrays
 from lrlab.runs.checkpoint import load_checkpoint, save_checkpoint
 from lrlab.runs.folder import Run, read_info
 from lrlab.runs.lock import Lock
-from lrlab.runs.seals import RunError, read_sealed, sha256, write_sealed, write_text
+from lrlab.runs.seals import read_sealed, write_sealed
 
 INTENT = "longer.json"
 """Holds what is to be done while it is being done."""
@@ -24,7 +27,7 @@ def lengthen(
     steps: int,
     eval_steps: Sequence[int],
     config_text: str,
-    fields: Mapping[str, Any],
+    fields: Table,
 ) -> None:
     """Makes room for `steps` updates in a run of one stage; its lanes go on from their last states.
 
@@ -87,13 +90,13 @@ def _settle(run: Run) -> None:
     store = run.path / "history.zarr"
     commit_path = run.path / "commit.json"
     commit = read_sealed(commit_path) if commit_path.exists() else None
-    lengths = {True: int(intent["steps"]), False: len(intent["eval_steps"])}
-    axes = {"step": np.arange(lengths[True]), "eval_step": np.asarray(intent["eval_steps"])}
+    lengths = {"step": int(intent["steps"]), "eval_step": len(intent["eval_steps"])}
+    axes = {"step": np.arange(lengths["step"]), "eval_step": np.asarray(intent["eval_steps"])}
     for name, values in axes.items() if commit is not None else ():
         zarr_arrays.resize(store, name, len(values))
         zarr_arrays.write(store, name, values.astype(np.int64), [name])
     for name in (commit or {}).get("metrics", []):
-        zarr_arrays.resize(store, name, lengths[zarr_arrays.on_steps(name)])
+        zarr_arrays.resize(store, name, lengths[zarr_arrays.time_axis(store, name)])
     if commit is not None:
         write_sealed(commit_path, _reopened(run.path, commit, store))
     (run.path / "checksums.json").unlink(missing_ok=True)
@@ -103,7 +106,7 @@ def _settle(run: Run) -> None:
     place.unlink()
 
 
-def _reopened(folder: Path, commit: dict[str, Any], store: Path) -> dict[str, Any]:
+def _reopened(folder: Path, commit: JsonObject, store: Path) -> JsonObject:
     """The commit with its finished lanes as lanes that train on, and the layout as it is now."""
     lanes = set(commit.get("lanes", ()))
     axes = [name.split("/")[0] for name in commit["fixed"] if "/c/" in name]

@@ -13,26 +13,19 @@ from typing import Any
 
 import numpy as np
 
+from lrlab.core.errors import RunError, Unwritable
+from lrlab.core.files import read_json, sha256, sync_folder, write_text
 from lrlab.core.paths import resolved, shown
 from lrlab.core.records import LaneRecord
+from lrlab.core.text import JsonObject, Table
 from lrlab.runs.lock import Lock, refuse_in_use
 from lrlab.runs.recorder import Stage
-from lrlab.runs.seals import (
-    RunError,
-    Unwritable,
-    checksums,
-    read_json,
-    read_sealed,
-    sha256,
-    sync_folder,
-    write_sealed,
-    write_text,
-)
+from lrlab.runs.seals import check_seal, checksums, write_sealed
 from lrlab.runs.summary import write_summary
 
 FORMAT = 2
 """The version of the folder's layout, in `run.json`. Format 1 had no seals (see
-`files.read_sealed`), and its commits did not say which rows and chunks there are."""
+`files.check_seal`), and its commits did not say which rows and chunks there are."""
 
 UNSEALED = ("status", "finished")
 """Fields of `run.json` that its seal leaves out: no number follows from them."""
@@ -47,9 +40,7 @@ _UNCHECKED = (
 class Run:
     """A run folder that this process writes; holds its lock until `close`."""
 
-    def __init__(
-        self, path: Path, info: Mapping[str, Any], lock: Lock, interval: float | None = None
-    ) -> None:
+    def __init__(self, path: Path, info: Table, lock: Lock, interval: float | None = None) -> None:
         self.path, self.info, self.lock, self.interval = path, dict(info), lock, interval
         self._stages: list[Stage] = []
 
@@ -75,7 +66,7 @@ class Run:
         self.info = {**self.info, **fields}
         write_sealed(self.path / "run.json", self.info, UNSEALED)
 
-    def finish(self, summary: Mapping[str, Any]) -> None:
+    def finish(self, summary: Table) -> None:
         """Writes the answer and the checksums, and marks the run as finished: that is the last.
 
         A run that was finished when it was opened stays as it is.
@@ -106,7 +97,7 @@ def create(
     name: str,
     command: str,
     config_text: str,
-    manifest: Mapping[str, Any],
+    manifest: Table,
     interval: float | None = None,
 ) -> Run:
     """A new run folder, complete and resumable from the instant it appears.
@@ -127,7 +118,7 @@ def create(
         what = "holds a run already" if held else "exists already and is no run folder"
         raise RunError(path, f"{what}; choose another place")
     part = path.parent / f".{path.name}.{os.getpid()}"
-    info: dict[str, Any] = {
+    info: JsonObject = {
         "format": FORMAT,
         "name": name,
         "command": command,
@@ -165,7 +156,7 @@ def write_record(run: Run, record: LaneRecord) -> None:
     flat = record.flat()
     lanes = np.arange(flat.outcome.size)
     for name, metric in flat.metrics.items():
-        stage.rows(name, 0, lanes, metric.values)
+        stage.rows(name, metric.axis, 0, lanes, metric.values)
     arrays = {
         "outcome": flat.outcome,
         "diverged_at": flat.diverged_at,
@@ -178,7 +169,7 @@ def write_record(run: Run, record: LaneRecord) -> None:
     stage.finish()
 
 
-def refuse_older(path: Path, info: Mapping[str, Any]) -> None:
+def refuse_older(path: Path, info: Table) -> None:
     """Raises RunError for an unfinished run of a format that this version cannot write."""
     if int(info["format"]) < FORMAT and not finished(info):
         raise RunError(
@@ -193,7 +184,7 @@ def stage_folders(path: Path) -> list[Path]:
     return [path, *sorted(path.glob("stages/*"))]
 
 
-def finished(info: Mapping[str, Any]) -> bool:
+def finished(info: Table) -> bool:
     """Whether a record is that of a run that came to its end."""
     return info.get("status") == "finished"
 
@@ -203,7 +194,7 @@ def done(path: Path) -> RunError:
     return RunError(path, f"this run is done; `lrlab show {shown(path)}` shows its answer")
 
 
-def read_info(path: Path) -> dict[str, Any]:
+def read_info(path: Path) -> JsonObject:
     """`run.json`.
 
     Raises:
@@ -217,7 +208,8 @@ def read_info(path: Path) -> dict[str, Any]:
         raise RunError(path / "run.json", f"damaged (format {version!r})")
     if version > FORMAT:
         raise RunError(path, f"written by a newer lrlab (format {version}); update lrlab")
-    return read_sealed(path / "run.json", UNSEALED)
+    check_seal(path / "run.json", info, UNSEALED)
+    return info
 
 
 def is_study(path: Path) -> bool:
@@ -225,7 +217,7 @@ def is_study(path: Path) -> bool:
     return (path / "run.json").is_file() and read_json(path / "run.json").get("command") == "study"
 
 
-def config_of(path: Path, info: Mapping[str, Any]) -> str:
+def config_of(path: Path, info: Table) -> str:
     """The text of `config.toml`.
 
     Raises:

@@ -1,47 +1,48 @@
-"""What of a run folder can be trusted: its seals, its checksums, its chunks, its last commit."""
+"""What can be trusted in a run folder: its seals, its checksums, its chunks, its last commit."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from lrlab.core.errors import RunError
+from lrlab.core.files import sha256
 from lrlab.core.paths import shown
+from lrlab.core.text import Table
 from lrlab.runs import zarr_arrays
-from lrlab.runs.seals import RunError, read_sealed, sha256
+from lrlab.runs.seals import read_sealed
 
 
-def check_files(store: Path, commit: Mapping[str, Any]) -> None:
+def check_files(store: Path, commit: Table) -> None:
     """Compares a zarr group with what its commit says of it. Chunks carry checksums of their own,
     which reading them checks.
 
     Raises:
         RunError: a file is changed or missing; names the first.
     """
-    found = problems_of(store, commit)
-    if found:
-        name, what = next(iter(found.items()))
-        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+    problems = problems_of(store, commit)
+    if problems:
+        name, what = next(iter(problems.items()))
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         raise RunError(store / name, f"{what}{more}")
 
 
-def problems_of(store: Path, commit: Mapping[str, Any]) -> dict[str, str]:
-    """Path in the group -> "missing" or "changed or damaged", of everything that is not well."""
-    found: dict[str, str] = {}
+def problems_of(store: Path, commit: Table) -> dict[str, str]:
+    """Path in the group -> "missing" or "changed or damaged", of every file that is."""
+    problems: dict[str, str] = {}
     for name, digest in dict(commit.get("fixed", {})).items():
         place = store / name
         if not place.is_file():
-            found[name] = "missing"
+            problems[name] = "missing"
         elif sha256(place) != digest:
-            found[name] = "changed or damaged"
+            problems[name] = "changed or damaged"
     wanted = {name: tuple(rows) for name, rows in dict(commit.get("rows", {})).items()}
     wanted |= {name: (0, None) for name in commit.get("lanes", ())}
     for name, (first, end) in wanted.items():
-        if f"{name}/zarr.json" not in found:
-            found |= dict.fromkeys(zarr_arrays.lost(store, name, first, end), "missing")
-    return found
+        if f"{name}/zarr.json" not in problems:
+            problems |= dict.fromkeys(zarr_arrays.lost(store, name, first, end), "missing")
+    return problems
 
 
 def discard(rows: np.ndarray, ends: np.ndarray, trained: np.ndarray) -> np.ndarray:
@@ -70,13 +71,8 @@ def vouch(folder: Path, name: str) -> None:
     digest = expected.get(name) if isinstance(expected, dict) else None
     if digest is None:
         return
+    hint = f"`lrlab doctor {shown(folder)}` says what can be used"
     if not (folder / name).is_file():
-        raise RunError(
-            folder / name, f"missing; `lrlab doctor {shown(folder)}` says what can be used"
-        )
+        raise RunError(folder / name, f"missing; {hint}")
     if sha256(folder / name) != digest:
-        raise RunError(
-            folder / name,
-            f"changed or damaged since the run ended; "
-            f"`lrlab doctor {shown(folder)}` says what can be used",
-        )
+        raise RunError(folder / name, f"changed or damaged since the run ended; {hint}")

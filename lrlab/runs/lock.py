@@ -1,13 +1,21 @@
-"""The lock of a run folder: held by the operating system, so that a crash gives it back."""
+"""The lock of a run folder: one process writes. The operating system holds it, so that the end of a
+process, a kill too, frees it.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
+import platform
 from pathlib import Path
 
-from lrlab.runs.seals import RunError, Unwritable
+from lrlab.core.errors import RunError, Unwritable
+
+LOCK = "lock"
+"""The file that is locked. Its content has no meaning."""
+
+HOLDER = "lock.holder"
+"""Beside it, while it is held: the process that holds it, in words."""
 
 
 class Lock:
@@ -15,44 +23,47 @@ class Lock:
 
     Args:
         path: the folder.
-        owner: leave this process's number in the file, for others to read.
+        owner: leave this process's number beside the lock, for others to read.
 
     Raises:
-        RunError: another process holds it; Unwritable: it cannot be locked here.
+        RunError: another process (or another part of this one) holds it; names the process.
+        Unwritable: it cannot be locked here.
     """
 
     def __init__(self, path: Path, owner: bool = True) -> None:
+        import filelock
+
+        self._lock = filelock.FileLock(path / LOCK, thread_local=False)
+        self._holder = path / HOLDER if owner else None
         try:
-            handle = os.open(path / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+            self._lock.acquire(blocking=False)
+        except filelock.Timeout:
+            holder = ""
+            with contextlib.suppress(OSError):
+                holder = (path / HOLDER).read_text(encoding="utf-8", errors="replace").strip()
+            what = f"in use by {holder or 'another process'}; wait for it, or stop it"
+            raise RunError(path, what) from None
         except OSError as error:
             raise Unwritable(path, f"cannot be locked ({error.strerror})") from error
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            holder = b""
-            with contextlib.suppress(OSError):
-                holder = os.pread(handle, 100, 0)
-            os.close(handle)
-            who = holder.decode(errors="replace").strip() or "another process"
-            raise RunError(path, f"in use by {who}; wait for it, or stop it") from None
-        if owner:
+        if self._holder is not None:
             with contextlib.suppress(OSError):  # a full disk: the lock holds without a name on it
-                os.ftruncate(handle, 0)
-                os.pwrite(handle, f"process {os.getpid()} on {os.uname().nodename}\n".encode(), 0)
-        self._handle: int | None = handle
+                name = f"process {os.getpid()} on {platform.node()}\n"
+                self._holder.write_text(name, encoding="utf-8")
 
     def release(self) -> None:
         """Gives the lock back; a second time does nothing."""
-        if self._handle is not None:
-            os.close(self._handle)
-            self._handle = None
+        if self._holder is not None and self._lock.is_locked:
+            with contextlib.suppress(OSError):  # first, because afterwards it may be another's
+                self._holder.unlink(missing_ok=True)
+        self._lock.release()
 
 
 def refuse_in_use(path: Path) -> None:
-    """Looks whether another process writes a run folder, without taking it.
+    """Checks that no process writes a run folder, without keeping its lock.
 
     Raises:
-        RunError: it does.
+        RunError: one does; names it.
+        Unwritable: it cannot be locked here.
     """
-    if (path / "lock").is_file():
+    if (path / LOCK).is_file():
         Lock(path, owner=False).release()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
+from lrlab.core.errors import RunError
+from lrlab.core.files import read_json
 from lrlab.core.paths import short, shown
-from lrlab.runs.seals import RunError, read_json
+from lrlab.core.text import Table
 
 FUNCTIONS = {
     "sweep": "sweep", "find": "find", "range-test": "range_test", "compare": "compare",
@@ -19,7 +19,8 @@ FUNCTIONS = {
 
 def onward(folder: str | Path) -> str:
     """How the run in a folder is continued, as the end of a sentence: `continue with: lrlab resume
-    RUN`, or `call lrlab.sweep(..., out='RUN') again` where it was made with objects of Python."""
+    RUN`, or `call lrlab.sweep(..., out='RUN') again` where it was made with objects of Python.
+    """
     path = outermost(Path(folder))
     info = _read(path)
     function = FUNCTIONS.get(str(info.get("command")))
@@ -28,7 +29,7 @@ def onward(folder: str | Path) -> str:
     return f"call lrlab.{function}(..., out={short(path)!r}) again in the script that made it"
 
 
-def made_in_python(path: Path, info: Mapping[str, Any]) -> bool:
+def made_in_python(path: Path, info: Table) -> bool:
     """Whether a run needs objects (a task, an optimizer, ...) that its folder cannot hold."""
     if info.get("objects"):
         return True
@@ -58,7 +59,7 @@ def outermost(path: Path) -> Path:
     return path
 
 
-def _read(path: Path) -> Mapping[str, Any]:
+def _read(path: Path) -> Table:
     try:
         return read_json(path / "run.json")
     except RunError:

@@ -6,6 +6,7 @@ Everything that continues, extends, reads or repeats a run begins with `opened`.
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,18 @@ class RunFolder:
     A class because it holds the lock: until `release`, or until a `Run` takes it over.
     """
 
-    def __init__(self, path: Path, info: Mapping[str, Any], config: str, lock: Lock | None) -> None:
-        self.path, self.info, self.config, self.lock = path, dict(info), config, lock
+    def __init__(self, path: Path, info: Mapping[str, Any]) -> None:
+        self.path, self.info = path, dict(info)
+        self.lock: Lock | None = None
+
+    @functools.cached_property
+    def config(self) -> str:
+        """The text of `config.toml`.
+
+        Raises:
+            RunError: missing, or not what the run began with.
+        """
+        return config_of(self.path, self.info)
 
     @property
     def is_run(self) -> bool:
@@ -86,26 +97,20 @@ def opened(path: str | Path, *, write: bool = True) -> Iterator[RunFolder]:
     """
     place = resolved(path)
     if not (place / "run.json").is_file():
-        yield RunFolder(place, {}, "", None)
+        yield RunFolder(place, {})
         return
     if write and extend.pending(place):
         extend.settle(place)
-    folder = _read(place)
+    folder = RunFolder(place, read_info(place))
     if write and not folder.finished:
         before = _stamp(place)
         folder.lock = Lock(place)
         if _stamp(place) != before:  # another process wrote between the look and the lock
-            lock, folder = folder.lock, _read(place)
-            folder.lock = lock
+            folder.info = read_info(place)
     try:
         yield folder
     finally:
         folder.release()
-
-
-def _read(path: Path) -> RunFolder:
-    info = read_info(path)
-    return RunFolder(path, info, config_of(path, info), None)
 
 
 def _stamp(path: Path) -> tuple[int, int]:

@@ -1,8 +1,8 @@
 """What libraries print about a checkpoint that cannot be written, kept off standard error.
 
-The same error comes to `save_checkpoint` as an exception and is reported there in one sentence.
-Beside it orbax logs the traceback of every thread that took part, and tensorstore, whose writes end
-after orbax has closed the event loop that waited for them, prints one for each of them.
+`save_checkpoint` gets the same error as an exception and reports it in one sentence. Beside it
+orbax logs a traceback for every thread that took part, and tensorstore prints one for each write
+that ends after orbax has closed the event loop that waited for it.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from collections.abc import Iterator
 
 
 @contextlib.contextmanager
-def told_once() -> Iterator[None]:
-    """Leaves out those two kinds of message inside, and nothing else.
+def reported_once() -> Iterator[None]:
+    """Leaves out those two kinds of message, and nothing else, while the context lasts.
 
-    Around every checkpoint; the command line has it around a whole command too, because a write may
-    end after the error that it met.
+    Every checkpoint is written inside it. The command line runs each command inside it too, because
+    a write may end after its error was reported.
     """
     logger, before = logging.getLogger("absl"), sys.unraisablehook
 
@@ -42,7 +42,7 @@ def told_once() -> Iterator[None]:
 
 def closed_too_early(error: BaseException | None) -> bool:
     """Whether this is a call into a closed event loop that no Python code made: the end of a write
-    for which nobody waits any more.
+    for which nothing waits any more.
 
     >>> closed_too_early(RuntimeError("Event loop is closed"))
     False

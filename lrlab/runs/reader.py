@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lrlab.core.errors import RunError
 from lrlab.core.paths import resolved, shown
 from lrlab.core.records import LaneRecord, Metric, blank_record
+from lrlab.core.text import JsonObject, Table
 from lrlab.runs import extend, zarr_arrays
 from lrlab.runs.checkpoint import load_checkpoint
 from lrlab.runs.folder import read_info
 from lrlab.runs.integrity import check_files, discard
-from lrlab.runs.seals import RunError, inner_runs, read_sealed
+from lrlab.runs.seals import inner_runs, read_sealed
 
 if TYPE_CHECKING:
     import xarray
@@ -59,7 +61,10 @@ def read_stage(path: str | Path, name: str = "") -> LaneRecord:
     if missing := sorted(set(commit["metrics"]) - set(present)):
         raise RunError(store, f"missing arrays: {', '.join(missing)}")
     steps, eval_steps = (zarr_arrays.read(store, axis) for axis in ("step", "eval_step"))
-    metrics = {name: _metric(store, name) for name in commit["metrics"]}
+    metrics = {
+        name: Metric(zarr_arrays.read(store, name), zarr_arrays.time_axis(store, name))
+        for name in commit["metrics"]
+    }
     dims = zarr_arrays.dims(store, commit["metrics"][0])[1:] if metrics else []
     axes = {dim: zarr_arrays.read(store, dim) for dim in dims}
     record = blank_grid(axes, steps, eval_steps)
@@ -80,19 +85,15 @@ def read_stage(path: str | Path, name: str = "") -> LaneRecord:
     return record._replace(metrics=metrics, initial=initial, seconds=seconds, **lanes)
 
 
-def _metric(store: Path, name: str) -> Metric:
-    first = zarr_arrays.dims(store, name)[0]
-    return Metric(zarr_arrays.read(store, name), "step" if first == "step" else "eval_step")
-
-
 def _up_to_commit(
     folder: Path,
-    commit: dict[str, Any],
+    commit: JsonObject,
     metrics: dict[str, Metric],
     ends: dict[str, np.ndarray],
 ) -> None:
     """Discards rows after the last commit: by lane as the checkpoint counts them, or by row where
-    the checkpoint is damaged."""
+    the checkpoint is damaged.
+    """
     try:
         trained = load_checkpoint(folder, commit)["steps_trained"]
     except RunError:
@@ -106,7 +107,7 @@ def _up_to_commit(
             discard(values, ends[metric.axis], trained.reshape(values.shape[1:]))
 
 
-def open_run(path: str | Path) -> tuple[dict[str, Any], LaneRecord]:
+def open_run(path: str | Path) -> tuple[JsonObject, LaneRecord]:
     """`run.json` and all stages of a run on one grid: a search's later rates and seeds included.
 
     Cells that no stage trained are "not_run"; where two stages trained a cell, the longer counts.
@@ -119,7 +120,7 @@ def open_run(path: str | Path) -> tuple[dict[str, Any], LaneRecord]:
     return info, whole_record(path, info)
 
 
-def whole_record(path: Path, info: Mapping[str, Any]) -> LaneRecord:
+def whole_record(path: Path, info: Table) -> LaneRecord:
     """What all stages of a run recorded, on one grid; see `open_run`."""
     if extend.pending(path):
         raise RunError(
@@ -158,7 +159,8 @@ def _snapped(parts: list[LaneRecord]) -> list[LaneRecord]:
 
 def _merged(parts: list[LaneRecord]) -> LaneRecord:
     """The records of several stages on one grid; a metric that only later stages have is left out,
-    as the first stage's lanes lack it."""
+    as the first stage's lanes lack it.
+    """
     parts = _snapped(parts)
     axes = {
         name: np.unique(np.concatenate([part.axes[name] for part in parts]))
@@ -210,7 +212,7 @@ def dataset_of(record: LaneRecord, attributes: Mapping[str, str]) -> xarray.Data
     except ImportError as error:
         raise ImportError("this needs xarray: pip install xarray") from error
     lanes = tuple(record.axes)
-    variables: dict[str, Any] = {
+    variables: JsonObject = {
         **{name: ((one.axis, *lanes), one.values) for name, one in record.metrics.items()},
         **{f"{INITIAL}{name}": (lanes, values) for name, values in record.initial.items()},
         "outcome": (lanes, record.outcome_names),

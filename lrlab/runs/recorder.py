@@ -11,10 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from lrlab.core.errors import RunError, Unwritable
+from lrlab.core.files import why
+from lrlab.core.records import Metric, TimeAxis
+from lrlab.core.text import JsonObject, Table
 from lrlab.runs import row_buffer, zarr_arrays
 from lrlab.runs.checkpoint import load_checkpoint, save_checkpoint
 from lrlab.runs.integrity import check_files, discard
-from lrlab.runs.seals import RunError, Unwritable, read_sealed, why, write_sealed
+from lrlab.runs.seals import read_sealed, write_sealed
 
 INTERVAL = 3.0
 """Seconds between commits, at least; a crash loses no more than this and a segment."""
@@ -46,11 +50,12 @@ class Stage:
     ) -> None:
         self.folder, self.cells = folder, np.asarray(cells)
         self.interval = INTERVAL if interval is None else interval
-        self.lengths = {True: steps, False: len(eval_steps)}
+        self.lengths: dict[TimeAxis, int] = {"step": steps, "eval_step": len(eval_steps)}
         self.axes = {name: np.asarray(values) for name, values in axes.items()}
         self.shape = tuple(len(values) for values in self.axes.values())
         self._rows: row_buffer.Pending = {}
-        self._arrays: dict[str, Any] = {}
+        self._axes: dict[str, TimeAxis] = {}
+        self._arrays: JsonObject = {}
         self._last, self._spent = time.monotonic(), -1.0
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
@@ -75,7 +80,7 @@ class Stage:
         """Whether this stage was trained to its end."""
         return bool(self._commit and self._commit.get("complete"))
 
-    def saved(self) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
+    def saved(self) -> tuple[dict[str, np.ndarray], JsonObject] | None:
         """The arrays and the info of the last commit; None where there is none."""
         if self._commit is None:
             return None
@@ -84,44 +89,45 @@ class Stage:
             self._loaded = number, load_checkpoint(self.folder, self._commit)
         return dict(self._loaded[1]), dict(self._commit["info"])
 
-    def tables(self) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-        """What was recorded up to the last commit, by lane: per update [T, N], evaluated [E, N].
+    def metrics(self) -> dict[str, Metric]:
+        """What was recorded up to the last commit, by lane: [T, N] or [E, N].
 
         Rows that were written after it are nan here: they will come again.
 
         Raises:
             RunError: something of it is damaged or missing.
         """
-        found: dict[bool, dict[str, np.ndarray]] = {True: {}, False: {}}
         saved = self.saved()
         if saved is None or self._commit is None:
-            return found[True], found[False]
-        store = self.folder / "history.zarr"
+            return {}
+        store, metrics = self.folder / "history.zarr", {}
         check_files(store, self._commit)
-        ends = {
-            True: np.arange(self.lengths[True]) + 1,
-            False: zarr_arrays.read(store, "eval_step"),
-        }
+        ends = {"step": np.arange(self.lengths["step"]) + 1,
+                "eval_step": zarr_arrays.read(store, "eval_step")}  # fmt: skip
         for name in self._commit["metrics"]:
-            values = zarr_arrays.read(store, name)
-            kind = zarr_arrays.on_steps(name)
+            values, axis = zarr_arrays.read(store, name), zarr_arrays.time_axis(store, name)
+            self._axes[name] = axis
             rows = np.array(values.reshape(len(values), -1)[:, self.cells])
-            late = ends[kind][:, None] > saved[0]["steps_trained"][None]
+            late = ends[axis][:, None] > saved[0]["steps_trained"][None]
             stale = (late & ~np.isnan(rows)).any(1)
-            found[kind][name] = discard(rows, ends[kind], saved[0]["steps_trained"])
+            rows = discard(rows, ends[axis], saved[0]["steps_trained"])
+            metrics[name] = Metric(rows, axis)
             if stale.any() and not self.complete:
                 # Not every lane will write there again: gone from the store as well.
-                self._clean(name, int(np.argmax(stale)), found[kind][name])
-        return found[True], found[False]
+                first = int(np.argmax(stale))
+                zarr_arrays.put(self._array(name, rows), first, [(first, self.cells, rows[first:])])
+        return metrics
 
-    def _clean(self, name: str, first: int, rows: np.ndarray) -> None:
-        kind = zarr_arrays.on_steps(name)
-        dims = ["step" if kind else "eval_step", *self.axes]
-        shape = (self.lengths[kind], *self.shape)
-        array = zarr_arrays.create(self.folder / "history.zarr", name, shape, rows.dtype, dims)
-        zarr_arrays.put(array, first, [(first, self.cells, rows[first:])])
+    def _array(self, name: str, rows: np.ndarray) -> Any:
+        """The metric's array in the store, made where it is not there yet."""
+        axis = self._axes[name]
+        shape, dims = (self.lengths[axis], *self.shape), [axis, *self.axes]
+        return zarr_arrays.create(self.folder / "history.zarr", name, shape, rows.dtype, dims)
 
-    def rows(self, name: str, start: int, lanes: np.ndarray, values: np.ndarray) -> None:
+    def rows(
+        self, name: str, axis: TimeAxis, start: int, lanes: np.ndarray, values: np.ndarray
+    ) -> None:
+        self._axes[name] = axis
         row_buffer.add(self._rows, name, start, lanes, values, self.cells)
 
     def due(self) -> bool:
@@ -130,7 +136,7 @@ class Stage:
         pause = max(self.interval, min(LONGEST, SHARE * self._spent)) if self.interval else 0.0
         return not writing and time.monotonic() - self._last >= pause
 
-    def commit(self, arrays: Mapping[str, np.ndarray], info: Mapping[str, Any]) -> None:
+    def commit(self, arrays: Mapping[str, np.ndarray], info: Table) -> None:
         self.wait()
         rows, self._rows = self._rows, {}
         number = 1 if self._commit is None else int(self._commit["number"]) + 1
@@ -167,7 +173,7 @@ class Stage:
         assert self._commit is not None and saved is not None
         arrays = saved[0]
         store, lane_dims = self.folder / "history.zarr", list(self.axes)
-        fills: dict[str, Any] = {"outcome": 3, "diverged_at": -1, "steps_trained": 0}
+        fills: JsonObject = {"outcome": 3, "diverged_at": -1, "steps_trained": 0}
         initial = (name for name in arrays if name.startswith("initial_"))
         fills |= dict.fromkeys(("last_loss", *initial), np.nan)
         for name, fill in fills.items():
@@ -191,11 +197,7 @@ class Stage:
             for name, columns in rows.items():
                 pieces = row_buffer.pieces(columns)
                 if name not in self._arrays:
-                    kind = zarr_arrays.on_steps(name)
-                    shape = (self.lengths[kind], *self.shape)
-                    dims = ["step" if kind else "eval_step", *self.axes]
-                    dtype = pieces[0][2].dtype
-                    self._arrays[name] = zarr_arrays.create(store, name, shape, dtype, dims)
+                    self._arrays[name] = self._array(name, pieces[0][2])
                 first = min(start for start, _, _ in pieces)
                 end = max(start + len(values) for start, _, values in pieces)
                 zarr_arrays.put(self._arrays[name], first, pieces)

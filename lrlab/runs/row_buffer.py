@@ -1,4 +1,4 @@
-"""Rows that wait to be written: thousands of small blocks, held as a few long ones."""
+"""Rows that wait to be written: thousands of small blocks, kept as a few long ones."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Column(NamedTuple):
 
 
 Pending = dict[str, dict[bytes, Column]]
-"""Metric -> lanes -> what came of them since the last commit."""
+"""Metric -> lanes (their numbers, as bytes) -> their rows since the last commit."""
 
 Piece = tuple[int, np.ndarray, np.ndarray]
 """(first row, cells int[n], values [k, n])."""
@@ -32,9 +32,9 @@ def add(
     """Keeps a copy of `values` [k, n], rows `start` on of the lanes whose places are
     `cells[lanes]`.
 
-    A block joins the one before it where that is no longer than it: so there are never more than
-    log2 of what came, and each number is copied as often at most. A segment's rows are small (6
-    steps of 6 lanes are 144 bytes), and an array of their own for each took several times that.
+    A block is joined with the one before it where that is not longer. So n blocks become at most
+    log2(n), and each number is copied log2(n) times at most. A segment's rows are small (6 steps of
+    6 lanes are 144 bytes); one array for each took several times that.
     """
     columns = pending.setdefault(name, {})
     key = lanes.tobytes()

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from lrlab.core.errors import RunError
+from lrlab.core.files import jsonable, read_json, write_json
 from lrlab.core.paths import resolved
-from lrlab.runs.seals import RunError, jsonable, read_json, write_json
+from lrlab.core.text import JsonObject, Table
 from lrlab.types import Answer
 
 VERSION = 1
@@ -36,12 +36,12 @@ class Summary(BaseModel):
     verdict: str | None = None
     sentence: str | None = None
     cost: float | None = None
-    evidence: list[dict[str, Any]] = []
+    evidence: list[JsonObject] = []
     largest_stable: float | None = None
-    details: dict[str, Any] = {}
-    best: dict[str, Any] | None = None
+    details: JsonObject = {}
+    best: JsonObject | None = None
 
-    def payload(self, path: Path, fields: tuple[str, ...] = ()) -> dict[str, Any]:
+    def payload(self, path: Path, fields: tuple[str, ...] = ()) -> JsonObject:
         """The JSON object that the run ended with: `fields` of it that there are; all, for none."""
         content = self.model_dump(mode="json", exclude_unset=True, exclude={"version"})
         kept = {name: content[name] for name in fields if name in content} or content
@@ -55,7 +55,7 @@ class Summary(BaseModel):
         )  # fmt: skip
 
 
-def write_summary(folder: Path, content: Mapping[str, Any]) -> None:
+def write_summary(folder: Path, content: Table) -> None:
     """Writes `summary.json`, checked against `Summary`.
 
     Raises:

@@ -6,26 +6,24 @@ import itertools
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
-from lrlab.runs.seals import RunError, Unwritable, sha256, why, write_text
+from lrlab.core.errors import RunError, Unwritable
+from lrlab.core.files import sha256, why, write_text
+from lrlab.core.records import TimeAxis
 
-STEP_METRICS = ("train_", "learning_rate", "effective_lr")
-"""Metrics of every update; all others belong to evaluations."""
+if TYPE_CHECKING:
+    from tensorstore import TensorStore
 
 CHUNK_VALUES = 1 << 19
 """Values in a chunk, at most."""
 
 ROWS_VALUES = 1 << 16
-"""Values in a chunk of several rows, at most: a commit reads the last one and writes it again, and
-buffers that grew with it from commit to commit would leave ever larger holes in the heap."""
-
-
-def on_steps(name: str) -> bool:
-    """Whether a metric has a row per update."""
-    return name.startswith(STEP_METRICS)
+"""Values in a chunk of several rows, at most. A commit reads the last chunk and writes it again;
+buffers that grow from commit to commit leave ever larger holes in the heap."""
 
 
 def begin(folder: Path) -> None:
@@ -42,7 +40,9 @@ def begin(folder: Path) -> None:
     write_text(folder / "zarr.json", json.dumps(content))
 
 
-def create(folder: Path, name: str, shape: tuple[int, ...], dtype: Any, dims: list[str]) -> Any:
+def create(
+    folder: Path, name: str, shape: tuple[int, ...], dtype: DTypeLike, dims: list[str]
+) -> TensorStore:
     """A new or existing array, nan (0 for whole numbers) where nothing was written.
 
     Raises:
@@ -54,7 +54,7 @@ def create(folder: Path, name: str, shape: tuple[int, ...], dtype: Any, dims: li
     if not name or name.startswith(".") or set(name) & set("/\\\0"):
         raise RunError(folder, f"{name!r} cannot be the name of an array")
     dtype = np.dtype(dtype)
-    # Chunks of nothing but nan are stored too: then a chunk that is not there was lost.
+    # Chunks of nan alone are stored too, so that a missing chunk is a lost one.
     spec: dict[str, Any] = {
         "driver": "zarr3",
         "kvstore": {"driver": "file", "path": str(folder / name)},
@@ -72,9 +72,9 @@ def create(folder: Path, name: str, shape: tuple[int, ...], dtype: Any, dims: li
             {"name": "crc32c"},
         ],
     }
-    known = (folder / name / "zarr.json").exists()
+    stored = (folder / name / "zarr.json").exists()
     try:
-        if not known:
+        if not stored:
             return tensorstore.open({**spec, "metadata": metadata}, create=True).result()
         array = tensorstore.open(spec, open=True).result()
     except (ValueError, OSError, RuntimeError) as error:
@@ -98,7 +98,7 @@ def chunks(shape: tuple[int, ...]) -> list[int]:
     return [max(1, min(shape[0], rows)), *sizes[1:]] if shape else []
 
 
-def put(array: Any, start: int, pieces: list[tuple[int, np.ndarray, np.ndarray]]) -> None:
+def put(array: TensorStore, start: int, pieces: list[tuple[int, np.ndarray, np.ndarray]]) -> None:
     """Writes rows into an array [K, axes...]; pieces are (first row, cells int[n], values [k, n]).
 
     Cells that no piece names keep what they hold.
@@ -141,7 +141,7 @@ def read(folder: Path, name: str) -> np.ndarray:
 
 
 def resize(folder: Path, name: str, rows: int) -> None:
-    """Gives an array [K, ...] so many rows; new ones are nan. Asked twice, it changes nothing."""
+    """Gives an array [K, ...] so many rows; new ones are nan. A second call changes nothing."""
     import tensorstore
 
     spec = {"driver": "zarr3", "kvstore": {"driver": "file", "path": str(folder / name)}}
@@ -153,8 +153,9 @@ def resize(folder: Path, name: str, rows: int) -> None:
 
 
 def fixed_files(folder: Path, axes: Sequence[str]) -> dict[str, str]:
-    """Path -> SHA-256 of what never changes while rows are written: how every array is laid out,
-    and the axes themselves."""
+    """Path -> SHA-256 of what never changes while rows are written: the layout of every array, and
+    the axes themselves.
+    """
     paths = [folder / "zarr.json", *folder.glob("*/zarr.json")]
     for axis in axes:
         paths += [path for path in (folder / axis / "c").rglob("*") if path.is_file()]
@@ -163,7 +164,7 @@ def fixed_files(folder: Path, axes: Sequence[str]) -> dict[str, str]:
 
 
 def lost(folder: Path, name: str, first: int = 0, end: int | None = None) -> list[str]:
-    """The chunks of rows `first` to `end` (None: all) that are not there, by path in the group."""
+    """The missing chunks of rows `first` to `end` (None: all), by path in the group."""
     try:
         layout = json.loads((folder / name / "zarr.json").read_text(encoding="utf-8"))
         shape = [int(size) for size in layout["shape"]]
@@ -176,6 +177,11 @@ def lost(folder: Path, name: str, first: int = 0, end: int | None = None) -> lis
     chunks = itertools.product(*counts)
     paths = ("/".join([name, "c", *map(str, chunk)]) for chunk in chunks)
     return [path for path in paths if not (folder / path).is_file()]
+
+
+def time_axis(folder: Path, name: str) -> TimeAxis:
+    """Whether a metric has a row per update or per evaluation."""
+    return "step" if dims(folder, name)[0] == "step" else "eval_step"
 
 
 def dims(folder: Path, name: str) -> list[str]:

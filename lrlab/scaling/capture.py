@@ -43,20 +43,20 @@ def layer_outputs(network: Any, variables: PyTree, x: Array) -> dict[str, Array]
             "function rngs -> NNX module itself"
         )
     flat, _ = jax.tree_util.tree_flatten_with_path(tree)
-    found: dict[str, Array] = {}
+    layers: dict[str, Array] = {}
     for path, leaf in flat:
         parts = [str(getattr(key, "key", getattr(key, "idx", key))) for key in path]
         name = "/".join(part for part in parts if part != "__call__" and not part.isdigit())
         numbered = "/".join(part for part in parts[:-1] if part != "__call__")
         if hasattr(leaf, "ndim") and leaf.ndim >= 2 and (numbered or name):
-            found[numbered or name] = leaf
+            layers[numbered or name] = leaf
     own, _ = jax.tree_util.tree_flatten_with_path(outputs)
     for path, leaf in own:
-        if not any(leaf is inner for inner in found.values()):
-            found[
+        if not any(leaf is inner for inner in layers.values()):
+            layers[
                 "/".join(["output", *(jax.tree_util.keystr((k,), simple=True) for k in path)])
             ] = leaf
-    return found
+    return layers
 
 
 def _nnx_outputs(factory: Any, variables: PyTree, x: Array) -> tuple[Any, Any]:

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 
 from lrlab import optimizers
 from lrlab.core.brief import fields_of
 from lrlab.engine.devices import prepare_devices
 from lrlab.models import as_model
+from lrlab.optimizers.groups import paths
 from lrlab.rng import key
 from lrlab.scaling.capture import layer_outputs
 from lrlab.scaling.parametrization import Mup, mup, output_layers
-from lrlab.scaling.places import paths
 from lrlab.scaling.rules import Residual
 from lrlab.tasks.functions import joined, separated
 from lrlab.tasks.supervised import loss_function
 from lrlab.types import Array, PyTree
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 TOLERANCE = 0.1
 """The largest slope that passes: log of the change against log of the width."""
@@ -63,7 +67,7 @@ class CoordinateCheck(NamedTuple):
             f"(the farthest from 0 of {len(self.layers)} layers; {self.tolerance:g} is allowed)."
         )
 
-    def plot(self) -> Any:
+    def plot(self) -> Figure:
         """The change of each layer against width, one panel a step, as a Matplotlib figure."""
         from lrlab.report.figures.coordinates import coordinates
 
@@ -75,8 +79,8 @@ class CoordinateCheck(NamedTuple):
 
 def coordinate_check(
     model: Callable[[int], Any],
-    inputs: Any,
-    targets: Any,
+    inputs: PyTree,
+    targets: Array,
     *,
     widths: Sequence[int] = (64, 128, 256, 512, 1024),
     base: int | None = None,
@@ -132,12 +136,12 @@ def coordinate_check(
         zeros = output_layers(model(max(widths)), model(min(widths)), x, kinds)
     for width in widths:
         network = model(width)
-        made = None
+        scaled = None
         if parametrization == "mup":
-            made = mup(network, model(smallest), x, optimizer=optimizer, readout=readout,
+            scaled = mup(network, model(smallest), x, optimizer=optimizer, readout=readout,
                        residual=residual, kinds=kinds)  # fmt: skip
         start, change = _changes(
-            network, made, x, y, value, optimizer, optimizer_args, lr, steps, seeds, zeros
+            network, scaled, x, y, value, optimizer, optimizer_args, lr, steps, seeds, zeros
         )
         if layers and layers != tuple(start):
             raise ValueError(f"width {width} has other layers than width {widths[0]}")
@@ -158,27 +162,26 @@ def coordinate_check(
     )  # fmt: skip
 
 
-def _float(array: Any) -> Any:
+def _float(array: Array) -> np.dtype:
     dtype = np.asarray(array).dtype
-    return jnp.float32 if dtype.kind == "f" else jax.dtypes.canonicalize_dtype(dtype)
+    return np.dtype(np.float32) if dtype.kind == "f" else jax.dtypes.canonicalize_dtype(dtype)
 
 
 def _changes(
-    network: Any, made: Mup | None, x: Any, y: Array, value: Any, optimizer: str,
+    network: Any, scaled: Mup | None, x: PyTree, y: Array,
+    value: Callable[[Array, Array], Array], optimizer: str,
     arguments: dict[str, Any], lr: float, steps: int, seeds: int, zeros: frozenset[str],
 ) -> tuple[dict[str, float], list[dict[str, float]]]:  # fmt: skip
     """(size of each layer's outputs at the start, size of their change after each step)."""
-    import optax
-
-    network_model = as_model(network) if made is None else made.model
-    if made is None:
+    network_model = as_model(network) if scaled is None else scaled.model
+    if scaled is None:
         transformation = optimizers.make(optimizer, lr, **arguments)
     else:
-        transformation = made.optimizer(optimizer, **arguments).make({"lr": lr})
+        transformation = scaled.optimizer(optimizer, **arguments).make({"lr": lr})
     transformation = optax.with_extra_args_support(transformation)
 
     def seen(variables: PyTree) -> dict[str, Array]:
-        effective = variables if made is None else made.effective(variables)
+        effective = variables if scaled is None else scaled.effective(variables)
         return layer_outputs(network, effective, x)
 
     def one(seed: Array) -> tuple[dict[str, Array], dict[str, Array]]:
@@ -198,7 +201,9 @@ def _changes(
             outputs, _ = network_model.apply(joined(p, state), x, True, key(seed, "dropout"))
             return jnp.mean(value(outputs, y))
 
-        def step(carry: tuple[PyTree, PyTree], _: None) -> tuple[Any, dict[str, Array]]:
+        def step(
+            carry: tuple[PyTree, PyTree], _: None
+        ) -> tuple[tuple[PyTree, PyTree], dict[str, Array]]:
             params, opt = carry
             current, grads = jax.value_and_grad(loss_of)(params)
             updates, opt = transformation.update(

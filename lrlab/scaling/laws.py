@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from lrlab.config.groups import show_value
 from lrlab.core.brief import fields_of
 from lrlab.search.statistics import PowerLaw, power_law
 from lrlab.types import Answer
@@ -64,7 +65,8 @@ class Law(NamedTuple):
 
 class Transfer(NamedTuple):
     """What the base's best rate costs elsewhere: `regret` maps each other value to the share of
-    that group's gain (initial minus best) that is lost, None where the rate was not tried there."""
+    that group's gain (initial minus best) that is lost, None where the rate was not tried there.
+    """
 
     parametrization: str
     base: Any
@@ -169,7 +171,8 @@ def transfer_of(groups: Sequence[Group], base: Any) -> Transfer:
 
 def regret_at(group: Group, lr: float) -> float | None:
     """(score at `lr` - best score) / (initial - best score); the score between rates is linear in
-    log LR. None outside the rates that were trained to the end."""
+    log LR. None outside the rates that were trained to the end.
+    """
     seen = np.isfinite(group.means)
     rates, means = group.rates[seen], group.means[seen]
     if len(rates) < 2 or not rates[0] * 0.999 <= lr <= rates[-1] * 1.001:
@@ -221,11 +224,11 @@ def _trend_words(axis: str, law: Law) -> str:
 
 
 def _transfer_words(axis: str, transfer: Transfer) -> str:
-    known = [(value, regret) for value, regret in transfer.regret if regret is not None]
-    if not known or transfer.lr is None:
+    measured = [(value, regret) for value, regret in transfer.regret if regret is not None]
+    if not measured or transfer.lr is None:
         return ""
     name = axis.replace("_", " ")
-    value, worst = max(known, key=lambda pair: pair[1])
+    value, worst = max(measured, key=lambda pair: pair[1])
     return (
         f" The best rate of {name} {show_value(transfer.base)}, {transfer.lr:.2g}, loses at most "
         f"{show_share(worst)} of what training gains elsewhere (at {name} {show_value(value)})."
@@ -240,20 +243,3 @@ def show_share(share: float) -> str:
     """
     share = max(share, 0.001)  # the sentence says "at most"
     return f"{100 * share:.1f} %" if share < 0.1 else f"{100 * share:.0f} %"
-
-
-def show_value(value: Any) -> str:
-    """A value of the axis: whole numbers without a point.
-
-    >>> show_value(64.0), show_value("full"), show_value([32, 16])
-    ('64', 'full', '32-16')
-    """
-    if isinstance(value, Mapping) and isinstance(value.get("name"), str):
-        from lrlab.schedules import label  # the same words as in legends
-
-        return label(value)
-    if isinstance(value, (list, tuple)):
-        return "-".join(map(show_value, value))
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 
 from lrlab import optimizers
 from lrlab.engine.devices import prepare_devices
 from lrlab.models import as_model
-from lrlab.optimizers.groups import matches
-from lrlab.optimizers.states import with_extra_args
-from lrlab.scaling.places import agreed, counterpart, paths, places
-from lrlab.scaling.rules import Residual, factors, family_of
+from lrlab.optimizers.groups import matches, paths
+from lrlab.optimizers.options import Around
+from lrlab.optimizers.transforms import with_extra_args
+from lrlab.scaling.places import Inputs, agreed, counterpart, places
+from lrlab.scaling.rules import Family, Residual, factors, family_of
 from lrlab.scaling.sizes import growth, mean_squares
 from lrlab.tasks.functions import joined, separated
-from lrlab.types import Array, Hyper, Model, Optimizer, Params, PyTree
+from lrlab.types import Array, Hyper, Model, Optimizer, Params, PyTree, Scalar
+
+MakeOptimizer = Callable[[Hyper], optax.GradientTransformation]
 
 
 class Tensor(NamedTuple):
@@ -42,14 +46,15 @@ class Tensor(NamedTuple):
 
 class Mup(NamedTuple):
     """A model in muP: `model` to train in place of the given one, and a row for each tensor, in the
-    order of the parameters' leaves. `depth` is the growth of the number of residual branches."""
+    order of the parameters' leaves. `depth` is the growth of the number of residual branches.
+    """
 
     model: Model
     tensors: tuple[Tensor, ...]
-    family: str
+    family: Family
     depth: float = 1.0
 
-    def optimizer(self, optimizer: Any, **arguments: Any) -> Optimizer:
+    def optimizer(self, optimizer: str | Optimizer | MakeOptimizer, **arguments: Any) -> Optimizer:
         """An optimizer with muP's learning rate for each tensor, for `lrlab.sweep` and `find`.
 
         Args:
@@ -63,7 +68,8 @@ class Mup(NamedTuple):
         """
         rates = tuple(tensor.lr for tensor in self.tensors)
         if not isinstance(optimizer, str):
-            return _wrapped(getattr(optimizer, "make", optimizer), rates)
+            make = optimizer.make if isinstance(optimizer, Optimizer) else optimizer
+            return _wrapped(make, rates)
         if family_of(optimizer) != self.family:
             raise ValueError(
                 f"this muP is for optimizers of the {self.family} family, {optimizer!r} is not "
@@ -76,7 +82,7 @@ class Mup(NamedTuple):
         params, state = separated(variables)
         return joined(_times(params, tuple(t.multiplier for t in self.tensors)), state)
 
-    def scale(self, transformation: Any) -> Any:
+    def scale(self, transformation: optax.GradientTransformation) -> optax.GradientTransformation:
         """An Optax transformation with muP's learning rate for each tensor, for one's own loop."""
         return _scaling(tuple(tensor.lr for tensor in self.tensors))(transformation, 0.0, {})
 
@@ -93,7 +99,7 @@ class Mup(NamedTuple):
 def mup(
     model: Any,
     base: Any,
-    inputs: Any,
+    inputs: PyTree,
     *,
     optimizer: str = "adam",
     readout: str = "multiplier",
@@ -157,11 +163,11 @@ def mup(
 
 
 def output_layers(
-    model: Any, base: Any, inputs: Any, kinds: Mapping[str, str] | None = None
+    model: Any, base: Any, inputs: PyTree, kinds: Mapping[str, str] | None = None
 ) -> frozenset[str]:
     """The paths of the parameters that are output layers and nothing else."""
     described = _described(inputs)
-    found = places(
+    by_path = places(
         as_model(model),
         described,
         _drawn(as_model(base), described)[0],
@@ -169,12 +175,12 @@ def output_layers(
     )
     return frozenset(
         path
-        for path, own in found.items()
+        for path, own in by_path.items()
         if own and all(p is not None and p.kind == "output" for p in own)
     )
 
 
-def _described(inputs: Any) -> Any:
+def _described(inputs: PyTree) -> Inputs:
     """The shapes of a batch of one, as a key for caches."""
     one = jax.tree.map(
         lambda leaf: jax.ShapeDtypeStruct((1, *leaf.shape[1:]), _dtype(leaf.dtype)), inputs
@@ -183,7 +189,7 @@ def _described(inputs: Any) -> Any:
     return tuple((leaf.shape, np.dtype(leaf.dtype).str) for leaf in leaves), structure
 
 
-def _dtype(dtype: Any) -> Any:
+def _dtype(dtype: np.dtype) -> np.dtype:
     """As the engine in float32 has it."""
     short = {"float64": "float32", "int64": "int32", "uint64": "int32"}
     return np.dtype(short.get(np.dtype(dtype).name, dtype))
@@ -191,18 +197,18 @@ def _dtype(dtype: Any) -> Any:
 
 @functools.lru_cache(maxsize=128)
 def _mup(
-    model: Model, base: Model, given: Any, family: str, readout: str, residual: Residual | None,
-    kinds: tuple[tuple[str, str], ...],
+    model: Model, base: Model, inputs: Inputs, family: Family, readout: str,
+    residual: Residual | None, kinds: tuple[tuple[str, str], ...],
 ) -> Mup:  # fmt: skip
-    shapes, squares = _drawn(model, given)
-    base_shapes, base_squares = _drawn(base, given)
+    shapes, squares = _drawn(model, inputs)
+    base_shapes, base_squares = _drawn(base, inputs)
     of_base = dict(zip(base_shapes, base_squares, strict=True))
     depth, inside, ends = _branches(residual, list(shapes), list(base_shapes))
-    found = places(model, given, base_shapes, kinds)
+    by_path = places(model, inputs, base_shapes, kinds)
     tensors = []
     for (path, shape), square in zip(shapes.items(), squares, strict=True):
         twin = counterpart(path, shape, base_shapes)
-        place = agreed(path, shape, found[path])
+        place = agreed(path, shape, by_path[path])
         size, multiplier, lr = factors(place, family, readout)
         if shape != base_shapes[twin]:
             size /= growth(shape, base_shapes[twin], square, of_base[twin], place[1:])
@@ -217,9 +223,9 @@ def _mup(
 
 
 @functools.lru_cache(maxsize=128)
-def _drawn(model: Model, given: Any) -> tuple[dict[str, tuple[int, ...]], list[float]]:
+def _drawn(model: Model, inputs: Inputs) -> tuple[dict[str, tuple[int, ...]], list[float]]:
     """(path -> shape, mean square of what the initializers draw) of every parameter."""
-    described, structure = given
+    described, structure = inputs
     x = jax.tree.unflatten(structure, [jnp.zeros(shape, dtype) for shape, dtype in described])
 
     def params_of(key: Array) -> Params:
@@ -237,8 +243,8 @@ def _branches(
     if residual is None:
         return 1.0, set(), set()
     ends, base_ends = matches(residual.ends, paths), matches(residual.ends, base)
-    for found, which in ((ends, "the model"), (base_ends, "the base model")):
-        if not found:
+    for matched, which in ((ends, "the model"), (base_ends, "the base model")):
+        if not matched:
             raise ValueError(
                 f"no parameter of {which} matches the end of a residual branch "
                 f"({residual.ends!r}); depth scaling needs residual branches"
@@ -270,16 +276,19 @@ def _model(model: Model, sizes: tuple[float, ...], multipliers: tuple[float, ...
 
 
 @functools.lru_cache(maxsize=128)
-def _scaling(rates: tuple[float, ...]) -> Any:
+def _scaling(rates: tuple[float, ...]) -> Around:
     """The function that puts learning rate factors around a transformation."""
-    import optax
 
-    def around(transformation: Any, lr: Any, own: dict[str, Any]) -> Any:
+    def around(
+        transformation: optax.GradientTransformation, lr: Scalar, own: Mapping[str, Any]
+    ) -> optax.GradientTransformation:
         inner = optax.with_extra_args_support(transformation)
         decay = own.get("weight_decay", 0.0)
         decays = (not isinstance(decay, (int, float)) or decay != 0) and any(r != 1 for r in rates)
 
-        def update(grads: Params, state: PyTree, params: Params | None = None, **extra: Any) -> Any:
+        def update(
+            grads: Params, state: PyTree, params: Params | None = None, **extra: object
+        ) -> tuple[Params, PyTree]:
             updates, new = inner.update(grads, state, params, **extra)
             updates = _times(updates, rates)
             if decays:  # an optimizer's own decay keeps the full rate: give back what was taken
@@ -295,8 +304,8 @@ def _scaling(rates: tuple[float, ...]) -> Any:
 
 
 @functools.lru_cache(maxsize=64)
-def _wrapped(make: Any, rates: tuple[float, ...]) -> Optimizer:
-    def scaled(hyper: Hyper) -> Any:
+def _wrapped(make: MakeOptimizer, rates: tuple[float, ...]) -> Optimizer:
+    def scaled(hyper: Hyper) -> optax.GradientTransformation:
         return _scaling(rates)(make(hyper), hyper["lr"], {})
 
     return Optimizer(scaled, optimizers.evaluation_params)

@@ -1,34 +1,39 @@
 """Which part each parameter has in the width limit: growing axes and what the program does with
-them."""
+them.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
 
 import jax
+from jax.tree_util import PyTreeDef
 
-from lrlab.optimizers.groups import matches
+from lrlab.optimizers.groups import matches, paths
 from lrlab.scaling.flow import uses
 from lrlab.scaling.rules import KINDS, Place, growing, place_given, place_of
 from lrlab.tasks.functions import joined, separated
 from lrlab.types import Array, Model, PyTree
 
 Shapes = dict[str, tuple[int, ...]]
+"""Path -> shape."""
+
+Inputs = tuple[tuple[tuple[tuple[int, ...], str], ...], PyTreeDef]
+"""The shape and dtype of each array of a batch of one, and how they are put together; hashable."""
 
 
 def places(
-    model: Model, given: Any, base_shapes: Shapes, kinds: Sequence[tuple[str, str]] = ()
+    model: Model, inputs: Inputs, base_shapes: Shapes, kinds: Sequence[tuple[str, str]] = ()
 ) -> dict[str, set[Place | None]]:
     """Path -> the places of a parameter in all of its uses; None among them: not known.
 
     Args:
-        given: (shapes and dtypes of one example's inputs, their structure).
+        inputs: of one example.
         base_shapes: path -> shape of the base model's parameters.
         kinds: (pattern, kind): said, in place of what is read from the program.
     """
-    described, structure = given
+    described, structure = inputs
     x = jax.tree.unflatten(structure, [jax.ShapeDtypeStruct(*each) for each in described])
     key = jax.random.key(0)
     params, state = separated(jax.eval_shape(model.init, key, x))
@@ -40,9 +45,9 @@ def places(
         return model.apply(joined(params, rest[0]), x, True, rest[1])[0]
 
     grown = [growing(shape, bases[path]) for path, shape in shapes.items()]
-    found = uses(outputs, params, (state, key), x, grown)
+    roles_of = uses(outputs, params, (state, key), x, grown)
     read: dict[str, set[Place | None]] = {}
-    for (path, shape), roles in zip(shapes.items(), found, strict=True):
+    for (path, shape), roles in zip(shapes.items(), roles_of, strict=True):
         if path in said:
             read[path] = {place_given(shape, bases[path], said[path])}
         elif not roles:  # nothing that is trained on: it stays what it is
@@ -52,28 +57,28 @@ def places(
     return read
 
 
-def agreed(path: str, shape: tuple[int, ...], found: set[Place | None]) -> Place:
+def agreed(path: str, shape: tuple[int, ...], candidates: set[Place | None]) -> Place:
     """The one place of a parameter.
 
     Raises:
         ValueError: several, or none that is known; the message says what to do.
     """
-    known = sorted(place for place in found if place is not None)
-    if len(known) == 1 and len(found) == 1:
-        return known[0]
+    certain = sorted(place for place in candidates if place is not None)
+    if len(certain) == 1 and len(candidates) == 1:
+        return certain[0]
     choices = ", ".join(f'"{kind}"' for kind in KINDS)
-    if len(known) < 2:
+    if len(certain) < 2:
         raise ValueError(
             f"parameter {path} {shape}: the program of the model does not say whether its growing "
             f"axes count inputs or outputs; say it with kinds={{{path!r}: ...}}, one of {choices}"
         )
-    ways = " and as ".join(dict.fromkeys(place.kind for place in known))
+    ways = " and as ".join(dict.fromkeys(place.kind for place in certain))
     message = (
         f"parameter {path} {shape} is shared: used as {ways}, with different growth, for which "
         "muP has different multipliers, and one tensor has one"
     )
-    ratio = max(place.fan_in for place in known)
-    if {place.kind for place in known} == {"input", "output"}:
+    ratio = max(place.fan_in for place in certain)
+    if {place.kind for place in certain} == {"input", "output"}:
         raise ValueError(
             f"{message}. Divide in the model what its use as output gives (the logits of a tied "
             f"embedding) by the growth of the width over the base, here {ratio:g}, and say "
@@ -85,20 +90,20 @@ def agreed(path: str, shape: tuple[int, ...], found: set[Place | None]) -> Place
     )
 
 
-def _said(kinds: Sequence[tuple[str, str]], known: list[str]) -> dict[str, str]:
-    found: dict[str, str] = {}
+def _said(kinds: Sequence[tuple[str, str]], every: list[str]) -> dict[str, str]:
+    said: dict[str, str] = {}
     for pattern, kind in kinds:
         if kind not in KINDS:
             raise ValueError(
                 f"kinds: {pattern!r} is {kind!r}; it must be one of {', '.join(KINDS)}"
             )
-        own = matches(pattern, known)
+        own = matches(pattern, every)
         if not own:
             raise ValueError(
-                f"kinds: {pattern!r} matches no parameter; the paths are {', '.join(known)}"
+                f"kinds: {pattern!r} matches no parameter; the paths are {', '.join(every)}"
             )
-        found |= dict.fromkeys(own, kind)
-    return found
+        said |= dict.fromkeys(own, kind)
+    return said
 
 
 def counterpart(path: str, shape: tuple[int, ...], base: dict[str, tuple[int, ...]]) -> str:
@@ -122,9 +127,3 @@ def counterpart(path: str, shape: tuple[int, ...], base: dict[str, tuple[int, ..
             f"{', '.join(base)}; the two must differ in width or depth alone"
         )
     return alike[-1]
-
-
-def paths(tree: PyTree) -> list[str]:
-    """The path of every leaf, parts between slashes."""
-    flat, _ = jax.tree_util.tree_flatten_with_path(tree)
-    return [jax.tree_util.keystr(path, simple=True, separator="/") for path, _ in flat]

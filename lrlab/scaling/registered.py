@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from lrlab import models
 from lrlab.core.errors import FieldError, within
+from lrlab.core.text import Table
 from lrlab.scaling.parametrization import Mup, mup
 from lrlab.scaling.rules import RESIDUAL
 
@@ -15,8 +16,8 @@ _DEPTH = ("depth", "blocks")
 
 def named(
     make: Callable[..., Any],
-    model: Mapping[str, Any],
-    base: Mapping[str, Any],
+    model: Table,
+    base: Table,
     inputs: Any,
     optimizer: str,
 ) -> Mup:
@@ -45,11 +46,8 @@ def named(
     values = {**models.options(name), **model}
     deeper = [key for key in _DEPTH if key in base and base[key] != values.get(key)]
     residual = RESIDUAL.get(name)
-    if (
-        name == "mlp"
-        and not values.get("residual")
-        or name == "resnet"
-        and values["norm"] == "none"
+    if (name == "mlp" and not values.get("residual")) or (
+        name == "resnet" and values["norm"] == "none"
     ):
         residual = None
     if deeper and residual is None:
@@ -62,11 +60,11 @@ def named(
     if name == "transformer" and {"width", "heads"} & set(base):
         heads = base.get("heads", values["heads"])
         changes["head_base"] = max(1, base.get("width", values["width"]) // heads)
-    given = make(**changes)
+    wanted = make(**changes)
     with within("base"):
         at_base = make(**changes, **base)
     return mup(
-        given,
+        wanted,
         at_base,
         inputs,
         optimizer=optimizer,

@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
+
+from lrlab.optimizers.table import METHODS
 
 FREE, SUMMED, APART, LOST = "free", "summed", "apart", "lost"
 """Roles of a tensor's axis: kept by the result; summed over against the data; neither (layers that
 are stacked and scanned, rows that are looked up); not known. `flow.uses` finds them."""
 
-FAMILIES: dict[str, tuple[str, ...]] = {
-    "sgd": ("sgd", "momentum", "nesterov", "noisy_sgd", "optimistic_gradient_descent"),
-    "adam": (
-        "adam", "adamw", "nadam", "nadamw", "adamax", "adamaxw", "amsgrad", "radam", "adabelief",
-        "yogi", "adan", "acprop", "ademamix", "simplified_ademamix", "adopt", "optimistic_adam",
-        "adagrad", "rmsprop", "lion", "sign_sgd", "signum",
-    ),
-}  # fmt: skip
-"""Family -> optimizers. "sgd": updates proportional to the gradient; "adam": updates whose size
-does not follow the gradient's (moments, signs). Others (layer-wise, matrix) have rules of their
-own, which are not here."""
+Family = Literal["sgd", "adam"]
+"""Whose learning rate rules an optimizer follows (`Method.mup`). "sgd": updates proportional to the
+gradient; "adam": updates whose size does not follow the gradient's (moments, signs). Others
+(layer-wise, matrix) have rules of their own, which are not here."""
 
 
 class Residual(NamedTuple):
@@ -43,7 +38,7 @@ RESIDUAL: dict[str, Residual] = {
 """lrlab's own models with residual branches (`mlp` with `residual = true`)."""
 
 
-def family_of(optimizer: str) -> str:
+def family_of(optimizer: str) -> Family:
     """The family whose learning rate rules an optimizer follows.
 
     Raises:
@@ -52,13 +47,15 @@ def family_of(optimizer: str) -> str:
     >>> family_of("momentum"), family_of("adamw"), family_of("adam")
     ('sgd', 'adam', 'adam')
     """
-    for family, members in FAMILIES.items():
-        if optimizer == family or optimizer in members:
-            return family
-    known = ", ".join(name for members in FAMILIES.values() for name in members)
-    raise ValueError(
-        f"muP has no learning-rate rule here for optimizer {optimizer!r}; it has them for: {known}"
-    )
+    family = METHODS[optimizer].mup if optimizer in METHODS else None
+    if family is None:
+        families = ("sgd", "adam")
+        ruled = [name for f in families for name, one in METHODS.items() if one.mup == f]
+        raise ValueError(
+            f"muP has no learning-rate rule here for optimizer {optimizer!r}; it has them for: "
+            f"{', '.join(ruled)}"
+        )
+    return family
 
 
 KINDS = ("input", "hidden", "output", "fixed")
@@ -67,7 +64,8 @@ KINDS = ("input", "hidden", "output", "fixed")
 class Place(NamedTuple):
     """A tensor's part in the width limit: `kind` is "input" (only its outputs grow: first layers,
     embeddings, biases, norms), "hidden" (both sides grow), "output" (only its inputs grow) or
-    "fixed"; `fan_in`, `fan_out` are the growth over the base, 1 where a side does not grow."""
+    "fixed"; `fan_in`, `fan_out` are the growth over the base, 1 where a side does not grow.
+    """
 
     kind: str
     fan_in: float
@@ -130,15 +128,16 @@ def place_given(shape: tuple[int, ...], base: tuple[int, ...], kind: str) -> Pla
 
 class Factors(NamedTuple):
     """What a tensor takes over the base: `size` its initial standard deviation, `multiplier` what
-    it is multiplied with in the forward pass, `lr` its learning rate."""
+    it is multiplied with in the forward pass, `lr` its learning rate.
+    """
 
     size: float
     multiplier: float
     lr: float
 
 
-def factors(place: Place, family: str, readout: str = "multiplier") -> Factors:
-    """muP's factors (Yang et al. 2022, arXiv 2203.03466): table 8, or table 3 with
+def factors(place: Place, family: Family, readout: str = "multiplier") -> Factors:
+    """MuP's factors (Yang et al. 2022, arXiv 2203.03466): table 8, or table 3 with
     `readout="init"`; both train the same function.
 
     | | input, biases | hidden | output (table 8) | output (table 3) |

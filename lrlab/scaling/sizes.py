@@ -1,4 +1,4 @@
-"""How a model's own initializers go with width: found out by drawing, so any of them will do."""
+"""How a model's own initializers go with width: measured by drawing, so any of them will do."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def growth(
     """
     if square == 0 or base_square == 0:
         return 1.0
-    found = square / base_square
+    ratio = square / base_square
     (fan_in, fan_out), (in_base, out_base) = fans(shape), fans(base)
     laws = (
         1.0,
@@ -58,9 +58,9 @@ def growth(
     )
     # The variance of n normal numbers is known to a relative sqrt(2 / n).
     error = math.sqrt(2 / (DRAWS * math.prod(shape)) + 2 / (DRAWS * math.prod(base)))
-    nearest = min(laws, key=lambda law: abs(math.log(found / law)))
-    exact = abs(math.log(found / nearest)) <= 4 * error + 1e-5
-    return math.sqrt(nearest if exact else found)
+    nearest = min(laws, key=lambda law: abs(math.log(ratio / law)))
+    exact = abs(math.log(ratio / nearest)) <= 4 * error + 1e-5
+    return math.sqrt(nearest if exact else ratio)
 
 
 def fans(shape: tuple[int, ...]) -> tuple[float, float]:

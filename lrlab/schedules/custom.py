@@ -21,7 +21,8 @@ MOST = 4_000_000
 
 class CustomSchedule(NamedTuple):
     """`(hyper, step) -> learning rate` from a user's `step -> factor`. Equal functions are equal,
-    so that nothing compiles twice."""
+    so that nothing compiles twice.
+    """
 
     function: Callable[[Array], Array]
 
@@ -91,7 +92,8 @@ def refuse_rates(
     rates: np.ndarray, at: np.ndarray, steps: int, dtype: str, named: str, where: str = ""
 ) -> None:
     """Raises FieldError where one of the factors f[K] at the steps int[K] cannot be trained with;
-    `named` and `where` say whose they are. See `check_rates`."""
+    `named` and `where` say whose they are. See `check_rates`.
+    """
     finite = np.isfinite(rates)
     largest = np.max(np.abs(rates), initial=0, where=finite)
     bad = ~finite | (rates < -4 * float(np.finfo(dtype).eps) * largest)

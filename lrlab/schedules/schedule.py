@@ -37,7 +37,7 @@ class Schedule:
         return self.function(jnp.clip(jnp.asarray(step), 0, self.steps))
 
     def momentum(self, step: Array, low: Scalar = 0.85, high: Scalar = 0.95) -> Array:
-        """high - (high - low) u, u in [0, 1] the height of the rate over the peak (of a cycle: over
+        """High - (high - low) u, u in [0, 1] the height of the rate over the peak (of a cycle: over
         its foot): momentum that falls while the rate rises, as PyTorch's OneCycleLR and CyclicLR
         cycle it (Smith 2018, arXiv 1803.09820). In training: `low_momentum` of the schedule.
 
@@ -104,7 +104,7 @@ def make(
     warmups.check(warmup_kind, warmup_start, warmup)
     known, of_all = parameters(name), OF_ALL_STEPS.get(name, ())
 
-    def factor(k: Array, shape: Mapping[str, Any], warmup_start: Scalar) -> Array:
+    def factor(k: Array, shape: Mapping[str, Scalar], warmup_start: Scalar) -> Array:
         import jax.numpy as jnp
 
         if not _given(warmup):
@@ -161,7 +161,7 @@ def _in_steps(key: str, value: Any, steps: int, steps_per_epoch: int | None) -> 
         return numbers(value, steps, steps_per_epoch)
 
 
-def _check(name: str, steps: int, warmup: Scalar, shape: Mapping[str, Any]) -> None:
+def _check(name: str, steps: int, warmup: Scalar, shape: Mapping[str, Scalar]) -> None:
     known = parameters(name)
     for key in shape:
         if key not in known:

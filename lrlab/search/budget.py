@@ -39,7 +39,8 @@ class Budget:
 
     def affordable(self, parts: Sequence[Scores], scores: Scores, step: int, wanted: int) -> int:
         """How many of `wanted` lanes may continue after a rung: all of them, or where time is short
-        as many as can still finish; at least one."""
+        as many as can still finish; at least one.
+        """
         if self.seconds is None:
             return wanted
         spent = (cost(parts) if parts else 0.0) + cost([scores])
@@ -51,7 +52,8 @@ class Budget:
 
     def _runs_in_time(self, seconds: float, spent: float) -> float:
         """Runs that the remaining seconds pay for, at the pace since the last look: the first look
-        includes compilation, so it is trusted only where half the time is gone."""
+        includes compilation, so it is trusted only where half the time is gone.
+        """
         now = self.clock() - self.start
         if spent > self.marks[-1][1]:
             self.marks.append((now, spent))

@@ -26,7 +26,8 @@ variance."""
 class AxesSearch(NamedTuple):
     """The search so far: `combinations` [K] tuples of axis values; `parts[k]` the scores
     of each. `stages` and `rungs`: what each call trained, and what was decided between, for the
-    record."""
+    record.
+    """
 
     names: tuple[str, ...]
     combinations: list[tuple[float, ...]]
@@ -59,7 +60,8 @@ def trains(parts: Sequence[Scores], settings: SearchSettings = DEFAULTS) -> bool
 
 def promise(parts: Sequence[Scores], settings: SearchSettings = DEFAULTS) -> float:
     """What a combination may reach: the mean score at its best rate (to be minimized) by the
-    posterior; inf where nothing trained to the end."""
+    posterior; inf where nothing trained to the end.
+    """
     if not trains(parts, settings):
         return float("inf")
     posterior = posterior_of(parts, settings=settings.posterior)
@@ -112,7 +114,8 @@ def answer_of(search: AxesSearch, metric: str) -> Answer:
 
 def _second(search: AxesSearch, best: int, other: int) -> str:
     """How sure it is that the best combination beats the next one: at their best rates, over the
-    seeds that both were trained with."""
+    seeds that both were trained with.
+    """
     next_best = in_words(search.at(other))
     tables = [table(search.parts[k]) for k in (best, other)]
     columns = [_at_best(whole) for whole in tables]
@@ -139,7 +142,8 @@ def _at_best(whole: Table) -> dict[int, float]:
 
 def correlations(search: AxesSearch, answers: Sequence[Answer]) -> dict[str, float | None]:
     """Axis -> correlation of its values with log10 of the best learning rate there; a combination
-    that stopped at a rung counts with the rate that led there. None below three combinations."""
+    that stopped at a rung counts with the rate that led there. None below three combinations.
+    """
     rates = [
         answer.lr if answer.lr is not None else leading_rate(parts)
         for answer, parts in zip(answers, search.parts, strict=True)
@@ -159,7 +163,8 @@ def correlations(search: AxesSearch, answers: Sequence[Answer]) -> dict[str, flo
 
 def leading_rate(parts: Sequence[Scores]) -> float | None:
     """The rate with the best metric at the last evaluation that any lane reached; None where no
-    lane has a finite one."""
+    lane has a finite one.
+    """
     losses = parts[0].losses
     reached = np.isfinite(losses).any(1)
     if not reached.any():

@@ -41,7 +41,8 @@ class Row(NamedTuple):
 
 class Comparison(NamedTuple):
     """What `compare` found; rows from best to worst. `versus`: name -> the best minus this one,
-    paired by seed, nan where fewer than two seeds are shared. Print it."""
+    paired by seed, nan where fewer than two seeds are shared. Print it.
+    """
 
     metric: str
     direction: Direction
@@ -201,7 +202,8 @@ def _row(name: str, answer: Answer, direction: Direction) -> Row:
 
 def _nearest(answer: Answer) -> dict[str, list[Any]]:
     """Seeds and scores at the tried rate nearest to the pick; of the nearer two, the one with more
-    seeds, since the pick may lie between tried rates."""
+    seeds, since the pick may lie between tried rates.
+    """
     rows = [row for row in answer.evidence if any(s is not None for s in row["scores"])]
     if answer.lr is None or not rows:
         return {"seeds": [], "scores": []}
@@ -216,7 +218,8 @@ def _nearest(answer: Answer) -> dict[str, list[Any]]:
 
 def _sensitivity(answer: Answer, direction: Direction) -> float:
     """How much worse training is, in the mean, with a rate up to half a decade off the pick: the
-    sensitivity of Wortsman et al. 2023 on the fitted curve, over one decade around the pick."""
+    sensitivity of Wortsman et al. 2023 on the fitted curve, over one decade around the pick.
+    """
     fit, initial = answer.details.get("fit"), answer.details.get("initial")
     if answer.lr is None or fit is None or initial is None:
         return float("nan")

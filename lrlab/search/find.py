@@ -31,7 +31,8 @@ Decide = Callable[[int, Scores], np.ndarray]
 class Train(Protocol):
     """Trains lanes `lr` f64[n] with `seed` int64[n] and gives their scores; at each of `rungs`
     (updates done) those that `decide` drops end. `further`: other hyper-parameters by name, f64[n]
-    each, where there are further lane axes."""
+    each, where there are further lane axes.
+    """
 
     def __call__(
         self,
@@ -196,7 +197,8 @@ def confirmation(
     settings: SearchSettings = DEFAULTS,
 ) -> tuple[np.ndarray, np.ndarray, int]:
     """Lanes of the leading rates with fresh seeds, so that luck does not choose; and the seed that
-    comes next."""
+    comes next.
+    """
     rates = min(settings.confirmed_rates, int(budget))
     if rates < 2:  # a lane with nothing to compare it with says nothing
         return np.empty(0), np.empty(0, np.int64), first_seed
@@ -210,7 +212,8 @@ def _new_lanes(
     parts: Sequence[Scores], x: np.ndarray, seeds: Sequence[int], budget: float, same_rate: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Every rate (log10) with every seed, without what was trained already; rates within
-    `same_rate` decades of one that was tried are that one."""
+    `same_rate` decades of one that was tried are that one.
+    """
     whole = table(parts)
     tried = np.log10(whole.lr)
     rates: list[float] = []

@@ -139,7 +139,8 @@ def _survivors(
 ) -> np.ndarray:
     """The lanes that continue after a rung, bool[n], at most `keep` of each combination; `which`
     int[n] is that of each lane. `halved`: the better half of the combinations continues; a cheaper
-    rung would judge them by their warm-up."""
+    rung would judge them by their warm-up.
+    """
     combinations = np.unique(which)
     count, wanted = len(combinations), keep * len(combinations)
     affordable = search.budget.affordable(search.all_parts(), scores, step, wanted)

@@ -33,7 +33,8 @@ LARGEST_RESIDUAL = 1e150
 
 class Observations(NamedTuple):
     """Lanes as columns: `x` f64[n] log10 rates, `seed` int[n], `y` f64[n] saturated regret, `extra`
-    f64[n] the further variance of what is only a clue (a lane that was cut short)."""
+    f64[n] the further variance of what is only a clue (a lane that was cut short).
+    """
 
     x: np.ndarray
     seed: np.ndarray
@@ -43,7 +44,8 @@ class Observations(NamedTuple):
 
 class _Kernel(NamedTuple):
     """One choice of length and scales: its weight, the Cholesky factor f64[n, n] of the covariance
-    of the lanes, and the residuals f64[n] whitened by it."""
+    of the lanes, and the residuals f64[n] whitened by it.
+    """
 
     weight: float
     length: float
@@ -52,7 +54,7 @@ class _Kernel(NamedTuple):
 
 
 def saturated(regret: np.ndarray, cap: float) -> np.ndarray:
-    """cap (1 - exp(-regret / cap)) for positive regret: slope 1 at 0, never above the cap.
+    """Cap (1 - exp(-regret / cap)) for positive regret: slope 1 at 0, never above the cap.
 
     Beyond the cap all rates are alike: bad. A cliff then does not bend the valley beside it.
 
@@ -145,7 +147,8 @@ def _kernels(lanes: Observations, level: float, spread: float, priors: Priors) -
 
 def _heaviest(kernels: list[_Kernel], share: float) -> list[_Kernel]:
     """Those with `share` of the weight, heaviest first; weights (logarithms so far) then sum to
-    1."""
+    1.
+    """
     logs = np.array([kernel.weight for kernel in kernels])
     weights = np.exp(logs - logs.max())
     order = np.argsort(-weights, kind="stable")

@@ -21,7 +21,8 @@ class Posterior(NamedTuple):
     bool[G]: the nearest rate that was tried has at least half the seeds of any within
     `settings.replication` of it; `cap` of the saturation; `spread` between seeds as a share of the
     gap, `noise` the same in the metric's units, 0 where it is not `measured`: no good rate had two
-    seeds."""
+    seeds.
+    """
 
     lr: np.ndarray
     curves: np.ndarray
@@ -56,7 +57,8 @@ class Posterior(NamedTuple):
 
     def quantile_at(self, place: int) -> float:
         """What the regret at a grid place (share of the gap) stays below, but in one of ten
-        possible curves."""
+        possible curves.
+        """
         worst = np.quantile(self.regret[:, place], self.settings.quantile)
         return float(unsaturated(worst, self.cap))
 
@@ -116,7 +118,8 @@ def _observations(
 
 def _clues(parts: Sequence[Scores], cap: float, error: float) -> Observations:
     """Lanes that were cut: how far behind the leader they were then, as one further seed: what that
-    has of its own says nothing about any one of them."""
+    has of its own says nothing about any one of them.
+    """
     x, y = [], []
     for part in parts:
         losses = part.losses
@@ -139,7 +142,8 @@ def _clues(parts: Sequence[Scores], cap: float, error: float) -> Observations:
 
 def _joined(lanes: Observations, cap: float, most: int) -> Observations:
     """One lane per rate, the mean over its seeds; of rates far from the best (at 0.9 of the cap)
-    only the nearest three."""
+    only the nearest three.
+    """
     x, place = np.unique(lanes.x, return_inverse=True)
     y = np.bincount(place, lanes.y) / np.bincount(place)
     near = np.flatnonzero(y < 0.9 * cap)
@@ -152,7 +156,8 @@ def _joined(lanes: Observations, cap: float, most: int) -> Observations:
 
 def _replicated(whole: Table, grid: np.ndarray, around: float) -> np.ndarray:
     """Grid places whose nearest rate (in log, of those trained to the end) has at least half the
-    seeds of any within `around` decades of it, bool[G]."""
+    seeds of any within `around` decades of it, bool[G].
+    """
     usable = seed_effects.usable(whole)
     tried = np.log10(whole.lr[usable])
     seeds = np.isfinite(whole.score[usable]).sum(1)
@@ -167,7 +172,8 @@ def _safe(
     """Grid places nearer (in log) to the largest rate below any failure than to the failure, and so
     on the other side: bool[G]. `best` (log10) is where the least regret is expected: a single lucky
     lane beyond a cliff does not move the region there. Below it, slow lanes that a rung cut do not
-    count."""
+    count.
+    """
     broken = (whole.diverged & (whole.steps_trained > 0)).any(1)
     bad = np.concatenate([lanes.x[lanes.y >= limit], np.log10(whole.lr[broken])])
     slow = lanes.x[(lanes.y >= limit) & (lanes.extra > 0)]

@@ -95,7 +95,8 @@ class RangeCurves(NamedTuple):
 
     def remarks(self) -> list[str]:
         """What is to be known of the picks, a line for all rules that it is true of; where seeds
-        differ, of the first."""
+        differ, of the first.
+        """
         rules_of: dict[str, list[str]] = {}
         for rule, notes in self.notes.items():
             if notes:

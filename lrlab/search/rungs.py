@@ -124,7 +124,8 @@ def standing(scores: Scores, row: int) -> np.ndarray:
 
 def hopes(scores: Scores, row: int) -> np.ndarray:
     """The loss each lane would end with if it continued as between half of the time at evaluation
-    `row` and then, linearly in the logarithm of time; never worse than it is; f64[n]."""
+    `row` and then, linearly in the logarithm of time; never worse than it is; f64[n].
+    """
     step, losses = int(scores.eval_steps[row]), scores.losses
     back = int(np.searchsorted(scores.eval_steps, step / 2))
     if back < row:

@@ -159,7 +159,8 @@ def cost(parts: Sequence[Scores]) -> float:
 def stage_scores(record: LaneRecord, metric: str) -> Scores:
     """A metric of a flat record at each evaluation, as a search judges it. What is recorded at each
     update (`train_...`) is the mean of the updates since the last evaluation: single minibatches
-    are noisy."""
+    are noisy.
+    """
     recorded = record.metrics[metric]
     if recorded.axis == "eval_step":
         return _view(record, metric, recorded.values, record.eval_steps)

@@ -31,7 +31,8 @@ def mean_initial(table: Table) -> float:
 
 def gap(table: Table) -> float:
     """Initial value minus the best mean score: what training gains; the unit of regret. Where the
-    initial value is not known, what the rates differ by."""
+    initial value is not known, what the rates differ by.
+    """
     means = mean_scores(table)
     if not np.isfinite(means).any():
         return 0.0
@@ -61,7 +62,8 @@ def mean_scores(table: Table) -> np.ndarray:
 
 def effects(table: Table) -> tuple[np.ndarray, np.ndarray]:
     """(level f64[L], effect f64[S]) of score[l, s] = level_l + effect_s, fitted by alternating
-    means over the scores that there are; a level is nan where its rate has none."""
+    means over the scores that there are; a level is nan where its rate has none.
+    """
     score, rates = table.score, usable(table)
     seen = np.isfinite(score)
     effect = np.zeros(score.shape[1])
@@ -86,7 +88,8 @@ def _mean(values: np.ndarray, mask: np.ndarray, axis: int) -> np.ndarray:
 
 def noise_of(table: Table) -> float | None:
     """The standard deviation between seeds near the best rates, shared seed effects taken out; None
-    where no rate there had two seeds."""
+    where no rate there had two seeds.
+    """
     level = mean_scores(table)
     rates = usable(table)
     with np.errstate(invalid="ignore"):

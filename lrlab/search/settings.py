@@ -111,7 +111,8 @@ class VerdictSettings(NamedTuple):
 
 class ScoutSize(NamedTuple):
     """How a budget of at least `budget` runs begins: so many `rates`, of which each of `rungs`,
-    (part of a full run, rates kept at most), leaves some."""
+    (part of a full run, rates kept at most), leaves some.
+    """
 
     budget: float
     rates: int

@@ -24,7 +24,8 @@ class Interval(NamedTuple):
 
 class Paired(NamedTuple):
     """A paired comparison of a minus b: mean difference with interval, p value (t test), and the
-    effect size d = mean / standard deviation of the differences (Cohen's d_z)."""
+    effect size d = mean / standard deviation of the differences (Cohen's d_z).
+    """
 
     difference: Interval
     p_value: float

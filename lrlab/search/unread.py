@@ -79,7 +79,8 @@ def _same(curve: np.ndarray, lanes: np.ndarray) -> bool:
 def sentence(low: float, high: float, method: str | None, ramp: bool = False) -> str:
     """What is said where the learning rate is not read; `method`: a registered optimizer's name,
     None for a function, which was meant to read it; `ramp`: there is one run, with no other to
-    compare."""
+    compare.
+    """
     span = f"from {low:.2g} to {high:.2g}"
     seen = (
         f"no update depends on it as it climbs {span}."

@@ -108,7 +108,8 @@ def seeds_needed(
     whole: Table, posterior: Posterior, pick: int, settings: VerdictSettings = DEFAULTS.verdict
 ) -> int:
     """Seeds per rate that would bring the doubt about the pick to `settings.flat` of the gap, its
-    error shrinking as one over the square root of the seeds."""
+    error shrinking as one over the square root of the seeds.
+    """
     seeds = int(np.isfinite(whole.score).sum(1).max())
     error = max(posterior.quantile_at(pick), ONE_SIDED_95 * posterior.spread / np.sqrt(seeds))
     return int(min(9999, max(seeds + 1, np.ceil(seeds * (error / settings.flat) ** 2))))

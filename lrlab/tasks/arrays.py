@@ -74,7 +74,8 @@ def check_alike(name: str, data: Mapping[str, Pair]) -> None:
 
 def held(data: Mapping[str, Pair], targets: bool) -> dict[str, Pair]:
     """The splits, with integers beyond int32, which no run holds, as float64 in all of them; among
-    the targets only if `targets`, as labels are never so large."""
+    the targets only if `targets`, as labels are never so large.
+    """
     structure = jax.tree.structure(data["train"])
     columns = {split: jax.tree.leaves(pair) for split, pair in data.items()}
     wide = [

@@ -113,7 +113,8 @@ def as_run(outputs: Array, params: PyTree) -> Array:
 
 def as_before(state: PyTree, before: PyTree) -> PyTree:
     """A model's collections with floats in the dtype that they had: what one update gives the next
-    is of one type. Anything else that differs is left, for the check of the task to name."""
+    is of one type. Anything else that differs is left, for the check of the task to name.
+    """
     if jax.tree.structure(state) != jax.tree.structure(before):
         return state
 

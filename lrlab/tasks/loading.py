@@ -12,6 +12,7 @@ from lrlab import data as sources
 from lrlab import models
 from lrlab.core import registry
 from lrlab.core.errors import FieldError, within
+from lrlab.core.text import Table
 from lrlab.tasks.registry import REGISTRY, options, recipe
 from lrlab.tasks.task import Task
 from lrlab.types import MetricChoice, MetricFunction, PyTree
@@ -30,8 +31,8 @@ Wrap = Callable[[Callable[..., "Module"], dict[str, Any], PyTree], object]
 def load(
     name: str,
     *,
-    model: Mapping[str, Any] | str | None = None,
-    data: Mapping[str, Any] | str | None = None,
+    model: Table | str | None = None,
+    data: Table | str | None = None,
     loss: str | MetricFunction | None = None,
     metrics: MetricChoice | None = None,
     root: str | Path | None = None,
@@ -86,7 +87,7 @@ def load(
 
 def build(
     model: object,
-    data: Mapping[str, Any] | str,
+    data: Table | str,
     loss: str | MetricFunction | None = None,
     metrics: MetricChoice | None = None,
     *,
@@ -208,7 +209,7 @@ def check(task: Task, batch_size: int | str | None = None) -> None:
     check_functions(task)
 
 
-def _changed(recipe: Mapping[str, Any], change: Mapping[str, Any] | str | None) -> dict[str, Any]:
+def _changed(recipe: Table, change: Table | str | None) -> dict[str, Any]:
     """The recipe's part with options changed; another name starts from that one's defaults."""
     change = {"name": change} if isinstance(change, str) else dict(change or {})
     if change.get("name", recipe["name"]) != recipe["name"]:

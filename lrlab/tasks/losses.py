@@ -35,7 +35,8 @@ def softmax_cross_entropy(outputs: Array, targets: Array) -> Array:
 
 def _over_examples(outputs: Array, targets: Array) -> Array:
     """The same for lanes beside each other, with the examples last, as `lrlab.models.dense` has
-    the outputs: classes are few and make poor vectors, and gathers are slow on CPU."""
+    the outputs: classes are few and make poor vectors, and gathers are slow on CPU.
+    """
     classes = jnp.arange(outputs.shape[1], dtype=targets.dtype)[:, None]
     z = outputs.T - lax.stop_gradient(outputs.T.max(0))
     target = jnp.where(classes == targets, z, 0).sum(0)

@@ -7,7 +7,8 @@ from typing import Any, NotRequired, TypedDict
 
 class Recipe(TypedDict):
     """`data` and `model` as for `lrlab.tasks.build`, with `loss` and `metrics` where they are not
-    the usual ones."""
+    the usual ones.
+    """
 
     data: dict[str, Any]
     model: dict[str, Any]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from lrlab.core.text import Table
 from lrlab.types import Array, MetricChoice, MetricFunction, Metrics, Pair, Params, TaskFunctions
 
 
@@ -20,8 +21,8 @@ class Task(NamedTuple):
     functions: TaskFunctions
     data: Mapping[str, Pair]
     metrics: Metrics
-    source: Mapping[str, Any]
-    options: Mapping[str, Any]
+    source: Table
+    options: Table
 
     def __repr__(self) -> str:
         sizes = ", ".join(f"{len(pair[1]):,} {split}" for split, pair in self.data.items())
@@ -52,8 +53,8 @@ class Task(NamedTuple):
         test: Pair | None = None,
         metrics: MetricChoice | None = None,
         name: str = "supervised",
-        source: Mapping[str, Any] | None = None,
-        options: Mapping[str, Any] | None = None,
+        source: Table | None = None,
+        options: Table | None = None,
     ) -> Task:
         """Anyone's model on anyone's arrays.
 
@@ -93,8 +94,8 @@ class Task(NamedTuple):
         *,
         expected: Callable[[Params], Array] | None = None,
         metrics: Mapping[str, tuple[Callable[[Params], Array], str]] | None = None,
-        source: Mapping[str, Any] | None = None,
-        options: Mapping[str, Any] | None = None,
+        source: Table | None = None,
+        options: Table | None = None,
     ) -> Task:
         """A function to minimize, without data.
 

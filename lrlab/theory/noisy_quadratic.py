@@ -1,5 +1,6 @@
 """The noisy quadratic model: exact expected loss of SGD and heavy ball, steps to a target, best LR
-against batch size."""
+against batch size.
+"""
 
 from __future__ import annotations
 

@@ -7,13 +7,14 @@ from typing import Any
 
 from lrlab import optimizers, probes, schedules
 from lrlab.core.errors import FieldError, within
+from lrlab.core.text import Table
 from lrlab.optimizers.custom import engine_custom
 from lrlab.schedules.custom import custom_schedule
 from lrlab.schedules.table import engine_table, matrix
 from lrlab.schedules.training import engine_momentum
 from lrlab.types import Hyper, Optimizer, Probe
 
-Schedule = str | Sequence[str | Mapping[str, Any]] | Callable[..., Any]
+Schedule = str | Sequence[str | Table] | Callable[..., Any]
 """A registered name, several names and tables, or a function of the step."""
 
 MOMENTA = ("momentum", "b1", "beta")
@@ -22,7 +23,7 @@ MOMENTA = ("momentum", "b1", "beta")
 
 def engine_optimizer(
     optimizer: str | Callable[..., Any] | Optimizer,
-    arguments: Mapping[str, Any],
+    arguments: Table,
     groups: Mapping[str, str] | None = None,
     multipliers: Mapping[str, float | str] | None = None,
     axes: tuple[str, ...] = (),
@@ -43,10 +44,11 @@ def engine_optimizer(
 
 
 def engine_schedule(
-    schedule: Schedule, steps: int, arguments: Mapping[str, Any]
+    schedule: Schedule, steps: int, arguments: Table
 ) -> Callable[[Hyper, Any], Any]:
     """A registered schedule by name; several as a table, whose rows the lane axis `schedule`
-    counts; or anyone's function `step -> factor of the learning rate`."""
+    counts; or anyone's function `step -> factor of the learning rate`.
+    """
     if isinstance(schedule, str):
         return schedules.engine_schedule(schedule, steps, **arguments)
     if callable(schedule):
@@ -63,13 +65,14 @@ def engine_schedule(
 
 def scheduled_hyper(
     optimizer: str | Callable[..., Any] | Optimizer,
-    optimizer_args: Mapping[str, Any],
+    optimizer_args: Table,
     schedule: Schedule,
     steps: int,
-    arguments: Mapping[str, Any],
+    arguments: Table,
 ) -> Callable[[Hyper, Any], Hyper]:
     """Hyper-parameters that change over the run beside the learning rate: the momentum that mirrors
-    the schedule, which `low_momentum` asks for."""
+    the schedule, which `low_momentum` asks for.
+    """
     own = optimizers.hyperparameters(optimizer) if isinstance(optimizer, str) else {}
     key = next((name for name in MOMENTA if name in own), None)
     value = None if key is None else optimizer_args.get(key, own[key])
@@ -82,7 +85,7 @@ def scheduled_hyper(
     return engine_momentum(schedule, steps, (key, float(value)), **arguments)
 
 
-def engine_probes(entries: Sequence[str | Mapping[str, Any]]) -> tuple[Probe, ...]:
+def engine_probes(entries: Sequence[str | Table]) -> tuple[Probe, ...]:
     """The probes of names and tables; a refusal is placed at its number in the list."""
     measurements = []
     for number, entry in enumerate(entries):

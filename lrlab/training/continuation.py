@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import tomllib
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -17,11 +16,13 @@ import numpy as np
 
 from lrlab import config, runs
 from lrlab.config import Resolved, resolve, total_steps
+from lrlab.core.text import Table
 from lrlab.engine.devices import precision
-from lrlab.engine.plan import evaluation_steps
+from lrlab.engine.layout import evaluation_steps
 from lrlab.runs import RunFolder
 from lrlab.training.group import TrainingGroup
 from lrlab.training.task import task_of
+from lrlab.types import Hyper
 
 
 class Continuation(NamedTuple):
@@ -37,7 +38,7 @@ class Continuation(NamedTuple):
     shorter: Resolved | None = None
 
     @property
-    def info(self) -> Mapping[str, Any]:
+    def info(self) -> Table:
         """`run.json` of the run that the folder holds; empty where it holds none."""
         return {} if self.folder is None else self.folder.info
 
@@ -117,7 +118,7 @@ def check_extension(
     further = {name: values for name, values in after.axes.items() if name not in rates}
     with precision(dtype):
         for values in itertools.product(*further.values()):
-            hyper: Mapping[str, Any] = {
+            hyper: Hyper = {
                 "lr": jnp.ones((), dtype),
                 **{name: jnp.asarray(v, dtype) for name, v in zip(further, values, strict=True)},
             }
@@ -134,7 +135,7 @@ def check_extension(
                 )
 
 
-def first_rates(group: TrainingGroup, hyper: Mapping[str, Any], steps: int) -> np.ndarray:
+def first_rates(group: TrainingGroup, hyper: Hyper, steps: int) -> np.ndarray:
     """The learning rates of a lane's first updates, [steps], as its program computes them."""
 
     def rate(step: jax.Array) -> jax.Array:

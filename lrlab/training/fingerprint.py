@@ -15,6 +15,7 @@ import numpy as np
 
 from lrlab import runs
 from lrlab.config import Resolved
+from lrlab.core.text import JsonObject, Table
 from lrlab.engine.program_digest import program_digest
 from lrlab.runs import RunFolder
 from lrlab.training.group import TrainingGroup
@@ -34,7 +35,8 @@ PARTS = {
 
 def identity(resolved: Resolved, group: TrainingGroup | None) -> dict[str, str]:
     """A digest of each of `PARTS`. `group` None (a comparison): command and configuration alone,
-    its entries have identities of their own."""
+    its entries have identities of their own.
+    """
     parts = {"command": resolved.command, "config": resolved.digest}
     if group is None:
         return parts
@@ -72,7 +74,7 @@ def versions() -> dict[str, str]:
     return found
 
 
-def changed_machine(info: Mapping[str, Any], device: Mapping[str, Any]) -> list[str]:
+def changed_machine(info: Table, device: Table) -> list[str]:
     """What is not as it was when a run began and may change last bits: versions, the device."""
     old, new = dict(info.get("versions") or {}), versions()
     changes = [
@@ -143,8 +145,8 @@ def different(before: str, after: str, most: int = 4) -> list[str]:
     return found[:most] + ([f"and {len(found) - most} more"] if len(found) > most else [])
 
 
-def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def _flat(table: Table, prefix: str = "") -> JsonObject:
+    found: JsonObject = {}
     for key, value in table.items():
         if isinstance(value, Mapping) and value:
             found |= _flat(value, f"{prefix}{key}.")

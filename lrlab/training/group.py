@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,10 +16,13 @@ from lrlab.core.axes import arrays_of
 from lrlab.core.errors import FieldError
 from lrlab.core.jax_settings import usual
 from lrlab.core.synonyms import did_you_mean
+from lrlab.core.text import JsonObject
 from lrlab.data.batches import Batches, segment_indices
 from lrlab.engine.host_data import check_representable
-from lrlab.engine.plan import evaluation_steps, lane_shapes, make_plan
+from lrlab.engine.layout import evaluation_steps
+from lrlab.engine.plan import make_plan
 from lrlab.engine.probing import check_probes
+from lrlab.engine.state import lane_shapes
 from lrlab.optimizers.custom import keywords
 from lrlab.schedules.lengths import in_words
 from lrlab.tasks import Task
@@ -34,7 +37,7 @@ from lrlab.training.components import (
 )
 from lrlab.training.limits import no_room_for
 from lrlab.training.task import parametrized, refused
-from lrlab.types import Optimizer, Plan, Problem
+from lrlab.types import Optimizer, Plan, Problem, PyTree
 
 
 class TrainingGroup(NamedTuple):
@@ -45,14 +48,14 @@ class TrainingGroup(NamedTuple):
     """
 
     problem: Problem
-    data: dict[str, Any]
+    data: dict[str, PyTree]
     axes: dict[str, np.ndarray]
     seeds: np.ndarray
     eval_steps: list[int]
     indices: Callable[[int, int, int], np.ndarray] | None
     plan: Plan
     directions: dict[str, str]
-    source: dict[str, Any]
+    source: JsonObject
 
 
 @usual()
@@ -201,7 +204,7 @@ def _indices(batches: Batches) -> Callable[[int, int, int], np.ndarray]:
 
 
 def _refuse_unread(
-    further: Sequence[str], optimizer: str, schedule: Any, elsewhere: Mapping[str, Any] | set[str]
+    further: Sequence[str], optimizer: str, schedule: Any, elsewhere: set[str]
 ) -> None:
     """Raises FieldError for an axis that neither the optimizer nor the schedule has."""
     names = {*elsewhere, *optimizers.hyperparameters(optimizer)}

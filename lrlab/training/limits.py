@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 import tempfile
 
-from lrlab.engine.plan import host_memory
-from lrlab.engine.results import SPILL_BYTES
+from lrlab.engine.limits import LIMITS
+from lrlab.engine.memory import host_memory
 
 COUNTERS = 24
 """Bytes per update in memory, whatever the number of lanes: the step numbers and their copies."""
@@ -24,7 +24,7 @@ def no_room_for(steps: int, lanes: int, dtype: str) -> str | None:
     """
     table = steps * lanes * (8 if dtype == "float64" else 4)
     rows, counters = METRICS * table, COUNTERS * steps
-    if table > SPILL_BYTES:  # they lie in a file, where temporary files go
+    if table > LIMITS.spill_bytes:  # they lie in a file, where temporary files go
         where, free = tempfile.gettempdir(), shutil.disk_usage(tempfile.gettempdir()).free
         if rows > free:
             return (

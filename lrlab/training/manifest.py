@@ -6,11 +6,11 @@ import os
 import platform
 import subprocess
 from collections.abc import Mapping
-from typing import Any
 
 import jax
 
 from lrlab.config import Experiment, Resolved
+from lrlab.core.text import JsonObject
 from lrlab.training.fingerprint import fingerprint, versions
 from lrlab.training.group import TrainingGroup
 
@@ -22,7 +22,7 @@ def name_of(experiment: Experiment) -> str:
     return experiment.name or task.name or "-".join(parts) or "run"
 
 
-def device_of(group: TrainingGroup) -> dict[str, Any]:
+def device_of(group: TrainingGroup) -> JsonObject:
     """The kind of device that trains, and how many of them."""
     device = jax.devices()[0]
     return {"platform": device.platform, "kind": device.device_kind, "used": group.plan.devices}
@@ -30,7 +30,7 @@ def device_of(group: TrainingGroup) -> dict[str, Any]:
 
 def manifest_of(
     resolved: Resolved, group: TrainingGroup | None, identity: Mapping[str, str]
-) -> dict[str, Any]:
+) -> JsonObject:
     """The fields of `run.json` that say how a run was made; `group` None: it gathers others."""
     fields = {
         "fingerprint": fingerprint(identity),

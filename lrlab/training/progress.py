@@ -17,7 +17,8 @@ QUIET_SECONDS = 10.0
 
 class Control(NamedTuple):
     """What a caller decides about how a job runs, and what is called when it ends unfinished; no
-    recorded number depends on it."""
+    recorded number depends on it.
+    """
 
     commit_every: float | None = None
     """Seconds between commits, at least; None for `lrlab.runs.recorder.INTERVAL`."""

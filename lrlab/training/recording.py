@@ -6,13 +6,13 @@ import contextlib
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from lrlab import config, runs
 from lrlab.config import Resolved
 from lrlab.core.errors import Interrupted
 from lrlab.core.paths import resolved as absolute
 from lrlab.core.paths import shown
+from lrlab.core.text import Table
 from lrlab.runs import RunFolder
 from lrlab.training.continuation import Continuation, check_extension, continuation
 from lrlab.training.fingerprint import changed_machine, fingerprint, identity, same
@@ -37,7 +37,8 @@ def folder_of(out: str | os.PathLike[str] | None) -> Path | None:
 @contextlib.contextmanager
 def begun(resolved: Resolved, out: Path | RunFolder | None) -> Iterator[Continuation]:
     """The experiment as the run in its folder asks for it; `out`: a path, a folder that is opened
-    already, or None where nothing is recorded, or it is recorded in a new place."""
+    already, or None where nothing is recorded, or it is recorded in a new place.
+    """
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(runs.opened(out)) if isinstance(out, Path) else out
         yield continuation(resolved, folder)
@@ -72,7 +73,7 @@ def recorded(
     group: TrainingGroup | None,
     record: bool,
     control: Control,
-    fields: Mapping[str, Any] | None = None,
+    fields: Table | None = None,
 ) -> Iterator[runs.Run | None]:
     """The run of a job, or None where nothing is to be recorded; one that the folder holds is
     continued.
@@ -104,7 +105,7 @@ def recorded(
 
 
 def _run(
-    here: Continuation, group: TrainingGroup | None, control: Control, fields: Mapping[str, Any]
+    here: Continuation, group: TrainingGroup | None, control: Control, fields: Table
 ) -> runs.Run:
     """The run to record in: a new one, the one that is continued, or one made longer."""
     resolved, folder = here.resolved, here.folder

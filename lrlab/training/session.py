@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from lrlab import engine
-from lrlab.core.records import LaneRecord, Metric
+from lrlab.core.records import LaneRecord
 from lrlab.engine.results import Saved, passed, restore, rewound
 from lrlab.engine.tuning import explained, tuned
 from lrlab.runs import Run
+from lrlab.runs.recorder import Stage
 from lrlab.training.group import TrainingGroup
 from lrlab.training.lanes import grid_of
-from lrlab.types import Lanes, Plan, Progress, Trained
+from lrlab.types import Decide, Lanes, Plan, Progress
 
 
 class Session(NamedTuple):
@@ -45,7 +46,7 @@ def train_stage(
     name: str,
     lanes: Lanes,
     rungs: tuple[int, ...] = (),
-    decide: Callable[[int, LaneRecord], np.ndarray] | None = None,
+    decide: Decide | None = None,
     grid: bool = False,
 ) -> LaneRecord:
     """Trains lanes as stage `name` of the session's run.
@@ -59,11 +60,9 @@ def train_stage(
         Interrupted: Ctrl-C; everything so far is in the run folder.
     """
     group = session.group
-    if decide is not None:
-        asked = decide
-        decide = _once(lambda step, trained: asked(step, as_record(trained, lanes)))
+    decide = None if decide is None else _once(decide)
     if session.run is None:
-        return as_record(_train(session, lanes, None, lambda: None, rungs, decide), lanes)
+        return _train(session, lanes, None, lambda: None, rungs, decide)
     if grid:  # the lanes are the whole grid in order; rates may repeat
         axes = {**group.axes, "seed": group.seeds}
         cells = np.arange(len(lanes.seed))
@@ -76,32 +75,30 @@ def train_stage(
         commit = stage.saved()
         if commit is None:
             return None
-        (arrays, info), (history, evaluated) = commit, stage.tables()
+        arrays, info = commit
         steps = group.problem.steps
-        return restore(arrays, info, history, evaluated, group.eval_steps, steps)
+        return restore(arrays, info, stage.metrics(), lanes, group.eval_steps, steps)
 
     before = saved() if stage.complete or decide is not None else None
     if before is not None and decide is not None:
         for rung in passed(before, rungs, group.problem.steps):
-            decide(rung, rewound(before.trained, rung))
+            decide(rung, rewound(before.record, rung))
     if stage.complete:
         assert before is not None
-        return as_record(before.trained, lanes)
+        return before.record
     first = [before] if before is not None else []  # read already
-    trained = _train(
-        session, lanes, stage, lambda: first.pop() if first else saved(), rungs, decide
-    )
+    record = _train(session, lanes, stage, lambda: first.pop() if first else saved(), rungs, decide)
     stage.finish()
-    return as_record(trained, lanes)
+    return record
 
 
-def _once(decide: Callable[[int, Trained], np.ndarray]) -> Callable[[int, Trained], np.ndarray]:
+def _once(decide: Decide) -> Decide:
     """`decide`, asked once per rung: training that comes by again gets the same answer."""
     decided: dict[int, np.ndarray] = {}
 
-    def remembered(rung: int, trained: Trained) -> np.ndarray:
+    def remembered(rung: int, record: LaneRecord) -> np.ndarray:
         if rung not in decided:
-            decided[rung] = decide(rung, trained)
+            decided[rung] = decide(rung, record)
         return decided[rung]
 
     return remembered
@@ -110,13 +107,14 @@ def _once(decide: Callable[[int, Trained], np.ndarray]) -> Callable[[int, Traine
 def _train(
     session: Session,
     lanes: Lanes,
-    recorder: Any,
+    recorder: Stage | None,
     saved: Callable[[], Saved | None],
     rungs: tuple[int, ...],
-    decide: Callable[[int, Trained], np.ndarray] | None,
-) -> Trained:
+    decide: Decide | None,
+) -> LaneRecord:
     """`engine.train`; where a device runs out of memory, again with tiles half as wide, from the
-    last commit (`saved()`, None: from the start)."""
+    last commit (`saved()`, None: from the start).
+    """
     group = session.group
     while True:
         try:
@@ -172,14 +170,3 @@ def retreat(plan: Plan, error: BaseException) -> Plan:
     return plan._replace(
         tile_width=width // 2, tile_width_source="estimated", reasons=(*plan.reasons, why)
     )
-
-
-def as_record(trained: Trained, lanes: Lanes) -> LaneRecord:
-    """To go when the engine gives records."""
-    metrics = {name: Metric(values, "step") for name, values in trained.history.items()}
-    metrics |= {name: Metric(values, "eval_step") for name, values in trained.evaluated.items()}
-    return LaneRecord(
-        {**{k: np.asarray(v) for k, v in lanes.hyper.items()}, "seed": lanes.seed},
-        trained.steps, trained.eval_steps, metrics, trained.initial, trained.outcome,
-        trained.diverged_at, trained.last_loss, trained.steps_trained, trained.seconds,
-    )  # fmt: skip

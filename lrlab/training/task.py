@@ -10,6 +10,7 @@ from lrlab import config, optimizers, scaling, tasks
 from lrlab.config import ConfigError, PythonObjects, Resolved
 from lrlab.core.errors import FieldError, within
 from lrlab.core.jax_settings import usual
+from lrlab.core.text import JsonObject
 from lrlab.tasks import Task
 from lrlab.types import Optimizer
 
@@ -94,7 +95,7 @@ def _complete(resolved: Resolved) -> None:
         raise ConfigError(missing)
 
 
-def _options(spec: Any) -> dict[str, Any]:
+def _options(spec: Any) -> JsonObject:
     """The options of a table that were written, or are not fields of the schema."""
     fields = {name: value for name, value in spec.model_dump().items() if value is not None}
     written = {name: value for name, value in fields.items() if name in spec.model_fields_set}
@@ -117,7 +118,7 @@ def parametrized(resolved: Resolved) -> tuple[Task, Optimizer | None]:
     name = experiment.optimizer.name
     mup: list[Any] = []
 
-    def wrap(make: Any, model: dict[str, Any], inputs: Any) -> Any:
+    def wrap(make: Any, model: JsonObject, inputs: Any) -> Any:
         with within(place):
             mup.append(scaling.named(make, model, spec.base, inputs, name))
         return mup[0].model

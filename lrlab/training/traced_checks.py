@@ -14,10 +14,11 @@ from lrlab import rng, schedules
 from lrlab.config import Experiment
 from lrlab.config.field_words import hint
 from lrlab.core.errors import FieldError
+from lrlab.core.text import Table
 from lrlab.engine.devices import precision
-from lrlab.engine.plan import lane_shapes, parameter_shapes
+from lrlab.engine.state import lane_shapes, parameter_shapes
 from lrlab.engine.step import lane_step
-from lrlab.optimizers.reads import reads_of
+from lrlab.optimizers.custom_checks import axes_read
 from lrlab.schedules.custom import check_rates, refuse_rates
 from lrlab.schedules.table import matrix
 from lrlab.types import Optimizer, Problem, PyTree
@@ -41,7 +42,7 @@ def optimizer(
     """
     with precision(problem.dtype):
         params = parameter_shapes(problem, data)
-        read = reads_of(base.make, params, names, problem.dtype)
+        read = axes_read(base.make, params, names, problem.dtype)
     for name in own:
         if name not in read:
             meant = hint(name, Experiment.model_fields)
@@ -56,7 +57,7 @@ def schedule(
     given: str | Sequence[Any] | Callable[..., Any],
     shape: Callable[[Any, Any], Any],
     steps: int,
-    arguments: Mapping[str, Any],
+    arguments: Table,
     axes: Mapping[str, Sequence[float]],
     dtype: str,
 ) -> None:
@@ -80,9 +81,10 @@ def schedule(
             refuse_rates(row, np.arange(steps), steps, dtype, f"{schedules.label(entry)!r}")
 
 
-def reads_rate(problem: Problem, data: Mapping[str, Any]) -> bool:
+def reads_rate(problem: Problem, data: Table) -> bool:
     """Whether one update depends on the learning rate at all, as its program shows: on a ramp, no
-    two lanes tell."""
+    two lanes tell.
+    """
 
     def update(rate: Any, state: Any, batch: Any, key: Any) -> Any:
         step = jnp.zeros((), jnp.int32)

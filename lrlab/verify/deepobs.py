@@ -59,7 +59,7 @@ def quadratic_deep() -> lrlab.Task:
 
 
 def trained(optimizer: str, lrs: Floats, seeds: int) -> Result:
-    """lrlab's lanes on the problem: DeepOBS's 100 epochs, one shuffled order replayed."""
+    """Lrlab's lanes on the problem: DeepOBS's 100 epochs, one shuffled order replayed."""
     steps = EPOCHS * (1000 // BATCH)
     return lrlab.sweep(
         quadratic_deep(),

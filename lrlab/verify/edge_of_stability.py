@@ -58,7 +58,7 @@ def chebyshev(width: int = 100, points: int = 20, degree: int = 4) -> lrlab.Task
 
 
 def trained(optimizer: str, lrs: Sequence[float], steps: int, every: int, **options: Any) -> Result:
-    """lrlab's own lanes on the task, full batch, float64, with the probe `stability`.
+    """Lrlab's own lanes on the task, full batch, float64, with the probe `stability`.
 
     `history["stability"]` is the (preconditioned) sharpness over the optimizer's threshold.
     """

@@ -9,7 +9,7 @@ from typing import Any
 
 from lrlab import runs
 from lrlab.config import Experiment, resolve
-from lrlab.engine.plan import planned_memory, planned_waves
+from lrlab.engine.estimate import planned_memory, planned_waves
 from lrlab.runs import RunFolder
 from lrlab.training.continuation import experiment_of
 from lrlab.training.group import training_group

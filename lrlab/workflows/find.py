@@ -70,9 +70,9 @@ def run_find(job: Job, final_seeds: int = 0, readings: Sequence[float] = ()) -> 
             train = trainer(work, metric, alike)
             labels = labels_of(resolved.axes)
             swept = {axis.name: axis.values for axis in further}
-            over_axes = functools.partial(search.find_axes, axes=swept, labels=labels)
+            joint = functools.partial(search.find_axes, axes=swept, labels=labels)
             timed = resolved.budget.seconds is not None
-            answer = (over_axes if further else search.find)(
+            answer = (joint if further else search.find)(
                 train,
                 lr_range=tuple(resolved.experiment.lr_range),
                 seeds=list(seeds),
@@ -125,7 +125,8 @@ def _finally(
 
 def trainer(work: Session, metric: str, alike: list[str] | None = None) -> Train:
     """The function that a search is handed. `alike` is filled with the axes that nothing reads, as
-    the first call shows."""
+    the first call shows.
+    """
     calls: list[int] = []
 
     def scores_of(record: LaneRecord) -> Scores:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from lrlab import runs
 from lrlab.config import Experiment, PythonObjects
+from lrlab.core.text import JsonObject
 from lrlab.runs import RunFolder
 from lrlab.training.group import TrainingGroup
 from lrlab.training.interrupting import interruptible
@@ -43,10 +44,11 @@ class Job(NamedTuple):
 
 class Ran(NamedTuple, Generic[Value]):
     """A job's end: the run folder (None: none written), the JSON object, the value, and whether
-    they were read from a folder that held them already."""
+    they were read from a folder that held them already.
+    """
 
     run: str | None
-    payload: dict[str, Any]
+    payload: JsonObject
     value: Value
     read: bool = False
 
@@ -58,7 +60,7 @@ def session(job: Job, group: TrainingGroup, title: str, run: runs.Run | None) ->
         yield Session(group, run, listener, stop, [])
 
 
-def summary_of(answer: Answer) -> dict[str, Any]:
+def summary_of(answer: Answer) -> JsonObject:
     """An answer as `summary.json` holds it."""
     return {
         "lr": answer.lr,

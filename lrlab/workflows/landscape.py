@@ -14,9 +14,8 @@ import numpy as np
 from lrlab import engine, probes
 from lrlab.engine.devices import precision
 from lrlab.engine.host_data import on_host
-from lrlab.engine.plan import lane_shapes
 from lrlab.engine.probing import view_of
-from lrlab.engine.programs import beginning
+from lrlab.engine.state import beginning, lane_shapes
 from lrlab.probes.lane import training_loss
 from lrlab.results.landscape import Slice
 from lrlab.workflows.replay import lane_of

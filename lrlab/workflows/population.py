@@ -13,7 +13,7 @@ from lrlab.config import Experiment, PythonObjects, resolve
 from lrlab.engine.devices import precision
 from lrlab.engine.host_data import on_devices
 from lrlab.engine.programs import compiled
-from lrlab.engine.step import LaneState
+from lrlab.engine.state import LaneState
 from lrlab.engine.threads import scope
 from lrlab.optimizers.population import train
 from lrlab.results.population import Population

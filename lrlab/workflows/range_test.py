@@ -33,7 +33,8 @@ from lrlab.workflows.job import Job, Ran, session
 @memory_scope()
 def run_range_test(job: Job, params: Params | None = None) -> Ran[RangeTest]:
     """The ramp is one run per seed under a schedule that climbs the ladder; the parallel test a
-    sweep of short runs. `params`: what every seed starts from; None: fresh ones."""
+    sweep of short runs. `params`: what every seed starts from; None: fresh ones.
+    """
     began = time.perf_counter()
     spec = job.experiment.range_test
     rates = ladder(spec.start, spec.end, spec.num_steps, spec.mode)
@@ -56,8 +57,8 @@ def run_range_test(job: Job, params: Params | None = None) -> Ran[RangeTest]:
             curves = record.flat().grid({"lr": group.axes["lr"], "seed": group.seeds})
             losses = curves.history["train_loss"], curves.evaluated
             loss = losses_of(spec.kind, spec.split, *losses)
-            measured = range_test(rates, loss, group.seeds, spec.kind, spec.split, spec.mode)
-            return RangeTest(measured._replace(remark=remark), run)
+            test = range_test(rates, loss, group.seeds, spec.kind, spec.split, spec.mode)
+            return RangeTest(test._replace(remark=remark), run)
 
         if path := ended(here, group):
             before = read_summary(path).payload(path)

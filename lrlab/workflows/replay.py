@@ -13,12 +13,13 @@ from lrlab.config import resolve
 from lrlab.core.axes import Axis
 from lrlab.core.paths import resolved as absolute
 from lrlab.core.records import LaneRecord
-from lrlab.engine.plan import evaluation_steps
+from lrlab.core.text import Table
+from lrlab.engine.layout import evaluation_steps
 from lrlab.results.replay import Replay
 from lrlab.runs import read_stage, stages
 from lrlab.training.continuation import continuation, experiment_of
 from lrlab.training.group import TrainingGroup, training_group
-from lrlab.types import Lanes, LaneView, Optimizer, Probe
+from lrlab.types import Array, Lanes, LaneView, Optimizer, Probe
 
 WATCHED = 100
 """Updates before the end that are watched where nothing else is said."""
@@ -32,7 +33,7 @@ def replay(
     at: Mapping[str, float] | None = None,
     from_step: int | None = None,
     to_step: int | None = None,
-    probes: Sequence[str | Mapping[str, Any]] = (),
+    probes: Sequence[str | Table] = (),
 ) -> Replay:
     """Trains one lane of a run again, from its first update, and watches updates `from_step` to
     `to_step` (excluded; None: the last `WATCHED` before the lane ended).
@@ -88,7 +89,8 @@ def replay(
 
 class Lane(NamedTuple):
     """A lane of a run, ready to be trained again: the record of its stage, its place there, its
-    group, and itself alone."""
+    group, and itself alone.
+    """
 
     record: LaneRecord
     cell: tuple[int, ...]
@@ -104,10 +106,11 @@ def lane_of(
     lr: float | None = None,
     seed: int | None = None,
     at: Mapping[str, float] | None = None,
-    probes: Sequence[str | Mapping[str, Any]] = (),
+    probes: Sequence[str | Table] = (),
 ) -> Lane:
     """The lane that `lr`, `seed` and `at` name, at the run's tile width. Arguments and errors as
-    `replay`."""
+    `replay`.
+    """
     with runs.opened(folder, write=False) as place:
         if not place.is_run:
             runs.read_info(place.path)  # says why
@@ -226,7 +229,7 @@ def watched(optimizer: Optimizer) -> Optimizer:
     )
 
 
-def norms(lane: LaneView) -> dict[str, Any]:
+def norms(lane: LaneView) -> dict[str, Array]:
     """Norms of the last gradient and update, of the weights after it, and update over weights."""
     import optax
 

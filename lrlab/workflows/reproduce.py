@@ -11,10 +11,11 @@ import numpy as np
 
 from lrlab import runs
 from lrlab.config import Experiment
+from lrlab.core.files import read_json
 from lrlab.core.records import OK, LaneRecord
+from lrlab.core.text import JsonObject
 from lrlab.results.reproduction import Reproduction
 from lrlab.runs import RunFolder, read_stage, stages
-from lrlab.runs.seals import read_json
 from lrlab.training.clock import readings_of
 from lrlab.training.continuation import experiment_of
 from lrlab.workflows.compare import FINAL_SEEDS
@@ -145,7 +146,7 @@ def answers_apart(before: Any, after: Any, name: str = "answer") -> str:
     return next(filter(None, (answers_apart(old, new, at) for at, old, new in pairs)), "")
 
 
-def changed(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+def changed(before: JsonObject, after: JsonObject) -> list[str]:
     """What differs between two records: versions, device, tile width, data."""
     found = []
     old, new = before.get("versions") or {}, after.get("versions") or {}

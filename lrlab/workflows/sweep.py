@@ -33,7 +33,8 @@ def run_sweep(job: Job) -> Ran[Result]:
         resolved = here.resolved
         group = training_group(resolved)
         if path := ended(here, group):
-            result = load_result(path)
+            assert here.folder is not None
+            result = load_result(here.folder)
             return Ran(str(path), read_summary(path).payload(path, FIELDS), result, read=True)
         warn_indistinct(group.axes, group.problem.dtype)
         lanes = grid_lanes(group.axes, group.seeds)

@@ -246,7 +246,7 @@ def test_a_stored_run(stored, capsys):
 def test_an_interrupted_run_goes_on(task, tmp_path, monkeypatch):
     import contextlib
 
-    from lrlab.engine.loop import Interrupted
+    from lrlab.core.errors import Interrupted
     from lrlab.runs import recorder
 
     monkeypatch.setattr(recorder, "INTERVAL", 0.0)
@@ -359,7 +359,9 @@ def test_the_configuration_round_trips(tmp_path):
     assert len({config.digest(one) for one in (first, other, none)}) == 3
 
 
-@pytest.mark.parametrize("name", optimizers.NO_MULTIPLIERS)
+@pytest.mark.parametrize(
+    "name", [name for name, one in optimizers.METHODS.items() if not one.takes_multipliers]
+)
 def test_optimizers_that_arrive_elsewhere_refuse(name):
     with pytest.raises(ValueError, match="'multipliers' would be lost"):
         optimizers.make(name, 0.1, multipliers={"w": 0.1})

@@ -85,12 +85,12 @@ def test_make_knows_them_too(make, hint):
 
 def test_every_suggestion_is_something_there_is():
     fields = set(Experiment.model_fields)
-    of_optimizers = {key for name in optimizers.NAMES for key in optimizers.hyperparameters(name)}
+    of_optimizers = {key for name in optimizers.names() for key in optimizers.hyperparameters(name)}
     of_schedules = {key for name in schedules.NAMES for key in schedules.parameters(name)}
     known = [
         (OPTIMIZER, of_optimizers | fields),
         (SCHEDULE, of_schedules | fields),
-        (OPTIMIZER_NAME, set(optimizers.NAMES)),
+        (OPTIMIZER_NAME, set(optimizers.names())),
         (SCHEDULE_NAME, set(schedules.NAMES)),
     ]
     for words, there in known:

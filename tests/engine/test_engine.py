@@ -12,15 +12,16 @@ import tiny
 from few import few
 from places import TESTS
 
+from lrlab.core.errors import Interrupted
+from lrlab.core.records import DIVERGED, OK, PRUNED, Metric
 from lrlab.engine import step as step_module
 from lrlab.engine import train
-from lrlab.engine.loop import Interrupted
+from lrlab.engine.limits import PlanLimits
 from lrlab.engine.plan import make_plan
 from lrlab.engine.results import restore
-from lrlab.types import OUTCOMES, Lanes, Optimizer, Plan, Problem, TaskFunctions
+from lrlab.types import Lanes, Optimizer, Plan, Problem, TaskFunctions
 
 LRS = (1e-3, 3e-2, 0.5)
-OK, DIVERGED, PRUNED, NOT_RUN = range(len(OUTCOMES))
 
 
 @pytest.mark.parametrize("optimizer", few(["adam", "momentum"], 1))
@@ -132,8 +133,9 @@ class Memory:
     def __init__(self):
         self.cells, self.committed = {}, None
 
-    def rows(self, name, start, lanes, values):
-        self.cells.setdefault(name, []).append((start, np.array(lanes), np.array(values)))
+    def rows(self, name, axis, start, lanes, values):
+        piece = (start, np.array(lanes), np.array(values))
+        self.cells.setdefault((name, axis), []).append(piece)
 
     def due(self):
         return True
@@ -143,16 +145,14 @@ class Memory:
         cells = {name: list(parts) for name, parts in self.cells.items()}
         self.committed = (arrays, dict(info), cells)
 
-    def tables(self, steps, eval_steps, lanes):
-        history, evaluated = {}, {}
-        for name, parts in self.committed[2].items():
-            is_eval = name.startswith("valid_")
-            table = evaluated if is_eval else history
-            shape = (len(eval_steps) if is_eval else steps, lanes)
-            table[name] = np.full(shape, np.nan, parts[0][2].dtype)
+    def metrics(self, steps, eval_steps, lanes):
+        metrics = {}
+        for (name, axis), parts in self.committed[2].items():
+            shape = (len(eval_steps) if axis == "eval_step" else steps, lanes)
+            metrics[name] = Metric(np.full(shape, np.nan, parts[0][2].dtype), axis)
             for start, ids, values in parts:
-                table[name][start : start + len(values), ids] = values
-        return history, evaluated
+                metrics[name].values[start : start + len(values), ids] = values
+        return metrics
 
 
 @pytest.mark.parametrize("stop_after", [1, 3, 5])
@@ -172,14 +172,13 @@ def test_interrupted_run_goes_on_to_the_same_bits(stop_after):
             interrupted=interrupted,
         )  # fmt: skip
     arrays, info, _ = memory.committed
-    history, evaluated = memory.tables(40, evals, 8)
-    saved = restore(arrays, info, history, evaluated, evals, 40)
+    saved = restore(arrays, info, memory.metrics(40, evals, 8), lanes, evals, 40)
     resumed = tiny.run(this, lanes, 2, eval_steps=evals, segment_steps=9, saved=saved)
-    for name in whole.history:
-        assert tiny.same_bits(resumed.history[name], whole.history[name])
-    for name in whole.evaluated:
-        assert tiny.same_bits(resumed.evaluated[name], whole.evaluated[name])
-        assert tiny.same_bits(resumed.initial[name], whole.initial[name])
+    for name, one in whole.metrics.items():
+        assert tiny.same_bits(resumed.metrics[name].values, one.values)
+        assert resumed.metrics[name].axis == one.axis
+    for name, values in whole.initial.items():
+        assert tiny.same_bits(resumed.initial[name], values)
     assert tiny.same_bits(resumed.outcome, whole.outcome)
     assert tiny.same_bits(resumed.diverged_at, whole.diverged_at)
 
@@ -246,11 +245,10 @@ def test_gradient_descent_follows_its_closed_form_in_float64():
     np.testing.assert_allclose(trained.history["train_loss"], exact, rtol=1e-10, atol=1e-12)
 
 
-def test_states_wait_for_their_cohort(monkeypatch):
+def test_states_wait_for_their_cohort():
     this, lanes = tiny.problem(), tiny.grid((*LRS, 1e33))
     whole = tiny.run(this, lanes, 2)
-    monkeypatch.setattr("lrlab.engine.loop.RESIDENT_BYTES", 1)
-    streamed = tiny.run(this, lanes, 2)
+    streamed = tiny.run(this, lanes, 2, limits=PlanLimits(resident_bytes=1))
     assert tiny.same_bits(whole.history["train_loss"], streamed.history["train_loss"])
     assert tiny.same_bits(whole.outcome, streamed.outcome)
 
@@ -272,20 +270,16 @@ def test_eight_forced_devices_give_the_same_bits(tmp_path):
     assert tiny.same_bits(np.load(target), here.history["train_loss"])
 
 
-def test_rows_that_lie_in_a_file_are_the_same(monkeypatch) -> None:
-    from lrlab.engine import loop, results
-
+def test_rows_that_lie_in_a_file_are_the_same() -> None:
     this, lanes = tiny.problem(), tiny.grid([0.01, 0.1, 1.0, 10.0])
     whole = tiny.run(this, lanes, width=2)
-    monkeypatch.setattr(results, "SPILL_BYTES", 100)
-    monkeypatch.setattr(loop, "RELEASE", 1)
-    monkeypatch.setattr(loop, "AHEAD", 1)
-    spilled = tiny.run(this, lanes, width=2)
+    limits = PlanLimits(spill_bytes=100, tiles_between_releases=1, tiles_ahead=1)
+    spilled = tiny.run(this, lanes, width=2, limits=limits)
     assert isinstance(spilled.history["train_loss"], np.memmap)
     assert not isinstance(whole.history["train_loss"], np.memmap)
-    for kind in ("history", "evaluated"):
-        for name, rows in getattr(whole, kind).items():
-            np.testing.assert_array_equal(rows, getattr(spilled, kind)[name], strict=True)
+    assert set(whole.metrics) == set(spilled.metrics)
+    for name, one in whole.metrics.items():
+        np.testing.assert_array_equal(one.values, spilled.metrics[name].values, strict=True)
 
 
 def test_finite_means_every_number():

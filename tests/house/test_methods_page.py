@@ -21,7 +21,7 @@ def test_writing_them_again_changes_nothing():
 def test_every_entry_is_there_once_with_its_source():
     kinds = methods.kinds()
     named = [method.name for kind in kinds.values() for method in kind]
-    assert sorted(named) == sorted([*schedules.NAMES, *optimizers.NAMES])
+    assert sorted(named) == sorted([*schedules.NAMES, *optimizers.names()])
     for kind in kinds.values():
         for method in kind:
             assert method.summary.endswith((".", ":")) and method.source, method

@@ -18,7 +18,7 @@ OTHERS = {
         "out_of_memory",
     ): "jaxlib's error has its status in its text alone",
     ("config/layers.py", "read"): "tomllib before Python 3.14 has the line in its text alone",
-    ("runs/seals.py", "why"): "tensorstore has the system's error number in its text alone",
+    ("core/files.py", "why"): "tensorstore has the system's error number in its text alone",
     ("runs/orbax_logging.py", "of_no_thread"): "orbax logs a thread's traceback without a class",
     ("runs/orbax_logging.py", "closed_too_early"): "asyncio raises a RuntimeError like any other",
 }

@@ -14,7 +14,7 @@ from few import few
 import lrlab
 from lrlab import config
 from lrlab.config import ConfigError
-from lrlab.engine.step import scheduled
+from lrlab.engine.state import scheduled
 from lrlab.optimizers.custom import custom
 from lrlab.types import Problem
 

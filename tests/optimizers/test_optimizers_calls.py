@@ -10,11 +10,11 @@ import pytest
 from few import few
 
 from lrlab import optimizers
-from lrlab.optimizers.kinds import NEEDS
 from lrlab.optimizers.states import nodes
 from lrlab.optimizers.toy import bowl
 
 START, STEPS = jnp.array([1.0, 0.7]), 5
+ALIASES = optimizers.REGISTRY.aliases
 
 
 def given(value: float, grads: jax.Array) -> dict:
@@ -33,17 +33,17 @@ def abstract(optimizer, **extra):
     return jax.eval_shape(update, START)
 
 
-@pytest.mark.parametrize("name", few([*sorted(optimizers.NAMES), *sorted(optimizers.ALIASES)], 25))
+@pytest.mark.parametrize("name", few([*sorted(optimizers.names()), *sorted(ALIASES)], 25))
 def test_one_calling_convention(name) -> None:
     """Every optimizer takes the loss, its gradient and its function; what it needs it asks for."""
     for options in ({}, {"clip_norm": 1.0}, {"ema": 0.9}):
-        if options and name in optimizers.OWN_ITERATES:
+        if options and optimizers.method(name).own_iterates:
             continue
         optimizer = optimizers.make(name, 0.1, **options)
         assert isinstance(optimizer, optax.GradientTransformationExtraArgs)
         assert abstract(optimizer).shape == START.shape
     optimizer = optimizers.make(name, 0.1)
-    needs = NEEDS.get(optimizers.registered(name), ())
+    needs = optimizers.method(name).needs
     absent = dict.fromkeys({"value", "grad", "value_fn"} - set(needs))
     assert abstract(optimizer, **absent).shape == START.shape
     for need in needs:
@@ -189,4 +189,5 @@ def test_every_method_that_records_a_step_size_is_looked_at() -> None:
         "schedule_free_sgd", "schedule_free_adamw", "schedule_free_radam",
         "hypergradient_nesterov", "hypergradient_adam",
     }  # fmt: skip
-    assert others | set(ALONG_THE_GRADIENT) == {*optimizers.LR_FREE, *optimizers.CONTROLLERS}
+    own = {name for kind in ("learning-rate-free", "controller") for name in optimizers.names(kind)}
+    assert others | set(ALONG_THE_GRADIENT) == own

@@ -19,7 +19,7 @@ from lrlab.cli.app import run
 from lrlab.config import ConfigError
 from lrlab.core import registry
 from lrlab.engine.probing import check_probes
-from lrlab.engine.step import LaneState
+from lrlab.engine.state import LaneState
 from lrlab.optimizers.states import nodes
 from lrlab.probes.toy import bowl
 from lrlab.types import Probe

@@ -9,7 +9,7 @@ import pytest
 from probed import supervised
 
 import lrlab
-from lrlab.engine.loop import Interrupted
+from lrlab.core.errors import Interrupted
 from lrlab.engine.step import lane_step
 
 pytestmark = pytest.mark.usefixtures("without_figures")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 import json
 import re
@@ -9,7 +10,7 @@ import re
 import numpy as np
 import pytest
 from few import few
-from report_sample import sample
+from report_sample import build, changed, sample
 
 from lrlab import report
 from lrlab.report.content.data import Stage
@@ -25,6 +26,10 @@ ANSWER = {
     "cost": 12.0, "metric": "valid_loss", "seconds": 3.0,
 }  # fmt: skip
 KINDS = ("sweep", "find", "none")
+
+
+def text_of(runs, compared=None):
+    return report.page(runs, compared).text
 
 
 def run(kind="sweep", **changes):
@@ -55,7 +60,7 @@ def test_formats_and_themes(tmp_path):
 
 
 def test_page_holds_everything_and_asks_for_nothing():
-    page = report.html(run(config_text="steps = 5", command="lrlab find x.toml"))
+    page = text_of(run(config_text="steps = 5", command="lrlab find x.toml"))
     assert "Train with 0.03." in page and "steps = 5" in page and "lrlab find x.toml" in page
     assert not re.search(r"(src|href)\s*=\s*[\"']?(https?:)?//", page)
     assert "default-src 'none'" in page
@@ -67,14 +72,14 @@ def test_every_string_that_a_user_can_set_is_escaped():
         suggestions={HOSTILE: [0.1]},
     )  # fmt: skip
     data = data._replace(answer={**ANSWER, "sentence": HOSTILE, "verdict": HOSTILE})
-    page = report.html(data)
+    page = text_of(data)
     assert "<script>alert" not in page and "<img" not in page
     assert page.count("<script>") == page.count("</script>") == 2
 
 
 def test_page_of_a_large_run_stays_small():
     data = sample(lrs=32, seeds=4, steps=2000, evals=20)
-    assert len(report.html(data)) < 6.5e6
+    assert len(text_of(data)) < 6.5e6
 
 
 def test_page_of_very_many_lanes_shows_some_and_says_so():
@@ -82,7 +87,7 @@ def test_page_of_very_many_lanes_shows_some_and_says_so():
     few = fewer(data, 2000)
     assert 1990 <= few.outcome.size <= 2004 and {data.lr.min(), data.lr.max()} <= set(few.lr)
     assert data.answer is not None and data.answer["lr"] in few.lr
-    page = report.html(data)
+    page = text_of(data)
     assert "of 1,500 learning rates" in page and len(page) < 6.5e6
     whole = run()
     assert fewer(whole, 2000) is whole
@@ -98,9 +103,9 @@ def test_payload_is_strict_json():
 @pytest.mark.parametrize("spike", [99.0, 1e-6])
 def test_no_spike_is_lost_in_a_curve_of_any_lane(place, spike):
     data = sample(lrs=32, seeds=4, steps=2000, evals=2)
-    loss = np.ones_like(data.train_loss)
+    loss = np.ones_like(data.record.history["train_loss"])
     loss[place, 7, 2] = spike
-    curves = curves_of(data._replace(train_loss=loss), "train_loss")
+    curves = curves_of(changed(data, train_loss=loss), "train_loss")
     steps, values = curves[7 * 4 + 2]
     assert values[steps.index(place)] == spike
     assert len(steps) <= 410 and {steps[0], steps[-1]} == {0, 1999}
@@ -118,8 +123,8 @@ def test_thinning_keeps_every_extreme_of_a_random_curve():
 
 def test_several_runs_are_ranked():
     first, second = run(title="first"), run(title="second")
-    worse = {name: values + 1 for name, values in first.evaluated.items()}
-    page = report.html([first._replace(evaluated=worse), second], {"sentence": "second wins"})
+    worse = {name: values + 1 for name, values in first.record.evaluated.items()}
+    page = text_of([changed(first, **worse), second], {"sentence": "second wins"})
     assert page.count("<section") == 3 and "second wins" in page
     assert page.index('href="#run1"') < page.index('href="#run0"')
 
@@ -139,7 +144,7 @@ def test_rungs_say_what_was_pruned_when():
         (1, 50, 2, 0, 0, None, 2, (1.0, 2.0)),
         (2, 50, 1, 0, 0, None, 1, (1.0, 1.0)),
     ]
-    assert "The search, rung by rung" in report.html(data)
+    assert "The search, rung by rung" in text_of(data)
     made = dict((what, value) for what, value, _ in costs(data))
     assert made["Lanes trained"] == "6" and made["Lane-steps"] == "178"
     assert made["Spent on pruned lanes"] == "25 in 2 lanes"
@@ -172,7 +177,7 @@ def test_the_terminal_puts_alike_rates_together_and_leaves_some_out():
 def test_the_valley_marks_the_pick_where_it_lies():
     lr = np.geomspace(1e-4, 1.0, 9)
     loss = np.broadcast_to(((np.log10(lr) + 2) ** 2 + 0.1)[:, None], (9, 1))
-    data = report.build(title="", lr=lr, seeds=[0], steps=[0], train_loss=loss[None],
+    data = build(title="", lr=lr, seeds=[0], steps=[0], train_loss=loss[None],
                         answer={"lr": 0.01, "interval": [0.005, 0.02]})  # fmt: skip
     _, blocks, axis, names = printed(valley_of(data), 68).splitlines()
     assert axis.index("▲") == 2 + 32 and names.split() == ["0.0001", "0.01", "1"]
@@ -206,28 +211,13 @@ def test_rules_and_comparison_on_the_terminal():
 
 def test_an_extra_lane_axis_is_shown():
     data = sample(lrs=5, seeds=2, steps=30, evals=3, extra={"weight_decay": [0.0, 0.1]})
-    page = report.html(data)
+    page = text_of(data)
     assert "weight_decay" in page
 
 
-def test_the_notebook_figure_holds_every_lane_and_reads_user_text_as_text() -> None:
-    from lrlab.report import build, interactive
-
-    loss = np.arange(1.0, 25.0).reshape(4, 3, 2)
-    loss[2:, 2] = np.nan
-    data = build(
-        title="<b>mine</b>",
-        lr=[0.1, 0.01, 1.0],
-        seeds=[3, 4],
-        steps=range(4),
-        train_loss=loss,
-        outcome=[["ok"] * 2, ["ok"] * 2, ["diverged"] * 2],
-        diverged_at=[[-1] * 2, [-1] * 2, [2] * 2],
-    )
-    made = interactive(data)
-    assert made.layout.title.text == "&lt;b&gt;mine&lt;/b&gt;"
-    points, curves = made.data[:3], made.data[3:]
-    assert [trace.name for trace in points] == [trace.name for trace in curves]
-    assert [trace.name for trace in points] == ["0.01", "0.1", "1"]
-    assert list(curves[1].y) == [1.0, 7.0, 13.0, 19.0, None, 2.0, 8.0, 14.0, 20.0, None]
-    assert "seed 3, diverged" in points[2].customdata[0]
+def test_a_notebook_shows_the_page_and_a_script_saves_it(tmp_path):
+    page = report.page(run(title=HOSTILE))
+    frame = re.fullmatch(r'<iframe srcdoc="([^"]*)" sandbox="allow-scripts" .*', page._repr_html_())
+    assert frame and html.unescape(frame[1]) == page.text
+    saved = page.save(tmp_path / "mine.html")
+    assert saved.read_text(encoding="utf-8") == page.text and len(repr(page)) < 80

@@ -10,7 +10,7 @@ import subprocess
 
 import numpy as np
 import pytest
-from report_sample import sample
+from report_sample import build, changed, sample
 
 from lrlab import report
 from lrlab.search.range_test import range_test
@@ -78,6 +78,10 @@ setTimeout(() => {
 </script></body>"""
 
 
+def text_of(runs):
+    return report.page(runs).text
+
+
 def browse(page, folder, width=1200, dark=False):
     """What the page did when it was driven."""
     path = folder / "report.html"
@@ -105,7 +109,7 @@ def isolates(found):
 
 
 def test_a_sweep(tmp_path):
-    page = report.html(sample(lrs=9, seeds=2, steps=80, evals=5))
+    page = text_of(sample(lrs=9, seeds=2, steps=80, evals=5))
     seen = browse(page, tmp_path)
     for chart in (seen["loss"], seen["curve"]):
         assert isolates(chart) and chart["say"].startswith("Isolated: lr ") and chart["switched"]
@@ -115,7 +119,7 @@ def test_a_sweep(tmp_path):
 
 def test_a_search_with_picks_on_a_dark_phone(tmp_path):
     data = sample(lrs=9, seeds=3, steps=80, evals=5, kind="find")
-    seen = browse(report.html(data), tmp_path, width=390, dark=True)
+    seen = browse(text_of(data), tmp_path, width=390, dark=True)
     assert {"Where each rule would train", "How far each lane was trained"} <= set(seen["titles"])
     assert isolates(seen["loss"]) and isolates(seen["curve"])
 
@@ -126,24 +130,24 @@ def test_hostile_words_and_a_further_lane_axis(tmp_path):
     data = data._replace(
         title=HOSTILE, config_text=HOSTILE, command=HOSTILE, suggestions={HOSTILE: [0.1]},
         manifest={"data": {"name": HOSTILE}}, answer=answer,
-        evaluated={**data.evaluated, HOSTILE: data.evaluated["valid_loss"]},
     )  # fmt: skip
-    seen = browse(report.html(data), tmp_path)
+    data = changed(data, **{HOSTILE: data.record.metrics["valid_loss"].values})
+    seen = browse(text_of(data), tmp_path)
     assert isolates(seen["loss"]) and f"valid_loss: learning rate and {HOSTILE}" in seen["titles"]
 
 
 def test_several_runs_and_a_range_test(tmp_path):
     lr = np.geomspace(1e-6, 1.0, 80)
     loss = 2.3 - 2 / (1 + np.exp(-3 * (np.log10(lr) + 2))) + np.array([[0.0], [0.1]])
-    ramp = report.build(
+    ramp = build(
         title="ramp", lr=[1.0], seeds=[0, 1], steps=range(80), train_loss=loss.T[:, None],
         learning_rate=np.broadcast_to(lr[:, None, None], (80, 1, 2)),
         test=range_test(lr, loss, np.array([0, 1]), "ramp", "train"),
     )  # fmt: skip
     runs = [sample(lrs=7, seeds=2, steps=40, evals=4, root=root) for root in (0, 1)]
-    seen = browse(report.html([runs[0], runs[1]._replace(title="other"), ramp]), tmp_path)
+    seen = browse(text_of([runs[0], runs[1]._replace(title="other"), ramp]), tmp_path)
     assert seen["titles"].count("valid_loss against learning rate") == 3  # one of both runs
     assert "train_loss against learning rate" in seen["titles"]
     assert "between seeds" in seen["loss"]["text"]  # the first chart compares the runs
-    alone = browse(report.html(ramp), tmp_path)
+    alone = browse(text_of(ramp), tmp_path)
     assert isolates(alone["loss"]) and "train_loss" in alone["loss"]["text"]

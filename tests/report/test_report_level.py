@@ -6,7 +6,7 @@ import io
 
 import numpy as np
 import pytest
-from report_sample import sample
+from report_sample import changed, sample
 from rich.console import Console
 
 from lrlab.report import figures
@@ -21,10 +21,11 @@ from lrlab.report.terminal.run import renderable
 
 def moved(level: float) -> ReportData:
     data = sample(lrs=9, seeds=2, steps=60, evals=5)
-    return data._replace(
-        train_loss=data.train_loss + level,
-        evaluated={**data.evaluated, "valid_loss": data.evaluated["valid_loss"] + level},
-        initial={**data.initial, "valid_loss": data.initial["valid_loss"] + level},
+    record = data.record
+    before = {**record.initial, "valid_loss": record.initial["valid_loss"] + level}
+    data = data._replace(record=record._replace(initial=before))
+    return changed(
+        data, **{name: record.metrics[name].values + level for name in ("train_loss", "valid_loss")}
     )
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lrlab.report.figures import style
-from lrlab.report.figures.paths import _apart, paths_over_sweep
+from lrlab.report.figures.paths import apart, paths_over_sweep
 
 
 def test_paths_over_a_sweep():
@@ -35,6 +35,5 @@ def test_paths_over_a_sweep():
 
 @pytest.mark.parametrize("values", [[0.0, 0.0, 0.0], [5.0, 5.0, 4.9], [0.0, 2.0, 5.0]])
 def test_labels_stay_apart_and_inside(values):
-    ends = [[value, str(i), "c"] for i, value in enumerate(values)]
-    places = [end[0] for end in _apart(ends, 0.0, 5.0, rows=10)]
+    places = apart(sorted(values), 0.0, 5.0, rows=10)
     assert (np.diff(places) >= 0.5 - 1e-9).all() and max(places) <= 5.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from report_sample import sample
+from report_sample import changed, sample
 
 from lrlab.report.figures import draw
 from lrlab.report.figures.probes import names, probes
@@ -23,7 +23,7 @@ def test_probes_have_figures_of_every_lane_and_layer() -> None:
         "distance.hidden": line / 2,
         "distance.readout": line * 3,
     }
-    run = run._replace(evaluated={**run.evaluated, **measured})
+    run = changed(run, **measured)
     assert set(names(run)) == set(measured)
     figure = probes(run)
     titles = [ax.get_title(loc="left") for ax in figure.axes if ax.get_title(loc="left")]

@@ -30,7 +30,7 @@ def make(path, interval=0.0):
 def fill(stage, first, count, commit=True, value=1.0):
     lanes = np.arange(6)
     for start in range(first, first + count):
-        stage.rows("train_loss", start, lanes, np.full((1, 6), value * start, np.float32))
+        stage.rows("train_loss", "step", start, lanes, np.full((1, 6), value * start, np.float32))
     if commit:
         stage.commit(arrays(), {"cohort": 0, "step": first + count, "seconds": 0.5})
 
@@ -63,7 +63,7 @@ def finished(tmp_path):
     stage = stage_of(run)
     fill(stage, 0, 10)
     stage.wait()
-    stage.rows("valid_loss", 1, np.arange(6), np.full((1, 6), 0.25, np.float32))
+    stage.rows("valid_loss", "eval_step", 1, np.arange(6), np.full((1, 6), 0.25, np.float32))
     stage.commit(arrays(), {"cohort": 1, "step": 0, "seconds": 1.0})
     stage.finish()
     run.finish({"lr": 0.1, "bad": float("nan")})
@@ -77,7 +77,7 @@ def test_what_is_recorded_comes_back(finished):
     assert stage.history["train_loss"].dtype == np.float32
     assert stage.history["train_loss"][7].tolist() == [[7.0, 7.0]] * 3
     assert np.isnan(stage.evaluated["valid_loss"][0]).all()
-    assert stage.outcome.tolist() == [["ok", "diverged"], ["ok", "pruned"], ["not_run", "ok"]]
+    assert stage.outcome_names.tolist() == [["ok", "diverged"], ["ok", "pruned"], ["not_run", "ok"]]
     assert json.loads((finished / "summary.json").read_text())["bad"] is None
     assert runs.check(finished) == []
     data = runs.dataset(finished)
@@ -106,11 +106,11 @@ def test_rows_after_the_last_commit_are_written_again(tmp_path):
     for name, values in arrays().items():
         assert saved[name].dtype == values.dtype
         assert np.array_equal(saved[name], values), name
-    per_step, _ = stage.tables()
-    assert np.isnan(per_step["train_loss"][4:]).all()
+    metrics = stage.metrics()
+    assert np.isnan(metrics["train_loss"].values[4:]).all()
     fill(stage, 4, 6)
     stage.wait()
-    assert stage.tables()[0]["train_loss"][:, 0].tolist() == list(range(10))
+    assert stage.metrics()["train_loss"].values[:, 0].tolist() == list(range(10))
     again.close()
 
 
@@ -162,7 +162,7 @@ def test_a_kill_at_any_instant_leaves_the_last_commit(tmp_path, delay):
     stage = stage_of(again)
     saved = stage.saved()
     assert saved is not None and saved[1]["step"] >= 4
-    rows = stage.tables()[0]["train_loss"][: saved[1]["step"], 0]
+    rows = stage.metrics()["train_loss"].values[: saved[1]["step"], 0]
     assert rows.tolist() == list(range(saved[1]["step"]))
     again.close("interrupted")
 
@@ -239,7 +239,7 @@ def test_stages_of_a_search_become_one_grid(tmp_path):
         ("stage1", {"lr": np.array([0.15]), "seed": np.array([0, 1])}),
     ):
         stage = run.stage(name, 10, EVALS, axes, np.arange(2))
-        stage.rows("train_loss", 0, np.arange(2), np.ones((10, 2)))
+        stage.rows("train_loss", "step", 0, np.arange(2), np.ones((10, 2)))
         lanes = {
             "outcome": np.zeros(2, np.int8), "diverged_at": np.full(2, -1),
             "steps_trained": np.full(2, 10), "last_loss": np.ones(2),
@@ -249,7 +249,7 @@ def test_stages_of_a_search_become_one_grid(tmp_path):
     run.close()
     _, whole = runs.open_run(tmp_path / "run")
     assert whole.axes["lr"].tolist() == [0.1, 0.15, 0.2]
-    assert whole.outcome.tolist() == [["ok", "not_run"], ["ok", "ok"], ["ok", "not_run"]]
+    assert whole.outcome_names.tolist() == [["ok", "not_run"], ["ok", "ok"], ["ok", "not_run"]]
 
 
 def test_folders_that_cannot_be_used_are_named(tmp_path):

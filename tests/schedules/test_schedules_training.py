@@ -71,7 +71,7 @@ def test_a_listed_schedule_is_the_schedule_alone():
 PRODUCT = [
     (schedule, optimizer, task)
     for (schedule, optimizer), task in zip(
-        zip(list(schedules.NAMES)[::3], list(optimizers.NAMES)[3::6], strict=False),
+        zip(list(schedules.NAMES)[::3], optimizers.names()[3::6], strict=False),
         ["wine-mlp", "iris-linear", "quadratic", "diabetes-linear"] * 3,
         strict=False,
     )

@@ -211,7 +211,7 @@ def test_through_find(ticking, tmp_path):
 def test_a_search_that_goes_on_decides_as_it_did(ticking, tmp_path, monkeypatch, budget, presses):
     """The clock of the second process is far faster; the decisions made come again as they were,
     whether the first stage was under way or finished."""
-    from lrlab.engine.loop import Interrupted
+    from lrlab.core.errors import Interrupted
     from lrlab.runs import recorder
 
     monkeypatch.setattr(recorder, "INTERVAL", 0.0)

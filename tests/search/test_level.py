@@ -210,7 +210,7 @@ def test_rules_of_our_own(rule: str, noise: float) -> None:
 def test_a_dead_loss_in_single_precision_has_no_pick(level: float, rule: str) -> None:
     last = np.spacing(np.float32(abs(level))) * np.random.default_rng(1).integers(-1, 2, 100)
     pick = rules.apply(rule, LR, (level + last).astype(np.float32))
-    assert np.isnan(pick.lr) and "falls" in pick.reason or "fall" in pick.reason
+    assert (np.isnan(pick.lr) and "falls" in pick.reason) or "fall" in pick.reason
 
 
 @pytest.mark.parametrize("rule", PUBLISHED)

@@ -10,8 +10,8 @@ import pytest
 
 import lrlab
 from lrlab.cli.app import run
-from lrlab.report.content.summary import number
-from lrlab.scaling.laws import show_value
+from lrlab.config.groups import show_value
+from lrlab.core.text import number
 from lrlab.schedules import labels
 from lrlab.search.naming import in_words
 
@@ -52,8 +52,8 @@ def test_a_sweep_says_which_combination_is_best() -> None:
     at = {"momentum": [0.0, 0.9][momentum], "schedule": NAMES[schedule]}
     assert answer.details["at"] == at
     assert answer.sentence.startswith(f"With {in_words(at)}: ")
-    words = str(result.plot(interactive=True).data[0].customdata)
-    assert all(name in words for name in NAMES)
+    page = result.plot(interactive=True).text
+    assert all(json.dumps(name) in page for name in NAMES)
     assert "at" not in lrlab.sweep(
         task(), lr=[0.03, 0.3], optimizer="sgd", steps=5, seeds=1, progress=False
     ).best().details  # fmt: skip

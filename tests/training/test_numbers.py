@@ -140,7 +140,7 @@ def test_whatever_can_be_swept_can_be_shown(name, tmp_path, capsys):
         loaded = lrlab.load(tmp_path / "run")
         np.testing.assert_array_equal(loaded.history["train_loss"], result.history["train_loss"])
         assert command(["show", str(tmp_path / "run")]) == 0
-        report.interactive(report.from_result(result))
+        report.page(report.from_result(result))
         answer = json.loads((tmp_path / "run" / "summary.json").read_text())["best"]
         assert (answer["lr"] is None) == (name in ("only rate 0", "all diverged"))
     assert (tmp_path / "run" / "report.html").stat().st_size > 10_000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 
 import numpy as np
@@ -9,8 +10,9 @@ import pytest
 
 import lrlab
 from lrlab import engine
+from lrlab.engine import memory, tuning
 from lrlab.engine import plan as planning
-from lrlab.engine import tuning
+from lrlab.engine.limits import PlanLimits
 from lrlab.training import session
 from lrlab.types import Plan
 
@@ -110,8 +112,9 @@ def test_a_plan_says_where_its_tile_width_is_from(monkeypatch) -> None:
     task = lrlab.tasks.load("quadratic")
     given = dict(optimizer="sgd", lr=LR, seeds=1, steps=20, progress=False)
     assert lrlab.sweep(task, **given).plan.tile_width_source == "estimated"
-    monkeypatch.setattr(tuning, "WORTH_SECONDS", 0.0)
-    monkeypatch.setattr(tuning, "_throughput", lambda run, width: float(width == 2))
+    limits = PlanLimits(worth_timing_seconds=0.0)
+    monkeypatch.setattr(session, "tuned", functools.partial(tuning.tuned, limits=limits))
+    monkeypatch.setattr(tuning, "_speed", lambda group, width: float(width == 2))
     kept: list[int] = []
     monkeypatch.setattr(tuning.cache, "remembered", lambda key: kept[-1] if kept else None)
     monkeypatch.setattr(tuning.cache, "remember", lambda key, width, speeds: kept.append(width))
@@ -138,7 +141,7 @@ class Accelerator:
 
 
 def test_tiles_fill_an_accelerator(monkeypatch) -> None:
-    assert planning.device_memory(Accelerator()) == 16 << 30
+    assert memory.device_memory(Accelerator()) == 16 << 30
     monkeypatch.setattr(planning, "prepare_devices", lambda count: ([Accelerator()], "made up"))
     monkeypatch.setattr(planning, "lane_state_bytes", lambda *args: 1 << 20)
     from lrlab.types import Problem

@@ -91,7 +91,7 @@ def test_suggestions_reasons_and_words():
 def folders(tmp_path_factory):
     root = tmp_path_factory.mktemp("runs")
     with pytest.MonkeyPatch.context() as patch:  # figures are drawn elsewhere
-        patch.setattr("lrlab.report.figures.write_figures", lambda *args, **kwargs: [])
+        patch.setattr("lrlab.report.write_figures", lambda *args, **kwargs: [])
         _train(root)
     return root
 
@@ -120,7 +120,7 @@ def test_a_range_test_is_read_back_as_it_was(folders, name):
     np.testing.assert_array_equal(data.test.loss, again.loss)
     for rule, picks in again.suggestions().items():
         np.testing.assert_array_equal(data.test.suggestions()[rule], picks)
-    assert again.sentence in report.html(data).replace("&#x27;", "'")
+    assert again.sentence in report.page(data).text.replace("&#x27;", "'")
     assert report.draw("range_test", data) is not None
     assert (report.draw("loss_vs_lr", data) is None) == (name == "ramp")
 
@@ -149,7 +149,7 @@ def test_a_sweep_of_many_rates_is_a_parallel_test_too(tmp_path):
     )
     near = data.suggestions["valley"] / test.suggest("valley")  # 20 updates there, 30 here
     assert (np.abs(np.log(near)) < np.log(3)).all()
-    assert data.suggested_by in report.html(data)
+    assert data.suggested_by in report.page(data).text
 
 
 def told(*arguments):

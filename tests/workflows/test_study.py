@@ -10,8 +10,8 @@ import pytest
 
 import lrlab
 from lrlab.cli.app import run
+from lrlab.core.errors import Interrupted
 from lrlab.data import load
-from lrlab.engine.loop import Interrupted
 from lrlab.workflows import study
 
 CONFIG = """\

@@ -1,133 +1,126 @@
-"""What a report shows, as one NamedTuple: read from a run folder or made from arrays in memory."""
+"""What a report shows, as one NamedTuple: read from a run folder or from a result in memory."""
 
 from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-_MAXIMIZED = ("accuracy", "auc", "f1", "precision", "recall", "r2", "bleu", "score")
+from lrlab.core.records import (
+    DIVERGED,
+    NOT_RUN,
+    Direction,
+    LaneRecord,
+    Metric,
+)
+from lrlab.core.records import blank_record as blank_record
+
+if TYPE_CHECKING:
+    from lrlab.results.sweep import Result
+    from lrlab.search.range_test import RangeCurves
+    from lrlab.types import Answer
+
+JsonObject: TypeAlias = Mapping[str, Any]
+"""An object from a JSON file: `run.json`, `summary.json`, a study's payload."""
+
+MAXIMIZED = ("accuracy", "auc", "f1", "precision", "recall", "r2", "bleu", "score")
+"""Metrics of which more is better, by the end of their names: for runs that do not record it."""
 
 
 class ReportData(NamedTuple):
-    """Everything a report is made of. `...` stands for the further lane axes, in order.
+    """Everything a report is made of.
 
-    `lr` f64[L], in any order; `extra` name -> values [K] of each further lane axis (the schedules'
-    names, where several were trained); `seeds` int[S]. `steps` int[T]; `train_loss` and
-    `learning_rate` [T, L, ..., S], nan where a lane did not get; `history` further per-step metrics
-    of that shape (`train_accuracy`). `eval_steps` int[E] and `evaluated` name -> [E, L, ..., S];
-    `initial` name -> [L, ..., S], the same metrics before the first update. `outcome` str[L, ...,
-    S] (`lrlab.types.OUTCOMES`), `diverged_at` int[L, ..., S] (-1: never). `answer` is the content
-    of `summary.json` (lr, interval, verdict, sentence, cost, metric, evidence, seconds) or None.
-    `suggestions`: rule -> LR, or LRs per seed; `suggested_by` says from which curves.
-    `modes`: metric -> "min" | "max", where its name does not tell. `stages`: the training calls of
-    a search, in order. `test`: the `RangeTest` that a range test's run holds.
+    `record`: the lanes as a grid (see `of_record`). `answer`: the content of `summary.json` (lr,
+    interval, verdict, sentence, cost, metric, evidence, seconds) or None. `suggestions`: rule ->
+    LRs, one per seed; `suggested_by` says from which curves. `stages`: the training calls of a
+    search, in order. `test`: the `RangeCurves` that a range test's run holds.
     """
 
     title: str
-    lr: np.ndarray
-    extra: Mapping[str, np.ndarray]
-    seeds: np.ndarray
-    steps: np.ndarray
-    train_loss: np.ndarray
-    learning_rate: np.ndarray
-    eval_steps: np.ndarray
-    evaluated: Mapping[str, np.ndarray]
-    initial: Mapping[str, np.ndarray]
-    outcome: np.ndarray
-    diverged_at: np.ndarray
-    answer: Mapping[str, Any] | None = None
-    manifest: Mapping[str, Any] = {}
+    record: LaneRecord
+    answer: JsonObject | None = None
+    manifest: JsonObject = {}
     config_text: str = ""
     command: str = ""
-    suggestions: Mapping[str, Any] = {}
+    suggestions: Mapping[str, Sequence[float]] = {}
     suggested_by: str = ""
-    history: Mapping[str, np.ndarray] = {}
-    modes: Mapping[str, str] = {}
     stages: Sequence[Stage] = ()
-    test: Any = None
+    test: RangeCurves | None = None
+
+    @property
+    def lr(self) -> np.ndarray:
+        """The learning rates, f64[L], in any order."""
+        return next(iter(self.record.axes.values()))
+
+    @property
+    def seeds(self) -> np.ndarray:
+        """The seeds, int64[S]."""
+        return self.record.axes["seed"]
+
+    @property
+    def extra(self) -> dict[str, np.ndarray]:
+        """Name -> values [K] of each further lane axis, in order."""
+        return dict(list(self.record.axes.items())[1:-1])
+
+    @property
+    def outcome(self) -> np.ndarray:
+        """What became of each lane, str[L, ..., S]; made at each call."""
+        return self.record.outcome_names
 
 
 class Stage(NamedTuple):
     """The lanes that a search trained in one call: `lr` f64[N], `steps` int[N] made, `outcome`
-    str[N]."""
+    str[N].
+    """
 
     lr: np.ndarray
     steps: np.ndarray
     outcome: np.ndarray
 
 
-def build(
-    *,
+def of_record(
     title: str,
-    lr: Any,
-    seeds: Any,
-    steps: Any,
-    train_loss: Any,
-    extra: Mapping[str, Any] | None = None,
-    learning_rate: Any = None,
-    eval_steps: Any = (),
-    evaluated: Mapping[str, Any] | None = None,
-    initial: Mapping[str, Any] | None = None,
-    outcome: Any = None,
-    diverged_at: Any = None,
+    record: LaneRecord,
+    *,
+    answer: JsonObject | None = None,
+    config_text: str = "",
     **rest: Any,
 ) -> ReportData:
-    """A checked `ReportData`; what is missing is filled with nan, "ok" and -1.
+    """A run's record as reports need it, with further fields of `ReportData` by name.
 
-    `rest` takes the remaining fields of `ReportData` by name.
+    `record` is a grid: learning rates first, seeds last. The curves `train_loss` and
+    `learning_rate` [T, L, ..., S] are there, nan where nothing was recorded; a metric whose
+    direction is not recorded has that of its name; several schedules have their names as values.
 
-    Raises:
-        ValueError: an array's shape does not follow from lr, extra, seeds, steps and eval_steps.
-
-    >>> data = build(title="t", lr=[0.1, 0.01], seeds=[0], steps=[0, 1],
-    ...              train_loss=[[[2.0], [2.0]], [[1.0], [1.5]]])
-    >>> data.outcome.tolist(), metric_of(data)
-    ([['ok'], ['ok']], 'train_loss')
+    >>> axes = {"lr": np.array([0.1, 0.01]), "seed": np.array([0])}
+    >>> record = blank_record({name: np.zeros(2) for name in axes}, 3, []).grid(axes)
+    >>> data = of_record("two", record)
+    >>> metric_of(data), data.record.metrics["train_loss"].values.shape, data.outcome[0].tolist()
+    ('train_loss', (3, 2, 1), ['not_run'])
     """
-    lr, seeds, steps, eval_steps = (np.asarray(v) for v in (lr, seeds, steps, eval_steps))
-    extra = {name: np.asarray(values) for name, values in (extra or {}).items()}
-    if "schedule" in extra:
-        extra["schedule"] = _schedules(extra["schedule"], str(rest.get("config_text", "")))
-    lanes = (len(lr), *(len(values) for values in extra.values()), len(seeds))
-    outcome = np.full(lanes, "ok") if outcome is None else np.asarray(outcome).astype(str)
-    arrays = {
-        "train_loss": (train_loss, (len(steps), *lanes)),
-        "learning_rate": (learning_rate, (len(steps), *lanes)),
-        "outcome": (outcome, lanes),
-        "diverged_at": (
-            np.full(lanes, -1) if diverged_at is None else diverged_at,
-            lanes,
-        ),
+    axes = dict(record.axes)
+    first = next(iter(axes))
+    axes[first] = axes[first].astype(np.float64)
+    if "schedule" in axes:
+        axes["schedule"] = _schedule_names(axes["schedule"], config_text)
+    metrics = dict(record.metrics)
+    rates = [name for name in record.history if name.startswith("learning_rate")]
+    if rates and "learning_rate" not in metrics:  # of several groups the first
+        metrics["learning_rate"] = metrics.pop(rates[0])
+    blank = np.full((len(record.steps), *record.outcome.shape), np.nan)
+    for name in ("train_loss", "learning_rate"):
+        metrics.setdefault(name, Metric(blank, "step"))
+    metrics = {
+        name: one._replace(direction=one.direction or _usual_direction(name))
+        for name, one in metrics.items()
     }
-    checked: dict[str, Any] = {
-        name: _shaped(name, value, shape) for name, (value, shape) in arrays.items()
-    }
-    groups = {
-        "evaluated": (evaluated, (len(eval_steps), *lanes)),
-        "initial": (initial, lanes),
-        "history": (rest.pop("history", None), (len(steps), *lanes)),
-    }
-    for group, (values, shape) in groups.items():
-        checked[group] = {
-            name: _shaped(f"{group}[{name!r}]", value, shape)
-            for name, value in (values or {}).items()
-        }
-    return ReportData(
-        title=title,
-        lr=lr.astype(np.float64),
-        extra=extra,
-        seeds=seeds.astype(np.int64),
-        steps=steps.astype(np.int64),
-        eval_steps=eval_steps.astype(np.int64),
-        **checked,
-        **rest,
-    )
+    record = record._replace(axes=axes, metrics=metrics)
+    return ReportData(title, record, answer, config_text=config_text, **rest)
 
 
-def _schedules(rows: np.ndarray, config_text: str) -> np.ndarray:
+def _schedule_names(rows: np.ndarray, config_text: str) -> np.ndarray:
     """The schedules' names in place of their numbers, where the configuration lists them."""
     from lrlab.schedules import labels
 
@@ -138,39 +131,30 @@ def _schedules(rows: np.ndarray, config_text: str) -> np.ndarray:
         return rows
 
 
-def _shaped(name: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
-    if value is None:
-        return np.full(shape, np.nan)
-    array = np.asarray(value)
-    if array.shape != shape:
-        raise ValueError(f"report: {name} has shape {array.shape}, expected {shape}")
-    return array
+def _usual_direction(name: str) -> Direction:
+    return "max" if name.lower().endswith(MAXIMIZED) else "min"
 
 
 def metric_of(data: ReportData) -> str:
-    """The metric that the report judges by: the answer's, else valid_loss, else train_loss.
-
-    >>> metric_of(build(title="", lr=[1.0], seeds=[0], steps=[0], train_loss=[[[1.0]]],
-    ...                 eval_steps=[1], evaluated={"valid_loss": [[[1.0]]]}))
-    'valid_loss'
-    """
-    named = (data.answer or {}).get("metric")
-    if named and (named in data.evaluated or named in data.history or named == "train_loss"):
-        return str(named)
-    for name in ("valid_loss", "test_loss", *data.evaluated):
-        if name in data.evaluated:
-            return name
-    return "train_loss"
+    """The metric that the report judges by: the answer's, else valid_loss, else train_loss."""
+    metrics = data.record.metrics
+    named = str((data.answer or {}).get("metric") or "")
+    if named in metrics and named != "learning_rate":
+        return named
+    evaluated = data.record.evaluated
+    return next(
+        (n for n in ("valid_loss", "test_loss", *evaluated) if n in evaluated), "train_loss"
+    )
 
 
-def mode_of(data: ReportData, metric: str) -> str:
-    """ "min" or "max": from `data.modes`, the answer's details, or the metric's name."""
-    short = metric.split("_", 1)[-1]
-    for modes in (data.modes, (data.answer or {}).get("modes") or {}):
-        for name in (metric, short):
-            if modes.get(name) in ("min", "max"):
-                return modes[name]
-    return "max" if any(short.lower().endswith(word) for word in _MAXIMIZED) else "min"
+def direction_of(data: ReportData, metric: str) -> Direction:
+    """Whether less or more of a metric is better."""
+    return data.record.metrics[metric].direction or "min"
+
+
+def sign_of(data: ReportData, metric: str) -> float:
+    """1 where less of a metric is better, else -1: times it, less always is."""
+    return 1.0 if direction_of(data, metric) == "min" else -1.0
 
 
 def curve(data: ReportData, metric: str) -> tuple[np.ndarray, np.ndarray]:
@@ -179,15 +163,12 @@ def curve(data: ReportData, metric: str) -> tuple[np.ndarray, np.ndarray]:
     Raises:
         ValueError: there is no such metric.
     """
-    if metric in data.evaluated:
-        return data.eval_steps, data.evaluated[metric]
-    per_step = {
-        "train_loss": data.train_loss, "learning_rate": data.learning_rate, **data.history
-    }  # fmt: skip
-    if metric in per_step:
-        return data.steps, per_step[metric]
-    known = ", ".join([*per_step, *data.evaluated])
-    raise ValueError(f"report: no metric {metric!r} in this run; it has {known}")
+    record = data.record
+    if metric not in record.metrics:
+        names = ", ".join(record.metrics)
+        raise ValueError(f"report: no metric {metric!r} in this run; it has {names}")
+    one = record.metrics[metric]
+    return (record.steps if one.axis == "step" else record.eval_steps), one.values
 
 
 def last_finite(values: np.ndarray) -> np.ndarray:
@@ -206,126 +187,33 @@ def last_finite(values: np.ndarray) -> np.ndarray:
 
 
 def steps_trained(data: ReportData) -> np.ndarray:
-    """Updates each lane made, int[L, ..., S], as its rows show: train_loss rows, or evaluations.
-
-    A diverged lane made `diverged_at` updates that kept it finite.
-    """
-    made = np.zeros(data.outcome.shape, dtype=np.int64)
-    tables = [(data.steps + 1, data.train_loss)]
-    tables += [(data.eval_steps, values) for values in data.evaluated.values()]
-    for steps, values in tables:
-        if len(steps):
-            seen = np.isfinite(values)
-            column = np.asarray(steps).reshape((-1,) + (1,) * (values.ndim - 1))
-            made = np.maximum(made, np.where(seen, column, 0).max(axis=0))
-    diverged = data.outcome == "diverged"
-    made = np.where(diverged & (data.diverged_at >= 0), data.diverged_at, made)
-    return np.where(data.outcome == "not_run", 0, made)
+    """Updates each lane made, int[L, ..., S]; of a diverged one those that kept it finite."""
+    record = data.record
+    diverged = (record.outcome == DIVERGED) & (record.diverged_at >= 0)
+    made = np.where(diverged, record.diverged_at, record.steps_trained)
+    return np.where(record.outcome == NOT_RUN, 0, made)
 
 
 def full_steps(data: ReportData) -> int:
     """The length of a full run in updates."""
-    ends = [int(data.steps[-1]) + 1] if len(data.steps) else []
-    ends += [int(data.eval_steps[-1])] if len(data.eval_steps) else []
-    named = (data.manifest.get("config") or {}).get("steps") if data.manifest else None
+    record = data.record
+    ends = [int(record.steps[-1]) + 1] if len(record.steps) else []
+    ends += [int(record.eval_steps[-1])] if len(record.eval_steps) else []
+    named = (data.manifest.get("config") or {}).get("steps")
     return int(named) if isinstance(named, int) else max(ends, default=0)
 
 
-def from_result(result: Any, *, title: str = "", **rest: Any) -> ReportData:
-    """A `ReportData` from an in-memory result with the contract's attributes.
-
-    `result` has lr, seeds, steps, eval_steps, history, outcome, diverged_at, and, where it has
-    them, extra (name -> values), initial, answer. `rest` overrides any field of `ReportData`.
-    """
-    history = dict(result.history)
-    eval_steps = np.asarray(getattr(result, "eval_steps", ()))
-    steps = np.asarray(result.steps)
-    per_step, evaluated = {}, {}
-    for name, values in history.items():
-        is_evaluated = name.startswith(("valid_", "test_")) or len(values) != len(steps)
-        (evaluated if is_evaluated else per_step)[name] = np.asarray(values)
-    fields: dict[str, Any] = {
-        "title": title or str(getattr(result, "name", "")),
-        "lr": result.lr,
-        "extra": dict(list(getattr(result, "axes", {}).items())[1:]),
-        "seeds": result.seeds,
-        "steps": steps,
-        "train_loss": per_step.pop("train_loss", None),
-        "learning_rate": per_step.pop("learning_rate", None),
-        "eval_steps": eval_steps,
-        "evaluated": evaluated,
-        "initial": dict(getattr(result, "initial", None) or {}),
-        "outcome": result.outcome,
-        "diverged_at": result.diverged_at,
-        "history": per_step,
-        "answer": answer_dict(result.best()) if hasattr(result, "best") else None,
-        "modes": dict(getattr(result, "directions", None) or {}),
-        "config_text": str(getattr(result, "config", "")),
-    }
-    return build(**(fields | rest))
-
-
-def answer_dict(answer: Any) -> Mapping[str, Any] | None:
-    """An `Answer` (or a mapping, or None) as the mapping that reports read."""
-    if answer is None or isinstance(answer, Mapping):
-        return answer
-    fields = answer._asdict()
-    return {**(fields.pop("details", None) or {}), **fields}
-
-
-def from_dataset(
-    dataset: Any,
-    *,
-    title: str = "",
-    answer: Mapping[str, Any] | None = None,
-    manifest: Mapping[str, Any] | None = None,
-    config_text: str = "",
-    command: str = "",
-    **rest: Any,
-) -> ReportData:
-    """A `ReportData` from an xarray.Dataset with dims step, eval_step, lr, extras and seed."""
-    names = [str(dim) for dim in dataset.sizes]
-    lane_dims = _lane_dims(dataset, names)
-    extra = {name: dataset[name].values for name in lane_dims[1:-1]}
-    per_step, evaluated, initial, lanes = {}, {}, {}, {}
-    for key, variable in dataset.data_vars.items():
-        name, dims = str(key), tuple(str(dim) for dim in variable.dims)
-        if "step" in dims:
-            per_step[name] = variable.transpose("step", *lane_dims).values
-        elif "eval_step" in dims:
-            evaluated[name] = variable.transpose("eval_step", *lane_dims).values
-        elif set(dims) == set(lane_dims):
-            values = variable.transpose(*lane_dims).values
-            if name.startswith("initial_"):
-                initial[name.removeprefix("initial_")] = values
-            else:
-                lanes[name] = values
-    return build(
-        title=title,
-        lr=dataset["lr"].values,
-        extra=extra,
-        seeds=dataset["seed"].values,
-        steps=dataset["step"].values if "step" in names else (),
-        train_loss=per_step.pop("train_loss", None),
-        learning_rate=per_step.pop("learning_rate", None),
-        eval_steps=dataset["eval_step"].values if "eval_step" in names else (),
-        evaluated=evaluated,
-        initial=initial,
-        outcome=lanes.get("outcome"),
-        diverged_at=lanes.get("diverged_at"),
-        answer=answer,
-        manifest=manifest or {},
-        config_text=config_text,
-        command=command,
-        history=per_step,
-        **rest,
+def from_result(result: Result, *, title: str = "") -> ReportData:
+    """A `ReportData` from a result in memory."""
+    return of_record(
+        title or result.name,
+        result.record,
+        answer=answer_dict(result.best()),
+        config_text=result.config,
     )
 
 
-def _lane_dims(dataset: Any, names: Sequence[str]) -> list[str]:
-    for variable in dataset.data_vars.values():
-        dims = [str(dim) for dim in variable.dims]
-        if "lr" in dims and "seed" in dims:
-            middle = [d for d in dims if d not in ("step", "eval_step", "lr", "seed")]
-            return ["lr", *middle, "seed"]
-    raise ValueError(f"report: no array with the dimensions lr and seed; dimensions are {names}")
+def answer_dict(answer: Answer) -> JsonObject:
+    """An `Answer` as the mapping that reports read."""
+    fields = answer._asdict()
+    return {**(fields.pop("details", None) or {}), **fields}

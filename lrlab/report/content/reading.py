@@ -4,17 +4,30 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from lrlab.report.content.data import ReportData, Stage, build
+from lrlab import runs
+from lrlab.core.errors import RunError
+from lrlab.core.records import NOT_RUN, PRUNED, LaneRecord
+from lrlab.report.content.data import (
+    JsonObject,
+    ReportData,
+    Stage,
+    of_record,
+)
 from lrlab.report.content.selection import drawable
+from lrlab.search.range_test import RangeCurves, ladder, losses_of, range_test
 
 RATES = (24, 400)
 """How few and how many learning rates a sweep has whose first updates count as a range test."""
+
+FEWEST_UPDATES, MOST_UPDATES = 10, 100
+"""Updates of such a sweep, a tenth of it at most, that count as the range test: as many as a usual
+test makes, and no fewer than a curve needs."""
 
 
 class Folders(NamedTuple):
@@ -22,7 +35,7 @@ class Folders(NamedTuple):
 
     runs: Sequence[ReportData]
     places: Sequence[Path] = ()
-    comparison: Mapping[str, Any] | None = None
+    comparison: JsonObject | None = None
 
 
 def read(run: str | Path) -> ReportData:
@@ -31,37 +44,18 @@ def read(run: str | Path) -> ReportData:
     Raises:
         ValueError: the folder holds no readable run.
     """
-    from lrlab import runs
-
     path = Path(run)
-    manifest, stage = runs.open_run(path)
-    config = path / "config.toml"
+    manifest, record = runs.open_run(path)
     if runs.finished(manifest):
         runs.vouch(path, "summary.json")
-    answer = _json(path / "summary.json")
-    first, *extra = (name for name in stage.axes if name != "seed")
-    history = dict(stage.history)
-    rates = [name for name in history if name.startswith("learning_rate")]
-    data = build(
-        title=str(manifest.get("title") or manifest.get("name") or path.name),
-        lr=stage.axes[first],
-        extra={name: stage.axes[name] for name in extra},
-        seeds=stage.axes["seed"],
-        steps=stage.steps,
-        train_loss=history.pop("train_loss", None),
-        learning_rate=history.pop(rates[0], None) if rates else None,
-        eval_steps=stage.eval_steps,
-        evaluated=stage.evaluated,
-        initial=stage.initial,
-        outcome=stage.outcome,
-        diverged_at=stage.diverged_at,
-        history=history,
-        modes=dict(manifest.get("modes") or {}),
-        answer=answer,
+    data = of_record(
+        str(manifest.get("title") or manifest.get("name") or path.name),
+        record,
+        answer=_json(path / "summary.json"),
         manifest=manifest,
         config_text=_config_text(path, manifest),
-        command=f"lrlab {manifest.get('command', 'sweep')} {config}",
-        stages=_stages(path, stage),
+        command=f"lrlab {manifest.get('command', 'sweep')} {path / 'config.toml'}",
+        stages=_stages(path, record),
     )
     if manifest.get("command") == "range-test":
         return data._replace(test=_test(data))
@@ -74,16 +68,16 @@ def _derived(data: ReportData) -> ReportData:
     As it is where there are further lane axes, few or very many rates, repeated ones, or pruned
     ones.
     """
-    from lrlab.search.range_test import losses_of, range_test
-
-    updates = min(100, len(data.steps) // 10)
+    updates = min(MOST_UPDATES, len(data.record.steps) // 10)
     moving = drawable(data)
     order = np.argsort(moving.lr, kind="stable")
     grid = not data.extra and RATES[0] <= len(moving.lr) <= RATES[1]
     grid = grid and bool((np.diff(moving.lr[order]) > 0).all())
-    if not grid or updates < 10 or np.isin(data.outcome, ("pruned", "not_run")).any():
+    complete = not np.isin(data.record.outcome, (PRUNED, NOT_RUN)).any()
+    if not grid or updates < FEWEST_UPDATES or not complete:
         return data
-    loss = losses_of("parallel", "train", moving.train_loss[:updates, order], {})
+    early = moving.record.history["train_loss"][:updates, order]
+    loss = losses_of("parallel", "train", early, {})
     test = range_test(moving.lr[order], loss, data.seeds, "parallel", "train")
     return data._replace(
         suggestions=test.suggestions(),
@@ -91,29 +85,26 @@ def _derived(data: ReportData) -> ReportData:
     )
 
 
-def _stages(path: Path, whole: Any) -> list[Stage]:
-    from lrlab import runs
-
+def _stages(path: Path, whole: LaneRecord) -> list[Stage]:
     names = runs.stages(path)
     parts = [whole] if len(names) == 1 else [runs.read_stage(path, name) for name in names]
-    found = []
+    stages = []
     for part in parts:
         lr = next(iter(part.axes.values()))
-        ran = part.outcome != "not_run"
+        ran = part.outcome != NOT_RUN
         wide = np.broadcast_to(lr.reshape((-1,) + (1,) * (ran.ndim - 1)), ran.shape)
-        found.append(Stage(wide[ran], part.steps_trained[ran], part.outcome[ran]))
-    return found
+        stages.append(Stage(wide[ran], part.steps_trained[ran], part.outcome_names[ran]))
+    return stages
 
 
-def _test(data: ReportData) -> Any:
-    """The `RangeTest` that a run's arrays hold; None where its configuration is lost."""
-    from lrlab.search.range_test import ladder, losses_of, range_test
-
+def _test(data: ReportData) -> RangeCurves | None:
+    """The `RangeCurves` that a run's arrays hold; None where its configuration is lost."""
     try:
         spec = tomllib.loads(data.config_text)["range_test"]
         kind, split, mode = spec["kind"], spec["split"], spec.get("mode", "exponential")
         rates = ladder(spec["start"], spec["end"], spec["num_steps"], mode)
-        loss = losses_of(kind, split, data.train_loss, data.evaluated)
+        record = data.record
+        loss = losses_of(kind, split, record.history["train_loss"], record.evaluated)
         test = range_test(rates, loss, data.seeds, kind, split, mode)
         return test._replace(remark=str((data.answer or {}).get("remark") or ""))
     except (KeyError, tomllib.TOMLDecodeError):
@@ -129,8 +120,6 @@ def read_all(folders: Sequence[str | Path]) -> Folders:
     Raises:
         ValueError: no readable run; names the folder.
     """
-    from lrlab import runs
-
     data: list[ReportData] = []
     places: list[Path] = []
     compared = []
@@ -153,6 +142,18 @@ def read_all(folders: Sequence[str | Path]) -> Folders:
     return Folders(data, places, only)
 
 
+def read_study(folder: str | Path) -> JsonObject:
+    """A finished study's JSON object from its folder.
+
+    Raises:
+        RunError: not finished, or damaged.
+    """
+    path = Path(folder)
+    if not (path / "summary.json").exists():
+        raise RunError(path, f"not finished; {runs.onward(path)}")
+    return runs.read_summary(path).payload(path)
+
+
 def with_picks(several: Sequence[ReportData]) -> list[ReportData]:
     """The runs; those with the task and the optimizer of a range test get its rules' picks."""
     tests = [data for data in several if data.test is not None]
@@ -160,7 +161,7 @@ def with_picks(several: Sequence[ReportData]) -> list[ReportData]:
     def joined(data: ReportData) -> ReportData:
         if data.test is None:
             for other in tests:
-                if _alike(data, other):
+                if other.test is not None and _alike(data, other):
                     words = f"the range test beside it ({other.test.kind}, {other.test.split} loss)"
                     picks = other.test.suggestions()
                     return data._replace(suggestions=picks, suggested_by=words)
@@ -178,7 +179,7 @@ def _alike(a: ReportData, b: ReportData) -> bool:
     return same and a.manifest.get("data_sha256") == b.manifest.get("data_sha256")
 
 
-def _json(path: Path) -> dict[str, Any] | None:
+def _json(path: Path) -> JsonObject | None:
     if not path.exists():
         return None
     try:
@@ -187,10 +188,8 @@ def _json(path: Path) -> dict[str, Any] | None:
         raise ValueError(f"report: {path} is not JSON ({error}); is the run complete?") from None
 
 
-def _config_text(path: Path, manifest: Mapping[str, Any]) -> str:
+def _config_text(path: Path, manifest: JsonObject) -> str:
     """The configuration, or a line that says why there is none to be trusted."""
-    from lrlab import runs
-
     if not (path / "config.toml").exists():
         return ""
     try:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from lrlab.core.records import DIVERGED, NOT_RUN, OK
+from lrlab.core.text import duration, number
 from lrlab.report.content import data as d
 from lrlab.report.content.data import ReportData, Stage
 from lrlab.report.content.selection import with_rates
@@ -16,17 +18,18 @@ from lrlab.search.differences import digits
 def final(data: ReportData, metric: str) -> np.ndarray:
     """The metric after the last update, f64[L, ..., S]; nan unless the lane's outcome is ok."""
     values = d.last_finite(d.curve(data, metric)[1])
-    return np.where(data.outcome == "ok", values, np.nan)
+    return np.where(data.record.outcome == OK, values, np.nan)
 
 
 def initial(data: ReportData, metric: str) -> np.ndarray:
     """The metric before the first update, f64[L, ..., S]; nan where it was not recorded."""
-    if metric in data.initial:
-        return np.asarray(data.initial[metric], dtype=np.float64)
+    record = data.record
+    if metric in record.initial:
+        return np.asarray(record.initial[metric], dtype=np.float64)
     steps, values = d.curve(data, metric)
-    if metric not in data.evaluated and len(steps) and steps[0] == 0:
+    if record.metrics[metric].axis == "step" and len(steps) and steps[0] == 0:
         return np.asarray(values[0], dtype=np.float64)
-    return np.full(data.outcome.shape, np.nan)
+    return np.full(record.outcome.shape, np.nan)
 
 
 def scores(data: ReportData, metric: str) -> np.ndarray:
@@ -35,16 +38,17 @@ def scores(data: ReportData, metric: str) -> np.ndarray:
     Mirrored for metrics that are maximized. nan for lanes that were pruned or not run.
     """
     end, start = final(data, metric), initial(data, metric)
-    better = np.fmax if d.mode_of(data, metric) == "max" else np.fmin
-    value = np.where(data.outcome == "diverged", start, better(end, start))
-    return np.where(np.isin(data.outcome, ("ok", "diverged")), value, np.nan)
+    better = np.fmax if d.direction_of(data, metric) == "max" else np.fmin
+    outcome = data.record.outcome
+    value = np.where(outcome == DIVERGED, start, better(end, start))
+    return np.where(np.isin(outcome, (OK, DIVERGED)), value, np.nan)
 
 
 class LrRow(NamedTuple):
     """One learning rate (with its further lane axes) over its seeds."""
 
     lr: float
-    extra: dict[str, Any]
+    extra: dict[str, float | str]
     index: tuple[int, ...]  # into [L, ...]
     mean: float  # mean score over the lanes that ended or diverged; nan without any
     low: float  # lowest and highest score of a seed
@@ -58,20 +62,20 @@ def lr_rows(data: ReportData, metric: str | None = None) -> list[LrRow]:
     """One row per learning rate and further lane axis, ascending in LR; cells not run left out."""
     metric = metric or d.metric_of(data)
     values, made = scores(data, metric), d.steps_trained(data)
-    names = list(data.extra)
+    outcome, diverged_at, extra = data.outcome, data.record.diverged_at, data.extra
     rows = []
-    for index in np.ndindex(*data.outcome.shape[:-1]):
-        outcomes = data.outcome[index]
+    for index in np.ndindex(*outcome.shape[:-1]):
+        outcomes = outcome[index]
         kinds, numbers = np.unique(outcomes, return_counts=True)
         counts = {str(k): int(n) for k, n in zip(kinds, numbers, strict=True)}
         if counts.get("not_run", 0) == outcomes.size:
             continue
         seen = values[index][np.isfinite(values[index])]
-        steps = data.diverged_at[index][outcomes == "diverged"]
+        steps = diverged_at[index][outcomes == "diverged"]
         rows.append(
             LrRow(
                 lr=float(data.lr[index[0]]),
-                extra={n: data.extra[n][i] for n, i in zip(names, index[1:], strict=True)},
+                extra={n: v[i].item() for (n, v), i in zip(extra.items(), index[1:], strict=True)},
                 index=index,
                 mean=float(seen.mean()) if seen.size else float("nan"),
                 low=float(seen.min()) if seen.size else float("nan"),
@@ -84,10 +88,37 @@ def lr_rows(data: ReportData, metric: str | None = None) -> list[LrRow]:
     return sorted(rows, key=lambda row: row.lr)
 
 
+def outcome_words(group: Sequence[LrRow]) -> str:
+    """What became of the lanes of one or several rates.
+
+    >>> outcome_words([LrRow(1.0, {}, (0,), 1.0, 1.0, 1.0, {"diverged": 3, "ok": 1}, 9, 8)])
+    '3 diverged (step 8), 1 ok'
+    """
+    counts: dict[str, int] = {}
+    for row in group:
+        for kind, count in row.counts.items():
+            counts[kind] = counts.get(kind, 0) + count
+    ends = sorted({row.diverged_at for row in group if row.diverged_at >= 0})
+    steps = f" (step {ends[0]}{f' to {ends[-1]}' if len(ends) > 1 else ''})" if ends else ""
+    return ", ".join(
+        f"{count} {kind}" + (steps if kind == "diverged" else "") for kind, count in counts.items()
+    )
+
+
+def inside(rate: float, interval: Sequence[float] | None) -> bool:
+    """Whether a rate lies in an interval, its ends included whatever rounding made of them.
+
+    >>> inside(0.1, (0.01, 0.09999)), inside(0.1, None)
+    (True, False)
+    """
+    return bool(interval) and interval[0] / ENDS <= rate <= interval[1] * ENDS
+
+
 def fewer(data: ReportData, lanes: int) -> ReportData:
     """The run with evenly chosen learning rates, so that about `lanes` lanes are left at most; the
-    rate nearest to the recommended one is among them. As it is where it has no more."""
-    per_rate = max(data.outcome[0].size, 1) if len(data.lr) else 1
+    rate nearest to the recommended one is among them. As it is where it has no more.
+    """
+    per_rate = max(data.record.outcome[0].size, 1) if len(data.lr) else 1
     most = max(lanes // per_rate, 2)
     if len(data.lr) <= most:
         return data
@@ -102,19 +133,19 @@ def fewer(data: ReportData, lanes: int) -> ReportData:
 def best_rows(data: ReportData, metric: str | None = None) -> list[LrRow]:
     """One row per learning rate with a score: of its further lane axes the best combination."""
     metric = metric or d.metric_of(data)
-    sign = 1.0 if d.mode_of(data, metric) == "min" else -1.0
-    found: dict[float, LrRow] = {}
+    sign = d.sign_of(data, metric)
+    best: dict[float, LrRow] = {}
     for row in lr_rows(data, metric):
         if np.isfinite(row.mean):
-            before = found.get(row.lr)
+            before = best.get(row.lr)
             if before is None or sign * row.mean < sign * before.mean:
-                found[row.lr] = row
-    return list(found.values())
+                best[row.lr] = row
+    return list(best.values())
 
 
 def shown_digits(data: ReportData, rows: Sequence[LrRow], metric: str) -> int:
     """Significant digits that tell the rows' means apart."""
-    sign = 1.0 if d.mode_of(data, metric) == "min" else -1.0
+    sign = d.sign_of(data, metric)
     return digits([sign * row.mean for row in rows])
 
 
@@ -126,11 +157,11 @@ def diverged_from(data: ReportData) -> float | None:
     order = np.argsort(data.lr, kind="stable")
     edge = None
     for i in order[::-1]:
-        cell = data.outcome[i]
-        run = np.count_nonzero(cell != "not_run")
+        cell = data.record.outcome[i]
+        run = np.count_nonzero(cell != NOT_RUN)
         if run == 0:
             continue
-        if np.count_nonzero(cell == "diverged") * 2 < run:
+        if np.count_nonzero(cell == DIVERGED) * 2 < run:
             break
         edge = float(data.lr[i])
     return edge
@@ -141,19 +172,27 @@ class Rung(NamedTuple):
 
     stage: int  # from 1
     steps: int  # updates done
-    entered: int  # lanes that set out for this point
+    entered: int  # lanes that began the way to this point
     diverged: int  # of those, on the way
     pruned: int  # of those, here
     pruned_lr: tuple[float, float] | None  # lowest and highest rate that was pruned
-    kept: int  # lanes that went on, or finished
+    kept: int  # lanes that continued, or finished
     kept_lr: tuple[float, float] | None
+
+
+ENDS = 1.001
+"""Factor by which a rate may miss an end of an interval: ends are stored and typed in few digits,
+and neighboring rates lie much further apart."""
+
+POINTS = 400
+"""Points of a curve that is drawn: about one for each of a figure's pixels across."""
 
 
 def rungs(data: ReportData) -> list[Rung]:
     """What was pruned when: per training call of a search, a row per rung and one for its end."""
     stages = data.stages or [_one_stage(data)]
     rows = []
-    for number, stage in enumerate(stages, 1):
+    for count, stage in enumerate(stages, 1):
         pruned, diverged = stage.outcome == "pruned", stage.outcome == "diverged"
         left = np.ones(len(stage.lr), bool)
         ends = [*np.unique(stage.steps[pruned]), None]
@@ -165,7 +204,7 @@ def rungs(data: ReportData) -> list[Rung]:
                 continue
             steps = int(stage.steps[going].max(initial=0) if end is None else end)
             row = Rung(
-                number, steps, int(left.sum()), int(lost.sum()), int(cut.sum()),
+                count, steps, int(left.sum()), int(lost.sum()), int(cut.sum()),
                 _ends(stage.lr[cut]), int(going.sum()), _ends(stage.lr[going]),
             )  # fmt: skip
             rows.append(row)
@@ -174,7 +213,7 @@ def rungs(data: ReportData) -> list[Rung]:
 
 
 def _one_stage(data: ReportData) -> Stage:
-    ran = data.outcome != "not_run"
+    ran = data.record.outcome != NOT_RUN
     lr = np.broadcast_to(data.lr.reshape((-1,) + (1,) * (ran.ndim - 1)), ran.shape)
     return Stage(lr[ran], d.steps_trained(data)[ran], data.outcome[ran])
 
@@ -211,7 +250,9 @@ def costs(data: ReportData) -> list[tuple[str, str, str]]:
     return rows
 
 
-def thin(steps: np.ndarray, values: np.ndarray, points: int = 400) -> tuple[Any, Any]:
+def thin(
+    steps: np.ndarray, values: np.ndarray, points: int = POINTS
+) -> tuple[np.ndarray, np.ndarray]:
     """Min-max thinning of one curve: at most about `points` points, every extreme kept.
 
     Args:
@@ -238,34 +279,3 @@ def thin(steps: np.ndarray, values: np.ndarray, points: int = 400) -> tuple[Any,
     ends = np.cumsum(width)
     keep = np.unique(np.concatenate([order[ends - width], order[ends - 1], [0, len(seen) - 1]]))
     return steps[finite][keep], seen[keep]
-
-
-def number(value: Any, significant: int = 3) -> str:
-    """A number for people: three significant digits, no padding.
-
-    >>> number(0.0316227), number(1e-5), number(120000.0), number(float("nan")), number(20)
-    ('0.0316', '1e-5', '1.2e5', '-', '20')
-    """
-    if isinstance(value, str):
-        return value  # a lane axis of names
-    if value is None or not np.isfinite(value):
-        return "-"
-    digits, _, power = f"{float(value):.{significant}g}".partition("e")
-    return f"{digits}e{int(power)}" if power else digits
-
-
-def duration(seconds: Any) -> str:
-    """Seconds for people.
-
-    >>> duration(0.0042), duration(12.34), duration(754), duration(7325)
-    ('4.2 ms', '12.3 s', '12 min 34 s', '2 h 2 min')
-    """
-    value = float(seconds)
-    if value < 1:
-        return f"{value * 1000:.3g} ms"
-    if value < 60:
-        return f"{value:.3g} s"
-    whole = round(value)
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"

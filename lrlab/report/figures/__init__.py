@@ -2,37 +2,52 @@
 
 from __future__ import annotations
 
-import importlib
+import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from lrlab.report.content.data import ReportData
 from lrlab.report.content.reading import Folders
 from lrlab.report.content.selection import drawable
 from lrlab.report.figures import style
+from lrlab.report.figures.accuracy import accuracy_vs_lr
+from lrlab.report.figures.comparison import comparison
+from lrlab.report.figures.curves import schedule, training_curves, validation_curves
+from lrlab.report.figures.heatmap import heatmap
+from lrlab.report.figures.loss_vs_lr import loss_vs_lr
+from lrlab.report.figures.outcomes import outcomes
+from lrlab.report.figures.probes import probe_layers, probes
+from lrlab.report.figures.range_test import range_test
+from lrlab.report.figures.rungs import rungs
 
-FIGURES: dict[str, str] = {
-    "range_test": "lrlab.report.figures.range_test:range_test",
-    "loss_vs_lr": "lrlab.report.figures.loss_vs_lr:loss_vs_lr",
-    "training_curves": "lrlab.report.figures.curves:training_curves",
-    "validation_curves": "lrlab.report.figures.curves:validation_curves",
-    "schedule": "lrlab.report.figures.curves:schedule",
-    "outcomes": "lrlab.report.figures.outcomes:outcomes",
-    "rungs": "lrlab.report.figures.rungs:rungs",
-    "heatmap": "lrlab.report.figures.heatmap:heatmap",
-    "accuracy_vs_lr": "lrlab.report.figures.accuracy:accuracy_vs_lr",
-    "probes": "lrlab.report.figures.probes:probes",
-    "probe_layers": "lrlab.report.figures.probes:probe_layers",
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FIGURES: dict[str, Callable[[ReportData, str], Figure | None]] = {
+    "range_test": range_test,
+    "loss_vs_lr": loss_vs_lr,
+    "training_curves": training_curves,
+    "validation_curves": validation_curves,
+    "schedule": schedule,
+    "outcomes": outcomes,
+    "rungs": rungs,
+    "heatmap": heatmap,
+    "accuracy_vs_lr": accuracy_vs_lr,
+    "probes": probes,
+    "probe_layers": probe_layers,
 }
-"""Name -> "module:function(data, theme)", which gives a Figure; None where it has no subject."""
-
+"""Name -> what draws it, given the data and a theme; None where it has no subject."""
 
 FORMATS = ("png", "svg", "pdf", "eps", "webp", "jpg")
+"""Endings of files that figures are written to."""
+
+NAME_LENGTH = 60
+"""Characters of a run's title in the name of its folder of figures."""
 
 
-def draw(name: str, data: ReportData, theme: str = "light") -> Any:
+def draw(name: str, data: ReportData, theme: str = "light") -> Figure | None:
     """The named figure of a run, or None where the run has nothing for it to show.
 
     Raises:
@@ -42,13 +57,12 @@ def draw(name: str, data: ReportData, theme: str = "light") -> Any:
         raise ValueError(f"report: no figure {name!r}; there are {', '.join(FIGURES)}")
     if data.test is None and len(data.lr) and not (data.lr > 0).any():
         return None  # a baseline alone: it has no place on an axis of rates
-    module, function = FIGURES[name].split(":")
-    return getattr(importlib.import_module(module), function)(drawable(data), theme)
+    return FIGURES[name](drawable(data), theme)
 
 
 def write_figures(
     data: ReportData,
-    folder: str | Path,
+    folder: str | os.PathLike[str],
     formats: Sequence[str] = ("png", "svg"),
     theme: str = "light",
     names: Sequence[str] | None = None,
@@ -65,40 +79,39 @@ def write_figures(
     checked(formats, theme)
     written = []
     for name in FIGURES if names is None else names:
-        made = draw(name, data, theme)
-        if made is not None:
-            written += _save(made, Path(folder), name, formats, theme)
+        figure = draw(name, data, theme)
+        if figure is not None:
+            written += _save(figure, Path(folder), name, formats, theme)
     return written
 
 
 def write_comparison(
     several: Sequence[ReportData],
-    folder: str | Path,
+    folder: str | os.PathLike[str],
     formats: Sequence[str] = ("png", "svg"),
     theme: str = "light",
 ) -> list[Path]:
     """Draw several runs in one figure, `comparison`; the paths written, none where they share no
-    metric."""
-    from lrlab.report.figures.comparison import comparison
-
+    metric.
+    """
     checked(formats, theme)
-    made = comparison(several, theme)
-    return [] if made is None else _save(made, Path(folder), "comparison", formats, theme)
+    figure = comparison(several, theme)
+    return [] if figure is None else _save(figure, Path(folder), "comparison", formats, theme)
 
 
 def write_all(
-    found: Folders,
-    folder: str | Path,
+    folders: Folders,
+    folder: str | os.PathLike[str],
     formats: Sequence[str] = ("png", "svg"),
     theme: str = "light",
 ) -> list[Path]:
     """Every figure of one run; of several their comparison, and a folder of figures for each."""
-    if len(found.runs) == 1:
-        return write_figures(found.runs[0], folder, formats, theme)
-    written = write_comparison(found.runs, folder, formats, theme)
-    for number, data in enumerate(found.runs, 1):
-        name = "".join(c if c.isalnum() or c in "-_." else "-" for c in data.title)[:60]
-        written += write_figures(data, Path(folder) / f"{number}-{name}", formats, theme)
+    if len(folders.runs) == 1:
+        return write_figures(folders.runs[0], folder, formats, theme)
+    written = write_comparison(folders.runs, folder, formats, theme)
+    for count, data in enumerate(folders.runs, 1):
+        name = "".join(c if c.isalnum() or c in "-_." else "-" for c in data.title)[:NAME_LENGTH]
+        written += write_figures(data, Path(folder) / f"{count}-{name}", formats, theme)
     return written
 
 
@@ -116,7 +129,9 @@ def checked(formats: Sequence[str], theme: str) -> None:
     style.theme(theme)
 
 
-def _save(made: Any, folder: Path, name: str, formats: Sequence[str], theme: str) -> list[Path]:
+def _save(
+    figure: Figure, folder: Path, name: str, formats: Sequence[str], theme: str
+) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     with style.use(theme), warnings.catch_warnings():
@@ -124,9 +139,9 @@ def _save(made: Any, folder: Path, name: str, formats: Sequence[str], theme: str
         warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
         for ending in formats:
             path = folder / f"{name}.{ending}"
-            dated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(ending, {})
-            made.savefig(path, metadata=dated or None)
+            dated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(ending)
+            figure.savefig(path, metadata=dated)
             # Laid out once: what comes next has the same size and the same text.
-            made.set_layout_engine("none")
+            figure.set_layout_engine("none")
             written.append(path)
     return written

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lrlab.report.content.data import ReportData
 from lrlab.report.figures import rate_table, style
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-def accuracy_vs_lr(data: ReportData, theme: str = "light") -> Any:
+
+def accuracy_vs_lr(data: ReportData, theme: str = "light") -> Figure | None:
     """Training accuracy at points of the process, validation accuracy at the end; rates labeled.
 
     None where the run recorded no accuracy.
@@ -60,7 +64,7 @@ def accuracy_vs_lr(data: ReportData, theme: str = "light") -> Any:
     return fig
 
 
-def _regions(ax: Any, rows: list[rate_table.Row], colors: style.Theme) -> None:
+def _regions(ax: Axes, rows: list[rate_table.Row], colors: style.Theme) -> None:
     start = 0
     tint = {
         "good": style.OUTCOME_COLORS["light"]["ok"],

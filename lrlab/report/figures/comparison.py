@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,8 +13,13 @@ from lrlab.report.content.data import ReportData
 from lrlab.report.content.selection import drawable
 from lrlab.report.figures import style
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-def comparison(several: Sequence[ReportData], theme: str = "light", title: str = "") -> Any:
+
+def comparison(
+    several: Sequence[ReportData], theme: str = "light", title: str = ""
+) -> Figure | None:
     """A line of means per run, from its lowest to its highest seed, its answer as a star.
 
     Runs are compared by the first one's metric; those without it are left out. Where a run has

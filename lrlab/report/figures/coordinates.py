@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lrlab.report.figures import style
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from lrlab.scaling.coordinates import CoordinateCheck
+
 TITLES = {"standard": "Standard parametrization", "mup": "muP"}
 
 
-def coordinates(checks: Sequence[Any], theme: str = "light") -> Any:
+def coordinates(checks: Sequence[CoordinateCheck], theme: str = "light") -> Figure:
     """One panel for each `CoordinateCheck`: a line per layer, its slope, and the verdict."""
     import matplotlib as mpl
 

@@ -2,35 +2,39 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lrlab.core.records import DIVERGED, NOT_RUN
 from lrlab.report.content import data as d
 from lrlab.report.content import summary
 from lrlab.report.content.data import ReportData
 from lrlab.report.figures import style
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-def training_curves(data: ReportData, theme: str = "light") -> Any:
+
+def training_curves(data: ReportData, theme: str = "light") -> Figure | None:
     """The minibatch loss of every lane; thinned with every spike kept. A cross marks divergence."""
     return curves(data, "train_loss", theme, "Training curves")
 
 
-def validation_curves(data: ReportData, theme: str = "light") -> Any:
+def validation_curves(data: ReportData, theme: str = "light") -> Figure | None:
     """The metric that the answer is about, of every lane at every evaluation."""
     metric = d.metric_of(data)
-    if metric not in data.evaluated:
-        metric = next(iter(data.evaluated), "")
+    if metric not in (evaluated := data.record.evaluated):
+        metric = next(iter(evaluated), "")
     return curves(data, metric, theme, style.label(metric).capitalize()) if metric else None
 
 
-def schedule(data: ReportData, theme: str = "light") -> Any:
+def schedule(data: ReportData, theme: str = "light") -> Figure | None:
     """The learning rate that each lane was trained with, as the engine logged it."""
     return curves(data, "learning_rate", theme, "The schedule that was applied")
 
 
-def curves(data: ReportData, metric: str, theme: str, title: str) -> Any:
+def curves(data: ReportData, metric: str, theme: str, title: str) -> Figure | None:
     """One metric of every lane over the steps; None where no lane has a finite value of it."""
     steps, values = d.curve(data, metric)
     if not np.isfinite(values).any():
@@ -48,7 +52,7 @@ def curves(data: ReportData, metric: str, theme: str, title: str) -> Any:
                 continue
             lines.append(np.column_stack([x, y]))
             shades.append(cmap(norm(data.lr[index[0]])))
-            if data.outcome[index] == "diverged":
+            if data.record.outcome[index] == DIVERGED:
                 ends.append((x[-1], y[-1]))
         opacity = float(np.clip(9 / max(len(lines), 1) ** 0.6, 0.35, 0.95))
         ax.add_collection(LineCollection(lines, colors=shades, lw=1.0, alpha=opacity))
@@ -73,7 +77,7 @@ def curves(data: ReportData, metric: str, theme: str, title: str) -> Any:
 
 def lane_order(data: ReportData) -> list[tuple[int, ...]]:
     """The index of every lane that ran, by rising LR, so that large ones lie on top everywhere."""
-    ran = np.argwhere(data.outcome != "not_run")
+    ran = np.argwhere(data.record.outcome != NOT_RUN)
     return [
         tuple(int(i) for i in row) for row in ran[np.argsort(data.lr[ran[:, 0]], kind="stable")]
     ]

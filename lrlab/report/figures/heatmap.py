@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lrlab.core.text import number, spaced
 from lrlab.report.content import data as d
 from lrlab.report.content import summary
 from lrlab.report.content.data import ReportData
 from lrlab.report.figures import style
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-def heatmap(data: ReportData, theme: str = "light") -> Any:
+
+def heatmap(data: ReportData, theme: str = "light") -> Figure | None:
     """Mean score over seeds, LR x each further lane axis; None without one.
 
     Where there are several further axes, one panel each; the others at their best value.
@@ -32,7 +36,7 @@ def heatmap(data: ReportData, theme: str = "light") -> Any:
         seen = np.concatenate([t[np.isfinite(t)] for t in tables])
         low, high = (float(seen.min()), float(seen.max())) if seen.size else (0.0, 1.0)
         norm = LogNorm(low, high) if low > 0 and high / low > 8 else Normalize(low, high)
-        best = d.mode_of(data, metric)
+        best = d.direction_of(data, metric)
         cmap = "viridis" if best == "max" else "viridis_r"
         order = np.argsort(data.lr, kind="stable")
         for ax, name, cells in zip(panels, names, tables, strict=True):
@@ -44,10 +48,10 @@ def heatmap(data: ReportData, theme: str = "light") -> Any:
             )  # fmt: skip
             ax.grid(False)
             ticks = np.arange(0, len(order), max(1, -(-len(order) // 9)))
-            ax.set_xticks(ticks, [summary.number(v) for v in data.lr[order][ticks]])
-            ax.set_yticks(range(len(cells)), [summary.number(v) for v in data.extra[name]])
+            ax.set_xticks(ticks, [number(v) for v in data.lr[order][ticks]])
+            ax.set_yticks(range(len(cells)), [number(v) for v in data.extra[name]])
             ax.tick_params(length=0)
-            ax.set_ylabel(name.replace("_", " "))
+            ax.set_ylabel(spaced(name))
             if np.isfinite(cells).any():
                 pick = np.nanargmin if best == "min" else np.nanargmax
                 row, column = np.unravel_index(pick(cells[:, order]), cells.shape)
@@ -65,7 +69,7 @@ def heatmap(data: ReportData, theme: str = "light") -> Any:
         bar.outline.set_visible(False)
         if isinstance(norm, LogNorm):
             bar.ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-        bar.ax.yaxis.set_major_formatter(lambda v, _: summary.number(v))
+        bar.ax.yaxis.set_major_formatter(lambda v, _: number(v))
         bar.ax.yaxis.set_minor_formatter(lambda v, _: "")
     return fig
 
@@ -77,5 +81,5 @@ def table(data: ReportData, metric: str, name: str) -> np.ndarray:
         mean = np.nanmean(summary.scores(data, metric), axis=-1)
         axis = 1 + list(data.extra).index(name)
         others = tuple(i for i in range(1, mean.ndim) if i != axis)
-        best = np.nanmin if d.mode_of(data, metric) == "min" else np.nanmax
+        best = np.nanmin if d.direction_of(data, metric) == "min" else np.nanmax
         return (best(mean, axis=others) if others else mean).T

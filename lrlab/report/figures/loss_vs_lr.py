@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lrlab.core.records import DIVERGED, NOT_RUN, OK, PRUNED
+from lrlab.core.text import number
 from lrlab.report.content import data as d
 from lrlab.report.content import summary
 from lrlab.report.content.data import ReportData
@@ -13,8 +15,12 @@ from lrlab.report.figures import style
 from lrlab.report.figures.range_test import row_height, strip
 from lrlab.report.figures.style import Theme
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-def loss_vs_lr(data: ReportData, theme: str = "light") -> Any:
+
+def loss_vs_lr(data: ReportData, theme: str = "light") -> Figure | None:
     """Points per seed, their mean, the interval, the recommended LR, and where training diverges.
 
     The line is the mean score, min(final, initial) with a diverged lane as its initial value (one
@@ -62,7 +68,7 @@ def y_range(data: ReportData, metric: str, start: float) -> tuple[float, float, 
     if not seen.size:
         return 0.0, 1.0, False
     low, high = float(seen.min()), float(seen.max())
-    if d.mode_of(data, metric) == "min" and np.isfinite(start):
+    if d.direction_of(data, metric) == "min" and np.isfinite(start):
         reached = float(np.nanmax(means)) if np.isfinite(means).any() else start
         high = min(high, max(start, reached) + 0.6 * abs(max(start, reached) - low))
     if low > 0 and high / low > 8:
@@ -71,12 +77,12 @@ def y_range(data: ReportData, metric: str, start: float) -> tuple[float, float, 
     return low - margin, high + margin, False
 
 
-def _axes(ax: Any, data: ReportData, metric: str, start: float) -> None:
+def _axes(ax: Axes, data: ReportData, metric: str, start: float) -> None:
     low, high, log = y_range(data, metric, start)
     ax.set_ylim(low, high)
     if log:
         style.log_axis(ax, "y")
-    run = (data.outcome != "not_run").reshape(len(data.lr), -1).any(axis=1)
+    run = (data.record.outcome != NOT_RUN).reshape(len(data.lr), -1).any(axis=1)
     lr = data.lr[run] if run.any() else data.lr
     picks = np.concatenate([np.ravel(v) for v in data.suggestions.values()] or [lr])
     lr = np.concatenate([lr, picks[np.isfinite(picks) & (picks > 0)]])
@@ -85,7 +91,7 @@ def _axes(ax: Any, data: ReportData, metric: str, start: float) -> None:
     style.log_axis(ax, "x")
 
 
-def _marks(ax: Any, data: ReportData, colors: Theme, start: float) -> None:
+def _marks(ax: Axes, data: ReportData, colors: Theme, start: float) -> None:
     answer = data.answer or {}
     if answer.get("interval"):
         low, high = answer["interval"]
@@ -98,7 +104,7 @@ def _marks(ax: Any, data: ReportData, colors: Theme, start: float) -> None:
             label="as good as the best",
         )
     if answer.get("lr"):
-        text = f"recommended: {summary.number(answer['lr'])}"
+        text = f"recommended: {number(answer['lr'])}"
         ax.axvline(answer["lr"], color=colors.accent, lw=1.6, label=text)
     edge = summary.diverged_from(data)
     if edge is not None:
@@ -113,25 +119,25 @@ def _marks(ax: Any, data: ReportData, colors: Theme, start: float) -> None:
         ax.axhline(start, color=colors.soft, lw=1, ls=(0, (4, 3)), label="before training")
 
 
-def _points(ax: Any, data: ReportData, metric: str, colors: Theme) -> None:
+def _points(ax: Axes, data: ReportData, metric: str, colors: Theme) -> None:
     cmap, norm = style.lr_scale(data.lr, colors)
-    shape = (-1,) + (1,) * (data.outcome.ndim - 1)
-    lr = np.broadcast_to(data.lr.reshape(shape), data.outcome.shape)
+    codes = data.record.outcome
+    lr = np.broadcast_to(data.lr.reshape((-1,) + (1,) * (codes.ndim - 1)), codes.shape)
     low, high = ax.get_ylim()
     done = d.last_finite(d.curve(data, metric)[1])
-    for outcome in ("pruned", "ok"):
-        here = (data.outcome == outcome) & np.isfinite(done)
+    for outcome in (PRUNED, OK):
+        here = (codes == outcome) & np.isfinite(done)
         if not here.any():
             continue
         y, c = np.clip(done[here], low, high), cmap(norm(lr[here]))
-        if outcome == "ok":
+        if outcome == OK:
             ax.scatter(lr[here], y, s=13, c=c, alpha=0.85, lw=0, zorder=3, label="one seed")
         else:
             ax.scatter(
-                lr[here], y, s=11, facecolors="none", edgecolors=c, lw=0.8, alpha=0.7, zorder=2,
-                label="pruned early",
+                lr[here], y, s=11, facecolors="none", edgecolors=list(c), lw=0.8, alpha=0.7,
+                zorder=2, label="pruned early",
             )  # fmt: skip
-    here = data.outcome == "diverged"
+    here = codes == DIVERGED
     if here.any():
         ax.scatter(
             lr[here], np.full(here.sum(), 0.975), s=20, marker="x", c=colors.danger, lw=1.1,
@@ -139,17 +145,17 @@ def _points(ax: Any, data: ReportData, metric: str, colors: Theme) -> None:
         )  # fmt: skip
 
 
-def _means(ax: Any, data: ReportData, metric: str, colors: Theme) -> None:
-    lines: dict[tuple[Any, ...], list[tuple[float, float]]] = {}
+def _means(ax: Axes, data: ReportData, metric: str, colors: Theme) -> None:
+    lines: dict[tuple[tuple[str, float | str], ...], list[tuple[float, float]]] = {}
     for row in summary.lr_rows(data, metric):
         if np.isfinite(row.mean):
             lines.setdefault(tuple(row.extra.items()), []).append((row.lr, row.mean))
-    sign = 1.0 if d.mode_of(data, metric) == "min" else -1.0
+    sign = d.sign_of(data, metric)
     best = min(lines, key=lambda extra: min(sign * y for _, y in lines[extra]), default=())
-    for number, (extra, points) in enumerate(lines.items()):
+    for count, (extra, points) in enumerate(lines.items()):
         x, y = np.array(points).T
-        shade = 1.0 if extra == best else 0.55 - 0.35 * number / max(len(lines) - 1, 1)
-        named = ", ".join(f"{k} {summary.number(v)}" for k, v in extra)
+        shade = 1.0 if extra == best else 0.55 - 0.35 * count / max(len(lines) - 1, 1)
+        named = ", ".join(f"{k} {number(v)}" for k, v in extra)
         name = (named if len(lines) <= 8 or extra == best else None) if named else "mean over seeds"
         width = 1.8 if extra == best else 1.0
         ax.plot(x, y, color=colors.ink, alpha=shade, lw=width, zorder=2.5, label=name)

@@ -2,30 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lrlab.report.figures import style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.collections import QuadMesh
+    from numpy.typing import ArrayLike
 
 COLORS = ("#ffffff", "#ffd166", "#ef476f", "#06d6a0", "#ff9f1c", "#f4acb7", "#9bf6ff", "#caffbf",
           "#e0aaff", "#c0c0c0")  # fmt: skip
 """Light colors: every line has a dark edge, to stand out on light and dark cells alike."""
 
 SMOOTH = 9
-"""Step sizes of single updates are noisy: geometric means over so many are drawn."""
+"""Updates whose step sizes' geometric mean is drawn: those of single ones are noisy."""
+
+ROWS = 16
+"""Labels that have room above each other beside an axis of a usual figure's height."""
+
+FLOOR = 1e-30
+"""A step size of 0 in a logarithm."""
 
 
 def paths_over_sweep(
-    ax: Any,
-    steps: Any,
-    rates: Any,
-    loss: Any,
-    paths: Mapping[str, Any],
+    ax: Axes,
+    steps: ArrayLike,
+    rates: ArrayLike,
+    loss: ArrayLike,
+    paths: Mapping[str, ArrayLike],
     best: float | None = None,
     scale: tuple[float, float] | None = None,
-) -> Any:
+) -> QuadMesh:
     """Draws a sweep's loss over (step, step size), and paths of step sizes over it.
 
     Args:
@@ -51,9 +62,9 @@ def paths_over_sweep(
         np.append(0, steps), edges, cells, norm=norm, cmap="viridis_r", rasterized=True
     )
     dark = "#1c2128"
-    ends = []
+    ends: list[tuple[float, str, str]] = []
     for (method, path), color in zip(paths.items(), COLORS, strict=False):
-        logs = np.log(np.maximum(np.asarray(path, float), 1e-30))
+        logs = np.log(np.maximum(np.asarray(path, float), FLOOR))
         smooth = np.exp(np.convolve(logs, np.ones(SMOOTH) / SMOOTH, "valid"))
         smooth = smooth[np.isfinite(smooth)]
         if not len(smooth):
@@ -61,8 +72,11 @@ def paths_over_sweep(
         edge = [withStroke(linewidth=2.8, foreground=dark)]
         at = np.arange(len(smooth)) + SMOOTH // 2
         ax.plot(at, smooth, color=color, lw=1.6, path_effects=edge)
-        ends.append([float(np.log(np.clip(smooth[-1], edges[0], edges[-1]))), method, color])
-    for place, method, color in _apart(ends, float(np.log(edges[0])), float(np.log(edges[-1]))):
+        ends.append((float(np.log(np.clip(smooth[-1], edges[0], edges[-1]))), method, color))
+    ends.sort(key=lambda end: end[0])
+    low, high = (float(np.log(edge)) for edge in edges[[0, -1]])
+    places = apart([end[0] for end in ends], low, high)
+    for place, (_, method, color) in zip(places, ends, strict=True):
         at = ax.get_yaxis_transform()
         mark = {"color": color, "path_effects": [withStroke(linewidth=1.2, foreground=dark)]}
         ax.annotate("■", (1.012, np.exp(place)), xycoords=at, va="center", fontsize=8, **mark)
@@ -75,14 +89,18 @@ def paths_over_sweep(
     return shown
 
 
-def _apart(ends: list[list[Any]], low: float, high: float, rows: int = 16) -> list[list[Any]]:
-    """Labels in order, moved so far that none covers another, within [low, high]."""
+def apart(places: Sequence[float], low: float, high: float, rows: int = ROWS) -> list[float]:
+    """Labels' places, ascending, moved so far that none covers another, within [low, high].
+
+    >>> apart([0.0, 0.1, 0.9], 0.0, 1.0, rows=4)
+    [0.0, 0.25, 0.9]
+    """
     gap = (high - low) / rows
-    ends = sorted(ends, key=lambda end: end[0])
-    for below, above in zip(ends, ends[1:], strict=False):
-        above[0] = max(above[0], below[0] + gap)
+    moved: list[float] = []
+    for place in places:
+        moved.append(max(place, moved[-1] + gap) if moved else place)
     ceiling = high
-    for end in reversed(ends):
-        end[0] = min(end[0], ceiling)
-        ceiling = end[0] - gap
-    return ends
+    for index in reversed(range(len(moved))):
+        moved[index] = min(moved[index], ceiling)
+        ceiling = moved[index] - gap
+    return moved

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from lrlab.core.text import number
 from lrlab.report.content import data as d
 from lrlab.report.content import summary
 from lrlab.report.content.data import ReportData
 from lrlab.report.figures import style
 from lrlab.report.figures.curves import lane_order
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 COLUMNS = 3
 _OTHERS = ("train_", "valid_", "test_", "learning_rate")
@@ -38,13 +43,17 @@ LIMITS = {"alpha": (-1.25, 2.25)}
 
 def names(data: ReportData) -> list[str]:
     """The arrays that probes measured, as recorded; finite somewhere."""
-    found = [name for name in (*data.evaluated, *data.history) if not name.startswith(_OTHERS)]
-    return [name for name in found if np.isfinite(d.curve(data, name)[1]).any()]
+    record = data.record
+    measured = [
+        name for name in (*record.evaluated, *record.history) if not name.startswith(_OTHERS)
+    ]
+    return [name for name in measured if np.isfinite(record.metrics[name].values).any()]
 
 
-def probes(data: ReportData, theme: str = "light") -> Any:
+def probes(data: ReportData, theme: str = "light") -> Figure | None:
     """A panel for each measurement, with every lane and, where known, its threshold (dashed); None
-    without probes."""
+    without probes.
+    """
     drawn = {mark.where for mark in MARKS.values()}
     shown = [name for name in names(data) if "." not in name and name not in drawn]
     if not shown:
@@ -60,9 +69,10 @@ def probes(data: ReportData, theme: str = "light") -> Any:
     return fig
 
 
-def probe_layers(data: ReportData, theme: str = "light") -> Any:
+def probe_layers(data: ReportData, theme: str = "light") -> Figure | None:
     """A panel for each measurement that has parts (layers, sizes of the step): its last value,
-    mean over seeds, against the learning rate, a line for each part. None without such."""
+    mean over seeds, against the learning rate, a line for each part. None without such.
+    """
     parts: dict[str, list[str]] = {}
     for name in names(data):
         if "." in name:
@@ -94,7 +104,7 @@ def probe_layers(data: ReportData, theme: str = "light") -> Any:
     return fig
 
 
-def _panels(count: int) -> tuple[Any, list[Any]]:
+def _panels(count: int) -> tuple[Figure, list[Axes]]:
     columns = min(COLUMNS, count)
     rows = -(-count // columns)
     fig = style.figure(0.8 + 2.9 * columns, 0.6 + 2.2 * rows)
@@ -104,7 +114,7 @@ def _panels(count: int) -> tuple[Any, list[Any]]:
     return fig, list(grid[:count])
 
 
-def _lanes(ax: Any, data: ReportData, name: str, colors: style.Theme) -> None:
+def _lanes(ax: Axes, data: ReportData, name: str, colors: style.Theme) -> None:
     steps, values = d.curve(data, name)
     cmap, norm = style.lr_scale(data.lr, colors)
     mark = MARKS.get(name)
@@ -132,7 +142,7 @@ def _lanes(ax: Any, data: ReportData, name: str, colors: style.Theme) -> None:
             words, where, xytext=(2, -3 if where[1] == high else 3), textcoords="offset points",
             size=7, color=colors.danger, va="top" if where[1] == high else "bottom",
         )  # fmt: skip
-    elif mark.where in data.evaluated or mark.where in data.history:
+    elif mark.where in data.record.metrics:
         limits = d.curve(data, mark.where)[1]
         for index in lanes:
             at = limits[(slice(None), *index)]
@@ -143,7 +153,7 @@ def _lanes(ax: Any, data: ReportData, name: str, colors: style.Theme) -> None:
         )  # fmt: skip
 
 
-def _scaled(ax: Any, values: np.ndarray) -> tuple[float, float]:
+def _scaled(ax: Axes, values: np.ndarray) -> tuple[float, float]:
     """The y axis for `values`, logarithmic where they are positive and span much; its limits."""
     seen = values[np.isfinite(values)]
     if not seen.size:
@@ -158,7 +168,7 @@ def _scaled(ax: Any, values: np.ndarray) -> tuple[float, float]:
         low, high = (float(v) for v in np.quantile(seen, [0.02, 0.9]))
     margin = 0.06 * (high - low) or 0.05 * abs(high) or 1.0
     ax.set_ylim(low - margin, high + margin)
-    ax.yaxis.set_major_formatter(lambda v, _: summary.number(v))
+    ax.yaxis.set_major_formatter(lambda v, _: number(v))
     return low - margin, high + margin
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,18 +11,21 @@ from lrlab.report.content.data import ReportData
 from lrlab.report.figures import style
 from lrlab.report.figures.style import Theme
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from numpy.typing import ArrayLike
 
-def range_test(data: ReportData, theme: str = "light") -> Any:
+    from lrlab.search.range_test import RangeCurves
+
+
+def range_test(data: ReportData, theme: str = "light") -> Figure | None:
     """The range test of a run; None where the run is none."""
     return None if data.test is None else draw_range_test(data.test, data.title, theme)
 
 
-def draw_range_test(test: Any, title: str = "", theme: str = "light") -> Any:
-    """Loss against the learning rate, a line per seed and their median; a row of dots per rule.
-
-    Args:
-        test: a `lrlab.search.RangeTest`.
-    """
+def draw_range_test(test: RangeCurves, title: str = "", theme: str = "light") -> Figure:
+    """Loss against the learning rate, a line per seed and their median; a row of dots per rule."""
     picks = test.suggestions()
     with style.use(theme) as colors:
         from matplotlib.collections import LineCollection
@@ -61,12 +64,12 @@ def row_height(rows: int) -> float:
     return 0.35 + 0.19 * rows
 
 
-def strip(ax: Any, picks: Mapping[str, Any], colors: Theme, shade: str) -> None:
+def strip(ax: Axes, picks: Mapping[str, ArrayLike], colors: Theme, shade: str) -> None:
     """A row per rule: a dot per seed, a bar at the median; rules without a pick say so."""
     names = list(picks)
     for row, name in enumerate(names):
-        found = np.atleast_1d(np.asarray(picks[name], np.float64))
-        seen = found[np.isfinite(found) & (found > 0)]
+        rates = np.atleast_1d(np.asarray(picks[name], np.float64))
+        seen = rates[np.isfinite(rates) & (rates > 0)]
         if not seen.size:
             ax.annotate(
                 "no suggestion", (0.01, row), xycoords=("axes fraction", "data"), va="center",

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from lrlab.core.records import DIVERGED, NOT_RUN
+from lrlab.core.text import number
 from lrlab.report.content import data as d
 from lrlab.report.content import summary
 from lrlab.report.content.data import ReportData
@@ -47,14 +49,14 @@ def table(data: ReportData, at: Sequence[float] = (0.02, 0.1, 0.3, 1.0)) -> list
     lane = (len(data.lr), -1)
     score = summary.scores(data, metric).reshape(lane)
     start = summary.initial(data, metric).reshape(lane)
-    sign = 1.0 if d.mode_of(data, metric) == "min" else -1.0
+    sign = d.sign_of(data, metric)
     means = np.array([_mean(row) for row in sign * score])
     diverged = _diverged_share(data)
     usable = np.where(diverged < 0.5, means, np.nan)
     best = int(np.nanargmin(usable)) if np.isfinite(usable).any() else -1
     rows = []
     for i in np.argsort(data.lr, kind="stable"):
-        if (data.outcome[i] == "not_run").all():
+        if (data.record.outcome[i] == NOT_RUN).all():
             continue
         train = {}
         if train_name:
@@ -71,10 +73,11 @@ def table(data: ReportData, at: Sequence[float] = (0.02, 0.1, 0.3, 1.0)) -> list
 
 def accuracy_names(data: ReportData) -> tuple[str | None, str | None]:
     """(training metric, validation metric) whose names end in accuracy; None where not recorded."""
-    names = [*data.evaluated, *data.history]
+    evaluated = data.record.evaluated
+    names = [*evaluated, *data.record.history]
     train = next((n for n in names if n.startswith("train_") and n.endswith("accuracy")), None)
-    valid = next((n for n in data.evaluated if n == "valid_accuracy"), None)
-    return train, valid or next((n for n in data.evaluated if n == "test_accuracy"), None)
+    valid = next((n for n in evaluated if n == "valid_accuracy"), None)
+    return train, valid or next((n for n in evaluated if n == "test_accuracy"), None)
 
 
 def _mean(values: np.ndarray) -> float:
@@ -83,15 +86,15 @@ def _mean(values: np.ndarray) -> float:
 
 
 def _diverged_share(data: ReportData) -> np.ndarray:
-    cells = data.outcome.reshape(len(data.lr), -1)
-    return (cells == "diverged").sum(1) / np.maximum((cells != "not_run").sum(1), 1)
+    cells = data.record.outcome.reshape(len(data.lr), -1)
+    return (cells == DIVERGED).sum(1) / np.maximum((cells != NOT_RUN).sum(1), 1)
 
 
 def _at(data: ReportData, metric: str, share: float) -> tuple[int, np.ndarray]:
     """(step, values [L, ..., S]) of a metric once that share of the run is done."""
     steps, values = d.curve(data, metric)
     full = d.full_steps(data)
-    if metric in data.evaluated:
+    if data.record.metrics[metric].axis == "eval_step":
         nearest = int(np.argmin(np.abs(steps - share * full)))
         return int(steps[nearest]), values[nearest]
     stop = max(int(np.searchsorted(steps, share * full - 0.5)), 1)
@@ -111,10 +114,10 @@ def _label(
     diverged: float,
 ) -> tuple[str, str]:
     """`score` and `start` [L, lanes] are oriented so that lower is better."""
-    cells = data.outcome[i]
+    cells = data.record.outcome[i]
     if diverged >= 0.5:
-        hit = data.diverged_at[i][cells == "diverged"]
-        count = f"{hit.size} of {np.count_nonzero(cells != 'not_run')} lanes"
+        hit = data.record.diverged_at[i][cells == DIVERGED]
+        count = f"{hit.size} of {np.count_nonzero(cells != NOT_RUN)} lanes"
         return (
             "diverged",
             f"the loss stopped being finite at step {int(np.median(hit))} ({count})",
@@ -133,13 +136,13 @@ def _label(
             f"{mean / gain:.0%} of it",
         )
     else:
-        allowed, part = noise, f"{summary.number(mean)}"
+        allowed, part = noise, f"{number(mean)}"
     if i == best:
         return "good", "the best mean over seeds"
     if mean <= allowed:
         return (
             "good",
-            f"as good as the best ({summary.number(data.lr[best])}) within the noise",
+            f"as good as the best ({number(data.lr[best])}) within the noise",
         )
     lost = f"; ends short of the best gain by {part}"
     if data.lr[i] < data.lr[best]:
@@ -159,14 +162,20 @@ def _small(data: ReportData, i: int, best: int) -> str:
     return ("barely moves: " if fell < 0.05 * reference else "too slow: ") + words
 
 
+def _losses(data: ReportData, i: int) -> np.ndarray:
+    """The training loss of a rate's lanes, [T, lanes]."""
+    steps, values = d.curve(data, "train_loss")
+    return values[:, i].reshape(len(steps), -1)
+
+
 def _fall(data: ReportData, i: int) -> float:
     """Start minus end of the training loss; the end is the mean of a 20th of the run."""
-    loss = data.train_loss[:, i].reshape(len(data.steps), -1)
+    loss = _losses(data, i)
     return _mean(loss[:1]) - _mean(loss[-max(len(loss) // 20, 1) :])
 
 
 def _large(data: ReportData, i: int, best: int) -> str:
-    loss = data.train_loss[:, i].reshape(len(data.steps), -1)
+    loss = _losses(data, i)
     with np.errstate(invalid="ignore"):
         above = np.fmax.reduce(loss, axis=None) if loss.size else np.nan
     rise = above - (_mean(loss[0]) if len(loss) else float("nan"))

@@ -2,34 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lrlab.core.records import DIVERGED, NOT_RUN, OK, OUTCOMES, PRUNED
 from lrlab.report.content import data as d
 from lrlab.report.content.data import ReportData
 from lrlab.report.figures import style
 
-_MARKS = {"ok": "o", "diverged": "x", "pruned": "_"}
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_MARKS = {OK: "o", DIVERGED: "x", PRUNED: "_"}
 
 
-def rungs(data: ReportData, theme: str = "light") -> Any:
+def rungs(data: ReportData, theme: str = "light") -> Figure | None:
     """Updates made against learning rate; None where every lane simply ran to its end."""
-    if not np.isin(data.outcome, ("pruned", "diverged")).any() or style.is_ramp(data):
+    codes = data.record.outcome
+    if not np.isin(codes, (PRUNED, DIVERGED)).any() or style.is_ramp(data):
         return None
     made = d.steps_trained(data)
-    shape = (-1,) + (1,) * (data.outcome.ndim - 1)
-    lr = np.broadcast_to(data.lr.reshape(shape), data.outcome.shape)
+    lr = np.broadcast_to(data.lr.reshape((-1,) + (1,) * (codes.ndim - 1)), codes.shape)
     palette = style.OUTCOME_COLORS[theme if theme in style.OUTCOME_COLORS else "light"]
     with style.use(theme) as colors:
         fig = style.figure(6.8, 3.4)
         ax = fig.subplots()
-        ran = data.outcome != "not_run"
+        ran = codes != NOT_RUN
         ax.vlines(lr[ran], 0, made[ran], color=colors.grid, lw=1.6, zorder=1)
-        for outcome, mark in _MARKS.items():
-            here = data.outcome == outcome
+        for code, mark in _MARKS.items():
+            here, outcome = codes == code, OUTCOMES[code]
             if here.any():
-                color = palette[outcome] if outcome != "pruned" else colors.soft
+                color = palette[outcome] if code != PRUNED else colors.soft
                 ax.scatter(
                     lr[here], made[here], marker=mark, s=26, color=color, lw=1.3, zorder=3,
                     label=f"{outcome}: {int(here.sum())}", clip_on=False,

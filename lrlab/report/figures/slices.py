@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lrlab.report.content import summary
+from lrlab.core.text import number
 from lrlab.report.figures import style
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-def loss_plane(cut: Any, theme: str = "light") -> Any:
+    from lrlab.workflows.landscape import Slice
+
+
+def loss_plane(cut: Slice, theme: str = "light") -> Figure:
     """Contours of the loss on the plane of a lane's way, and the way: a dot at the start, a star at
-    the end. `cut` is a `lrlab.workflows.landscape.Slice`."""
+    the end.
+    """
     with style.use(theme) as colors:
         from matplotlib.colors import LogNorm, Normalize
 
@@ -37,13 +43,13 @@ def loss_plane(cut: Any, theme: str = "light") -> Any:
             *cut.way[-1], marker="*", ms=13, color=colors.accent, mec="white", ls="", label="end"
         )
         ax.grid(False)
-        lane = ", ".join(f"{name} {summary.number(value)}" for name, value in cut.lane.items())
+        lane = ", ".join(f"{name} {number(value)}" for name, value in cut.lane.items())
         ax.set_title(f"Training loss along the way of {lane}")
         ax.set_xlabel(f"first direction ({cut.explained:.0%} of the way lies in the plane)")
         ax.set_ylabel("second direction")
         ax.legend(loc="upper left", labelcolor="white")
         bar = fig.colorbar(drawn, ax=ax, pad=0.015, aspect=32, fraction=0.04)
         bar.outline.set_visible(False)
-        bar.ax.yaxis.set_major_formatter(lambda v, _: summary.number(v))
+        bar.ax.yaxis.set_major_formatter(lambda v, _: number(v))
         bar.set_label("training loss", size=8.5)
     return fig

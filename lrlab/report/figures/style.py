@@ -5,11 +5,18 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
-from lrlab.report.content.summary import number
+from lrlab.core.text import number, spaced
+from lrlab.report.content.data import ReportData
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap, Normalize
+    from matplotlib.figure import Figure
+    from matplotlib.typing import RcKeyType
 
 
 class Theme(NamedTuple):
@@ -73,7 +80,7 @@ def use(name: str = "light") -> Iterator[Theme]:
         yield colors
 
 
-def settings(colors: Theme) -> Any:
+def settings(colors: Theme) -> dict[RcKeyType, object]:
     """The rcParams of a theme. User text is never read as TeX; SVG text stays text."""
     return {
         "figure.figsize": (6.4, 4.0),
@@ -122,7 +129,7 @@ def settings(colors: Theme) -> Any:
     }
 
 
-def figure(width: float = 6.4, height: float = 4.0) -> Any:
+def figure(width: float = 6.4, height: float = 4.0) -> Figure:
     """An empty Figure with constrained layout, apart from pyplot: no global state, no window.
 
     A notebook shows it where it is a cell's last value, and once: it knows how to become a PNG.
@@ -131,21 +138,21 @@ def figure(width: float = 6.4, height: float = 4.0) -> Any:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    made = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(made)
-    look = {name: mpl.rcParams[name] for name in settings(THEMES["light"])}
+    empty = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(empty)
+    look: dict[RcKeyType, object] = {name: mpl.rcParams[name] for name in settings(THEMES["light"])}
 
     def png() -> bytes:
         written = io.BytesIO()
         with mpl.rc_context(look):
-            made.savefig(written, format="png", dpi=made.dpi)
+            empty.savefig(written, format="png", dpi=empty.dpi)
         return written.getvalue()
 
-    setattr(made, "_repr_png_", png)  # noqa: B010 - not an attribute that Figure declares
-    return made
+    setattr(empty, "_repr_png_", png)  # noqa: B010 - not an attribute that Figure declares
+    return empty
 
 
-def lr_scale(lr: np.ndarray, colors: Theme) -> tuple[Any, Any]:
+def lr_scale(lr: np.ndarray, colors: Theme) -> tuple[Colormap, Normalize]:
     """(colormap, norm): viridis over log LR, without the end that vanishes on the background."""
     import matplotlib as mpl
     from matplotlib.colors import ListedColormap, LogNorm
@@ -157,7 +164,7 @@ def lr_scale(lr: np.ndarray, colors: Theme) -> tuple[Any, Any]:
     return ListedColormap(part, name="lrlab"), LogNorm(low, high)
 
 
-def color_bar(fig: Any, ax: Any, lr: np.ndarray, colors: Theme) -> None:
+def color_bar(fig: Figure, ax: Axes | list[Axes], lr: np.ndarray, colors: Theme) -> None:
     """A slim scale of learning rates beside `ax`."""
     from matplotlib.cm import ScalarMappable
 
@@ -170,7 +177,7 @@ def color_bar(fig: Any, ax: Any, lr: np.ndarray, colors: Theme) -> None:
     bar.set_label("learning rate", size=8.5)
 
 
-def log_axis(ax: Any, which: str = "x") -> None:
+def log_axis(ax: Axes, which: Literal["x", "y"] = "x") -> None:
     """A logarithmic axis with labels such as 10⁻³, in plain text; 2 and 5 where decades are few."""
     from matplotlib.ticker import LogLocator, NullFormatter
 
@@ -186,7 +193,7 @@ def log_axis(ax: Any, which: str = "x") -> None:
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
-def log_labels(value: float, _position: Any = None) -> str:
+def log_labels(value: float, _position: object = None) -> str:
     """A tick of a logarithmic axis.
 
     >>> log_labels(1e-5), log_labels(0.01), log_labels(1.0), log_labels(3e-4)
@@ -200,7 +207,7 @@ def log_labels(value: float, _position: Any = None) -> str:
     return "10" + str(power).translate(_SUPERSCRIPT)
 
 
-def is_ramp(data: Any) -> bool:
+def is_ramp(data: ReportData) -> bool:
     """Whether a run is a ramp: its lanes climb through all rates, so they stand at none."""
     return data.test is not None and data.test.kind == "ramp"
 
@@ -217,5 +224,5 @@ def label(metric: str) -> str:
         ("test_", "test "),
     ):
         if metric.startswith(short):
-            return long + metric.removeprefix(short).replace("_", " ")
-    return metric.replace("_", " ")
+            return long + spaced(metric.removeprefix(short))
+    return spaced(metric)

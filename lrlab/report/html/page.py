@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from importlib import resources
+import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lrlab.core.text import interval, number
 from lrlab.report.content import data as d
 from lrlab.report.content import summary
-from lrlab.report.content.data import ReportData
-from lrlab.report.content.summary import number
+from lrlab.report.content.data import JsonObject, ReportData
 from lrlab.report.figures import style
 from lrlab.report.html import tables
+from lrlab.report.html.document import Document, asset
+from lrlab.report.html.document import escaped as text
 from lrlab.report.html.payload import comparison_of, payload_of
-from lrlab.report.html.tables import text
+from lrlab.search import rules
+from lrlab.search.range_test import middle
+
+if TYPE_CHECKING:
+    from lrlab.search.range_test import RangeCurves
 
 LANES = 2000
 """Lanes that a page shows; of longer grids it takes evenly chosen learning rates, and says so."""
@@ -27,17 +33,15 @@ SCRIPTS = ("plot.js", "figures.js", "search.js", "page.js")
 
 def write_html(
     runs: ReportData | Sequence[ReportData],
-    path: str | Path,
-    compared: Mapping[str, Any] | None = None,
+    path: str | os.PathLike[str],
+    compared: JsonObject | None = None,
 ) -> Path:
-    """Writes the report of one or several runs; returns its path. See `html`."""
-    target = Path(path)
-    target.write_text(html(runs, compared), encoding="utf-8")
-    return target
+    """Writes the report of one or several runs; returns its path. See `page`."""
+    return page(runs, compared).save(path)
 
 
-def html(runs: ReportData | Sequence[ReportData], compared: Mapping[str, Any] | None = None) -> str:
-    """The page as text. Every string that a user can set is escaped.
+def page(runs: ReportData | Sequence[ReportData], compared: JsonObject | None = None) -> Document:
+    """The report of one or several runs. Every string that a user can set is escaped.
 
     Args:
         compared: the `summary.json` of a comparison of the runs.
@@ -61,13 +65,13 @@ def html(runs: ReportData | Sequence[ReportData], compared: Mapping[str, Any] | 
     )
     trained = [data for data in several if data.test is None] or several
     title = text(trained[0].title if len(trained) == 1 else "Comparison of runs")
-    script = "\n".join(_asset(name) for name in SCRIPTS)
-    return (
+    script = "\n".join(asset(name) for name in SCRIPTS)
+    return Document(
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
         "style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:\">\n"
-        f"<title>{title} - lrlab</title>\n<style>\n{_asset('page.css')}</style>\n</head>\n<body>\n"
+        f"<title>{title} - lrlab</title>\n<style>\n{asset('page.css')}</style>\n</head>\n<body>\n"
         f'<main>\n<div class="top"><span>lrlab report: {title}</span>'
         '<button id="theme" title="light or dark">light / dark</button></div>\n'
         f"{_overview(several, compared)}{sections}\n"
@@ -80,11 +84,7 @@ def html(runs: ReportData | Sequence[ReportData], compared: Mapping[str, Any] | 
     )
 
 
-def _asset(name: str) -> str:
-    return (resources.files("lrlab.report.html") / "assets" / name).read_text(encoding="utf-8")
-
-
-def _overview(several: Sequence[ReportData], compared: Mapping[str, Any] | None) -> str:
+def _overview(several: Sequence[ReportData], compared: JsonObject | None) -> str:
     """What stands above several runs: who wins, one figure, one table."""
     runs = sum(data.test is None for data in several)
     if runs < 2:
@@ -112,8 +112,8 @@ def _section(data: ReportData, few: ReportData, index: int, named: bool) -> str:
         parts += ["<h2>What every rule suggests</h2>", tables.rules(data.test)]
     if not style.is_ramp(data):
         parts += ["<h2>Every learning rate</h2>", tables.learning_rates(few)]
-    if found := tables.search(data):
-        parts += ["<h2>The search, rung by rung</h2>", found]
+    if rungs := tables.search(data):
+        parts += ["<h2>The search, rung by rung</h2>", rungs]
     parts += ["<h2>What it cost</h2>", tables.costs(data)]
     parts += ["<h2>Do it again</h2>", tables.repeat(data), "</section>"]
     return "\n".join(parts)
@@ -129,7 +129,7 @@ def _left_out(data: ReportData, few: ReportData) -> str:
 
 
 def _cards(data: ReportData) -> str:
-    cards = _answer_cards(data) if data.test is None else _test_cards(data)
+    cards = _answer_cards(data) if data.test is None else _test_cards(data.test)
     cards.append(("", "Cost", tables.cost_of(data), "full-length runs"))
     return (
         '<div class="cards">'
@@ -145,29 +145,24 @@ def _cards(data: ReportData) -> str:
 def _answer_cards(data: ReportData) -> list[tuple[str, str, str, str]]:
     answer = data.answer or {}
     verdict = str(answer.get("verdict") or "")
-    lr, interval = answer.get("lr"), answer.get("interval")
+    lr, ends = answer.get("lr"), answer.get("interval")
     metric = d.metric_of(data)
     means = [row.mean for row in summary.best_rows(data, metric)]
-    best = (min if d.mode_of(data, metric) == "min" else max)(means) if means else None
-    range_ = f"{number(interval[0], 2)} to {number(interval[1], 2)}" if interval else "-"
-    wide = f"a factor of {number(interval[1] / interval[0], 2)}" if interval else ""
+    best = (min if d.direction_of(data, metric) == "min" else max)(means) if means else None
+    wide = f"a factor of {number(ends[1] / ends[0], 2)}" if ends else ""
     seeds = int(max((sum(row.counts.values()) for row in summary.lr_rows(data)), default=0))
     edge = summary.diverged_from(data)
     return [
         (f"main {verdict}", "Learning rate", number(lr) if lr else "none", verdict),
-        ("", "As good", range_, wide),
+        ("", "As good", interval(ends, 2), wide),
         ("", f"Best mean {metric}", number(best), f"up to {seeds} seeds per rate"),
         ("", "Diverges from", number(edge), "half of the lanes or more" if edge else "nowhere"),
     ]
 
 
-def _test_cards(data: ReportData) -> list[tuple[str, str, str, str]]:
-    from lrlab.search import rules
-    from lrlab.search.range_test import middle
-
-    test = data.test
-    found = {name: test.suggest(name) for name in rules.NAMES}
-    seen = {name: middle(picks) for name, picks in found.items() if np.isfinite(picks).any()}
+def _test_cards(test: RangeCurves) -> list[tuple[str, str, str, str]]:
+    picks = {name: test.suggest(name) for name in rules.NAMES}
+    seen = {name: middle(some) for name, some in picks.items() if np.isfinite(some).any()}
     if not seen:
         return [("main none", "Rules", "none", "suggest a learning rate")]
     low, high = min(seen, key=lambda name: seen[name]), max(seen, key=lambda name: seen[name])

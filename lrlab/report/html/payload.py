@@ -3,21 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lrlab.core.records import PRUNED
+from lrlab.core.text import Json, rounded
 from lrlab.report.content import data as d
 from lrlab.report.content import summary
-from lrlab.report.content.data import ReportData
+from lrlab.report.content.data import JsonObject, ReportData
 from lrlab.report.content.selection import drawable
 from lrlab.report.figures import style
+from lrlab.report.figures.comparison import comparable
 
-CURVE_POINTS = 60_000
-"""Points of all curves of a metric together; what is over is thinned, spikes kept."""
+if TYPE_CHECKING:
+    from lrlab.search.range_test import RangeCurves
+
+PAGE_POINTS = 60_000
+"""Points of all curves of a metric together, about 1 MB of JSON; what is over is thinned, spikes
+kept."""
+
+FEWEST_POINTS = 30
+"""Points that a curve keeps however many lanes there are: its shape still shows."""
+
+SCHEDULE_POINTS = 60
+"""Points of a learning rate's curve: schedules are smooth but for their corners."""
+
+FIT_POINTS = 200
+"""Points of a fitted curve: smooth at the width of a page."""
 
 
-def payload_of(data: ReportData) -> dict[str, Any]:
+def payload_of(data: ReportData) -> dict[str, Json]:
     """One run: lanes, rows per rate, thinned curves, the answer, a range test, rules' picks."""
     data = drawable(data)
     metric = d.metric_of(data)
@@ -28,23 +44,23 @@ def payload_of(data: ReportData) -> dict[str, Any]:
     return {
         "title": data.title,
         "metric": metric,
-        "mode": d.mode_of(data, metric),
+        "mode": d.direction_of(data, metric),
         "full_steps": max(1, d.full_steps(data)),
         "ramp": style.is_ramp(data),
         "lanes": _lanes(data, metric),
-        "axes": {name: [number(v) for v in values] for name, values in data.extra.items()},
+        "axes": {name: [rounded(v) for v in values] for name, values in data.extra.items()},
         "rows": [
             {
-                "lr": number(row.lr),
-                "mean": number(row.mean),
+                "lr": rounded(row.lr),
+                "mean": rounded(row.mean),
                 "counts": row.counts,
                 "at": [int(i) for i in row.index[1:]],
             }
             for row in summary.lr_rows(data, metric)
         ],
-        "initial": number(before.mean()) if before.size else None,
+        "initial": rounded(before.mean()) if before.size else None,
         "curves": {
-            name: {"mode": d.mode_of(data, name), "lanes": curves_of(data, name)}
+            name: {"mode": d.direction_of(data, name), "lanes": curves_of(data, name)}
             for name in metrics_of(data)
         },
         "rungs": [
@@ -52,11 +68,11 @@ def payload_of(data: ReportData) -> dict[str, Any]:
             for rung in summary.rungs(data)
             if rung.pruned
         ],
-        "answer": {"lr": number(answer.get("lr")), "interval": _interval(answer)},
+        "answer": {"lr": rounded(answer.get("lr")), "interval": _interval(answer)},
         "fit": None if data.extra else _fit(answer),
-        "diverged_from": number(summary.diverged_from(data)),
+        "diverged_from": rounded(summary.diverged_from(data)),
         "picks": {
-            str(rule): [number(v) for v in np.atleast_1d(np.asarray(values, float))]
+            str(rule): [rounded(v) for v in np.atleast_1d(np.asarray(values, float))]
             for rule, values in picks.items()
         },
         "picks_by": data.suggested_by,
@@ -64,64 +80,66 @@ def payload_of(data: ReportData) -> dict[str, Any]:
     }
 
 
-def comparison_of(several: Sequence[ReportData]) -> dict[str, Any] | None:
+def comparison_of(several: Sequence[ReportData]) -> dict[str, Json] | None:
     """The curves of loss against learning rate of several runs; None where nothing compares."""
-    from lrlab.report.figures.comparison import comparable
-
     alike = comparable(several)
     if len(alike) < 2:
         return None
     metric = d.metric_of(alike[0])
-    runs = []
+    runs: list[Json] = []
     for data in alike:
         rows = summary.best_rows(data, metric)
         runs.append(
             {
                 "title": data.title,
-                "rows": [[number(v) for v in (r.lr, r.mean, r.low, r.high)] for r in rows],
-                "lr": number((data.answer or {}).get("lr")),
+                "rows": [[rounded(v) for v in (r.lr, r.mean, r.low, r.high)] for r in rows],
+                "lr": rounded((data.answer or {}).get("lr")),
                 "interval": _interval(data.answer or {}),
             }
         )
-    return {"metric": metric, "mode": d.mode_of(alike[0], metric), "runs": runs}
+    return {"metric": metric, "mode": d.direction_of(alike[0], metric), "runs": runs}
 
 
-def _lanes(data: ReportData, metric: str) -> list[dict[str, Any]]:
+def _lanes(data: ReportData, metric: str) -> list[Json]:
     scores, made = summary.scores(data, metric), d.steps_trained(data)
-    early = np.where(data.outcome == "pruned", d.last_finite(d.curve(data, metric)[1]), np.nan)
+    record, outcome = data.record, data.outcome
+    last = d.last_finite(d.curve(data, metric)[1])
+    early = np.where(record.outcome == PRUNED, last, np.nan)
     return [
         {
-            "lr": number(data.lr[index[0]]),
+            "lr": rounded(data.lr[index[0]]),
             "seed": int(data.seeds[index[-1]]),
             "at": [int(i) for i in index[1:-1]],
-            "outcome": str(data.outcome[index]),
-            "diverged_at": int(data.diverged_at[index]),
+            "outcome": str(outcome[index]),
+            "diverged_at": int(record.diverged_at[index]),
             "steps": int(made[index]),
-            "score": number(scores[index]),
-            "early": number(early[index]),
+            "score": rounded(scores[index]),
+            "early": rounded(early[index]),
         }
-        for index in np.ndindex(*data.outcome.shape)
+        for index in np.ndindex(*outcome.shape)
     ]
 
 
-def _interval(answer: Any) -> list[Any] | None:
-    return [number(end) for end in answer["interval"]] if answer.get("interval") else None
+def _interval(answer: JsonObject) -> list[Json] | None:
+    return [rounded(end) for end in answer["interval"]] if answer.get("interval") else None
 
 
-def _fit(answer: Any) -> list[list[Any]] | None:
-    """The fitted mean over learning rates that a search's answer carries, at most 200 points."""
+def _fit(answer: JsonObject) -> list[Json] | None:
+    """The fitted mean over learning rates that a search's answer carries, at most
+    `FIT_POINTS` points.
+    """
     fit = (answer.get("details") or {}).get("fit") or {}
     lr, mean = fit.get("lr"), fit.get("mean")
     if not lr or not mean or len(lr) != len(mean):
         return None
-    keep = np.unique(np.linspace(0, len(lr) - 1, 200).round().astype(int))
-    return [[number(lr[i]), number(mean[i])] for i in keep]
+    keep = np.unique(np.linspace(0, len(lr) - 1, FIT_POINTS).round().astype(int))
+    return [[rounded(lr[i]), rounded(mean[i])] for i in keep]
 
 
-def _test(test: Any) -> dict[str, Any]:
+def _test(test: RangeCurves) -> dict[str, Json]:
     return {
-        "lr": [number(v) for v in test.lr],
-        "loss": [[number(v) for v in row] for row in np.asarray(test.loss, np.float64)],
+        "lr": [rounded(v) for v in test.lr],
+        "loss": [[rounded(v) for v in row] for row in np.asarray(test.loss, np.float64)],
         "name": f"{test.split}_loss",
         "kind": test.kind,
         "log": test.mode == "exponential",
@@ -131,7 +149,9 @@ def _test(test: Any) -> dict[str, Any]:
 def metrics_of(data: ReportData) -> list[str]:
     """The metrics with anything to draw, the one that the report judges by first."""
     first = d.metric_of(data)
-    names = [first, "train_loss", *data.evaluated, *data.history, "learning_rate"]
+    record = data.record
+    per_step = [name for name in record.history if name != "learning_rate"]
+    names = [first, "train_loss", *record.evaluated, *per_step, "learning_rate"]
     seen = []
     for name in dict.fromkeys(names):
         steps, values = d.curve(data, name)
@@ -140,28 +160,22 @@ def metrics_of(data: ReportData) -> list[str]:
     return seen
 
 
-def curves_of(data: ReportData, name: str) -> list[Any]:
+def curves_of(data: ReportData, name: str) -> list[Json]:
     """Per lane [steps, values], thinned; None for lanes without a value. Evaluated metrics begin
-    with their value before the first update."""
+    with their value before the first update.
+    """
     steps, values = d.curve(data, name)
-    if name in data.evaluated and name in data.initial and (not len(steps) or steps[0] > 0):
+    record = data.record
+    evaluated = record.metrics[name].axis == "eval_step"
+    if evaluated and name in record.initial and (not len(steps) or steps[0] > 0):
         steps = np.concatenate([[0], steps])
-        values = np.concatenate([data.initial[name][None], values])
+        values = np.concatenate([record.initial[name][None], values])
     flat = values.reshape(len(steps), -1)
-    points = int(np.clip(CURVE_POINTS // max(1, flat.shape[1]), 30, 400))
+    points = int(np.clip(PAGE_POINTS // max(1, flat.shape[1]), FEWEST_POINTS, summary.POINTS))
     if name.startswith("learning_rate"):
-        points = min(points, 60)
-    found: list[Any] = []
+        points = min(points, SCHEDULE_POINTS)
+    curves: list[Json] = []
     for lane in range(flat.shape[1]):
         at, kept = summary.thin(steps, flat[:, lane], points)
-        found.append([at.tolist(), [number(v) for v in kept]] if len(at) else None)
-    return found
-
-
-def number(value: Any) -> float | str | None:
-    """Five significant digits; None for what JSON has no word for."""
-    if isinstance(value, str):
-        return str(value)  # a lane axis of names
-    if value is None or not np.isfinite(value):
-        return None
-    return float(f"{float(value):.5g}")
+        curves.append([at.tolist(), [rounded(v) for v in kept]] if len(at) else None)
+    return curves

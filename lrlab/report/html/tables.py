@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import html
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lrlab.core.text import interval, number
 from lrlab.report.content import data as d
 from lrlab.report.content import summary
-from lrlab.report.content.data import ReportData
-from lrlab.report.content.summary import number
-from lrlab.report.terminal.run import outcome_words
+from lrlab.report.content.data import JsonObject, ReportData
+from lrlab.report.content.summary import outcome_words
+from lrlab.report.html.document import escaped as text
+from lrlab.search import rules as registry
 from lrlab.search.differences import digits
+from lrlab.search.range_test import middle
 
-
-def text(value: Any) -> str:
-    """Escaped for HTML."""
-    return html.escape(str(value), quote=True)
+if TYPE_CHECKING:
+    from lrlab.search.range_test import RangeCurves
 
 
 def table(heads: Sequence[str], rows: Sequence[str], classes: str = "") -> str:
@@ -36,14 +36,14 @@ def table(heads: Sequence[str], rows: Sequence[str], classes: str = "") -> str:
 def learning_rates(data: ReportData) -> str:
     """Every learning rate with its score, spread, steps and outcomes."""
     metric = d.metric_of(data)
-    interval = (data.answer or {}).get("interval") or (np.inf, -np.inf)
+    low_high = (data.answer or {}).get("interval")
     rows = summary.lr_rows(data, metric)
     shown = summary.shown_digits(data, rows, metric)
     finite = [row.mean for row in rows if np.isfinite(row.mean)]
     high, low = (max(finite), min(finite)) if finite else (1.0, 0.0)
     body = []
     for row in rows:
-        near = interval[0] * 0.999 <= row.lr <= interval[1] * 1.001
+        near = summary.inside(row.lr, low_high)
         seen = high > low and np.isfinite(row.mean)
         share = 100 * (row.mean - low) / (high - low) if seen else 0
         meter = f'<span class="meter" style="width:{share:.1f}%"></span>' if seen else ""
@@ -66,19 +66,16 @@ def learning_rates(data: ReportData) -> str:
     return table(heads, body, "rates")
 
 
-def rules(test: Any) -> str:
+def rules(test: RangeCurves) -> str:
     """What every rule suggests: median and spread over seeds, or why nothing."""
-    from lrlab.search import rules as registry
-    from lrlab.search.range_test import middle
-
     body = []
     for name in registry.NAMES:
-        found = test.suggest(name)
-        seen = found[np.isfinite(found)]
+        picks = test.suggest(name)
+        seen = picks[np.isfinite(picks)]
         why = sorted(set(test.reasons.get(name, {}).values()))
-        missing = len(found) - len(seen)
+        missing = len(picks) - len(seen)
         said = sorted(set(test.notes.get(name, {}).values()))
-        none = f"none for {missing} of {len(found)} seeds: {'; '.join(why)}" if missing else ""
+        none = f"none for {missing} of {len(picks)} seeds: {'; '.join(why)}" if missing else ""
         note = none or "; ".join(said)
         cells = [f"<td>{text(name)}</td>"]
         if seen.size:
@@ -118,9 +115,7 @@ def search(data: ReportData) -> str:
 
 
 def _ends(ends: tuple[float, float] | None) -> str:
-    if ends is None:
-        return "-"
-    return number(ends[0]) + (f" to {number(ends[1])}" if ends[1] > ends[0] else "")
+    return number(ends[0]) if ends and ends[0] == ends[1] else interval(ends)
 
 
 def costs(data: ReportData) -> str:
@@ -133,7 +128,7 @@ def costs(data: ReportData) -> str:
     return table([], rows)
 
 
-def ranking(several: Sequence[ReportData], compared: Mapping[str, Any] | None) -> str:
+def ranking(several: Sequence[ReportData], compared: JsonObject | None) -> str:
     """Several runs side by side, the best first; range tests are left out."""
     versus = (compared or {}).get("versus") or {}
     bests: dict[int, tuple[float, float]] = {}
@@ -141,21 +136,20 @@ def ranking(several: Sequence[ReportData], compared: Mapping[str, Any] | None) -
         if data.test is None:
             metric = d.metric_of(data)
             means = [row.mean for row in summary.best_rows(data, metric)]
-            mode = d.mode_of(data, metric)
-            best = (min if mode == "min" else max)(means) if means else np.nan
-            key = np.inf if np.isnan(best) else (best if mode == "min" else -best)
-            bests[index] = best, key
+            sign = d.sign_of(data, metric)
+            best = sign * min((sign * mean for mean in means), default=np.nan)
+            bests[index] = best, np.inf if np.isnan(best) else sign * best
     shown, rows = digits([key for _, key in bests.values()]), []
     for index, (best, key) in bests.items():
         data = several[index]
         metric = d.metric_of(data)
         answer = data.answer or {}
-        interval, pair = answer.get("interval"), versus.get(data.title)
-        gap = f"{number(-pair['interval'][1])} to {number(-pair['interval'][0])}" if pair else "-"
+        pair = versus.get(data.title)
+        gap = interval([-end for end in reversed(pair["interval"])]) if pair else "-"
         cells = (
             f'<td><a href="#run{index}">{text(data.title)}</a></td>'
             f'<td class="n">{number(answer.get("lr"))}</td>'
-            f'<td class="n soft">{_ends(interval)}</td>'
+            f'<td class="n soft">{_ends(answer.get("interval"))}</td>'
             f'<td class="n">{number(best, shown)}</td><td class="soft">{text(metric)}</td>'
             + (f'<td class="n">{gap}</td>' if versus else "")
             + f"<td>{text(answer.get('verdict') or '')}</td>"

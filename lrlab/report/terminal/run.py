@@ -2,53 +2,29 @@
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from lrlab.core.text import number
 from lrlab.report.content import data as d
 from lrlab.report.content import summary
-from lrlab.report.content.data import ReportData
-from lrlab.report.content.summary import LrRow, number
+from lrlab.report.content.data import JsonObject, ReportData
+from lrlab.report.content.summary import LrRow, outcome_words
+from lrlab.report.terminal.blocks import NARROW, STYLES, heights, panel, sparkline
+from lrlab.report.terminal.tables import rules_rows
 
-BLOCKS = "▁▂▃▄▅▆▇█"
-
-STYLES = {"interior": "green", "flat": "green", "edge": "yellow", "noisy": "yellow", "none": "red"}
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderableType
+    from rich.table import Table
+    from rich.text import Text
 
 MOST_ROWS = 24
 """Rows of a table on the terminal; `lrlab show RUN --all` has no such limit."""
 
-NARROW = 80
-"""Columns below which a table leaves out what matters least."""
 
-
-def printable(text: str) -> str:
-    """Text that moves no cursor and changes no color, whoever wrote it.
-
-    >>> printable("a\\x1b[31mb")
-    'a?[31mb'
-    """
-    return "".join("?" if unicodedata.category(c) in ("Cc", "Cf") else c for c in text)
-
-
-def sparkline(values: Sequence[float] | np.ndarray) -> str:
-    """Values as blocks of eight heights; a space where there is none.
-
-    >>> sparkline([0.0, 0.5, 1.0, float("nan")])
-    '▁▅█ '
-    """
-    x = np.asarray(values, np.float64)
-    seen = x[np.isfinite(x)]
-    if not seen.size:
-        return " " * len(x)
-    low, span = seen.min(), np.ptp(seen) or 1.0
-    heights = np.where(np.isfinite(x), (x - low) / span * (len(BLOCKS) - 1), -1)
-    return "".join(" " if h < 0 else BLOCKS[int(h + 0.5)] for h in heights)
-
-
-def renderable(data: ReportData, every_row: bool = False) -> Any:
+def renderable(data: ReportData, every_row: bool = False) -> RenderableType:
     """Something that rich prints: sentence, blocks of loss against rate, rates with outcomes.
 
     Its width is the console's. `every_row`: no row is left out or put together with others.
@@ -60,7 +36,9 @@ class _Page(NamedTuple):
     data: ReportData
     every_row: bool
 
-    def __rich_console__(self, console: Any, options: Any) -> Iterator[Any]:
+    def __rich_console__(
+        self, console: Console, options: ConsoleOptions
+    ) -> Iterator[RenderableType]:
         from rich.text import Text
 
         data, width = self.data, options.max_width
@@ -70,8 +48,6 @@ class _Page(NamedTuple):
             sentence = data.test.sentence
         yield panel(sentence, _style(answer), data.title)
         if data.test is not None:
-            from lrlab.report.terminal.tables import rules_rows
-
             yield from rules_rows(data.test, width)
             return
         rows = summary.lr_rows(data)
@@ -83,20 +59,11 @@ class _Page(NamedTuple):
         yield Text("; ".join(facts), style="dim")
 
 
-def panel(sentence: str, style: str, title: str = "") -> Any:
-    """A sentence in a box."""
-    from rich.panel import Panel
-    from rich.text import Text
-
-    head = Text(printable(title)) if title else None
-    return Panel(Text(sentence, style="bold"), border_style=style, title=head, title_align="left")
-
-
-def _style(answer: Mapping[str, Any]) -> str:
+def _style(answer: JsonObject) -> str:
     return STYLES.get(str(answer.get("verdict")), "cyan")
 
 
-def valley(data: ReportData, rows: Sequence[LrRow], width: int) -> Iterator[Any]:
+def valley(data: ReportData, rows: Sequence[LrRow], width: int) -> Iterator[Text]:
     """Three lines: blocks of the mean score over log LR, the interval with the pick, the ends.
 
     A rate that was pruned stands with the value it had then; x: diverged.
@@ -113,7 +80,7 @@ def valley(data: ReportData, rows: Sequence[LrRow], width: int) -> Iterator[Any]
     if known.size:
         inside = np.arange(np.ceil(place[known[0]]), np.floor(place[known[-1]]) + 1).astype(int)
         columns[inside] = np.interp(inside, place[known], values[known])
-    if d.mode_of(data, metric) == "min":
+    if d.direction_of(data, metric) == "min":
         columns = heights(columns)
     nearest = np.abs(np.arange(count)[:, None] - place).argmin(1)
     yield Text(f"{metric} against learning rate", style="dim")
@@ -147,15 +114,6 @@ def valley(data: ReportData, rows: Sequence[LrRow], width: int) -> Iterator[Any]
     yield Text("  " + "".join(names).rstrip(), style="dim")
 
 
-def heights(values: np.ndarray) -> np.ndarray:
-    """Losses in log, so that the valley shows and not only the cliff; a zero lies at the bottom.
-    As they are where some are negative."""
-    positive = values[np.isfinite(values) & (values > 0)]
-    if not positive.size or np.nanmin(values) < 0:
-        return values
-    return np.log(np.fmax(values, positive.min() / 10))
-
-
 def _levels(data: ReportData, rows: Sequence[LrRow], metric: str) -> tuple[np.ndarray, np.ndarray]:
     """Per row the mean score, or of pruned lanes the last value; and whether all diverged."""
     last = d.last_finite(d.curve(data, metric)[1])
@@ -178,7 +136,7 @@ def _write(line: list[str], start: int, text: str) -> None:
         line[start : start + len(text)] = text
 
 
-def _table(data: ReportData, rows: Sequence[LrRow], width: int, every_row: bool) -> Any:
+def _table(data: ReportData, rows: Sequence[LrRow], width: int, every_row: bool) -> Table:
     from rich import box
     from rich.table import Table
 
@@ -197,11 +155,10 @@ def _table(data: ReportData, rows: Sequence[LrRow], width: int, every_row: bool)
     if not every_row and len(groups) > MOST_ROWS:
         groups, left = _nearest(data, groups, metric), len(groups)
         left -= len(groups)
-    interval = answer.get("interval") or (np.inf, -np.inf)
     shown = summary.shown_digits(data, rows, metric)
     for group in groups:
         row, last = group[0], group[-1]
-        inside = interval[0] * 0.999 <= row.lr <= interval[1] * 1.001
+        inside = summary.inside(row.lr, answer.get("interval"))
         color = "red" if "diverged" in row.counts else "bold" if inside else "dim"
         rate = number(row.lr) + (f" to {number(last.lr)}" if last is not row else "")
         cells = [*(number(v, shown) for v in (row.mean, row.low, row.high)), _steps(group)]
@@ -223,9 +180,9 @@ def _together(rows: Sequence[LrRow]) -> list[list[LrRow]]:
     for row in rows:
         before = groups[-1][-1] if groups else None
         pruned = set(row.counts) == {"pruned"}
-        if before and pruned and set(before.counts) == {"pruned"} and before.steps == row.steps:
-            groups[-1].append(row)
-        elif before and _same_ruin(before, row):
+        if (
+            before and pruned and set(before.counts) == {"pruned"} and before.steps == row.steps
+        ) or (before and _same_ruin(before, row)):
             groups[-1].append(row)
         else:
             groups.append([row])
@@ -238,7 +195,7 @@ def _same_ruin(a: LrRow, b: LrRow) -> bool:
 
 def _nearest(data: ReportData, groups: list[list[LrRow]], metric: str) -> list[list[LrRow]]:
     """The best rows and those that stand for several rates, in their order."""
-    sign = 1.0 if d.mode_of(data, metric) == "min" else -1.0
+    sign = d.sign_of(data, metric)
     means = np.array([group[0].mean * sign for group in groups])
     means = np.where([len(group) > 1 for group in groups], -np.inf, means)
     best = np.argsort(np.where(np.isnan(means), np.inf, means), kind="stable")[:MOST_ROWS]
@@ -248,20 +205,3 @@ def _nearest(data: ReportData, groups: list[list[LrRow]], metric: str) -> list[l
 def _steps(group: Sequence[LrRow]) -> str:
     low, high = min(row.steps for row in group), max(row.steps for row in group)
     return f"{low:,}" if low == high else f"{low:,} to {high:,}"
-
-
-def outcome_words(group: Sequence[LrRow]) -> str:
-    """What became of the lanes of one or several rates.
-
-    >>> outcome_words([LrRow(1.0, {}, (0,), 1.0, 1.0, 1.0, {"diverged": 3, "ok": 1}, 9, 8)])
-    '3 diverged (step 8), 1 ok'
-    """
-    counts: dict[str, int] = {}
-    for row in group:
-        for kind, count in row.counts.items():
-            counts[kind] = counts.get(kind, 0) + count
-    ends = sorted({row.diverged_at for row in group if row.diverged_at >= 0})
-    steps = f" (step {ends[0]}{f' to {ends[-1]}' if len(ends) > 1 else ''})" if ends else ""
-    return ", ".join(
-        f"{count} {kind}" + (steps if kind == "diverged" else "") for kind, count in counts.items()
-    )

@@ -9,7 +9,8 @@ import numpy as np
 
 class Pick(NamedTuple):
     """A suggested learning rate; nan with the reason where a rule sees none. `note`: what is to be
-    known of the curve that the rule was shown."""
+    known of the curve that the rule was shown.
+    """
 
     lr: float
     reason: str = ""

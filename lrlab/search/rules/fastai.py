@@ -63,7 +63,8 @@ def longest_valley(loss: np.ndarray) -> tuple[int, int, int]:
 
 def slide(lr: np.ndarray, loss: np.ndarray) -> Pick:
     """An interval of 15 points slides down from the right until the slopes at its ends agree to
-    0.005 ("novel LR finder", by ESRI)."""
+    0.005 ("novel LR finder", by ESRI).
+    """
     if len(lr) < 17:
         return none("fewer than 17 points are left of the curve")
     slope = np.gradient(loss)

@@ -32,7 +32,8 @@ def recorded(lr: np.ndarray, loss: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 class Fall(NamedTuple):
     """A curve that falls by more than its noise: `curve` f64[<= N] smoothed, up to divergence;
     `lowest` where it ends falling, `half` where it has fallen halfway, `start` the level it began
-    at, `depth` the fall."""
+    at, `depth` the fall.
+    """
 
     curve: np.ndarray
     lowest: int
@@ -43,7 +44,8 @@ class Fall(NamedTuple):
 
 def safe_descent(lr: np.ndarray, loss: np.ndarray) -> Pick:
     """A third of the rate at the lowest loss, or, where that is smaller, the middle in log between
-    it and where the loss has fallen halfway: fast, yet clear of the cliff."""
+    it and where the loss has fallen halfway: fast, yet clear of the cliff.
+    """
     fall = falling(loss)
     if isinstance(fall, str):
         return none(fall)
@@ -69,7 +71,8 @@ def below_divergence(lr: np.ndarray, loss: np.ndarray) -> Pick:
 
 def lowest(lr: np.ndarray, loss: np.ndarray) -> Pick:
     """The rate at the lowest loss itself: the rule for a parallel test, where each rate was trained
-    on its own (on a ramp the minimum comes late)."""
+    on its own (on a ramp the minimum comes late).
+    """
     fall = falling(loss)
     return none(fall) if isinstance(fall, str) else Pick(float(lr[fall.lowest]))
 

@@ -1,0 +1,129 @@
+"""`lrlab ls`: the runs there are, and what a configuration may name."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lrlab.cli.options import Json
+from lrlab.cli.output import console, emit, table
+from lrlab.cli.run_folders import folders, stored_json
+from lrlab.config import names
+from lrlab.core import registry
+from lrlab.core.errors import ConfigError, Problem, RunError
+from lrlab.core.paths import resolved, short, shown
+from lrlab.core.synonyms import did_you_mean
+from lrlab.search import rules
+
+REGISTRIES = {**names.REGISTRIES, "rules": rules.REGISTRY}
+"""What a configuration, or `test.suggest`, may name."""
+
+KINDS = ("runs", "tasks", "models", "schedules", "optimizers", "rules", "probes", "data")
+"""What can be listed."""
+
+WITH_OPTIONS = ("schedules", "models", "data", "optimizers", "probes")
+"""Kinds whose entries are listed with their options."""
+
+MORE = {
+    "schedules": "Each takes warmup, warmup_start, warmup_kind, low_momentum; warmup_cosine is "
+    'cosine with 5 % warmup. Lengths are steps, fractions, or words such as "3 epochs".',
+    "data": "Each takes valid_fraction, test_fraction, split_seed, scale, max_train, max_valid.",
+    "optimizers": "Each takes weight_decay, decoupled, clip_norm, accumulate, ema, average_from, "
+    "multipliers. Decimal numbers may be lane axes: optimizer.b2 = [0.9, 0.999].",
+    "probes": 'As in probes = ["gradient", {name = "sharpness", k = 3, every = 100}]; each takes '
+    "every, in updates. A gradient evaluation is one over all of its examples.",
+}
+"""What is said below the list of a kind."""
+
+PLURAL = {"data": "data sources"}
+"""Kinds that people call otherwise."""
+
+
+def ls(
+    what: Annotated[
+        str, typer.Argument(metavar="[" + "|".join(KINDS) + "]", show_default=False)
+    ] = "runs",
+    out: Annotated[str, typer.Option("--out", metavar="DIR", help="Where the runs are.")] = "runs",
+    json: Json = False,
+) -> None:
+    """List runs, or what a configuration may name."""
+    if what not in KINDS:
+        hint = did_you_mean(what, KINDS)
+        message = f"nothing called {what!r}{hint} (known: {', '.join(KINDS)})"
+        raise ConfigError([Problem("ls", None, "", message)])
+    if what == "runs":
+        _list_runs(resolved(out), json)
+        return
+    of_kind = REGISTRIES[what]
+    entries = {name: registry.summary(of_kind, name) for name in of_kind.entries}
+    if json:
+        emit({what: [{"name": name, "summary": text} for name, text in entries.items()]})
+        return
+    rows = [(name, summary + _options(what, name)) for name, summary in entries.items()]
+    caption = f"{len(rows)} {PLURAL.get(what, what)}. {MORE.get(what, '')}".strip()
+    console().print(table("", (what.removesuffix("s"), ""), rows, caption))
+
+
+def _options(kind: str, name: str) -> str:
+    """The options that only this entry has, or with another default, on a line of their own."""
+    if kind not in WITH_OPTIONS:
+        return ""
+    of_kind = REGISTRIES[kind]
+    own = ", ".join(
+        key if value.default is None else f"{key}={_default(value.default)}"
+        for key, value in registry.parameters(of_kind, name).items()
+        if key not in of_kind.common or value.default != of_kind.common[key]
+    )
+    return f"\n({own})" if own else ""
+
+
+def _default(value: object) -> object:
+    return float(f"{value:.6g}") if isinstance(value, float) else value
+
+
+def _list_runs(root: Path, json: bool) -> None:
+    rows = [_row(folder) for folder in folders(root)]
+    if json:
+        emit({"runs": rows})
+        return
+    if not rows:
+        print(f"No runs under {shown(root)}/ yet. Begin with: lrlab find configs/digits.toml")
+        return
+    cells = [[_text(value) for value in {**row, "run": _name(row["run"])}.values()] for row in rows]
+    unfinished = sum(row["status"] in ("running", "interrupted") for row in rows)
+    caption = f"{len(rows)} runs under {shown(root)}/"
+    caption += f", {unfinished} to resume" if unfinished else ""
+    console().print(table("", tuple(rows[0]), cells, caption))
+
+
+def _row(folder: Path) -> dict[str, object]:
+    try:
+        manifest = stored_json(folder / "run.json") or {}
+        summary = stored_json(folder / "summary.json") or {}
+    except RunError:
+        manifest, summary = {"status": "damaged"}, {}
+    inner = summary.get("best")
+    best = inner if isinstance(inner, dict) else summary
+    changed = datetime.datetime.fromtimestamp((folder / "run.json").stat().st_mtime)
+    return {
+        "run": short(folder),
+        "command": manifest.get("command"),
+        "task": manifest.get("task") or manifest.get("name"),
+        "status": manifest.get("status"),
+        "lr": best.get("lr"),
+        "verdict": best.get("verdict"),
+        "changed": changed.isoformat(" ", "minutes"),
+    }
+
+
+def _name(run: object) -> str:
+    return Path(str(run)).name
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,25 @@
+"""Arguments and options that several commands have."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+Config = Annotated[str, typer.Argument(metavar="CONFIG", help="A TOML file.", show_default=False)]
+Folder = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN", help="A run folder, its name under runs/, or `last`.", show_default=False
+    ),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="A.B=VALUE", help="Override a field; may be repeated."),
+]
+Out = Annotated[
+    str | None,
+    typer.Option("--out", metavar="DIR", help="The run folder; an unfinished run is continued."),
+]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress; the answer only.")]

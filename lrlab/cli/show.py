@@ -1,0 +1,64 @@
+"""`lrlab show`: the answer, the learning rates and the outcomes of a run, on the terminal."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+import lrlab
+from lrlab import runs
+from lrlab.cli.options import Folder, Json
+from lrlab.cli.output import console, emit, table
+from lrlab.cli.run_folders import find_run, is_comparison, stored_json
+from lrlab.core.paths import short
+
+
+def show(
+    run: Folder,
+    every_row: Annotated[
+        bool, typer.Option("--all", help="Every learning rate on a row of its own.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Show a run: its answer, its learning rates, its outcomes; or a comparison, or a study."""
+    folder = find_run(run, compared=True)
+    info = stored_json(folder / "run.json") or {}
+    if "format" in info:
+        info = runs.read_info(folder)
+    if runs.finished(info):
+        runs.vouch(folder, "summary.json")
+    summary = stored_json(folder / "summary.json")
+    if json:
+        emit({"run": short(folder), **info, "summary": summary})
+        return
+    if info.get("command") == "study" and summary:
+        show_study(summary)
+        return
+    if info and not runs.finished(info):
+        print(f"This run is {info.get('status')}; {runs.onward(folder)}")
+    if is_comparison(folder):
+        console().print(lrlab.report.comparison(summary or {}))
+        return
+    for place in [place.parent for place in runs.inner_runs(folder)] or [folder]:
+        if place == folder or runs.stages(place):
+            console().print(lrlab.report.renderable(lrlab.report.read(place), every_row))
+
+
+def show_study(summary: dict[str, Any]) -> None:
+    """A study's groups, its law and its sentence."""
+    from lrlab.config.groups import show_value
+
+    rows = [
+        (
+            show_value(group["value"]),
+            group["parametrization"],
+            "-" if group["lr"] is None else f"{group['lr']:.2g}",
+            "-" if not group["interval"] else "{:.2g} to {:.2g}".format(*group["interval"]),
+            group["verdict"],
+        )
+        for group in summary["groups"]
+    ]
+    columns = (summary["axis"], "parametrization", "best rate", "as good", "verdict")
+    console().print(table("Study", columns, rows, ""))
+    print(summary["sentence"])

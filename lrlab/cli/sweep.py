@@ -1,0 +1,13 @@
+"""`lrlab sweep`."""
+
+from __future__ import annotations
+
+from lrlab.cli.options import Config, Json, Out, Quiet, Set
+from lrlab.cli.training import train
+
+
+def sweep(
+    config: Config, set_: Set = None, out: Out = None, json: Json = False, quiet: Quiet = False
+) -> None:
+    """Train every learning rate in `lr`, with every seed, to the end."""
+    train("sweep", config, set_, out, json, quiet)

@@ -1,0 +1,91 @@
+"""Numbers as people read them, and as a page's script does."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, SupportsFloat, TypeAlias
+
+Json: TypeAlias = "None | bool | int | float | str | Sequence[Json] | Mapping[str, Json]"
+"""What JSON can hold."""
+
+Table: TypeAlias = Mapping[str, Any]
+"""A table as TOML, JSON or keyword arguments hold it: what its values are is checked where they are
+used."""
+
+JsonObject: TypeAlias = dict[str, Any]
+"""A JSON object that is made here, to be written or printed."""
+
+JSON_DIGITS = 5
+"""Significant digits of a plotted number in JSON: finer than a pixel, and a third of the bytes."""
+
+
+def number(value: SupportsFloat | str | None, significant: int = 3) -> str:
+    """A number in few digits, without padding; "-" for none and nan. Names stay as they are.
+
+    >>> number(0.0316227), number(1e-5), number(120000.0), number(float("nan")), number(20)
+    ('0.0316', '1e-5', '1.2e5', '-', '20')
+    """
+    if isinstance(value, str):
+        return value
+    if value is None or not math.isfinite(value):
+        return "-"
+    digits, _, power = f"{float(value):.{significant}g}".partition("e")
+    return f"{digits}e{int(power)}" if power else digits
+
+
+def interval(ends: Sequence[float] | None, significant: int = 3) -> str:
+    """Two ends in words, or "-" for none.
+
+    >>> interval((0.01, 0.1)), interval(None)
+    ('0.01 to 0.1', '-')
+    """
+    return " to ".join(number(end, significant) for end in ends) if ends else "-"
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people.
+
+    >>> duration(0.0042), duration(12.34), duration(754), duration(7325)
+    ('4.2 ms', '12.3 s', '12 min 34 s', '2 h 2 min')
+    """
+    if seconds < 1:
+        return f"{seconds * 1000:.3g} ms"
+    if seconds < 60:
+        return f"{seconds:.3g} s"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def spaced(name: str) -> str:
+    """A name of the configuration in words.
+
+    >>> spaced("weight_decay")
+    'weight decay'
+    """
+    return name.replace("_", " ")
+
+
+def rounded(value: SupportsFloat | str | None) -> float | str | None:
+    """A number in `JSON_DIGITS` digits for JSON; None for what is not finite. Names stay.
+
+    >>> rounded(0.123456789), rounded(float("nan")), rounded("cosine")
+    (0.12346, None, 'cosine')
+    """
+    if isinstance(value, str):
+        return str(value)
+    if value is None or not math.isfinite(value):
+        return None
+    return float(f"{float(value):.{JSON_DIGITS}g}")
+
+
+def show(value: Any) -> str:
+    """A value as a person would write it in TOML, shortened."""
+    try:
+        text = json.dumps(value)
+    except (TypeError, ValueError):
+        text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,3 @@
+"""The version of lrlab."""
+
+VERSION = "0.1.0"

@@ -1,0 +1,147 @@
+"""A segment of training, and an evaluation, over all tiles; what they measure goes into the record.
+
+Tiles are sent to their devices a few ahead of the one whose results are received: devices never
+wait for the host.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
+
+import jax
+import numpy as np
+from jax import Array
+
+from lrlab.core.records import DIVERGED, NOT_RUN, PRUNED, LaneRecord
+from lrlab.engine.layout import PADDING
+from lrlab.engine.programs import Rows
+from lrlab.engine.results import release, write, write_initial
+from lrlab.engine.tiles import Group, Tile
+from lrlab.types import Device, Recorder
+
+T = TypeVar("T")
+
+
+def train_segment(
+    group: Group,
+    tiles: list[Tile],
+    first: int,
+    count: int,
+    record: LaneRecord,
+    recorder: Recorder | None,
+) -> list[Tile]:
+    """Trains every tile from update `first` for `count` updates."""
+    done = []
+    for start in range(0, len(tiles), group.limits.tiles_between_releases):
+        some = tiles[start : start + group.limits.tiles_between_releases]
+        for tile, rows in _received(group, sent(group, some, first, count)):
+            ids, shown = _shown(tile, record)
+            for name, values in rows.items():
+                block = np.asarray(values)[:count, shown]
+                write(record, name, "step", first, ids, block, group.limits.spill_bytes)
+                if recorder is not None:
+                    recorder.rows(name, "step", first, ids, block)
+            _note_ends(group, tile, first + count, record)
+            done.append(tile)
+        for rows in record.history.values():
+            release(rows)
+    return done
+
+
+def sent(
+    group: Group, tiles: Iterable[Tile], first: int, count: int
+) -> Iterator[tuple[Tile, Rows]]:
+    """Every tile as it is after the segment, and its rows [S, T]; returns before they are there."""
+    batches = _batches(group, first, count)
+    for tile in tiles:
+        device, here = tile.device, group.data[tile.device]
+        indices, begin, steps = batches(tile.seed, device)
+        state, rows = group.programs.train(
+            device, tile.state, here, tile.seed, tile.hyper, indices, begin, steps
+        )
+        yield tile._replace(state=state), rows
+
+
+def evaluate(
+    group: Group, tiles: list[Tile], step: int, record: LaneRecord, recorder: Recorder | None
+) -> None:
+    """Evaluates every tile after `step` updates; before the first one, the initial values."""
+    row = int(np.searchsorted(record.eval_steps, step))
+    before = -1 if step == 0 else int(record.eval_steps[row - 1]) if row else 0
+
+    def measured() -> Iterator[tuple[Tile, dict[str, Array]]]:
+        for tile in tiles:
+            device, here = tile.device, group.data[tile.device]
+            at = jax.device_put((np.int32(step), np.int32(before)), device)
+            yield (
+                tile,
+                group.programs.evaluate(device, tile.state, here, tile.seed, tile.hyper, *at),
+            )
+
+    for tile, values in _received(group, measured()):
+        ids, shown = _shown(tile, record)
+        for name, value in values.items():
+            block = np.asarray(value)[shown]
+            if step == 0:
+                write_initial(record, name, ids, block)
+                continue
+            write(record, name, "eval_step", row, ids, block[None], group.limits.spill_bytes)
+            if recorder is not None:
+                recorder.rows(name, "eval_step", row, ids, block[None])
+
+
+def _note_ends(group: Group, tile: Tile, step: int, record: LaneRecord) -> None:
+    """Writes what became of a tile's lanes by update `step`."""
+    ids, shown = _shown(tile, record)
+    stops = group.problem.stop_diverged
+    training = record.outcome[ids] == NOT_RUN
+    at = np.asarray(tile.state.diverged_at)[shown]
+    record.diverged_at[ids] = at
+    record.last_loss[ids] = np.asarray(tile.state.last_loss)[shown]
+    counted = training if stops else record.outcome[ids] != PRUNED
+    record.steps_trained[ids[counted]] = np.where((at >= 0) & stops, at + 1, step)[counted]
+    record.outcome[ids[training & (at >= 0)]] = DIVERGED
+
+
+def _shown(tile: Tile, record: LaneRecord) -> tuple[np.ndarray, np.ndarray]:
+    """The lanes of a tile whose numbers count, int[n] (no padding, no pruned lanes), and their
+    places, bool[T].
+    """
+    places = (tile.lanes != PADDING) & (record.outcome[tile.lanes] != PRUNED)
+    return tile.lanes[places], places
+
+
+def _received(group: Group, results: Iterator[T]) -> Iterator[T]:
+    """What was sent, a few tiles later: only the results of those few are held."""
+    under_way: deque[T] = deque()
+    for result in results:
+        under_way.append(result)
+        if len(under_way) > group.limits.tiles_ahead * len(group.devices):
+            yield under_way.popleft()
+    while under_way:
+        yield under_way.popleft()
+
+
+Block = tuple[Array | None, Array, Array]
+
+
+def _batches(group: Group, first: int, count: int) -> Callable[[Array, Device], Block]:
+    """`(seed, device) -> (indices i32[S, B] | None, first, count)` there; rows past `count` are
+    never read. A seed's batches are drawn once, and go to each device once.
+    """
+    blocks: dict[tuple[int, Device], Block] = {}
+
+    def block(seed: Array, device: Device) -> Block:
+        number = int(seed) if group.indices is not None else 0
+        if (number, device) not in blocks:
+            indices = None
+            if group.indices is not None:
+                rows = np.asarray(group.indices(number, first, count), np.int32)
+                indices = np.pad(rows, ((0, group.segment_steps - count), (0, 0)))
+            host = (indices, np.int32(first), np.int32(count))
+            blocks[number, device] = jax.device_put(host, device)
+        return blocks[number, device]
+
+    return block

@@ -1,0 +1,155 @@
+"""A lane's state: what evolves while it trains, how it starts, and its shapes before it exists."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import Array
+
+from lrlab.core.memo import kept_with
+from lrlab.engine.devices import precision
+from lrlab.rng import key
+from lrlab.types import Hyper, Params, Problem, PyTree
+
+
+class LaneState(NamedTuple):
+    """All that evolves while a lane trains.
+
+    `model` is what is not trained by gradients; `alive` bool: the lane still trains; `diverged_at`
+    int32: the first update whose loss or parameters were not finite (-1: none); `last_loss`: the
+    last finite training loss.
+    """
+
+    params: Params
+    model: PyTree
+    optimizer: PyTree
+    alive: Array
+    diverged_at: Array
+    last_loss: Array
+
+
+def scheduled(problem: Problem, hyper: Hyper, step: Array) -> dict[str, Array]:
+    """`hyper` with every learning rate (`lr`, or one for each group), and whatever else moves, as
+    it is at update `step`.
+    """
+    rates = {
+        name: problem.schedule({**hyper, "lr": hyper[name]}, step)
+        for name in problem.rates
+        if name in hyper
+    }
+    moved = {} if problem.moving is None else problem.moving(hyper, step)
+    return {**hyper, **moved, **rates}
+
+
+def transformation(problem: Problem, hyper: Hyper) -> optax.GradientTransformationExtraArgs:
+    """The lane's optimizer, built from traced values: just as `optax.adam(lr)` would be."""
+    return optax.with_extra_args_support(problem.optimizer.make(hyper))
+
+
+def beginning(problem: Problem, data: Mapping[str, PyTree], seed: Array) -> tuple[Params, PyTree]:
+    """The parameters and the model state that a seed starts from, in the dtype of the run."""
+    example = jax.tree.map(lambda leaf: leaf[:1], data.get("train"))
+    return as_dtype(problem.task.init(key(seed, "init"), example), problem.dtype)
+
+
+def initial_state(
+    problem: Problem, params: Params, model: PyTree, hyper: Hyper, alive: Array
+) -> LaneState:
+    """A lane before its first update, from its seed's parameters (scaled by `init_scale`)."""
+    params = scaled(params, hyper)
+    at_start = scheduled(problem, hyper, jnp.zeros((), jnp.int32))
+    return LaneState(
+        params=params,
+        model=model,
+        optimizer=transformation(problem, at_start).init(params),
+        alive=alive,
+        diverged_at=jnp.full((), -1, jnp.int32),
+        last_loss=jnp.full((), jnp.nan, problem.dtype),
+    )
+
+
+def scaled(params: Params, hyper: Hyper) -> Params:
+    """A seed's parameters as a lane begins with them: times its `init_scale`, where it has one."""
+    if "init_scale" not in hyper:
+        return params
+    return jax.tree.map(lambda leaf: leaf * hyper["init_scale"], params)
+
+
+def as_dtype(tree: PyTree, dtype: str) -> PyTree:
+    """`tree` with every floating array in `dtype`, every complex one in the complex numbers of that
+    precision; integers, keys and the rest as they are.
+    """
+
+    def cast(leaf: Array | np.ndarray) -> Array:
+        leaf = jnp.asarray(leaf)
+        if jnp.issubdtype(leaf.dtype, jnp.complexfloating):
+            return leaf.astype(jnp.promote_types(dtype, jnp.complex64))
+        return leaf.astype(dtype) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
+
+    return jax.tree.map(cast, tree)
+
+
+def lane_shapes(
+    problem: Problem, data: Mapping[str, PyTree], hyper_names: tuple[str, ...]
+) -> LaneState:
+    """The shapes and dtypes of one lane's state; traced once per problem."""
+    leaves, structure = jax.tree.flatten(_one_example(data))
+    return _lane_shapes(problem, tuple(leaves), structure, hyper_names)
+
+
+def lane_state_bytes(
+    problem: Problem, data: Mapping[str, PyTree], hyper_names: tuple[str, ...]
+) -> int:
+    """Bytes of one lane's `LaneState`, without allocating it."""
+    return tree_bytes(lane_shapes(problem, data, hyper_names))
+
+
+def tree_bytes(tree: PyTree) -> int:
+    """Bytes of a pytree of arrays, or of their shapes.
+
+    >>> tree_bytes({"a": np.zeros((2, 3), np.float32), "b": np.zeros(2, np.int8)})
+    26
+    """
+    return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
+
+
+def parameter_shapes(problem: Problem, data: Mapping[str, PyTree]) -> PyTree:
+    """The shapes and dtypes of the parameters that a lane starts with."""
+    train = _one_example(data)
+    seed = jax.ShapeDtypeStruct((), np.uint32)
+    with precision(problem.dtype):
+        start = functools.partial(beginning, problem)
+        return jax.eval_shape(start, {} if train is None else {"train": train}, seed)[0]
+
+
+def _one_example(data: Mapping[str, PyTree]) -> PyTree:
+    """The shapes and dtypes of a batch of one; None where there are no training data."""
+    return jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct((1, *leaf.shape[1:]), leaf.dtype), data.get("train")
+    )
+
+
+@kept_with(lambda problem, *rest: problem.task.init)
+def _lane_shapes(
+    problem: Problem,
+    leaves: Sequence[jax.ShapeDtypeStruct],
+    structure: jax.tree_util.PyTreeDef,
+    hyper_names: tuple[str, ...],
+) -> LaneState:
+    zeros = [np.zeros(leaf.shape, leaf.dtype) for leaf in leaves]
+
+    def start() -> LaneState:
+        example = jax.tree.unflatten(structure, zeros)
+        params, model = problem.task.init(key(0, "init"), example)
+        params, model = as_dtype((params, model), problem.dtype)
+        hyper = {name: jnp.full((), 0.1, dtype=problem.dtype) for name in hyper_names}
+        return initial_state(problem, params, model, hyper, jnp.ones((), bool))
+
+    with precision(problem.dtype):
+        return jax.eval_shape(start)

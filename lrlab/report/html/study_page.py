@@ -1,0 +1,128 @@
+"""A study's page, from its JSON object alone: self-contained HTML."""
+
+from __future__ import annotations
+
+import base64
+import io
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lrlab.core.text import interval, number, spaced
+from lrlab.report.content.data import JsonObject
+from lrlab.report.figures import style
+from lrlab.report.figures.study import FIGURES, LABELS, axis_value, bound, floats
+from lrlab.report.html.document import Document, asset
+from lrlab.report.html.document import escaped as text
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+PICTURE_DPI = 130
+"""Dots per inch of the page's pictures: sharp on screens of twice the usual density, and small."""
+
+
+def write_html(payload: JsonObject, path: str | os.PathLike[str]) -> Path:
+    """Writes a study's page; returns its path. See `page`."""
+    return page(payload).save(path)
+
+
+def page(payload: JsonObject) -> Document:
+    """The page of a study's JSON object. Every string that a user can set is escaped."""
+    question, _, answer = payload["sentence"].partition("? ")
+    title = text(f"Study over {spaced(payload['axis'])}")
+    pictures = "\n".join(
+        f'<figure style="margin:1.5rem 0"><img style="max-width:100%" alt="{text(name)}" '
+        f'src="data:image/png;base64,{_png(figure)}"></figure>'
+        for name, draw in FIGURES.items()
+        if (figure := draw(payload)) is not None
+    )
+    return Document(
+        '<!doctype html>\n<html lang="en" data-theme="light">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
+        "style-src 'unsafe-inline'; img-src data:\">\n"
+        f"<title>{title} - lrlab</title>\n<style>\n{asset('page.css')}</style>\n</head>\n<body>\n"
+        "<main>\n"
+        f'<div class="top"><span>lrlab report: {title}</span></div>\n'
+        f'<section class="run"><h1>{text(question)}?</h1>\n<p>{text(answer)}</p>\n{pictures}\n'
+        f"<h2>Every group</h2>\n{_groups(payload)}\n<h2>The law of the best rate</h2>\n"
+        f"{_laws(payload)}\n<h2>What transfer costs</h2>\n{_transfers(payload)}\n"
+        f"<h2>What it cost</h2>\n<p>{text(number(payload['cost']))} full-length runs, each of its "
+        "own group's length.</p>\n</section>\n<footer>Written by lrlab.</footer>\n</main>\n"
+        "</body>\n</html>\n"
+    )
+
+
+def _png(figure: Figure) -> str:
+    stream = io.BytesIO()
+    with style.use("light"):
+        figure.savefig(stream, format="png", dpi=PICTURE_DPI)
+    return base64.b64encode(stream.getvalue()).decode()
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    heads = "".join(f"<th>{text(name)}</th>" for name in head)
+    body = "".join(
+        "<tr>"
+        + "".join(f"<td{'' if i == 0 else ' class=n'}>{cell}</td>" for i, cell in enumerate(row))
+        + "</tr>"
+        for row in rows
+    )
+    return (
+        f'<div class="scroll"><table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>'
+        "</div>"
+    )
+
+
+def _groups(payload: JsonObject) -> str:
+    rows = []
+    for group in payload["groups"]:
+        means = floats(group["means"])
+        start = group["initial"]
+        good = means[np.isfinite(means)]
+        far = np.abs(good - (start if start is not None else 0))
+        best = good[np.argmax(far)] if good.size else None
+        name = text(axis_value(group["value"]))
+        if group.get("run"):
+            name = f'<a href="groups/{text(Path(group["run"]).name)}/report.html">{name}</a>'
+        rows.append([
+            name, text(LABELS[group["parametrization"]]), text(number(group["lr"])),
+            text(interval(group["interval"])), text(group["verdict"]), text(number(best)),
+            text(number(group["cost"])),
+        ])  # fmt: skip
+    head = [spaced(payload["axis"]), "parametrization", "best rate", "as good", "verdict",
+            f"best mean {payload['metric']}", "cost"]  # fmt: skip
+    return _table(head, rows)
+
+
+def _laws(payload: JsonObject) -> str:
+    rows = []
+    for law in payload["laws"]:
+        power = "-"
+        if law["exponent"] is not None:
+            power = (
+                f"{law['coefficient']:.3g} x {spaced(payload['axis'])}^{law['exponent']:.3f} "
+                f"({bound(law['interval'][0])} to {bound(law['interval'][1])})"
+            )
+        left = "; ".join(f"{axis_value(value)}: {why}" for value, why in law["left_out"]) or "none"
+        rows.append([text(LABELS[law["parametrization"]]), text(power), text(law["trend"]),
+                     text(left)])  # fmt: skip
+    return _table(["parametrization", "rate (95 % of the exponent)", "trend", "left out"], rows)
+
+
+def _transfers(payload: JsonObject) -> str:
+    rows = []
+    for part in payload["transfer"]:
+        for row in part["regret"]:
+            share = "not tried there" if row["regret"] is None else f"{100 * row['regret']:.1f} %"
+            rows.append([
+                text(LABELS[part["parametrization"]]),
+                text(f"{number(part['lr'])} (of {axis_value(part['base'])})"),
+                text(axis_value(row["value"])), text(share),
+            ])  # fmt: skip
+    head = ["parametrization", "rate", f"used at {spaced(payload['axis'])}", "lost of the gain"]
+    return _table(head, rows)
