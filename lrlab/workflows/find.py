@@ -72,9 +72,10 @@ def run_find(job: Job, final_seeds: int = 0, readings: Sequence[float] = ()) -> 
             swept = {axis.name: axis.values for axis in further}
             joint = functools.partial(search.find_axes, axes=swept, labels=labels)
             timed = resolved.budget.seconds is not None
+            low, high = resolved.experiment.lr_range
             answer = (joint if further else search.find)(
                 train,
-                lr_range=tuple(resolved.experiment.lr_range),
+                lr_range=(low, high),
                 seeds=list(seeds),
                 steps=group.problem.steps,
                 eval_steps=group.eval_steps,
