@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from importlib import resources
 from typing import Any, NamedTuple
 
@@ -24,7 +25,7 @@ class Verdict(NamedTuple):
     tolerance: str
     passed: bool
     seconds: float = 0.0
-    figure: dict[str, Any] = {}
+    figure: Mapping[str, Any] = {}
     source: str = ""
 
 

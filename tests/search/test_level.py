@@ -155,7 +155,8 @@ def objective(level: float) -> lrlab.Task:
     )  # fmt: skip
 
 
-def test_from_python(level: float = -3000.0) -> None:
+def test_from_python() -> None:
+    level = -3000.0
     given = dict(
         optimizer="sgd", steps=60, schedule="constant", precision="float64", budget=6, seeds=2,
         progress=False,
