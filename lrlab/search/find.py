@@ -41,7 +41,9 @@ class Train(Protocol):
         decide: Decide | None = ...,
         further: Mapping[str, np.ndarray] | None = ...,
         /,
-    ) -> Scores: ...
+    ) -> Scores:
+        """The scores of the lanes, in their order."""
+        ...
 
 
 def find(
