@@ -120,7 +120,7 @@ def test_a_function_is_loaded(methods: Registry[str | Entry]) -> None:
 
 def test_reading_registries_imports_no_jax() -> None:
     code = (
-        "import sys; from lrlab.cli.listing import REGISTRIES; from lrlab.core import registry\n"
+        "import sys; from lrlab.cli.ls import REGISTRIES; from lrlab.core import registry\n"
         "for one in REGISTRIES.values():\n"
         "    for name in one.entries:\n"
         "        registry.summary(one, name); registry.parameters(one, name)\n"
