@@ -133,12 +133,12 @@ def normalized(table: Table, command: str) -> JsonObject:
     if raw.get("epochs") is not None and "steps" not in raw:
         raw["steps"] = None
     optimizer = raw.get("optimizer")
-    if command in ("sweep", "plan", "preview") and isinstance(optimizer, dict):
-        if raw.get("lr") is None:
-            named = None if _external(optimizer) else optimizer.get("name")
-            raw["lr"] = None
-            if isinstance(named, str) and names.known("optimizers", named):
-                raw["lr"] = optimizers.default_lr(named)
+    one_rate = command in ("sweep", "plan", "preview")
+    if one_rate and isinstance(optimizer, dict) and raw.get("lr") is None:
+        named = None if _external(optimizer) else optimizer.get("name")
+        raw["lr"] = None
+        if isinstance(named, str) and names.known("optimizers", named):
+            raw["lr"] = optimizers.default_lr(named)
     lr = raw.get("lr")
     if command in ("find", "compare") and "lr_range" not in raw and (is_form(lr) or _rates(lr)):
         try:

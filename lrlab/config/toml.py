@@ -25,9 +25,9 @@ _BARE_STRING = re.compile(r"[^\s\[\]{}\"'#=,](?:[^\[\]{}\"'#,]*[^\s\[\]{}\"'#,])
 
 
 def locate(text: str) -> dict[Path, int]:
-    """The line (from 1) of every key and list item of a valid TOML text, by path.
+    r"""The line (from 1) of every key and list item of a valid TOML text, by path.
 
-    >>> locate("steps = 3\\n[task]\\ndata = {name = 'digits'}\\n")[("task", "data", "name")]
+    >>> locate("steps = 3\n[task]\ndata = {name = 'digits'}\n")[("task", "data", "name")]
     3
     """
     lines: dict[Path, int] = {}

@@ -52,6 +52,7 @@ MAX_DEPTH = 1000
 
 
 def whole(option: str, value: Any, least: int = 1, most: int | None = None) -> int:
+    """`value`, where it is a whole number from `least` to `most`; else a FieldError."""
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise FieldError(
             option, f"{option} must be a whole number of at least {least}, got {value!r}"
@@ -62,12 +63,14 @@ def whole(option: str, value: Any, least: int = 1, most: int | None = None) -> i
 
 
 def rate(option: str, value: Any) -> float:
+    """`value`, where it is a number from 0 to below 1; else a FieldError."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1:
         raise FieldError(option, f"{option} must be at least 0 and below 1, got {value!r}")
     return float(value)
 
 
 def flag(option: str, value: Any) -> bool:
+    """`value`, where it is true or false; else a FieldError."""
     if not isinstance(value, bool):
         raise FieldError(option, f"{option} must be true or false, got {value!r}")
     return value

@@ -43,7 +43,7 @@ class RangeTest(NamedTuple):
 
     @property
     def kind(self) -> str:
-        """ "ramp" or "parallel"."""
+        """Ramp or parallel."""
         return self.curves.kind
 
     @property

@@ -41,7 +41,9 @@ class Train(Protocol):
         decide: Decide | None = ...,
         further: Mapping[str, np.ndarray] | None = ...,
         /,
-    ) -> Scores: ...
+    ) -> Scores:
+        """See above."""
+        ...
 
 
 def find(

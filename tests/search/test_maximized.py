@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -160,14 +161,14 @@ def test_from_the_command_line(registered, curve, capsys):
     assert run(["find", registered, "--json", "--quiet", *settings]) == 0
     made = json.loads(capsys.readouterr().out)
     assert set(made) == FIND and made["metric"] == "valid_accuracy"
-    summary = json.loads(open(f"{made['run']}/summary.json").read())
+    summary = json.loads(Path(made["run"], "summary.json").read_text())
     right(curve, made, summary["evidence"])
     assert summary["details"]["direction"] == "max"
     assert run(["sweep", registered, "--json", "--quiet", *settings]) == 0
     made = json.loads(capsys.readouterr().out)
     assert set(made) == SWEEP and set(made["best"]) == BEST
     assert made["metric"] == "valid_accuracy" and made["lanes"] == 33
-    summary = json.loads(open(f"{made['run']}/summary.json").read())
+    summary = json.loads(Path(made["run"], "summary.json").read_text())
     right(curve, made["best"], summary["evidence"], sweep=True)
 
 
@@ -178,7 +179,7 @@ def test_what_a_person_reads(registered, capsys):
     assert run(["find", registered, *settings]) == 0
     told = capsys.readouterr().out
     assert "Train with learning rate 0.003" in " ".join(told.split())
-    page = open("runs/one/report.html").read()
+    page = Path("runs/one/report.html").read_text()
     assert '"direction":"max"' in page.replace(" ", "") or "valid_accuracy" in page
 
 

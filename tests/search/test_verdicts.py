@@ -80,7 +80,7 @@ def found(name, root, noise=0.0, **options):
 
 @pytest.mark.parametrize("root", few(ROOTS, 1))
 @pytest.mark.parametrize(
-    "name, verdict",
+    ("name", "verdict"),
     [
         ("valley", "interior"),
         ("falling", "edge"),
