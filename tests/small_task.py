@@ -9,7 +9,8 @@ import optax
 
 from lrlab import engine
 from lrlab.data.batches import Batches, segment_indices
-from lrlab.engine.plan import evaluation_steps, make_plan
+from lrlab.engine.layout import evaluation_steps
+from lrlab.engine.plan import make_plan
 from lrlab.rng import key
 from lrlab.tasks import Task
 from lrlab.types import Lanes, Optimizer, Plan, Problem

@@ -61,8 +61,9 @@ def damage(cases: int, seed: int, seconds: float) -> Counter[str]:
 
         def seen(path: Path) -> tuple[Any, ...]:
             data = read(path)
-            values: list[Any] = [data.lr, data.seeds, data.train_loss, data.outcome]
-            values += [*data.evaluated.values(), *data.history.values(), *data.initial.values()]
+            record = data.record
+            values: list[Any] = [*record.axes.values(), record.outcome, *record.initial.values()]
+            values += [metric.values for metric in record.metrics.values()]
             answer = repr(timeless(data.answer))
             result = lrlab.load(path)
             values += [result.steps_trained, result.diverged_at, result.last_loss]

@@ -11,6 +11,7 @@ from lrlab import runs
 from lrlab.cli.options import Folder, Json
 from lrlab.cli.output import console, emit, table
 from lrlab.cli.run_folders import find_run, is_comparison, stored_json
+from lrlab.config.groups import show_value
 from lrlab.core.paths import short
 from lrlab.core.text import interval, rate
 
@@ -48,8 +49,6 @@ def show(
 
 def show_study(summary: dict[str, Any]) -> None:
     """A study's groups, its law and its sentence."""
-    from lrlab.config.groups import show_value
-
     rows = [
         (
             show_value(group["value"]),

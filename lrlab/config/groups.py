@@ -15,6 +15,7 @@ from lrlab.config.schema import PARAMETRIZATIONS, TABLES, Experiment
 from lrlab.core.errors import ConfigError
 from lrlab.core.synonyms import did_you_mean
 from lrlab.core.text import JsonObject, Table, show
+from lrlab.schedules import label
 
 Path = tuple[str, ...]
 _HUBS = ("task.model", "task.data", "task", "optimizer", "schedule")
@@ -186,9 +187,7 @@ def show_value(value: Any) -> str:
     ('64', 'full', '32-16')
     """
     if isinstance(value, Mapping) and isinstance(value.get("name"), str):
-        from lrlab.schedules import label  # the same words as in legends
-
-        return label(value)
+        return label(value)  # the same words as in legends
     if isinstance(value, (list, tuple)):
         return "-".join(map(show_value, value))
     if isinstance(value, float) and value.is_integer():

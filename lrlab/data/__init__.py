@@ -16,7 +16,9 @@ import numpy as np
 from lrlab.core import registry
 from lrlab.core.registry import Parameter, Registry
 from lrlab.core.text import Table
+from lrlab.data.checks import varied
 from lrlab.data.dataset import DataError, Dataset, Raw
+from lrlab.data.splits import limited, scaled, split
 
 NAMES: dict[str, str] = {
     "digits": "lrlab.data.bundled:digits",
@@ -75,9 +77,6 @@ def load(
     >>> dataset.shapes["train"], dataset.shapes["valid"], dataset.num_outputs
     (((120, 4), (120,)), ((30, 4), (30,)), 3)
     """
-    from lrlab.data.checks import varied
-    from lrlab.data.splits import limited, scaled, split
-
     if isinstance(spec, Mapping):
         table = dict(spec)
         if "name" not in table:

@@ -199,7 +199,7 @@ dense_p = trilinear("lrlab_dense", _COMPUTE, batched=_batched)
 
 @partial(jax.custom_jvp, nondiff_argnums=(1,))
 def _columns(b: Array, examples: int) -> Array:
-    """B [out] for every example: [out, N]."""
+    """b [out] for every example: [out, N]."""
     return jnp.broadcast_to(b[:, None], (b.size, examples))
 
 

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 
 from lrlab.core.errors import FieldError
 from lrlab.core.synonyms import did_you_mean
+from lrlab.models.conv import conv_general_dilated
 from lrlab.types import Array
 
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
@@ -141,7 +142,5 @@ def kernel(x: Array, size: int) -> tuple[int, int]:
 def convolution(name: str) -> Callable[..., Array]:
     """What `nn.Conv` runs: "xla", or "auto" for the way that stays fast under `vmap`."""
     if name == "auto":
-        from lrlab.models.conv import conv_general_dilated
-
         return conv_general_dilated
     return jax.lax.conv_general_dilated

@@ -123,7 +123,7 @@ def moved(params: Params, direction: PyTree, size: float | Array) -> Params:
 
 
 def ratio(above: Array, below: Array) -> Array:
-    """Above / below; nan where `below` is 0."""
+    """above / below; nan where `below` is 0."""
     return jnp.where(below != 0, above / jnp.where(below != 0, below, 1), jnp.nan)
 
 

@@ -43,7 +43,7 @@ class RangeTest(NamedTuple):
 
     @property
     def kind(self) -> str:
-        """Ramp or parallel."""
+        """How rates are tried: "ramp" or "parallel"."""
         return self.curves.kind
 
     @property

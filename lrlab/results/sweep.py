@@ -14,6 +14,7 @@ from lrlab.core.paths import resolved
 from lrlab.core.records import LaneRecord
 from lrlab.results import unread
 from lrlab.results.representable import as_sentences, beyond_numbers, indistinct
+from lrlab.schedules import labels
 from lrlab.search.answer import from_scores
 from lrlab.search.naming import in_words, named
 from lrlab.search.scores import combination, sweep_scores
@@ -129,8 +130,6 @@ class Result(NamedTuple):
     @property
     def labels(self) -> dict[str, tuple[str, ...]]:
         """Lane axes whose values count names (`schedule`) -> what each value is called."""
-        from lrlab.schedules import labels
-
         try:
             names = tomllib.loads(self.config)["schedule"]["name"]
         except (tomllib.TOMLDecodeError, KeyError, TypeError):

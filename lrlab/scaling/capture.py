@@ -8,6 +8,7 @@ import flax.linen as nn
 import jax
 from flax import nnx
 
+from lrlab.models.adapters import nnx_module
 from lrlab.models.modes import MODES, flags, in_mode, set_mode
 from lrlab.types import Array, PyTree
 
@@ -60,8 +61,6 @@ def layer_outputs(network: Any, variables: PyTree, x: Array) -> dict[str, Array]
 
 
 def _nnx_outputs(factory: Any, variables: PyTree, x: Array) -> tuple[Any, Any]:
-    from lrlab.models.adapters import nnx_module
-
     module: Any = nnx_module(factory, variables)
     set_mode(module, False)
     taken = flags(module.__call__, type(module).__name__)

@@ -66,7 +66,7 @@ def refined_table(
 
 
 def last_iterate(step: Scalar, steps: Scalar, *, norms: Sequence[float] = ()) -> Scalar:
-    """R / max(r) for the rates r that minimize `last_iterate_bound`.
+    """r / max(r) for the rates r that minimize `last_iterate_bound`.
 
     The bound (Defazio et al. 2023, arXiv 2310.07831) for gradient `norms` (any number of values,
     stretched over the steps; equal ones by default), minimized at 48 points, stretched over the

@@ -11,7 +11,7 @@ from lrlab.types import Scalar
 def cosine_cycle(
     step: Scalar, steps: Scalar, *, half: Scalar = 0.25, final: Scalar = 0.0
 ) -> Scalar:
-    """Final + (1 - final) (1 + cos(pi step / half)) / 2: a cosine up and down without jumps.
+    """final + (1 - final) (1 + cos(pi step / half)) / 2: a cosine up and down without jumps.
 
     From the peak to `final` in `half` steps and back in as many (PyTorch's CosineAnnealingLR beyond
     its T_max; Loshchilov and Hutter 2017, arXiv 1608.03983). `half` in steps or as a fraction.
@@ -61,7 +61,7 @@ def triangular(
     up: Scalar = 0.125,
     down: Scalar | None = None,
 ) -> Scalar:
-    """Low + (1 - low) height: lines between `low` (over the peak) and 1, again and again.
+    """low + (1 - low) height: lines between `low` (over the peak) and 1, again and again.
 
     From `low` to 1 in `up` steps and back in `down` (default: `up`), lengths in steps or fractions;
     not zero at the end (Smith 2017, cyclical learning rates, arXiv 1506.01186).
@@ -81,7 +81,7 @@ def triangular2(
     up: Scalar = 0.125,
     down: Scalar | None = None,
 ) -> Scalar:
-    """Low + (1 - low) height / 2^cycle: triangles, each half as high as the one before.
+    """low + (1 - low) height / 2^cycle: triangles, each half as high as the one before.
 
     Lengths as in `triangular` (Smith 2017, arXiv 1506.01186). Factors have no unit.
 
@@ -101,7 +101,7 @@ def exp_range(
     down: Scalar | None = None,
     gamma: Scalar = 0.99994,
 ) -> Scalar:
-    """Low + (1 - low) height gamma^step: triangles whose height falls exponentially.
+    """low + (1 - low) height gamma^step: triangles whose height falls exponentially.
 
     Lengths as in `triangular`, gamma per step (Smith 2017, arXiv 1506.01186). Factors have no unit.
 

@@ -24,7 +24,7 @@ def one_cycle(
     back: Scalar = 0.85,
     timing: str = "torch",
 ) -> Scalar:
-    """Start -> 1 -> final in cosines or lines: one large cycle ("super-convergence").
+    """start -> 1 -> final in cosines or lines: one large cycle ("super-convergence").
 
     From `start` (over the peak) to 1 in the first `up`, then to `final`; `three_phase`: first back
     to `start`, then to `final`. Lengths in steps or fractions. `timing` "torch": the top stands at

@@ -37,7 +37,7 @@ class Schedule:
         return self.function(jnp.clip(jnp.asarray(step), 0, self.steps))
 
     def momentum(self, step: Array, low: Scalar = 0.85, high: Scalar = 0.95) -> Array:
-        """High - (high - low) u, u in [0, 1] the height of the rate over the peak (of a cycle: over
+        """high - (high - low) u, u in [0, 1] the height of the rate over the peak (of a cycle: over
         its foot): momentum that falls while the rate rises, as PyTorch's OneCycleLR and CyclicLR
         cycle it (Smith 2018, arXiv 1803.09820). In training: `low_momentum` of the schedule.
 
@@ -102,7 +102,7 @@ def make(
     warmup = warmups.length(_in_steps("warmup", warmup, steps, steps_per_epoch), warmup_kind)
     _check(name, steps, warmup, shape)
     warmups.check(warmup_kind, warmup_start, warmup)
-    defaults, of_all = parameters(name), OF_ALL_STEPS.get(name, ())
+    known, of_all = parameters(name), OF_ALL_STEPS.get(name, ())
 
     def factor(k: Array, shape: Mapping[str, Scalar], warmup_start: Scalar) -> Array:
         import jax.numpy as jnp
@@ -112,7 +112,7 @@ def make(
         ramp = length(warmup, steps)
         concrete = isinstance(ramp, (int, float))
         start = warmups.factor(warmup_kind, k, jnp.maximum(ramp, 1), warmup_start)
-        lengths = {key: length(shape.get(key, defaults[key]), steps) for key in of_all}
+        lengths = {key: length(shape.get(key, known[key]), steps) for key in of_all}
         left = max(steps - ramp, 1) if concrete else jnp.maximum(steps - ramp, 1)
         after = function(jnp.maximum(k - ramp, 0), left, **{**shape, **lengths})
         return jnp.where(k < ramp, start, after)
@@ -161,10 +161,10 @@ def _in_steps(key: str, value: Any, steps: int, steps_per_epoch: int | None) -> 
         return numbers(value, steps, steps_per_epoch)
 
 
-def _check(name: str, steps: int, warmup: Scalar, shape: Mapping[str, Scalar]) -> None:
-    accepted = parameters(name)
+def _check(name: str, steps: int, warmup: Scalar, shape: Mapping[str, Any]) -> None:
+    known = parameters(name)
     for key in shape:
-        if key not in accepted:
+        if key not in known:
             raise unknown_option(REGISTRY, name, key)
     if not isinstance(steps, (int, np.integer)) or steps < 1:
         raise ValueError(f"schedule {name!r}: steps must be an int of at least 1, got {steps!r}")

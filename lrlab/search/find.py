@@ -42,7 +42,7 @@ class Train(Protocol):
         further: Mapping[str, np.ndarray] | None = ...,
         /,
     ) -> Scores:
-        """See above."""
+        """The scores of the lanes, in their order."""
         ...
 
 

@@ -52,7 +52,7 @@ class _Kernel(NamedTuple):
 
 
 def saturated(regret: np.ndarray, cap: float) -> np.ndarray:
-    """Cap (1 - exp(-regret / cap)) for positive regret: slope 1 at 0, never above the cap.
+    """cap (1 - exp(-regret / cap)) for positive regret: slope 1 at 0, never above the cap.
 
     Beyond the cap all rates are alike: bad. A cliff then does not bend the valley beside it.
 

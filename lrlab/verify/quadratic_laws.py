@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -87,7 +89,7 @@ def case() -> Verdict:
 
 def rate_from_lanes(method: str, lr: float, momentum: float) -> float:
     """The slowest root of the two modes, read off one update of lrlab's optimizer, linear in it."""
-    arguments = {} if method == "sgd" else {"momentum": momentum}
+    arguments: dict[str, Any] = {} if method == "sgd" else {"momentum": momentum}
     with jax.enable_x64(True):
         transformation = optimizers.make(method, lr, **arguments)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from importlib import resources
 from types import MappingProxyType
 from typing import NamedTuple
@@ -27,7 +28,7 @@ class Verdict(NamedTuple):
     tolerance: str
     passed: bool
     seconds: float = 0.0
-    figure: Table = MappingProxyType({})
+    figure: Mapping[str, Any] = {}
     source: str = ""
 
 

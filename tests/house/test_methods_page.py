@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import methods
 import pytest
 from places import ROOT
 
 from lrlab import optimizers, schedules
-from lrlab.cli import methods
 
 
 def test_writing_them_again_changes_nothing():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    again = "run `python -m lrlab.cli.methods`"
+    again = "run `python docs/methods.py`"
     assert methods.with_table(readme) == readme, again
     assert (ROOT / "docs" / "methods.md").read_text(encoding="utf-8") == methods.page(), again
 

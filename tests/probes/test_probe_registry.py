@@ -122,7 +122,7 @@ def test_mistakes_are_told_at_once_with_their_place(tmp_path, capsys) -> None:
 
 def test_what_cannot_be_measured_is_said_before_anything_trains() -> None:
     small = dict(lr=[0.1], seeds=1, steps=2, progress=False)
-    with pytest.raises(ConfigError, match=r"probes.0: probe 'ntk': an objective has no outputs"):
+    with pytest.raises(ConfigError, match=r"probes\.0: probe 'ntk': an objective has no outputs"):
         lrlab.sweep("rosenbrock", probes=["ntk"], **small)
     with pytest.raises(ConfigError, match="'stability': the stability threshold of this opt"):
         lrlab.sweep("rosenbrock", optimizer="lion", probes=["stability"], **small)

@@ -156,6 +156,7 @@ def objective(level: float) -> lrlab.Task:
 
 
 def test_from_python() -> None:
+    level = -3000.0
     given = dict(
         optimizer="sgd", steps=60, schedule="constant", precision="float64", budget=6, seeds=2,
         progress=False,

@@ -78,7 +78,7 @@ def test_seeds_needed_is_the_least_that_suffices():
 
 @pytest.mark.parametrize("values", [[], [np.nan], [1.0, np.inf]])
 def test_values_that_are_not_finite_are_refused(values):
-    with pytest.raises(ValueError, match=r"values: .*(needed|not finite)"):
+    with pytest.raises(ValueError, match=r"values: .* (needed|not finite)"):
         s.mean_interval(values)
 
 

@@ -43,5 +43,5 @@ def test_thresholds_take_arrays() -> None:
     assert found.shape == (2, 3) and found[1, 0] == 1.0
     assert theory.max_lr("adam", 4.0) == pytest.approx(9.5)
     for bad in ({"sharpness": -1.0}, {"sharpness": 1.0, "momentum": 1.0}):
-        with pytest.raises(ValueError, match="must"):
+        with pytest.raises(ValueError, match="must be"):
             theory.max_lr("momentum", **bad)

@@ -10,8 +10,11 @@ import numpy as np
 import pytest
 
 from lrlab import api, config
+from lrlab.core.records import Metric
 from lrlab.runs import RunError
 from lrlab.runs.reader import read_stage, stages
+from lrlab.workflows.find import run_find
+from lrlab.workflows.job import Job
 from lrlab.workflows.reproduce import DIFFERENT, IDENTICAL, WITHIN, compared, reproduce
 
 pytestmark = pytest.mark.usefixtures("without_figures")
@@ -61,9 +64,8 @@ def test_the_first_difference_is_named(tmp_path):
     stage = read_stage(finished(tmp_path / "one"))
     losses = stage.history["train_loss"].copy()
     losses[7, 1, 0] *= np.float32(1.5)
-    largest, where = compared(
-        stage, stage._replace(history={**stage.history, "train_loss": losses})
-    )
+    other = {**stage.metrics, "train_loss": Metric(losses, "step")}
+    largest, where = compared(stage, stage._replace(metrics=other))
     assert largest > 0.1 and where == "train_loss, row 7, lane lr 0.05, seed 0"
     assert compared(stage, stage) == (0.0, "")
 
@@ -140,7 +142,7 @@ def test_a_search_says_how_many_lanes_follow_its_answer(tmp_path):
     written = tmp_path / "one.toml"
     written.write_text(COMPARISON.replace("compare", "#") + 'optimizer.name = "sgd"\n')
     experiment = config.load(str(written), command="find")
-    api.run("find", experiment, out=str(tmp_path / "one"), progress=False, final_seeds=3)
+    run_find(Job(experiment, out=tmp_path / "one"), final_seeds=3)
     info = json.loads((tmp_path / "one" / "run.json").read_text())
     assert info["final_seeds"] == 3
     last = read_stage(tmp_path / "one", stages(tmp_path / "one")[-1])

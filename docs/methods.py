@@ -1,4 +1,4 @@
-"""The page of all methods, from the registries: `python -m lrlab.cli.methods` writes it.
+"""The page of all methods, from the registries: `python docs/methods.py` writes it.
 
 `docs/methods.md` lists every schedule and optimizer with its formula and source; the README holds a
 short table of counts between two markers. A test compares both with the registries.
@@ -18,7 +18,7 @@ from lrlab.config import names
 from lrlab.core import registry
 from lrlab.optimizers.method import Kind
 
-BEGIN, END = "<!-- methods: python -m lrlab.cli.methods -->", "<!-- end of methods -->"
+BEGIN, END = "<!-- methods: python docs/methods.py -->", "<!-- end of methods -->"
 _SOURCE = re.compile(r"\(((?:[^()]|\([^()]*\))*?\b(?:18|19|20)\d\d\b(?:[^()]|\([^()]*\))*)\)")
 _ARXIV = re.compile(r"arXiv (\d{4}\.\d{4,5})")
 
@@ -67,7 +67,7 @@ def page() -> str:
     """`docs/methods.md`."""
     parts = [
         "# Methods",
-        "Every entry of the registries, written by `python -m lrlab.cli.methods`. p stands for "
+        "Every entry of the registries, written by `python docs/methods.py`. p stands for "
         "`step / steps`, g for the gradient, w for the parameters, lr for the learning rate of the "
         "step. `lrlab ls schedules` and `lrlab ls optimizers` show the options, "
         "`lrlab.schedules.describe(name)` and `lrlab.optimizers.describe(name)` the whole text.",
