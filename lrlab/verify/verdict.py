@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from importlib import resources
 from types import MappingProxyType
 from typing import NamedTuple
@@ -28,7 +27,7 @@ class Verdict(NamedTuple):
     tolerance: str
     passed: bool
     seconds: float = 0.0
-    figure: Mapping[str, Any] = {}
+    figure: Table = MappingProxyType({})
     source: str = ""
 
 

@@ -161,12 +161,12 @@ def test_from_python() -> None:
         optimizer="sgd", steps=60, schedule="constant", precision="float64", budget=6, seeds=2,
         progress=False,
     )  # fmt: skip
-    wanted, found = (lrlab.find(objective(at), **given) for at in (0.0, -3000.0))
+    wanted, found = (lrlab.find(objective(at), **given) for at in (0.0, level))
     assert wanted.verdict == "interior" and 0.02 < wanted.lr < 0.6
     same(found, wanted)
     grid = lrlab.log_grid(1e-4, 0.9, 9)
     options = {name: value for name, value in given.items() if name != "budget"}
-    wanted, found = (lrlab.sweep(objective(at), lr=grid, **options).best() for at in (0.0, -3000.0))
+    wanted, found = (lrlab.sweep(objective(at), lr=grid, **options).best() for at in (0.0, level))
     same(found, wanted)
 
 
