@@ -270,11 +270,17 @@ class Recorder(Protocol):
 
     def rows(
         self, name: str, axis: TimeAxis, start: int, lanes: np.ndarray, values: np.ndarray
-    ) -> None: ...
+    ) -> None:
+        """Rows of one metric."""
+        ...
 
-    def commit(self, arrays: Mapping[str, np.ndarray], info: Mapping[str, int | float]) -> None: ...
+    def commit(self, arrays: Mapping[str, np.ndarray], info: Mapping[str, int | float]) -> None:
+        """Makes everything so far durable."""
+        ...
 
-    def due(self) -> bool: ...
+    def due(self) -> bool:
+        """Whether it is time for a commit."""
+        ...
 
 
 class Answer(NamedTuple):

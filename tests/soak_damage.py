@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import shutil
 import tempfile
@@ -126,8 +127,6 @@ def unfinished(place: Path) -> Path:
         return len(asked) > 20
 
     out, control = str(place / "unfinished"), Control(commit_every=0.0, stop=stop)
-    try:
+    with contextlib.suppress(Interrupted):
         api.run("sweep", experiment, out=out, progress=False, control=control)
-    except Interrupted:
-        pass
     return place / "unfinished"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -117,10 +118,8 @@ class Worker:
             used = now
             if kill_after is not None and used >= kill_after:
                 time.sleep(delay)
-                try:
+                with contextlib.suppress(ProcessLookupError):
                     os.kill(child, signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
                 break
             time.sleep(0.002)
         status = int(self.process.stdout.readline())

@@ -84,6 +84,7 @@ def _dense(p: Params, name: str, x: torch.Tensor) -> torch.Tensor:
 
 
 def mlp(p: Params, x: torch.Tensor, stats: Stats) -> torch.Tensor:
+    """`lrlab.models.mlp` of the same parameters."""
     x, layer = x.reshape(x.shape[0], -1), 0
     while f"hidden_{layer}/kernel" in p:
         x, layer = F.relu(_dense(p, f"hidden_{layer}", x)), layer + 1
@@ -91,6 +92,7 @@ def mlp(p: Params, x: torch.Tensor, stats: Stats) -> torch.Tensor:
 
 
 def cnn(p: Params, x: torch.Tensor, stats: Stats) -> torch.Tensor:
+    """`lrlab.models.cnn` of the same parameters."""
     x, layer = x[:, None], 0
     while f"hidden_conv_{layer}/kernel" in p:
         name = f"hidden_conv_{layer}"
@@ -100,6 +102,8 @@ def cnn(p: Params, x: torch.Tensor, stats: Stats) -> torch.Tensor:
 
 
 def resnet(p: Params, x: torch.Tensor, stats: Stats) -> torch.Tensor:
+    """`lrlab.models.resnet` of the same parameters."""
+
     def norm(x: torch.Tensor, name: str) -> torch.Tensor:
         mean, variance = (None, None) if stats is None else stats(name, x.shape[1])
         scale, bias = p[f"{name}/scale"], p[f"{name}/bias"]
@@ -126,6 +130,8 @@ def resnet(p: Params, x: torch.Tensor, stats: Stats) -> torch.Tensor:
 
 
 def transformer(p: Params, x: torch.Tensor, stats: Stats, heads: int = 4) -> torch.Tensor:
+    """`lrlab.models.transformer` of the same parameters."""
+
     def norm(x: torch.Tensor, name: str) -> torch.Tensor:
         return F.layer_norm(x, x.shape[-1:], p[f"{name}/scale"], p[f"{name}/bias"], 1e-6)
 

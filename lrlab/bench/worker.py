@@ -40,6 +40,7 @@ def peak(size: int = 1024, repeats: int = 10) -> float:
 
 
 def main() -> None:
+    """Answers on standard output what is asked on standard input, a line of JSON each."""
     name, way, path, cores = sys.argv[1:]
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # whatever a library prints must not reach the answers

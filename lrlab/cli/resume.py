@@ -21,18 +21,15 @@ def resume(run: Folder, set_: Set = None, json: Json = False, quiet: Quiet = Fal
     With --set steps=N a sweep trains on to N updates, where its schedule permits that.
     """
     folder = find_run(run)
-    with placed(None, str(folder)) as unfinished:
-        # Opened, and locked, before jax is imported: a second process fails at once.
-        with runs.opened(folder) as opened:
-            if not set_ and opened.finished:
-                _show_finished(folder, json)
-                return
-            control = Control(unfinished=unfinished.append)
-            settings = tuple(set_ or ())
-            with only_json():
-                ran = lrlab.api.resume(
-                    opened, overrides=settings, progress=not quiet, control=control
-                )
+    # Opened, and locked, before jax is imported: a second process fails at once.
+    with placed(None, str(folder)) as unfinished, runs.opened(folder) as opened:
+        if not set_ and opened.finished:
+            _show_finished(folder, json)
+            return
+        control = Control(unfinished=unfinished.append)
+        settings = tuple(set_ or ())
+        with only_json():
+            ran = lrlab.api.resume(opened, overrides=settings, progress=not quiet, control=control)
     report(ran, json, quiet)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from lrlab.config.build import numeric
 from lrlab.config.field_words import hint
@@ -45,7 +44,7 @@ _TAKES: Mapping[str, set[str]] = {
 nothing would come of it."""
 
 
-def from_arguments(command: str = "sweep", **arguments: Any) -> Experiment:
+def from_arguments(command: str = "sweep", **arguments: object) -> Experiment:
     """The experiment that keyword arguments describe, checked like a file.
 
     `task` is a name, a table, or a `Task` (then the experiment records its name and description
@@ -137,12 +136,12 @@ def _table(command: str, arguments: Table, problems: list[Problem], where: str =
     return table
 
 
-def _is_external(table: Any) -> bool:
+def _is_external(table: object) -> bool:
     """Whether this stands for a function or an object of the user's."""
     return isinstance(table, dict) and bool(table.get("external"))
 
 
-def _entries(given: Any, problems: list[Problem]) -> JsonObject:
+def _entries(given: object, problems: list[Problem]) -> JsonObject:
     """A comparison's entries, each a table of `find`'s arguments."""
     if not isinstance(given, Mapping):
         message = f"must be a mapping, name -> arguments of find, got {show(given)}"
@@ -158,42 +157,43 @@ def _entries(given: Any, problems: list[Problem]) -> JsonObject:
     return entries
 
 
-def _options(given: Any, kind: str) -> JsonObject:
+def _options(given: object, kind: str) -> JsonObject:
     """`optimizer_args` and the like as a plain table."""
     if given is None or isinstance(given, Mapping):
-        return dict(plain(given or {}))
+        return plain_table(given or {})
     message = f"must be a mapping of options to values, got {show(given)}"
     raise ConfigError([Problem(PYTHON, None, f"{kind}_args", message)])
 
 
-def _spec(value: Any, options: Any, kind: str) -> Any:
+def _spec(value: object, options: object, kind: str) -> object:
     given = _options(options, kind)
     # Several schedules are a list; an `Optimizer`, like Optax's transformations, is a tuple too.
     if isinstance(value, str) or type(value) in (list, tuple):
         return {"name": plain(value), "external": False, **given}
     if isinstance(value, Mapping):
-        return {**plain(value), **given}
+        return {**plain_table(value), **given}
     made = hasattr(value, "init") and hasattr(value, "update")  # an optax transformation
     if callable(value) or hasattr(value, "make") or made:
         return {"name": getattr(value, "__name__", type(value).__name__), "external": True, **given}
     return value
 
 
-def _task(value: Any) -> Any:
+def _task(value: object) -> object:
     if not hasattr(value, "functions"):
         return plain(value)
     source = getattr(value, "source", None) or {}
-    return {"name": str(value.name), "external": True, "source": _described(source)}
+    return {"name": str(getattr(value, "name", "")), "external": True, "source": _described(source)}
 
 
 _SAID_OF_A_PLAN = ("reasons", "tile_width_source")
 """What a plan says of itself: the same numbers handed over again are given ones."""
 
 
-def _plan(value: Any) -> Any:
-    if not hasattr(value, "_asdict"):
+def _plan(value: object) -> object:
+    asdict = getattr(value, "_asdict", None)
+    if asdict is None:
         return plain(value)
-    fields = value._asdict()
+    fields = asdict()
     return {
         key: plain(fields[key])
         for key in fields
@@ -201,7 +201,7 @@ def _plan(value: Any) -> Any:
     }
 
 
-def plain(value: Any) -> Any:
+def plain(value: object) -> object:
     """NumPy and JAX arrays, tuples and mappings as what TOML holds.
 
     >>> import numpy as np
@@ -209,15 +209,19 @@ def plain(value: Any) -> Any:
     {'lr': [0.1, 1.0], 'seeds': [0, 1], 'n': 3}
     """
     if isinstance(value, Mapping):
-        return {str(key): plain(entry) for key, entry in value.items() if entry is not None}
+        return plain_table(value)
     if isinstance(value, (list, tuple, range)):
         return [plain(entry) for entry in value]
-    if hasattr(value, "tolist") and hasattr(value, "dtype"):
-        return value.tolist()
-    return value
+    tolist = getattr(value, "tolist", None)
+    return value if tolist is None or not hasattr(value, "dtype") else tolist()
 
 
-def _described(value: Any) -> Any:
+def plain_table(table: Mapping[object, object]) -> JsonObject:
+    """A mapping as TOML holds it, without what is None."""
+    return {str(key): plain(entry) for key, entry in table.items() if entry is not None}
+
+
+def _described(value: object) -> object:
     """A description for the record: whatever TOML cannot hold becomes text."""
     value = plain(value)
     if isinstance(value, dict):

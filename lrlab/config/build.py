@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TypeGuard
 
 from pydantic import ValidationError
 
@@ -107,7 +107,7 @@ def normalized(table: Table, command: str) -> JsonObject:
         key: dict(value) if isinstance(value, Mapping) else value for key, value in table.items()
     }
     for *above, last in sorted(NAMED_TABLES, key=len):
-        parent: Any = raw
+        parent: object = raw
         for key in above:
             parent = parent.get(key) if isinstance(parent, dict) else None
         short = (str, list) if last == "schedule" else str
@@ -133,12 +133,12 @@ def normalized(table: Table, command: str) -> JsonObject:
     if raw.get("epochs") is not None and "steps" not in raw:
         raw["steps"] = None
     optimizer = raw.get("optimizer")
-    if command in ("sweep", "plan", "preview") and isinstance(optimizer, dict):
-        if raw.get("lr") is None:
-            named = None if _external(optimizer) else optimizer.get("name")
-            raw["lr"] = None
-            if isinstance(named, str) and names.known("optimizers", named):
-                raw["lr"] = optimizers.default_lr(named)
+    one_rate = command in ("sweep", "plan", "preview")
+    if one_rate and isinstance(optimizer, dict) and raw.get("lr") is None:
+        named = None if _external(optimizer) else optimizer.get("name")
+        raw["lr"] = None
+        if isinstance(named, str) and names.known("optimizers", named):
+            raw["lr"] = optimizers.default_lr(named)
     lr = raw.get("lr")
     if command in ("find", "compare") and "lr_range" not in raw and (is_form(lr) or _rates(lr)):
         try:
@@ -162,17 +162,17 @@ def _means(key: str, fields: Collection[str]) -> bool:
     )
 
 
-def numeric(value: Any) -> bool:
+def numeric(value: object) -> bool:
     """Whether a value may be a hyper-parameter: a number, or a lane form."""
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     return number or isinstance(value, list) or is_form(value)
 
 
-def _rates(lr: Any) -> bool:
+def _rates(lr: object) -> TypeGuard[list[float]]:
     return isinstance(lr, (list, tuple)) and len(lr) > 1
 
 
-def _external(spec: Any) -> bool:
+def _external(spec: object) -> bool:
     """Whether this is a function or object of the user's."""
     return isinstance(spec, Mapping) and spec.get("external") is True
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path as File
-from typing import Any
 
 from lrlab.config import multipliers, names
 from lrlab.config.field_words import hint
@@ -96,14 +95,14 @@ def _model_name(raw: Table) -> str | None:
     return name if isinstance(name, str) else None
 
 
-def at(raw: Any, path: Path) -> Any:
+def at(raw: object, path: Path) -> object:
     """The value at `path`, or None."""
     for key in path:
         raw = raw.get(key) if isinstance(raw, Mapping) else None
     return raw
 
 
-def _list(value: Any) -> list[Any]:
+def _list(value: object) -> list[object]:
     return list(value) if isinstance(value, (list, tuple)) else []
 
 
@@ -148,7 +147,7 @@ def _each_schedule(table: Table) -> list[Table]:
     ]
 
 
-def _several(table: Any) -> Found:
+def _several(table: object) -> Found:
     """Schedules side by side are a table of values: nothing in them is left to sweep."""
     if not isinstance(table, Mapping) or not isinstance(table.get("name"), list):
         return
@@ -169,7 +168,7 @@ def _name_of(path: Path, table: Table) -> str | None:
     return name if isinstance(name, str) else None
 
 
-def _with_name(raw: Any, path: Path, table: Table) -> Table:
+def _with_name(raw: object, path: Path, table: Table) -> Table:
     """`task.model` and `task.data` beside `task.name` are about that task's own."""
     task = at(raw, ("task", "name"))
     if len(path) == 1 or "name" in table or not isinstance(task, str):
@@ -178,7 +177,7 @@ def _with_name(raw: Any, path: Path, table: Table) -> Table:
     return {**table, "name": parts[path[-1]]} if parts else table
 
 
-def _task(task: Any) -> Found:
+def _task(task: object) -> Found:
     if not isinstance(task, Mapping):
         return
     for key in task if "name" not in task else ():
@@ -198,8 +197,9 @@ def _task(task: Any) -> Found:
             yield ("task", part, "name"), f"is missing; known: {known}"
     yield from _data(at(task, ("data",)))
     yield from _loss(task)
-    fractions = [at(task, ("data", f"{split}_fraction")) for split in ("valid", "test")]
-    if all(isinstance(value, (int, float)) for value in fractions) and sum(fractions) >= 1:
+    fractions = (at(task, ("data", f"{split}_fraction")) for split in ("valid", "test"))
+    numbers = [value for value in fractions if isinstance(value, (int, float))]
+    if len(numbers) == 2 and sum(numbers) >= 1:
         yield (
             ("task", "data", "test_fraction"),
             "valid and test fractions leave nothing to train on",
@@ -213,9 +213,11 @@ def _loss(task: Table) -> Found:
         yield ("task", "loss"), f"unknown loss {loss!r}{known}"
 
 
-def _data(data: Any) -> Found:
+def _data(data: object) -> Found:
     """A file that a source reads must be there."""
-    name = data.get("name") if isinstance(data, Mapping) else None
+    if not isinstance(data, Mapping):
+        return
+    name = data.get("name")
     name, _, rest = name.partition(":") if isinstance(name, str) else ("", "", "")
     if name not in FILE_SOURCES:
         return
@@ -243,7 +245,7 @@ def _axes(raw: Table) -> Found:
 
 
 def _learning_rate(raw: Table, command: str) -> Found:
-    lr: Any = raw.get("lr")
+    lr: object = raw.get("lr")
     if command == "sweep" and lr is None:
         yield ("lr",), "sweep needs learning rates, for example lr = {log = [1e-5, 1.0, 33]}"
     if command == "range-test":
@@ -265,7 +267,7 @@ def _learning_rate(raw: Table, command: str) -> Found:
             yield ("groups", name), f"group {name!r} has no learning rate: write lr.{name} = ..."
 
 
-def _swept(raw: Table) -> Iterator[tuple[Path, Any]]:
+def _swept(raw: Table) -> Iterator[tuple[Path, object]]:
     """Every lane axis but the learning rate."""
     yield from multipliers.swept(raw)
     for path in (("axes",), ("optimizer",), ("schedule",)):
@@ -310,7 +312,7 @@ def _lanes(raw: Table) -> Found:
         yield ("seeds",), f"makes {total:,} lanes; at most {MAX_LANES:,} can be trained in a run"
 
 
-def _length(value: Any) -> int:
+def _length(value: object) -> int:
     """How many values a lane form has, as far as it is one."""
     if isinstance(value, (list, tuple)):
         return max(1, len(value))

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
 from lrlab.config import names
 from lrlab.config.build import build_one, normalized
 from lrlab.config.checks import at
 from lrlab.config.lanes import is_axis
-from lrlab.config.layers import Places, merge
+from lrlab.config.layers import Places, merge, nested
 from lrlab.config.schema import PARAMETRIZATIONS, TABLES, Experiment
 from lrlab.core.errors import ConfigError
 from lrlab.core.synonyms import did_you_mean
@@ -68,7 +67,8 @@ def groups_of(
             table = _with(shared, path, value)
             if kind == "mup":
                 own = {path[-1]: base} if path[:2] == ("task", "model") else {}
-                old = dict(at(raw, ("parametrization", "base")) or {})
+                old = at(raw, ("parametrization", "base"))
+                old = old if isinstance(old, Mapping) else {}
                 table["parametrization"] = {"name": "mup", "base": {**old, **own}}
             place = places.get(("study", "values", str(number)), places.get(("study", "values")))
             moved = dict(places) | ({path: place} if place else {})
@@ -87,7 +87,7 @@ def groups_of(
     return groups
 
 
-def _with(shared: Table, path: Path, value: Any) -> JsonObject:
+def _with(shared: Table, path: Path, value: object) -> JsonObject:
     """The table with the field at `path` replaced."""
     table = dict(shared)
     for one, other in (("steps", "epochs"), ("epochs", "steps")):
@@ -97,10 +97,7 @@ def _with(shared: Table, path: Path, value: Any) -> JsonObject:
         every = table.get("eval_every")
         if isinstance(every, int) and isinstance(value, int) and every > value:
             table["eval_every"] = value
-    nested: Any = value
-    for key in reversed(path):
-        nested = {key: nested}
-    return merge(table, nested)
+    return merge(table, nested(path, value))
 
 
 def axis_path(raw: Table, axis: str) -> Path | None:
@@ -143,7 +140,7 @@ def axes_known(raw: Table) -> list[str]:
     return known
 
 
-def group_name(field: str, value: Any, kind: str | None) -> str:
+def group_name(field: str, value: object, kind: str | None) -> str:
     """A group's folder name.
 
     >>> group_name("width", 64, "mup"), group_name("width", [32, 16], None)
@@ -180,7 +177,7 @@ def entries_of(
     return entries
 
 
-def show_value(value: Any) -> str:
+def show_value(value: object) -> str:
     """A value of the axis: whole numbers without a point.
 
     >>> show_value(64.0), show_value("full"), show_value([32, 16])

@@ -9,14 +9,14 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping
-from typing import Annotated, Any, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, TypeAlias, TypeGuard
 
 import numpy as np
 from pydantic import PlainValidator
 
 from lrlab.core.grids import log_grid
-from lrlab.core.text import show
+from lrlab.core.text import JsonObject, Table, show
 
 FORMS = ("log", "linear", "values")
 
@@ -25,17 +25,17 @@ MAX_VALUES = 1_000_000
 LaneForm: TypeAlias = float | list[float] | dict[str, list[float]]
 
 
-def is_form(value: Any) -> bool:
+def is_form(value: object) -> TypeGuard[Table]:
     """Whether `value` is a table such as `{log = [low, high, num]}`."""
     return isinstance(value, Mapping) and bool(value) and all(key in FORMS for key in value)
 
 
-def is_axis(value: Any) -> bool:
+def is_axis(value: object) -> bool:
     """Whether a (valid) lane form sweeps: anything but a single number."""
     return isinstance(value, (list, tuple)) or is_form(value)
 
 
-def values(form: Any) -> tuple[float, ...]:
+def values(form: LaneForm | tuple[float, ...] | Table) -> tuple[float, ...]:
     """The numbers a lane form stands for, in order.
 
     >>> values({"log": [0.01, 1.0, 3]})
@@ -56,7 +56,7 @@ def values(form: Any) -> tuple[float, ...]:
 ANY, NOT_NEGATIVE, POSITIVE = "any", "not negative", "positive"
 
 
-def lane_form(value: Any, sign: str = ANY) -> LaneForm:
+def lane_form(value: object, sign: str = ANY) -> LaneForm:
     """Check one lane form and return it in plain types; `sign`: which numbers may stand there.
 
     Raises:
@@ -81,7 +81,7 @@ def lane_form(value: Any, sign: str = ANY) -> LaneForm:
     return _number(value, sign)
 
 
-def _number(value: Any, sign: str) -> float:
+def _number(value: object, sign: str) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ValueError(f"must be a number or a list of numbers, got {show(value)}")
     try:
@@ -97,7 +97,7 @@ def _number(value: Any, sign: str) -> float:
     return float(value)
 
 
-def _numbers(given: list[Any] | tuple[Any, ...], sign: str) -> list[float]:
+def _numbers(given: Sequence[object], sign: str) -> list[float]:
     if not given:
         raise ValueError("must hold at least one number, got []")
     if len(given) > MAX_VALUES:
@@ -105,7 +105,7 @@ def _numbers(given: list[Any] | tuple[Any, ...], sign: str) -> list[float]:
     return [_number(value, sign) for value in given]
 
 
-def _grid(kind: str, given: list[Any] | tuple[Any, ...], sign: str) -> list[float]:
+def _grid(kind: str, given: Sequence[object], sign: str) -> list[float]:
     if len(given) != 3:
         raise ValueError(f"{kind} must be [low, high, num], got {show(list(given))}")
     try:
@@ -128,7 +128,7 @@ def _grid(kind: str, given: list[Any] | tuple[Any, ...], sign: str) -> list[floa
     return [low, high, int(num)]
 
 
-def _learning_rate(value: Any) -> Any:
+def _learning_rate(value: object) -> LaneForm | dict[str, LaneForm]:
     if isinstance(value, Mapping) and value and not is_form(value):
         groups = {}
         for group, form in value.items():
@@ -140,7 +140,7 @@ def _learning_rate(value: Any) -> Any:
     return lane_form(value, NOT_NEGATIVE)
 
 
-def _schedule_name(value: Any) -> Any:
+def _schedule_name(value: object) -> str | list[str | JsonObject]:
     """A schedule's name; or a list of names and tables, which are trained side by side."""
     if isinstance(value, str):
         return value
@@ -156,7 +156,7 @@ def _schedule_name(value: Any) -> Any:
     return [dict(entry) if isinstance(entry, Mapping) else entry for entry in value]
 
 
-def _interval(value: Any) -> list[float]:
+def _interval(value: object) -> list[float]:
     if not isinstance(value, (list, tuple)) or len(value) != 2:
         raise ValueError(f"must be [low, high], got {show(value)}")
     low, high = _numbers(value, POSITIVE)
@@ -165,7 +165,7 @@ def _interval(value: Any) -> list[float]:
     return [low, high]
 
 
-def _seeds(value: Any) -> int | list[int]:
+def _seeds(value: object) -> int | list[int]:
     if isinstance(value, (list, tuple)):
         if not value:
             raise ValueError("must hold at least one seed, got []")
@@ -178,7 +178,7 @@ def _seeds(value: Any) -> int | list[int]:
     return _whole(value, 1)
 
 
-def _batch_size(value: Any) -> int | str:
+def _batch_size(value: object) -> int | str:
     if value == "full":
         return "full"
     if isinstance(value, str):
@@ -186,7 +186,7 @@ def _batch_size(value: Any) -> int | str:
     return _whole(value, 1)
 
 
-def _whole(value: Any, least: int) -> int:
+def _whole(value: object, least: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise ValueError(f"must be a whole number, got {show(value)}")
     if not least <= value < 2**31:
@@ -197,7 +197,7 @@ def _whole(value: Any, least: int) -> int:
 _UNITS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
 
-def parse_budget(value: Any) -> tuple[float | None, float | None]:
+def parse_budget(value: object) -> tuple[float | None, float | None]:
     """A budget as (full-length runs, seconds), one of them None.
 
     >>> parse_budget(20), parse_budget("1.5m")
@@ -216,12 +216,14 @@ def parse_budget(value: Any) -> tuple[float | None, float | None]:
     return _number(value, POSITIVE), None
 
 
-def _budget(value: Any) -> float | str:
+def _budget(value: object) -> float | str:
+    if not isinstance(value, str):
+        return _number(value, POSITIVE)
     parse_budget(value)
-    return value.strip() if isinstance(value, str) else float(value)
+    return value.strip()
 
 
-def _none_or(check: Any) -> PlainValidator:
+def _none_or(check: Callable[[object], object]) -> PlainValidator:
     return PlainValidator(lambda value: None if value is None else check(value))
 
 

@@ -7,7 +7,7 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path as File
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from lrlab.config.checks import FILE_SOURCES, NAMED
 from lrlab.config.lanes import is_form
@@ -100,23 +100,19 @@ def _broken(name: str, line: int | None, message: str) -> Layer:
     return Layer({}, {}, (Problem(name, line, "", message),), broken=True)
 
 
-def absolute_data_paths(table: Any, folder: File) -> None:
+def absolute_data_paths(table: object, folder: File) -> None:
     """Data paths are relative to the file that names them, where they exist there."""
     if not isinstance(table, dict):
         return
-    task: Any = table.get("task")
-    if isinstance(task, str):
-        task = table["task"] = {"name": task}
-    if not isinstance(task, dict):
+    task = _table(table, "task")
+    if task is None:
         return
     source, colon, rest = str(task.get("name", "")).partition(":")
     path, dash, model = rest.rpartition("-")  # as in csv:my.csv-mlp
     if colon and dash and source in FILE_SOURCES:
         task["name"] = f"{source}:{_beside(path, folder)}-{model}"
-    data = task.get("data")
-    if isinstance(data, str):
-        data = task["data"] = {"name": data}
-    if not isinstance(data, dict):
+    data = _table(task, "data")
+    if data is None:
         return
     name = data.get("name")
     if isinstance(name, str) and name.partition(":")[0] in FILE_SOURCES and ":" in name:
@@ -127,7 +123,15 @@ def absolute_data_paths(table: Any, folder: File) -> None:
             data[key] = _beside(data[key], folder)
 
 
-def _beside(path: Any, folder: File) -> Any:
+def _table(parent: JsonObject, key: str) -> JsonObject | None:
+    """The table at `key`, or None; a text stands for a table with that name."""
+    table = parent.get(key)
+    if isinstance(table, str):
+        parent[key] = table = {"name": table}
+    return table if isinstance(table, dict) else None
+
+
+def _beside(path: object, folder: File) -> object:
     """A relative path, where it exists, made absolute: from `folder` on, else from the working
     folder, so that it is found again from any other."""
     if not isinstance(path, str) or File(path).is_absolute():
@@ -149,12 +153,22 @@ def override(layer: Layer, settings: Sequence[str]) -> Layer:
         places: Places = {path[:n]: (OVERRIDE, number) for n in range(len(path), 0, -1)}
         if isinstance(value, dict):  # replaces: remove first, then merge
             layer = layer._replace(table=_without(layer.table, path))
-        nested: Any = value
-        for key in reversed(path):
-            nested = {key: nested}
         kept = {p: place for p, place in places.items() if p == path or p not in layer.places}
-        layer = over(layer, Layer(nested, kept))
+        layer = over(layer, Layer(nested(path, value), kept))
     return layer
+
+
+def nested(path: Path, value: object) -> JsonObject:
+    """The table that holds `value` at `path`, and nothing else.
+
+    >>> nested(("plan", "devices"), 2)
+    {'plan': {'devices': 2}}
+    """
+    *above, last = path
+    table: JsonObject = {last: value}
+    for key in reversed(above):
+        table = {key: table}
+    return table
 
 
 def over(below: Layer, above: Layer) -> Layer:
@@ -197,7 +211,7 @@ def merge(below: Table, above: Table, path: Path = ()) -> JsonObject:
     return result
 
 
-def _of_any_name(path: Path, old: Table, name: Any) -> JsonObject:
+def _of_any_name(path: Path, old: Table, name: object) -> JsonObject:
     """What stays of a named table when `name` takes over: all of it, or what is no option."""
     fields = TABLES[path].model_fields
     if not old or old.get("name", fields["name"].default) == name:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path as File
-from typing import Any
 
 from lrlab.config.build import checked, completed, normalized
 from lrlab.config.groups import entries_of, groups_of
@@ -12,6 +11,7 @@ from lrlab.config.layers import OVERRIDE, Places, override, read
 from lrlab.config.schema import Experiment
 from lrlab.config.toml import Path
 from lrlab.core.errors import PYTHON, ConfigError, Problem
+from lrlab.core.text import Table
 
 UNUSED: Mapping[str, Collection[str]] = {
     "sweep": ("budget", "lr_range", "range_test", "compare", "study"),
@@ -59,7 +59,7 @@ def _unused(places: Places, command: str) -> Iterator[Problem]:
 
 
 def build(
-    table: Mapping[str, Any],
+    table: Table,
     command: str,
     places: Places | None = None,
     file: str = PYTHON,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import PlainValidator
 
@@ -27,7 +27,7 @@ def axis_name(pattern: str) -> str:
     return f"multiplier_{'.'.join(filter(None, parts))[:LONGEST] or 'all'}"
 
 
-def swept(raw: Table) -> Iterator[tuple[Path, Any]]:
+def swept(raw: Table) -> Iterator[tuple[Path, object]]:
     """The lane axes among the multipliers of a table that need not be valid."""
     table = raw.get("multipliers")
     for pattern, form in table.items() if isinstance(table, Mapping) else ():
@@ -54,7 +54,7 @@ def check(raw: Table) -> Iterator[tuple[Path, str]]:
             yield path, f"two patterns would make an axis {name!r}; write one of them otherwise"
 
 
-def _multipliers(value: Any) -> JsonObject:
+def _multipliers(value: object) -> JsonObject:
     if not isinstance(value, Mapping):
         raise ValueError(f"must be a table, pattern of paths = number or list, got {show(value)}")
     found = {}

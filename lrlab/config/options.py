@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import datetime
 import math
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
 
 from lrlab.config import names
 from lrlab.config.lanes import is_form, lane_form
@@ -18,7 +17,7 @@ Path = tuple[str, ...]
 Found = Iterator[tuple[Path, str]]
 
 
-def wrong_with(option: str, value: Any, expected: Parameter | None, kind: str) -> str:
+def wrong_with(option: str, value: object, expected: Parameter | None, kind: str) -> str:
     """What is wrong with an option's value, judged by the default it stands in for."""
     if kind == "schedules" and _in_words(option, value):
         return ""
@@ -54,13 +53,13 @@ def wrong_with(option: str, value: Any, expected: Parameter | None, kind: str) -
     return ""
 
 
-def _in_words(parameter: str, value: Any) -> bool:
+def _in_words(parameter: str, value: object) -> bool:
     """Whether `value` is a length such as "3 epochs" for a schedule's parameter that is one."""
     every = value if isinstance(value, list) else [value]
     return parameter in LENGTHS and any(map(in_words, every))
 
 
-def _whole_numbers(value: Any) -> Iterator[int]:
+def _whole_numbers(value: object) -> Iterator[int]:
     """The whole numbers in a value, which no array holds from 2^63 on."""
     if isinstance(value, int):
         yield value
@@ -68,7 +67,7 @@ def _whole_numbers(value: Any) -> Iterator[int]:
         yield from _whole_numbers(entry)
 
 
-def dates(value: Any, path: Path = ()) -> Found:
+def dates(value: object, path: Path = ()) -> Found:
     """Dates and times, which TOML has and no field takes."""
     if isinstance(value, (datetime.date, datetime.time)):
         yield path, f'must not be a date or a time, got {value}; a text is written "{value}"'
@@ -80,13 +79,12 @@ def dates(value: Any, path: Path = ()) -> Found:
             yield from dates(entry, path)
 
 
-def probes(entries: list[Any]) -> Found:
+def probes(entries: Iterable[object]) -> Found:
     """What is wrong with the list of probes."""
     taken: set[str] = set()
     for position, entry in enumerate(entries):
-        name = entry.get("name") if isinstance(entry, Mapping) else None
         place = ("probes", str(position))
-        if not isinstance(name, str):
+        if not isinstance(entry, Mapping) or not isinstance(name := entry.get("name"), str):
             continue
         if not names.known("probes", name):
             hint = did_you_mean(name, names.REGISTRIES["probes"].entries)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from pydantic import BaseModel
 
 from lrlab.config.build import problem
 from lrlab.config.schema import Experiment
-from lrlab.core.errors import PYTHON, FieldError, Path, Problem
+from lrlab.config.toml import Path
+from lrlab.core.errors import PYTHON, FieldError, Problem
 
 PARTS = (("task", "model"), ("task", "data"))
 """Tables that an experiment need not have: a task with a name has none."""
@@ -54,7 +54,7 @@ def _elsewhere(path: Path) -> Iterator[Path]:
         yield "axes", path[1]
 
 
-def _is_set(value: Any, path: Path) -> bool:
+def _is_set(value: object, path: Path) -> bool:
     for key in path:
         if isinstance(value, BaseModel):
             if key not in value.model_fields_set and key not in (value.model_extra or {}):

@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -40,8 +40,8 @@ class PythonObjects(NamedTuple):
     """What only Python can hand over: objects that a file cannot name. None: as in the file."""
 
     task: Task | None = None
-    optimizer: Callable[..., Any] | Optimizer | optax.GradientTransformation | None = None
-    schedule: Callable[..., Any] | None = None
+    optimizer: Callable[..., object] | Optimizer | optax.GradientTransformation | None = None
+    schedule: Callable[..., object] | None = None
 
 
 class Budget(NamedTuple):
@@ -234,7 +234,7 @@ def _options(experiment: Experiment, kind: str) -> JsonObject:
     return dict(getattr(experiment, kind).model_extra or {})
 
 
-def _sweeps(experiment: Experiment, kind: str, key: str, value: Any) -> bool:
+def _sweeps(experiment: Experiment, kind: str, key: str, value: object) -> bool:
     if not is_axis(value) or isinstance(getattr(experiment, kind).name, list):
         return False
     known = names.parameters(f"{kind}s", getattr(experiment, kind).name) or {}

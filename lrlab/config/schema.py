@@ -117,7 +117,7 @@ class RangeTestSpec(BaseModel):
 PARAMETRIZATIONS = ("standard", "mup")
 
 
-def _kinds(value: Any) -> str | list[str]:
+def _kinds(value: object) -> str | list[str]:
     listed = value if isinstance(value, (list, tuple)) else [value]
     for kind in listed or [None]:
         if kind not in PARAMETRIZATIONS:
@@ -125,7 +125,7 @@ def _kinds(value: Any) -> str | list[str]:
             raise ValueError(
                 f'must be "standard", "mup", or a list of both, got {show(kind)}{hint}'
             )
-    return list(value) if isinstance(value, (list, tuple)) else value
+    return list(value) if isinstance(value, (list, tuple)) else str(value)
 
 
 Kinds = Annotated[str | list[str], PlainValidator(_kinds)]

@@ -7,7 +7,6 @@ import math
 import re
 import tomllib
 from collections.abc import Mapping
-from typing import Any
 
 from lrlab.config.lanes import is_form
 from lrlab.core.text import Table
@@ -25,9 +24,9 @@ _BARE_STRING = re.compile(r"[^\s\[\]{}\"'#=,](?:[^\[\]{}\"'#,]*[^\s\[\]{}\"'#,])
 
 
 def locate(text: str) -> dict[Path, int]:
-    """The line (from 1) of every key and list item of a valid TOML text, by path.
+    r"""The line (from 1) of every key and list item of a valid TOML text, by path.
 
-    >>> locate("steps = 3\\n[task]\\ndata = {name = 'digits'}\\n")[("task", "data", "name")]
+    >>> locate("steps = 3\n[task]\ndata = {name = 'digits'}\n")[("task", "data", "name")]
     3
     """
     lines: dict[Path, int] = {}
@@ -97,7 +96,7 @@ def _plain(key: str) -> str:
     return tomllib.loads(f"v = {key}")["v"] if key[0] in "\"'" else key
 
 
-def parse_override(text: str) -> tuple[Path, Any]:
+def parse_override(text: str) -> tuple[Path, object]:
     """`a.b=value` as (path, value); the value in TOML syntax, or a bare string.
 
     >>> parse_override("optimizer.name=adam"), parse_override("lr=[1e-3, 0.1]")
@@ -165,7 +164,7 @@ def _string(text: str) -> str:
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
-def _value(value: Any) -> str:
+def _value(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):

@@ -15,6 +15,7 @@ import importlib.util
 import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from lrlab.core.errors import FieldError
@@ -30,13 +31,24 @@ class Described(Protocol):
     """
 
     @property
-    def make(self) -> str: ...
+    def make(self) -> str:
+        """`module:function`."""
+        ...
+
     @property
-    def parameters(self) -> Mapping[str, object] | None: ...
+    def parameters(self) -> Mapping[str, object] | None:
+        """Name -> default; None: the function's own."""
+        ...
+
     @property
-    def defaults(self) -> Mapping[str, object]: ...
+    def defaults(self) -> Mapping[str, object]:
+        """Defaults in place of the function's."""
+        ...
+
     @property
-    def docstring(self) -> str | None: ...
+    def docstring(self) -> str | None:
+        """None: the function's."""
+        ...
 
 
 Entry = TypeVar("Entry", bound=str | Described)
@@ -76,8 +88,8 @@ class Registry(NamedTuple, Generic[Entry]):
     common: Mapping[str, object] = {}
     option: str = "option"
     aliases: Mapping[str, tuple[str, Mapping[str, object]]] = {}
-    name_words: Words = {}
-    option_words: Words = {}
+    name_words: Words = MappingProxyType({})
+    option_words: Words = MappingProxyType({})
     error: Callable[[str, str], FieldError] = FieldError
 
 
@@ -160,9 +172,9 @@ _SENTENCE_END = re.compile(r"(?<=\.)(?<!al\.)(?<!e\.g\.)(?<!i\.e\.)\s")
 
 
 def first_sentence(text: str) -> str:
-    """The first sentence of a docstring.
+    r"""The first sentence of a docstring.
 
-    >>> first_sentence("Adam (Kingma et al. 2014). Steps are\\nbounded.")
+    >>> first_sentence("Adam (Kingma et al. 2014). Steps are\nbounded.")
     'Adam (Kingma et al. 2014).'
     """
     return _SENTENCE_END.split(" ".join(text.partition("\n\n")[0].split()))[0]

@@ -195,12 +195,12 @@ def _from_longdouble(array: np.ndarray, place: str) -> np.ndarray:
     lost = np.isfinite(array) & ~np.isfinite(found)
     if lost.any():
         raise DataError(f"{place}: {array[lost][0]} is beyond float64; scale the numbers first")
-    if array.ndim and array.size and np.isfinite(found).all():
-        if (column := merged(array, np.dtype(np.float64))) is not None:
-            raise DataError(
-                f"{place}: {column[1]:,} different numbers become {column[2]:,} in float64; "
-                "subtract an offset first"
-            )
+    checked = array.ndim and array.size and np.isfinite(found).all()
+    if checked and (column := merged(array, np.dtype(np.float64))) is not None:
+        raise DataError(
+            f"{place}: {column[1]:,} different numbers become {column[2]:,} in float64; "
+            "subtract an offset first"
+        )
     return found
 
 

@@ -53,6 +53,7 @@ class Replicated(Generic[P, R]):
         self._payloads: dict[Signature, _Payload] = {}
 
     def __call__(self, device: Device, *args: P.args, **none: P.kwargs) -> R:
+        """What the function gives for `args`, computed on `device`."""
         program, constants = self._loaded(device, args)
         return program(*args, constants) if constants else program(*args)
 

@@ -34,7 +34,7 @@ FOR_IMAGES = ("cnn", "resnet")
 __all__ = ["FOR_IMAGES", "NAMES", "REGISTRY", "as_model", "make", "module", "options"]
 
 
-def make(name: str, num_outputs: int, **options: Any) -> Model:
+def make(name: str, num_outputs: int, **options: object) -> Model:
     """A registered architecture as two pure functions; equal arguments give the same functions.
 
     Args:
@@ -53,7 +53,7 @@ def make(name: str, num_outputs: int, **options: Any) -> Model:
     return as_model(module(name, num_outputs, **options))
 
 
-def module(name: str, num_outputs: int, **options: Any) -> Module:
+def module(name: str, num_outputs: int, **options: object) -> Module:
     """The Linen module behind `make`, for scripts that train by hand.
 
     >>> type(module("mlp", 10, width=32)).__name__
@@ -68,7 +68,7 @@ def module(name: str, num_outputs: int, **options: Any) -> Module:
     return registry.load(REGISTRY, name)(num_outputs, **options)
 
 
-def options(name: str) -> dict[str, Any]:
+def options(name: str) -> dict[str, object]:
     """The options of an architecture and their defaults.
 
     >>> options("linear")

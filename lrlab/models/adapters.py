@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from types import MappingProxyType
-from typing import Any
+from typing import TypeAlias, cast
 
 import flax.errors
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from flax import nnx
+from jax.tree_util import PyTreeDef
 
-from lrlab.models.collections import only, state_of, updated
+from lrlab.core.text import Table
+from lrlab.models.collections import Place, only, state_of, updated
 from lrlab.models.foreign import check_foreign, wrapped
 from lrlab.models.interned import cached
 from lrlab.models.modes import (
@@ -36,7 +38,7 @@ from lrlab.models.modes import (
 from lrlab.types import Array, Model, PyTree
 
 
-def as_model(network: Any) -> Model:
+def as_model(network: object) -> Model:
     """`network` as a `Model`; an equal network gives the same functions, so nothing compiles twice.
 
     Args:
@@ -76,7 +78,7 @@ def as_model(network: Any) -> Model:
     )
 
 
-def check_modes(network: Any, x: PyTree) -> None:
+def check_modes(network: object, x: PyTree) -> None:
     """Whether a Linen or NNX network has a mode that training does not reach; nothing is computed.
 
     Args:
@@ -90,20 +92,20 @@ def check_modes(network: Any, x: PyTree) -> None:
     if isinstance(network, Model) or not callable(network):
         return
     if isinstance(network, nn.Module):
-        named: Any = network
+        named = network
         run = _linen_call(network)
     else:
         build = _builder(network)
         named = nnx.eval_shape(lambda: build(jax.random.key(0)))
         run = _nnx_call(network)
     name = type(named).__name__
-    unknown = flags(named.__call__, name).unknown
+    unknown = flags(_call(named), name).unknown
     if not any(map(others, unknown.values())):
         return
     key = jax.eval_shape(lambda: jax.random.key(0))
     variables = jax.eval_shape(lambda key, x: as_model(network).init(key, x), key, x)
 
-    def trace(arguments: dict[str, Any]) -> tuple[bool, ...]:
+    def trace(arguments: Table) -> tuple[bool, ...]:
         def training(key: Array, variables: PyTree) -> tuple[Array, PyTree]:
             inputs = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), x)
             return run(variables, inputs, True, key, arguments, watch=False)
@@ -118,21 +120,25 @@ Call = Callable[..., tuple[Array, PyTree]]
 else the module is called with; `watch`: whether layers that the mode does not reach are errors."""
 
 
+Inputs = tuple[PyTreeDef, tuple[jax.ShapeDtypeStruct, ...]]
+"""What inputs are made of: their structure, and the shapes and dtypes of their leaves."""
+
+
 def _linen(module: nn.Module) -> Model:
     name = type(module).__name__
-    taken = flags(module.__call__, name)  # type: ignore[attr-defined]
+    taken = flags(module.__call__, name)
     starting, at_init = in_mode(module, taken, False, starting=True)
-    first, named = placed(module.__call__, at_init)  # type: ignore[attr-defined]
+    first, named = placed(module.__call__, at_init)
 
     @functools.lru_cache(maxsize=16)
-    def needed(leaves: tuple[jax.ShapeDtypeStruct, ...], structure: Any) -> Any:
-        x = jax.tree.unflatten(structure, leaves)
+    def needed(inputs: Inputs) -> frozenset[Place]:
+        x = jax.tree.unflatten(*inputs)
         key = jax.eval_shape(lambda: jax.random.key(0))
         variables = jax.eval_shape(lambda key, x: starting.init(key, x, *first, **named), key, x)
 
-        def apply(variables: PyTree, train: bool, mutable: list[str]) -> Any:
+        def apply(variables: PyTree, train: bool, mutable: list[str]) -> tuple[PyTree, PyTree]:
             called, options = in_mode(module, taken, train)
-            args, kwargs = placed(called.__call__, options)  # type: ignore[attr-defined]
+            args, kwargs = placed(called.__call__, options)
             inputs = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), x)
             rngs = {"dropout": jax.random.key(0)}
             return called.apply(variables, inputs, *args, rngs=rngs, mutable=mutable, **kwargs)
@@ -145,11 +151,14 @@ def _linen(module: nn.Module) -> Model:
             return variables
         leaves, structure = jax.tree.flatten(x)
         shapes = tuple(jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in leaves)
-        return {"params": variables.get("params", {}), **only(variables, needed(shapes, structure))}
+        return {
+            "params": variables.get("params", {}),
+            **only(variables, needed((structure, shapes))),
+        }
 
     def features(variables: PyTree, x: Array, key: Array) -> dict[str, Array]:
         called, options = in_mode(module, taken, False)
-        args, kwargs = placed(called.__call__, options)  # type: ignore[attr-defined]
+        args, kwargs = placed(called.__call__, options)
         seen = called.apply(
             variables,
             x,
@@ -166,18 +175,18 @@ def _linen(module: nn.Module) -> Model:
 
 def _linen_call(module: nn.Module) -> Call:
     name = type(module).__name__
-    taken = flags(module.__call__, name)  # type: ignore[attr-defined]
+    taken = flags(module.__call__, name)
 
     def apply(
         variables: PyTree,
         x: Array,
         train: bool,
         key: Array,
-        arguments: Mapping[str, Any] = MappingProxyType({}),
+        arguments: Table = MappingProxyType({}),
         watch: bool = True,
     ) -> tuple[Array, PyTree]:
         called, options = in_mode(module, taken, train)
-        args, kwargs = placed(called.__call__, {**options, **arguments})  # type: ignore[attr-defined]
+        args, kwargs = placed(called.__call__, {**options, **arguments})
         state = {name: part for name, part in variables.items() if name != "params"}
         changing = list(state) if train else []
         seen: Seen = {}
@@ -215,7 +224,7 @@ def _by_layer(seen: PyTree) -> dict[str, Array]:
     return found
 
 
-def _nnx(factory: Callable[..., Any]) -> Model:
+def _nnx(factory: Callable[..., object]) -> Model:
     build = _builder(factory)
 
     def init(key: Array, x: Array) -> PyTree:
@@ -227,22 +236,22 @@ def _nnx(factory: Callable[..., Any]) -> Model:
     return Model(init, _nnx_call(factory))
 
 
-def _nnx_call(factory: Callable[..., Any]) -> Call:
+def _nnx_call(factory: Callable[..., object]) -> Call:
     def apply(
         variables: PyTree,
         x: Array,
         train: bool,
         key: Array,
-        arguments: Mapping[str, Any] = MappingProxyType({}),
+        arguments: Table = MappingProxyType({}),
         watch: bool = True,
     ) -> tuple[Array, PyTree]:
-        module: Any = nnx_module(factory, variables, key)
+        module = nnx_module(factory, variables, key)
         set_mode(module, train)
-        name = type(module).__name__
-        taken = flags(module.__call__, name)
+        name, call = type(module).__name__, _call(module)
+        taken = flags(call, name)
         before = before_call(module)
         options = {key: MODES[key] == train for key in (*taken.required, *taken.optional)}
-        outputs = module(x, **options, **arguments)
+        outputs = call(x, **options, **arguments)
         if watch:
             check_called(name, before, train)
         if not train or "state" not in variables:
@@ -254,7 +263,7 @@ def _nnx_call(factory: Callable[..., Any]) -> Call:
 
 
 def nnx_module(
-    factory: Callable[..., Any], variables: PyTree, key: Array | None = None
+    factory: Callable[..., object], variables: PyTree, key: Array | None = None
 ) -> nnx.Module:
     """The NNX module that `factory` makes, holding `variables`, its random streams from `key`."""
     build = _builder(factory)
@@ -268,7 +277,11 @@ def nnx_module(
     return nnx.merge(graph, params, _reseeded(random, key), seen, rest)
 
 
-def _builder(factory: Callable[..., Any]) -> Callable[[Array], nnx.Module]:
+Parts: TypeAlias = tuple[nnx.GraphDef[nnx.Module], nnx.State, nnx.State, nnx.State, nnx.State]
+"""What an NNX module is: its graph, parameters, random streams, what it noted, all the rest."""
+
+
+def _builder(factory: Callable[..., object]) -> Callable[[Array], nnx.Module]:
     by_name = _wants_rngs_by_name(factory)
 
     def build(key: Array) -> nnx.Module:
@@ -290,11 +303,15 @@ def _builder(factory: Callable[..., Any]) -> Callable[[Array], nnx.Module]:
     return build
 
 
-def _parts(module: nnx.Module) -> Any:
-    return nnx.split(module, nnx.Param, nnx.RngState, nnx.Intermediate, ...)
+def _call(module: nn.Module | nnx.Module) -> Callable[..., PyTree]:
+    return module.__call__  # type: ignore[attr-defined]
 
 
-def _wants_rngs_by_name(factory: Callable[..., Any]) -> bool:
+def _parts(module: nnx.Module) -> Parts:
+    return cast(Parts, nnx.split(module, nnx.Param, nnx.RngState, nnx.Intermediate, ...))
+
+
+def _wants_rngs_by_name(factory: Callable[..., object]) -> bool:
     name = getattr(factory, "__name__", repr(factory))
     # A class's own signature is that of its metaclass, which takes anything.
     called = functools.partial(factory.__init__, None) if isinstance(factory, type) else factory
@@ -317,7 +334,7 @@ def _wants_rngs_by_name(factory: Callable[..., Any]) -> bool:
     return "rngs" in parameters
 
 
-def _reseeded(random: Any, key: Array) -> Any:
+def _reseeded(random: nnx.State, key: Array) -> nnx.State:
     """Every random stream of a module from `key`, each with its own; counts from 0."""
     leaves, structure = jax.tree.flatten(random)
     fresh = [

@@ -46,6 +46,7 @@ class Cnn(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array, train: bool = False) -> Array:
+        """Images f[N, H, W] or f[N, H, W, C] -> f[N, num_outputs]."""
         x = images(x)
         act = ACTIVATIONS[self.activation]
         for number, channels in enumerate(self.channels):

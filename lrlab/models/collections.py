@@ -8,10 +8,10 @@ of `perturb`. The names say nothing: any collection can hold either.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import flax.errors
 import jax
+from jax.extend.core import Jaxpr
 from jax.interpreters import partial_eval
 
 from lrlab.types import PyTree
@@ -21,11 +21,11 @@ Place = tuple[str, ...]
 
 STATISTICS = {"mean", "var"}
 
-Apply = Callable[[PyTree, Any, list[str]], Any]
+Apply = Callable[[PyTree, bool, list[str]], tuple[PyTree, PyTree]]
 """`(variables, mode, mutable) -> (outputs, changed collections)`; mode: True in training."""
 
 
-def state_of(variables: Mapping[str, Any], apply: Apply) -> frozenset[Place]:
+def state_of(variables: Mapping[str, PyTree], apply: Apply) -> frozenset[Place]:
     """The variables beside `params` that a module needs, found by tracing; nothing is computed.
 
     A variable is left out where nothing that the module gives, in training or in evaluation,
@@ -50,13 +50,13 @@ def state_of(variables: Mapping[str, Any], apply: Apply) -> frozenset[Place]:
     return frozenset(found) - spare
 
 
-def places(tree: Mapping[str, Any]) -> dict[Place, Any]:
+def places(tree: Mapping[str, PyTree]) -> dict[Place, PyTree]:
     """Every variable of a dict of collections by its place.
 
     >>> places({"losses": {"block": {"aux": (1, 2)}}})
     {('losses', 'block', 'aux'): (1, 2)}
     """
-    found: dict[Place, Any] = {}
+    found: dict[Place, PyTree] = {}
     for key, value in tree.items():
         if isinstance(value, Mapping):
             found |= {(key, *place): leaf for place, leaf in places(value).items()}
@@ -65,13 +65,13 @@ def places(tree: Mapping[str, Any]) -> dict[Place, Any]:
     return found
 
 
-def nested(found: Mapping[Place, Any]) -> dict[str, Any]:
+def nested(found: Mapping[Place, PyTree]) -> dict[str, PyTree]:
     """The inverse of `places`.
 
     >>> nested({("a", "x"): 1, ("a", "y"): 2})
     {'a': {'x': 1, 'y': 2}}
     """
-    tree: dict[str, Any] = {}
+    tree: dict[str, PyTree] = {}
     for place, value in found.items():
         inner = tree
         for key in place[:-1]:
@@ -80,7 +80,7 @@ def nested(found: Mapping[Place, Any]) -> dict[str, Any]:
     return tree
 
 
-def only(tree: Mapping[str, Any], kept: frozenset[Place]) -> dict[str, Any]:
+def only(tree: Mapping[str, PyTree], kept: frozenset[Place]) -> dict[str, PyTree]:
     """`tree` with the variables at `kept` alone.
 
     >>> only({"a": {"x": 1, "y": 2}, "b": {"z": 3}}, frozenset({("a", "x")}))
@@ -89,7 +89,7 @@ def only(tree: Mapping[str, Any], kept: frozenset[Place]) -> dict[str, Any]:
     return nested({place: value for place, value in places(tree).items() if place in kept})
 
 
-def updated(state: Mapping[str, Any], changed: Mapping[str, Any]) -> dict[str, Any]:
+def updated(state: Mapping[str, PyTree], changed: Mapping[str, PyTree]) -> dict[str, PyTree]:
     """`state` with its variables as they are in `changed`; what else is there is left out.
 
     >>> updated({"a": {"x": 1}, "b": {"z": 3}}, {"a": {"x": 2, "seen": (5,)}})
@@ -99,14 +99,14 @@ def updated(state: Mapping[str, Any], changed: Mapping[str, Any]) -> dict[str, A
     return nested({place: now.get(place, value) for place, value in places(state).items()})
 
 
-def _read(variables: Mapping[str, Any], found: dict[Place, Any], apply: Apply) -> set[Place]:
+def _read(variables: Mapping[str, PyTree], found: dict[Place, PyTree], apply: Apply) -> set[Place]:
     """The variables that outputs depend on, at once or through other such variables."""
     order = sorted(found)
     values = [found[place] for place in order]
     owner = [place for place in order for _ in jax.tree.leaves(found[place])]
 
-    def traced(train: bool) -> tuple[Any, list[Place | None]]:
-        def run(values: list[Any], params: PyTree) -> tuple[Any, list[Any]]:
+    def traced(train: bool) -> tuple[Jaxpr, list[Place | None]]:
+        def run(values: list[PyTree], params: PyTree) -> tuple[PyTree, list[PyTree]]:
             rest = nested(dict(zip(order, values, strict=True)))
             outputs, changed = apply({"params": params, **rest}, train, sorted(rest))
             now = places(changed)
@@ -132,7 +132,10 @@ def _read(variables: Mapping[str, Any], found: dict[Place, Any], apply: Apply) -
 
 
 def _runs_without(
-    spare: frozenset[Place], variables: Mapping[str, Any], found: dict[Place, Any], apply: Apply
+    spare: frozenset[Place],
+    variables: Mapping[str, PyTree],
+    found: dict[Place, PyTree],
+    apply: Apply,
 ) -> bool:
     """Whether the module takes it that variables are not there, in training and in evaluation."""
     rest = nested({place: value for place, value in found.items() if place not in spare})

@@ -15,6 +15,7 @@ from typing import Any
 
 import jax.numpy as jnp
 from jax import lax
+from jax.typing import DTypeLike
 
 from lrlab.models.conv_primitive import Geometry, convolve
 from lrlab.models.platform import on_cpu
@@ -34,11 +35,11 @@ def conv_general_dilated(
     padding: str | Sequence[tuple[int, int]],
     lhs_dilation: Sequence[int] | None = None,
     rhs_dilation: Sequence[int] | None = None,
-    dimension_numbers: Any = None,
+    dimension_numbers: lax.ConvGeneralDilatedDimensionNumbers = None,
     feature_group_count: int = 1,
     batch_group_count: int = 1,
-    precision: Any = None,
-    preferred_element_type: Any = None,
+    precision: lax.PrecisionLike = None,
+    preferred_element_type: DTypeLike | None = None,
     **options: Any,
 ) -> Array:
     """`jax.lax.conv_general_dilated`, equal to rounding, by shifted matrix products on CPU.

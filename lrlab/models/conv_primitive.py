@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -46,7 +46,7 @@ class Geometry(NamedTuple):
     strides: tuple[int, ...]
     padding: tuple[tuple[int, int], ...]
     dilation: tuple[int, ...]
-    precision: Any = None
+    precision: lax.PrecisionLike = None
 
     def out(self) -> tuple[int, ...]:
         """The spatial shape of y."""

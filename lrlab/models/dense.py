@@ -27,6 +27,7 @@ import jax
 import jax.numpy as jnp
 from flax.linen.dtypes import promote_dtype
 from jax import lax
+from jax.typing import DTypeLike
 
 from lrlab.models.platform import on_cpu
 from lrlab.models.trilinear import trilinear
@@ -70,11 +71,12 @@ class Dense(nn.Module):
 
     features: int
     use_bias: bool = True
-    kernel_init: Callable[..., Any] = nn.initializers.lecun_normal()
-    bias_init: Callable[..., Any] = nn.initializers.zeros_init()
+    kernel_init: Callable[..., Array] = nn.initializers.lecun_normal()
+    bias_init: Callable[..., Array] = nn.initializers.zeros_init()
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
+        """f[..., in] -> f[..., features]."""
         kernel = self.param("kernel", self.kernel_init, (x.shape[-1], self.features))
         bias = self.param("bias", self.bias_init, (self.features,)) if self.use_bias else None
         return dense(*promote_dtype(x, kernel, bias))
@@ -96,9 +98,9 @@ def dense(x: Array, w: Array, b: Array | None = None) -> Array:
 def dot_general(
     lhs: Array,
     rhs: Array,
-    dimension_numbers: Any,
-    precision: Any = None,
-    preferred_element_type: Any = None,
+    dimension_numbers: lax.DotDimensionNumbers,
+    precision: lax.PrecisionLike = None,
+    preferred_element_type: DTypeLike | None = None,
     **options: Any,
 ) -> Array:
     """`jax.lax.dot_general`, equal to rounding, with a faster gradient for dense layers on CPU.
@@ -152,7 +154,7 @@ class Form(NamedTuple):
 
     examples_last: bool = False
     shared_input: bool = False
-    precision: Any = None
+    precision: lax.PrecisionLike = None
 
 
 # Without the barriers, XLA would fold the transpositions into the products again.
@@ -188,7 +190,9 @@ def _by_kernel(x: Array, g: Array, form: Form) -> Array:
 _COMPUTE = {"y": _forward, "x": _by_input, "w": _by_kernel}
 
 
-def _batched(args: Any, axes: Any, *, gives: str, form: Form) -> tuple[Array, int]:
+def _batched(
+    args: tuple[Array, Array], axes: tuple[int | None, int | None], *, gives: str, form: Form
+) -> tuple[Array, int]:
     form = form._replace(shared_input=gives == "w" and axes[0] is None)
     return jax.vmap(partial(_COMPUTE[gives], form=form), axes)(*args), 0
 
@@ -203,6 +207,8 @@ def _columns(b: Array, examples: int) -> Array:
 
 
 @_columns.defjvp
-def _columns_jvp(examples: int, primals: Any, tangents: Any) -> Any:
+def _columns_jvp(
+    examples: int, primals: tuple[Array], tangents: tuple[Array]
+) -> tuple[Array, Array]:
     # Transposed, this sums over the examples of just the array that the products take.
     return _columns(*primals, examples), _fixed(_columns(*tangents, examples))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import sys
-from typing import Any
 
 import jax
 import numpy as np
@@ -36,7 +35,7 @@ def wrapped() -> str:
     return f"a function f(params, inputs) is wrapped:\n{PLAIN}"
 
 
-def check_foreign(network: Any) -> None:
+def check_foreign(network: object) -> None:
     """Whether `network` belongs to a library whose models have to be wrapped.
 
     Raises:
@@ -76,15 +75,15 @@ def check_foreign(network: Any) -> None:
         )
 
 
-def _is(network: Any, module: str, path: str) -> bool:
+def _is(network: object, module: str, path: str) -> bool:
     """Whether it is an instance of a class of a library; one that was never imported has none."""
-    found: Any = sys.modules.get(module)
+    found: object = sys.modules.get(module)
     for part in path.split("."):
         found = getattr(found, part, None)
     return isinstance(found, type) and isinstance(network, found)
 
 
-def _holds_arrays(network: Any) -> bool:
+def _holds_arrays(network: object) -> bool:
     """Whether it is a tree of JAX's with arrays in it, rather than a leaf."""
     if isinstance(network, (tuple, list, dict)):
         return False

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeVar
 
-from lrlab.types import Model
+from lrlab.types import Model, PyTree
+
+Network = TypeVar("Network")
 
 
 class _Same(NamedTuple):
     """A network that cannot be hashed, compared by identity."""
 
-    network: Any
+    network: object
 
     def __hash__(self) -> int:
         return id(self.network)
@@ -21,16 +23,16 @@ class _Same(NamedTuple):
         return isinstance(other, _Same) and other.network is self.network
 
 
-_made: weakref.WeakValueDictionary[Any, Any] = weakref.WeakValueDictionary()
+_made: weakref.WeakValueDictionary[object, Callable[..., PyTree]] = weakref.WeakValueDictionary()
 """Network -> the `init` of its model, for as long as anyone holds that: nothing is kept here."""
 
 
-def cached(adapt: Callable[[Any], Model], network: Any) -> Model:
+def cached(adapt: Callable[[Network], Model], network: Network) -> Model:
     """By equality where the network can be hashed, else by identity."""
     try:
         hash(network)
     except TypeError:
-        key: Any = _Same(network)
+        key: object = _Same(network)
     else:
         key = network
     init = _made.get(key)

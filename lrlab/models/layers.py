@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Sequence
 
 import flax.linen as nn
 import jax
@@ -40,9 +39,9 @@ NORMS = ("none", "batch", "group", "layer", "rms")
 CONVOLUTIONS = ("auto", "xla")
 
 
-def choice(option: str, value: Any, known: Any) -> str:
+def choice(option: str, value: object, known: Collection[str]) -> str:
     """`value`, or a FieldError that lists what the option can be."""
-    if value not in known:
+    if not isinstance(value, str) or value not in known:
         hint = did_you_mean(str(value), known)
         raise FieldError(option, f"{option} must be one of {', '.join(known)}, got {value!r}{hint}")
     return value
@@ -52,7 +51,8 @@ MAX_DEPTH = 1000
 """Layers in a row: each is traced, so that more would only look like a program that hangs."""
 
 
-def whole(option: str, value: Any, least: int = 1, most: int | None = None) -> int:
+def whole(option: str, value: object, least: int = 1, most: int | None = None) -> int:
+    """`value`, where it is a whole number from `least` to `most`; else a FieldError."""
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise FieldError(
             option, f"{option} must be a whole number of at least {least}, got {value!r}"
@@ -62,13 +62,15 @@ def whole(option: str, value: Any, least: int = 1, most: int | None = None) -> i
     return value
 
 
-def rate(option: str, value: Any) -> float:
+def rate(option: str, value: object) -> float:
+    """`value`, where it is a number from 0 to below 1; else a FieldError."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1:
         raise FieldError(option, f"{option} must be at least 0 and below 1, got {value!r}")
     return float(value)
 
 
-def flag(option: str, value: Any) -> bool:
+def flag(option: str, value: object) -> bool:
+    """`value`, where it is true or false; else a FieldError."""
     if not isinstance(value, bool):
         raise FieldError(option, f"{option} must be true or false, got {value!r}")
     return value

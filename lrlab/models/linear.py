@@ -18,6 +18,7 @@ class Linear(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
+        """f[N, ...] -> f[N, num_outputs]."""
         return Dense(
             self.num_outputs,
             use_bias=self.bias,

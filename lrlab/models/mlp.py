@@ -38,6 +38,7 @@ class Mlp(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array, train: bool = False) -> Array:
+        """f[N, ...] -> f[N, num_outputs]."""
         x = flattened(x)
         for number, width in enumerate(self.widths):
             branch = self.residual and x.shape[-1] == width and number > 0

@@ -11,15 +11,18 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import flax.linen as nn
 import jax
 import numpy as np
 from flax import nnx
+from flax.linen.module import InterceptorContext
 from jax.interpreters import partial_eval
 
 from lrlab.core.errors import FieldError
+from lrlab.core.text import JsonObject, Table
+from lrlab.types import Array, PyTree
 
 MODES: dict[str, bool] = {
     "train": True,
@@ -47,10 +50,10 @@ class Flags(NamedTuple):
 
     required: tuple[str, ...]
     optional: tuple[str, ...]
-    unknown: dict[str, Any]
+    unknown: dict[str, object]
 
 
-def flags(call: Callable[..., Any], name: str) -> Flags:
+def flags(call: Callable[..., object], name: str) -> Flags:
     """The arguments of a bound `__call__`.
 
     Raises:
@@ -91,7 +94,7 @@ def flags(call: Callable[..., Any], name: str) -> Flags:
 
 def in_mode(
     module: nn.Module, taken: Flags, train: bool, starting: bool = False
-) -> tuple[nn.Module, dict[str, Any]]:
+) -> tuple[nn.Module, dict[str, bool]]:
     """A Linen module as it is called in a mode, and the arguments for it.
 
     A field of the module's own that is named in `MODES` is set. `starting`: for `init`, which says
@@ -104,7 +107,7 @@ def in_mode(
     }
     arguments = (*taken.required, *taken.optional) if not starting else taken.required
     # Where a module takes its mode in both ways, Flax's `merge_param` wants one of them.
-    set_here: dict[str, Any] = {
+    set_here: JsonObject = {
         key: MODES[key] == train
         for key, value in fields.items()
         if (isinstance(value, bool) and not starting)
@@ -114,9 +117,7 @@ def in_mode(
     return (module.clone(**set_here) if set_here else module), own
 
 
-def placed(
-    call: Callable[..., Any], options: Mapping[str, Any]
-) -> tuple[tuple[Any, ...], dict[str, Any]]:
+def placed(call: Callable[..., object], options: Table) -> tuple[tuple[object, ...], JsonObject]:
     """Keyword arguments of a bound `__call__` as (positional ones after the inputs, the rest):
     `nn.remat(..., static_argnums=(2,))` and its kind know arguments by their place only.
 
@@ -132,14 +133,19 @@ def placed(
     return tuple(first), rest
 
 
+Arguments = tuple[object, ...]
+"""Those of a call that are given by place."""
+
 Seen = dict[tuple[str, str], list[bool]]
 """(place, class) of every layer with modes -> for each of its calls, whether it was in training."""
 
 
-def watching(seen: Seen) -> Callable[..., Any]:
+def watching(seen: Seen) -> Callable[..., object]:
     """An interceptor for Linen that notes in `seen` how the layers of a module are called."""
 
-    def note(call: Callable[..., Any], args: Any, kwargs: Any, context: Any) -> Any:
+    def note(
+        call: Callable[..., object], args: Arguments, kwargs: Table, context: InterceptorContext
+    ) -> object:
         layer = context.module
         trains = _trains(layer, args, kwargs) if context.method_name == "__call__" else None
         if trains is not None:
@@ -159,7 +165,7 @@ def check_seen(name: str, seen: Seen, train: bool) -> None:
             raise ModelError(_on(name, place, kind))
 
 
-def _trains(layer: nn.Module, args: Any, kwargs: Any) -> bool | None:
+def _trains(layer: nn.Module, args: Arguments, kwargs: Table) -> bool | None:
     """Whether a layer of Flax is called as in training; None where it has no modes."""
     if isinstance(layer, nn.Dropout):
         flag, counts = "deterministic", layer.rate
@@ -210,7 +216,7 @@ def set_mode(module: nnx.Module, train: bool) -> None:
                 setattr(part, key, MODES[key] == train)
 
 
-def layers(module: nnx.Module) -> Iterator[tuple[str, str, nnx.Variable[Any]]]:
+def layers(module: nnx.Module) -> Iterator[tuple[str, str, nnx.Variable[Array]]]:
     """(place, class, variable) of every layer with modes; a call in training changes the variable:
     the count of a random stream, or a running mean."""
     for path, part in nnx.iter_modules(module):
@@ -224,7 +230,7 @@ def layers(module: nnx.Module) -> Iterator[tuple[str, str, nnx.Variable[Any]]]:
                 yield place, kind.__name__, stream.count
 
 
-Before = tuple[tuple[str, str, nnx.Variable[Any], Any], ...]
+Before = tuple[tuple[str, str, nnx.Variable[Array], Array], ...]
 """(place, class, variable, its value) of the layers of a module that was not called yet."""
 
 
@@ -247,7 +253,7 @@ SPELLINGS = ("train", "training", "eval", "evaluation", "test", "inference", "pr
 """What an argument that says the mode in words may have for a default."""
 
 
-def others(default: Any) -> tuple[Any, ...]:
+def others(default: object) -> tuple[bool | str, ...]:
     """Values to try in place of an unknown argument's default, if it could be a mode.
 
     >>> others(True), others("eval"), others("relu"), others(3)
@@ -265,7 +271,7 @@ def others(default: Any) -> tuple[Any, ...]:
 
 
 def check_unknown(
-    name: str, unknown: dict[str, Any], trace: Callable[[dict[str, Any]], tuple[bool, ...]]
+    name: str, unknown: Mapping[str, object], trace: Callable[[Table], tuple[bool, ...]]
 ) -> None:
     """Whether an argument that lrlab does not set decides what happens in training only.
 
@@ -292,7 +298,9 @@ def check_unknown(
                 )
 
 
-def effects(function: Callable[..., Any], key: Any, state: Any) -> tuple[bool, ...]:
+def effects(
+    function: Callable[[Array, PyTree], tuple[PyTree, PyTree]], key: Array, state: PyTree
+) -> tuple[bool, ...]:
     """What `function(key, state) -> (outputs, state)` draws and changes: whether it depends on
     `key`, then for every array of the state that comes back whether it is another one. Nothing is
     computed."""

@@ -36,6 +36,7 @@ class Resnet(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array, train: bool = False) -> Array:
+        """Images f[N, H, W] or f[N, H, W, C] -> f[N, num_outputs]."""
         act = ACTIVATIONS[self.activation]
 
         def conv(x: Array, channels: int, size: int, stride: int, name: str) -> Array:

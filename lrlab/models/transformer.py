@@ -39,6 +39,7 @@ class Transformer(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array, train: bool = False) -> Array:
+        """Tokens int[N, T] -> f[N, T, num_outputs]."""
         if x.ndim != 2 or not jnp.issubdtype(x.dtype, jnp.integer):
             raise ValueError(
                 f"the transformer takes tokens int[N, T], got {x.dtype}{list(x.shape)}; "

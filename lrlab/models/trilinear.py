@@ -10,8 +10,8 @@ can be computed in the way that is fastest.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Hashable, Mapping
+from typing import TypeVar
 
 import jax
 from jax.core import ShapedArray
@@ -23,12 +23,15 @@ from lrlab.types import Array
 GIVEN = {"y": ("x", "w"), "x": ("w", "y"), "w": ("x", "y")}
 """By the factor of T that is left out: the two that are given, in order (g stands at y's place)."""
 
-Compute = Callable[[Array, Array, Any], Array]
+Form = TypeVar("Form", bound=Hashable)
+"""What describes a form T beside its factors."""
+
+Compute = Callable[[Array, Array, Form], Array]
 Batched = Callable[..., tuple[Array, int]]
 """`(args, axes, gives=, form=) -> (result, its axis)`."""
 
 
-def trilinear(name: str, compute: Mapping[str, Compute], batched: Batched) -> Primitive:
+def trilinear(name: str, compute: Mapping[str, Compute[Form]], batched: Batched) -> Primitive:
     """The primitive of a form T: `bind(a, b, gives=, form=)` is `compute[gives](a, b, form)`, where
     a and b are as in `GIVEN`.
 
@@ -43,15 +46,15 @@ def trilinear(name: str, compute: Mapping[str, Compute], batched: Batched) -> Pr
     3.0
     """
 
-    def computed(a: Array, b: Array, *, gives: str, form: Any) -> Array:
+    def computed(a: Array, b: Array, *, gives: str, form: Form) -> Array:
         return compute[gives](a, b, form)
 
-    def shape(a: Any, b: Any, **options: Any) -> ShapedArray:
+    def shape(a: ShapedArray, b: ShapedArray, **options: object) -> ShapedArray:
         result = jax.eval_shape(functools.partial(computed, **options), a, b)
         return ShapedArray(result.shape, result.dtype)
 
     def transposed(place: int, cotangent: Array, a: Array, b: Array, *, gives: str,
-                   form: Any) -> Array:  # fmt: skip
+                   form: Form) -> Array:  # fmt: skip
         # The cotangent of the factor at `place`: T with what was left out given, and it left out.
         missing = GIVEN[gives][place]
         factors = {gives: cotangent, GIVEN[gives][1 - place]: b if place == 0 else a}

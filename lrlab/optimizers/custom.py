@@ -89,7 +89,7 @@ class _Recording(dict[str, Scalar]):
         return super().__getitem__(key)
 
     def get(self, key: str, default: Any = None) -> Any:
-        return self[key] if key in self else default
+        return self[key] if key in self else default  # noqa: SIM401 -- this is `get`
 
     def pop(self, key: str, *default: Any) -> Any:
         value = self[key] if key in self or not default else default[0]

@@ -127,16 +127,19 @@ class Stage:
     def rows(
         self, name: str, axis: TimeAxis, start: int, lanes: np.ndarray, values: np.ndarray
     ) -> None:
+        """Keeps rows in memory until the next commit; see `lrlab.types.Recorder`."""
         self._axes[name] = axis
         row_buffer.add(self._rows, name, start, lanes, values, self.cells)
 
     def due(self) -> bool:
+        """Whether no commit is under way, and the last one is long enough ago."""
         writing = self._thread is not None and self._thread.is_alive()
         # An interval of 0 asks for every segment.
         pause = max(self.interval, min(LONGEST, SHARE * self._spent)) if self.interval else 0.0
         return not writing and time.monotonic() - self._last >= pause
 
     def commit(self, arrays: Mapping[str, np.ndarray], info: Table) -> None:
+        """Writes what was recorded, in a thread of its own; see `lrlab.types.Recorder`."""
         self.wait()
         rows, self._rows = self._rows, {}
         number = 1 if self._commit is None else int(self._commit["number"]) + 1

@@ -208,9 +208,10 @@ def _inner(equation: JaxprEqn) -> Jaxpr | None:
     derivatives); None for any other."""
     for value in equation.params.values():
         jaxpr = getattr(value, "jaxpr", value)
-        if hasattr(jaxpr, "eqns") and len(jaxpr.invars) == len(equation.invars):
-            if len(jaxpr.outvars) == len(equation.outvars):
-                return jaxpr
+        if not hasattr(jaxpr, "eqns") or len(jaxpr.invars) != len(equation.invars):
+            continue
+        if len(jaxpr.outvars) == len(equation.outvars):
+            return jaxpr
     return None
 
 

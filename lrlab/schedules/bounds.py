@@ -57,7 +57,7 @@ def refined_table(
     measured = np.asarray(norms if len(norms) else (1.0,), float)
     if not (np.isfinite(measured).all() and (measured > 0).all()):
         raise FieldError("norms", "schedule 'refined': norms must be positive and finite")
-    window = max(1, int(round(smooth * len(measured))))
+    window = max(1, round(smooth * len(measured)))
     weights = median_filter(measured, window, mode="nearest") ** -power
     weights = np.interp(np.linspace(0, 1, steps), np.linspace(0, 1, len(weights)), weights)
     tail = np.concatenate([np.cumsum(weights[::-1])[::-1][1:], [0.0]])

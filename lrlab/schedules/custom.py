@@ -26,6 +26,7 @@ class CustomSchedule(NamedTuple):
     function: Callable[[Array], Array]
 
     def __call__(self, hyper: Hyper, step: Array) -> Array:
+        """The learning rate of `step`."""
         return hyper["lr"] * self.function(step)
 
 

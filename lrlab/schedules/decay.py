@@ -167,8 +167,9 @@ def rex(step: Scalar, steps: Scalar, *, alpha: Scalar = 0.5) -> Scalar:
 
 
 def tanh(step: Scalar, steps: Scalar, *, low: Scalar = -6.0, high: Scalar = 3.0) -> Scalar:
-    """(1 - tanh(low + (high - low) p)) / 2: hyperbolic-tangent decay (Hsueh et al. 2019, arXiv
-    1806.01593). Not zero at the end: (1 - tanh(high)) / 2. Factors have no unit.
+    """Hyperbolic-tangent decay (Hsueh et al. 2019, arXiv 1806.01593):
+    (1 - tanh(low + (high - low) p)) / 2. Not zero at the end: (1 - tanh(high)) / 2. Factors have no
+    unit.
 
     >>> round(float(tanh(10, 10)), 6)
     0.002473

@@ -128,9 +128,9 @@ def same(folder: RunFolder, now: Mapping[str, str], changes: Sequence[str], text
 
 
 def different(before: str, after: str, most: int = 4) -> list[str]:
-    """The fields in which two configurations differ, each as `steps: 60 -> 61`.
+    r"""The fields in which two configurations differ, each as `steps: 60 -> 61`.
 
-    >>> different("steps = 60\\n[task]\\nname = 'a'\\n", "steps = 61\\n[task]\\nname = 'a'\\n")
+    >>> different("steps = 60\n[task]\nname = 'a'\n", "steps = 61\n[task]\nname = 'a'\n")
     ['steps: 60 -> 61']
     """
     old, new = (_flat(tomllib.loads(text)) for text in (before, after))

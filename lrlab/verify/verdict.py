@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from importlib import resources
-from typing import Any, NamedTuple
+from types import MappingProxyType
+from typing import NamedTuple
+
+from lrlab.core.text import JsonObject, Table
 
 
 class Verdict(NamedTuple):
@@ -25,11 +27,11 @@ class Verdict(NamedTuple):
     tolerance: str
     passed: bool
     seconds: float = 0.0
-    figure: Mapping[str, Any] = {}
+    figure: Table = MappingProxyType({})
     source: str = ""
 
 
-def data(name: str) -> dict[str, Any]:
+def data(name: str) -> JsonObject:
     """The published numbers of the case `name`, from the package's own files."""
     path = resources.files("lrlab.verify") / "data" / f"{name}.json"
     return json.loads(path.read_text(encoding="utf-8"))

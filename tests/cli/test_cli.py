@@ -259,7 +259,7 @@ def test_find_from_end_to_end(config: str, capsys: pytest.CaptureFixture[str]) -
 def test_data_that_are_wrong(config: str, capsys: pytest.CaptureFixture[str]) -> None:
     Path("bad.csv").write_text("a,b,y\n1,2,0\n3,x,1\n" * 5)
     setting = 'task.data={name="csv", path="bad.csv"}'
-    error, text = error_of(capsys, "sweep", config, "--set", setting)
+    error, _ = error_of(capsys, "sweep", config, "--set", setting)
     assert error["problems"][0]["field"].startswith("task.data")
     assert not Path("runs").exists()
     assert run(["sweep", config, "--set", "batch_size=5000"]) == 2

@@ -45,7 +45,7 @@ def task():
 
 
 @pytest.mark.parametrize(
-    "optimizer, options",
+    ("optimizer", "options"),
     few([("adamw", {"weight_decay": 0.5}), ("sgd", {}), ("momentum", {"weight_decay": 0.1})], 1),
 )
 def test_a_multiplier_is_a_group_with_its_own_rate(task, optimizer, options):
@@ -160,7 +160,7 @@ def test_with_groups_averages_accumulation_and_clipping(task):
 
 def test_a_pattern_that_is_in_no_pattern_of_the_groups(task):
     """Each group sees its own parameters only; the whole is looked at."""
-    with pytest.raises(ConfigError, match="multipliers.nothing: .* the paths are hidden/bias, "):
+    with pytest.raises(ConfigError, match=r"multipliers.nothing: .* the paths are hidden/bias, "):
         lrlab.sweep(
             task, lr={"a": [0.2], "b": [0.1]}, groups={"a": "hidden", "b": "readout"},
             multipliers={"nothing": 0.5}, optimizer="sgd", seeds=1, **QUIET,
@@ -263,7 +263,7 @@ def test_an_interrupted_run_goes_on(task, tmp_path, monkeypatch):
         patch.setattr("lrlab.workflows.job.interruptible", lambda *_: contextlib.nullcontext(press))
         with pytest.raises(Interrupted):
             lrlab.sweep(task, multipliers=multipliers, out=tmp_path / "run", **given)
-    with pytest.raises(lrlab.runs.RunError, match="multipliers.readout"):
+    with pytest.raises(lrlab.runs.RunError, match=r"multipliers.readout"):
         lrlab.sweep(task, multipliers={"readout": [0.1, 2.0]}, out=tmp_path / "run", **given)
     resumed = lrlab.sweep(task, multipliers=multipliers, out=tmp_path / "run", **given)
     for name, values in whole.history.items():

@@ -71,7 +71,7 @@ def test_inputs_beyond_int32_keep_their_value_in_every_split():
 
 
 def test_labels_stay_integers_and_large_ones_are_out_of_range():
-    with pytest.raises(DataError, match="valid targets: label 3000000000 at row 2.*range 0 to 1"):
+    with pytest.raises(DataError, match=r"valid targets: label 3000000000 at row 2.*range 0 to 1"):
         task(valid=(X, np.where(np.arange(12) == 2, BIG, 0)))
     assert task((X, Y.astype(np.uint64))).data["train"][1].dtype == np.uint64
     assert on_host({"train": Y.astype(np.uint64)}, "float32")["train"].dtype == np.int32
@@ -165,13 +165,13 @@ def test_data_frames():
     for odd in (2**70, 1j, 2**60 + 1, "1", [1]):
         mixed.loc[0, "a"] = None
         mixed["a"] = pandas.Series([odd, 0.5, *range(10)], dtype=object)
-        with pytest.raises(DataError, match="train inputs: (needs numbers|no dtype holds all)"):
+        with pytest.raises(DataError, match=r"train inputs: (needs numbers|no dtype holds all)"):
             task((mixed, Y))
+    whole = pandas.DataFrame(np.arange(36).reshape(12, 3)).astype("Int64")
+    whole.iloc[4, 0] = pandas.NA
     with pytest.raises(DataError, match="valid inputs: 1 of 36 values are missing"):
-        whole = pandas.DataFrame(np.arange(36).reshape(12, 3)).astype("Int64")
-        whole.iloc[4, 0] = pandas.NA
         task(valid=(whole, Y))
-    with pytest.raises(DataError, match="needs numbers.*encode words as numbers"):
+    with pytest.raises(DataError, match=r"needs numbers.*encode words as numbers"):
         task((X, pandas.Series(["a", "b"] * 6)))
 
 
@@ -251,7 +251,7 @@ def test_arrays_of_other_libraries():
     np.testing.assert_array_equal(task((Foreign(X), Foreign(Y))).data["train"][0], X)
     with pytest.raises(DataError, match="4 of 12 values are masked"):
         task((X, Foreign(np.ma.array(Y, mask=np.arange(12) < 4))))
-    with pytest.raises(DataError, match="valid inputs: cannot be read.*requires grad"):
+    with pytest.raises(DataError, match=r"valid inputs: cannot be read.*requires grad"):
         task(valid=(Foreign(X, RuntimeError("requires grad")), Y))
 
 
@@ -295,17 +295,17 @@ def test_other_labels_are_refused_with_what_to_do(y, message):
 
 
 def test_classes_of_a_model_with_one_output():
-    with pytest.raises(DataError, match='of one output is 0 .*use the loss "binary"'):
+    with pytest.raises(DataError, match=r'of one output is 0 .*use the loss "binary"'):
         task(model=nn.Dense(1))
 
 
 def test_splits_with_other_parts_are_refused():
-    with pytest.raises(DataError, match="an example of valid has the parts .*'b'"):
+    with pytest.raises(DataError, match=r"an example of valid has the parts .*'b'"):
         task(({"a": X}, Y), ({"b": X}, Y))
 
 
 def test_one_example_trains_and_an_empty_split_is_refused():
     assert np.isfinite(sweep(task((X[:1], Y[:1]))).final["valid_loss"]).all()
     for empty in ((X[:0], Y[:0]), ([], [])):
-        with pytest.raises(DataError, match="valid .*empty"):
+        with pytest.raises(DataError, match=r"valid .*empty"):
             task(valid=empty)

@@ -92,7 +92,7 @@ def test_a_decimal_comma_and_the_line_that_excel_reads_first(tmp_path):
         np.testing.assert_array_equal(loaded.train[0][:, 0], np.arange(12) / 8)
         np.testing.assert_array_equal(loaded.train[1], np.arange(12) % 2)
     spec = written(tmp_path / "a.csv", '"sep=|"\r\na|y\r\n1|0\r\nx|1\r\n')
-    with pytest.raises(DataError, match="a.csv:4: column 'a'.*'x'"):
+    with pytest.raises(DataError, match=r"a.csv:4: column 'a'.*'x'"):
         data.load(spec)
 
 
@@ -127,7 +127,7 @@ def test_toml_with_a_byte_order_mark(tmp_path):
     for encoding in ("utf-16", "utf-16-be"):
         mark = b"\xfe\xff" if encoding == "utf-16-be" else b""
         (tmp_path / "a.toml").write_bytes(mark + TOML.encode(encoding))
-        with pytest.raises(config.ConfigError, match="a.toml:1: .*UTF-16.*save the file as UTF-8"):
+        with pytest.raises(config.ConfigError, match=r"a.toml:1: .*UTF-16.*save the file as UTF-8"):
             config.load(tmp_path / "a.toml")
 
 
@@ -189,9 +189,9 @@ def test_csv_targets(tmp_path):
     assert data.load(f"csv:{path}", target="y").num_classes == 3
     assert data.load(f"csv:{path}", target=1, kind="regression").num_outputs == 1
     assert data.load(f"csv:{path}").kind == "regression"
-    with pytest.raises(DataError, match="label 2 at row 2.*0 to 1"):
+    with pytest.raises(DataError, match=r"label 2 at row 2.*0 to 1"):
         data.load(f"csv:{path}", target="y", num_classes=2)
-    with pytest.raises(DataError, match="no column 'z'.*a, y, b"):
+    with pytest.raises(DataError, match=r"no column 'z'.*a, y, b"):
         data.load(f"csv:{path}", target="z")
     path.write_bytes(b"a,y\n\xff\xfe,1\n")
     with pytest.raises(DataError, match="not UTF-8"):

@@ -34,7 +34,7 @@ def test_fashion_mnist_is_found_or_three_ways_are_named(images, monkeypatch):
     assert data.load("fashion_mnist", path=str(images)).sha256 == found.sha256
     monkeypatch.delenv("LRLAB_DATA")
     monkeypatch.setattr(idx, "FOLDER", images / "nowhere")
-    with pytest.raises(DataError, match="apt install.*LRLAB_DATA.*option path"):
+    with pytest.raises(DataError, match=r"apt install.*LRLAB_DATA.*option path"):
         data.load("fashion_mnist")
 
 
@@ -76,7 +76,7 @@ def test_idx_labels_and_lengths(images):
     with pytest.raises(DataError, match="20 inputs but 19 targets"):
         data.load("fashion_mnist", path=images)
     write_idx(labels, np.full(20, 10, np.uint8))
-    with pytest.raises(DataError, match="label 10 at row 0.*0 to 9"):
+    with pytest.raises(DataError, match=r"label 10 at row 0.*0 to 9"):
         data.load("fashion_mnist", path=images)
     labels.unlink()
     with pytest.raises(DataError, match="holds no train-labels"):

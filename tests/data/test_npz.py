@@ -49,7 +49,7 @@ def test_npz_mistakes_are_named(case, tmp_path):
 
 def test_npz_labels(tmp_path):
     spec = npz_file(tmp_path / "a.npz", x=np.zeros((3, 1)), y=np.array([0, 0.5, 1]))
-    with pytest.raises(DataError, match="0.5 at row 1.*not an integer"):
+    with pytest.raises(DataError, match=r"0.5 at row 1.*not an integer"):
         data.load(spec, kind="classification")
 
 

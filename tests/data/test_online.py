@@ -27,7 +27,7 @@ def test_hub_data_and_no_network(monkeypatch):
     fake = types.ModuleType("datasets")
 
     class Part(dict):
-        column_names = ["image", "label"]
+        column_names = ("image", "label")
 
     part = Part(image=[np.full((2, 2), i, np.uint8) for i in range(8)], label=[0, 1] * 4)
     fake.__version__ = "0"
@@ -40,5 +40,5 @@ def test_hub_data_and_no_network(monkeypatch):
         raise ConnectionError("no route")
 
     fake.load_dataset = unreachable
-    with pytest.raises(DataError, match="cannot reach.*looked in.*offline sources: digits"):
+    with pytest.raises(DataError, match=r"cannot reach.*looked in.*offline sources: digits"):
         data.load("hf:some/thing")

@@ -74,6 +74,6 @@ def test_numbers_whose_variance_overflows_are_refused(tmp_path):
     x = np.full((30, 3), 1e308)
     x[::2] *= -1
     np.savez(path, x=x, y=np.arange(30) % 3)
-    with pytest.raises(DataError, match="1e[+]308 cannot be brought to mean 0"):
+    with pytest.raises(DataError, match=r"1e[+]308 cannot be brought to mean 0"):
         data.load({"name": f"npz:{path}"})
     assert np.isfinite(data.load({"name": f"npz:{path}", "scale": "none"}).train[0]).all()

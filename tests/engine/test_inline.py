@@ -84,12 +84,17 @@ def test_blas_has_its_threads_again_afterwards():
     before = counts()
     threads.one_each()  # outside of a scope: nothing
     assert counts() == before
-    with pytest.raises(RuntimeError, match="inside"), threads.scope():
-        threads.one_each()
+
+    def failing():
         with threads.scope():
             threads.one_each()
-        assert min(counts()) == 1
-        raise RuntimeError("inside")
+            with threads.scope():
+                threads.one_each()
+            assert min(counts()) == 1
+            raise RuntimeError("inside")
+
+    with pytest.raises(RuntimeError, match="inside"):
+        failing()
     assert counts() == before
 
 

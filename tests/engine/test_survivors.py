@@ -73,7 +73,7 @@ def test_extreme_rates() -> None:
 def test_more_steps_than_a_counter_holds_are_refused() -> None:
     with pytest.raises(ConfigError, match="steps"):
         sweep([0.1], steps=2**31)
-    with pytest.raises(ConfigError, match="epochs.*updates"):
+    with pytest.raises(ConfigError, match=r"epochs.*updates"):
         sweep([0.1], steps=None, epochs=1e12)
 
 

@@ -70,5 +70,5 @@ def test_descent_comes_back_from_divergence(unrolled) -> None:
         return jnp.where(rate > 2, jnp.nan, 1 + (jnp.log(rate) - np.log(0.5)) ** 2)
 
     for start in (0.05, 1.9, 20.0):
-        points, values = unrolled.descend(loss, [start], 80, 0.5)
+        _, values = unrolled.descend(loss, [start], 80, 0.5)
         assert min(v for v in values if np.isfinite(v)) < 1.01

@@ -54,11 +54,12 @@ def assignments(tree: ast.Module) -> Iterator[tuple[int, str]]:
         if isinstance(node, (ast.Attribute, ast.Subscript)):
             if isinstance(node.ctx, (ast.Store, ast.Del)) and root(node) in names:
                 yield node.lineno, ast.unparse(node)
-        elif isinstance(node, ast.Global):
+        elif isinstance(node, ast.Global) or (
+            isinstance(node, ast.Call)
+            and ast.unparse(node.func) in ("setattr", "delattr")
+            and root(ast.Attribute(node.args[0], "", ast.Load())) in names
+        ):
             yield node.lineno, ast.unparse(node)
-        elif isinstance(node, ast.Call) and ast.unparse(node.func) in ("setattr", "delattr"):
-            if root(ast.Attribute(node.args[0], "", ast.Load())) in names:
-                yield node.lineno, ast.unparse(node)
 
 
 def calls(tree: ast.Module) -> Iterator[tuple[str, ast.Call]]:

@@ -135,12 +135,13 @@ def patches(tree: ast.Module) -> Iterator[tuple[int, str]]:
     """(line, text) of attributes that are set on an exception from outside of its class."""
     errors = exceptions(tree)
     for node in ast.walk(tree):
+        changed = None
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
-            if isinstance(node.value, ast.Name) and node.value.id in errors:
-                yield node.lineno, ast.unparse(node)
+            changed = node.value
         elif isinstance(node, ast.Call) and ast.unparse(node.func) == "setattr":
-            if isinstance(node.args[0], ast.Name) and node.args[0].id in errors:
-                yield node.lineno, ast.unparse(node)
+            changed = node.args[0]
+        if isinstance(changed, ast.Name) and changed.id in errors:
+            yield node.lineno, ast.unparse(node)
 
 
 def modules() -> Iterator[tuple[str, ast.Module]]:

@@ -73,7 +73,7 @@ def test_contract(name):
     start, advance, start_one, advance_one, traces = programs(name)
     hyper = lanes(name, 1.0, 0.5)
     first = start(hyper)
-    state, value, used = advance(first, hyper, 12)
+    state, _, used = advance(first, hyper, 12)
     shapes = jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), first)
     assert shapes == jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), state)
     assert jax.tree.map(jnp.shape, state[0]) == jax.tree.map(lambda p: (2, *p.shape), PARAMS)
@@ -151,7 +151,7 @@ def test_dpsgd_is_optax_on_one_microbatch():
 
 @pytest.mark.parametrize("name", OWN_ITERATES)
 def test_what_would_be_lost_is_an_error(name):
-    with pytest.raises(ValueError, match="'multipliers' would be lost: .* groups"):
+    with pytest.raises(ValueError, match=r"'multipliers' would be lost: .* groups"):
         optimizers.make(name, 0.1, multipliers={"w": 0.1})
     if "weight_decay" not in optimizers.own_hyperparameters(name):
         with pytest.raises(ValueError, match="'decoupled' would be lost"):

@@ -62,7 +62,7 @@ def test_needs_are_asked_for_under_options_schedules_and_other_optimizers() -> N
         with pytest.raises(ValueError, match="'polyak' needs value"):
             abstract(optimizer, value=None)
     several = optimizers.make("armijo", 0.1)
-    with pytest.raises(ValueError, match="needs value and value_fn: .*value=..., value_fn=..."):
+    with pytest.raises(ValueError, match=r"needs value and value_fn: .*value=..., value_fn=..."):
         abstract(several, value=None, value_fn=None)
 
 

@@ -212,8 +212,8 @@ def test_population_based_training_repeats_and_improves():
         assert set(np.asarray(row["source"])[order[-2:]]) <= set(order[:2])
     with pytest.raises(ValueError, match="fraction"):
         population.exploit_explore(jax.random.key(0), jnp.ones(4), {}, fraction=0.9)
+    rates = {"lr": jnp.ones(4)}
     with pytest.raises(ValueError, match="needs a range for lr"):
-        rates = {"lr": jnp.ones(4)}
         population.exploit_explore(jax.random.key(0), jnp.ones(4), rates, resample=0.5)
     drawn = population.exploit_explore(
         jax.random.key(0),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import inspect
+import itertools
 import re
 import subprocess
 import sys
@@ -145,7 +146,7 @@ def test_dynamics_are_those_of_theory_and_of_the_probes() -> None:
 
 def test_names_of_a_kind_and_other_names() -> None:
     kinds = [optimizers.names(kind) for kind in ("optimizer", "learning-rate-free", "controller")]
-    assert sorted(sum(kinds, [])) == sorted(optimizers.names()) and all(kinds)
+    assert sorted(itertools.chain(*kinds)) == sorted(optimizers.names()) and all(kinds)
     for alias, (name, _) in optimizers.REGISTRY.aliases.items():
         assert alias not in optimizers.METHODS and optimizers.method(alias) is optimizers.method(
             name

@@ -27,8 +27,8 @@ pytestmark = pytest.mark.usefixtures("without_figures", "every_segment")
 )
 def test_a_piece_missing_from_an_unfinished_run_is_found(file, words, tmp_path, monkeypatch):
     stopped(monkeypatch, after=3)
+    experiment = config.load(written(tmp_path, SWEEP), command="sweep")
     with pytest.raises(Interrupted):
-        experiment = config.load(written(tmp_path, SWEEP), command="sweep")
         api.run("sweep", experiment, out=str(tmp_path / "run"), progress=False)
     assert runs.check(tmp_path / "run") == []
     (tmp_path / "run" / file).unlink()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -152,10 +153,8 @@ def test_a_kill_at_any_instant_leaves_the_last_commit(tmp_path, delay):
     for line in process.stdout:
         if line.strip() == "3":
             break
-    try:
+    with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(delay)
-    except subprocess.TimeoutExpired:
-        pass
     process.kill()
     process.wait()
     again = reopened(tmp_path / "run")

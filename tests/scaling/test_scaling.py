@@ -252,9 +252,9 @@ def test_what_is_refused() -> None:
         scaling.mup(net(32), nn.Dense(3), X)
     with pytest.raises(ValueError, match="needs residual branches"):
         scaling.mup(net(32), net(16), X, residual=scaling.RESIDUAL["transformer"])
-    with pytest.raises(ValueError, match="set task.model.residual = true"):
+    with pytest.raises(ValueError, match=r"set task.model.residual = true"):
         scaling.named(lambda **c: net(16), {"name": "mlp"}, {"depth": 1}, X, "adam")
-    with pytest.raises(ValueError, match="inside|layers"):
+    with pytest.raises(ValueError, match=r"inside|layers"):
         scaling.coordinate_check(lambda w: models.as_model(net(w)), X, Y, widths=(8, 16))
 
 

@@ -275,7 +275,7 @@ def test_a_tied_embedding_is_refused_by_name(way) -> None:
 
 
 def test_kinds_that_are_said() -> None:
-    with pytest.raises(ValueError, match="parameter e/embedding .* is shared"):
+    with pytest.raises(ValueError, match=r"parameter e/embedding .* is shared"):
         scaling.mup(Tied(16), Tied(8), TOKENS)
     made = scaling.mup(Tied(16), Tied(8), TOKENS, kinds={"embedding": "input"})
     assert {t.path: t.kind for t in made.tensors}["e/embedding"] == "input"

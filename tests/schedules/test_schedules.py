@@ -222,7 +222,7 @@ def test_spline_does_not_overshoot():
 
 def test_composition_errors_and_extension():
     up, down = schedules.make("linear", 1.0, 4, final=2.0), schedules.make("cosine", 1.0, 4)
-    with pytest.raises(ValueError, match="jumps from 2 .*at step 4"):
+    with pytest.raises(ValueError, match=r"jumps from 2 .*at step 4"):
         compose.concatenate([up, down])
     joined = compose.concatenate([up, down], jumps=True)
     nested = compose.concatenate([down, joined], jumps=True)  # no shift when nested

@@ -272,7 +272,7 @@ def test_the_lines_for_equinox_work():
     def make(key):
         return eqx.nn.MLP(3, 2, 8, 1, key=key)
 
-    with pytest.raises(ValueError, match="eqx.partition"):
+    with pytest.raises(ValueError, match=r"eqx.partition"):
         as_model(make(jax.random.key(0)))
     model = wrapped(foreign.EQUINOX, eqx=eqx, make=make)
     variables = model.init(jax.random.key(1), X)

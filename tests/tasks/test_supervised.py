@@ -76,7 +76,7 @@ def test_batch_statistics_change_in_training_only():
     task = small_task(BatchNorm())
     params, state = start(task)
     loss = jax.jit(task.functions.loss, compiler_options=FAST)
-    value, (after, extra) = loss(params, state, (X[:8], Y[:8]), key(1))
+    _, (after, extra) = loss(params, state, (X[:8], Y[:8]), key(1))
     mean = state["batch_stats"]["BatchNorm_0"]["mean"], after["batch_stats"]["BatchNorm_0"]["mean"]
     batch = (X[:8] @ np.asarray(params["Dense_0"]["kernel"])).mean(0)
     np.testing.assert_allclose(mean[1], 0.5 * batch, rtol=1e-4, atol=1e-5)

@@ -41,9 +41,7 @@ def test_a_picture_goes_on_where_it_stopped(tmp_path, monkeypatch):
         return image(*args)
 
     monkeypatch.setattr(fractal, "image", counted)
-    try:
+    with pytest.raises(KeyboardInterrupt):
         fractal.draw(8, (-1.0, 2.0, -1.0, 2.0), tmp_path / "part.npz")
-    except KeyboardInterrupt:
-        pass
     again = fractal.draw(8, (-1.0, 2.0, -1.0, 2.0), tmp_path / "part.npz")
     assert np.array_equal(again, whole) and len(calls) == 4

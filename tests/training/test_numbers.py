@@ -205,6 +205,8 @@ def test_data_beyond_float32_are_refused_rather_than_trained_as_infinity(tmp_pat
     path = tmp_path / "mine.npz"
     np.savez(path, x=np.full((30, 3), 1e200), y=np.arange(30) % 3)
     task = {"model": "linear", "data": {"name": f"npz:{path}", "scale": "none"}}
-    with pytest.raises(ConfigError, match="holds 1e[+]200, and float32 ends at 3.4e[+]38") as found:
+    with pytest.raises(
+        ConfigError, match=r"holds 1e[+]200, and float32 ends at 3.4e[+]38"
+    ) as found:
         lrlab.sweep(task, lr=[0.1], **SHARED)
     assert found.value.problems[0].field == "task.data"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 
@@ -29,12 +30,11 @@ def failing(monkeypatch, times: int, above: int = 0):
         calls.append(args[3].tile_width)
         if len(calls) <= times or args[3].tile_width > above > 0:
             stops = iter([False, True])
-            try:  # two segments are trained and committed before the device is full
+            # Two segments are trained and committed before the device is full.
+            with contextlib.suppress(engine.loop.Interrupted):
                 options["recorder"] and real(
                     *args, **{**options, "interrupted": lambda: next(stops)}
                 )
-            except engine.loop.Interrupted:
-                pass
             raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 1099511627776 bytes.")
         return real(*args, **options)
 
