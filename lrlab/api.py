@@ -90,8 +90,7 @@ def sweep(
         probes: measurements at evaluations (`lrlab ls probes`): names, or tables with options such
             as `{"name": "sharpness", "k": 3, "every": 100}` (`every` in updates).
         plan: fixes how lanes are laid on the machine.
-        out: a run folder to write. An unfinished run of the same experiment there is continued, the
-            result of a finished one is read.
+        out: a run folder: an unfinished run of the experiment is continued, a finished one read.
         progress: draw a progress bar on standard error.
         axes: further lane axes, such as `weight_decay=[0.0, 0.01]`, or single values; one that
             neither the optimizer nor the schedule reads is an error. Only `lr` is scheduled.
@@ -228,9 +227,7 @@ def compare(
 
     Args:
         entries: name -> arguments of `find`; `shared` holds for all of them.
-
-    `out`: the comparison's folder, with a run for each entry inside; an unfinished one is
-    continued, a finished one is read.
+        out: as in `sweep`; the comparison's folder has a run for each entry inside.
 
     Returns:
         A `Comparison`: who wins, by how much, how sure; print it.

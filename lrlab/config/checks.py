@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path as File
 
 from lrlab.config import multipliers, names
+from lrlab.config.field_checks import check_fields
 from lrlab.config.field_words import hint
 from lrlab.config.lanes import is_axis, is_form
-from lrlab.config.options import Found, Path, dates, probes, wrong_with
-from lrlab.config.schema import DEFAULT_STEPS, TABLES, Experiment
+from lrlab.config.options import Found, Path, at, dates, probes, wrong_with
+from lrlab.config.schema import TABLES, Experiment
 from lrlab.core.synonyms import did_you_mean
 from lrlab.core.text import Table, show
 from lrlab.tasks import LOSSES
@@ -58,7 +59,7 @@ def check(raw: Table, command: str) -> Found:
     yield from _axes(raw)
     yield from _learning_rate(raw, command)
     yield from multipliers.check(raw)
-    yield from _fields(raw)
+    yield from check_fields(raw)
     yield from probes(_list(raw.get("probes")))
     yield from _plain_names(raw)
     yield from _lanes(raw)
@@ -93,13 +94,6 @@ def _model_name(raw: Table) -> str | None:
     if name is None and isinstance(task, str):
         name = (names.recipe(task) or {}).get("model")
     return name if isinstance(name, str) else None
-
-
-def at(raw: object, path: Path) -> object:
-    """The value at `path`, or None."""
-    for key in path:
-        raw = raw.get(key) if isinstance(raw, Mapping) else None
-    return raw
 
 
 def _list(value: object) -> list[object]:
@@ -325,32 +319,3 @@ def _length(value: object) -> int:
             if isinstance(num, (int, float)) and 1 <= num <= MAX_LANES:
                 return int(num)
     return 1
-
-
-def _fields(raw: Table) -> Found:
-    if raw.get("steps") is not None and raw.get("epochs") is not None:
-        yield ("epochs",), "give steps or epochs, not both"
-    ramp = at(raw, ("range_test",))
-    if isinstance(ramp, Mapping):
-        fields = TABLES[("range_test",)].model_fields
-        start, end = (ramp.get(key, fields[key].default) for key in ("start", "end"))
-        if all(isinstance(value, (int, float)) for value in (start, end)) and start >= end:
-            yield ("range_test", "end"), f"must be above start ({show(start)}), got {show(end)}"
-    metric = raw.get("metric")
-    if isinstance(metric, str) and metric.partition("_")[0] not in ("train", "valid", "test"):
-        yield (
-            ("metric",),
-            f"must be <split>_<name>, such as {Experiment.model_fields['metric'].default!r}; "
-            f"did you mean 'valid_{metric}'?",
-        )
-    eval_every, steps = raw.get("eval_every"), raw.get("steps", DEFAULT_STEPS)
-    listed = raw.get("eval_steps")
-    if isinstance(listed, list) and all(isinstance(step, int) for step in listed):
-        if eval_every is not None:
-            yield ("eval_steps",), "cannot stand beside eval_every; give one of them"
-        elif listed != sorted(set(listed)) or not listed:
-            yield ("eval_steps",), "must be numbers of updates, each above the one before"
-        elif isinstance(steps, int) and listed[-1] > steps > 0:
-            yield ("eval_steps",), f"must not go past steps ({steps}), got {listed[-1]}"
-    if isinstance(eval_every, int) and isinstance(steps, int) and eval_every > steps > 0:
-        yield ("eval_every",), f"must not be above steps ({steps}), got {eval_every}"

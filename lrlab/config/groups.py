@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 from lrlab.config import names
 from lrlab.config.build import build_one, normalized
-from lrlab.config.checks import at
 from lrlab.config.lanes import is_axis
 from lrlab.config.layers import Places, merge, nested
+from lrlab.config.options import at
 from lrlab.config.schema import PARAMETRIZATIONS, TABLES, Experiment
 from lrlab.core.errors import ConfigError
 from lrlab.core.synonyms import did_you_mean

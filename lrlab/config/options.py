@@ -105,3 +105,10 @@ def probes(entries: Iterable[object]) -> Found:
             problem = wrong_with(option, value, accepted[option], "probes")
             if problem:
                 yield (*place, option), problem
+
+
+def at(raw: object, path: Path) -> object:
+    """The value at `path`, or None."""
+    for key in path:
+        raw = raw.get(key) if isinstance(raw, Mapping) else None
+    return raw

@@ -8,54 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from configurations import GOOD, axes_of, problems, said, write
 
 from lrlab import config
-from lrlab.config import ConfigError, Problem
-from lrlab.config.lanes import parse_budget, values
-
-GOOD = """\
-steps = 200
-seeds = 2
-lr = {log = [1e-3, 1.0, 4]}
-
-[task]
-model = {name = "mlp", width = 32}
-data.name = "digits"
-
-[optimizer]
-name = "momentum"
-"""
-
-
-def write(folder: Path, text: str, name: str = "run.toml") -> Path:
-    path = folder / name
-    path.write_text(text)
-    return path
-
-
-def problems(folder: Path, text: str, *settings: str, command: str = "sweep") -> list[Problem]:
-    with pytest.raises(ConfigError) as caught:
-        config.load(write(folder, text), settings, command)
-    return list(caught.value.problems)
-
-
-def said(folder: Path, text: str, *settings: str, command: str = "sweep") -> dict[str, str]:
-    return {p.field: p.message for p in problems(folder, text, *settings, command=command)}
-
-
-def axes_of(experiment):
-    """Name -> values of every lane axis."""
-    return {axis.name: axis.values for axis in config.resolve(experiment).axes}
-
-
-def rate_axes(experiment):
-    axes = config.resolve(experiment).axes
-    return {axis.name: axis.values for axis in axes if axis.kind == "learning_rate"}
-
-
-def further_axes(experiment):
-    axes = config.resolve(experiment).axes
-    return {axis.name: axis.values for axis in axes if axis.kind != "learning_rate"}
+from lrlab.config import ConfigError
+from lrlab.config.lanes import parse_budget
 
 
 def test_defaults_fill_in(tmp_path: Path) -> None:
@@ -150,15 +107,6 @@ def test_numbers_out_of_toml_are_numbers(tmp_path: Path) -> None:
     assert config.resolve(experiment).schedule_args == {"final": 0.5}
 
 
-def test_steps_or_epochs(tmp_path: Path) -> None:
-    assert "not both" in said(tmp_path, "epochs = 3\n" + GOOD)["epochs"]
-    experiment = config.load(write(tmp_path, GOOD), ["epochs=3"], "sweep")
-    assert (experiment.steps, experiment.epochs) == (None, 3.0)
-    assert config.total_steps(None, experiment.epochs, 64, 1000) == 3 * (1000 // 64)
-    resolved = config.resolve(config.load(write(tmp_path, GOOD), command="sweep"))
-    assert config.total_steps(resolved.steps, resolved.epochs, 64, 1000) == 200
-
-
 def test_what_a_command_needs(tmp_path: Path) -> None:
     without = GOOD.replace("lr = {log = [1e-3, 1.0, 4]}\n", "")
     assert "sweep needs learning rates" in said(tmp_path, without)["lr"]
@@ -230,35 +178,6 @@ def test_set_replaces_tables_given_whole(tmp_path: Path) -> None:
     assert "a.b=value" in problem.message
 
 
-def test_lane_axes_in_order(tmp_path: Path) -> None:
-    text = "init_scale = [0.5, 1.0]\n" + GOOD + "[schedule]\nfinal = {linear = [0.0, 0.2, 3]}\n"
-    experiment = config.load(write(tmp_path, text), command="sweep")
-    assert further_axes(experiment) == {"init_scale": (0.5, 1.0), "final": (0.0, 0.1, 0.2)}
-    assert config.resolve(experiment).schedule_args == {}
-    listed = GOOD + "[schedule]\nname = 'multistep'\nmilestones = [0.2, 0.4]\n"
-    experiment = config.load(write(tmp_path, listed), command="sweep")
-    assert further_axes(experiment) == {}  # a list by nature
-    assert config.resolve(experiment).schedule_args == {"milestones": [0.2, 0.4]}
-
-
-def test_loose_axes_are_hyperparameters_of_the_optimizer(tmp_path: Path) -> None:
-    text = "momentum = [0.0, 0.9]\nweight_decay = 0.01\n" + GOOD
-    experiment = config.load(write(tmp_path, text), command="sweep")
-    assert further_axes(experiment) == {"momentum": (0.0, 0.9)}
-    assert config.resolve(experiment).fixed == {"weight_decay": 0.01}
-    assert "unknown key" in said(tmp_path, text, "optimizer.name=adam")["momentum"]
-    twice = said(tmp_path, text, "optimizer.momentum=0.5")
-    assert "already given by axes.momentum" in twice["optimizer.momentum"]
-
-
-def test_groups(tmp_path: Path) -> None:
-    text = GOOD.replace("lr = {log = [1e-3, 1.0, 4]}", "lr = {hidden = [0.1, 0.2], readout = 0.3}")
-    text += "[groups]\nhidden = 'hidden'\nreadout = 'readout'\n"
-    experiment = config.load(write(tmp_path, text), command="sweep")
-    assert rate_axes(experiment) == {"lr_hidden": (0.1, 0.2), "lr_readout": (0.3,)}
-    assert config.load(write(tmp_path, config.dumps(experiment)), command="sweep") == experiment
-
-
 def test_compare_entries_are_whole_experiments(tmp_path: Path) -> None:
     text = GOOD + "[compare.a]\nsteps = 100\n[compare.b]\nschedule.name = 'linear'\n"
     experiment = config.load(write(tmp_path, text), command="compare")
@@ -272,25 +191,6 @@ def test_compare_entries_are_whole_experiments(tmp_path: Path) -> None:
 def test_range_test_takes_seeds_and_batch_size_from_the_top(tmp_path: Path) -> None:
     experiment = config.load(write(tmp_path, GOOD), command="range-test")
     assert (experiment.range_test.seeds, experiment.range_test.batch_size) == (2, 32)
-
-
-def test_dumps_round_trips(tmp_path: Path) -> None:
-    settings = ["task.data.split_seed=3", "plan.tile_width=8", "seeds=4", "name=a \u00b5 b"]
-    experiment = config.load(write(tmp_path, GOOD), settings, "sweep")
-    again = config.load(write(tmp_path, config.dumps(experiment), "again.toml"), command="sweep")
-    assert again == experiment
-    assert config.digest(again) == config.digest(experiment)
-
-
-def test_digest_is_about_what_is_trained(tmp_path: Path) -> None:
-    path = write(tmp_path, GOOD)
-    base = config.digest(config.load(path, command="sweep"))
-    same = ["plan.devices=2", "plan.segment_steps=10", "out=elsewhere", "name=x"]
-    assert config.digest(config.load(path, same, "sweep")) == base
-    spelled = f"lr={list(values({'log': [1e-3, 1.0, 4]}))}"
-    assert config.digest(config.load(path, [spelled], "sweep")) == base
-    for setting in ("steps=201", "plan.tile_width=4", "task.model.width=33", "seeds=[0]"):
-        assert config.digest(config.load(path, [setting], "sweep")) != base
 
 
 def test_data_path_is_relative_to_its_file(tmp_path: Path) -> None:
