@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import optax
 
@@ -17,17 +17,24 @@ from lrlab.schedules.training import engine_momentum
 from lrlab.types import Array, Hyper, Optimizer, Probe
 
 OptimizerLike: TypeAlias = (
-    str | Table | Callable[..., Any] | Optimizer | optax.GradientTransformation | None
+    str
+    | Table
+    | Callable[..., optax.GradientTransformation]
+    | Optimizer
+    | optax.GradientTransformation
+    | None
 )
 """A registered name, a table, or an optimizer of the caller's own."""
 
-ScheduleLike: TypeAlias = str | Sequence[str | Table] | Table | Callable[..., Any] | None
+ScheduleLike: TypeAlias = str | Sequence[str | Table] | Table | Callable[..., object] | None
 """A registered name, several, a table, or a function `step -> factor` of the learning rate."""
 
-Method: TypeAlias = str | Callable[..., Any] | Optimizer | optax.GradientTransformation
+Method: TypeAlias = (
+    str | Callable[..., optax.GradientTransformation] | Optimizer | optax.GradientTransformation
+)
 """An optimizer by its registered name, or as an object."""
 
-Schedule: TypeAlias = str | Sequence[str | Table] | Callable[..., Any]
+Schedule: TypeAlias = str | Sequence[str | Table] | Callable[..., object]
 """A schedule by its registered name, several names and tables, or a function of the step."""
 
 MOMENTA = ("momentum", "b1", "beta")
