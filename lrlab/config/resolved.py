@@ -22,6 +22,7 @@ from lrlab.schedules import labels
 from lrlab.types import Plan
 
 if TYPE_CHECKING:
+    from lrlab.optimizers.custom import UserOptimizer
     from lrlab.tasks import Task
     from lrlab.types import Optimizer
 
@@ -38,12 +39,7 @@ class PythonObjects(NamedTuple):
     """What only Python can hand over: objects that a file cannot name. None: as in the file."""
 
     task: Task | None = None
-    optimizer: (
-        Callable[..., optax.GradientTransformation]
-        | Optimizer
-        | optax.GradientTransformation
-        | None
-    ) = None
+    optimizer: UserOptimizer | Optimizer | None = None
     schedule: Callable[..., object] | None = None
 
 
