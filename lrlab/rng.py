@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import zlib
-from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
 
-def key(root: Any, *names: Any) -> jax.Array:
+def key(root: ArrayLike, *names: str | ArrayLike) -> jax.Array:
     """The key that (root, names) stands for: `fold_in` over the names, from `jax.random.key(root)`.
 
     Args:
@@ -23,12 +23,14 @@ def key(root: Any, *names: Any) -> jax.Array:
     >>> bool(key(3, "init") == key(3, "init")), bool(key(3, "init") == key(3, "batches", 0))
     (True, False)
     """
-    is_key = isinstance(root, jax.Array) and jnp.issubdtype(root.dtype, jax.dtypes.prng_key)
-    result = root if is_key else jax.random.key(root)
+    if isinstance(root, jax.Array) and jnp.issubdtype(root.dtype, jax.dtypes.prng_key):
+        result = root
+    else:
+        result = jax.random.key(root)
     for name in names:
         result = jax.random.fold_in(result, _number(name))
     return result
 
 
-def _number(name: Any) -> Any:
+def _number(name: str | ArrayLike) -> ArrayLike:
     return zlib.crc32(name.encode()) if isinstance(name, str) else name

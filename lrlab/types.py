@@ -14,6 +14,7 @@ import numpy as np
 from lrlab.core.brief import fields_of
 from lrlab.core.records import OUTCOMES as OUTCOMES
 from lrlab.core.records import Direction, LaneRecord, TimeAxis
+from lrlab.core.text import Table
 
 if TYPE_CHECKING:
     import jax
@@ -98,7 +99,7 @@ class TaskParts(NamedTuple):
     functions: TaskFunctions
     data: Mapping[str, Pair]
     metrics: Metrics
-    source: Mapping[str, Any]
+    source: Table
 
 
 class Dynamics(NamedTuple):
@@ -292,7 +293,7 @@ class Answer(NamedTuple):
     sentence: str
     metric: str
     cost: float  # full-length lanes
-    evidence: tuple[Mapping[str, Any], ...]  # rows: lr, scores per seed, steps, outcome per seed
+    evidence: tuple[Table, ...]  # rows: lr, scores per seed, steps, outcome per seed
     largest_stable: float | None = None
     details: Mapping[str, Any] = {}
     run: str | None = None

@@ -14,7 +14,7 @@ from lrlab.bench.workloads import Arrays, Workload
 from lrlab.data.batches import Batches, segment_indices
 from lrlab.rng import key
 from lrlab.tasks.trainability import draws
-from lrlab.types import Model
+from lrlab.types import Model, Params
 
 
 def rates(work: Workload) -> dict[str, np.ndarray]:
@@ -32,7 +32,7 @@ def make(work: Workload, path: Path) -> str:
 
     Weights and batches are those of lrlab's seed 0, so that every way trains the same runs.
     """
-    arrays: dict[str, Any] = dict(rates(work))
+    arrays: dict[str, Any] = dict(rates(work))  # `np.savez` takes an option among its arrays
     if work.kind == "trainability":
         drawn = draws(8, 72)
         arrays |= {"x": drawn["x"], "y": drawn["y"]}
@@ -75,7 +75,7 @@ def lrlab_model(work: Workload, conv: str, targets: np.ndarray) -> Model:
     return models.as_model(models.make(work.kind, outputs, **options))
 
 
-def tree_of(inputs: Arrays, root: str) -> dict[str, Any]:
+def tree_of(inputs: Arrays, root: str) -> Params:
     """The nested dict of the arrays under `root`/."""
     flat = {name: inputs[name] for name in inputs if name.startswith(f"{root}/")}
     return unflatten_dict({name[len(root) + 1 :]: leaf for name, leaf in flat.items()}, sep="/")

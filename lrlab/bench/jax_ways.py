@@ -7,7 +7,7 @@ initial parameters to the losses as a NumPy array.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -17,13 +17,12 @@ import optax
 import lrlab
 from lrlab.bench.inputs import lrlab_model, tree_of
 from lrlab.bench.workloads import Arrays, Workload
+from lrlab.core.text import JsonObject
 from lrlab.engine.flops import count
 from lrlab.models.dense import stock
+from lrlab.types import PyTree
 
 Run = Callable[[], np.ndarray]
-
-Tree = Any
-"""A pytree of arrays: parameters, learning rates (one, or one per layer), the state of a step."""
 
 
 def prepare(work: Workload, way: str, inputs: Arrays) -> Run:
@@ -42,7 +41,7 @@ def prepare(work: Workload, way: str, inputs: Arrays) -> Run:
 
 
 def _lrlab(work: Workload, inputs: Arrays) -> Run:
-    shared: dict[str, Any] = {"steps": work.steps, "eval_every": work.steps, "progress": False}
+    shared: JsonObject = {"steps": work.steps, "eval_every": work.steps, "progress": False}
     if work.kind == "trainability":
         task = lrlab.tasks.load("trainability")
         lr = {name[3:]: inputs[name] for name in ("lr_hidden", "lr_readout")}
@@ -75,9 +74,9 @@ def _lrlab(work: Workload, inputs: Arrays) -> Run:
 class _ByHand(NamedTuple):
     """What a researcher writes: `step(state, lr, rows) -> (state, loss)` of one lane."""
 
-    init: Callable[[Tree], Tree]
-    step: Callable[[Tree, Tree, jax.Array], tuple[Tree, jax.Array]]
-    rates: Tree
+    init: Callable[[PyTree], PyTree]
+    step: Callable[[PyTree, PyTree, jax.Array], tuple[PyTree, jax.Array]]
+    rates: PyTree
     rows: jax.Array
     steps: int
 
@@ -91,7 +90,7 @@ def _byhand(work: Workload, inputs: Arrays) -> _ByHand:
     model = lrlab_model(work, "xla", inputs["y"])
     noise = jax.random.key(0)
 
-    def loss(params: Tree, other: Tree, rows: jax.Array) -> tuple[jax.Array, Tree]:
+    def loss(params: PyTree, other: PyTree, rows: jax.Array) -> tuple[jax.Array, PyTree]:
         with stock():  # plain `nn.Dense`, as with `nn.Conv`
             outputs, variables = model.apply({"params": params, **other}, x[rows], True, noise)
         losses = optax.softmax_cross_entropy_with_integer_labels(outputs, y[rows])
@@ -100,10 +99,10 @@ def _byhand(work: Workload, inputs: Arrays) -> _ByHand:
     def transformation(lr: jax.Array) -> optax.GradientTransformation:
         return optax.adam(lr) if work.optimizer == "adam" else optax.sgd(lr, momentum=0.9)
 
-    def init(lr: jax.Array) -> Tree:
+    def init(lr: jax.Array) -> PyTree:
         return params, other, transformation(lr).init(params)
 
-    def step(state: Tree, lr: Tree, rows: jax.Array) -> tuple[Tree, jax.Array]:
+    def step(state: PyTree, lr: PyTree, rows: jax.Array) -> tuple[PyTree, jax.Array]:
         params, other, opt = state
         (value, other), grads = jax.value_and_grad(loss, has_aux=True)(params, other, rows)
         updates, opt = transformation(lr).update(grads, opt, params)
@@ -119,11 +118,11 @@ def _grid_by_hand(work: Workload, inputs: Arrays) -> _ByHand:
     params = {name: jnp.asarray(inputs[f"params/{name}"]) for name in ("hidden", "readout")}
     width = x.shape[1]
 
-    def loss(params: Tree) -> jax.Array:
+    def loss(params: PyTree) -> jax.Array:
         h = jnp.tanh(x @ params["hidden"] / np.sqrt(width) * np.sqrt(2))
         return jnp.mean((h @ params["readout"] / width - y) ** 2)
 
-    def step(state: Tree, lr: Tree, rows: jax.Array) -> tuple[Tree, jax.Array]:
+    def step(state: PyTree, lr: PyTree, rows: jax.Array) -> tuple[PyTree, jax.Array]:
         value, grads = jax.value_and_grad(loss)(state)
         return jax.tree.map(lambda p, g, rate: p - rate * g, state, grads, lr), value
 
@@ -133,7 +132,7 @@ def _grid_by_hand(work: Workload, inputs: Arrays) -> _ByHand:
     return _ByHand(lambda lr: params, step, lr, rows, work.steps)
 
 
-def _lanes(hand: _ByHand) -> list[Tree]:
+def _lanes(hand: _ByHand) -> list[PyTree]:
     count = len(jax.tree.leaves(hand.rates)[0])
     return [jax.tree.map(lambda leaf, i=i: leaf[i], hand.rates) for i in range(count)]
 
@@ -153,8 +152,8 @@ def _vmap_step(hand: _ByHand) -> Run:
     return run
 
 
-def _scan(hand: _ByHand) -> Callable[[Tree], jax.Array]:
-    def one(lr: Tree) -> jax.Array:
+def _scan(hand: _ByHand) -> Callable[[PyTree], jax.Array]:
+    def one(lr: PyTree) -> jax.Array:
         return jax.lax.scan(lambda s, rows: hand.step(s, lr, rows), hand.init(lr), hand.rows)[1]
 
     return one

@@ -12,12 +12,13 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from lrlab.bench import inputs
 from lrlab.bench.workloads import JAX_WAYS, Arrays, Workload
+from lrlab.core.text import JsonObject
 
 LONG_SECONDS = 60.0
 """A way whose first call takes longer is not called again: compiling is then a small share."""
@@ -33,7 +34,7 @@ class Worker(NamedTuple):
 
     process: subprocess.Popen[str]
 
-    def call(self) -> dict[str, Any] | None:
+    def call(self) -> JsonObject | None:
         """One run; None where the process died (out of memory, a missing library).
 
         Raises:
@@ -99,7 +100,7 @@ def measure(
     torch: str | None,
     flops: Callable[[Workload, Arrays], float | None],
     say: Say,
-) -> dict[str, Any]:
+) -> JsonObject:
     """One workload: {name, data, peak_gflops, ways: [...]}, each way as in the bench's JSON.
 
     The ways take turns, so that a slow minute of the machine touches all of them; `ratio` is a
@@ -179,7 +180,7 @@ def _row(
     losses: Mapping[str, np.ndarray],
     operations: float | None,
     peak: float | None,
-) -> dict[str, Any]:
+) -> JsonObject:
     """A way in the bench's JSON; `operations`: 1e9 of them in one call, `peak`: GFLOP/s."""
     result = results[way]
     steady = statistics.median(result.times)
@@ -201,7 +202,7 @@ def _row(
     }
 
 
-def agreement(ours: np.ndarray, theirs: np.ndarray) -> dict[str, Any]:
+def agreement(ours: np.ndarray, theirs: np.ndarray) -> JsonObject:
     """How two ways' losses [steps, lanes] compare.
 
     `early`: the largest relative difference over the first two steps, which hold the weights, the

@@ -9,12 +9,12 @@ import platform
 import subprocess
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 from lrlab import __version__
 from lrlab.bench.jax_ways import flops_per_lane_step
 from lrlab.bench.measure import Say, measure
 from lrlab.bench.workloads import NAMES, WAYS, workload
+from lrlab.core.text import JsonObject
 from lrlab.engine.cache import machine_name
 from lrlab.engine.devices import cores as available_cores
 
@@ -27,7 +27,7 @@ def run(
     cores: int | None = None,
     torch: str | None = None,
     say: Say = lambda line: None,
-) -> dict[str, Any]:
+) -> JsonObject:
     """Measures workloads and gives the bench's JSON object.
 
     Args:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from lrlab.bench.workloads import WAYS
+from lrlab.core.text import Table
 from lrlab.report.figures import style
 
 
-def markdown(payload: Mapping[str, Any]) -> str:
+def markdown(payload: Table) -> str:
     """One table per workload, fastest first; what lrlab loses is in the ratio column below 1.
 
     >>> way = dict(name="lrlab", first_s=2.0, steady_s=1.0, runs=5, gflops=None, peak_share=None,
@@ -60,7 +59,7 @@ def explained() -> str:
     return "\n".join(f"- `{name}`: {what}" for name, what in WAYS.items())
 
 
-def figure(payload: Mapping[str, Any], path: Path) -> Path:
+def figure(payload: Table, path: Path) -> Path:
     """Bars of lane-steps per second relative to lrlab's, workload by workload."""
     # lrlab on half of the work is no alternative to it.
     works = [

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+
+from lrlab.core.text import Table
 
 Arrays = Mapping[str, np.ndarray]
 """What `inputs.make` writes, by name: data, batches, rates, parameters."""
@@ -34,8 +36,8 @@ class Workload(NamedTuple):
 
     name: str
     kind: str
-    model: Mapping[str, Any]
-    data: Mapping[str, Any]
+    model: Table
+    data: Table
     lanes: int
     batch_size: int
     steps: int

@@ -7,7 +7,7 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lrlab.core.files import jsonable
 
@@ -19,12 +19,12 @@ _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 """What would move a terminal's cursor or change its colors; line ends may."""
 
 
-def emit(payload: Mapping[str, Any]) -> None:
+def emit(payload: Mapping[str, object]) -> None:
     """One JSON object on standard output; what is not finite becomes null."""
     print(json.dumps(jsonable(payload), allow_nan=False))
 
 
-def only_json() -> contextlib.AbstractContextManager[Any]:
+def only_json() -> contextlib.AbstractContextManager[object]:
     """Whatever libraries print inside goes to standard error."""
     return contextlib.redirect_stdout(sys.stderr)
 

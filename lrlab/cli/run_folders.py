@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from lrlab import runs
 from lrlab.core.errors import ConfigError, Problem, RunError
 from lrlab.core.files import read_json
 from lrlab.core.paths import resolved, shown
 from lrlab.core.synonyms import did_you_mean
+from lrlab.core.text import JsonObject
 
 ROOT = Path("runs")
 """Where run folders are written by default, and where names without a path are looked up."""
@@ -46,7 +46,7 @@ def folders(root: Path) -> list[Path]:
     return sorted(paths, key=lambda path: ((path / "run.json").stat().st_mtime, path.name))
 
 
-def stored_json(path: Path) -> dict[str, Any] | None:
+def stored_json(path: Path) -> JsonObject | None:
     """A JSON object from a file; None where the file is absent.
 
     Raises:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -13,7 +13,7 @@ from lrlab.cli.output import console, emit, table
 from lrlab.cli.run_folders import find_run, is_comparison, stored_json
 from lrlab.config.groups import show_value
 from lrlab.core.paths import short
-from lrlab.core.text import interval, rate
+from lrlab.core.text import JsonObject, interval, rate
 
 
 def show(
@@ -47,7 +47,7 @@ def show(
             console().print(lrlab.report.renderable(lrlab.report.read(place), every_row))
 
 
-def show_study(summary: dict[str, Any]) -> None:
+def show_study(summary: JsonObject) -> None:
     """A study's groups, its law and its sentence."""
     rows = [
         (

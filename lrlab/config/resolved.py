@@ -22,8 +22,7 @@ from lrlab.schedules import labels
 from lrlab.types import Plan
 
 if TYPE_CHECKING:
-    import optax
-
+    from lrlab.optimizers.custom import UserOptimizer
     from lrlab.tasks import Task
     from lrlab.types import Optimizer
 
@@ -40,7 +39,7 @@ class PythonObjects(NamedTuple):
     """What only Python can hand over: objects that a file cannot name. None: as in the file."""
 
     task: Task | None = None
-    optimizer: Callable[..., object] | Optimizer | optax.GradientTransformation | None = None
+    optimizer: UserOptimizer | Optimizer | None = None
     schedule: Callable[..., object] | None = None
 
 

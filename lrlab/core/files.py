@@ -12,9 +12,9 @@ import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from lrlab.core.errors import RunError, Unwritable
+from lrlab.core.text import Json, JsonObject, Table
 
 FULL = 256 << 10
 """Bytes. Where fewer are free on the disk, a write that failed without a cause met a full one."""
@@ -59,7 +59,7 @@ def write_text(path: Path, text: str) -> None:
         raise Unwritable(path, f"cannot be written ({error.strerror or error})") from error
 
 
-def write_json(path: Path, value: Mapping[str, Any]) -> None:
+def write_json(path: Path, value: Table) -> None:
     """Writes strict JSON (see `jsonable`) in one instant."""
     write_text(path, json.dumps(jsonable(value), indent=1, allow_nan=False) + "\n")
 
@@ -69,7 +69,7 @@ def int_or(value: object, default: int) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) else default
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> JsonObject:
     """A JSON object from a file.
 
     Raises:
@@ -86,24 +86,30 @@ def read_json(path: Path) -> dict[str, Any]:
     return value
 
 
-def jsonable(value: Any) -> Any:
+def jsonable(value: object) -> Json:
     """`value` in what JSON knows: arrays become lists, tuples with names objects, nan and inf null.
 
     >>> import numpy as np
     >>> jsonable({"a": np.array([1.0, np.nan]), "b": (np.int64(2), float("inf"))})
     {'a': [1.0, None], 'b': [2, None]}
     """
-    if hasattr(value, "_asdict"):
-        value = value._asdict()
-    elif hasattr(value, "tolist") and hasattr(value, "dtype"):  # of NumPy or JAX
-        value = value.tolist()
+    asdict, tolist = getattr(value, "_asdict", None), getattr(value, "tolist", None)
+    if asdict is not None:
+        value = asdict()
+    elif tolist is not None and hasattr(value, "dtype"):  # of NumPy or JAX
+        value = tolist()
     if isinstance(value, Mapping):
-        return {str(key): jsonable(entry) for key, entry in value.items()}
+        return json_object(value)
     if isinstance(value, (list, tuple, set)):
         return [jsonable(entry) for entry in value]
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     return value if value is None or isinstance(value, (bool, int, str)) else str(value)
+
+
+def json_object(table: Table) -> JsonObject:
+    """A mapping in what JSON knows; see `jsonable`."""
+    return {str(key): jsonable(entry) for key, entry in table.items()}
 
 
 def sync_folder(folder: Path) -> None:

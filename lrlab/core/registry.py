@@ -60,7 +60,7 @@ class Parameter(NamedTuple):
     `sequence`: it takes a list as one value, so that a list is no lane axis.
     """
 
-    default: Any
+    default: object
     sequence: bool
     required: bool = False
 
@@ -142,7 +142,7 @@ def parameters(registry: Registry[Entry], name: str) -> dict[str, Parameter]:
     return own | {option: parameter(default) for option, default in changed.items()}
 
 
-def defaults(registry: Registry[Entry], name: str) -> dict[str, Any]:
+def defaults(registry: Registry[Entry], name: str) -> dict[str, object]:
     """The options of an entry with their defaults alone; None where there is none."""
     return {option: value.default for option, value in parameters(registry, name).items()}
 

@@ -91,7 +91,7 @@ def rounded(value: SupportsFloat | str | None) -> float | str | None:
     return float(f"{float(value):.{JSON_DIGITS}g}")
 
 
-def show(value: Any) -> str:
+def show(value: object) -> str:
     """A value as a person would write it in TOML, shortened.
 
     >>> show([0.1, 1e-05]), show("sgd")

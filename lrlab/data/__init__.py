@@ -15,7 +15,7 @@ import numpy as np
 
 from lrlab.core import registry
 from lrlab.core.registry import Parameter, Registry
-from lrlab.core.text import Table
+from lrlab.core.text import JsonObject, Table
 from lrlab.data.checks import varied
 from lrlab.data.dataset import DataError, Dataset, Raw
 from lrlab.data.splits import limited, scaled, split
@@ -137,7 +137,7 @@ def load(
     )
 
 
-COMMON: dict[str, Any] = {
+COMMON: dict[str, object] = {
     option.name: option.default
     for option in inspect.signature(load).parameters.values()
     if option.name not in ("spec", "root", "source_options")
@@ -149,7 +149,7 @@ REGISTRY: Registry[str] = Registry(
 )
 
 
-def options(name: str) -> dict[str, Any]:
+def options(name: str) -> dict[str, object]:
     """The options of a source and their defaults, those of `load` left out.
 
     >>> options("digits")
@@ -167,7 +167,7 @@ def _own(name: str) -> dict[str, Parameter]:
     return registry.signature(REGISTRY, name)
 
 
-def _parsed(spec: str, source_options: dict[str, Any]) -> tuple[str, str | None]:
+def _parsed(spec: str, source_options: JsonObject) -> tuple[str, str | None]:
     if not isinstance(spec, str):
         raise DataError(f"data must be named by a string, got {spec!r}", "name")
     name, colon, argument = spec.partition(":")
@@ -182,7 +182,7 @@ def _parsed(spec: str, source_options: dict[str, Any]) -> tuple[str, str | None]
 
 
 def _read(
-    name: str, argument: str | None, source_options: dict[str, Any], root: str | Path | None
+    name: str, argument: str | None, source_options: JsonObject, root: str | Path | None
 ) -> Raw:
     accepted = options(name)
     for key in source_options:
@@ -201,11 +201,11 @@ def _read(
     return function(_path(argument, root) if first == "path" else argument, **filled)
 
 
-def _path(value: Any, root: str | Path | None) -> Path:
+def _path(value: str | Path, root: str | Path | None) -> Path:
     return Path(root or ".") / Path(value).expanduser()
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     if isinstance(value, np.generic):
         return value.item()
     return str(value) if isinstance(value, Path) else value

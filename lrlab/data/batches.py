@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from lrlab.core.errors import FieldError
 from lrlab.rng import key
+from lrlab.types import Array
 
 BLOCK = 1 << 16
 """About how many indices one call of the compiled permutation makes."""
@@ -72,7 +74,9 @@ def _epoch(num_examples: int, seed: int, epoch: int) -> np.ndarray:
 
 
 @functools.lru_cache(maxsize=64)
-def _block(num_examples: int, size: int, seed: int, block: int, mode: Any) -> np.ndarray:
+def _block(
+    num_examples: int, size: int, seed: int, block: int, mode: tuple[bool, str]
+) -> np.ndarray:
     """The orders of `size` epochs; int32[size, num_examples]. `mode`: decides the bits too."""
     import jax
 
@@ -83,10 +87,10 @@ def _block(num_examples: int, size: int, seed: int, block: int, mode: Any) -> np
 
 
 @functools.lru_cache(maxsize=64)
-def _permutations(num_examples: int) -> Any:
+def _permutations(num_examples: int) -> Callable[[np.uint32, np.ndarray], Array]:
     import jax
 
-    def order(seed: Any, epoch: Any) -> Any:
+    def order(seed: Array, epoch: Array) -> Array:
         return jax.random.permutation(key(seed, "batches", epoch), num_examples)
 
     return jax.jit(jax.vmap(order, in_axes=(None, 0)))

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import ModuleType
+from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from lrlab.core.text import JsonObject
 from lrlab.data.checks import same_length, targets
 from lrlab.data.dataset import DataError, Raw, Split, digest
 from lrlab.data.naming import INPUTS, TARGETS, kept, one_of, split_of, unused
 from lrlab.data.values import as_inputs, numbers
+
+Fetched = TypeVar("Fetched")
 
 OFFLINE = (
     "digits, wine, breast_cancer, iris, diabetes, mnist1d, chebyshev, stdlib, npz:, csv:, idx:"
@@ -78,7 +83,7 @@ def openml(name: str, *, kind: str | None = None, num_classes: int | None = None
     """
     from sklearn.datasets import fetch_openml
 
-    which: dict[str, Any] = {"data_id": int(name)} if name.isdigit() else {"name": name}
+    which: JsonObject = {"data_id": int(name)} if name.isdigit() else {"name": name}
     bunch: Any = _reach(
         f"openml:{name}",
         "openml.org and scikit-learn's data folder",
@@ -97,7 +102,7 @@ def openml(name: str, *, kind: str | None = None, num_classes: int | None = None
     return raw._replace(scale="standard")
 
 
-def _package(module: str, extra: str) -> Any:
+def _package(module: str, extra: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except ImportError as error:
@@ -106,7 +111,7 @@ def _package(module: str, extra: str) -> Any:
         ) from error
 
 
-def _reach(spec: str, where: str, fetch: Callable[[], Any]) -> Any:
+def _reach(spec: str, where: str, fetch: Callable[[], Fetched]) -> Fetched:
     try:
         return fetch()
     except Exception as error:
@@ -151,7 +156,7 @@ def _chosen(
     return result
 
 
-def _stack(column: Any) -> np.ndarray:
+def _stack(column: Iterable[ArrayLike]) -> np.ndarray:
     shapes = {np.shape(item) for item in column}
     if len(shapes) > 1:
         raise DataError(
@@ -162,7 +167,7 @@ def _stack(column: Any) -> np.ndarray:
 
 def _raw(
     spec: str,
-    parts: Mapping[str, tuple[Any, Any]],
+    parts: Mapping[str, tuple[ArrayLike, ArrayLike]],
     kind: str | None,
     num_classes: int | None,
     package: str,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +12,7 @@ import numpy as np
 from lrlab.core.arrays import aligned
 from lrlab.data.dataset import DataError
 from lrlab.data.values import merged
-from lrlab.types import Device, PyTree
+from lrlab.types import Array, Device, PyTree
 
 
 def on_host(data: Mapping[str, PyTree], dtype: str) -> dict[str, PyTree]:
@@ -26,7 +25,7 @@ def on_host(data: Mapping[str, PyTree], dtype: str) -> dict[str, PyTree]:
     dtype('float32')
     """
 
-    def cast(split: str, leaf: Any) -> np.ndarray:
+    def cast(split: str, leaf: Array) -> np.ndarray:
         array = np.asarray(leaf)
         wanted = dtype_on_host(array, dtype)
         if array.dtype.kind in "iu" and array.dtype.itemsize > wanted.itemsize and array.size:
@@ -44,7 +43,7 @@ def on_host(data: Mapping[str, PyTree], dtype: str) -> dict[str, PyTree]:
     }
 
 
-def dtype_on_host(leaf: Any, dtype: str) -> np.dtype:
+def dtype_on_host(leaf: Array, dtype: str) -> np.dtype:
     """The dtype that `on_host` gives an array.
 
     >>> dtype_on_host(np.zeros(2, np.int64), "float32"), dtype_on_host(np.zeros(2), "float32")

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
@@ -21,6 +21,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Primitive
 
+from lrlab.core.text import Table
 from lrlab.engine.jaxprs import inner_programs, opened, shape_of
 from lrlab.types import PyTree
 
@@ -124,7 +125,7 @@ def _together(shapes: Sequence[tuple[int, ...]], batch: int) -> int:
     return max(1, (FLOPS_PER_THREAD - 1) // (MOST_FLOPS * size**3))
 
 
-def _matrix_by_matrix(primitive: Primitive, params: Mapping[str, Any], *operands: Array) -> PyTree:
+def _matrix_by_matrix(primitive: Primitive, params: Table, *operands: Array) -> PyTree:
     """A batched call as a scan of calls that each have as many matrices as one thread takes."""
     axes = operands[0].ndim - LAPACK[primitive.name]
     batch = operands[0].shape[:axes]
@@ -137,7 +138,7 @@ def _matrix_by_matrix(primitive: Primitive, params: Mapping[str, Any], *operands
     return jax.tree.map(lambda leaf: leaf.reshape(*batch, *leaf.shape[1:]), values)
 
 
-def _fourier(primitive: Primitive, params: Mapping[str, Any], x: Array) -> Array:
+def _fourier(primitive: Primitive, params: Table, x: Array) -> Array:
     """A transform as transforms along one axis after the other, a few rows at a time."""
     kinds = jax.lax.FftType
     kind, lengths = params["fft_type"], params["fft_lengths"]

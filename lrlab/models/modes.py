@@ -94,7 +94,7 @@ def flags(call: Callable[..., object], name: str) -> Flags:
 
 def in_mode(
     module: nn.Module, taken: Flags, train: bool, starting: bool = False
-) -> tuple[nn.Module, dict[str, bool]]:
+) -> tuple[nn.Module, JsonObject]:
     """A Linen module as it is called in a mode, and the arguments for it.
 
     A field of the module's own that is named in `MODES` is set. `starting`: for `init`, which says

@@ -11,7 +11,7 @@ import optax
 
 from lrlab.core import registry
 from lrlab.core.errors import FieldError, within
-from lrlab.core.text import Table
+from lrlab.core.text import JsonObject, Table
 from lrlab.optimizers.dynamics import dynamics
 from lrlab.optimizers.groups import resolved
 from lrlab.optimizers.options import Around, scheduled, with_options
@@ -113,7 +113,7 @@ def _engine_optimizer(
     return Optimizer(make_from, evaluation_params, effective_lr, moves)
 
 
-def _checked(name: str, hyper: Table) -> dict[str, Any]:
+def _checked(name: str, hyper: Table) -> JsonObject:
     """Every hyper-parameter by name, defaults filled in.
 
     Raises:
@@ -162,6 +162,6 @@ def _at_optimizer() -> Iterator[None]:
         raise
 
 
-def _frozen(arguments: Table) -> dict[str, Any]:
+def _frozen(arguments: Table) -> JsonObject:
     plain = {k: tuple(v) if isinstance(v, list) else v for k, v in arguments.items()}
     return {k: tuple(v.items()) if isinstance(v, Mapping) else v for k, v in plain.items()}

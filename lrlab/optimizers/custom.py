@@ -24,7 +24,7 @@ import optax
 
 from lrlab.core.errors import FieldError
 from lrlab.core.synonyms import OPTIMIZER, did_you_mean
-from lrlab.core.text import Table
+from lrlab.core.text import JsonObject, Table
 from lrlab.optimizers.injected_hyperparams import RATE, current, of_this_step
 from lrlab.optimizers.registry import hyperparameters
 from lrlab.optimizers.states import effective_lr, evaluation_params, nodes
@@ -104,10 +104,10 @@ class _Recording(dict[str, Scalar]):
     def items(self) -> Any:
         return [(key, self[key]) for key in self]
 
-    def copy(self) -> dict[str, Any]:
+    def copy(self) -> dict[str, Scalar]:
         return dict(self.items())
 
-    def __or__(self, other: Any) -> dict[str, Any]:
+    def __or__(self, other: Any) -> JsonObject:
         return self.copy() | other
 
 

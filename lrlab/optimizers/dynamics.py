@@ -8,12 +8,12 @@ counted.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 
+from lrlab.core.text import Table
 from lrlab.optimizers.method import Preconditioner, Quadratic
 from lrlab.optimizers.states import nodes
 from lrlab.types import Array, Dynamics, Hyper, Params, PyTree, Scalar
@@ -22,7 +22,7 @@ Read = Callable[[str], Scalar]
 """`name -> value` of a hyper-parameter: the lane's where it is swept."""
 
 
-def dynamics(quadratic: Quadratic | None, values: Mapping[str, Any]) -> Dynamics | None:
+def dynamics(quadratic: Quadratic | None, values: Table) -> Dynamics | None:
     """The dynamics of a method, given all its hyper-parameters; None: not known.
 
     Families: `sgd`, heavy ball, Nesterov; Adam and its like with `b1`; RMSProp; Adagrad (as sgd).
@@ -64,7 +64,7 @@ def dynamics(quadratic: Quadratic | None, values: Mapping[str, Any]) -> Dynamics
     )
 
 
-def _state(state: PyTree, field: str) -> Any:
+def _state(state: PyTree, field: str) -> PyTree:
     return nodes(state, field)[0]
 
 

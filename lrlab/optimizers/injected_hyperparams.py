@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -28,7 +27,7 @@ def follows_its_own(state: PyTree) -> bool:
     return any(RATE in getattr(node, "hyperparams_states", {}) for node in injected(state))
 
 
-def injected(state: PyTree) -> list[Any]:
+def injected(state: PyTree) -> list[PyTree]:
     """Every state of `inject_hyperparams`, those inside one another too."""
     states = []
     for node in nodes(state, "hyperparams"):
@@ -50,7 +49,7 @@ def current(
     used: set[str] = set()
     at_this_step = iter(fresh)
 
-    def refreshed(node: Any) -> Any:
+    def refreshed(node: PyTree) -> PyTree:
         if not _holds(node):
             return node
         (now, moving), own = next(at_this_step), getattr(node, "hyperparams_states", {})
@@ -94,5 +93,5 @@ def of_this_step(begin: Callable[[Scalar], PyTree], rate: Scalar) -> list[Moving
     ]
 
 
-def _holds(node: Any) -> bool:
+def _holds(node: object) -> bool:
     return "hyperparams" in getattr(node, "_fields", ())

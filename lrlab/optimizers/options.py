@@ -21,7 +21,7 @@ In the order of use, for a gradient g, parameters w and the learning rate lr:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax.numpy as jnp
 import optax
@@ -138,10 +138,10 @@ def _mean_weight(count: Array, first: Scalar) -> Array:
     return 1 / jnp.maximum(count + 2 - first, 1).astype(jnp.result_type(float))
 
 
-def _set(value: Any) -> bool:
+def _set(value: object) -> bool:
     return not (value is None or (isinstance(value, (int, float)) and value == 0))
 
 
-def _positive(name: str, value: Any) -> None:
+def _positive(name: str, value: object) -> None:
     if isinstance(value, (int, float)) and not value > 0:
         raise FieldError(name, f"{name} must be positive, got {value!r}")

@@ -97,7 +97,7 @@ def train(
     seed: int,
     generations: int,
     **options: Any,
-) -> tuple[PyTree, dict[str, Array], list[dict[str, Any]]]:
+) -> tuple[PyTree, dict[str, Array], list[dict[str, Array | Mapping[str, Array]]]]:
     """Trains a population: `generations` segments with an exchange between each two.
 
     Args:

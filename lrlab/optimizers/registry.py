@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from lrlab.core import registry
 from lrlab.core.registry import Registry
 from lrlab.core.synonyms import OPTIMIZER, OPTIMIZER_NAME
+from lrlab.core.text import JsonObject
 from lrlab.optimizers.method import Kind, Method
 from lrlab.optimizers.table import METHODS
 
-OPTIONS: dict[str, Any] = {
+OPTIONS: JsonObject = {
     "weight_decay": 0.0,
     "decoupled": True,
     "clip_norm": None,
@@ -59,7 +58,7 @@ def method(name: str) -> Method:
     return registry.entry(REGISTRY, name)
 
 
-def hyperparameters(name: str) -> dict[str, Any]:
+def hyperparameters(name: str) -> JsonObject:
     """The hyper-parameters and options of an optimizer and their defaults, without importing jax.
 
     Those whose default is a float (or None, for `clip_norm` and `ema`) may be lane axes; bools,
@@ -92,7 +91,8 @@ def default_lr(name: str) -> float | None:
     """
     if method(name).parameters is not None:  # Optax's own, to which it is always given
         return None
-    return registry.signature(REGISTRY, name)["lr"].default
+    default = registry.signature(REGISTRY, name)["lr"].default
+    return default if isinstance(default, (int, float)) else None
 
 
 def describe(name: str) -> str:

@@ -6,7 +6,7 @@ sets its own step size has a field `effective_lr` (a scalar). They are found whe
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -53,15 +53,15 @@ def effective_lr(opt_state: PyTree) -> Array | None:
     return sum(sizes) / len(sizes) if sizes else None
 
 
-def nodes(tree: PyTree, field: str) -> list[Any]:
+def nodes(tree: PyTree, field: str) -> list[PyTree]:
     """The states (NamedTuples) that have `field`, wherever they sit in an optimizer's state."""
 
-    def has(node: Any) -> bool:
+    def has(node: object) -> bool:
         return field in getattr(node, "_fields", ())
 
     return [node for node in jax.tree.leaves(tree, is_leaf=has) if has(node)]
 
 
-def float_dtype(params: Params) -> Any:
+def float_dtype(params: Params) -> jnp.dtype:
     """The dtype of real scalars that go with `params`: their lowest precision."""
     return jnp.finfo(optax.tree.dtype(params, "lowest")).dtype

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -104,12 +103,16 @@ def averaged(
     return with_extra_args(init, update)
 
 
-def with_extra_args(init: Any, update: Any) -> optax.GradientTransformationExtraArgs:
+def with_extra_args(
+    init: Callable[..., PyTree], update: Callable[..., tuple[Params, PyTree]]
+) -> optax.GradientTransformationExtraArgs:
     """A transformation whose update takes the loss and the like by name."""
     return optax.GradientTransformationExtraArgs(init, update)
 
 
-def without_extra_args(init: Any, update: Any) -> optax.GradientTransformation:
+def without_extra_args(
+    init: Callable[..., PyTree], update: Callable[..., tuple[Params, PyTree]]
+) -> optax.GradientTransformation:
     """A transformation that needs gradients and parameters only."""
     return optax.GradientTransformation(init, update)
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from lrlab.core.registry import Registry, load, parameters, unknown_option
+from lrlab.core.text import JsonObject, Table
 from lrlab.types import Array, LaneView, Probe
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module 'lrlab.probes' has no attribute {name!r}")
 
 
-def engine_probe(entry: str | Mapping[str, Any]) -> Probe:
+def engine_probe(entry: str | Table) -> Probe:
     """A probe for `Problem.probes`: by name, or as a table of `name`, `every` and options.
 
     Equal entries give the same object, so that nothing compiles twice.
@@ -81,7 +82,7 @@ def engine_probe(entry: str | Mapping[str, Any]) -> Probe:
     >>> engine_probe({"name": "sharpness", "k": 2, "every": 100}).every
     100
     """
-    table: dict[str, Any] = {"name": entry} if isinstance(entry, str) else dict(entry)
+    table: JsonObject = {"name": entry} if isinstance(entry, str) else dict(entry)
     name, every = table.pop("name"), table.pop("every", None)
     accepted = parameters(REGISTRY, name)
     for option in table:
@@ -93,6 +94,6 @@ def engine_probe(entry: str | Mapping[str, Any]) -> Probe:
 
 @functools.lru_cache(maxsize=256)
 def _measure(
-    name: str, options: tuple[tuple[str, Any], ...]
+    name: str, options: tuple[tuple[str, object], ...]
 ) -> Callable[[LaneView], dict[str, Array]]:
     return functools.partial(load(REGISTRY, name), **dict(options))

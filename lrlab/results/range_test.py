@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from lrlab.core.text import JsonObject
 from lrlab.search import rules
 from lrlab.search.range_test import ADVICE, RangeCurves, middle
 from lrlab.search.rules.own import Rule
@@ -107,7 +108,7 @@ class RangeTest(NamedTuple):
         """What is to be known of the picks, a line for all rules that it is true of."""
         return self.curves.remarks()
 
-    def payload(self) -> dict[str, Any]:
+    def payload(self) -> JsonObject:
         """The JSON object of `lrlab range-test`."""
         return {
             "run": self.run,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from lrlab.config import Experiment
-from lrlab.core.text import interval, rate
+from lrlab.core.text import JsonObject, interval, rate
 from lrlab.scaling.laws import Group, Law, Transfer, group_of, law_of, sentence_of, transfer_of
 from lrlab.types import Answer
 
@@ -45,7 +45,7 @@ class Study(NamedTuple):
 
         return overview(self.payload())
 
-    def payload(self) -> dict[str, Any]:
+    def payload(self) -> JsonObject:
         """The JSON object of `lrlab study`."""
         return {
             "run": self.run,
@@ -108,7 +108,7 @@ class Study(NamedTuple):
 
 
 def concluded(
-    experiment: Experiment, answers: Sequence[tuple[Any, str, Answer]], run: str | None
+    experiment: Experiment, answers: Sequence[tuple[object, str, Answer]], run: str | None
 ) -> Study:
     """The study's laws and sentence from its groups' answers: (value, parametrization, answer)."""
     spec = experiment.study

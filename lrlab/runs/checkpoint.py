@@ -5,12 +5,12 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from lrlab.core.errors import RunError
 from lrlab.core.files import sync_tree
+from lrlab.core.text import Table
 from lrlab.runs.orbax_logging import reported_once
 from lrlab.runs.seals import checksums
 
@@ -32,7 +32,7 @@ def save_checkpoint(folder: Path, name: str, arrays: Mapping[str, np.ndarray]) -
     return checksums(target)
 
 
-def load_checkpoint(folder: Path, commit: Mapping[str, Any]) -> dict[str, np.ndarray]:
+def load_checkpoint(folder: Path, commit: Table) -> dict[str, np.ndarray]:
     """The arrays of a commit, each with the dtype it had.
 
     Raises:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from lrlab.core.errors import RunError
 from lrlab.core.files import sha256
 from lrlab.core.paths import resolved, shown
+from lrlab.core.text import JsonObject
 from lrlab.runs import zarr_arrays
 from lrlab.runs.checkpoint import load_checkpoint
 from lrlab.runs.folder import config_of, finished, read_info, stage_folders
@@ -53,7 +54,7 @@ def check(path: str | Path) -> list[Finding]:
 
 
 def _findings(folder: Path) -> Iterator[Finding]:
-    info: dict[str, Any] = {}
+    info: JsonObject = {}
     try:
         info = read_info(folder)
     except RunError as error:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from lrlab.core.paths import resolved
+from lrlab.core.text import Table
 from lrlab.runs import extend
 from lrlab.runs.folder import Run, config_of, done, finished, read_info, refuse_older
 from lrlab.runs.lock import Lock
@@ -23,7 +23,7 @@ class RunFolder:
     A class because it holds the lock: until `release`, or until a `Run` takes it over.
     """
 
-    def __init__(self, path: Path, info: Mapping[str, Any]) -> None:
+    def __init__(self, path: Path, info: Table) -> None:
         self.path, self.info = path, dict(info)
         self.lock: Lock | None = None
 

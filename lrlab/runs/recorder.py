@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from lrlab.runs import row_buffer, zarr_arrays
 from lrlab.runs.checkpoint import load_checkpoint, save_checkpoint
 from lrlab.runs.integrity import check_files, discard
 from lrlab.runs.seals import read_sealed, write_sealed
+
+if TYPE_CHECKING:
+    from tensorstore import TensorStore
 
 INTERVAL = 3.0
 """Seconds between commits, at least; a crash loses no more than this and a segment."""
@@ -55,7 +58,7 @@ class Stage:
         self.shape = tuple(len(values) for values in self.axes.values())
         self._rows: row_buffer.Pending = {}
         self._axes: dict[str, TimeAxis] = {}
-        self._arrays: JsonObject = {}
+        self._arrays: dict[str, TensorStore] = {}
         self._last, self._spent = time.monotonic(), -1.0
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
@@ -118,7 +121,7 @@ class Stage:
                 zarr_arrays.put(self._array(name, rows), first, [(first, self.cells, rows[first:])])
         return metrics
 
-    def _array(self, name: str, rows: np.ndarray) -> Any:
+    def _array(self, name: str, rows: np.ndarray) -> TensorStore:
         """The metric's array in the store, made where it is not there yet."""
         axis = self._axes[name]
         shape, dims = (self.lengths[axis], *self.shape), [axis, *self.axes]
@@ -186,12 +189,16 @@ class Stage:
         write_sealed(self.folder / "commit.json", self._commit)
         self._forget(int(self._commit["number"]) - 1)
 
-    def _lane_array(self, store: Path, name: str, values: Any, fill: Any, dims: list[str]) -> None:
+    def _lane_array(
+        self, store: Path, name: str, values: np.ndarray, fill: float, dims: list[str]
+    ) -> None:
         flat = np.full(int(np.prod(self.shape)), fill, np.asarray(values).dtype)
         flat[self.cells] = values
         zarr_arrays.write(store, name, flat.reshape(self.shape), dims)
 
-    def _write(self, rows: Any, arrays: Any, info: Any, number: int) -> None:
+    def _write(
+        self, rows: row_buffer.Pending, arrays: Mapping[str, np.ndarray], info: Table, number: int
+    ) -> None:
         began = time.monotonic()
         try:
             store, before = self.folder / "history.zarr", self._commit or {}

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lrlab.core.errors import RunError
-from lrlab.core.files import int_or, jsonable, read_json, sha256, write_json
+from lrlab.core.files import int_or, json_object, read_json, sha256, write_json
 from lrlab.core.text import JsonObject, Table
 
 
 def write_sealed(path: Path, value: Table, skip: Sequence[str] = ()) -> None:
     """Writes JSON with a checksum of itself in the field `seal`; fields in `skip` do not count."""
-    content = jsonable(value)
+    content = json_object(value)
     write_json(path, {**content, "seal": seal(content, skip)})
 
 

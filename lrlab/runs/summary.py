@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from lrlab.core.errors import RunError
-from lrlab.core.files import jsonable, read_json, write_json
+from lrlab.core.files import json_object, read_json, write_json
 from lrlab.core.paths import resolved
 from lrlab.core.text import JsonObject, Table
 from lrlab.types import Answer
@@ -61,7 +61,7 @@ def write_summary(folder: Path, content: Table) -> None:
     Raises:
         ValidationError: a field of another type (a mistake in lrlab).
     """
-    model = Summary.model_validate({"version": VERSION, **jsonable(content)})
+    model = Summary.model_validate({"version": VERSION, **json_object(content)})
     write_json(folder / FILE, model.model_dump(mode="json", exclude_unset=True))
 
 

@@ -6,7 +6,7 @@ import itertools
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -14,6 +14,7 @@ from numpy.typing import DTypeLike
 from lrlab.core.errors import RunError, Unwritable
 from lrlab.core.files import sha256, why, write_text
 from lrlab.core.records import TimeAxis
+from lrlab.core.text import JsonObject
 
 if TYPE_CHECKING:
     from tensorstore import TensorStore
@@ -55,7 +56,7 @@ def create(
         raise RunError(folder, f"{name!r} cannot be the name of an array")
     dtype = np.dtype(dtype)
     # Chunks of nan alone are stored too, so that a missing chunk is a lost one.
-    spec: dict[str, Any] = {
+    spec: JsonObject = {
         "driver": "zarr3",
         "kvstore": {"driver": "file", "path": str(folder / name)},
         "store_data_equal_to_fill_value": True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
@@ -13,7 +14,7 @@ from lrlab.models.modes import MODES, flags, in_mode, set_mode
 from lrlab.types import Array, PyTree
 
 
-def layer_outputs(network: Any, variables: PyTree, x: Array) -> dict[str, Array]:
+def layer_outputs(network: object, variables: PyTree, x: Array) -> dict[str, Array]:
     """The output of every submodule by path, in evaluation mode, and the network's own, as
     "output", unless a submodule's is just that. What a network computes from its parameters itself,
     or by another method than a submodule's call (`Embed.attend`), is seen there alone.
@@ -60,7 +61,9 @@ def layer_outputs(network: Any, variables: PyTree, x: Array) -> dict[str, Array]
     return layers
 
 
-def _nnx_outputs(factory: Any, variables: PyTree, x: Array) -> tuple[Any, Any]:
+def _nnx_outputs(
+    factory: Callable[..., object], variables: PyTree, x: Array
+) -> tuple[PyTree, PyTree]:
     module: Any = nnx_module(factory, variables)
     set_mode(module, False)
     taken = flags(module.__call__, type(module).__name__)

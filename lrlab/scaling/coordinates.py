@@ -12,6 +12,7 @@ import optax
 
 from lrlab import optimizers
 from lrlab.core.brief import fields_of
+from lrlab.core.text import JsonObject
 from lrlab.engine.devices import prepare_devices
 from lrlab.models import as_model
 from lrlab.optimizers.groups import paths
@@ -78,7 +79,7 @@ class CoordinateCheck(NamedTuple):
 
 
 def coordinate_check(
-    model: Callable[[int], Any],
+    model: Callable[[int], object],
     inputs: PyTree,
     targets: Array,
     *,
@@ -168,9 +169,9 @@ def _float(array: Array) -> np.dtype:
 
 
 def _changes(
-    network: Any, scaled: Mup | None, x: PyTree, y: Array,
+    network: object, scaled: Mup | None, x: PyTree, y: Array,
     value: Callable[[Array, Array], Array], optimizer: str,
-    arguments: dict[str, Any], lr: float, steps: int, seeds: int, zeros: frozenset[str],
+    arguments: JsonObject, lr: float, steps: int, seeds: int, zeros: frozenset[str],
 ) -> tuple[dict[str, float], list[dict[str, float]]]:  # fmt: skip
     """(size of each layer's outputs at the start, size of their change after each step)."""
     network_model = as_model(network) if scaled is None else scaled.model

@@ -11,7 +11,6 @@ and products (`Seen.forms`) up to where it meets data (`Seen.data`).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import jax
 from jax.extend.core import Jaxpr, JaxprEqn, Literal, Var
@@ -39,7 +38,7 @@ Sums = Mapping[Var, tuple[int, ...]]
 
 
 def uses(
-    function: Callable[..., Any],
+    function: Callable[..., PyTree],
     params: PyTree,
     rest: PyTree,
     data: PyTree,

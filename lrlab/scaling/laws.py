@@ -59,7 +59,7 @@ class Law(NamedTuple):
     parametrization: str
     fit: PowerLaw | None
     used: tuple[float, ...]
-    left_out: tuple[tuple[Any, str], ...]
+    left_out: tuple[tuple[object, str], ...]
     trend: str
 
 
@@ -68,12 +68,12 @@ class Transfer(NamedTuple):
     that group's gain (initial minus best) that is lost, None where the rate was not tried there."""
 
     parametrization: str
-    base: Any
+    base: object
     lr: float | None
-    regret: tuple[tuple[Any, float | None], ...]
+    regret: tuple[tuple[object, float | None], ...]
 
 
-def group_of(value: Any, parametrization: str, answer: Answer, initial: float) -> Group:
+def group_of(value: object, parametrization: str, answer: Answer, initial: float) -> Group:
     """A group from the answer of its sweep or search."""
     rows = sorted(answer.evidence, key=lambda row: row["lr"])
     scores = [_numbers(row["scores"]) for row in rows]
@@ -88,7 +88,7 @@ def group_of(value: Any, parametrization: str, answer: Answer, initial: float) -
     )  # fmt: skip
 
 
-def _numbers(values: Sequence[Any]) -> np.ndarray:
+def _numbers(values: Sequence[float | None]) -> np.ndarray:
     return np.array([np.nan if v is None else v for v in values], np.float64)
 
 
@@ -156,7 +156,7 @@ def trend_of(fit: PowerLaw, span: float) -> str:
     return "grows" if low > 0 else "unclear"
 
 
-def transfer_of(groups: Sequence[Group], base: Any) -> Transfer:
+def transfer_of(groups: Sequence[Group], base: object) -> Transfer:
     """What it costs to train every other group with the base group's best rate."""
     kind = groups[0].parametrization if groups else "standard"
     lr = next((group.lr for group in groups if group.value == base), None)

@@ -12,6 +12,7 @@ import numpy as np
 import optax
 
 from lrlab import optimizers
+from lrlab.core.text import Table
 from lrlab.engine.devices import prepare_devices
 from lrlab.models import as_model
 from lrlab.optimizers.groups import matches, paths
@@ -96,8 +97,8 @@ class Mup(NamedTuple):
 
 
 def mup(
-    model: Any,
-    base: Any,
+    model: object,
+    base: object,
     inputs: PyTree,
     *,
     optimizer: str = "adam",
@@ -162,7 +163,7 @@ def mup(
 
 
 def output_layers(
-    model: Any, base: Any, inputs: PyTree, kinds: Mapping[str, str] | None = None
+    model: object, base: object, inputs: PyTree, kinds: Mapping[str, str] | None = None
 ) -> frozenset[str]:
     """The paths of the parameters that are output layers and nothing else."""
     described = _described(inputs)
@@ -279,7 +280,7 @@ def _scaling(rates: tuple[float, ...]) -> Around:
     """The function that puts learning rate factors around a transformation."""
 
     def around(
-        transformation: optax.GradientTransformation, lr: Scalar, own: Mapping[str, Any]
+        transformation: optax.GradientTransformation, lr: Scalar, own: Table
     ) -> optax.GradientTransformation:
         inner = optax.with_extra_args_support(transformation)
         decay = own.get("weight_decay", 0.0)

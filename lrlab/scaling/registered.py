@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from lrlab import models
 from lrlab.core.errors import FieldError, within
-from lrlab.core.text import Table
+from lrlab.core.text import JsonObject, Table
 from lrlab.scaling.parametrization import Mup, mup
 from lrlab.scaling.rules import RESIDUAL
+from lrlab.types import PyTree
 
 _DEPTH = ("depth", "blocks")
 
 
 def named(
-    make: Callable[..., Any],
+    make: Callable[..., object],
     model: Table,
     base: Table,
-    inputs: Any,
+    inputs: PyTree,
     optimizer: str,
 ) -> Mup:
     """A registered model in muP.
@@ -56,7 +56,7 @@ def named(
             ("base", deeper[0]),
             f"{name}: no rule is known for the depth of a net without residual branches{more}",
         )
-    changes: dict[str, Any] = {}
+    changes: JsonObject = {}
     if name == "transformer" and {"width", "heads"} & set(base):
         heads = base.get("heads", values["heads"])
         changes["head_base"] = max(1, base.get("width", values["width"]) // heads)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
 
 from lrlab.core.errors import FieldError
-from lrlab.types import Array, Hyper
+from lrlab.types import Array, Floats, Hyper
 
 Rates = Callable[[Hyper, Array], Array]
 """The engine's schedule: `(hyper, step) -> learning rate`."""
@@ -58,7 +58,7 @@ def custom_schedule(function: Callable[[Array], Array]) -> CustomSchedule:
 def check_rates(
     schedule: Rates,
     steps: int,
-    axes: Mapping[str, Sequence[float]],
+    axes: Mapping[str, Floats],
     dtype: str,
     named: str = "the schedule",
 ) -> None:

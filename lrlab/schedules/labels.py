@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-Entry = str | Mapping[str, Any]
+from lrlab.core.text import Table
+
+Entry = str | Table
 """A schedule's name, or a table of its name and what is given with it."""
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from lrlab.core import registry
 from lrlab.core.registry import Registry
 from lrlab.core.synonyms import SCHEDULE, SCHEDULE_NAME
+from lrlab.core.text import JsonObject
 
 NAMES: dict[str, str] = {
     "constant": "lrlab.schedules.decay:constant",
@@ -84,7 +83,7 @@ def names() -> list[str]:
     return list(NAMES)
 
 
-def parameters(name: str) -> dict[str, Any]:
+def parameters(name: str) -> JsonObject:
     """The parameters of a schedule and their defaults; numbers among them may be lane axes.
 
     >>> parameters("wsd")["cooldown"]

@@ -10,6 +10,7 @@ import numpy as np
 
 from lrlab.core.errors import FieldError, within
 from lrlab.core.registry import load, registered, unknown_option
+from lrlab.core.text import JsonObject, Table
 from lrlab.schedules import warmups
 from lrlab.schedules.lengths import LENGTHS, in_words, length, numbers
 from lrlab.schedules.registry import DEFAULT_WARMUP, FLOORS, OF_ALL_STEPS, REGISTRY, parameters
@@ -26,7 +27,7 @@ class Schedule:
     name: str
     steps: int
     function: Callable[[Array], Array]
-    arguments: dict[str, Any] = dataclasses.field(default_factory=dict)
+    arguments: JsonObject = dataclasses.field(default_factory=dict)
     height: Callable[[Array], Array] | None = None
 
     def __call__(self, step: Array) -> Array:
@@ -92,7 +93,7 @@ def make(
     >>> [round(float(schedule(k)), 6) for k in (0, 25, 50, 799, 900, 1000)]
     [0.0, 0.05, 0.1, 0.1, 0.05, 0.0]
     """
-    arguments: dict[str, Any] = {"peak": peak, "warmup": warmup, "warmup_start": warmup_start}
+    arguments: JsonObject = {"peak": peak, "warmup": warmup, "warmup_start": warmup_start}
     arguments |= {"warmup_kind": warmup_kind, "steps_per_epoch": steps_per_epoch, **shape}
     own, name = name, registered(REGISTRY, name)
     if own != name and not _given(warmup):
@@ -161,7 +162,7 @@ def _in_steps(key: str, value: Any, steps: int, steps_per_epoch: int | None) -> 
         return numbers(value, steps, steps_per_epoch)
 
 
-def _check(name: str, steps: int, warmup: Scalar, shape: Mapping[str, Any]) -> None:
+def _check(name: str, steps: int, warmup: Scalar, shape: Table) -> None:
     known = parameters(name)
     for key in shape:
         if key not in known:

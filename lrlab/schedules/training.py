@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lrlab.core.errors import within
+from lrlab.core.text import JsonObject
 from lrlab.schedules.registry import parameters
 from lrlab.schedules.schedule import Schedule, make
 from lrlab.types import Array, Hyper
@@ -86,6 +87,6 @@ def _engine_momentum(
     return moving
 
 
-def _frozen(arguments: dict[str, Any]) -> Arguments:
+def _frozen(arguments: JsonObject) -> Arguments:
     plain = {k: tuple(v) if isinstance(v, list) else v for k, v in arguments.items()}
     return tuple(sorted(plain.items()))

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from lrlab.core.text import JsonObject
 from lrlab.search import seed_effects
 from lrlab.search.gaps import nothing_known, remarks
 from lrlab.search.posterior import pick_and_interval, posterior_of
@@ -71,7 +72,7 @@ def from_scores(
     interval = float(lr[low]), float(lr[high])
     initial = as_loss(seed_effects.mean_initial(whole), whole.direction)
     best = float(np.nanmin(seed_effects.mean_scores(whole)))
-    details: dict[str, Any] = {
+    details: JsonObject = {
         "noise": posterior.noise,
         "gap": seed_effects.gap(whole),
         "initial": initial if np.isfinite(initial) else None,
@@ -116,7 +117,7 @@ def rows(whole: Table) -> tuple[Mapping[str, Any], ...]:
     )
 
 
-def answer_json(answer: Answer, run: str | None = None, seconds: float = 0.0) -> dict[str, Any]:
+def answer_json(answer: Answer, run: str | None = None, seconds: float = 0.0) -> JsonObject:
     """The JSON object of `lrlab find`."""
     return {
         "run": run,

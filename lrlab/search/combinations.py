@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from lrlab.core.text import JsonObject
 from lrlab.search import seed_effects
 from lrlab.search.answer import from_scores
 from lrlab.search.budget import Budget
@@ -98,7 +99,7 @@ def answer_of(search: AxesSearch, metric: str) -> Answer:
         }
         for k, (answer, score) in enumerate(zip(answers, scores, strict=True))
     ]
-    details: dict[str, Any] = {"combinations": rows, "correlation": correlations(search, answers)}
+    details: JsonObject = {"combinations": rows, "correlation": correlations(search, answers)}
     if not order:
         return answers[0]._replace(cost=paid, details={**answers[0].details, **details, "at": {}})
     best = answers[order[0]]

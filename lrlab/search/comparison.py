@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from lrlab.core.brief import fields_of
 from lrlab.core.records import Direction
+from lrlab.core.text import JsonObject
 from lrlab.search import statistics
 from lrlab.search.differences import TIE_SHARE, digits
 from lrlab.search.naming import in_words
@@ -100,7 +101,7 @@ class Comparison(NamedTuple):
         """Significant digits that tell the settings' means apart."""
         return digits([as_loss(row.mean, self.direction) for row in self.rows], 4)
 
-    def payload(self) -> dict[str, Any]:
+    def payload(self) -> JsonObject:
         """The JSON object of `lrlab compare`."""
         return {
             "run": self.run,
@@ -199,7 +200,7 @@ def _row(name: str, answer: Answer, direction: Direction) -> Row:
     return Row(name, answer, scores, mean, _sensitivity(answer, direction))
 
 
-def _nearest(answer: Answer) -> dict[str, list[Any]]:
+def _nearest(answer: Answer) -> JsonObject:
     """Seeds and scores at the tried rate nearest to the pick; of the nearer two, the one with more
     seeds, since the pick may lie between tried rates."""
     rows = [row for row in answer.evidence if any(s is not None for s in row["scores"])]

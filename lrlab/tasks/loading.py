@@ -12,7 +12,7 @@ from lrlab import data as sources
 from lrlab import models
 from lrlab.core import registry
 from lrlab.core.errors import FieldError, within
-from lrlab.core.text import Table
+from lrlab.core.text import JsonObject, Table
 from lrlab.tasks.registry import REGISTRY, options, recipe
 from lrlab.tasks.task import Task
 from lrlab.types import MetricChoice, MetricFunction, PyTree
@@ -24,7 +24,7 @@ USUAL_LOSS = {"classification": "softmax_cross_entropy", "tokens": "softmax_cros
               "regression": "mse"}  # fmt: skip
 """What is trained on data of a kind unless a loss is given."""
 
-Wrap = Callable[[Callable[..., "Module"], dict[str, Any], PyTree], object]
+Wrap = Callable[[Callable[..., "Module"], JsonObject, PyTree], object]
 """`(make, description, inputs) -> model`, see `build`."""
 
 
@@ -132,7 +132,7 @@ def build(
                 f"{dataset.name}: has no validation split; give valid_fraction above 0",
                 "valid_fraction",
             )
-    splits: dict[str, Any] = dataset.splits()
+    splits: JsonObject = dataset.splits()
     loss = loss or USUAL_LOSS[dataset.kind]
     classes = dataset.kind == "classification"
     outputs = dataset.num_outputs
@@ -209,7 +209,7 @@ def check(task: Task, batch_size: int | str | None = None) -> None:
     check_functions(task)
 
 
-def _changed(recipe: Table, change: Table | str | None) -> dict[str, Any]:
+def _changed(recipe: Table, change: Table | str | None) -> JsonObject:
     """The recipe's part with options changed; another name starts from that one's defaults."""
     change = {"name": change} if isinstance(change, str) else dict(change or {})
     if change.get("name", recipe["name"]) != recipe["name"]:

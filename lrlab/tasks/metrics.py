@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import jax
 import numpy as np
 
 from lrlab.core import registry
+from lrlab.core.records import Direction
 from lrlab.core.synonyms import did_you_mean
+from lrlab.core.text import Table
 from lrlab.tasks.losses import (
     PerExample,
     binary_accuracy,
@@ -28,7 +29,7 @@ def metric_functions(
     loss: PerExample,
     outputs: jax.ShapeDtypeStruct,
     targets: np.ndarray,
-) -> dict[str, tuple[PerExample, str]]:
+) -> dict[str, tuple[PerExample, Direction]]:
     """The metrics by name with their directions; None: accuracy where targets are classes.
 
     Raises:
@@ -37,7 +38,7 @@ def metric_functions(
     binary = loss is sigmoid_binary_cross_entropy
     if metrics is None:
         metrics = ("accuracy",) if binary or loss is softmax_cross_entropy else ()
-    chosen: dict[str, tuple[PerExample, str]] = {}
+    chosen: dict[str, tuple[PerExample, Direction]] = {}
     for name, value in _by_name(metrics).items():
         if value is not None and not isinstance(value, str):
             chosen[name] = directed(name, value)
@@ -58,7 +59,7 @@ def metric_functions(
     return chosen
 
 
-def directed(name: object, value: object) -> tuple[Callable[..., Array], str]:
+def directed(name: object, value: object) -> tuple[Callable[..., Array], Direction]:
     """One's own metric, which must be (function, "min" or "max") under a name.
 
     >>> directed("largest", (max, "max"))
@@ -81,7 +82,7 @@ def directed(name: object, value: object) -> tuple[Callable[..., Array], str]:
     return function, direction
 
 
-def directed_all(metrics: object) -> dict[str, tuple[Callable[..., Array], str]]:
+def directed_all(metrics: object) -> dict[str, tuple[Callable[..., Array], Direction]]:
     """An objective's metrics, all of them one's own.
 
     Raises:
@@ -96,7 +97,7 @@ def directed_all(metrics: object) -> dict[str, tuple[Callable[..., Array], str]]
     return {name: directed(name, value) for name, value in _by_name(metrics).items()}
 
 
-def _by_name(metrics: object) -> Mapping[str, Any]:
+def _by_name(metrics: object) -> Table:
     """Metrics as a mapping, with None for those that are given by their name alone."""
     if isinstance(metrics, str):
         return {metrics: None}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from lrlab.core.jax_settings import usual
 from lrlab.core.memo import closure_of, kept_with
+from lrlab.core.records import Direction
+from lrlab.core.text import Table
 from lrlab.tasks.losses import label
 from lrlab.tasks.metrics import directed_all
 from lrlab.types import Array, Params, PyTree, TaskFunctions, TaskParts
@@ -22,7 +23,7 @@ def objective(
     loss: Callable[[Params, Array], Array],
     expected: Callable[[Params], Array] | None,
     metrics: Mapping[str, tuple[Callable[[Params], Array], str]] | None,
-    source: Mapping[str, Any] | None,
+    source: Table | None,
 ) -> TaskParts:
     """See `Task.objective`."""
     own = directed_all(metrics or {})
@@ -38,12 +39,13 @@ def objective(
         _scalar(name, "expected", _tried(name, "expected", expected, params))
     for metric, (function, _) in own.items():
         _scalar(name, f"metric {metric!r}", _tried(name, f"metric {metric!r}", function, params))
+    directions: dict[str, Direction] = {metric: part[1] for metric, part in own.items()}
     return TaskParts(
         functions=objective_functions(
             init, loss, expected, tuple((metric, part[0]) for metric, part in own.items())
         ),
         data={},
-        metrics={"loss": "min", **{metric: part[1] for metric, part in own.items()}},
+        metrics={"loss": "min", **directions},
         source={"objective": label(loss)} if source is None else source,
     )
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, NotRequired, TypedDict
+from typing import NotRequired, TypedDict
+
+from lrlab.core.text import JsonObject
 
 
 class Recipe(TypedDict):
     """`data` and `model` as for `lrlab.tasks.build`, with `loss` and `metrics` where they are not
     the usual ones."""
 
-    data: dict[str, Any]
-    model: dict[str, Any]
+    data: JsonObject
+    model: JsonObject
     loss: NotRequired[str]
     metrics: NotRequired[tuple[str, ...]]
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from lrlab import data, models
 from lrlab.core import registry
 from lrlab.core.errors import FieldError
 from lrlab.core.registry import Parameter, Registry
+from lrlab.core.text import JsonObject
 from lrlab.tasks.recipes import Recipe
 
 NAMES: dict[str, str] = {
@@ -106,7 +107,7 @@ def parameters(name: str) -> dict[str, Parameter]:
     }
 
 
-def options(name: str) -> dict[str, Any]:
+def options(name: str) -> JsonObject:
     """What `load(name, ...)` takes beside model, data, loss and metrics, with the defaults.
 
     >>> options("rosenbrock")["b"]

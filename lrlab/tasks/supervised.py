@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import jax
 import numpy as np
@@ -11,6 +10,8 @@ import numpy as np
 from lrlab.core import registry
 from lrlab.core.errors import within
 from lrlab.core.jax_settings import usual
+from lrlab.core.records import Direction
+from lrlab.core.text import Table
 from lrlab.data.dataset import DataError, digest
 from lrlab.engine.devices import prepare_devices
 from lrlab.models.adapters import as_model
@@ -41,7 +42,7 @@ def supervised(
     valid: Pair,
     test: Pair | None,
     metrics: MetricChoice | None,
-    source: Mapping[str, Any] | None,
+    source: Table | None,
 ) -> TaskParts:
     """See `Task.supervised`."""
     splits = {"train": train, "valid": valid, "test": test}
@@ -78,10 +79,11 @@ def supervised(
             "shapes": {s: [list(np.shape(a)) for a in jax.tree.leaves(p)] for s, p in data.items()},
         },
     }
+    directions: dict[str, Direction] = {metric: part[1] for metric, part in chosen.items()}
     return TaskParts(
         functions=supervised_functions(network, label(loss), function, pairs),
         data=data,
-        metrics={"loss": "min", **{metric: part[1] for metric, part in chosen.items()}},
+        metrics={"loss": "min", **directions},
         source=described if source is None else source,
     )
 
@@ -104,7 +106,7 @@ def _check_values(
     name: str,
     loss_name: str,
     loss: PerExample,
-    metrics: Mapping[str, tuple[PerExample, str]],
+    metrics: Mapping[str, tuple[PerExample, Direction]],
     outputs: jax.ShapeDtypeStruct,
     targets: np.ndarray,
 ) -> None:

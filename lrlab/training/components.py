@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
-
-import optax
+from typing import TypeAlias
 
 from lrlab import optimizers, probes, schedules
 from lrlab.core.errors import FieldError, within
 from lrlab.core.text import Table
-from lrlab.optimizers.custom import engine_custom
+from lrlab.optimizers.custom import UserOptimizer, engine_custom
 from lrlab.schedules.custom import custom_schedule
 from lrlab.schedules.table import engine_table, matrix
 from lrlab.schedules.training import engine_momentum
 from lrlab.types import Array, Hyper, Optimizer, Probe
 
-OptimizerLike: TypeAlias = (
-    str | Table | Callable[..., Any] | Optimizer | optax.GradientTransformation | None
-)
+OptimizerLike: TypeAlias = str | Table | UserOptimizer | Optimizer | None
 """A registered name, a table, or an optimizer of the caller's own."""
 
-ScheduleLike: TypeAlias = str | Sequence[str | Table] | Table | Callable[..., Any] | None
+ScheduleLike: TypeAlias = str | Sequence[str | Table] | Table | Callable[..., object] | None
 """A registered name, several, a table, or a function `step -> factor` of the learning rate."""
 
-Method: TypeAlias = str | Callable[..., Any] | Optimizer | optax.GradientTransformation
+Method: TypeAlias = str | UserOptimizer | Optimizer
 """An optimizer by its registered name, or as an object."""
 
-Schedule: TypeAlias = str | Sequence[str | Table] | Callable[..., Any]
+Schedule: TypeAlias = str | Sequence[str | Table] | Callable[..., object]
 """A schedule by its registered name, several names and tables, or a function of the step."""
 
 MOMENTA = ("momentum", "b1", "beta")

@@ -8,7 +8,6 @@ import json
 import platform
 import tomllib
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import jax
 import numpy as np
@@ -154,6 +153,6 @@ def _flat(table: Table, prefix: str = "") -> JsonObject:
     return found
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     text = "absent" if value is None else repr(value)
     return text if len(text) <= 40 else text[:37] + "..."

@@ -9,7 +9,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any
+from types import FrameType
 
 GRACE = 2.0
 """Seconds from the second Ctrl-C to the end of a process that does not answer."""
@@ -33,7 +33,7 @@ def interruptible(stop: Callable[[], bool] | None = None) -> Iterator[Callable[[
     if stop is not None:
         yield stop
         return
-    before: Any = signal.getsignal(signal.SIGINT)
+    before = signal.getsignal(signal.SIGINT)
     in_main = threading.current_thread() is threading.main_thread()
     if not in_main or before is None or before == signal.SIG_IGN:
         yield lambda: False
@@ -42,7 +42,7 @@ def interruptible(stop: Callable[[], bool] | None = None) -> Iterator[Callable[[
     handled: list[int] = []
     left = threading.Event()
 
-    def handle(number: int, frame: Any) -> None:
+    def handle(number: int, frame: FrameType | None) -> None:
         handled.append(number)
         if max(len(handled), len(pressed)) > 1:
             signal.signal(signal.SIGINT, before)

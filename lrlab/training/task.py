@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
 from pydantic import BaseModel
@@ -15,7 +15,7 @@ from lrlab.core.jax_settings import usual
 from lrlab.core.text import JsonObject, Table
 from lrlab.tasks import Task
 from lrlab.tasks.loading import Wrap
-from lrlab.types import Optimizer
+from lrlab.types import Model, Optimizer, PyTree
 
 TaskLike: TypeAlias = str | Table | Task
 """The name of a registered task, a table, or a `Task`."""
@@ -126,7 +126,7 @@ def parametrized(resolved: Resolved) -> tuple[Task, Optimizer | None]:
     name = experiment.optimizer.name
     mup: list[scaling.Mup] = []
 
-    def wrap(make: Any, model: JsonObject, inputs: Any) -> Any:
+    def wrap(make: Callable[..., object], model: JsonObject, inputs: PyTree) -> Model:
         with within(place):
             mup.append(scaling.named(make, model, spec.base, inputs, name))
         return mup[0].model

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lrlab.core.synonyms import did_you_mean
+from lrlab.core.text import JsonObject
 from lrlab.verify.verdict import Verdict
 
 CASES: dict[str, str] = {
@@ -82,7 +83,7 @@ def named(only: str | Sequence[str] | None = None) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def payload(verdicts: Sequence[Verdict]) -> dict[str, Any]:
+def payload(verdicts: Sequence[Verdict]) -> JsonObject:
     """What `lrlab verify --json` prints: `passed`, and each case without figure and source."""
     hidden = ("figure", "source")
     cases = [

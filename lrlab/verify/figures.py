@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lrlab.core.text import JsonObject, Table
 from lrlab.report.figures.style import Theme, log_axis, use
 from lrlab.report.figures.style import figure as empty_figure
 
@@ -27,7 +27,7 @@ IMAGE = {
 """Diverged, converged, and the two kinds of disagreement."""
 
 
-def png(figure: Mapping[str, Any], theme: str = "light") -> str:
+def png(figure: Table, theme: str = "light") -> str:
     """The figure as a PNG in base64."""
     with use(theme) as colors:
         drawing = empty_figure(6.0, 3.7)
@@ -43,7 +43,7 @@ def png(figure: Mapping[str, Any], theme: str = "light") -> str:
     return base64.b64encode(stream.getvalue()).decode()
 
 
-def _image(drawing: Figure, axes: Axes, figure: Mapping[str, Any], theme: str) -> None:
+def _image(drawing: Figure, axes: Axes, figure: Table, theme: str) -> None:
     from matplotlib.colors import ListedColormap
     from matplotlib.patches import Patch
 
@@ -67,14 +67,12 @@ def _image(drawing: Figure, axes: Axes, figure: Mapping[str, Any], theme: str) -
         drawing.legend(handles=handles, loc="outside lower center", ncols=len(handles))
 
 
-def _lines(
-    drawing: Figure, axes: Axes, figure: Mapping[str, Any], theme: str, colors: Theme
-) -> None:
+def _lines(drawing: Figure, axes: Axes, figure: Table, theme: str, colors: Theme) -> None:
     x = np.asarray(figure["x"], np.float64)
     palette = COLORS[theme]
     for number, (name, values) in enumerate(figure["lines"].items()):
         y = np.asarray(values, np.float64)
-        style: dict[str, Any] = {"color": palette[number % len(palette)], "label": name}
+        style: JsonObject = {"color": palette[number % len(palette)], "label": name}
         if len(x) <= 40:  # a line of few points shows them; a dense one would be a smear
             style |= {"marker": "o", "markersize": 3.5}
         if number >= len(palette):

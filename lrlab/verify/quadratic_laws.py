@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,6 +9,7 @@ import optax
 
 import lrlab
 from lrlab import optimizers
+from lrlab.core.text import JsonObject
 from lrlab.theory import max_lr, optimal_constants, trajectory
 from lrlab.types import Array, Params, PyTree
 from lrlab.verify.verdict import Verdict
@@ -89,7 +88,7 @@ def case() -> Verdict:
 
 def rate_from_lanes(method: str, lr: float, momentum: float) -> float:
     """The slowest root of the two modes, read off one update of lrlab's optimizer, linear in it."""
-    arguments: dict[str, Any] = {} if method == "sgd" else {"momentum": momentum}
+    arguments: JsonObject = {} if method == "sgd" else {"momentum": momentum}
     with jax.enable_x64(True):
         transformation = optimizers.make(method, lr, **arguments)
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from importlib import resources
-from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from lrlab.core.text import JsonObject, Table
+from lrlab.core.text import JsonObject
 
 
 class Verdict(NamedTuple):
@@ -27,7 +27,7 @@ class Verdict(NamedTuple):
     tolerance: str
     passed: bool
     seconds: float = 0.0
-    figure: Table = MappingProxyType({})
+    figure: Mapping[str, Any] = {}
     source: str = ""
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -20,6 +20,8 @@ from lrlab.runs import read_stage, stages
 from lrlab.training.continuation import continuation, experiment_of
 from lrlab.training.group import TrainingGroup, training_group
 from lrlab.types import Array, Hyper, Lanes, LaneView, Optimizer, Params, Probe, PyTree
+
+Value = TypeVar("Value")
 
 Place: TypeAlias = tuple[tuple[str, float], ...]
 """A lane by its values: (axis, value) in order."""
@@ -228,7 +230,7 @@ def watched(optimizer: Optimizer) -> Optimizer:
 
         return optax.GradientTransformationExtraArgs(init, update)
 
-    def reading(read: Any) -> Any:
+    def reading(read: Callable[..., Value] | None) -> Callable[..., Value] | None:
         return None if read is None else lambda state, *rest: read(state.inner, *rest)
 
     return optimizer._replace(

@@ -49,7 +49,7 @@ class LrRow(NamedTuple):
 
     lr: float
     extra: dict[str, float | str]
-    index: tuple[int, ...]  # into [L, ...]
+    place: tuple[int, ...]  # into [L, ...]
     mean: float  # mean score over the lanes that ended or diverged; nan without any
     low: float  # lowest and highest score of a seed
     high: float
@@ -76,7 +76,7 @@ def lr_rows(data: ReportData, metric: str | None = None) -> list[LrRow]:
             LrRow(
                 lr=float(data.lr[index[0]]),
                 extra={n: v[i].item() for (n, v), i in zip(extra.items(), index[1:], strict=True)},
-                index=index,
+                place=index,
                 mean=float(seen.mean()) if seen.size else float("nan"),
                 low=float(seen.min()) if seen.size else float("nan"),
                 high=float(seen.max()) if seen.size else float("nan"),

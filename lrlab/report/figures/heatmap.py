@@ -39,6 +39,7 @@ def heatmap(data: ReportData, theme: str = "light") -> Figure | None:
         best = d.direction_of(data, metric)
         cmap = "viridis" if best == "max" else "viridis_r"
         order = np.argsort(data.lr, kind="stable")
+        drawn = None
         for ax, name, cells in zip(panels, names, tables, strict=True):
             drawn = ax.pcolormesh(
                 np.arange(len(order) + 1) - 0.5,
@@ -65,6 +66,7 @@ def heatmap(data: ReportData, theme: str = "light") -> Figure | None:
                 )
         panels[0].set_title(f"Mean {style.label(metric)} (star: best)")
         panels[-1].set_xlabel("peak learning rate")
+        assert drawn is not None
         bar = fig.colorbar(drawn, ax=list(panels), pad=0.015, aspect=30, fraction=0.04)
         bar.outline.set_visible(False)
         if isinstance(norm, LogNorm):

@@ -57,7 +57,7 @@ def payload_of(data: ReportData) -> dict[str, Json]:
                 "lr": rounded(row.lr),
                 "mean": rounded(row.mean),
                 "counts": row.counts,
-                "at": [int(i) for i in row.index[1:]],
+                "at": [int(i) for i in row.place[1:]],
             }
             for row in summary.lr_rows(data, metric)
         ],

@@ -121,7 +121,7 @@ def _levels(data: ReportData, rows: Sequence[LrRow], metric: str) -> tuple[np.nd
     levels, broken = [], []
     for row in rows:
         all_diverged = set(row.counts) == {"diverged"}
-        here = last[row.index]
+        here = last[row.place]
         here = here[np.isfinite(here)]
         value = row.mean if np.isfinite(row.mean) else float(here.mean()) if here.size else np.nan
         levels.append(np.nan if all_diverged else value)
