@@ -75,7 +75,7 @@ def unknown(command: str, arguments: Table, where: str = "") -> dict[str, Proble
     >>> [str(one) for one in unknown("sweep", {"lr": [0.1], "optimiser_args": {}}).values()]
     ["optimiser_args: unknown argument of sweep; did you mean 'optimizer_args'?"]
     """
-    takes, found = _TAKES.get(command, _FIND | {"groups"}), {}
+    takes, result = _TAKES.get(command, _FIND | {"groups"}), {}
     # An entry of a comparison has no folder of its own, and a population is not recorded.
     own = () if where or command == "population" else _CALL
     for key, value in arguments.items():
@@ -91,8 +91,8 @@ def unknown(command: str, arguments: Table, where: str = "") -> dict[str, Proble
         if not field and not others:
             close = hint(key, sorted({*takes, *own}))
         message = f"unknown argument of {_function(command)}{close}"
-        found[key] = Problem(PYTHON, None, f"{where}{key}", message)
-    return found
+        result[key] = Problem(PYTHON, None, f"{where}{key}", message)
+    return result
 
 
 def _function(command: str) -> str:
@@ -166,15 +166,19 @@ def _options(given: object, kind: str) -> JsonObject:
 
 
 def _spec(value: object, options: object, kind: str) -> object:
-    given = _options(options, kind)
+    written = _options(options, kind)
     # Several schedules are a list; an `Optimizer`, like Optax's transformations, is a tuple too.
     if isinstance(value, str) or type(value) in (list, tuple):
-        return {"name": plain(value), "external": False, **given}
+        return {"name": plain(value), "external": False, **written}
     if isinstance(value, Mapping):
-        return {**plain_table(value), **given}
-    made = hasattr(value, "init") and hasattr(value, "update")  # an optax transformation
-    if callable(value) or hasattr(value, "make") or made:
-        return {"name": getattr(value, "__name__", type(value).__name__), "external": True, **given}
+        return {**plain_table(value), **written}
+    built = hasattr(value, "init") and hasattr(value, "update")  # an optax transformation
+    if callable(value) or hasattr(value, "make") or built:
+        return {
+            "name": getattr(value, "__name__", type(value).__name__),
+            "external": True,
+            **written,
+        }
     return value
 
 

@@ -118,13 +118,13 @@ def normalized(table: Table, command: str) -> JsonObject:
     loose = [key for key in raw if key not in Experiment.model_fields]
     if loose:
         # What a user's optimizer reads is found by tracing it; what it does not read is refused.
-        known, anything = _hyperparameters(raw)
+        accepted, anything = _hyperparameters(raw)
         fields = Experiment.model_fields
 
         def may_be_axis(key: str) -> bool:
             return anything and numeric(raw[key]) and not _means(key, fields)
 
-        moved = {key: raw.pop(key) for key in loose if key in known or may_be_axis(key)}
+        moved = {key: raw.pop(key) for key in loose if key in accepted or may_be_axis(key)}
         axes = raw.get("axes", {})
         if moved and isinstance(axes, Mapping):
             raw["axes"] = {**axes, **moved}
@@ -199,13 +199,13 @@ def _hyperparameters(raw: Table) -> tuple[set[str], bool]:
 
 def _unknown_axes(raw: Table) -> Iterator[tuple[Path, str]]:
     """Entries of `[axes]` that neither optimizer nor schedule has."""
-    known, anything = _hyperparameters(raw)
+    accepted, anything = _hyperparameters(raw)
     axes = raw.get("axes")
     for key in axes if isinstance(axes, Mapping) and not anything else ():
-        if key not in known:
+        if key not in accepted:
             yield (
                 ("axes", key),
-                f"unknown axis: neither optimizer nor schedule has it{hint(key, known)}",
+                f"unknown axis: neither optimizer nor schedule has it{hint(key, accepted)}",
             )
 
 
@@ -254,7 +254,7 @@ _LIMITS = {
 def describe(error: JsonObject, raw: Table | None = None, python: bool = False) -> str:
     """One of pydantic's errors in our words; `raw`: the table that it is about; `python`: keys at
     the top are arguments."""
-    kind, given, context = error["type"], error.get("input"), error.get("ctx", {})
+    kind, value, context = error["type"], error.get("input"), error.get("ctx", {})
     if kind == "extra_forbidden":
         *table, key = map(str, error["loc"])
         model = TABLES.get(tuple(table))
@@ -270,12 +270,12 @@ def describe(error: JsonObject, raw: Table | None = None, python: bool = False) 
     if kind == "value_error":
         return str(context["error"])
     if kind in _TYPES:
-        return f"{_TYPES[kind]}, got {show(given)}"
+        return f"{_TYPES[kind]}, got {show(value)}"
     if kind in _LIMITS:
         name, words = _LIMITS[kind]
-        return f"must be {words} {show(context[name])}, got {show(given)}"
+        return f"must be {words} {show(context[name])}, got {show(value)}"
     if kind == "literal_error":
         allowed = str(context["expected"])
-        close = did_you_mean(str(given), allowed.replace("'", "").replace(" or ", ", ").split(", "))
-        return f"must be {allowed}, got {show(given)}{close}"
-    return f"{error['msg']}, got {show(given)}"
+        close = did_you_mean(str(value), allowed.replace("'", "").replace(" or ", ", ").split(", "))
+        return f"must be {allowed}, got {show(value)}{close}"
+    return f"{error['msg']}, got {show(value)}"

@@ -146,9 +146,9 @@ def _several(table: object) -> Found:
     if not isinstance(table, Mapping) or not isinstance(table.get("name"), list):
         return
     for one in _each_schedule(table):
-        known = names.parameters("schedules", str(one.get("name"))) or {}
+        accepted = names.parameters("schedules", str(one.get("name"))) or {}
         for key, value in one.items():
-            if is_axis(value) and key in known and not known[key].sequence:
+            if is_axis(value) and key in accepted and not accepted[key].sequence:
                 yield (
                     ("schedule", key),
                     "cannot be a lane axis beside a list of schedules: list a table for each value",
@@ -187,8 +187,8 @@ def _task(task: object) -> Found:
     for part in has:
         if isinstance(task[part], Mapping) and "name" not in task and "name" not in task[part]:
             kind = "models" if part == "model" else "data"
-            known = ", ".join(names.REGISTRIES[kind].entries)
-            yield ("task", part, "name"), f"is missing; known: {known}"
+            accepted = ", ".join(names.REGISTRIES[kind].entries)
+            yield ("task", part, "name"), f"is missing; known: {accepted}"
     yield from _data(at(task, ("data",)))
     yield from _loss(task)
     fractions = (at(task, ("data", f"{split}_fraction")) for split in ("valid", "test"))
@@ -203,8 +203,8 @@ def _task(task: object) -> Found:
 def _loss(task: Table) -> Found:
     losses, loss = LOSSES.entries, task.get("loss")
     if isinstance(loss, str) and loss not in losses and task.get("external") is not True:
-        known = f"{did_you_mean(loss, losses)} (known: {', '.join(losses)})"
-        yield ("task", "loss"), f"unknown loss {loss!r}{known}"
+        accepted = f"{did_you_mean(loss, losses)} (known: {', '.join(losses)})"
+        yield ("task", "loss"), f"unknown loss {loss!r}{accepted}"
 
 
 def _data(data: object) -> Found:
@@ -269,9 +269,9 @@ def _swept(raw: Table) -> Iterator[tuple[Path, object]]:
         if not isinstance(table, Mapping):
             continue
         name = None if path == ("axes",) else _name_of(path, table)
-        known = None if name is None else names.parameters(f"{path[0]}s", name)
+        accepted = None if name is None else names.parameters(f"{path[0]}s", name)
         for key, value in table.items():
-            whole = (known or {}).get(key)
+            whole = (accepted or {}).get(key)
             if is_axis(value) and not (whole is not None and whole.sequence):
                 yield (*path, key), value
 
@@ -311,11 +311,11 @@ def _length(value: object) -> int:
     if isinstance(value, (list, tuple)):
         return max(1, len(value))
     if is_form(value):
-        (kind, *_), (given, *_) = list(value), list(value.values())
-        if isinstance(given, (list, tuple)) and kind == "values":
-            return max(1, len(given))
-        if isinstance(given, (list, tuple)) and len(given) == 3:
-            num = given[2]
+        (kind, *_), (written, *_) = list(value), list(value.values())
+        if isinstance(written, (list, tuple)) and kind == "values":
+            return max(1, len(written))
+        if isinstance(written, (list, tuple)) and len(written) == 3:
+            num = written[2]
             if isinstance(num, (int, float)) and 1 <= num <= MAX_LANES:
                 return int(num)
     return 1

@@ -39,12 +39,12 @@ def groups_of(
         return {}  # the schema says so
     path = axis_path(raw, axis)
     if path is None:
-        known = axes_known(raw)
-        hint = did_you_mean(axis, [*known, *(name.rpartition(".")[2] for name in known)])
+        accepted = axes_known(raw)
+        hint = did_you_mean(axis, [*accepted, *(name.rpartition(".")[2] for name in accepted)])
         wrong.setdefault(("study", "axis"), f"no such field: {axis!r}{hint}")
         return {}
-    given = study.get("parametrization", "standard")
-    kinds = list(dict.fromkeys([given] if isinstance(given, str) else given))
+    written = study.get("parametrization", "standard")
+    kinds = list(dict.fromkeys([written] if isinstance(written, str) else written))
     if any(kind not in PARAMETRIZATIONS for kind in kinds):
         return {}  # the schema says so
     base = study.get("base", values[0])
@@ -108,10 +108,10 @@ def axis_path(raw: Table, axis: str) -> Path | None:
     >>> axis_path({"task": {"name": "digits-mlp"}}, "batch_size")
     ('batch_size',)
     """
-    known = axes_known(raw)
-    if axis in known:
+    accepted = axes_known(raw)
+    if axis in accepted:
         return tuple(axis.split("."))
-    for name in known:
+    for name in accepted:
         if name.rpartition(".")[2] == axis:
             return tuple(name.split("."))
     external = at(raw, ("task", "external")) is True
@@ -120,7 +120,7 @@ def axis_path(raw: Table, axis: str) -> Path | None:
 
 def axes_known(raw: Table) -> list[str]:
     """Every field that a study could go over, as dotted paths."""
-    known = [name for name in Experiment.model_fields if name not in _NO_AXES]
+    accepted = [name for name in Experiment.model_fields if name not in _NO_AXES]
     task = at(raw, ("task", "name"))
     parts = (names.recipe(task) or {}) if isinstance(task, str) else {}
     kinds = {"task.model": "models", "task.data": "data", "task": "tasks",
@@ -136,8 +136,8 @@ def axes_known(raw: Table) -> list[str]:
         fields = ["name"] if len(path) == 1 and hub != "task" else []
         if hub == "task.data":
             fields += [key for key in TABLES[path].model_fields if key not in ("name", "path")]
-        known += [f"{hub}.{key}" for key in dict.fromkeys([*fields, *(options or ())])]
-    return known
+        accepted += [f"{hub}.{key}" for key in dict.fromkeys([*fields, *(options or ())])]
+    return accepted
 
 
 def group_name(field: str, value: object, kind: str | None) -> str:

@@ -44,10 +44,10 @@ def values(form: LaneForm | tuple[float, ...] | Table) -> tuple[float, ...]:
     ((0.5,), (3.0, 1.0))
     """
     if isinstance(form, Mapping):
-        ((kind, given),) = form.items()
+        ((kind, written),) = form.items()
         if kind == "values":
-            return tuple(map(float, given))
-        low, high, num = given
+            return tuple(map(float, written))
+        low, high, num = written
         grid = log_grid(low, high, int(num)) if kind == "log" else np.linspace(low, high, int(num))
         return tuple(float(value) for value in grid)
     return tuple(map(float, form)) if isinstance(form, (list, tuple)) else (float(form),)
@@ -70,12 +70,12 @@ def lane_form(value: object, sign: str = ANY) -> LaneForm:
                 "must be a number, a list, or one of {log = [low, high, num]}, "
                 f"{{linear = [low, high, num]}}, {{values = [...]}}; got {show(value)}"
             )
-        ((kind, given),) = value.items()
-        if not isinstance(given, (list, tuple)):
-            raise ValueError(f"{kind} must be a list, got {show(given)}")
+        ((kind, written),) = value.items()
+        if not isinstance(written, (list, tuple)):
+            raise ValueError(f"{kind} must be a list, got {show(written)}")
         if kind == "values":
-            return {kind: _numbers(given, sign)}
-        return {kind: _grid(kind, given, sign)}
+            return {kind: _numbers(written, sign)}
+        return {kind: _grid(kind, written, sign)}
     if isinstance(value, (list, tuple)):
         return _numbers(value, sign)
     return _number(value, sign)

@@ -58,9 +58,9 @@ def read(file: File, chain: tuple[File, ...] = ()) -> Layer:
         return _broken(name, line, f"not TOML: {why}")
     except ValueError as error:  # not TOML, or a number of too many digits
         # Before Python 3.14 tomllib says the line in its text alone.
-        found = re.search(r"at line (\d+)", str(error))
+        result = re.search(r"at line (\d+)", str(error))
         at_end = getattr(error, "lineno", None) or len(file.read_bytes().splitlines()) or 1
-        line = int(found[1]) if found else int(at_end)
+        line = int(result[1]) if result else int(at_end)
         return _broken(name, line, f"not TOML: {error}")
     if any(len(path) > DEEPEST for path in lines):
         return _broken(name, 1, f"tables are nested too deeply (at most {DEEPEST})")
@@ -136,8 +136,8 @@ def _beside(path: object, folder: File) -> object:
     folder, so that it is found again from any other."""
     if not isinstance(path, str) or File(path).is_absolute():
         return path
-    given = File(path).expanduser()
-    place = next((place for place in (folder / given, given) if place.exists()), None)
+    value = File(path).expanduser()
+    place = next((place for place in (folder / value, value) if place.exists()), None)
     return path if place is None else str(place.resolve())
 
 

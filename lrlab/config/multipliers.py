@@ -57,17 +57,17 @@ def check(raw: Table) -> Iterator[tuple[Path, str]]:
 def _multipliers(value: object) -> JsonObject:
     if not isinstance(value, Mapping):
         raise ValueError(f"must be a table, pattern of paths = number or list, got {show(value)}")
-    found = {}
+    result = {}
     for pattern, form in value.items():
         if not isinstance(pattern, str) or not pattern:
             raise ValueError(f"a pattern must be a word of parameter paths, got {show(pattern)}")
         try:
-            found[pattern] = lane_form(form)
-            if min(values(found[pattern])) < 0:
+            result[pattern] = lane_form(form)
+            if min(values(result[pattern])) < 0:
                 raise ValueError(f"must be at least 0, got {show(form)}")
         except ValueError as error:
             raise ValueError(f"{pattern!r}: {error}") from None
-    return found
+    return result
 
 
 Multipliers = Annotated[JsonObject, PlainValidator(_multipliers)]

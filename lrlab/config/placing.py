@@ -37,8 +37,8 @@ def place_of(experiment: Experiment, paths: tuple[Path, ...]) -> Path:
     (('task',), ('schedule', 'kind'))
     """
     every = (place for path in paths for place in (path, *_elsewhere(path)))
-    if (given := next((place for place in every if _is_set(experiment, place)), None)) is not None:
-        return given
+    if (value := next((place for place in every if _is_set(experiment, place)), None)) is not None:
+        return value
     first = paths[0]
     named = not experiment.task.external  # one made in Python has its parts, whatever is written
     if first[:2] in PARTS and named and getattr(experiment.task, first[1]) is None:

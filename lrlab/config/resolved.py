@@ -162,9 +162,9 @@ def schedule_entries(resolved: Resolved) -> tuple[JsonObject, list[JsonObject]]:
     shared, name = resolved.schedule_args, resolved.experiment.schedule.name
     if isinstance(name, list):
         return shared, [{"name": one} if isinstance(one, str) else dict(one) for one in name]
-    known = names.parameters("schedules", name) or {}
-    loose = {key: v for key, v in resolved.fixed.items() if key in known}
-    swept = {axis.name: axis.values for axis in resolved.axes if axis.name in known}
+    accepted = names.parameters("schedules", name) or {}
+    loose = {key: v for key, v in resolved.fixed.items() if key in accepted}
+    swept = {axis.name: axis.values for axis in resolved.axes if axis.name in accepted}
     combinations = itertools.product(*swept.values())
     entries = [{"name": name, **dict(zip(swept, cell, strict=True))} for cell in combinations]
     return {**loose, **shared}, entries
@@ -236,8 +236,8 @@ def _options(experiment: Experiment, kind: str) -> JsonObject:
 def _sweeps(experiment: Experiment, kind: str, key: str, value: object) -> bool:
     if not is_axis(value) or isinstance(getattr(experiment, kind).name, list):
         return False
-    known = names.parameters(f"{kind}s", getattr(experiment, kind).name) or {}
-    return not (key in known and known[key].sequence)
+    accepted = names.parameters(f"{kind}s", getattr(experiment, kind).name) or {}
+    return not (key in accepted and accepted[key].sequence)
 
 
 def _probes(experiment: Experiment) -> list[str | JsonObject]:

@@ -158,8 +158,8 @@ class StudySpec(BaseModel):
     @property
     def parametrizations(self) -> list[str]:
         """Those asked for, each once."""
-        given = self.parametrization
-        return list(dict.fromkeys([given] if isinstance(given, str) else given))
+        value = self.parametrization
+        return list(dict.fromkeys([value] if isinstance(value, str) else value))
 
 
 class Experiment(BaseModel):

@@ -39,18 +39,18 @@ def locate(text: str) -> dict[Path, int]:
             lines.setdefault(path[:length], line)
 
     def keys(position: int) -> tuple[Path, int]:
-        found: list[str] = []
+        result: list[str] = []
         while match := _KEY.match(text, position):
-            found.append(_plain(match[1]))
+            result.append(_plain(match[1]))
             position = match.end()
             if not text.startswith(".", position):
                 break
             position += 1
-        return tuple(found), position
+        return tuple(result), position
 
     def pair(position: int, prefix: Path) -> int:
-        found, end = keys(position)
-        path = prefix + found
+        result, end = keys(position)
+        path = prefix + result
         note(path, position)
         return value(_BLANK.match(text, end + 1).end(), path)  # type: ignore[union-attr]
 

@@ -16,7 +16,7 @@ Split = tuple[np.ndarray, np.ndarray]
 
 
 class DataError(FieldError):
-    """Data that cannot be trained on; the message names the place (file, row) and the mend, and
+    """Data that cannot be trained on; the message names the place (file, row) and what to do, and
     `option` the source's option that is wrong, where it is one (`also`: or one of these)."""
 
     def __init__(self, message: str, option: str = "", also: str | Sequence[str] = ()) -> None:

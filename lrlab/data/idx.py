@@ -105,7 +105,7 @@ def _files(folder: Path) -> dict[tuple[str, str], Path]:
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: there is no such folder")
-    found: dict[tuple[str, str], Path] = {}
+    result: dict[tuple[str, str], Path] = {}
     for path in sorted(folder.iterdir()):
         if not path.is_file() or "idx" not in path.name.lower():
             continue
@@ -118,17 +118,17 @@ def _files(folder: Path) -> dict[tuple[str, str], Path]:
                 "which split; name a file instead of the folder, and the option labels"
             )
         key = str(next(iter(splits), "train")), match["what"].lower().rstrip("s") + "s"
-        before = found.get(key)
+        before = result.get(key)
         if before is not None and _unzipped(before) != _unzipped(path):
             raise DataError(
                 f"{folder}: both {before.name!r} and {path.name!r} may be the {key[0]} {key[1]}; "
                 "name a file instead of the folder"
             )
         if before is None or path.suffix.lower() == ".gz":
-            found[key] = path
-    if ("valid", "images") not in found:  # MNIST's t10k
-        found = {("valid" if s == "test" else s, what): path for (s, what), path in found.items()}
-    return found
+            result[key] = path
+    if ("valid", "images") not in result:  # MNIST's t10k
+        result = {("valid" if s == "test" else s, what): path for (s, what), path in result.items()}
+    return result
 
 
 def _unzipped(path: Path) -> str:

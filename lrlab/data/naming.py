@@ -79,43 +79,43 @@ def pairs(
     """
     names = sorted(names)
     roles = {"inputs": _meant(inputs, INPUTS), "targets": _meant(target, TARGETS)}
-    found: dict[tuple[str, str], str] = {}
+    result: dict[tuple[str, str], str] = {}
     left: list[str] = []
     for name in names:
         rest, split = parted(name)
-        role = next((role for role, known in roles.items() if rest in known), None)
+        role = next((role for role, accepted in roles.items() if rest in accepted), None)
         if role is None:
             left.append(name)
             continue
         key = split or "train", role
-        if key in found:
+        if key in result:
             raise DataError(
-                f"{place}: both {found[key]!r} and {name!r} may be the {key[0]} {role}; "
+                f"{place}: both {result[key]!r} and {name!r} may be the {key[0]} {role}; "
                 f"leave one out with ignore = [{name!r}], or name yours with the options inputs "
                 "and target",
                 "ignore",
                 also=("inputs", "target"),
             )
-        found[key] = name
-    splits = [split for split in SPLITS if split == "train" or (split, "inputs") in found]
+        result[key] = name
+    splits = [split for split in SPLITS if split == "train" or (split, "inputs") in result]
     asked = {"inputs": inputs or "x", "targets": target or "y"}
     for split in splits:
         for role, usual in asked.items():
-            if (split, role) not in found:
+            if (split, role) not in result:
                 wanted = usual if split == "train" else f"{parted(usual)[0]}_{split}"
                 raise DataError(
                     f"{place}: holds no array {wanted!r}; it has {', '.join(names)}; "
                     "name yours with the options inputs and target",
                     "target" if role == "targets" else role,
                 )
-    left += [name for (split, _), name in found.items() if split not in splits]
+    left += [name for (split, _), name in result.items() if split not in splits]
     if left:
         raise DataError(
             f"{place}: nothing uses {', '.join(map(repr, left))}; held-out data are named "
             "x_valid, y_valid, x_test and y_test, and what is not meant is left out with "
             f"ignore = {left}"
         )
-    return {split: (found[split, "inputs"], found[split, "targets"]) for split in splits}
+    return {split: (result[split, "inputs"], result[split, "targets"]) for split in splits}
 
 
 def one_of(names: Sequence[str], given: str | None, usual: Sequence[str], option: str) -> str:
@@ -129,13 +129,13 @@ def one_of(names: Sequence[str], given: str | None, usual: Sequence[str], option
             return given
         hint = did_you_mean(given, names, end=".")
         raise DataError(f"no column {given!r}{hint} It has: {', '.join(names)}", option)
-    found = [name for name in names if name.lower() in usual]
-    if len(found) != 1:
-        what = f"{' and '.join(found)} may both be it" if found else f"it has {', '.join(names)}"
+    result = [name for name in names if name.lower() in usual]
+    if len(result) != 1:
+        what = f"{' and '.join(result)} may both be it" if result else f"it has {', '.join(names)}"
         raise DataError(
             f"no single column for {option}: {what}; name it with the option {option}", option
         )
-    return found[0]
+    return result[0]
 
 
 def _meant(given: str | None, usual: Sequence[str]) -> Sequence[str]:

@@ -43,14 +43,15 @@ def npz(
     infos, sha256 = _contents(path, max_bytes)
     names = kept(infos, ignore, str(path)) if ignore else list(infos)
     parts = pairs(names, inputs, target, str(path))
-    found = _arrays(path, {name: infos[name] for pair in parts.values() for name in pair})
+    result = _arrays(path, {name: infos[name] for pair in parts.values() for name in pair})
     xs = {
-        split: numbers(found[name], f"{path}, array {name!r}") for split, (name, _) in parts.items()
+        split: numbers(result[name], f"{path}, array {name!r}")
+        for split, (name, _) in parts.items()
     }
     divisor = _divisor(xs, divide, str(path))
     splits: dict[str, Split] = {}
     for split, (_, name) in parts.items():
-        y, kind = targets(found[name], f"{path}, array {name!r}", kind, num_classes)
+        y, kind = targets(result[name], f"{path}, array {name!r}", kind, num_classes)
         same_length(xs[split], y, f"{path}, {split}")
         splits[split] = as_inputs(xs[split], divisor), y
     assert kind is not None

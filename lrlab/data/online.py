@@ -39,14 +39,14 @@ def hf(
     are listed in `ignore` (names or patterns), or an error. Needs `lrlab[hf]`.
     """
     datasets = _package("datasets", "hf")
-    found = _reach(
+    result = _reach(
         f"hf:{name}",
         "the Hugging Face hub and its cache",
         lambda: datasets.load_dataset(name, subset),
     )
-    columns = {split: list(part.column_names) for split, part in found.items()}
+    columns = {split: list(part.column_names) for split, part in result.items()}
     chosen = _chosen(f"hf:{name}", columns, inputs, target, ignore)
-    parts = {split: (_stack(found[of][x]), found[of][y]) for split, (of, x, y) in chosen.items()}
+    parts = {split: (_stack(result[of][x]), result[of][y]) for split, (of, x, y) in chosen.items()}
     return _raw(f"hf:{name}", parts, kind, num_classes, f"datasets {datasets.__version__}")
 
 
@@ -65,14 +65,14 @@ def tfds(
     `lrlab[tfds]`.
     """
     library = _package("tensorflow_datasets", "tfds")
-    found = _reach(
+    result = _reach(
         f"tfds:{name}",
         "the TensorFlow Datasets store and its cache",
         lambda: library.as_numpy(library.load(name, batch_size=-1)),
     )
-    columns = {split: list(part) for split, part in found.items()}
+    columns = {split: list(part) for split, part in result.items()}
     chosen = _chosen(f"tfds:{name}", columns, inputs, target, ignore)
-    parts = {split: (found[of][x], found[of][y]) for split, (of, x, y) in chosen.items()}
+    parts = {split: (result[of][x], result[of][y]) for split, (of, x, y) in chosen.items()}
     return _raw(f"tfds:{name}", parts, kind, num_classes, f"tfds {library.__version__}")
 
 
@@ -134,18 +134,18 @@ def _chosen(
         DataError: a split or a column that is in no use, or none that can be meant.
     """
     every = dict.fromkeys([*columns, *(name for names in columns.values() for name in names)])
-    known = set(kept(every, ignore, spec))
+    accepted = set(kept(every, ignore, spec))
     result: dict[str, tuple[str, str, str]] = {}
     for name, names in columns.items():
         split = split_of(name)
-        if name not in known:
+        if name not in accepted:
             continue
         if split is None or split in result:
             raise DataError(
                 f"{spec}: has the splits {', '.join(columns)}, and {name!r} is none of one train, "
                 f"validation and test; leave it out with ignore = [{name!r}]"
             )
-        mine = [column for column in names if column in known]
+        mine = [column for column in names if column in accepted]
         try:
             x = one_of(mine, inputs, INPUTS, "inputs")
             y = one_of(mine, target, TARGETS, "target")

@@ -130,9 +130,9 @@ def _cells(text: str, delimiter: str, decimal: str, header: bool | None, path: P
     if not rows:
         raise DataError(f"{path}: has a header but no rows")
     if len(names) < 2:
-        known = ", ".join(f"{sign!r} ({word})" for sign, word in DELIMITERS.items())
+        accepted = ", ".join(f"{sign!r} ({word})" for sign, word in DELIMITERS.items())
         raise DataError(
-            f"{path}: has one column; it needs inputs and a target (delimiter? known: {known})"
+            f"{path}: has one column; it needs inputs and a target (delimiter? known: {accepted})"
         )
     for line, row in rows:
         if len(row) != len(names):
@@ -226,10 +226,12 @@ def _target_column(
     elif target is not None:
         at = len(names)
     if at not in columns:
-        known = ", ".join(names[index] for index in columns)
-        known = known if table.header else f"numbers 0 to {len(names) - 1}, as it has no header"
+        accepted = ", ".join(names[index] for index in columns)
+        accepted = (
+            accepted if table.header else f"numbers 0 to {len(names) - 1}, as it has no header"
+        )
         raise DataError(
-            f"{path}: there is no column {target!r} for the target; it has {known}", "target"
+            f"{path}: there is no column {target!r} for the target; it has {accepted}", "target"
         )
     alike = [index for index in columns if names[index] == names[at]]
     if len(alike) > 1 and not isinstance(target, int):

@@ -105,14 +105,14 @@ def merged(array: np.ndarray, dtype: np.dtype) -> tuple[list[int], int, int] | N
 def _array(values: object, place: str) -> np.ndarray:
     _unmasked(values, place)
     try:
-        found = np.asanyarray(values)
+        result = np.asanyarray(values)
     except Exception as error:
         words = str(error).partition("\n")[0]
         raise DataError(
             f"{place}: cannot be read as one array of numbers ({type(error).__name__}: {words})"
         ) from error
-    _unmasked(found, place)
-    array = np.asarray(found)
+    _unmasked(result, place)
+    array = np.asarray(result)
     return _of_objects(array, place) if array.dtype.kind == "O" else array
 
 
@@ -155,8 +155,8 @@ def _of_objects(array: np.ndarray, place: str) -> np.ndarray:
         )
     if all(isinstance(value, (Real, np.bool_)) for value in array.flat):
         plain = np.array(array.tolist())
-        given = [value.item() if isinstance(value, np.generic) else value for value in array.flat]
-        if plain.dtype.kind in "biuf" and plain.ravel().tolist() == given:
+        written = [value.item() if isinstance(value, np.generic) else value for value in array.flat]
+        if plain.dtype.kind in "biuf" and plain.ravel().tolist() == written:
             return plain
         raise DataError(f"{place}: no dtype holds all of its numbers exactly; make it float")
     words = any(isinstance(value, str) for value in array.flat)
@@ -191,17 +191,17 @@ def _native(array: np.ndarray, place: str) -> np.ndarray:
 
 def _from_longdouble(array: np.ndarray, place: str) -> np.ndarray:
     with np.errstate(over="ignore"):
-        found = array.astype(np.float64)
-    lost = np.isfinite(array) & ~np.isfinite(found)
+        result = array.astype(np.float64)
+    lost = np.isfinite(array) & ~np.isfinite(result)
     if lost.any():
         raise DataError(f"{place}: {array[lost][0]} is beyond float64; scale the numbers first")
-    checked = array.ndim and array.size and np.isfinite(found).all()
+    checked = array.ndim and array.size and np.isfinite(result).all()
     if checked and (column := merged(array, np.dtype(np.float64))) is not None:
         raise DataError(
             f"{place}: {column[1]:,} different numbers become {column[2]:,} in float64; "
             "subtract an offset first"
         )
-    return found
+    return result
 
 
 def _largest(array: np.ndarray) -> int:

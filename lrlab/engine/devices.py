@@ -124,7 +124,7 @@ def prepare_devices(count: int | None = None) -> tuple[list[Device], str]:
     chosen = devices[: min(wanted, count or cores())]
     if len(chosen) < (count or cores()):
         meant = configured > 0 or "host_platform_device_count" in os.environ.get("XLA_FLAGS", "")
-        why = "JAX was already used in this process" if late else "XLA was told so"
+        why = "JAX was already used in this process" if late else "XLA was set so"
         if late and count is None and not meant:
             _warn(len(chosen), wanted)
         return chosen, (

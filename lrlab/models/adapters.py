@@ -216,12 +216,12 @@ def _linen_call(module: nn.Module) -> Call:
 def _by_layer(seen: PyTree) -> dict[str, Array]:
     """Outputs by module path ("block_0.attention"), the whole network's as "output"; the last of
     several calls of one module."""
-    found = {}
+    result = {}
     for path, leaf in jax.tree_util.tree_flatten_with_path(seen)[0]:
         parts = [str(part.key) for part in path if isinstance(part, jax.tree_util.DictKey)]
         if "__call__" in parts and jnp.issubdtype(leaf.dtype, jnp.floating):
-            found[".".join(part for part in parts if part != "__call__") or "output"] = leaf
-    return found
+            result[".".join(part for part in parts if part != "__call__") or "output"] = leaf
+    return result
 
 
 def _nnx(factory: Callable[..., object]) -> Model:

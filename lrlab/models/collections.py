@@ -37,17 +37,17 @@ def state_of(variables: Mapping[str, PyTree], apply: Apply) -> frozenset[Place]:
         apply: the module on some inputs.
     """
     rest = {k: v for k, v in variables.items() if k not in ("params", "perturbations")}
-    found = places(rest)
-    if all(place[0] == "batch_stats" and place[-1] in STATISTICS for place in found):
-        return frozenset(found)  # as of BatchNorm, by far the most frequent
+    result = places(rest)
+    if all(place[0] == "batch_stats" and place[-1] in STATISTICS for place in result):
+        return frozenset(result)  # as of BatchNorm, by far the most frequent
     variables = {"params": variables.get("params", {})}
-    spare = frozenset(found) - _read(variables, found, apply)
-    if spare and not _runs_without(spare, variables, found, apply):
+    spare = frozenset(result) - _read(variables, result, apply)
+    if spare and not _runs_without(spare, variables, result, apply):
         names = sorted({(place[0], place[-1]) for place in spare})
         groups = [frozenset(p for p in spare if (p[0], p[-1]) == name) for name in names]
-        without = [group for group in groups if _runs_without(group, variables, found, apply)]
+        without = [group for group in groups if _runs_without(group, variables, result, apply)]
         spare = frozenset().union(*without)
-    return frozenset(found) - spare
+    return frozenset(result) - spare
 
 
 def places(tree: Mapping[str, PyTree]) -> dict[Place, PyTree]:
@@ -56,13 +56,13 @@ def places(tree: Mapping[str, PyTree]) -> dict[Place, PyTree]:
     >>> places({"losses": {"block": {"aux": (1, 2)}}})
     {('losses', 'block', 'aux'): (1, 2)}
     """
-    found: dict[Place, PyTree] = {}
+    result: dict[Place, PyTree] = {}
     for key, value in tree.items():
         if isinstance(value, Mapping):
-            found |= {(key, *place): leaf for place, leaf in places(value).items()}
+            result |= {(key, *place): leaf for place, leaf in places(value).items()}
         else:
-            found[(key,)] = value
-    return found
+            result[(key,)] = value
+    return result
 
 
 def nested(found: Mapping[Place, PyTree]) -> dict[str, PyTree]:

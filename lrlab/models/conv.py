@@ -60,7 +60,7 @@ def conv_general_dilated(
     dilation = (1,) * spatial if rhs_dilation is None else tuple(rhs_dilation)
     numbers = lax.conv_dimension_numbers(lhs.shape, rhs.shape, dimension_numbers)
     taps = tuple(rhs.shape[axis] for axis in numbers.rhs_spec[2:])
-    known = (
+    accepted = (
         on_cpu()
         and (lhs_dilation is None or all(d == 1 for d in lhs_dilation))
         and batch_group_count == 1
@@ -72,7 +72,7 @@ def conv_general_dilated(
         and preferred_element_type in (None, lhs.dtype)
         and not options
     )
-    if not known:
+    if not accepted:
         return lax.conv_general_dilated(
             lhs,
             rhs,

@@ -125,8 +125,8 @@ def dot_general(
         return lax.dot_general(lhs, rhs, dimension_numbers, precision, preferred_element_type,
                                **options)  # fmt: skip
     rows = lhs.reshape(-1, lhs.shape[-1])
-    given = lax.Precision(precision) if isinstance(precision, str) else precision
-    y = dense_p.bind(rows, rhs, gives="y", form=Form(precision=given))
+    value = lax.Precision(precision) if isinstance(precision, str) else precision
+    y = dense_p.bind(rows, rhs, gives="y", form=Form(precision=value))
     return y.reshape(*lhs.shape[:-1], rhs.shape[-1])
 
 

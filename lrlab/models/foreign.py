@@ -77,10 +77,10 @@ def check_foreign(network: object) -> None:
 
 def _is(network: object, module: str, path: str) -> bool:
     """Whether it is an instance of a class of a library; one that was never imported has none."""
-    found: object = sys.modules.get(module)
+    result: object = sys.modules.get(module)
     for part in path.split("."):
-        found = getattr(found, part, None)
-    return isinstance(found, type) and isinstance(network, found)
+        result = getattr(result, part, None)
+    return isinstance(result, type) and isinstance(network, result)
 
 
 def _holds_arrays(network: object) -> bool:

@@ -72,8 +72,8 @@ def flags(call: Callable[..., object], name: str) -> Flags:
         for key, parameter in parameters.items()
         if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD) and key != inputs
     }
-    given = {key for key, p in named.items() if key in MODES and p.kind is not p.POSITIONAL_ONLY}
-    needed = [key for key, p in named.items() if p.default is p.empty and key not in given]
+    value = {key for key, p in named.items() if key in MODES and p.kind is not p.POSITIONAL_ONLY}
+    needed = [key for key, p in named.items() if p.default is p.empty and key not in value]
     if needed:
         raise ModelError(
             f"{name} must be called with {', '.join(needed)}; lrlab calls model(x) or "
@@ -83,12 +83,12 @@ def flags(call: Callable[..., object], name: str) -> Flags:
     undecided = tuple(
         key
         for key in named
-        if key in given and named[key].default in (inspect.Parameter.empty, None)
+        if key in value and named[key].default in (inspect.Parameter.empty, None)
     )
     return Flags(
         undecided,
-        tuple(key for key in named if key in given and key not in undecided),
-        {key: p.default for key, p in named.items() if key not in given},
+        tuple(key for key in named if key in value and key not in undecided),
+        {key: p.default for key, p in named.items() if key not in value},
     )
 
 
@@ -287,10 +287,10 @@ def check_unknown(
         for other in others(default):
             usual = trace({}) if usual is None else usual
             try:
-                found = trace({key: other})
+                result = trace({key: other})
             except Exception:  # no mode then: the module refuses the value
                 continue
-            if found != usual:
+            if result != usual:
                 raise ModelError(
                     f"{name}: its argument {key} = {default!r} decides what is random or changes "
                     f"in training ({key} = {other!r} is different), but lrlab does not know it: "

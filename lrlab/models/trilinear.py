@@ -58,8 +58,8 @@ def trilinear(name: str, compute: Mapping[str, Compute[Form]], batched: Batched)
         # The cotangent of the factor at `place`: T with what was left out given, and it left out.
         missing = GIVEN[gives][place]
         factors = {gives: cotangent, GIVEN[gives][1 - place]: b if place == 0 else a}
-        given = (factors[name] for name in GIVEN[missing])
-        return primitive.bind(*given, gives=missing, form=form)
+        value = (factors[name] for name in GIVEN[missing])
+        return primitive.bind(*value, gives=missing, form=form)
 
     primitive = Primitive(name)
     primitive.def_impl(jax.jit(computed, static_argnames=("gives", "form")))

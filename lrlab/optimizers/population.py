@@ -17,7 +17,7 @@ from lrlab.types import Array, PyTree
 
 
 class Generation(NamedTuple):
-    """Where every lane goes on from: `source` int32[n] (a lane number, its own where it stays) and
+    """Where every lane continues from: `source` int32[n] (a lane number, its own where it stays) and
     the hyper-parameters of the next segment, name -> [n]."""
 
     source: Array

@@ -57,9 +57,9 @@ class Run:
         `axes`: axis name -> values, seed last; `cells` int[N]: the flat C-order cell of each lane.
         """
         folder = self.path if not name else self.path / "stages" / name
-        made = Stage(folder, steps, eval_steps, axes, cells, self.interval)
-        self._stages.append(made)
-        return made
+        built = Stage(folder, steps, eval_steps, axes, cells, self.interval)
+        self._stages.append(built)
+        return built
 
     def update(self, **fields: Any) -> None:
         """Changes fields of `run.json`."""
@@ -107,7 +107,7 @@ def create(
         name: a short name for people.
         command: "sweep", "find", ...
         config_text: the resolved configuration, TOML.
-        manifest: further fields of `run.json`; `fingerprint` decides who may go on with the run.
+        manifest: further fields of `run.json`; `fingerprint` decides who may continue the run.
 
     Raises:
         RunError: `out` holds something already, or cannot be written.

@@ -28,7 +28,7 @@ INTERVAL = 3.0
 
 SHARE = 20.0
 """A commit waits for so many times as long as the one before took to write, so that writing, though
-it goes on beside training, takes less than 5 % of a run where disk or processor are slow."""
+it happens beside training, takes less than 5 % of a run where disk or processor are slow."""
 
 LONGEST = 60.0
 """Seconds that it waits at most for that reason."""
@@ -39,7 +39,7 @@ class Stage:
 
     A class because it holds what is under way: rows not yet written and a thread that writes. The
     folder is always at its last commit: `commit.json` names the checkpoint and is renamed last, and
-    rows after it are written again, with the same bits, when the run goes on.
+    rows after it are written again, with the same bits, when the run continues.
     """
 
     def __init__(
@@ -214,14 +214,14 @@ class Stage:
                 new |= name not in written
                 low, high = written.get(name, (first, end))
                 written[name] = [min(low, first), max(high, end)]
-            known = set(before.get("metrics", [])) | set(rows)
+            accepted = set(before.get("metrics", [])) | set(rows)
             axes = ("step", "eval_step", *self.axes)
             commit = {
                 "format": 2,
                 "number": number,
                 "checkpoint": f"checkpoint/{number:06d}",
                 "info": info,
-                "metrics": sorted(known),
+                "metrics": sorted(accepted),
                 "rows": written,
                 "fixed": zarr_arrays.fixed_files(store, axes) if new else before["fixed"],
                 "complete": False,
@@ -244,5 +244,5 @@ class Stage:
 
 def later_commits(folder: Path) -> bool:
     """Whether checkpoints show that there was a commit: a second one is only begun after it."""
-    found = [path.name for path in (folder / "checkpoint").glob("*") if path.is_dir()]
-    return any(name.isdigit() and int(name) > 1 for name in found)
+    result = [path.name for path in (folder / "checkpoint").glob("*") if path.is_dir()]
+    return any(name.isdigit() and int(name) > 1 for name in result)

@@ -103,7 +103,7 @@ def make(
     warmup = warmups.length(_in_steps("warmup", warmup, steps, steps_per_epoch), warmup_kind)
     _check(name, steps, warmup, shape)
     warmups.check(warmup_kind, warmup_start, warmup)
-    known, of_all = parameters(name), OF_ALL_STEPS.get(name, ())
+    accepted, of_all = parameters(name), OF_ALL_STEPS.get(name, ())
 
     def factor(k: Array, shape: Mapping[str, Scalar], warmup_start: Scalar) -> Array:
         import jax.numpy as jnp
@@ -113,7 +113,7 @@ def make(
         ramp = length(warmup, steps)
         concrete = isinstance(ramp, (int, float))
         start = warmups.factor(warmup_kind, k, jnp.maximum(ramp, 1), warmup_start)
-        lengths = {key: length(shape.get(key, known[key]), steps) for key in of_all}
+        lengths = {key: length(shape.get(key, accepted[key]), steps) for key in of_all}
         left = max(steps - ramp, 1) if concrete else jnp.maximum(steps - ramp, 1)
         after = function(jnp.maximum(k - ramp, 0), left, **{**shape, **lengths})
         return jnp.where(k < ramp, start, after)
@@ -163,9 +163,9 @@ def _in_steps(key: str, value: Any, steps: int, steps_per_epoch: int | None) -> 
 
 
 def _check(name: str, steps: int, warmup: Scalar, shape: Table) -> None:
-    known = parameters(name)
+    accepted = parameters(name)
     for key in shape:
-        if key not in known:
+        if key not in accepted:
             raise unknown_option(REGISTRY, name, key)
     if not isinstance(steps, (int, np.integer)) or steps < 1:
         raise ValueError(f"schedule {name!r}: steps must be an int of at least 1, got {steps!r}")

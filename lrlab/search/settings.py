@@ -64,7 +64,7 @@ class PosteriorSettings(NamedTuple):
     """"May be" means: in one of ten possible curves."""
     min_half_width: float = 0.12
     """Decades on either side of the pick that an interval holds where that is safe: closer rates
-    are not told apart by a few lanes."""
+    are not distinguished by a few lanes."""
     replication: float = 0.3
     """Decades within which the pick needs half the seeds of the rate that has most: one lucky seed
     does not beat a rate that was good with several."""

@@ -45,11 +45,11 @@ def engine_optimizer(
     """
     if isinstance(optimizer, str):
         own: Table = {"multipliers": dict(multipliers)} if multipliers else {}
-        made = optimizers.engine_optimizer(optimizer, **{**arguments, **own})
+        built = optimizers.engine_optimizer(optimizer, **{**arguments, **own})
     else:
-        made = engine_custom(optimizer, dict(arguments), axes)
-        made = optimizers.with_multipliers(made, multipliers) if multipliers else made
-    return optimizers.grouped(made, dict(groups)) if groups else made
+        built = engine_custom(optimizer, dict(arguments), axes)
+        built = optimizers.with_multipliers(built, multipliers) if multipliers else built
+    return optimizers.grouped(built, dict(groups)) if groups else built
 
 
 def engine_schedule(

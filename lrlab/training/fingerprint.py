@@ -63,13 +63,13 @@ def data_digest(data: Mapping[str, PyTree]) -> str:
 
 def versions() -> dict[str, str]:
     """Of Python and of every package that numbers depend on."""
-    found = {"python": platform.python_version()}
+    result = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
-            found[package] = importlib.metadata.version(package)
+            result[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             continue
-    return found
+    return result
 
 
 def changed_machine(info: Table, device: Table) -> list[str]:
@@ -135,22 +135,22 @@ def different(before: str, after: str, most: int = 4) -> list[str]:
     old, new = (_flat(tomllib.loads(text)) for text in (before, after))
     skipped = ("name", "out", "plan.devices", "plan.segment_steps", "plan.memory_bytes")
     names = [name for name in sorted({*old, *new}) if old.get(name) != new.get(name)]
-    found = [
+    result = [
         f"{name}: {_shown(old.get(name))} -> {_shown(new.get(name))}"
         for name in names
         if name not in skipped and not name.startswith("task.source.")
     ]
-    return found[:most] + ([f"and {len(found) - most} more"] if len(found) > most else [])
+    return result[:most] + ([f"and {len(result) - most} more"] if len(result) > most else [])
 
 
 def _flat(table: Table, prefix: str = "") -> JsonObject:
-    found: JsonObject = {}
+    result: JsonObject = {}
     for key, value in table.items():
         if isinstance(value, Mapping) and value:
-            found |= _flat(value, f"{prefix}{key}.")
+            result |= _flat(value, f"{prefix}{key}.")
         else:
-            found[f"{prefix}{key}"] = value
-    return found
+            result[f"{prefix}{key}"] = value
+    return result
 
 
 def _shown(value: object) -> str:

@@ -147,18 +147,18 @@ def answers_apart(before: object, after: object, name: str = "answer") -> str:
 
 def changed(before: JsonObject, after: JsonObject) -> list[str]:
     """What differs between two records: versions, device, tile width, data."""
-    found = []
+    result = []
     old, new = before.get("versions") or {}, after.get("versions") or {}
     for package in sorted(set(old) | set(new)):
         if old.get(package) != new.get(package):
-            found.append(f"{package} {old.get(package)} -> {new.get(package)}")
+            result.append(f"{package} {old.get(package)} -> {new.get(package)}")
     for field, part in (("device", "kind"), ("device", "platform"), ("plan", "tile_width")):
         a, b = ((record.get(field) or {}).get(part) for record in (before, after))
         if a != b:
-            found.append(f"{field} {part} {a} -> {b}")
+            result.append(f"{field} {part} {a} -> {b}")
     if before.get("data_sha256") != after.get("data_sha256"):
-        found.append("the data")
-    return found
+        result.append("the data")
+    return result
 
 
 def compared(before: LaneRecord, after: LaneRecord) -> tuple[float, str]:

@@ -56,7 +56,7 @@ CATEGORIES = {
     "light": ("#0072b2", "#d55e00", "#009e73", "#b5568f", "#c28a00", "#4d4d4d"),
     "dark": ("#56b4e9", "#ff8a4c", "#3cc9a0", "#e39bc4", "#f0c05a", "#c9ced6"),
 }
-"""Colors of whole runs beside each other (after Okabe and Ito: told apart by every eye)."""
+"""Colors of whole runs beside each other (after Okabe and Ito: distinct to every eye)."""
 
 
 def theme(name: str) -> Theme:
