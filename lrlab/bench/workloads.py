@@ -82,7 +82,7 @@ def workload(name: str) -> Workload:
     """
     if name.startswith("grid-") and name[5:].isdigit() and int(name[5:]) > 0:
         return workload("grid")._replace(name=name, lanes=int(name[5:]) ** 2)
-    for workload in WORKLOADS:
-        if workload.name == name:
-            return workload
+    for work in WORKLOADS:
+        if work.name == name:
+            return work
     raise ValueError(f"there is no workload {name!r}; known: {', '.join(NAMES)}, grid-SIZE")

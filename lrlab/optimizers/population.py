@@ -17,8 +17,8 @@ from lrlab.types import Array, PyTree
 
 
 class Generation(NamedTuple):
-    """Where every lane continues from: `source` int32[n] (a lane number, its own where it stays) and
-    the hyper-parameters of the next segment, name -> [n]."""
+    """Where every lane continues from: `source` int32[n] (a lane number, its own where it stays),
+    and the hyper-parameters of the next segment, name -> [n]."""
 
     source: Array
     hyper: dict[str, Array]

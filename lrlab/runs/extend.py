@@ -28,7 +28,8 @@ def lengthen(
     config_text: str,
     fields: Table,
 ) -> None:
-    """Makes room for `steps` updates in a run of one stage; its lanes continue from their last states.
+    """Makes room for `steps` updates in a run of one stage; its lanes continue from their last
+    states.
 
     `eval_steps` begins with the run's own; `fields` replace those of `run.json`.
 
