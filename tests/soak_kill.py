@@ -25,7 +25,7 @@ def kill(rounds: int, seed: int, kinds: tuple[str, ...], seconds: float) -> Coun
     killed up to `MOST` times before it may end; after every kill the folder must be resumable and
     no commit may be lost.
     """
-    from lrlab.runs import doctor
+    from lrlab.runs import check
     from lrlab.workflows.reproduce import IDENTICAL, reproduce
 
     rng, counted, end = random.Random(seed), Counter[str](), time.monotonic() + seconds
@@ -68,9 +68,9 @@ def kill(rounds: int, seed: int, kinds: tuple[str, ...], seconds: float) -> Coun
                 middle = any(step for done, _, step in now.values() if not done)
                 counted["kills after a commit in mid-stage"] += middle and now != before
                 before = now
-                if now and doctor(run):
+                if now and check(run):
                     counted["damaged by a kill"] += 1
-                    print(kind, doctor(run), flush=True)
+                    print(kind, check(run), flush=True)
             counted[f"{kind} runs"] += 1
             if ended.status != 0:
                 counted["failed"] += 1

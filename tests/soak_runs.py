@@ -45,13 +45,14 @@ PHASES = {"s": "start-up", "t": "training", "f": "finishing"}
 # hundreds of rounds possible.
 WORKER = """
 import os, sys, importlib
-import lrlab.api, lrlab.engine, lrlab.search, lrlab.runs.recorder as stage, lrlab.report
+import lrlab.api, lrlab.engine, lrlab.search, lrlab.runs.recorder as stage
+import lrlab.report, lrlab.workflows.report
 import orbax.checkpoint, tensorstore, sklearn.datasets
 from lrlab.cli.app import run
 from pytest import MonkeyPatch
 patch = MonkeyPatch()
 patch.setattr(stage, "INTERVAL", 0.0)
-patch.setattr(lrlab.api, "write_report", lambda *a, **k: None)
+patch.setattr(lrlab.workflows.report, "write_report", lambda *a, **k: None)
 phase = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT)
 
 def marked(letter, function):
@@ -168,8 +169,9 @@ def numbers(run: Path) -> dict[str, Any]:
     for folder in folders(run):
         for name in stages(folder):
             where = f"{folder.name if folder != run else ''}/{name}/"
-            stage = read_stage(folder, name)._asdict()
-            for key, value in stage.items():
+            record = read_stage(folder, name)._replace(seconds=0.0)
+            fields = {**record._asdict(), "metrics": record.history | record.evaluated}
+            for key, value in fields.items():
                 parts = value if isinstance(value, dict) else {"": value}
                 found |= {f"{where}{key} {part}": np.asarray(v) for part, v in parts.items()}
             place = folder / "stages" / name if name else folder
