@@ -144,6 +144,19 @@ def first_rates(group: TrainingGroup, hyper: Hyper, steps: int) -> np.ndarray:
     return np.asarray(jax.jit(jax.vmap(rate))(jnp.arange(steps, dtype=jnp.int32)))
 
 
+def experiment_as_written(folder: RunFolder) -> config.Experiment:
+    """The experiment of a run folder as its config is now, changed or not: to be compared with what
+    was recorded.
+
+    Raises:
+        RunError: no run. ConfigError: its config cannot be read.
+    """
+    if not folder.is_run:
+        runs.read_info(folder.path)  # says why
+    command = str(folder.info.get("command"))
+    return config.load(str(folder.path / "config.toml"), command=command)
+
+
 def experiment_of(folder: RunFolder, overrides: tuple[str, ...] = ()) -> config.Experiment:
     """The experiment of a run folder, with `a.b=value` settings on top.
 

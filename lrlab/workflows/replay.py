@@ -17,7 +17,7 @@ from lrlab.core.text import Table
 from lrlab.engine.layout import evaluation_steps
 from lrlab.results.replay import Replay
 from lrlab.runs import read_stage, stages
-from lrlab.training.continuation import continuation, experiment_of
+from lrlab.training.continuation import experiment_as_written
 from lrlab.training.group import TrainingGroup, training_group
 from lrlab.types import Array, Hyper, Lanes, LaneView, Optimizer, Params, Probe, PyTree
 
@@ -115,12 +115,11 @@ def lane_of(
     """The lane that `lr`, `seed` and `at` name, at the run's tile width. Arguments and errors as
     `replay`."""
     with runs.opened(folder, write=False) as place:
-        if not place.is_run:
-            runs.read_info(place.path)  # says why
+        resolved = resolve(experiment_as_written(place), command=str(place.info["command"]))
+        if resolved.plan.tile_width is None:
+            plan = resolved.plan._replace(tile_width=place.tile_width)
+            resolved = resolved._replace(plan=plan)
         runs.whole_record(place.path, place.info)  # damage is reported before anything trains
-        resolved = continuation(
-            resolve(experiment_of(place), command=str(place.info["command"])), place
-        ).resolved
         wanted = {**({} if lr is None else {"lr": lr}), **(at or {})}
         record, cell = _lane(place.path, wanted, seed)
     values = {name: float(record.axes[name][i]) for name, i in zip(record.axes, cell, strict=True)}

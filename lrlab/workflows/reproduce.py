@@ -16,7 +16,7 @@ from lrlab.core.text import JsonObject
 from lrlab.results.reproduction import Reproduction
 from lrlab.runs import RunFolder, read_stage, stages
 from lrlab.training.clock import readings_of
-from lrlab.training.continuation import experiment_of
+from lrlab.training.continuation import experiment_as_written
 from lrlab.workflows.compare import FINAL_SEEDS
 from lrlab.workflows.find import run_find
 from lrlab.workflows.job import Job
@@ -51,12 +51,10 @@ def reproduce(folder: str | Path, *, progress: bool = True) -> Reproduction:
         ConfigError: its data are not where they were.
     """
     with runs.opened(folder, write=False) as place:
-        if not place.is_run:
-            runs.read_info(place.path)  # says why
+        experiment = experiment_as_written(place)
         if not place.finished:
             status = place.info.get("status")
             raise runs.RunError(place.path, f"not finished ({status}); resume it first")
-        experiment = experiment_of(place)
         if place.info["command"] in GATHERED:
             return _all_of(place, list(experiment.entries), progress)
         return _single(place, experiment, progress)
@@ -67,7 +65,7 @@ def _all_of(folder: RunFolder, names: list[str], progress: bool) -> Reproduction
     parts = {}
     for name in names:
         with runs.opened(folder.path / GATHERED[folder.info["command"]] / name, write=False) as one:
-            parts[name] = _single(one, experiment_of(one), progress)
+            parts[name] = _single(one, experiment_as_written(one), progress)
     # What was concluded follows from the runs, so that it is not compared again.
     level = max((one.level for one in parts.values()), key=LEVELS.index)
     largest = max(one.largest for one in parts.values())
