@@ -185,8 +185,9 @@ class Problem(NamedTuple):
 
     `schedule(hyper, step) -> learning rate`, traceable in both. `batch_size` is None where the loss
     takes the whole training split (or no batch at all). `num_examples` is the size of the training
-    split (0 for objectives). `splits` are the splits evaluated, in order. `moving(hyper, step)`
-    gives hyper-parameters that change over the run beside the learning rate (a mirrored momentum).
+    split (0 for objectives). `splits` are the splits evaluated, in order.
+    `scheduled_hyper(hyper, step)` gives hyper-parameters that change over the run beside the
+    learning rate (a mirrored momentum).
     `rates` are the entries of `hyper` that are learning rates, and follow the schedule.
     """
 
@@ -202,7 +203,7 @@ class Problem(NamedTuple):
     dtype: str = "float32"
     stop_diverged: bool = True
     probes: tuple[Probe, ...] = ()
-    moving: Callable[[Hyper, Array], Hyper] | None = None
+    scheduled_hyper: Callable[[Hyper, Array], Hyper] | None = None
     rates: tuple[str, ...] = ("lr",)
 
 

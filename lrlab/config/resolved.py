@@ -103,7 +103,7 @@ def resolve(
     """
     further = _further_axes(experiment)
     rates = _rate_axes(experiment)
-    if command in ("find", "compare") or (command in ("study", "plan") and not rates):
+    if command in ("find", "compare") or (command == "study" and not rates):
         rates = (_first_rates(experiment),)
     plan = experiment.plan
     return Resolved(

@@ -44,7 +44,7 @@ def scheduled(problem: Problem, hyper: Hyper, step: Step) -> dict[str, ArrayLike
         for name in problem.rates
         if name in hyper
     }
-    moved = {} if problem.moving is None else problem.moving(hyper, step)
+    moved = {} if problem.scheduled_hyper is None else problem.scheduled_hyper(hyper, step)
     return {**hyper, **moved, **rates}
 
 

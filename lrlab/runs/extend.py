@@ -13,7 +13,7 @@ from lrlab.core.files import sha256, write_text
 from lrlab.core.text import JsonObject, Table
 from lrlab.runs import zarr_arrays
 from lrlab.runs.checkpoint import load_checkpoint, save_checkpoint
-from lrlab.runs.folder import Run, read_info
+from lrlab.runs.folder import Run
 from lrlab.runs.lock import Lock
 from lrlab.runs.seals import read_sealed, write_sealed
 
@@ -66,22 +66,19 @@ def pending(path: Path) -> bool:
     return (path / INTENT).exists()
 
 
-def settle(path: Path) -> None:
-    """Does again what `longer.json` says, where a crash came in between.
+def settle(path: Path, info: Table, lock: Lock) -> JsonObject:
+    """Does again what `longer.json` says, in a folder whose lock the caller keeps.
+
+    Returns:
+        `run.json` as it is then.
 
     Raises:
-        RunError: another process is at it, or something is damaged.
+        RunError: something is damaged.
     """
-    lock = Lock(path)
-    try:
-        run = Run(path, read_info(path), lock)
-    except RunError:
-        lock.release()
-        raise
-    try:
-        _settle(run)
-    finally:
-        run.close("interrupted")
+    run = Run(path, info, lock)
+    _settle(run)
+    run.update(status="interrupted")
+    return run.info
 
 
 def _settle(run: Run) -> None:

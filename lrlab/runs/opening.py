@@ -99,10 +99,16 @@ def opened(path: str | Path, *, write: bool = True) -> Iterator[RunFolder]:
     if not (place / "run.json").is_file():
         yield RunFolder(place, {})
         return
-    if write and extend.pending(place):
-        extend.settle(place)
     folder = RunFolder(place, read_info(place))
-    if write and not folder.finished:
+    if write and extend.pending(place):
+        # Settled under the lock that is kept: a crash came while the run was made longer.
+        folder.lock = Lock(place)
+        try:
+            folder.info = extend.settle(place, folder.info, folder.lock)
+        except BaseException:
+            folder.release()
+            raise
+    if write and folder.lock is None and not folder.finished:
         before = _stamp(place)
         folder.lock = Lock(place)
         if _stamp(place) != before:  # another process wrote between the look and the lock

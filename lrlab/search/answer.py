@@ -48,7 +48,7 @@ def from_scores(
     """
     calls = [scores] if isinstance(scores, Scores) else list(scores)
     paid, evidence = cost(calls), rows(table(calls))
-    parts = [part for part in map(moving, calls) if len(part.lr)]
+    parts = [part for part in map(positive_rates, calls) if len(part.lr)]
     if not parts:
         text = "Only learning rate 0 was tried, so there is none to recommend: give rates above 0."
         return Answer(None, None, NONE, text, metric, paid, evidence)
@@ -88,7 +88,7 @@ def from_scores(
     return Answer(pick, interval, verdict, text, metric, paid, evidence, stable, details)
 
 
-def moving(part: Scores) -> Scores:
+def positive_rates(part: Scores) -> Scores:
     """The lanes that have a learning rate: one of 0 is a baseline, not a candidate."""
     above = np.asarray(part.lr) > 0
     return part if above.all() else part.lanes(above)

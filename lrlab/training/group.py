@@ -148,7 +148,7 @@ def _assembled(
         dtype=precision,
         stop_diverged=experiment.stop_diverged,
         probes=engine_probes(resolved.probes),
-        moving=scheduled,
+        scheduled_hyper=scheduled,
         rates=rates,
     )
     data, names = dict(task.data), tuple(axes)

@@ -35,7 +35,7 @@ def folder_of(out: str | os.PathLike[str] | None) -> Path | None:
 
 
 @contextlib.contextmanager
-def begun(resolved: Resolved, out: Path | RunFolder | None) -> Iterator[Continuation]:
+def continued(resolved: Resolved, out: Path | RunFolder | None) -> Iterator[Continuation]:
     """The experiment as the run in its folder asks for it; `out`: a path, a folder that is opened
     already, or None where nothing is recorded, or it is recorded in a new place."""
     with contextlib.ExitStack() as stack:

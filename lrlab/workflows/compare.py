@@ -13,7 +13,7 @@ from lrlab.core.text import Table
 from lrlab.engine.memory import memory_scope
 from lrlab.search.comparison import Comparison, compared
 from lrlab.training.group import training_group
-from lrlab.training.recording import begun, ended, recorded
+from lrlab.training.recording import continued, ended, recorded
 from lrlab.training.task import python_objects
 from lrlab.workflows.find import run_find
 from lrlab.workflows.job import Job, Ran, refuse_unfinished
@@ -51,7 +51,7 @@ def run_compare(
         base = None if folder is None else str(folder)
         return compared(answers, experiment.metric, direction)._replace(run=base)
 
-    with begun(resolve(experiment, job.objects, "compare"), job.out) as here:
+    with continued(resolve(experiment, job.objects, "compare"), job.out) as here:
         if path := ended(here, None):
             refuse_unfinished(path / name for name in experiment.entries)
             payload = runs.read_summary(path).payload(path)

@@ -88,7 +88,7 @@ def resume(
     return run(command, experiment, out=folder, progress=progress, control=control)
 
 
-def plan(experiment: Experiment, command: str = "sweep") -> JsonObject:
+def plan(experiment: Experiment) -> JsonObject:
     """How an experiment would be laid on the machine: {mesh, tile_width, waves, segment_steps,
     memory_bytes, reasons}, as `lrlab plan --json` gives it."""
     resolved = resolve(experiment, command="find" if experiment.lr is None else "sweep")

@@ -21,7 +21,7 @@ from lrlab.search.find import Decide, Train
 from lrlab.search.scores import as_loss, cost, lane_scores, stage_scores
 from lrlab.training.clock import clock_of
 from lrlab.training.group import training_group
-from lrlab.training.recording import begun, ended, recorded
+from lrlab.training.recording import continued, ended, recorded
 from lrlab.training.session import Session, planned, train_stage
 from lrlab.types import Answer, Lanes
 from lrlab.workflows.job import Job, Ran, session, summary_of
@@ -44,7 +44,7 @@ def run_find(job: Job, final_seeds: int = 0, readings: Sequence[float] = ()) -> 
         readings: what the clock of the search that is to be repeated said (see `clock_of`).
     """
     began = time.perf_counter()
-    with begun(resolve(job.experiment, job.objects, "find"), job.out) as here:
+    with continued(resolve(job.experiment, job.objects, "find"), job.out) as here:
         resolved, metric = here.resolved, here.resolved.experiment.metric
         group = training_group(resolved)
         if path := ended(here, group):

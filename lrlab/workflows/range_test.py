@@ -23,7 +23,7 @@ from lrlab.search.range_test import ladder, losses_of, range_test
 from lrlab.search.unread import sentence
 from lrlab.training.group import TrainingGroup, training_group
 from lrlab.training.lanes import grid_lanes
-from lrlab.training.recording import begun, ended, recorded
+from lrlab.training.recording import continued, ended, recorded
 from lrlab.training.session import train_stage
 from lrlab.training.traced_checks import reads_rate
 from lrlab.types import Array, Hyper, Params, PyTree
@@ -48,7 +48,7 @@ def run_range_test(job: Job, params: Params | None = None) -> Ran[RangeTest]:
         eval_every=1 if ramp and spec.split == "valid" else None,
         eval_steps=None,
     )
-    with begun(resolved, job.out) as here:
+    with continued(resolved, job.out) as here:
         group = _group(here.resolved, rates if ramp else None, params)
 
         def concluded(record: LaneRecord, run: str | None, remark: str) -> RangeTest:

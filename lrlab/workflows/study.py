@@ -14,7 +14,7 @@ from lrlab.engine.memory import memory_scope
 from lrlab.results.study import Study, concluded
 from lrlab.results.sweep import Result
 from lrlab.tasks import Task
-from lrlab.training.recording import begun, ended, recorded
+from lrlab.training.recording import continued, ended, recorded
 from lrlab.training.task import TaskLike
 from lrlab.types import Answer
 from lrlab.workflows.find import run_find
@@ -47,7 +47,7 @@ def run_study(job: Job, tasks: Mapping[str, Task] | None = None) -> Ran[Study]:
             answers.append((value, kind, _answered(part)))
         return concluded(experiment, answers, None if folder is None else str(folder))
 
-    with begun(resolve(experiment, job.objects, "study"), job.out) as here:
+    with continued(resolve(experiment, job.objects, "study"), job.out) as here:
         if path := ended(here, None):
             refuse_unfinished(path / "groups" / name for name in experiment.entries)
             payload = runs.read_summary(path).payload(path)

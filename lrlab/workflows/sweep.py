@@ -13,7 +13,7 @@ from lrlab.runs import read_summary
 from lrlab.training.group import TrainingGroup, training_group
 from lrlab.training.lanes import grid_lanes
 from lrlab.training.manifest import name_of
-from lrlab.training.recording import begun, ended, recorded
+from lrlab.training.recording import continued, ended, recorded
 from lrlab.training.session import planned, train_stage
 from lrlab.types import Plan
 from lrlab.workflows.job import Job, Ran, session, summary_of
@@ -29,7 +29,7 @@ BEST = ("lr", "interval", "verdict", "sentence")
 def run_sweep(job: Job) -> Ran[Result]:
     """Trains every combination of the lane axes with every seed, or reads what is finished."""
     began = time.perf_counter()
-    with begun(resolve(job.experiment, job.objects, "sweep"), job.out) as here:
+    with continued(resolve(job.experiment, job.objects, "sweep"), job.out) as here:
         resolved = here.resolved
         group = training_group(resolved)
         if path := ended(here, group):

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from places import TESTS
+from places import ROOT, TESTS
 
 SETTERS = (
     "os.chdir", "os.putenv", "os.unsetenv", "os.environ.update", "os.environ.pop",
@@ -152,3 +152,26 @@ def test_the_guard_fails_what_leaves_something_changed(tmp_path) -> None:
     names = {line.partition("::")[2].partition(" ")[0] for line in told}
     wanted = {line.partition("(")[0][4:] for line in LEAVES.splitlines() if line[:9] == "def test_"}
     assert names == wanted - {"test_clean"}, done.stdout
+
+
+LINES = 350
+"""A module that grows past this is two modules."""
+
+ANY = 300
+"""Times that `Any` is written in `lrlab/`, imports apart: what has a type says it."""
+
+
+def test_no_file_is_long() -> None:
+    paths = [*TESTS.rglob("*.py"), *(ROOT / "lrlab").rglob("*.py")]
+    lengths = {path.name: len(path.read_text().splitlines()) for path in paths}
+    assert {name: count for name, count in lengths.items() if count > LINES} == {}
+
+
+def test_types_say_something() -> None:
+    uses = [
+        node
+        for path in (ROOT / "lrlab").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Name) and node.id == "Any"
+    ]
+    assert len(uses) <= ANY

@@ -78,7 +78,7 @@ def packaged(name, evaluate=False):
     params = {key: np.asarray(problem[key]) for key in ("w1", "b1", "w2")}
 
     def loss(p):
-        return jnp.mean((jnp.tanh(x @ p["w1"] + p["b1"]) @ p["w2"] - y) ** 2)
+        return jnp.mean((jnp.tanh(x @ p["w1"] + p["b1"][None]) @ p["w2"] - y) ** 2)
 
     entry = PACKAGES["methods"][name]
     arguments = dict(entry["arguments"])
