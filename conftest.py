@@ -38,10 +38,6 @@ QUICK_TO_COMPILE = "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emit
 XLA's optimizations of machine code a program compiles in a fifth of the time."""
 
 
-os.environ.setdefault("JAX_NUMPY_RANK_PROMOTION", "raise")
-"""A broadcast between ranks that nobody meant fails; runs set their own (`core.jax_settings`)."""
-
-
 def set_xla_flags() -> None:
     """Sets the flags before anything imports JAX, for workers and subprocesses too; flags of the
     environment are left alone (`XLA_FLAGS= pytest ...` tests what users run)."""
