@@ -23,6 +23,7 @@ import lrlab
 from lrlab import api, runs
 from lrlab.cli.app import run as command
 from lrlab.core.errors import Interrupted
+from lrlab.core.paths import shown
 from lrlab.runs import RunError, Unwritable, zarr_arrays
 from lrlab.runs.reader import read_stage
 from lrlab.training.clock import clock_of
@@ -102,7 +103,7 @@ def test_a_comparison_is_continued_from_its_folder(tmp_path, monkeypatch, capsys
     with monkeypatch.context() as patch:
         stopped(patch, after=25)
         assert command(["compare", path, "--out", str(place), "-q"]) == 130
-    assert f"lrlab resume {place}" in capsys.readouterr().err
+    assert f"lrlab resume {shown(place)}" in capsys.readouterr().err
     assert runs.check(place) == []
     assert command(["show", str(place)]) == 0
     assert command(["resume", str(place), "-q"]) == 0
@@ -163,7 +164,7 @@ def test_two_ctrl_c_end_at_once_and_say_how_to_continue(tmp_path, monkeypatch, c
     with monkeypatch.context() as patch:
         stopped(patch, after=2, error=KeyboardInterrupt)
         assert command(["sweep", path, "--out", str(place), "-q"]) == 130
-    assert f"continue with: lrlab resume {place}" in capsys.readouterr().err
+    assert f"continue with: lrlab resume {shown(place)}" in capsys.readouterr().err
     assert json.loads((place / "run.json").read_text())["status"] == "interrupted"
     assert command(["resume", str(place), "-q"]) == 0
 
@@ -178,7 +179,7 @@ def test_a_full_disk_ends_with_status_3_and_the_run_is_continued(tmp_path, monke
         patch.setattr("lrlab.runs.recorder.save_checkpoint", full)
         assert command(["sweep", path, "--out", str(place), "-q"]) == 3
     text = capsys.readouterr().err
-    assert "No space left" in text and f"lrlab resume {place}" in text
+    assert "No space left" in text and f"lrlab resume {shown(place)}" in text
     assert command(["resume", str(place), "-q"]) == 0
     with monkeypatch.context() as patch:
         patch.setattr("lrlab.core.files.os.replace", full)

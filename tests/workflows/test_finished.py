@@ -17,7 +17,7 @@ import lrlab
 from lrlab import runs
 from lrlab.cli.app import run as command
 from lrlab.config import ConfigError
-from lrlab.core.paths import resolved, shown
+from lrlab.core.paths import resolved, short, shown
 from lrlab.runs import RunError
 
 pytestmark = pytest.mark.usefixtures("without_figures")
@@ -264,7 +264,7 @@ def test_a_file_in_the_way_is_bad_input(tmp_path, capsys):
     path = written(tmp_path)
     for out in (path, f"{path}/run"):
         assert command(["sweep", path, "--out", out, "-q"]) == 2
-        assert capsys.readouterr().err.startswith(out)
+        assert capsys.readouterr().err.startswith(short(out))
 
 
 def interrupted(place: Path, **changes) -> None:
@@ -277,7 +277,7 @@ def interrupted(place: Path, **changes) -> None:
 def test_the_right_call_is_shown_for_a_run_made_in_python(tmp_path, capsys):
     place = tmp_path / "my run"
     interrupted(place)
-    call = f"call lrlab.sweep(..., out={str(place)!r}) again"
+    call = f"call lrlab.sweep(..., out={short(place)!r}) again"
     assert call in runs.onward(place)
     assert command(["show", str(place)]) == 0 and call in capsys.readouterr().out
     assert command(["doctor", str(place), "--json"]) == 0
@@ -289,7 +289,7 @@ def test_lrlab_resume_is_shown_for_a_run_from_names(tmp_path):
     place = tmp_path / "my run"
     interrupted(place, task="iris-linear")
     assert runs.onward(place) == f"continue with: lrlab resume {shown(place)}"
-    assert shown(place) == f"'{place}'"
+    assert shown(place) == f"'{short(place)}'"
 
 
 def test_the_exception_says_how_a_run_is_continued(tmp_path, monkeypatch):
@@ -308,7 +308,7 @@ def test_a_group_of_a_study_is_continued_with_the_study(tmp_path):
     (place / "run.json").write_text('{"command": "find"}')
     (tmp_path / "s" / "run.json").write_text('{"command": "study"}')
     (tmp_path / "s" / "config.toml").write_text("[task]\nexternal = true\n")
-    assert f"lrlab.study(..., out={str(tmp_path / 's')!r})" in runs.onward(place)
+    assert f"lrlab.study(..., out={short(tmp_path / 's')!r})" in runs.onward(place)
 
 
 def test_an_optimizer_made_in_python_is_not_taken_for_a_registered_one(tmp_path):
