@@ -22,6 +22,18 @@ data.name = "digits"
 name = "momentum"
 """
 
+MULTIPLIED = """
+steps = 20
+batch_size = 16
+seeds = 2
+lr = [0.01, 0.1]
+[task]
+name = "wine-mlp"
+[multipliers]
+readout = [0.1, 1.0]
+"hidden_*/bias" = 0.5
+"""
+
 
 def write(folder: Path, text: str, name: str = "run.toml") -> Path:
     path = folder / name

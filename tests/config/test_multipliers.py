@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from configurations import MULTIPLIED
 from few import few
 
 import lrlab
@@ -205,23 +206,10 @@ def test_in_mup_and_with_the_probe_of_stability():
         )  # fmt: skip
 
 
-TOML = """
-steps = 20
-batch_size = 16
-seeds = 2
-lr = [0.01, 0.1]
-[task]
-name = "wine-mlp"
-[multipliers]
-readout = [0.1, 1.0]
-"hidden_*/bias" = 0.5
-"""
-
-
 @pytest.fixture(scope="module")
 def stored(tmp_path_factory):
     place = tmp_path_factory.mktemp("multipliers")
-    (place / "sweep.toml").write_text(TOML)
+    (place / "sweep.toml").write_text(MULTIPLIED)
     out = place / "run"
     assert run(["sweep", str(place / "sweep.toml"), "--out", str(out), "--quiet"]) == 0
     return out
@@ -286,7 +274,7 @@ def test_find_searches_them_with_the_learning_rate(tmp_path, capsys):
     assert 0.05 < answer.lr < 2 and answer.sentence.startswith("With multiplier_v 100: ")
     assert set(answer.details["correlation"]) == {"multiplier_v"}
     path = tmp_path / "find.toml"
-    path.write_text(TOML.replace("lr = [0.01, 0.1]", "budget = 10"))
+    path.write_text(MULTIPLIED.replace("lr = [0.01, 0.1]", "budget = 10"))
     out = str(tmp_path / "run")
     assert run(["find", str(path), "--out", out, "--json", "--quiet"]) == 0
     payload = json.loads(capsys.readouterr().out)

@@ -6,26 +6,15 @@ import json
 
 import jax.numpy as jnp
 import pytest
+from configurations import MULTIPLIED
 
 from lrlab import config, optimizers
 from lrlab.cli.app import run
 
 pytestmark = pytest.mark.usefixtures("without_figures")
 
-TOML = """
-steps = 20
-batch_size = 16
-seeds = 2
-lr = [0.01, 0.1]
-[task]
-name = "wine-mlp"
-[multipliers]
-readout = [0.1, 1.0]
-"hidden_*/bias" = 0.5
-"""
 
-
-def problems(tmp_path, capsys, *settings, text=TOML, command="sweep"):
+def problems(tmp_path, capsys, *settings, text=MULTIPLIED, command="sweep"):
     path = tmp_path / "bad.toml"
     path.write_text(text)
     sets = [part for setting in settings for part in ("--set", setting)]
@@ -37,7 +26,7 @@ def problems(tmp_path, capsys, *settings, text=TOML, command="sweep"):
 
 def test_from_the_command_line(tmp_path, capsys):
     path = tmp_path / "sweep.toml"
-    path.write_text(TOML)
+    path.write_text(MULTIPLIED)
     wanted = ["--set", "multipliers.readout=0.5", "--set", "multipliers.'hidden_0/*'=[0.5, 2.0]",
               "--set", "multipliers.'hidden_*/bias'=1", "--json"]  # fmt: skip
     assert run(["preview", str(path), *wanted]) == 0
@@ -49,7 +38,7 @@ def test_from_the_command_line(tmp_path, capsys):
 
 
 def test_what_makes_no_sense_is_named_with_its_place(tmp_path, capsys):
-    place, message = problems(tmp_path, capsys, text=TOML.replace("readout", "raedout"))[
+    place, message = problems(tmp_path, capsys, text=MULTIPLIED.replace("readout", "raedout"))[
         "multipliers.raedout"
     ]
     assert place == 9 and "matches no parameter; the paths are hidden_0/bias, " in message
@@ -74,7 +63,7 @@ def test_what_makes_no_sense_is_named_with_its_place(tmp_path, capsys):
 
 def test_the_configuration_round_trips(tmp_path):
     path = tmp_path / "a.toml"
-    path.write_text(TOML)
+    path.write_text(MULTIPLIED)
     first = config.load(path, command="sweep")
     assert config.resolve(first).multipliers == {
         "readout": "multiplier_readout",
