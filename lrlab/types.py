@@ -7,99 +7,31 @@ functions described on `Problem`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
 from lrlab.core.brief import fields_of
 from lrlab.core.records import OUTCOMES as OUTCOMES
-from lrlab.core.records import Direction, LaneRecord, TimeAxis
+from lrlab.core.records import LaneRecord, TimeAxis
 from lrlab.core.text import Table
-
-if TYPE_CHECKING:
-    import jax
+from lrlab.task_types import Array as Array
+from lrlab.task_types import Device as Device
+from lrlab.task_types import Hyper as Hyper
+from lrlab.task_types import LaneContext as LaneContext
+from lrlab.task_types import MetricChoice as MetricChoice
+from lrlab.task_types import MetricFunction as MetricFunction
+from lrlab.task_types import Metrics as Metrics
+from lrlab.task_types import Model as Model
+from lrlab.task_types import Pair as Pair
+from lrlab.task_types import Params as Params
+from lrlab.task_types import PyTree as PyTree
+from lrlab.task_types import Scalar as Scalar
+from lrlab.task_types import TaskFunctions as TaskFunctions
+from lrlab.task_types import TaskParts as TaskParts
 
 if TYPE_CHECKING:  # commands that train nothing do without it
     import optax
-
-PyTree = Any
-"""Arrays in nested dicts, tuples and lists; the docstring that uses it says what they are."""
-
-Params = PyTree
-
-Array = Any
-"""A NumPy or JAX array; the docstring that uses it states shape and dtype."""
-
-Scalar: TypeAlias = "float | jax.Array"
-"""A number, or a scalar array that JAX may trace."""
-
-Device = Any
-"""A `jax.Device`."""
-
-Hyper = Mapping[str, Array]
-"""A lane's traced scalars by name: always `lr`, further ones such as `weight_decay` as swept."""
-
-
-class Model(NamedTuple):
-    """A network as two pure functions.
-
-    `init(key, x) -> variables`: `x` is a batch of inputs. `variables` is either the parameters
-    alone, or a dict with the entry `params` beside non-parameter collections (`batch_stats`, ...).
-    `apply(variables, x, train, key) -> (outputs, variables)`: `train` is a Python bool, `key` feeds
-    dropout; the returned variables carry updated collections (training) or those that went in.
-    `features(variables, x, key) -> {layer: [batch, ...]}`: what each layer gives, in evaluation
-    mode; None where the network cannot give them.
-    """
-
-    init: Callable[[Array, Array], PyTree]
-    apply: Callable[[PyTree, Array, bool, Array], tuple[Array, PyTree]]
-    features: Callable[[PyTree, Array, Array], dict[str, Array]] | None = None
-
-
-Pair = tuple[Any, Any]
-"""Inputs [N, ...] (an array or a pytree of arrays) and targets [N, ...]."""
-
-MetricFunction = Callable[[Array, Array], Array]
-"""`(outputs, targets) -> [batch]`, `[batch, tokens]`, or a scalar over all that was given."""
-
-MetricChoice = Sequence[str] | Mapping[str, tuple[MetricFunction, str]]
-"""Metrics as a task is given them: names, or one's own functions with "min" or "max"."""
-
-Metrics = Mapping[str, Direction]
-"""Metric name -> what is better of it."""
-
-
-class TaskFunctions(NamedTuple):
-    """What is trained, as pure functions of one lane. Hashable: a static argument of `jit`.
-
-    `init(key, example) -> (params, state)`: `example` is a batch (see `loss`) or None; `state` is a
-    pytree of what is not trained by gradients (BatchNorm statistics), often `{}`.
-    `loss(params, state, batch, key) -> (loss, (state, metrics))`: `batch` is a pytree of arrays
-    with a leading batch axis, `(inputs, targets)` for supervised tasks, None for objectives;
-    `metrics` is a dict of scalars that excludes the loss. All in the dtype of the parameters.
-    `evaluate(params, state, data, key) -> metrics`: over a whole split (pytree of arrays, leading
-    axis = examples), in evaluation mode; a dict of scalars that includes `loss`.
-    For probes that look inside (None for objectives): `outputs(params, state, batch, key)` gives
-    the network's outputs as in `loss`, `output_loss(outputs, batch)` the loss of outputs, and
-    `features(params, state, batch, key)` what each layer gives, by name, in evaluation mode.
-    """
-
-    init: Callable[[Array, PyTree], tuple[Params, PyTree]]
-    loss: Callable[[Params, PyTree, PyTree, Array], tuple[Array, tuple[PyTree, dict[str, Array]]]]
-    evaluate: Callable[[Params, PyTree, PyTree, Array], dict[str, Array]]
-    outputs: Callable[[Params, PyTree, PyTree, Array], Array] | None = None
-    output_loss: Callable[[Array, PyTree], Array] | None = None
-    features: Callable[[Params, PyTree, PyTree, Array], dict[str, Array]] | None = None
-
-
-class TaskParts(NamedTuple):
-    """What a task is made of: its functions, NumPy arrays by split, metrics with their directions
-    (`loss` among them), and, JSON-able, where model and data come from."""
-
-    functions: TaskFunctions
-    data: Mapping[str, Pair]
-    metrics: Metrics
-    source: Table
 
 
 class Dynamics(NamedTuple):

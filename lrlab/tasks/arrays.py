@@ -12,7 +12,7 @@ from lrlab.data.checks import same_length, varied
 from lrlab.data.dataset import DataError
 from lrlab.data.values import numbers
 from lrlab.tasks.losses import PerExample, sigmoid_binary_cross_entropy
-from lrlab.types import Pair
+from lrlab.types import Pair, PyTree
 
 
 def arrays(pair: object, place: str) -> Pair:
@@ -38,6 +38,15 @@ def arrays(pair: object, place: str) -> Pair:
     for leaf in columns:
         same_length(leaf, y, place)
     return jax.tree.unflatten(structure, columns), y
+
+
+def length(data: PyTree) -> int:
+    """The number of examples in a pytree of arrays [N, ...].
+
+    >>> length({"image": np.zeros((5, 2)), "label": np.zeros(5)})
+    5
+    """
+    return len(jax.tree.leaves(data)[0])
 
 
 def _is_rows(node: object) -> bool:

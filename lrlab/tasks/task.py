@@ -6,32 +6,48 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from lrlab.core.text import Table
-from lrlab.types import Array, MetricChoice, MetricFunction, Metrics, Pair, Params, TaskFunctions
+from lrlab.types import (
+    Array,
+    MetricChoice,
+    MetricFunction,
+    Metrics,
+    Pair,
+    Params,
+    PyTree,
+    TaskFunctions,
+    TaskParts,
+)
 
 
 class Task(NamedTuple):
     """A bundle of pure functions and data.
 
-    `data` maps split -> (inputs, targets) as NumPy arrays, {} for objectives. `metrics` maps each
-    evaluated metric (without its split) to "min" or "max", `loss` among them. `source` is JSON-able
-    and says where model and data come from; `options` are those it was loaded with.
+    `data` maps split -> pytree of NumPy arrays [N, ...], (inputs, targets) of a supervised task; {}
+    for objectives. `metrics` maps each evaluated metric (without its split) to "min" or "max",
+    `loss` among them. `source` is JSON-able and says where model and data come from; `options` are
+    those it was loaded with. `params`: the variables that lanes start from; None: drawn.
     """
 
     name: str
     functions: TaskFunctions
-    data: Mapping[str, Pair]
+    data: Mapping[str, PyTree]
     metrics: Metrics
     source: Table
     options: Table
+    params: PyTree = None
 
     def __repr__(self) -> str:
-        sizes = ", ".join(f"{len(pair[1]):,} {split}" for split, pair in self.data.items())
+        from lrlab.tasks.arrays import length
+
+        sizes = ", ".join(f"{length(part):,} {split}" for split, part in self.data.items())
         return f"Task({self.name!r}: {sizes or 'an objective'}; {', '.join(self.metrics)})"
 
     @property
     def num_examples(self) -> int:
         """Size of the training split; 0 for objectives."""
-        return len(self.data["train"][1]) if self.data else 0
+        from lrlab.tasks.arrays import length
+
+        return length(self.data["train"]) if self.data else 0
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -84,7 +100,7 @@ class Task(NamedTuple):
         from lrlab.tasks.supervised import supervised
 
         parts = supervised(name, model, loss, train, valid, test, metrics, source)
-        return Task(name, *parts, options or {})
+        return _of(name, parts, options)
 
     @staticmethod
     def objective(
@@ -118,4 +134,10 @@ class Task(NamedTuple):
         from lrlab.tasks.objective import objective
 
         parts = objective(name, init, loss, expected, metrics, source)
-        return Task(name, *parts, options or {})
+        return _of(name, parts, options)
+
+
+def _of(name: str, parts: TaskParts, options: Table | None) -> Task:
+    return Task(
+        name, parts.functions, parts.data, parts.metrics, parts.source, options or {}, parts.params
+    )

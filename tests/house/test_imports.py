@@ -60,7 +60,11 @@ MODULES = {
     "results/study.py": {"lrlab.report.figures.study": FIGURES},
     "scaling/coordinates.py": {"lrlab.report.figures.coordinates": FIGURES},
     "tasks/loading.py": {"lrlab.tasks.checks": JAX},
-    "tasks/task.py": {"lrlab.tasks.objective": JAX, "lrlab.tasks.supervised": JAX},
+    "tasks/task.py": {
+        "lrlab.tasks.arrays": JAX,
+        "lrlab.tasks.objective": JAX,
+        "lrlab.tasks.supervised": JAX,
+    },
     "verify/__init__.py": {"lrlab.verify.page": FIGURES},
 }
 """File -> modules of lrlab's own that a function in it imports -> why."""
