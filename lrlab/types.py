@@ -121,6 +121,8 @@ class Problem(NamedTuple):
     `scheduled_hyper(hyper, step)` gives hyper-parameters that change over the run beside the
     learning rate (a mirrored momentum).
     `rates` are the entries of `hyper` that are learning rates, and follow the schedule.
+    `dtype` is that of losses, scalars and records; `parameters` that of trained parameters and what
+    the optimizer keeps of them, `compute` that of the model's arithmetic (None: `dtype`).
     """
 
     task: TaskFunctions
@@ -137,6 +139,8 @@ class Problem(NamedTuple):
     probes: tuple[Probe, ...] = ()
     scheduled_hyper: Callable[[Hyper, Array], Hyper] | None = None
     rates: tuple[str, ...] = ("lr",)
+    parameters: str | None = None
+    compute: str | None = None
 
 
 class Lanes(NamedTuple):

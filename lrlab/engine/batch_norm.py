@@ -11,14 +11,20 @@ import jax.numpy as jnp
 from jax import Array
 
 from lrlab.engine.shapes import RandomKey, Step
-from lrlab.types import Params, Problem, PyTree
+from lrlab.types import Params, Problem, PyTree, TaskFunctions
 
 STATISTICS_BATCHES = 16
 """Training batches whose statistics are averaged, where there are as many."""
 
 
 def refreshed(
-    problem: Problem, params: Params, model: PyTree, train: PyTree, key: RandomKey, step: Step
+    problem: Problem,
+    params: Params,
+    model: PyTree,
+    train: PyTree,
+    key: RandomKey,
+    step: Step,
+    task: TaskFunctions | None = None,
 ) -> PyTree:
     """`model` with its running means replaced by means over training batches at `params`.
 
@@ -31,16 +37,18 @@ def refreshed(
         params: the parameters to evaluate; `model`: the collections of the trained ones.
         train: the training split, or None (then nothing changes); `key`: draws the batches.
         step: updates done, int32.
+        task: the task's functions, bound to the lane; None: those of the problem.
     """
     if train is None or not jax.tree.leaves(model):
         return model
+    task = problem.task if task is None else task
     size = problem.batch_size or problem.num_examples
     count = min(STATISTICS_BATCHES, problem.num_examples // size)
     order = jax.random.permutation(key, problem.num_examples)[: count * size]
 
     def after(start: PyTree, rows: Array) -> PyTree:
         batch = jax.tree.map(lambda leaf: leaf[rows], train)
-        return problem.task.loss(params, start, batch, key)[1][0]
+        return task.loss(params, start, batch, key)[1][0]
 
     def measured() -> PyTree:
         batches = order.reshape(count, size)

@@ -12,6 +12,7 @@ import numpy as np
 from lrlab.core.arrays import aligned
 from lrlab.data.dataset import DataError
 from lrlab.data.values import merged
+from lrlab.engine.binding import GIVEN
 from lrlab.types import Array, Device, PyTree
 
 
@@ -39,8 +40,27 @@ def on_host(data: Mapping[str, PyTree], dtype: str) -> dict[str, PyTree]:
         return aligned(array, wanted)
 
     return {
-        split: jax.tree.map(functools.partial(cast, split), parts) for split, parts in data.items()
+        split: jax.tree.map(functools.partial(cast, split), parts)
+        if split != GIVEN
+        else jax.tree.map(functools.partial(_as_given, dtype), parts)
+        for split, parts in data.items()
     }
+
+
+def _as_given(dtype: str, leaf: Array) -> np.ndarray:
+    array = np.asarray(leaf)
+    return aligned(array, given_dtype(array, dtype))
+
+
+def given_dtype(leaf: Array, dtype: str) -> np.dtype:
+    """The dtype in which the engine holds a parameter that was given: its own, where JAX has it in
+    a run of this precision.
+
+    >>> given_dtype(np.zeros(2), "float32"), given_dtype(np.zeros(2, np.float16), "float32")
+    (dtype('float32'), dtype('float16'))
+    """
+    wide = dtype != "float64" and np.dtype(leaf.dtype).itemsize == 8
+    return dtype_on_host(leaf, dtype) if wide else np.dtype(leaf.dtype)
 
 
 def dtype_on_host(leaf: Array, dtype: str) -> np.dtype:
@@ -49,7 +69,7 @@ def dtype_on_host(leaf: Array, dtype: str) -> np.dtype:
     >>> dtype_on_host(np.zeros(2, np.int64), "float32"), dtype_on_host(np.zeros(2), "float32")
     (dtype('int32'), dtype('float32'))
     """
-    own = np.asarray(leaf).dtype
+    own = leaf.dtype if hasattr(leaf, "dtype") else np.asarray(leaf).dtype
     if jnp.issubdtype(own, np.floating):
         return np.dtype(dtype)
     if jnp.issubdtype(own, np.complexfloating):
@@ -64,6 +84,8 @@ def check_representable(data: Mapping[str, PyTree], dtype: str) -> None:
         DataError: names the split and the number, or the column.
     """
     for split, parts in data.items():
+        if split == GIVEN:
+            continue
         pair = isinstance(parts, tuple) and len(parts) == 2
         named = zip(("inputs", "targets"), parts, strict=True) if pair else [("data", parts)]
         for part, leaves in named:

@@ -8,10 +8,11 @@ import jax
 import jax.numpy as jnp
 
 from lrlab.core.errors import FieldError, within
+from lrlab.engine.binding import bound
 from lrlab.engine.devices import precision
 from lrlab.engine.host_data import dtype_on_host
 from lrlab.engine.shapes import Scalar, Seed, Step
-from lrlab.engine.state import LaneState, lane_shapes, scaled, scheduled, transformation
+from lrlab.engine.state import LaneState, frozen_shapes, lane_shapes, scaled, scheduled, transformation
 from lrlab.rng import key
 from lrlab.types import Array, Hyper, LaneView, Params, Probe, Problem, PyTree
 
@@ -24,6 +25,7 @@ def view_of(
     seed: Seed,
     hyper: Hyper,
     step: Step,
+    frozen: PyTree = (),
 ) -> LaneView:
     """The lane after `step` updates; `start() -> (params, model)` is its seed's beginning."""
     now = scheduled(problem, hyper, jnp.minimum(step, problem.steps - 1))
@@ -47,7 +49,7 @@ def view_of(
         return jnp.sum(jnp.where(steps < step, times, 0))
 
     return LaneView(
-        task=problem.task,
+        task=bound(problem, now, frozen),
         params=state.params,
         model=state.model,
         optimizer=state.optimizer,
@@ -117,6 +119,12 @@ def check_probes(
     """
     if not problem.probes:
         return
+    if problem.task.step is not None:
+        raise FieldError(
+            "probes",
+            "probes need parameters and a loss to differentiate, and the state of a step of one's "
+            "own says neither; give the task as Task.custom, or measure it in the step's metrics",
+        )
     state = lane_shapes(problem, data, hyper_names)
     if any(
         jnp.issubdtype(leaf.dtype, jnp.complexfloating) for leaf in jax.tree.leaves(state.params)
@@ -128,20 +136,23 @@ def check_probes(
     )
 
     def look(probe: Probe) -> Callable[..., dict[str, Array]]:
-        def names(state: LaneState, train: PyTree, hyper: Hyper) -> dict[str, Array]:
+        def names(
+            state: LaneState, train: PyTree, hyper: Hyper, frozen: PyTree
+        ) -> dict[str, Array]:
             seed, step = jnp.zeros((), jnp.uint32), jnp.zeros((), jnp.int32)
             start = lambda: (state.params, state.model)  # noqa: E731
-            view = view_of(problem, state, start, train, seed, hyper, step)
+            view = view_of(problem, state, start, train, seed, hyper, step, frozen)
             return _scalars(probe, view, problem.dtype)
 
         return names
 
     with precision(problem.dtype):
         hyper = {name: jax.ShapeDtypeStruct((), problem.dtype) for name in hyper_names}
+        frozen = frozen_shapes(problem, data)
         taken: dict[str, str] = {}
         for number, probe in enumerate(problem.probes):
             with within("probes", str(number)):
-                for name in jax.eval_shape(look(probe), state, train, hyper):
+                for name in jax.eval_shape(look(probe), state, train, hyper, frozen):
                     if name in taken:
                         raise ValueError(
                             f"probes {taken[name]!r} and {probe.name!r} both measure {name!r}; "

@@ -14,7 +14,9 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from lrlab.core.memo import kept_with
+from lrlab.engine.binding import GIVEN, Beginning, beginning, by_name, frozen_of
 from lrlab.engine.devices import precision
+from lrlab.engine.host_data import dtype_on_host, given_dtype
 from lrlab.engine.shapes import Flag, Seed, Step
 from lrlab.rng import key
 from lrlab.types import Hyper, Params, Problem, PyTree
@@ -53,22 +55,21 @@ def transformation(problem: Problem, hyper: Hyper) -> optax.GradientTransformati
     return optax.with_extra_args_support(problem.optimizer.make(hyper))
 
 
-def beginning(problem: Problem, data: Mapping[str, PyTree], seed: Seed) -> tuple[Params, PyTree]:
-    """The parameters and the model state that a seed starts from, in the dtype of the run."""
-    example = jax.tree.map(lambda leaf: leaf[:1], data.get("train"))
-    return as_dtype(problem.task.init(key(seed, "init"), example), problem.dtype)
-
-
 def initial_state(
-    problem: Problem, params: Params, model: PyTree, hyper: Hyper, alive: Flag
+    problem: Problem, params: Params, model: PyTree, hyper: Hyper, alive: Flag, seed: Seed
 ) -> LaneState:
     """A lane before its first update, from its seed's parameters (scaled by `init_scale`)."""
     params = scaled(params, hyper)
     at_start = scheduled(problem, hyper, jnp.zeros((), jnp.int32))
+    if problem.task.start is not None:
+        model = problem.task.start(key(seed, "init"), by_name(problem, at_start))
+        optimizer = ()
+    else:
+        optimizer = transformation(problem, at_start).init(params)
     return LaneState(
         params=params,
         model=model,
-        optimizer=transformation(problem, at_start).init(params),
+        optimizer=optimizer,
         alive=alive,
         diverged_at=jnp.full((), -1, jnp.int32),
         last_loss=jnp.full((), jnp.nan, problem.dtype),
@@ -82,24 +83,11 @@ def scaled(params: Params, hyper: Hyper) -> Params:
     return jax.tree.map(lambda leaf: leaf * hyper["init_scale"], params)
 
 
-def as_dtype(tree: PyTree, dtype: str) -> PyTree:
-    """`tree` with every floating array in `dtype`, every complex one in the complex numbers of that
-    precision; integers, keys and the rest as they are."""
-
-    def cast(leaf: Array | np.ndarray) -> Array:
-        leaf = jnp.asarray(leaf)
-        if jnp.issubdtype(leaf.dtype, jnp.complexfloating):
-            return leaf.astype(jnp.promote_types(dtype, jnp.complex64))
-        return leaf.astype(dtype) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
-
-    return jax.tree.map(cast, tree)
-
-
 def lane_shapes(
     problem: Problem, data: Mapping[str, PyTree], hyper_names: tuple[str, ...]
 ) -> LaneState:
     """The shapes and dtypes of one lane's state; traced once per problem."""
-    leaves, structure = jax.tree.flatten(_one_example(data))
+    leaves, structure = jax.tree.flatten(start_shapes(problem, data))
     return _lane_shapes(problem, tuple(leaves), structure, hyper_names)
 
 
@@ -119,20 +107,32 @@ def tree_bytes(tree: PyTree) -> int:
     return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
 
 
-def parameter_shapes(problem: Problem, data: Mapping[str, PyTree]) -> PyTree:
-    """The shapes and dtypes of the parameters that a lane starts with."""
-    train = _one_example(data)
+def beginning_shapes(problem: Problem, data: Mapping[str, PyTree]) -> Beginning:
+    """The shapes and dtypes of what a lane starts with."""
     seed = jax.ShapeDtypeStruct((), np.uint32)
     with precision(problem.dtype):
         start = functools.partial(beginning, problem)
-        return jax.eval_shape(start, {} if train is None else {"train": train}, seed)[0]
+        return jax.eval_shape(start, start_shapes(problem, data), seed)
 
 
-def _one_example(data: Mapping[str, PyTree]) -> PyTree:
-    """The shapes and dtypes of a batch of one; None where there are no training data."""
-    return jax.tree.map(
-        lambda leaf: jax.ShapeDtypeStruct((1, *leaf.shape[1:]), leaf.dtype), data.get("train")
-    )
+def frozen_shapes(problem: Problem, data: Mapping[str, PyTree]) -> PyTree:
+    """The shapes and dtypes of the frozen parameters; () where all are trained."""
+    if problem.task.trains is None:
+        return ()
+    return frozen_of(problem, start_shapes(problem, data), beginning_shapes(problem, data).frozen)
+
+
+def start_shapes(problem: Problem, data: Mapping[str, PyTree]) -> dict[str, PyTree]:
+    """The shapes and dtypes of what `beginning` reads: a training batch of one, given weights."""
+
+    def example(leaf: Array | np.ndarray) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct((1, *leaf.shape[1:]), dtype_on_host(leaf, problem.dtype))
+
+    def given(leaf: Array | np.ndarray) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct(leaf.shape, given_dtype(leaf, problem.dtype))
+
+    parts = (("train", example), (GIVEN, given))
+    return {name: jax.tree.map(shape, data[name]) for name, shape in parts if name in data}
 
 
 @kept_with(lambda problem, *rest: problem.task.init)
@@ -142,14 +142,10 @@ def _lane_shapes(
     structure: PyTree,
     hyper_names: tuple[str, ...],
 ) -> LaneState:
-    zeros = [np.zeros(leaf.shape, leaf.dtype) for leaf in leaves]
-
-    def start() -> LaneState:
-        example = jax.tree.unflatten(structure, zeros)
-        params, model = problem.task.init(key(0, "init"), example)
-        params, model = as_dtype((params, model), problem.dtype)
+    def start(data: Mapping[str, PyTree]) -> LaneState:
+        params, model, _ = beginning(problem, data, 0)
         hyper = {name: jnp.full((), 0.1, dtype=problem.dtype) for name in hyper_names}
-        return initial_state(problem, params, model, hyper, jnp.ones((), bool))
+        return initial_state(problem, params, model, hyper, jnp.ones((), bool), 0)
 
     with precision(problem.dtype):
-        return jax.eval_shape(start)
+        return jax.eval_shape(start, jax.tree.unflatten(structure, leaves))

@@ -6,8 +6,9 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax import Array
-from jax.typing import ArrayLike
+from jax.typing import ArrayLike, DTypeLike
 
+from lrlab.engine.binding import bound, by_name
 from lrlab.engine.shapes import Flag, RandomKey, Scalar, Step
 from lrlab.engine.state import LaneState, scheduled, transformation
 from lrlab.types import Hyper, Params, Problem, PyTree
@@ -21,6 +22,7 @@ def lane_step(
     step: Step,
     key: RandomKey,
     keep: bool = True,
+    frozen: PyTree = (),
 ) -> tuple[LaneState, dict[str, Scalar]]:
     """One update of one lane, and what it measured before the update.
 
@@ -30,24 +32,13 @@ def lane_step(
     callers that go back by themselves (see `programs`).
     """
     now = scheduled(problem, hyper, step)
+    if problem.task.step is None:
+        new, loss, extra = _descended(problem, state, batch, now, key, frozen)
+    else:
+        new, loss, extra = _stepped(problem, state, batch, now, key)
+    params, model, optimizer = new
 
-    def loss_of(params: Params) -> tuple[Scalar, tuple[PyTree, dict[str, ArrayLike]]]:
-        loss, rest = problem.task.loss(params, state.model, batch, key)
-        return _in(problem.dtype, loss), rest
-
-    (loss, (model, extra)), grads = jax.value_and_grad(loss_of, has_aux=True)(state.params)
-    grads = conjugated(grads)
-    updates, optimizer = transformation(problem, now).update(
-        grads,
-        state.optimizer,
-        state.params,
-        value=loss,
-        grad=grads,
-        value_fn=lambda params: loss_of(params)[0],
-    )
-    params = optax.apply_updates(state.params, updates)
-
-    finite = jnp.isfinite(loss) & all_finite(params)
+    finite = jnp.isfinite(loss) & all_finite(params if problem.task.step is None else model)
     alive = state.alive & finite
     metrics = {"train_loss": loss, **{f"train_{name}": value for name, value in extra.items()}}
     if problem.optimizer.effective_lr is not None:
@@ -75,13 +66,63 @@ def lane_step(
     return new, metrics
 
 
+Advanced = tuple[tuple[Params, PyTree, PyTree], Scalar, dict[str, ArrayLike]]
+"""(parameters, model, optimizer) after an update, the loss before it, further metrics."""
+
+
+def _descended(
+    problem: Problem,
+    state: LaneState,
+    batch: PyTree,
+    now: Hyper,
+    key: RandomKey,
+    frozen: PyTree,
+) -> Advanced:
+    """An update by the gradient of the task's loss and the optimizer."""
+    task = bound(problem, now, frozen)
+
+    def loss_of(params: Params) -> tuple[Scalar, tuple[PyTree, dict[str, ArrayLike]]]:
+        loss, rest = task.loss(params, state.model, batch, key)
+        return _in(problem.dtype, loss), rest
+
+    (loss, (model, extra)), grads = jax.value_and_grad(loss_of, has_aux=True)(state.params)
+    grads = conjugated(grads)
+    updates, optimizer = transformation(problem, now).update(
+        grads,
+        state.optimizer,
+        state.params,
+        value=loss,
+        grad=grads,
+        value_fn=lambda params: loss_of(params)[0],
+    )
+    params = optax.apply_updates(state.params, updates)
+    if problem.parameters is not None:  # scalars of the run are wider than what they multiply
+        optimizer = _alike(optimizer, state.optimizer)
+    return (params, model, optimizer), loss, extra
+
+
+def _stepped(
+    problem: Problem, state: LaneState, batch: PyTree, now: Hyper, key: RandomKey
+) -> Advanced:
+    """An update by the task's own step."""
+    assert problem.task.step is not None
+    model, metrics = problem.task.step(state.model, batch, by_name(problem, now), key)
+    extra = {name: value for name, value in metrics.items() if name != "loss"}
+    return ((), model, ()), _in(problem.dtype, metrics["loss"]), extra
+
+
+def _alike(tree: PyTree, before: PyTree) -> PyTree:
+    """`tree` with every array in the dtype that it had before."""
+    return jax.tree.map(lambda leaf, old: _in(jnp.asarray(old).dtype, leaf), tree, before)
+
+
 def conjugated(grads: Params) -> Params:
     """Gradients as optimizers want them: JAX's of a real loss by complex parameters point along the
     conjugate of the steepest ascent. Real ones are as they were."""
     return jax.tree.map(lambda g: jnp.conj(g) if jnp.iscomplexobj(g) else g, grads)
 
 
-def _in(dtype: str, value: ArrayLike) -> Array:
+def _in(dtype: DTypeLike, value: ArrayLike) -> Array:
     value = jnp.asarray(value)
     return value if value.dtype == dtype else value.astype(dtype)
 
@@ -92,5 +133,6 @@ def all_finite(tree: PyTree) -> Flag:
     A sum of zeros, which only nan and infinities spoil (inf - inf is nan): XLA adds floats far
     faster than it joins bools. `leaf * 0` would do as well, but its zeros are read from memory.
     """
-    zeros = [jnp.sum(leaf - leaf) for leaf in jax.tree.leaves(tree)]
+    leaves = [leaf for leaf in jax.tree.leaves(tree) if jnp.issubdtype(leaf.dtype, jnp.inexact)]
+    zeros = [jnp.sum(leaf - leaf) for leaf in leaves]
     return jnp.isfinite(sum(zeros[1:], zeros[0])) if zeros else jnp.ones((), bool)
