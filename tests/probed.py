@@ -62,7 +62,7 @@ def lane_of(task, optimizer="momentum", *, updates=3, lr=0.1, batch_size=None, *
 
     def trained():
         start = task.functions.init(jax.random.key(0), example)
-        state = initial_state(problem, *start, rates, jnp.asarray(True))
+        state = initial_state(problem, *start, rates, jnp.asarray(True), 0)
         for step in range(updates):
             noise = jax.random.key(step)
             state = lane_step(problem, state, train, rates, jnp.asarray(step), noise)[0]

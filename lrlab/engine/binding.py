@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
@@ -132,7 +131,7 @@ def as_dtype(tree: PyTree, dtype: str) -> PyTree:
     """`tree` with every floating array in `dtype`, every complex one in the complex numbers of that
     precision; integers, keys and the rest as they are."""
 
-    def cast(leaf: Array | np.ndarray) -> Array:
+    def cast(leaf: PyTree) -> Array:
         leaf = jnp.asarray(leaf)
         if jnp.issubdtype(leaf.dtype, jnp.complexfloating):
             return leaf.astype(jnp.promote_types(dtype, jnp.complex64))

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 import jax
 import numpy as np
 
+from lrlab.engine.binding import GIVEN
 from lrlab.engine.devices import precision, prepare_devices
-from lrlab.engine.host_data import dtype_on_host
+from lrlab.engine.host_data import dtype_on_host, given_dtype
 from lrlab.engine.limits import LIMITS, PlanLimits
 from lrlab.engine.programs import compiled
-from lrlab.engine.state import lane_shapes, tree_bytes
+from lrlab.engine.state import frozen_shapes, lane_shapes, tree_bytes
 from lrlab.types import Lanes, Plan, Problem, PyTree
 
 
@@ -51,19 +52,32 @@ def planned_memory(
 
         shapes = lane_shapes(problem, data, tuple(lanes.hyper))
         wide = jax.tree.map(lambda leaf: struct((width, *leaf.shape), leaf.dtype), shapes)
-        here = jax.tree.map(
-            lambda leaf: struct(np.shape(leaf), dtype_on_host(leaf, problem.dtype)), dict(data)
-        )
+        here = {
+            name: jax.tree.map(
+                lambda leaf, dtype=given_dtype if name == GIVEN else dtype_on_host: struct(
+                    np.shape(leaf), dtype(leaf, problem.dtype)
+                ),
+                part,
+            )
+            for name, part in data.items()
+        }
         hyper = {name: struct((width,), problem.dtype) for name in lanes.hyper}
         batch = problem.batch_size
         rows = None if batch is None else struct((segment, batch), np.int32)
+        frozen = jax.tree.map(
+            lambda leaf: struct(leaf.shape, leaf.dtype), frozen_shapes(problem, data)
+        )
         number, seed = struct((), np.int32), struct((), np.uint32)
         program = compiled(problem, width, segment).train.program(
-            devices[0], wide, here, seed, hyper, rows, number, number
+            devices[0], wide, here, frozen, seed, hyper, rows, number, number
         )
         analysis = program.memory_analysis()
     state = tree_bytes(shapes)
-    held = min(len(lanes.seed) * state, max(limits.resident_bytes, state * width * len(devices)))
+    # Drawn ones are held for each seed; given ones are among the data.
+    drawn = 0 if GIVEN in data else tree_bytes(frozen) * len(np.unique(lanes.seed))
+    held = drawn + min(
+        len(lanes.seed) * state, max(limits.resident_bytes, state * width * len(devices))
+    )
     examples = tree_bytes(here) * (1 if devices[0].platform == "cpu" else len(devices))
     recorded = len(lanes.seed) * problem.steps * 2 * np.dtype(problem.dtype).itemsize
     scratch = 0 if analysis is None else int(analysis.temp_size_in_bytes)

@@ -15,7 +15,7 @@ from lrlab.engine.devices import precision
 from lrlab.engine.host_data import dtype_on_host
 from lrlab.engine.inline import calls
 from lrlab.engine.jaxprs import inner_programs, opened, shape_of
-from lrlab.engine.state import lane_shapes, tree_bytes
+from lrlab.engine.state import frozen_shapes, lane_shapes, start_shapes, tree_bytes
 from lrlab.engine.step import lane_step
 from lrlab.rng import key
 from lrlab.types import Problem, PyTree
@@ -41,7 +41,8 @@ def step_cost(
         rows = problem.batch_size or np.shape(leaf)[0]
         return jax.ShapeDtypeStruct((rows, *np.shape(leaf)[1:]), dtype_on_host(leaf, problem.dtype))
 
-    leaves, structure = jax.tree.flatten(jax.tree.map(batch, data.get("train")))
+    parts = {**start_shapes(problem, data), "train": jax.tree.map(batch, data.get("train"))}
+    leaves, structure = jax.tree.flatten(parts)
     return _step_cost(problem, tuple(leaves), structure, hyper_names)
 
 
@@ -53,12 +54,15 @@ def _step_cost(
     hyper_names: tuple[str, ...],
 ) -> StepCost:
     with precision(problem.dtype):
-        batch = jax.tree.unflatten(structure, leaves)
-        state = lane_shapes(problem, {} if batch is None else {"train": batch}, hyper_names)
+        data = jax.tree.unflatten(structure, leaves)
+        batch = data.get("train")
+        state = lane_shapes(problem, data, hyper_names)
         scalar = jax.ShapeDtypeStruct((), problem.dtype)
         traced = jax.make_jaxpr(
-            lambda state, batch, hyper: lane_step(problem, state, batch, hyper, 0, key(0))  # type: ignore[arg-type]
-        )(state, batch, dict.fromkeys(hyper_names, scalar))
+            lambda state, batch, hyper, frozen: lane_step(
+                problem, state, batch, hyper, 0, key(0), frozen=frozen
+            )
+        )(state, batch, dict.fromkeys(hyper_names, scalar), frozen_shapes(problem, data))
     return StepCost(count(traced.jaxpr), tree_bytes(state), str(traced), calls(traced))
 
 

@@ -12,7 +12,14 @@ from lrlab.engine.binding import bound
 from lrlab.engine.devices import precision
 from lrlab.engine.host_data import dtype_on_host
 from lrlab.engine.shapes import Scalar, Seed, Step
-from lrlab.engine.state import LaneState, frozen_shapes, lane_shapes, scaled, scheduled, transformation
+from lrlab.engine.state import (
+    LaneState,
+    frozen_shapes,
+    lane_shapes,
+    scaled,
+    scheduled,
+    transformation,
+)
 from lrlab.rng import key
 from lrlab.types import Array, Hyper, LaneView, Params, Probe, Problem, PyTree
 

@@ -13,12 +13,13 @@ import numpy as np
 from jax import Array
 from jax.extend.core import ClosedJaxpr, Jaxpr
 
+from lrlab.engine.binding import bound, by_name
 from lrlab.engine.devices import precision
 from lrlab.engine.jaxprs import inner_programs, opened
-from lrlab.engine.state import lane_shapes
+from lrlab.engine.state import LaneState, frozen_shapes, lane_shapes
 from lrlab.engine.step import lane_step
 from lrlab.rng import key
-from lrlab.types import Problem, PyTree
+from lrlab.types import Hyper, Problem, PyTree
 
 _ADDRESS = re.compile(r"0x[0-9a-f]+")
 
@@ -43,27 +44,45 @@ def program_digest(
         example = jax.tree.map(functools.partial(struct, rows=1), train)
         state = lane_shapes(problem, data, hyper_names)
         hyper = dict.fromkeys(hyper_names, jax.ShapeDtypeStruct((), problem.dtype))
-        step = jax.ShapeDtypeStruct((), np.int32)
+        step, frozen = jax.ShapeDtypeStruct((), np.int32), frozen_shapes(problem, data)
         parts = [
-            jax.make_jaxpr(lambda example: problem.task.init(key(0, "init"), example))(example),
+            _beginning(problem, example, hyper),
             jax.make_jaxpr(
-                lambda state, batch, hyper, step: lane_step(
-                    problem, state, batch, hyper, step, key(0)
+                lambda state, batch, hyper, step, frozen: lane_step(
+                    problem, state, batch, hyper, step, key(0), frozen=frozen
                 )
-            )(state, batch, hyper, step),
+            )(state, batch, hyper, step, frozen),
         ]
         for split in problem.splits:
-            parts.append(
-                jax.make_jaxpr(
-                    lambda params, model, rows: problem.task.evaluate(params, model, rows, key(0))
-                )(state.params, state.model, jax.tree.map(struct, data.get(split)))
-            )
+            rows = jax.tree.map(struct, data.get(split))
+            parts.append(_evaluation(problem, state, rows, hyper, frozen))
     for part in parts:
         total.update(_ADDRESS.sub("", str(part)).encode())
         for constant in _constants(part):
             array = np.asarray(constant)
             total.update(f"{array.shape}{array.dtype}".encode() + array.tobytes())
     return total.hexdigest()
+
+
+def _beginning(problem: Problem, example: PyTree, hyper: Hyper) -> ClosedJaxpr:
+    task, start = problem.task, problem.task.start
+    if start is not None:
+        return jax.make_jaxpr(lambda hyper: start(key(0, "init"), by_name(problem, hyper)))(hyper)
+    return jax.make_jaxpr(lambda example: task.init(key(0, "init"), example))(example)
+
+
+def _evaluation(
+    problem: Problem, state: LaneState, rows: PyTree, hyper: Hyper, frozen: PyTree
+) -> ClosedJaxpr:
+    if problem.task.bind is None and problem.task.trains is None:
+        return jax.make_jaxpr(
+            lambda params, model, rows: problem.task.evaluate(params, model, rows, key(0))
+        )(state.params, state.model, rows)
+    return jax.make_jaxpr(
+        lambda params, model, rows, hyper, frozen: bound(problem, hyper, frozen).evaluate(
+            params, model, rows, key(0)
+        )
+    )(state.params, state.model, rows, hyper, frozen)
 
 
 def _struct(leaf: np.ndarray, floating: str, rows: int | None = None) -> jax.ShapeDtypeStruct:

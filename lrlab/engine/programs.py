@@ -18,10 +18,11 @@ from jax import Array
 from lrlab.core.memo import kept_with
 from lrlab.core.tracing import beside_others
 from lrlab.engine.batch_norm import refreshed
+from lrlab.engine.binding import Beginning, beginning, bound
 from lrlab.engine.executables import Replicated
 from lrlab.engine.probing import measured, view_of
 from lrlab.engine.shapes import Batches, Hypers, Rows, Scalar, Seed, Step
-from lrlab.engine.state import LaneState, beginning, initial_state
+from lrlab.engine.state import LaneState, initial_state, scheduled
 from lrlab.engine.step import lane_step
 from lrlab.rng import key
 from lrlab.types import Hyper, Params, Problem, PyTree
@@ -42,21 +43,22 @@ after the first try."""
 class Programs(NamedTuple):
     """The programs of one group. T is the tile width, S the segment's most steps, B a batch.
 
-    `init(device, data, seed u32) -> (params, model)`: what all lanes of a seed start from
-    `start(device, params, model, hyper [T], alive bool[T]) -> state [T, ...]`
-    `train(device, state, data, seed, hyper, indices i32[S, B] | None, first i32, count i32)
-    -> (state, metrics [S, T])`; the memory of the state that goes in is used again.
-    `evaluate(device, state, data, seed, hyper, step i32, before i32) -> metrics [T]`, named
+    `init(device, data, seed u32) -> Beginning`: what all lanes of a seed start from
+    `start(device, params, model, hyper [T], alive bool[T], seed) -> state [T, ...]`
+    `train(device, state, data, frozen, seed, hyper, indices i32[S, B] | None, first i32,
+    count i32) -> (state, metrics [S, T])`; the memory of the state that goes in is used again.
+    `evaluate(device, state, data, frozen, seed, hyper, step i32, before i32) -> metrics [T]`, named
     `<split>_<metric>` and as the probes name theirs, nan for lanes that are not alive. `before`:
     the step of the evaluation before (-1: none), for probes that measure at some of them only.
     """
 
-    init: Replicated[[Data, Seed], tuple[Params, PyTree]]
-    start: Replicated[[Params, PyTree, Hypers, Array], LaneState]
+    init: Replicated[[Data, Seed], Beginning]
+    start: Replicated[[Params, PyTree, Hypers, Array, Seed], LaneState]
     train: Replicated[
-        [LaneState, Data, Seed, Hypers, Batches | None, Step, Step], tuple[LaneState, Rows]
+        [LaneState, Data, PyTree, Seed, Hypers, Batches | None, Step, Step],
+        tuple[LaneState, Rows],
     ]
-    evaluate: Replicated[[LaneState, Data, Seed, Hypers, Step, Step], dict[str, Array]]
+    evaluate: Replicated[[LaneState, Data, PyTree, Seed, Hypers, Step, Step], dict[str, Array]]
 
 
 @kept_with(lambda problem, *rest: problem.task.init)
@@ -73,13 +75,13 @@ def compiled(problem: Problem, tile_width: int, segment_steps: int) -> Programs:
 def _training(
     problem: Problem, tile_width: int, segment_steps: int
 ) -> tuple[Replicated, Replicated, Replicated]:
-    def init(data: Data, seed: Seed) -> tuple[Params, PyTree]:
+    def init(data: Data, seed: Seed) -> Beginning:
         return beginning(problem, data, seed)
 
-    def start(params: Params, model: PyTree, hyper: Hypers, alive: Array) -> LaneState:
+    def start(params: Params, model: PyTree, hyper: Hypers, alive: Array, seed: Seed) -> LaneState:
         lane = functools.partial(initial_state, problem)
-        over_lanes = _over_lanes(tile_width, lane, (None, None, 0, 0))
-        return over_lanes(params, model, hyper, alive)
+        over_lanes = _over_lanes(tile_width, lane, (None, None, 0, 0, None))
+        return over_lanes(params, model, hyper, alive, seed)
 
     train = functools.partial(_train, problem, tile_width, segment_steps)
     return Replicated(init), Replicated(start), Replicated(train, donate=(0,))
@@ -91,6 +93,7 @@ def _train(
     segment_steps: int,
     state: LaneState,
     data: Data,
+    frozen: PyTree,
     seed: Seed,
     hyper: Hypers,
     indices: Batches | None,
@@ -99,7 +102,7 @@ def _train(
 ) -> tuple[LaneState, Rows]:
     noise = key(seed, "noise")
     goes_back = tile_width == 1 and problem.stop_diverged
-    lanes = functools.partial(lane_step, problem, keep=not goes_back)
+    lanes = functools.partial(lane_step, problem, keep=not goes_back, frozen=frozen)
     if tile_width > 1:
         lanes = jax.vmap(beside_others()(lanes), in_axes=(0, None, 0, None, None))
     # The axis of a lone lane stays outside of the loop: inside, XLA would copy the state.
@@ -178,6 +181,7 @@ def _evaluate(
     tile_width: int,
     state: LaneState,
     data: Data,
+    frozen: PyTree,
     seed: Seed,
     hyper: Hypers,
     step: Step,
@@ -185,20 +189,25 @@ def _evaluate(
 ) -> dict[str, Array]:
     noise = key(seed, "evaluation")
 
+    def start() -> tuple[Params, PyTree]:
+        return beginning(problem, data, seed)[:2]
+
     def lane(state: LaneState, hyper: Hyper) -> dict[str, Scalar]:
         params, model = state.params, state.model
+        now = scheduled(problem, hyper, jnp.minimum(step, problem.steps - 1))
+        task = bound(problem, now, frozen)
         if problem.optimizer.evaluation_params is not None:
             params = problem.optimizer.evaluation_params(state.optimizer, params)
         if params is not state.params:
-            model = refreshed(problem, params, model, data.get("train"), noise, step)
+            model = refreshed(problem, params, model, data.get("train"), noise, step, task)
         values = {
             f"{split}_{name}": value
             for split in problem.splits
-            for name, value in problem.task.evaluate(params, model, data.get(split), noise).items()
+            for name, value in task.evaluate(params, model, data.get(split), noise).items()
         }
         if problem.probes:
-            start = functools.partial(beginning, problem, data, seed)
-            view = view_of(problem, state, start, data.get("train"), seed, hyper, step)
+            train = data.get("train")
+            view = view_of(problem, state, start, train, seed, hyper, step, frozen)
             values |= measured(problem, view, before)
         shown = state.alive if problem.stop_diverged else True
         return {

@@ -57,7 +57,7 @@ def sent(
         device, here = tile.device, group.data[tile.device]
         indices, begin, steps = batches(tile.seed, device)
         state, rows = group.programs.train(
-            device, tile.state, here, tile.seed, tile.hyper, indices, begin, steps
+            device, tile.state, here, tile.frozen, tile.seed, tile.hyper, indices, begin, steps
         )
         yield tile._replace(state=state), rows
 
@@ -73,7 +73,7 @@ def evaluate(
         device, here = tile.device, group.data[tile.device]
         at = jax.device_put((np.int32(step), np.int32(before)), device)
         run = group.programs.evaluate
-        return tile, run(device, tile.state, here, tile.seed, tile.hyper, *at)
+        return tile, run(device, tile.state, here, tile.frozen, tile.seed, tile.hyper, *at)
 
     for tile, values in _received(group, map(measured, tiles)):
         ids, shown = _shown(tile, record)

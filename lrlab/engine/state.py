@@ -125,10 +125,10 @@ def frozen_shapes(problem: Problem, data: Mapping[str, PyTree]) -> PyTree:
 def start_shapes(problem: Problem, data: Mapping[str, PyTree]) -> dict[str, PyTree]:
     """The shapes and dtypes of what `beginning` reads: a training batch of one, given weights."""
 
-    def example(leaf: Array | np.ndarray) -> jax.ShapeDtypeStruct:
+    def example(leaf: PyTree) -> jax.ShapeDtypeStruct:
         return jax.ShapeDtypeStruct((1, *leaf.shape[1:]), dtype_on_host(leaf, problem.dtype))
 
-    def given(leaf: Array | np.ndarray) -> jax.ShapeDtypeStruct:
+    def given(leaf: PyTree) -> jax.ShapeDtypeStruct:
         return jax.ShapeDtypeStruct(leaf.shape, given_dtype(leaf, problem.dtype))
 
     parts = (("train", example), (GIVEN, given))

@@ -12,6 +12,7 @@ from jax import Array
 
 from lrlab.core.records import DIVERGED, NOT_RUN, LaneRecord
 from lrlab.engine import devices as machine
+from lrlab.engine.binding import GIVEN, Beginning, frozen_of
 from lrlab.engine.host_data import on_devices
 from lrlab.engine.layout import PADDING, tile_lanes
 from lrlab.engine.limits import PlanLimits
@@ -19,7 +20,7 @@ from lrlab.engine.programs import Programs, compiled
 from lrlab.engine.results import LaneStates
 from lrlab.engine.shapes import Hypers, LaneNumbers
 from lrlab.engine.state import LaneState, lane_shapes
-from lrlab.types import Device, Lanes, Params, Plan, Problem, PyTree
+from lrlab.types import Device, Lanes, Plan, Problem, PyTree
 
 SegmentIndices = Callable[[int, int, int], np.ndarray]
 """`(seed, first step, steps) -> int32[steps, batch]`: which examples each update reads."""
@@ -27,7 +28,8 @@ SegmentIndices = Callable[[int, int, int], np.ndarray]
 
 class Group(NamedTuple):
     """What every tile of a group shares; `data` holds the splits once per device, `shapes` are
-    those of one lane's state."""
+    those of one lane's state; `frozen` are parameters that are not trained, of a device and seed
+    that had a tile."""
 
     problem: Problem
     programs: Programs
@@ -39,16 +41,19 @@ class Group(NamedTuple):
     segment_steps: int
     shapes: LaneState
     limits: PlanLimits
+    frozen: dict[tuple[Device, int], PyTree]
 
 
 class Tile(NamedTuple):
-    """Lanes int[T] of one seed that train together (`PADDING`: an empty place) on one device."""
+    """Lanes int[T] of one seed that train together (`PADDING`: an empty place) on one device;
+    `frozen`: the parameters there that all lanes of the seed share."""
 
     lanes: LaneNumbers
     device: Device
     seed: Array
     hyper: Hypers
     state: LaneState
+    frozen: PyTree = ()
 
 
 def group_on_devices(
@@ -73,22 +78,24 @@ def group_on_devices(
         segment_steps=plan.segment_steps,
         shapes=lane_shapes(problem, data, tuple(lanes.hyper)),
         limits=limits,
+        frozen={},
     )
 
 
 def begin(group: Group, members: LaneNumbers) -> list[Tile]:
     """Tiles of freshly initialized lanes; each device draws the parameters of a seed once."""
     tiles: list[Tile] = []
-    drawn: dict[Device, tuple[int, tuple[Params, PyTree]]] = {}
+    drawn: dict[Device, tuple[int, Beginning]] = {}
     for number, lanes in enumerate(tile_lanes(members, group.lanes.seed[members], group.width)):
         device, seed, hyper = _place(group, number, lanes)
         chosen = int(group.lanes.seed[lanes[0]])
         if device not in drawn or drawn[device][0] != chosen:  # tiles come seed by seed
             drawn[device] = chosen, group.programs.init(device, group.data[device], seed)
-        params, model = drawn[device][1]
+        params, model, frozen = drawn[device][1]
         alive = jax.device_put(lanes != PADDING, device)
-        state = group.programs.start(device, params, model, hyper, alive)
-        tiles.append(Tile(lanes, device, seed, hyper, state))
+        state = group.programs.start(device, params, model, hyper, alive, seed)
+        shared = _frozen(group, device, seed, frozen)
+        tiles.append(Tile(lanes, device, seed, hyper, state, shared))
     return tiles
 
 
@@ -104,8 +111,23 @@ def pack(group: Group, states: LaneStates) -> list[Tile]:
         rows = row[np.maximum(lanes, 0)]
         state: LaneState = jax.tree.unflatten(structure, [leaf[rows] for leaf in leaves])
         state = state._replace(alive=state.alive & (lanes != PADDING))
-        tiles.append(Tile(lanes, device, seed, hyper, jax.device_put(state, device)))
+        shared = _frozen(group, device, seed)
+        tiles.append(Tile(lanes, device, seed, hyper, jax.device_put(state, device), shared))
     return tiles
+
+
+def _frozen(group: Group, device: Device, seed: Array, drawn: PyTree = None) -> PyTree:
+    """The frozen parameters of a seed's lanes on a device; `drawn`: those its beginning holds,
+    where that is at hand."""
+    if group.problem.task.trains is None:
+        return ()
+    place = device, int(seed)
+    if place not in group.frozen:
+        data = group.data[device]
+        if drawn is None and GIVEN not in data:
+            drawn = group.programs.init(device, data, seed).frozen
+        group.frozen[place] = frozen_of(group.problem, data, drawn)
+    return group.frozen[place]
 
 
 def unpack(group: Group, tiles: Sequence[Tile], record: LaneRecord) -> LaneStates:

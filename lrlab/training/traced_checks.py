@@ -15,7 +15,7 @@ from lrlab.config.field_words import hint
 from lrlab.core.errors import FieldError
 from lrlab.core.text import Table
 from lrlab.engine.devices import precision
-from lrlab.engine.state import LaneState, lane_shapes, parameter_shapes
+from lrlab.engine.state import LaneState, beginning_shapes, frozen_shapes, lane_shapes
 from lrlab.engine.step import lane_step
 from lrlab.optimizers.custom_checks import axes_read
 from lrlab.schedules.custom import check_rates, refuse_rates
@@ -41,7 +41,7 @@ def optimizer(
         FieldError: it cannot be traced, or does not read one of `own`.
     """
     with precision(problem.dtype):
-        params = parameter_shapes(problem, data)
+        params = beginning_shapes(problem, data).params
         read = axes_read(base.make, params, names, problem.dtype)
     for name in own:
         if name not in read:
@@ -85,10 +85,12 @@ def reads_rate(problem: Problem, data: Table) -> bool:
     """Whether one update depends on the learning rate at all, as its program shows: on a ramp, no
     two lanes tell."""
 
-    def update(rate: Array, state: LaneState, batch: PyTree, key: Array) -> tuple[Params, PyTree]:
+    def update(
+        rate: Array, state: LaneState, batch: PyTree, key: Array, frozen: PyTree
+    ) -> tuple[Params, PyTree, PyTree]:
         step = jnp.zeros((), jnp.int32)
-        new, _ = lane_step(problem, state, batch, {"lr": rate}, step, key)
-        return new.params, new.optimizer
+        new, _ = lane_step(problem, state, batch, {"lr": rate}, step, key, frozen=frozen)
+        return new.params, new.optimizer, new.model
 
     count = problem.batch_size or problem.num_examples
     with precision(problem.dtype):
@@ -105,6 +107,8 @@ def reads_rate(problem: Problem, data: Table) -> bool:
         rate = jax.ShapeDtypeStruct((), jnp.dtype(problem.dtype))
         key = jax.eval_shape(lambda: rng.key(0, "init"))
         state = lane_shapes(problem, data, ("lr",))
-        program = jax.make_jaxpr(update)(rate, state, batch, key).jaxpr
+        program = jax.make_jaxpr(update)(
+            rate, state, batch, key, frozen_shapes(problem, data)
+        ).jaxpr
     _, used = partial_eval.dce_jaxpr(program, [True] * len(program.outvars))
     return bool(used[0])

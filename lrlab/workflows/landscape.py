@@ -13,10 +13,11 @@ import numpy as np
 
 from lrlab import engine, probes
 from lrlab.core.text import Table
+from lrlab.engine.binding import beginning, frozen_of
 from lrlab.engine.devices import precision
 from lrlab.engine.host_data import on_host
 from lrlab.engine.probing import view_of
-from lrlab.engine.state import beginning, lane_shapes
+from lrlab.engine.state import lane_shapes
 from lrlab.probes.lane import training_loss
 from lrlab.results.landscape import Slice
 from lrlab.workflows.replay import lane_of
@@ -73,10 +74,10 @@ def slice_of(
         hyper = {
             name: jnp.asarray(values[0], problem.dtype) for name, values in lanes.hyper.items()
         }
-        last = max(visits)
+        last, start = max(visits), beginning(problem, data, number)
         view = view_of(
-            problem, visits[last], lambda: beginning(problem, data, number), data.get("train"),
-            number, hyper, jnp.asarray(last),
+            problem, visits[last], lambda: start[:2], data.get("train"),
+            number, hyper, jnp.asarray(last), frozen_of(problem, data, start.frozen),
         )  # fmt: skip
         way = [view.initial()[0], *(visits[step].params for step in sorted(visits))]
         plane = probes.trajectory_plane(jax.tree.map(lambda *leaves: jnp.stack(leaves), *way))

@@ -11,6 +11,7 @@ import numpy as np
 
 from lrlab import config
 from lrlab.config import Experiment, PythonObjects, resolve
+from lrlab.engine.binding import frozen_of
 from lrlab.engine.devices import precision
 from lrlab.engine.host_data import on_devices
 from lrlab.engine.programs import compiled
@@ -107,6 +108,9 @@ def _segments(
     data = on_devices(group.data, problem.dtype, [device])[device]
     number = jax.device_put(np.uint32(seed), device)
 
+    begun = programs.init(device, data, number)
+    frozen = frozen_of(problem, data, begun.frozen)
+
     def place(hyper: Hyper) -> dict[str, Array]:
         return jax.device_put({k: jnp.asarray(v, problem.dtype) for k, v in hyper.items()}, device)
 
@@ -120,12 +124,11 @@ def _segments(
             indices = np.pad(rows, ((0, longest - count), (0, 0)))
         here = place(hyper)
         block = jax.device_put((indices, np.int32(first), np.int32(count)), device)
-        state, rows = programs.train(device, state, data, number, here, *block)
+        state, rows = programs.train(device, state, data, frozen, number, here, *block)
         losses.append(np.asarray(rows["train_loss"])[:count])
         at = jax.device_put((np.int32(ends[generation]), np.int32(first)), device)
-        values = programs.evaluate(device, state, data, number, here, *at)
+        values = programs.evaluate(device, state, data, frozen, number, here, *at)
         return state, values[metric]
 
     alive = jax.device_put(np.ones(width, bool), device)
-    begun = programs.init(device, data, number)
-    return segment, programs.start(device, *begun, place(axes), alive)
+    return segment, programs.start(device, *begun[:2], place(axes), alive, number)

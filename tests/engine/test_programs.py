@@ -21,11 +21,11 @@ def trained(width: int, count: int, lr: float, begun: tuple | None = None, segme
     seed, hyper = np.uint32(0), {"lr": np.full(width, lr, np.float32)}
     if begun is None:
         drawn = programs.init(device, data, seed)
-        begun = programs.start(device, *drawn, hyper, np.ones(width, bool)), 0
+        begun = programs.start(device, *drawn[:2], hyper, np.ones(width, bool), seed), 0
     state, first = begun
     rows = np.zeros((segment, tiny.BATCH), np.int32)
     rows[:count] = tiny.indices(0, first, count)
-    args = (data, seed, hyper, rows, np.int32(first), np.int32(count))
+    args = (data, (), seed, hyper, rows, np.int32(first), np.int32(count))
     state, metrics = programs.train(device, state, *args)
     return state, {name: np.asarray(values)[:, 0] for name, values in metrics.items()}
 
