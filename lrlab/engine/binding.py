@@ -35,7 +35,7 @@ def bound(problem: Problem, hyper: Hyper, frozen: PyTree = ()) -> TaskFunctions:
     if task.bind is not None:
         scalars = by_name(problem, hyper)
         task = task.bind(LaneContext(scalars, problem.batch_size, problem.compute))
-    if task.trains is None:
+    if problem.task.trains is None:
         return task
     whole = task
 
