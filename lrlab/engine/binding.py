@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +12,8 @@ from jax.typing import ArrayLike
 
 from lrlab.rng import key
 from lrlab.types import Hyper, LaneContext, Params, Problem, PyTree, TaskFunctions
+
+T = TypeVar("T")
 
 GIVEN = "params"
 """The entry of a group's data, beside its splits, that holds what lanes start from: (parameters,
@@ -37,30 +39,22 @@ def bound(problem: Problem, hyper: Hyper, frozen: PyTree = ()) -> TaskFunctions:
         task = task.bind(LaneContext(scalars, problem.batch_size, problem.compute))
     if problem.task.trains is None:
         return task
-    whole = task
 
-    def params_of(trained: Params) -> Params:
-        # What is frozen keeps the dtype that it was given in, and is cast where it is used.
-        fixed = as_dtype(frozen, problem.dtype) if problem.compute is None else frozen
-        return together(trained, fixed)
+    def with_frozen(function: Callable[..., T]) -> Callable[..., T]:
+        def of_trained(trained: Params, *rest: PyTree) -> T:
+            # What is frozen keeps the dtype that it was given in, and is cast where it is used.
+            fixed = as_dtype(frozen, problem.dtype) if problem.compute is None else frozen
+            return function(together(trained, fixed), *rest)
 
-    def loss(params: Params, *rest: PyTree) -> tuple[Array, tuple[PyTree, dict[str, Array]]]:
-        return whole.loss(params_of(params), *rest)
+        return of_trained
 
-    def evaluate(params: Params, *rest: PyTree) -> dict[str, Array]:
-        return whole.evaluate(params_of(params), *rest)
-
-    bind: TaskFunctions = whole._replace(loss=loss, evaluate=evaluate)
-    if whole.part is not None:
-        part = whole.part
-        bind = bind._replace(part=lambda params, *rest: part(params_of(params), *rest))
-    if whole.outputs is not None:
-        outputs = whole.outputs
-        bind = bind._replace(outputs=lambda params, *rest: outputs(params_of(params), *rest))
-    if whole.features is not None:
-        features = whole.features
-        bind = bind._replace(features=lambda params, *rest: features(params_of(params), *rest))
-    return bind
+    return task._replace(
+        loss=with_frozen(task.loss),
+        evaluate=with_frozen(task.evaluate),
+        part=None if task.part is None else with_frozen(task.part),
+        outputs=None if task.outputs is None else with_frozen(task.outputs),
+        features=None if task.features is None else with_frozen(task.features),
+    )
 
 
 def by_name(problem: Problem, hyper: Hyper) -> dict[str, PyTree]:
@@ -88,11 +82,10 @@ def beginning(problem: Problem, data: Mapping[str, PyTree], seed: ArrayLike) -> 
     frozen: PyTree = ()
     if task.trains is not None:
         params, frozen = apart(task, params)
-    model = as_dtype(model, problem.dtype)
     return Beginning(
-        as_dtype(params, problem.parameters or problem.dtype),
-        model,
-        frozen if given is None else (),
+        params=as_dtype(params, problem.parameters or problem.dtype),
+        model=as_dtype(model, problem.dtype),
+        frozen=frozen if given is None else (),
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from lrlab.engine.binding import GIVEN
 from lrlab.engine.devices import precision, prepare_devices
-from lrlab.engine.host_data import dtype_on_host, given_dtype
+from lrlab.engine.host_data import held_dtype
 from lrlab.engine.limits import LIMITS, PlanLimits
 from lrlab.engine.programs import compiled
 from lrlab.engine.state import frozen_shapes, lane_shapes, tree_bytes
@@ -54,8 +54,8 @@ def planned_memory(
         wide = jax.tree.map(lambda leaf: struct((width, *leaf.shape), leaf.dtype), shapes)
         here = {
             name: jax.tree.map(
-                lambda leaf, dtype=given_dtype if name == GIVEN else dtype_on_host: struct(
-                    np.shape(leaf), dtype(leaf, problem.dtype)
+                lambda leaf, name=name: struct(
+                    np.shape(leaf), held_dtype(name, leaf, problem.dtype)
                 ),
                 part,
             )

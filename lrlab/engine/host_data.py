@@ -28,7 +28,7 @@ def on_host(data: Mapping[str, PyTree], dtype: str) -> dict[str, PyTree]:
 
     def cast(split: str, leaf: Array) -> np.ndarray:
         array = np.asarray(leaf)
-        wanted = dtype_on_host(array, dtype)
+        wanted = held_dtype(split, array, dtype)
         if array.dtype.kind in "iu" and array.dtype.itemsize > wanted.itemsize and array.size:
             for number in (int(array.max()), int(array.min())):
                 if not np.iinfo(wanted).min <= number <= np.iinfo(wanted).max:
@@ -40,27 +40,25 @@ def on_host(data: Mapping[str, PyTree], dtype: str) -> dict[str, PyTree]:
         return aligned(array, wanted)
 
     return {
-        split: jax.tree.map(functools.partial(cast, split), parts)
-        if split != GIVEN
-        else jax.tree.map(functools.partial(_as_given, dtype), parts)
-        for split, parts in data.items()
+        split: jax.tree.map(functools.partial(cast, split), parts) for split, parts in data.items()
     }
 
 
-def _as_given(dtype: str, leaf: Array) -> np.ndarray:
-    array = np.asarray(leaf)
-    return aligned(array, given_dtype(array, dtype))
+def held_dtype(split: str, leaf: Array, dtype: str) -> np.dtype:
+    """The dtype in which the engine holds an array of a split, or one of the parameters that were
+    given: theirs are kept, where JAX has them in a run of this precision, as frozen ones are cast
+    where they are used.
 
-
-def given_dtype(leaf: Array, dtype: str) -> np.dtype:
-    """The dtype in which the engine holds a parameter that was given: its own, where JAX has it in
-    a run of this precision.
-
-    >>> given_dtype(np.zeros(2), "float32"), given_dtype(np.zeros(2, np.float16), "float32")
+    >>> short = np.zeros(2, np.float16)
+    >>> held_dtype("train", short, "float32"), held_dtype(GIVEN, short, "float32")
     (dtype('float32'), dtype('float16'))
+    >>> held_dtype(GIVEN, np.zeros(2, np.complex128), "float32")
+    dtype('complex64')
     """
-    wide = dtype != "float64" and np.dtype(leaf.dtype).itemsize == 8
-    return dtype_on_host(leaf, dtype) if wide else np.dtype(leaf.dtype)
+    own = np.dtype(leaf.dtype)
+    if split == GIVEN and (own.itemsize < 8 or dtype == "float64"):
+        return own
+    return dtype_on_host(leaf, dtype)
 
 
 def dtype_on_host(leaf: Array, dtype: str) -> np.dtype:

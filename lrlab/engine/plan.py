@@ -8,7 +8,7 @@ from lrlab.core.errors import FieldError
 from lrlab.engine.devices import prepare_devices
 from lrlab.engine.limits import LIMITS, PlanLimits
 from lrlab.engine.memory import device_memory, host_memory
-from lrlab.engine.state import lane_state_bytes
+from lrlab.engine.state import frozen_shapes, lane_state_bytes, tree_bytes
 from lrlab.types import Device, Plan, Problem, PyTree
 
 
@@ -24,7 +24,9 @@ def make_plan(
     """`plan` with every open field decided, and the reasons in words.
 
     The tile width is the largest power of two whose states fit in a core's cache (on accelerators:
-    in half of the memory), and no wider than spreads the lanes over all devices.
+    in half of the memory), and no wider than spreads the lanes over all devices. On CPU, lanes that
+    share frozen parameters larger than their own states form tiles as wide as there are lanes of a
+    seed, up to as much of their states as is shared: a tile computes once what they have in common.
 
     Raises:
         ValueError: a field is below 1, or asks for more devices than there are.
@@ -32,7 +34,8 @@ def make_plan(
     plan = plan or Plan()
     devices, why_devices = prepare_devices(plan.devices)
     size = lane_state_bytes(problem, data, hyper_names)
-    _check_memory(size, devices[0])
+    shared = tree_bytes(frozen_shapes(problem, data))
+    _check_memory(size + shared, devices[0])
     width, segment = plan.tile_width, plan.segment_steps or min(problem.steps, limits.segment_steps)
     for field, value in (("tile_width", width), ("segment_steps", segment)):
         if value is not None and value < 1:
@@ -40,6 +43,10 @@ def make_plan(
             raise FieldError(name, f"{name} must be at least 1, got {value}")
     if width is not None:
         source, why = "given", f"tile width {width}: given"
+    elif shared > size and devices[0].platform == "cpu":
+        most = min(limits.tile_width, lanes_per_seed, shared // max(1, size))
+        width, source = _power_of_two(most), "estimated"
+        why = f"tile width {width}: lanes of {size:,} bytes share {shared:,} that are frozen"
     else:
         spread = max(1, -(-lanes_per_seed * seeds // len(devices)))
         width, why = _estimated_width(max(1, size), devices[0], min(lanes_per_seed, spread), limits)
@@ -59,10 +66,13 @@ def _estimated_width(size: int, device: Device, most: int, limits: PlanLimits) -
         fits = max(1, int(room / (limits.states_per_update * size)))
         widest = limits.accelerator_tile_width
         where = f"{fits:,} fit in half of the device's {memory >> 20:,} MiB"
-    width = 1
-    while width * 2 <= min(fits, widest, most):
-        width *= 2
+    width = _power_of_two(min(fits, widest, most))
     return width, f"tile width {width}: a lane's state is {size:,} bytes, {where}"
+
+
+def _power_of_two(most: int) -> int:
+    """The largest one that is no larger than `most`; 1 at least."""
+    return 1 << (max(1, most).bit_length() - 1)
 
 
 def _check_memory(size: int, device: Device) -> None:

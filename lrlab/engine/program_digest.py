@@ -75,6 +75,7 @@ def _evaluation(
     problem: Problem, state: LaneState, rows: PyTree, hyper: Hyper, frozen: PyTree
 ) -> ClosedJaxpr:
     if problem.task.bind is None and problem.task.trains is None:
+        # Without arguments that nothing reads, so that runs of before have the same text.
         return jax.make_jaxpr(
             lambda params, model, rows: problem.task.evaluate(params, model, rows, key(0))
         )(state.params, state.model, rows)

@@ -16,7 +16,7 @@ from jax.typing import ArrayLike
 from lrlab.core.memo import kept_with
 from lrlab.engine.binding import GIVEN, Beginning, beginning, by_name, frozen_of
 from lrlab.engine.devices import precision
-from lrlab.engine.host_data import dtype_on_host, given_dtype
+from lrlab.engine.host_data import held_dtype
 from lrlab.engine.shapes import Flag, Seed, Step
 from lrlab.rng import key
 from lrlab.types import Hyper, Params, Problem, PyTree
@@ -125,14 +125,15 @@ def frozen_shapes(problem: Problem, data: Mapping[str, PyTree]) -> PyTree:
 def start_shapes(problem: Problem, data: Mapping[str, PyTree]) -> dict[str, PyTree]:
     """The shapes and dtypes of what `beginning` reads: a training batch of one, given weights."""
 
-    def example(leaf: PyTree) -> jax.ShapeDtypeStruct:
-        return jax.ShapeDtypeStruct((1, *leaf.shape[1:]), dtype_on_host(leaf, problem.dtype))
+    def shape(name: str, leaf: PyTree) -> jax.ShapeDtypeStruct:
+        whole = leaf.shape if name == GIVEN else (1, *leaf.shape[1:])
+        return jax.ShapeDtypeStruct(whole, held_dtype(name, leaf, problem.dtype))
 
-    def given(leaf: PyTree) -> jax.ShapeDtypeStruct:
-        return jax.ShapeDtypeStruct(leaf.shape, given_dtype(leaf, problem.dtype))
-
-    parts = (("train", example), (GIVEN, given))
-    return {name: jax.tree.map(shape, data[name]) for name, shape in parts if name in data}
+    return {
+        name: jax.tree.map(functools.partial(shape, name), data[name])
+        for name in ("train", GIVEN)
+        if name in data
+    }
 
 
 @kept_with(lambda problem, *rest: problem.task.init)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import jax
 import numpy as np
@@ -17,7 +17,8 @@ from lrlab.engine.devices import prepare_devices
 from lrlab.models.adapters import as_model
 from lrlab.tasks.arrays import arrays, check_alike, checked_labels, held
 from lrlab.tasks.coupling import broadcasts, is_coupled, one_axis_apart
-from lrlab.tasks.functions import supervised_functions
+from lrlab.tasks.functions import separated, supervised_functions
+from lrlab.tasks.given import fitted
 from lrlab.tasks.losses import (
     PER_EXAMPLE,
     PerExample,
@@ -30,7 +31,8 @@ from lrlab.tasks.losses import (
 from lrlab.tasks.metrics import metric_functions
 from lrlab.tasks.registry import LOSSES
 from lrlab.tasks.shapes import ALL_TOGETHER, output_shape, struct
-from lrlab.types import Array, MetricChoice, Model, Pair, TaskParts
+from lrlab.tasks.trainable import Trainable, trainable_of
+from lrlab.types import Array, MetricChoice, Model, Pair, PyTree, TaskParts
 
 
 @usual()
@@ -43,6 +45,8 @@ def supervised(
     test: Pair | None,
     metrics: MetricChoice | None,
     source: Table | None,
+    params: PyTree = None,
+    trainable: Sequence[str] | str | None = None,
 ) -> TaskParts:
     """See `Task.supervised`."""
     splits = {"train": train, "valid": valid, "test": test}
@@ -70,6 +74,8 @@ def supervised(
     with within("task", "metrics"):
         chosen = metric_functions(metrics, function, outputs, data["train"][1])
     _check_values(name, label(loss), function, chosen, outputs, data["train"][1])
+    with within("task"):
+        given, trains = _weights(name, network, data["train"][0], params, trainable)
     pairs = tuple((metric, part[0]) for metric, part in chosen.items())
     described = {
         "model": repr(model) if not isinstance(model, Model) else "Model(init, apply)",
@@ -79,13 +85,33 @@ def supervised(
             "shapes": {s: [list(np.shape(a)) for a in jax.tree.leaves(p)] for s, p in data.items()},
         },
     }
+    if given is not None:
+        described["params"] = {"sha256": digest(jax.tree.leaves(given))}
+    if trains is not None:
+        described["trainable"] = list(trains.patterns)
     directions: dict[str, Direction] = {metric: part[1] for metric, part in chosen.items()}
+    functions = supervised_functions(network, label(loss), function, pairs)
     return TaskParts(
-        functions=supervised_functions(network, label(loss), function, pairs),
+        functions=functions if trains is None else functions._replace(trains=trains),
         data=data,
         metrics={"loss": "min", **directions},
         source=described if source is None else source,
+        params=given,
     )
+
+
+def _weights(
+    name: str, network: Model, inputs: PyTree, params: PyTree, trainable: Sequence[str] | str | None
+) -> tuple[PyTree, Trainable | None]:
+    """The weights to start from, in the form of the model's variables, and which of them are
+    trained; None where there is nothing to say."""
+    if params is None and trainable is None:
+        return None, None
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    one = jax.tree.map(lambda leaf: struct(leaf, 1), inputs)
+    variables = jax.eval_shape(lambda key, x: network.init(key, x), key, one)
+    given = None if params is None else fitted(name, params, variables)
+    return given, trainable_of(trainable, separated(variables)[0])
 
 
 def loss_function(loss: str | PerExample) -> PerExample:

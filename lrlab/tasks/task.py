@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from lrlab.core.text import Table
@@ -68,6 +68,8 @@ class Task(NamedTuple):
         valid: Pair,
         test: Pair | None = None,
         metrics: MetricChoice | None = None,
+        params: PyTree = None,
+        trainable: Sequence[str] | str | None = None,
         name: str = "supervised",
         source: Table | None = None,
         options: Table | None = None,
@@ -84,6 +86,13 @@ class Task(NamedTuple):
             train, valid, test: (inputs [N, ...], targets [N, ...]); copied.
             metrics: names ("accuracy", "mae"), or {name: (function, "min" | "max")}. None for
                 accuracy where targets are classes.
+            params: weights that every lane and every seed starts from, a pytree of arrays as the
+                model's init gives: bare parameters, or a dict with "params" beside collections
+                (those that are absent are drawn). Their paths and shapes must be the model's.
+            trainable: patterns of parameter paths (as in `lrlab.optimizers.groups.matches`), one or
+                several, whose parameters are trained. The others are frozen: no gradient, no
+                optimizer state, held once for all lanes in the dtype they were given in, out of
+                reach of `init_scale` and weight decay. None: all are trained.
 
         Raises:
             ValueError: data, model, loss and metrics that do not fit each other; the message names
@@ -99,7 +108,9 @@ class Task(NamedTuple):
         """
         from lrlab.tasks.supervised import supervised
 
-        parts = supervised(name, model, loss, train, valid, test, metrics, source)
+        parts = supervised(
+            name, model, loss, train, valid, test, metrics, source, params, trainable
+        )
         return _of(name, parts, options)
 
     @staticmethod

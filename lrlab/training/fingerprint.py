@@ -15,6 +15,7 @@ import numpy as np
 from lrlab import runs
 from lrlab.config import Resolved
 from lrlab.core.text import JsonObject, Table
+from lrlab.engine.binding import GIVEN
 from lrlab.engine.program_digest import program_digest
 from lrlab.runs import RunFolder
 from lrlab.training.group import TrainingGroup
@@ -27,6 +28,7 @@ PARTS = {
     "config": "the configuration",
     "task": "the task",
     "data": "the data",
+    "params": "the weights to start from",
     "program": "the code of the model, loss, optimizer, schedule or metrics",
 }
 """What a run's numbers follow from, in words."""
@@ -38,9 +40,12 @@ def identity(resolved: Resolved, group: TrainingGroup | None) -> dict[str, str]:
     parts = {"command": resolved.command, "config": resolved.digest}
     if group is None:
         return parts
+    splits = {name: part for name, part in group.data.items() if name != GIVEN}
+    if GIVEN in group.data:
+        parts["params"] = data_digest({GIVEN: group.data[GIVEN]})
     return parts | {
         "task": str(group.source.get("name")),
-        "data": data_digest(group.data),
+        "data": data_digest(splits),
         "program": program_digest(group.problem, group.data, tuple(group.axes)),
     }
 
@@ -108,7 +113,7 @@ def same(folder: RunFolder, now: Mapping[str, str], changes: Sequence[str], text
     fields = different(folder.config, text) if "config" in apart else []
     if "config" in apart and not fields:
         # Only the description of objects made in Python differs: it follows from code or data.
-        implied = ("config", "program") if "data" in apart else ("config",)
+        implied = ("config", "program") if {"data", "params"} & {*apart} else ("config",)
         apart = [part for part in apart if part not in implied]
     words = [PARTS[part] for part in apart] or ["the description of the task"]
     if "config" in apart:

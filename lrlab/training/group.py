@@ -19,6 +19,7 @@ from lrlab.core.records import Direction
 from lrlab.core.synonyms import did_you_mean
 from lrlab.core.text import JsonObject
 from lrlab.data.batches import Batches, segment_indices
+from lrlab.engine.binding import GIVEN
 from lrlab.engine.host_data import check_representable
 from lrlab.engine.layout import evaluation_steps
 from lrlab.engine.plan import make_plan
@@ -27,6 +28,7 @@ from lrlab.engine.state import lane_shapes
 from lrlab.optimizers.custom import keywords
 from lrlab.schedules.lengths import in_words
 from lrlab.tasks import Task
+from lrlab.tasks.functions import separated
 from lrlab.training import traced_checks
 from lrlab.training.components import (
     Method,
@@ -152,6 +154,8 @@ def _assembled(
         rates=rates,
     )
     data, names = dict(task.data), tuple(axes)
+    if task.params is not None:
+        data[GIVEN] = separated(task.params)
     check_representable(data, precision)
     traced_checks.schedule(schedule, shape, steps, schedule_args, axes, precision)
     if not isinstance(optimizer, str):

@@ -14,6 +14,7 @@ from lrlab.config import Resolved, resolve
 from lrlab.config.resolved import seeds_of
 from lrlab.core.axes import rate_axis
 from lrlab.core.records import LaneRecord
+from lrlab.engine.binding import GIVEN
 from lrlab.engine.memory import memory_scope
 from lrlab.results import unread
 from lrlab.results.range_test import RangeTest
@@ -88,6 +89,9 @@ def _group(resolved: Resolved, ramp: np.ndarray | None, params: Params | None) -
     if params is not None:
         started = problem.task._replace(init=started_from(params, problem.task.init))
         problem = problem._replace(task=started)
+        # These take the place of those that the task itself begins with.
+        own = {split: part for split, part in group.data.items() if split != GIVEN}
+        group = group._replace(data=own)
     return group._replace(problem=problem)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import jax
+import numpy as np
 import pytest
 import tiny
 
@@ -44,3 +45,19 @@ def test_states_that_wait_for_their_cohort_take_no_memory():
         for limits in (PlanLimits(), PlanLimits(resident_bytes=10 * size))
     )
     assert whole - part == (128 - 10) * size
+
+
+def test_lanes_that_share_a_large_frozen_part_share_a_tile():
+    def init(key, example):
+        return {"body": np.ones((1000, 100), np.float32), "head": np.ones(10, np.float32)}, {}
+
+    def trains(params):
+        return {"body": False, "head": True}
+
+    task = tiny.problem().task._replace(init=init, trains=trains)
+    problem = tiny.problem()._replace(task=task)
+    plan = make_plan(problem, tiny.data(), HYPER, 48, 1, Plan())
+    assert plan.tile_width == 32 and any("frozen" in reason for reason in plan.reasons)
+    # What is shared is a bound too: of 16 times a lane's state, 16 lanes.
+    few = PlanLimits(tile_width=16)
+    assert make_plan(problem, tiny.data(), HYPER, 48, 1, Plan(), few).tile_width == 16
