@@ -144,6 +144,7 @@ def test_tiles_fill_an_accelerator(monkeypatch) -> None:
     assert memory.device_memory(Accelerator()) == 16 << 30
     monkeypatch.setattr(planning, "prepare_devices", lambda count: ([Accelerator()], "made up"))
     monkeypatch.setattr(planning, "lane_state_bytes", lambda *args: 1 << 20)
+    monkeypatch.setattr(planning, "frozen_shapes", lambda *args: ())
     from lrlab.types import Problem
 
     problem = Problem(None, None, None, 10, 1, 1)  # type: ignore[arg-type]
