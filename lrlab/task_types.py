@@ -48,8 +48,13 @@ class Model(NamedTuple):
 Pair = tuple[Any, Any]
 """Inputs [N, ...] (an array or a pytree of arrays) and targets [N, ...]."""
 
-MetricFunction = Callable[[Array, Array], Array]
-"""`(outputs, targets) -> [batch]`, `[batch, tokens]`, or a scalar over all that was given."""
+MetricFunction = Callable[..., "Array | tuple[Array, Array]"]
+"""`(outputs, targets) -> [batch]`, `[batch, tokens]`, `(values, weights)` of one of these shapes,
+or a scalar over all that was given; a parameter named `hyper` gets the lane's scalars. Where
+batches are dicts, `targets` is the whole batch."""
+
+LossChoice: TypeAlias = "str | Table | MetricFunction"
+"""A loss as a task is given it: a name, {"name": ..., option: ...}, or one's own function."""
 
 MetricChoice = Sequence[str] | Mapping[str, tuple[MetricFunction, str]]
 """Metrics as a task is given them: names, or one's own functions with "min" or "max"."""

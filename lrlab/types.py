@@ -19,6 +19,7 @@ from lrlab.task_types import Array as Array
 from lrlab.task_types import Device as Device
 from lrlab.task_types import Hyper as Hyper
 from lrlab.task_types import LaneContext as LaneContext
+from lrlab.task_types import LossChoice as LossChoice
 from lrlab.task_types import MetricChoice as MetricChoice
 from lrlab.task_types import MetricFunction as MetricFunction
 from lrlab.task_types import Metrics as Metrics

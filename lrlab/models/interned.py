@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
-from typing import NamedTuple, TypeVar
+from collections.abc import Callable, Hashable
+from typing import NamedTuple
 
 from lrlab.types import Model, PyTree
-
-Network = TypeVar("Network")
 
 
 class _Same(NamedTuple):
@@ -27,17 +25,18 @@ _made: weakref.WeakValueDictionary[object, Callable[..., PyTree]] = weakref.Weak
 """Network -> the `init` of its model, for as long as anyone holds that: nothing is kept here."""
 
 
-def cached(adapt: Callable[[Network], Model], network: Network) -> Model:
-    """By equality where the network can be hashed, else by identity."""
+def cached(adapt: Callable[..., Model], network: object, *options: Hashable) -> Model:
+    """`adapt(network, *options)`: by equality where the network can be hashed, else by identity."""
     try:
         hash(network)
     except TypeError:
         key: object = _Same(network)
     else:
         key = network
+    key = (key, options) if options else key
     init = _made.get(key)
     if init is None:
-        model = adapt(network)
+        model = adapt(network, *options)
         _made[key] = init = model.init
         init.__dict__["model"] = model
     return init.__dict__["model"]

@@ -70,7 +70,8 @@ def flags(call: Callable[..., object], name: str) -> Flags:
     named = {
         key: parameter
         for key, parameter in parameters.items()
-        if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD) and key != inputs
+        if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+        and key not in (inputs, "hyper")  # a lane's scalars, see `lrlab.core.hyper`
     }
     value = {key for key, p in named.items() if key in MODES and p.kind is not p.POSITIONAL_ONLY}
     needed = [key for key, p in named.items() if p.default is p.empty and key not in value]

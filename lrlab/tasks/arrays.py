@@ -11,33 +11,89 @@ from lrlab.core.arrays import aligned
 from lrlab.data.checks import same_length, varied
 from lrlab.data.dataset import DataError
 from lrlab.data.values import numbers
-from lrlab.tasks.losses import PerExample, sigmoid_binary_cross_entropy
+from lrlab.tasks.losses import (
+    PerExample,
+    base_of,
+    ignored_label,
+    sigmoid_binary_cross_entropy,
+)
 from lrlab.types import Pair, PyTree
 
 
-def arrays(pair: object, place: str) -> Pair:
-    """Inputs and targets as finite numeric NumPy arrays of one length, of the task's own.
+def arrays(split: object, place: str) -> PyTree:
+    """A split as finite numeric NumPy arrays of one length, of the task's own: a pair (inputs,
+    targets), or a dict of arrays.
 
     Lists of numbers, and lists of one array per example, are arrays too; other lists, tuples and
     mappings are pytrees of arrays.
 
     Raises:
-        DataError: no pair, no numbers, masked, nan, inf, empty, or different lengths.
+        DataError: neither, no numbers, masked, nan, inf, empty, or different lengths.
     """
-    if not isinstance(pair, (tuple, list)) or len(pair) != 2:
-        raise DataError(f"{place}: must be a pair (inputs, targets), got {type(pair).__name__}")
+    if isinstance(split, Mapping):
+        return _batch(split, place)
+    if not isinstance(split, (tuple, list)) or len(split) != 2:
+        kind = type(split).__name__
+        of = f" of {len(split)}" if isinstance(split, (tuple, list)) else ""
+        raise DataError(
+            f"{place}: must be a pair (inputs, targets), got {kind}{of}; give anything else as a "
+            "dict of arrays by name, which the model gets whole (and loss and metrics as (outputs, "
+            "batch)), or use lrlab.Task.custom"
+        )
     # Copied and aligned once, here: no run of the task has to do it again, and what the caller
     # writes into the arrays later reaches no run, wherever they happen to lie.
-    y = aligned(numbers(pair[1], f"{place} targets"), copy=True)
-    leaves, structure = jax.tree.flatten(pair[0], is_leaf=_is_rows)
-    if _is_examples(pair[0], len(y)):
-        leaves, structure = [pair[0]], jax.tree.structure(0)
-    columns = [aligned(numbers(leaf, f"{place} inputs"), copy=True) for leaf in leaves]
+    y = _columns(split[1], _count(split[0]), f"{place} targets")
+    x = _columns(split[0], length(y), f"{place} inputs")
+    for leaf in jax.tree.leaves(x):
+        for other in jax.tree.leaves(y):
+            same_length(leaf, other, place)
+    return x, y
+
+
+def _batch(split: Mapping[object, object], place: str) -> PyTree:
+    """A dict of arrays: what is bool stays so, as masks are combined by ~, & and |."""
+    unnamed = [name for name in split if not isinstance(name, str)]
+    if unnamed or not split:
+        raise DataError(
+            f"{place}: a dict of arrays needs names, got {', '.join(map(repr, unnamed)) or 'none'}"
+        )
+    columns = {
+        str(name): _columns(value, None, f"{place} {name}", masks=True)
+        for name, value in split.items()
+    }
+    first = next(iter(columns))
+    for name, column in columns.items():
+        for leaf in jax.tree.leaves(column):
+            if len(leaf) != length(columns[first]):
+                raise DataError(
+                    f"{place}: {length(columns[first])} examples of {first} but {len(leaf)} of "
+                    f"{name}; they must pair up"
+                )
+    return columns
+
+
+def _columns(tree: object, count: int | None, place: str, masks: bool = False) -> PyTree:
+    """An array, or a pytree of arrays; `count`: the number of examples, where it is known."""
+    leaves, structure = jax.tree.flatten(tree, is_leaf=_is_rows)
+    if count is not None and _is_examples(tree, count):
+        leaves, structure = [tree], jax.tree.structure(0)
     if not leaves:
-        raise DataError(f"{place} inputs: are empty")
-    for leaf in columns:
-        same_length(leaf, y, place)
-    return jax.tree.unflatten(structure, columns), y
+        raise DataError(f"{place}: are empty")
+    columns = []
+    for leaf in leaves:
+        column = aligned(numbers(leaf, place), copy=True)
+        is_mask = masks and np.asarray(leaf).dtype == bool
+        columns.append(column.view(bool) if is_mask else column)
+    return jax.tree.unflatten(structure, columns)
+
+
+def _count(tree: object) -> int | None:
+    """The number of examples in inputs that are yet to be read; None: unknown."""
+    leaves = jax.tree.leaves(tree, is_leaf=_is_rows)
+    single = isinstance(tree, (list, tuple)) and not hasattr(tree, "_fields")
+    first = tree if single and not _is_rows(tree) and _is_examples(tree, len(tree)) else None
+    first = leaves[0] if first is None and leaves else first
+    return len(first) if hasattr(first, "__len__") else None
 
 
 def length(data: PyTree) -> int:
@@ -66,7 +122,7 @@ def _is_examples(inputs: object, count: int) -> bool:
     return one and shapes[0][:1] != (count,)
 
 
-def check_alike(name: str, data: Mapping[str, Pair]) -> None:
+def check_alike(name: str, data: Mapping[str, PyTree]) -> None:
     """Raises DataError where the examples of the splits differ in parts or in shapes."""
     structure, shapes = jax.tree.structure(data["train"]), _item_shapes(data["train"])
     for split, pair in data.items():
@@ -81,7 +137,7 @@ def check_alike(name: str, data: Mapping[str, Pair]) -> None:
             )
 
 
-def held(data: Mapping[str, Pair], targets: bool) -> dict[str, Pair]:
+def held(data: Mapping[str, PyTree], targets: bool) -> dict[str, PyTree]:
     """The splits, with integers beyond int32, which no run holds, as float64 in all of them; among
     the targets only if `targets`, as labels are never so large."""
     structure = jax.tree.structure(data["train"])
@@ -108,7 +164,7 @@ def _is_wide(integers: np.ndarray) -> bool:
     return int(integers.max()) > limits.max or int(integers.min()) < limits.min
 
 
-def _item_shapes(pair: Pair) -> list[tuple[int, ...]]:
+def _item_shapes(pair: PyTree) -> list[tuple[int, ...]]:
     return [leaf.shape[1:] for leaf in jax.tree.leaves(pair)]
 
 
@@ -120,7 +176,8 @@ def checked_labels(
     Raises:
         DataError: labels that the outputs cannot stand for, or one label for all examples.
     """
-    binary = loss is sigmoid_binary_cross_entropy
+    binary = base_of(loss) is sigmoid_binary_cross_entropy
+    ignored = ignored_label(loss)
     if not binary and outputs.shape[1:] == (1,):
         raise DataError(
             f"{name}: softmax_cross_entropy of one output is 0 whatever that is; give the model "
@@ -137,15 +194,20 @@ def checked_labels(
             if y.ndim == outputs.ndim > 1 and y.shape[-1] == classes:
                 remedy = "turn one-hot targets into labels: y.argmax(-1)"
             raise DataError(f"{place}: labels must be integers, got dtype {y.dtype}; {remedy}")
-        bad = np.argwhere((y < 0) | (y > classes - 1)) if classes else []
+        kept = np.ones(y.shape, bool) if ignored is None else y != ignored
+        bad = np.argwhere(kept & ((y < 0) | (y > classes - 1))) if classes else []
         if classes and len(bad):
             row = tuple(int(i) for i in bad[0])
             raise DataError(
                 f"{place}: label {y[row]} at row {row[0]} (counted from 0) is out of range 0 to "
                 f"{classes - 1} of the model's outputs"
             )
+        if not kept.any():
+            raise DataError(f"{place}: every label is {ignored}, which the loss ignores")
         result[split] = x, y
     y = result["train"][1]
     if y.ndim == 1 and len(y) > 1:  # one example is learned by heart, as a test of the model
-        varied(result, f"{name}, targets")
+        labels = {split: (x, y if ignored is None else y[y != ignored]) for split, (x, y) in
+                  result.items()}  # fmt: skip
+        varied(labels, f"{name}, targets")
     return result

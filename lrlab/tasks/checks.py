@@ -5,8 +5,10 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
+from lrlab.core.hyper import any_hyper
 from lrlab.tasks.shapes import same_state, struct
 from lrlab.tasks.task import Task
+from lrlab.types import LaneContext, TaskFunctions
 
 
 def check_functions(task: Task) -> None:
@@ -15,19 +17,36 @@ def check_functions(task: Task) -> None:
     Raises:
         ValueError: the loss is no floating scalar, state or metrics are not as promised.
     """
-    functions, name = task.functions, task.name
+    name, scalar = task.name, jax.ShapeDtypeStruct((), jnp.float32)
+    tried = task.functions
+
+    def functions(value: jax.Array) -> TaskFunctions:
+        """As of a lane of which nothing is known yet."""
+        return tried if tried.bind is None else tried.bind(LaneContext(any_hyper(value)))
+
     key = jax.eval_shape(lambda: jax.random.key(0))
     example = jax.tree.map(lambda leaf: struct(leaf, 1), task.data.get("train"))
-    params, state = jax.eval_shape(functions.init, key, example)
+    params, state = jax.eval_shape(
+        lambda value, *given: functions(value).init(*given), scalar, key, example
+    )
     batch = jax.tree.map(struct, task.data.get("train"))
-    loss, (after, extra) = jax.eval_shape(functions.loss, params, state, batch, key)
+    loss, (after, extra) = jax.eval_shape(
+        lambda value, *given: functions(value).loss(*given), scalar, params, state, batch, key
+    )
     _scalar(name, "the loss", loss)
     for metric, value in extra.items():
         _scalar(name, f"metric {metric!r}", value)
     same_state(name, state, after)
     for split in task.splits:
         data = jax.tree.map(lambda leaf: struct(leaf, len(leaf)), task.data.get(split))
-        values = jax.eval_shape(functions.evaluate, params, state, data, key)
+        values = jax.eval_shape(
+            lambda value, *given: functions(value).evaluate(*given),
+            scalar,
+            params,
+            state,
+            data,
+            key,
+        )
         if set(values) != set(task.metrics):
             raise ValueError(
                 f"{name}: evaluation gives {sorted(values)}, expected {sorted(task.metrics)}"

@@ -2,89 +2,213 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
+from lrlab.core.hyper import takes_hyper, with_hyper
 from lrlab.core.memo import closure_of, kept_with
-from lrlab.tasks.losses import BUILT_IN, PerExample, in_dtype, loss_values, metric_values
-from lrlab.types import Array, Model, PyTree, TaskFunctions
+from lrlab.rng import key as key_of
+from lrlab.tasks.evaluation import chunking, means, over_batches, totals
+from lrlab.tasks.losses import PerExample
+from lrlab.tasks.values import (
+    Measured,
+    batch_value,
+    count_of,
+    in_dtype,
+    loss_values,
+    mean,
+    metric_values,
+    ratio,
+    without_gradient,
+)
+from lrlab.types import Array, LaneContext, Model, Params, PyTree, TaskFunctions
 
-CHUNK_NUMBERS = 1 << 18
-"""About how many input numbers are evaluated at once; bounds the memory of activations."""
+
+class Supervised(NamedTuple):
+    """What a supervised task's functions are made of; hashable.
+
+    `metrics` are (name, function); those in `whole` are one number for all examples. `pair`:
+    batches are (inputs, targets), else dicts that model, loss and metrics get as they are. `batch`:
+    the loss is one number for a batch. `own_tokens`: see `without_gradient`. `single`: the model
+    gives one array. `trains`: see `TaskFunctions`.
+    """
+
+    model: Model
+    loss_name: str
+    loss: PerExample
+    metrics: tuple[tuple[str, PerExample], ...]
+    whole: tuple[str, ...] = ()
+    pair: bool = True
+    batch: bool = False
+    augment: Callable[..., PyTree] | None = None
+    own_tokens: bool = False
+    single: bool = True
+    trains: Callable[[Params], PyTree] | None = None
 
 
 @kept_with(
-    lambda model, name, loss, metrics: closure_of(
-        loss, *(function for _, function in metrics), model.apply, model.init
+    lambda parts: closure_of(
+        parts.loss,
+        *(function for _, function in parts.metrics),
+        *([] if parts.augment is None else [parts.augment]),
+        parts.model.apply,
+        parts.model.init,
     )
 )
-def supervised_functions(
-    model: Model,
-    loss_name: str,
-    loss: PerExample,
-    metrics: tuple[tuple[str, PerExample], ...],
-) -> TaskFunctions:
+def supervised_functions(parts: Supervised) -> TaskFunctions:
     """The functions of a model with a loss; equal arguments give the same ones, compiled once."""
+    others = (parts.loss, parts.augment, *(function for _, function in parts.metrics), *parts.model)
+    follows = parts.batch or any(one is not None and takes_hyper(one) for one in others)
+
+    def bind(context: LaneContext) -> TaskFunctions:
+        if not follows and context.compute is None:
+            return functions
+        return _of_lane(parts, context)
+
+    functions = _of_lane(parts, LaneContext({}))._replace(bind=bind)
+    return functions
+
+
+def _of_lane(parts: Supervised, context: LaneContext) -> TaskFunctions:
+    """The functions of a lane, closed over its scalars."""
+    hyper = context.hyper
+    model = Model(*(None if one is None else with_hyper(one, hyper) for one in parts.model))
+    loss_name, function = parts.loss_name, with_hyper(parts.loss, hyper)
+    metrics = tuple((name, with_hyper(metric, hyper)) for name, metric in parts.metrics)
+    augment = None if parts.augment is None else with_hyper(parts.augment, hyper)
+    by_value = tuple((name, metric) for name, metric in metrics if name not in parts.whole)
+
+    def forward(
+        params: Params, state: PyTree, inputs: PyTree, train: bool, key: Array
+    ) -> tuple[PyTree, PyTree]:
+        weights, inputs = computed_in(context.compute, (params, inputs))
+        outputs, variables = model.apply(joined(weights, state), inputs, train, key)
+        return as_run(outputs, params), variables
+
+    def inputs_of(batch: PyTree) -> PyTree:
+        return batch[0] if parts.pair else batch
+
+    def targets_of(batch: PyTree) -> PyTree:
+        return full(batch[1] if parts.pair else batch)
+
+    def loss_of(outputs: PyTree, targets: PyTree) -> Measured:
+        if parts.batch:
+            return Measured(batch_value(loss_name, function, outputs, targets))
+        return loss_values(loss_name, function, outputs, targets)
+
+    def differentiated(outputs: PyTree, targets: PyTree) -> Measured:
+        measured = loss_of(outputs, targets)
+        if measured.weights is None:
+            return measured
+        held = without_gradient(outputs, measured.weights, parts.own_tokens)
+        return loss_of(held, targets)
 
     def init(key: Array, example: PyTree) -> tuple[PyTree, PyTree]:
-        return separated(model.init(key, example[0]))
+        return separated(model.init(key, inputs_of(example)))
 
     def train_loss(
         params: PyTree, state: PyTree, batch: PyTree, key: Array
     ) -> tuple[Array, tuple[PyTree, dict[str, Array]]]:
-        inputs, targets = batch
-        outputs, variables = model.apply(joined(params, state), inputs, True, key)
-        outputs = as_run(outputs, params)
-        values = loss_values(loss_name, loss, outputs, targets)
+        if augment is not None:
+            batch = augment(batch, key_of(key, "augment"))
+        outputs, variables = forward(params, state, inputs_of(batch), True, key)
+        targets = targets_of(batch)
+        values = differentiated(outputs, targets)
         extra = {
-            name: metric_values(name, function, outputs, targets).mean()
-            for name, function in metrics
+            name: mean(metric_values(name, metric, outputs, targets)) for name, metric in by_value
         }
-        return values.mean(), (as_before(separated(variables)[1], state), extra)
+        return mean(values), (as_before(separated(variables)[1], state), extra)
 
     def evaluate(params: PyTree, state: PyTree, data: PyTree, key: Array) -> dict[str, Array]:
-        variables = joined(params, state)
-
-        def outputs_of(inputs: PyTree) -> Array:
-            return as_run(model.apply(variables, inputs, False, key)[0], params)
-
-        def values_of(inputs: PyTree, targets: Array) -> dict[str, Array]:
-            """Per-example values [N] by name; a metric that is one number in all gives outputs."""
-            outputs = outputs_of(inputs)
-            values = {"loss": loss_values(loss_name, loss, outputs, targets)}
-            for name, function in metrics:
-                value = metric_values(name, function, outputs, targets)
-                values[name] = outputs if value.ndim == 0 else value
-            return {
-                name: value if value is outputs else value.reshape(len(value), -1).mean(-1)
-                for name, value in values.items()
-            }
-
-        inputs, targets = jax.tree.map(jnp.asarray, data)
-        whole = _scalar_metrics(metrics, outputs_of, inputs, targets)
-        result = _over_chunks(values_of, inputs, targets, frozenset(whole))
-        for name, function in whole.items():
-            result[name] = metric_values(name, function, result[name], targets)
+        data = jax.tree.map(jnp.asarray, data)
+        measure = measuring(params, state, key)
+        if parts.batch:
+            sums, outputs = over_batches(measure, data, context.batch_size)
+            result = {name: ratio(value, count_of(data)) for name, value in sums.items()}
+        else:
+            result, outputs = means(measure, data, chunks(data))
+        for name, metric in metrics:
+            if name in parts.whole:
+                result[name] = metric_values(name, metric, outputs, targets_of(data)).values
         return result
 
+    def part(
+        params: PyTree, state: PyTree, data: PyTree, key: Array
+    ) -> tuple[dict[str, Array], dict[str, Array]]:
+        data = jax.tree.map(jnp.asarray, data)
+        measure = measuring(params, state, key)
+        if parts.batch:
+            sums = over_batches(measure, data, context.batch_size)[0]
+        else:
+            sums = totals(measure, data, chunks(data))
+        count = count_of(data)
+        return {name: value.total for name, value in sums.items()}, {
+            name: jnp.asarray(count, value.total.dtype) if value.weight is None else value.weight
+            for name, value in sums.items()
+        }
+
+    def measuring(
+        params: PyTree, state: PyTree, key: Array
+    ) -> Callable[[PyTree], tuple[dict[str, Measured], PyTree]]:
+        def measure(data: PyTree) -> tuple[dict[str, Measured], PyTree]:
+            outputs = forward(params, state, inputs_of(data), False, key)[0]
+            targets = targets_of(data)
+            values = {"loss": loss_of(outputs, targets)}
+            for name, metric in by_value:
+                values[name] = metric_values(name, metric, outputs, targets)
+            return values, outputs if parts.whole else None
+
+        return measure
+
+    def chunks(data: PyTree) -> tuple[int, int]:
+        rows = data[1] if parts.pair else data
+        tokens = any(leaf.ndim > 1 for leaf in jax.tree.leaves(rows) if parts.pair or _words(leaf))
+        return chunking(count_of(data), inputs_of(data), tokens)
+
     def outputs(params: PyTree, state: PyTree, batch: PyTree, key: Array) -> Array:
-        return as_run(model.apply(joined(params, state), batch[0], True, key)[0], params)
+        return forward(params, state, inputs_of(batch), True, key)[0]
 
     def output_loss(outputs: Array, batch: PyTree) -> Array:
-        return loss_values(loss_name, loss, outputs, batch[1]).mean()
+        return mean(differentiated(outputs, targets_of(batch)))
 
     def features(params: PyTree, state: PyTree, batch: PyTree, key: Array) -> dict[str, Array]:
-        variables = joined(params, state)
         if model.features is None:
-            layers = {"output": model.apply(variables, batch[0], False, key)[0]}
-        else:
-            layers = model.features(variables, batch[0], key)
+            outputs = forward(params, state, inputs_of(batch), False, key)[0]
+            return {"output": outputs} if parts.single else named(outputs)
+        weights, inputs = computed_in(context.compute, (params, inputs_of(batch)))
+        layers = model.features(joined(weights, state), inputs, key)
         return {layer: as_run(values, params) for layer, values in layers.items()}
 
-    return TaskFunctions(init, train_loss, evaluate, outputs, output_loss, features)
+    return TaskFunctions(
+        init,
+        train_loss,
+        evaluate,
+        outputs if parts.single else None,
+        output_loss if parts.single else None,
+        features,
+        None if parts.whole else part,
+        trains=parts.trains,
+    )
+
+
+def _words(leaf: Array) -> bool:
+    return jnp.issubdtype(leaf.dtype, jnp.integer)
+
+
+def named(outputs: PyTree) -> dict[str, Array]:
+    """Every array of a model's outputs by its path.
+
+    >>> list(named({"mean": 0, "parts": (1, 2)}))
+    ['output.mean', 'output.parts.0', 'output.parts.1']
+    """
+    leaves = jax.tree_util.tree_flatten_with_path(outputs)[0]
+    return {
+        f"output.{jax.tree_util.keystr(path, simple=True, separator='.')}": leaf
+        for path, leaf in leaves
+    }
 
 
 def separated(variables: PyTree) -> tuple[PyTree, PyTree]:
@@ -99,16 +223,43 @@ def joined(params: PyTree, state: PyTree) -> PyTree:
     return {"params": params, **state} if isinstance(state, Mapping) else params
 
 
-def as_run(outputs: Array, params: PyTree) -> Array:
-    """Floating outputs in the dtype of the parameters, which is that of the run.
+def computed_in(dtype: str | None, tree: PyTree) -> PyTree:
+    """Floats in the dtype that a model computes in; None: the very same."""
+    if dtype is None:
+        return tree
+    return jax.tree.map(
+        lambda leaf: (
+            jnp.asarray(leaf, dtype)
+            if jnp.issubdtype(jnp.result_type(leaf), jnp.floating)
+            else leaf
+        ),
+        tree,
+    )
+
+
+def full(targets: PyTree) -> PyTree:
+    """Targets in bfloat16 as float32, the dtype of outputs: see `as_run`."""
+    return jax.tree.map(
+        lambda leaf: leaf.astype(jnp.float32) if leaf.dtype == jnp.bfloat16 else leaf, targets
+    )
+
+
+def as_run(outputs: PyTree, params: PyTree) -> PyTree:
+    """Floating outputs in the dtype of the parameters, which is that of the run; in float32 where
+    that is bfloat16.
 
     A model may compute in a shorter one (bfloat16): its loss is averaged, and recorded, in this.
     """
     dtypes = [leaf.dtype for leaf in jax.tree.leaves(params)]
     dtypes = [dtype for dtype in dtypes if jnp.issubdtype(dtype, jnp.floating)]
-    if not dtypes or not jnp.issubdtype(outputs.dtype, jnp.floating):
+    if not dtypes:
         return outputs
-    return in_dtype(outputs, jnp.result_type(*dtypes))
+    dtype = jnp.result_type(*dtypes)
+    dtype = jnp.dtype(jnp.float32) if dtype == jnp.bfloat16 else dtype
+    return jax.tree.map(
+        lambda leaf: in_dtype(leaf, dtype) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf,
+        outputs,
+    )
 
 
 def as_before(state: PyTree, before: PyTree) -> PyTree:
@@ -123,67 +274,3 @@ def as_before(state: PyTree, before: PyTree) -> PyTree:
         return in_dtype(now, then.dtype) if floating else now
 
     return jax.tree.map(alike, state, before)
-
-
-def _scalar_metrics(
-    metrics: tuple[tuple[str, PerExample], ...],
-    outputs_of: Callable[[PyTree], Array],
-    inputs: PyTree,
-    targets: Array,
-) -> dict[str, PerExample]:
-    """The metrics that are one number for all examples, found by shapes alone."""
-    custom = {name: function for name, function in metrics if function not in BUILT_IN}
-    if not custom:
-        return {}
-    few = min(len(targets), 3)
-    part = jax.tree.map(lambda leaf: leaf[:few], inputs)
-    outputs = jax.eval_shape(outputs_of, part)
-    return {
-        name: function
-        for name, function in custom.items()
-        if jax.eval_shape(function, outputs, targets[:few]).shape == ()
-    }
-
-
-def _over_chunks(
-    values_of: Callable[[PyTree, Array], dict[str, Array]],
-    inputs: PyTree,
-    targets: Array,
-    collected: frozenset[str],
-) -> dict[str, Array]:
-    """Means of per-example values over a whole split, chunk by chunk, every example once.
-
-    The last chunk is filled up with copies of the last example, whose weight is 0. Names in
-    `collected` are given back per example instead of averaged.
-    """
-    count = len(targets)
-    chunks, size = chunking(count, inputs, targets)
-    if chunks == 1:
-        values = values_of(inputs, targets)
-        return {k: v if k in collected else v.mean() for k, v in values.items()}
-    places = jnp.minimum(jnp.arange(chunks * size), count - 1).reshape(chunks, size)
-    real = (jnp.arange(chunks * size) < count).reshape(chunks, size)
-
-    def body(carry: None, chunk: tuple[Array, Array]) -> tuple[None, dict[str, Array]]:
-        rows, counts = chunk
-        part = jax.tree.map(lambda leaf: leaf[rows], inputs)
-        values = values_of(part, targets[rows])
-        return None, {
-            k: v if k in collected else jnp.where(counts, v, 0).sum() for k, v in values.items()
-        }
-
-    _, sums = jax.lax.scan(body, None, (places, real))
-    return {
-        k: v.reshape(chunks * size, *v.shape[2:])[:count] if k in collected else v.sum() / count
-        for k, v in sums.items()
-    }
-
-
-def chunking(count: int, inputs: PyTree, targets: Array) -> tuple[int, int]:
-    """(number of chunks, examples in each) for a split: equal chunks, as few as memory allows."""
-    numbers = sum(math.prod(leaf.shape[1:]) for leaf in jax.tree.leaves(inputs))
-    # A token's activations are far wider than the token.
-    numbers *= 64 if targets.ndim > 1 else 1
-    most = min(4096, max(32, CHUNK_NUMBERS // max(1, numbers)))
-    chunks = -(-count // most)
-    return chunks, -(-count // chunks)

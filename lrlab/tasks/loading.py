@@ -13,9 +13,10 @@ from lrlab import models
 from lrlab.core import registry
 from lrlab.core.errors import FieldError, within
 from lrlab.core.text import JsonObject, Table
+from lrlab.tasks.labels import label as function_label
 from lrlab.tasks.registry import REGISTRY, options, recipe
 from lrlab.tasks.task import Task
-from lrlab.types import MetricChoice, MetricFunction, PyTree
+from lrlab.types import LossChoice, MetricChoice, PyTree
 
 if TYPE_CHECKING:
     from flax.linen import Module
@@ -33,7 +34,7 @@ def load(
     *,
     model: Table | str | None = None,
     data: Table | str | None = None,
-    loss: str | MetricFunction | None = None,
+    loss: LossChoice | None = None,
     metrics: MetricChoice | None = None,
     root: str | Path | None = None,
     wrap: Wrap | None = None,
@@ -88,7 +89,7 @@ def load(
 def build(
     model: object,
     data: Table | str,
-    loss: str | MetricFunction | None = None,
+    loss: LossChoice | None = None,
     metrics: MetricChoice | None = None,
     *,
     name: str | None = None,
@@ -122,8 +123,9 @@ def build(
             models.options(described["name"])
         if data.get("name") == "digits" and described["name"] in models.FOR_IMAGES:
             data.setdefault("flat", False)
+    named = loss.get("name") if isinstance(loss, Mapping) else loss
     kind_of = str(data.get("name")).partition(":")[0]
-    if loss == "mse" and kind_of in ("csv", "npz") and "kind" not in data:
+    if named == "mse" and kind_of in ("csv", "npz") and "kind" not in data:
         data["kind"] = "regression"
     with within("task", "data"):
         dataset = sources.load(data, root=root)
@@ -136,7 +138,7 @@ def build(
     loss = loss or USUAL_LOSS[dataset.kind]
     classes = dataset.kind == "classification"
     outputs = dataset.num_outputs
-    if loss in ("binary", "sigmoid_binary_cross_entropy") and classes:
+    if named in ("binary", "sigmoid_binary_cross_entropy") and classes:
         if outputs > 2:
             raise FieldError(
                 "task.loss",
@@ -144,7 +146,7 @@ def build(
                 'use "softmax_cross_entropy"',
             )
         outputs = 1
-    if loss == "mse" and classes:
+    if named == "mse" and classes:
         splits = {part: (x, np.eye(outputs)[y]) for part, (x, y) in splits.items()}
         metrics = ("accuracy",) if metrics is None else metrics
     network = model
@@ -161,7 +163,7 @@ def build(
     source = {
         "model": dict(described) if described is not None else repr(model),
         "data": dict(dataset.source),
-        "loss": loss if isinstance(loss, str) else getattr(loss, "__name__", repr(loss)),
+        "loss": dict(loss) if isinstance(loss, Mapping) else function_label(loss),
     }
     label = described["name"] if described is not None else "model"
     return Task.supervised(

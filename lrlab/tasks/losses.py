@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import jax.numpy as jnp
 import optax
 from jax import lax
-from jax.typing import DTypeLike
 
 from lrlab.core.tracing import is_beside_others
 from lrlab.models.dense import FEW
 from lrlab.models.platform import on_cpu
 from lrlab.types import Array
 
-PerExample = Callable[[Array, Array], Array]
+Weighted = tuple[Array, Array]
+"""(values, weights), of one shape: the mean is sum(values weights) / sum(weights)."""
+
+PerExample = Callable[..., "Array | Weighted"]
+"""`(outputs, targets) -> values [N] or [N, T]`, or `(values, weights)`."""
 
 
-def softmax_cross_entropy(outputs: Array, targets: Array) -> Array:
-    """-log softmax(outputs)[target]; outputs [N, C] or [N, T, C], integer targets [N] or [N, T]."""
+def softmax_cross_entropy(
+    outputs: Array, targets: Array, ignore_label: int | None = None
+) -> Array | Weighted:
+    """-log softmax(outputs)[target]; outputs [N, C] or [N, T, C], integer targets [N] or [N, T].
+
+    `ignore_label`: targets that are this one have weight 0; None: there is no such label.
+    """
     if not jnp.issubdtype(targets.dtype, jnp.integer):
         raise ValueError(
             f"softmax_cross_entropy needs integer labels, got targets of dtype {targets.dtype}"
@@ -28,6 +37,14 @@ def softmax_cross_entropy(outputs: Array, targets: Array) -> Array:
             f"softmax_cross_entropy: the outputs have shape {outputs.shape}, expected "
             f"{(*targets.shape, 'classes')} for targets of shape {targets.shape}"
         )
+    if ignore_label is not None:
+        kept = targets != ignore_label
+        values = _cross_entropy(outputs, jnp.where(kept, targets, 0))
+        return values, kept.astype(values.dtype)
+    return _cross_entropy(outputs, targets)
+
+
+def _cross_entropy(outputs: Array, targets: Array) -> Array:
     if outputs.ndim == 2 and len(outputs) >= FEW and is_beside_others() and on_cpu():
         return _over_examples(jnp.asarray(outputs), jnp.asarray(targets))
     return optax.softmax_cross_entropy_with_integer_labels(outputs, targets)
@@ -43,48 +60,99 @@ def _over_examples(outputs: Array, targets: Array) -> Array:
     return jnp.where(valid, jnp.log(jnp.exp(z).sum(0)) - target, jnp.nan)
 
 
-def sigmoid_binary_cross_entropy(outputs: Array, targets: Array) -> Array:
-    """-t log s(o) - (1 - t) log s(-o), s the logistic function; several outputs are averaged."""
+def sigmoid_binary_cross_entropy(
+    outputs: Array, targets: Array, ignore_label: float | None = None
+) -> Array | Weighted:
+    """-t log s(o) - (1 - t) log s(-o), s the logistic function; several outputs are averaged.
+
+    `ignore_label`: targets that are this one have weight 0; None: there is no such label.
+    """
     outputs, targets = same_shape("sigmoid_binary_cross_entropy", outputs, targets)
-    return per_example(
-        optax.sigmoid_binary_cross_entropy(outputs, targets.astype(outputs.dtype)), targets
+
+    def values(targets: Array) -> Array:
+        return optax.sigmoid_binary_cross_entropy(outputs, targets.astype(outputs.dtype))
+
+    return _reduced(values, targets, ignore_label)
+
+
+def mse(outputs: Array, targets: Array, ignore_label: float | None = None) -> Array | Weighted:
+    """(o - t)^2; several targets are averaged. [N, 1] and [N] are reconciled, never broadcast.
+
+    `ignore_label`: targets that are this one have weight 0; None: there is no such label.
+    """
+    outputs, targets = same_shape("mse", outputs, targets)
+    return _reduced(
+        lambda targets: jnp.square(outputs - targets.astype(outputs.dtype)), targets, ignore_label
     )
 
 
-def mse(outputs: Array, targets: Array) -> Array:
-    """(o - t)^2; several targets are averaged. [N, 1] and [N] are reconciled, never broadcast."""
-    outputs, targets = same_shape("mse", outputs, targets)
-    return per_example(jnp.square(outputs - targets.astype(outputs.dtype)), targets)
+def mae(outputs: Array, targets: Array, ignore_label: float | None = None) -> Array | Weighted:
+    """|o - t|; several targets are averaged.
 
-
-def mae(outputs: Array, targets: Array) -> Array:
-    """|o - t|; several targets are averaged."""
+    `ignore_label`: targets that are this one have weight 0; None: there is no such label.
+    """
     outputs, targets = same_shape("mae", outputs, targets)
-    return per_example(jnp.abs(outputs - targets.astype(outputs.dtype)), targets)
+    return _reduced(
+        lambda targets: jnp.abs(outputs - targets.astype(outputs.dtype)), targets, ignore_label
+    )
 
 
-def accuracy(outputs: Array, targets: Array) -> Array:
-    """Whether the largest output is the target's class (an index, or the largest of one-hot)."""
+def accuracy(outputs: Array, targets: Array, ignore_label: int | None = None) -> Array | Weighted:
+    """Whether the largest output is the target's class (an index, or the largest of one-hot).
+
+    `ignore_label`: targets that are this one have weight 0; None: there is no such label.
+    """
+    kept = None if ignore_label is None else targets != ignore_label
     if outputs.shape == targets.shape:
         targets = targets.argmax(-1)
+        kept = None if kept is None else kept.any(-1)
     if outputs.shape[:-1] != targets.shape:
         raise ValueError(
             f"accuracy: the outputs have shape {outputs.shape}, expected "
             f"{(*targets.shape, 'classes')} for targets of shape {targets.shape}"
         )
-    return outputs.argmax(-1) == targets
+    right = outputs.argmax(-1) == targets
+    return right if kept is None else (right, kept.astype(outputs.dtype))
 
 
-def binary_accuracy(outputs: Array, targets: Array) -> Array:
-    """Whether the output's sign is that of its target, 0 or 1; several outputs are averaged."""
+def binary_accuracy(
+    outputs: Array, targets: Array, ignore_label: float | None = None
+) -> Array | Weighted:
+    """Whether the output's sign is that of its target, 0 or 1; several outputs are averaged.
+
+    `ignore_label`: targets that are this one have weight 0; None: there is no such label.
+    """
     outputs, targets = same_shape("accuracy", outputs, targets)
-    right = (outputs > 0) == (targets > 0.5)
-    return per_example(right.astype(outputs.dtype), targets)
+
+    def right(targets: Array) -> Array:
+        return ((outputs > 0) == (targets > 0.5)).astype(outputs.dtype)
+
+    return _reduced(right, targets, ignore_label)
 
 
-BUILT_IN = (accuracy, binary_accuracy, mae)
-PER_EXAMPLE = (*BUILT_IN, softmax_cross_entropy, sigmoid_binary_cross_entropy, mse)
+PER_EXAMPLE = (
+    accuracy,
+    binary_accuracy,
+    mae,
+    softmax_cross_entropy,
+    sigmoid_binary_cross_entropy,
+    mse,
+)
 """Whose values are each of one example, and need not be tried."""
+
+
+def _reduced(
+    values: Callable[[Array], Array], targets: Array, ignore_label: float | None
+) -> Array | Weighted:
+    """The mean over all but the first axis: [N]; with a label to ignore, each value and its weight:
+    [N] or [N, everything else]."""
+    if ignore_label is None:
+        every = values(targets)
+        return every.reshape(every.shape[0], -1).mean(-1) if targets.ndim > 1 else every
+    kept = targets != ignore_label
+    every = values(jnp.where(kept, targets, 0))
+    shape = (len(every), -1) if targets.ndim > 1 else (len(every),)
+    return every.reshape(shape), kept.astype(every.dtype).reshape(shape)
 
 
 def same_shape(name: str, outputs: Array, targets: Array) -> tuple[Array, Array]:
@@ -104,53 +172,30 @@ def same_shape(name: str, outputs: Array, targets: Array) -> tuple[Array, Array]
     return outputs, targets
 
 
-def per_example(values: Array, targets: Array) -> Array:
-    """The mean over all but the first axis: [N]."""
-    return values.reshape(values.shape[0], -1).mean(-1) if targets.ndim > 1 else values
+@functools.lru_cache(maxsize=256)
+def ignoring(function: PerExample, label: float) -> PerExample:
+    """A built-in loss or metric that ignores a label; equal arguments give the same one."""
+    return functools.partial(function, ignore_label=label)
 
 
-def loss_values(name: str, function: PerExample, outputs: Array, targets: Array) -> Array:
-    """One loss per example: `function`'s values, after a check that they are that; [N] or [N, T],
-    in the dtype of the outputs.
+def base_of(function: PerExample) -> PerExample:
+    """The built-in function that `function` is, with or without a label to ignore; else itself."""
+    known = isinstance(function, functools.partial) and function.func in PER_EXAMPLE
+    plain = known and not function.args and function.keywords.keys() <= {"ignore_label"}
+    return function.func if plain else function
 
-    Raises:
-        ValueError: another shape, as from a broadcast of [N, 1] with [N], or not floating.
+
+def ignored_label(function: PerExample) -> float | None:
+    """The label that a built-in loss or metric ignores; None: it ignores none.
+
+    >>> ignored_label(ignoring(mse, -1)), ignored_label(mse)
+    (-1, None)
     """
-    values = jnp.asarray(function(outputs, targets))
-    batch = outputs.shape[0]
-    tokens = (batch, targets.shape[1]) if targets.ndim > 1 else None
-    if values.shape != (batch,) and (tokens is None or values.shape != tokens):
-        expected = f"{(batch,)}" + (f" or {tokens}" if tokens else "")
-        raise ValueError(
-            f"loss {name!r} gave shape {values.shape}, expected {expected}: one value per example "
-            f"(outputs {outputs.shape}, targets {targets.shape})"
-        )
-    if not jnp.issubdtype(values.dtype, jnp.floating):
-        raise ValueError(f"loss {name!r} gave dtype {values.dtype}, expected floating numbers")
-    return in_dtype(values, outputs.dtype)
+    if isinstance(function, functools.partial) and base_of(function) is not function:
+        return function.keywords.get("ignore_label")
+    return None
 
 
-def metric_values(name: str, function: PerExample, outputs: Array, targets: Array) -> Array:
-    """A metric's values: [N], [N, T] or a scalar; in the dtype of the outputs.
-
-    Raises:
-        ValueError: another shape.
-    """
-    values = jnp.asarray(function(outputs, targets))
-    allowed = [(), (outputs.shape[0],)] + ([targets.shape[:2]] if targets.ndim > 1 else [])
-    if values.shape not in allowed:
-        raise ValueError(
-            f"metric {name!r} gave shape {values.shape}, expected one of "
-            f"{', '.join(map(str, allowed))}: one value per example, or one in all"
-        )
-    return in_dtype(values, outputs.dtype)
-
-
-def in_dtype(values: Array, dtype: DTypeLike) -> Array:
-    """`values` in `dtype`; the very same where they have it."""
-    return values if values.dtype == dtype else values.astype(dtype)
-
-
-def label(function: object) -> str:
-    """A name for a function in messages and records."""
-    return function if isinstance(function, str) else getattr(function, "__name__", repr(function))
+def is_built_in(function: PerExample) -> bool:
+    """Whether it is one of this module's, whatever label it ignores."""
+    return base_of(function) in PER_EXAMPLE

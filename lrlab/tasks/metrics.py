@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-import jax
-import numpy as np
-
 from lrlab.core import registry
 from lrlab.core.records import Direction
 from lrlab.core.synonyms import did_you_mean
 from lrlab.core.text import Table
+from lrlab.tasks.labels import label
 from lrlab.tasks.losses import (
     PerExample,
+    base_of,
     binary_accuracy,
-    label,
+    ignored_label,
+    ignoring,
     sigmoid_binary_cross_entropy,
     softmax_cross_entropy,
 )
 from lrlab.tasks.registry import METRICS
-from lrlab.types import Array, MetricChoice
+from lrlab.tasks.values import described
+from lrlab.types import Array, MetricChoice, PyTree
 
 DIRECTIONS = ("min", "max")
 
@@ -27,17 +28,24 @@ DIRECTIONS = ("min", "max")
 def metric_functions(
     metrics: MetricChoice | None,
     loss: PerExample,
-    outputs: jax.ShapeDtypeStruct,
-    targets: np.ndarray,
+    outputs: PyTree,
+    targets: PyTree,
 ) -> dict[str, tuple[PerExample, Direction]]:
     """The metrics by name with their directions; None: accuracy where targets are classes.
 
+    A registered metric ignores the label that the loss ignores.
+
+    Args:
+        outputs, targets: shapes of a batch, arrays or pytrees of them.
+
     Raises:
-        ValueError: no such metric, or not of the form that the message shows.
+        ValueError: no such metric, not of the form that the message shows, or a registered one for
+            a model or targets of several parts.
     """
-    binary = loss is sigmoid_binary_cross_entropy
+    base, ignored = base_of(loss), ignored_label(loss)
+    binary = base is sigmoid_binary_cross_entropy
     if metrics is None:
-        metrics = ("accuracy",) if binary or loss is softmax_cross_entropy else ()
+        metrics = ("accuracy",) if binary or base is softmax_cross_entropy else ()
     chosen: dict[str, tuple[PerExample, Direction]] = {}
     for name, value in _by_name(metrics).items():
         if value is not None and not isinstance(value, str):
@@ -52,9 +60,16 @@ def metric_functions(
             raise ValueError(
                 f"metric {name!r} is {direction!r}, not {value!r}: give its name alone"
             )
+        if not hasattr(outputs, "shape") or not hasattr(targets, "shape"):
+            raise ValueError(
+                f"metric {name!r} compares one array of outputs with one of targets, and here are "
+                f"{described(outputs, targets)}; write a function: {_form(name)}"
+            )
         single = outputs.shape[-1:] == (1,) or outputs.ndim == targets.ndim == 1
         if registered == "accuracy" and (binary or single):
             function = binary_accuracy
+        if ignored is not None:
+            function = ignoring(function, ignored)
         chosen[_named(name)] = function, direction
     return chosen
 

@@ -11,7 +11,7 @@ from lrlab.core.jax_settings import usual
 from lrlab.core.memo import closure_of, kept_with
 from lrlab.core.records import Direction
 from lrlab.core.text import Table
-from lrlab.tasks.losses import label
+from lrlab.tasks.labels import label
 from lrlab.tasks.metrics import directed_all
 from lrlab.types import Array, Params, PyTree, TaskFunctions, TaskParts
 

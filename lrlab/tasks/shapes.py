@@ -2,92 +2,173 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import flax.errors
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lrlab.core.hyper import any_hyper, with_hyper
 from lrlab.models.adapters import check_modes
 from lrlab.models.modes import ModelError
 from lrlab.tasks.functions import as_before, separated
-from lrlab.types import Model, Pair, PyTree
+from lrlab.types import Array, Model, PyTree
 
 ALL_TOGETHER = (
     "A loss of all examples together (contrastive, ranking) is no mean over examples, and would "
-    "depend on how they are grouped: train it by lrlab.Task.objective(name, init, loss), whose "
-    "loss(params, key) is one number, of all data or of a batch drawn with the key."
+    "depend on how they are grouped: say batch_loss=True, with a loss(outputs, targets) that is one "
+    "number for the whole batch (or train it by lrlab.Task.objective)."
 )
 
 EXAMPLES = 7
 """The batch that shapes are tried with: unlike 1, it shows a broadcast, and is rarely a size."""
 
 
-def output_shape(name: str, network: object, model: Model, pair: Pair) -> jax.ShapeDtypeStruct:
-    """What the model gives for a batch of `EXAMPLES`; nothing is computed.
+class Outputs(NamedTuple):
+    """What a model gives for a batch of `EXAMPLES`, in training and in evaluation: shapes and
+    dtypes, floats as float32 (see `functions.as_run`). They differ only where `augment` changes
+    shapes. `variables`: what its `init` gives."""
+
+    train: PyTree
+    valid: PyTree
+    variables: PyTree
+
+    @property
+    def single(self) -> bool:
+        """Whether it is one array."""
+        return hasattr(self.valid, "shape")
+
+
+def output_shapes(
+    name: str,
+    network: object,
+    model: Model,
+    inputs: PyTree,
+    training: PyTree | None = None,
+    rngs: Sequence[str] = ("dropout",),
+    batch_loss: bool = False,
+) -> Outputs:
+    """What the model gives; nothing is computed.
 
     Args:
-        network: what `model` was made of.
+        network: what `model` was made of, with `rngs`.
+        inputs: arrays [N, ...] that the model gets.
+        training: shapes and dtypes of `EXAMPLES` of them in training; None: the same.
+        batch_loss: whether outputs may follow from how many examples there are.
 
     Raises:
-        ValueError: the model cannot take such inputs, or gives no array with a batch axis.
+        ValueError: the model cannot take such inputs, or gives no arrays with a batch axis.
     """
     key = jax.eval_shape(lambda: jax.random.key(0))
+    scalar = jax.ShapeDtypeStruct((), np.float32)
 
-    def shapes(count: int, train: bool) -> jax.ShapeDtypeStruct:
-        x = jax.tree.map(lambda leaf: struct(leaf, count), pair[0])
-        one = jax.tree.map(_one, pair[0])
+    def shapes(x: PyTree, count: int, train: bool) -> tuple[PyTree, PyTree]:
+        one = jax.tree.map(_one, inputs)
         try:
             if train:
-                check_modes(network, x)
+                check_modes(network, x, rngs)
+
             # A function of its own, whose trace JAX does not keep: with the trace it would keep
             # what became of NumPy arrays in it, in float32 also for a run in float64.
-            variables = jax.eval_shape(lambda key, x: model.init(key, x), key, one)
+            def drawn(key: Array, x: PyTree, value: Array) -> PyTree:
+                return with_hyper(model.init, any_hyper(value))(key, x)
+
+            def applied(variables: PyTree, x: PyTree, key: Array, value: Array) -> PyTree:
+                return with_hyper(model.apply, any_hyper(value))(variables, x, train, key)
+
+            variables = jax.eval_shape(drawn, key, one, scalar)
             if not jax.tree.leaves(separated(variables)[0]):
                 raise ModelError("the model has no parameters to train")
-            outputs, after = jax.eval_shape(
-                lambda variables, x, key: model.apply(variables, x, train, key), variables, x, key
-            )
+            outputs, after = jax.eval_shape(applied, variables, x, key, scalar)
         except ModelError as error:
             raise ValueError(f"{name}: {error}") from error
-        except (TypeError, ValueError, AttributeError, flax.errors.FlaxError) as error:
-            inputs = ", ".join(f"{leaf.dtype}{list(leaf.shape)}" for leaf in jax.tree.leaves(x))
+        except (TypeError, ValueError, AttributeError, KeyError, flax.errors.FlaxError) as error:
+            given = ", ".join(f"{leaf.dtype}{list(leaf.shape)}" for leaf in jax.tree.leaves(x))
+            text = f"there is no {error}" if isinstance(error, KeyError) else str(error)
             raise ValueError(
-                f"{name}: the model fails on inputs {inputs} (it must take any number of examples, "
-                f"here {count}, along the first axis): {error}"
+                f"{name}: the model fails on inputs {given} (it must take any number of examples, "
+                f"here {count}, along the first axis): {text}"
             ) from error
         if train:
             same_state(name, separated(variables)[1], separated(after)[1])
-        if not hasattr(outputs, "shape"):
-            raise ValueError(
-                f"{name}: the model gave {_described(outputs)}, expected one array with first axis "
-                f"{count} for {count} examples; wrap a model of several outputs in one that joins "
-                "them, or gives the one to train on"
-            )
-        if outputs.ndim == 0 or outputs.shape[0] != count:
-            raise ValueError(
-                f"{name}: for {count} examples the model gave {outputs}, expected one array with "
-                f"first axis {count}"
-            )
-        return outputs
+        _check_outputs(name, outputs, count, batch_loss)
+        return outputs, variables
 
-    outputs, more = shapes(EXAMPLES, True), shapes(EXAMPLES + 1, False)
-    if outputs.shape[1:] != more.shape[1:]:
+    def raw(count: int) -> PyTree:
+        return jax.tree.map(lambda leaf: struct(leaf, count), inputs)
+
+    same = training is None or _shapes(training) == _shapes(raw(EXAMPLES))
+    first, variables = shapes(raw(EXAMPLES) if same else training, EXAMPLES, True)
+    fewer = first if same else shapes(raw(EXAMPLES), EXAMPLES, False)[0]
+    more = shapes(raw(EXAMPLES + 1), EXAMPLES + 1, False)[0]
+    if not batch_loss:
+        _check_examples(name, fewer, more)
+    if not any(jnp.issubdtype(leaf.dtype, jnp.inexact) for leaf in jax.tree.leaves(first)):
+        dtypes = ", ".join(str(leaf.dtype) for leaf in jax.tree.leaves(first))
         raise ValueError(
-            f"{name}: the shape of an example's outputs follows from how many examples there are: "
-            f"{outputs.shape} for {EXAMPLES} in training, {more.shape} for {EXAMPLES + 1} in "
-            f"evaluation. {ALL_TOGETHER}"
-        )
-    if not jnp.issubdtype(outputs.dtype, jnp.inexact):
-        raise ValueError(
-            f"{name}: the model's outputs have dtype {outputs.dtype}, which no gradient goes "
+            f"{name}: the model's outputs have dtype {dtypes}, which no gradient goes "
             "through; give floating outputs (no argmax or comparison at the end)"
         )
-    if jnp.issubdtype(outputs.dtype, jnp.floating):
-        return jax.ShapeDtypeStruct(outputs.shape, np.float32)  # see `functions.as_run`
-    return jax.ShapeDtypeStruct(outputs.shape, outputs.dtype)
+    return Outputs(_in_run(first), _in_run(fewer), variables)
 
 
-def _described(tree: PyTree) -> str:
+def _check_outputs(name: str, outputs: PyTree, count: int, batch_loss: bool) -> None:
+    leaves = jax.tree.leaves(outputs)
+    if not leaves or not all(hasattr(leaf, "shape") for leaf in leaves):
+        raise ValueError(
+            f"{name}: the model gave {outputs!r}, expected arrays with first axis {count} for "
+            f"{count} examples"
+        )
+    if not batch_loss and any(leaf.ndim == 0 or leaf.shape[0] != count for leaf in leaves):
+        given = outputs if hasattr(outputs, "shape") else kind_of(outputs)
+        raise ValueError(
+            f"{name}: for {count} examples the model gave {given}, expected one array with "
+            f"first axis {count} (or a pytree of them); a loss of the whole batch may have others: "
+            "batch_loss=True"
+        )
+
+
+def _check_examples(name: str, fewer: PyTree, more: PyTree) -> None:
+    """Whether an example's outputs have the same shape among other examples."""
+    before, after = _item_shapes(fewer), _item_shapes(more)
+    if before != after:
+        wrong = [path for path in {**before, **after} if before.get(path) != after.get(path)]
+        shapes = [
+            _shapes(tree).get(wrong[0], "nothing").partition("[")[2] for tree in (fewer, more)
+        ]
+        shown = [f"({shape[:-1]})" for shape in shapes]
+        raise ValueError(
+            f"{name}: the shape of an example's outputs follows from how many examples there are: "
+            f"{shown[0]} for {EXAMPLES} in training, {shown[1]} for {EXAMPLES + 1} in "
+            f"evaluation. {ALL_TOGETHER}"
+        )
+
+
+def _item_shapes(tree: PyTree) -> dict[str, tuple[int, ...]]:
+    leaves = jax.tree_util.tree_flatten_with_path(tree)[0]
+    return {
+        jax.tree_util.keystr(path, simple=True, separator="/"): leaf.shape[1:]
+        for path, leaf in leaves
+    }
+
+
+def _in_run(outputs: PyTree) -> PyTree:
+    return jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(
+            leaf.shape, np.float32 if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf.dtype
+        ),
+        outputs,
+    )
+
+
+def kind_of(tree: PyTree) -> str:
+    """A pytree of arrays in words.
+
+    >>> kind_of((np.zeros((7, 2)), np.zeros(7)))
+    'a tuple (float64[7, 2], float64[7])'
+    """
     kind = type(tree).__name__
     shapes = ", ".join(f"{leaf.dtype}{list(leaf.shape)}" for leaf in jax.tree.leaves(tree))
     return f"a {kind} ({shapes})"

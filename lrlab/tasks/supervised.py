@@ -8,185 +8,193 @@ import jax
 import numpy as np
 
 from lrlab.core import registry
-from lrlab.core.errors import within
+from lrlab.core.errors import FieldError, within
 from lrlab.core.jax_settings import usual
 from lrlab.core.records import Direction
-from lrlab.core.text import Table
+from lrlab.core.text import JsonObject, Table
 from lrlab.data.dataset import DataError, digest
-from lrlab.engine.devices import prepare_devices
 from lrlab.models.adapters import as_model
 from lrlab.tasks.arrays import arrays, check_alike, checked_labels, held
-from lrlab.tasks.coupling import broadcasts, is_coupled, one_axis_apart
-from lrlab.tasks.functions import separated, supervised_functions
+from lrlab.tasks.augmentation import augmented
+from lrlab.tasks.fit import Fit, check_fit
+from lrlab.tasks.functions import Supervised, separated, supervised_functions
 from lrlab.tasks.given import fitted
+from lrlab.tasks.labels import label
 from lrlab.tasks.losses import (
-    PER_EXAMPLE,
     PerExample,
-    label,
-    loss_values,
-    metric_values,
+    base_of,
+    ignored_label,
+    ignoring,
+    is_built_in,
     sigmoid_binary_cross_entropy,
     softmax_cross_entropy,
 )
 from lrlab.tasks.metrics import metric_functions
 from lrlab.tasks.registry import LOSSES
-from lrlab.tasks.shapes import ALL_TOGETHER, output_shape, struct
-from lrlab.tasks.trainable import Trainable, trainable_of
-from lrlab.types import Array, MetricChoice, Model, Pair, PyTree, TaskParts
+from lrlab.tasks.shapes import Outputs, kind_of, output_shapes, struct
+from lrlab.tasks.trainable import trainable_of
+from lrlab.types import LossChoice, MetricChoice, Model, PyTree, TaskParts
 
 
 @usual()
 def supervised(
     name: str,
     model: object,
-    loss: str | PerExample,
-    train: Pair,
-    valid: Pair,
-    test: Pair | None,
-    metrics: MetricChoice | None,
-    source: Table | None,
+    loss: LossChoice,
+    train: PyTree,
+    valid: PyTree,
+    test: PyTree | None,
+    metrics: MetricChoice | None = None,
+    source: Table | None = None,
     params: PyTree = None,
-    trainable: Sequence[str] | str | None = None,
+    trainable: str | Sequence[str] | None = None,
+    augment: Callable[..., PyTree] | None = None,
+    batch_loss: bool = False,
+    rngs: Sequence[str] = ("dropout",),
 ) -> TaskParts:
     """See `Task.supervised`."""
-    splits = {"train": train, "valid": valid, "test": test}
     with within("task", "data"):
-        data = {
-            split: arrays(pair, f"{name}, {split}")
-            for split, pair in splits.items()
-            if pair is not None
-        }
-        for split in ("train", "valid"):
-            if split not in data:
-                raise DataError(
-                    f"{name}: {split} must be a pair (inputs, targets), got {splits[split]}"
-                )
-        check_alike(name, data)
-    function = loss_function(loss)
-    classes = function in (softmax_cross_entropy, sigmoid_binary_cross_entropy)
+        data = _splits(name, {"train": train, "valid": valid, "test": test})
+    with within("task", "loss"):
+        function = loss_function(loss)
+        _check_kind(name, function, data["train"], batch_loss)
+    pair = isinstance(data["train"], tuple)
+    classes = base_of(function) in (softmax_cross_entropy, sigmoid_binary_cross_entropy)
     data = held(data, targets=not classes)
+    batch = jax.tree.map(struct, data["train"])
+    with within("task"):
+        training = batch if augment is None else augmented(name, augment, batch)
     with within("task", "model"):
-        network = as_model(model)
-        outputs = output_shape(name, model, network, data["train"])
+        network = as_model(model, rngs)
+        inputs = data["train"][0] if pair else data["train"]
+        inputs_now = training[0] if pair else training
+        outputs = output_shapes(name, model, network, inputs, inputs_now, rngs, batch_loss)
+    with within("task", "loss"):
+        _check_single(name, function, outputs)
     if classes:
         with within("task", "data"):
-            data = checked_labels(name, data, outputs, function)
+            data = checked_labels(name, data, outputs.valid, function)
+    targets = data["train"][1] if pair else data["train"]
     with within("task", "metrics"):
-        chosen = metric_functions(metrics, function, outputs, data["train"][1])
-    _check_values(name, label(loss), function, chosen, outputs, data["train"][1])
+        chosen = metric_functions(metrics, function, outputs.valid, targets)
+    own = {metric: part[0] for metric, part in chosen.items()}
+    fit = Fit(name, label(function), function, own, batch_loss)
+    kinds = check_fit(fit, outputs, targets, training[1] if pair else training)
     with within("task"):
-        given, trains = _weights(name, network, data["train"][0], params, trainable)
-    pairs = tuple((metric, part[0]) for metric, part in chosen.items())
-    described = {
+        trains = trainable_of(trainable, separated(outputs.variables)[0])
+        given = None if params is None else fitted(name, params, outputs.variables)
+    parts = Supervised(
+        network,
+        label(function),
+        function,
+        tuple(own.items()),
+        whole=kinds.whole,
+        pair=pair,
+        batch=batch_loss,
+        augment=augment,
+        own_tokens=kinds.own_tokens,
+        single=outputs.single,
+        trains=trains,
+    )
+    described: JsonObject = {
         "model": repr(model) if not isinstance(model, Model) else "Model(init, apply)",
-        "loss": label(loss),
+        "loss": label(function) if callable(loss) or isinstance(loss, Mapping) else loss,
         "data": {
             "sha256": {split: digest(jax.tree.leaves(pair)) for split, pair in data.items()},
             "shapes": {s: [list(np.shape(a)) for a in jax.tree.leaves(p)] for s, p in data.items()},
         },
     }
+    described = described if source is None else dict(source)
     if given is not None:
         described["params"] = {"sha256": digest(jax.tree.leaves(given))}
     if trains is not None:
         described["trainable"] = list(trains.patterns)
     directions: dict[str, Direction] = {metric: part[1] for metric, part in chosen.items()}
-    functions = supervised_functions(network, label(loss), function, pairs)
     return TaskParts(
-        functions=functions if trains is None else functions._replace(trains=trains),
+        functions=supervised_functions(parts),
         data=data,
         metrics={"loss": "min", **directions},
-        source=described if source is None else source,
+        source=described,
         params=given,
     )
 
 
-def _weights(
-    name: str, network: Model, inputs: PyTree, params: PyTree, trainable: Sequence[str] | str | None
-) -> tuple[PyTree, Trainable | None]:
-    """The weights to start from, in the form of the model's variables, and which of them are
-    trained; None where there is nothing to say."""
-    if params is None and trainable is None:
-        return None, None
-    key = jax.eval_shape(lambda: jax.random.key(0))
-    one = jax.tree.map(lambda leaf: struct(leaf, 1), inputs)
-    variables = jax.eval_shape(lambda key, x: network.init(key, x), key, one)
-    given = None if params is None else fitted(name, params, variables)
-    return given, trainable_of(trainable, separated(variables)[0])
-
-
-def loss_function(loss: str | PerExample) -> PerExample:
+def loss_function(loss: LossChoice) -> PerExample:
     """The function that `loss` names, or is.
 
     Raises:
-        ValueError: unknown name.
+        ValueError: unknown name or option.
+
+    >>> loss_function({"name": "mse", "ignore_label": -1}).keywords
+    {'ignore_label': -1}
     """
+    if isinstance(loss, Mapping):
+        options = {key: value for key, value in loss.items() if key != "name"}
+        function = loss_function(_named(loss))
+        for option in options:
+            if option not in registry.parameters(LOSSES, loss["name"]):
+                raise registry.unknown_option(LOSSES, loss["name"], option)
+        ignored = options.get("ignore_label")
+        if ignored is None:
+            return function
+        if isinstance(ignored, bool) or not isinstance(ignored, (int, float)):
+            raise FieldError("ignore_label", f"ignore_label must be a number, got {ignored!r}")
+        return ignoring(function, ignored)
     if callable(loss):
-        return loss
+        base = base_of(loss)
+        ignored = ignored_label(loss)
+        return loss if base is loss or ignored is None else ignoring(base, ignored)
     if not registry.has(LOSSES, loss):
         own = ", or a function (outputs, targets) -> one value per example"
         raise registry.unknown_name(LOSSES, loss, own)
     return registry.load(LOSSES, loss)
 
 
-def _check_values(
-    name: str,
-    loss_name: str,
-    loss: PerExample,
-    metrics: Mapping[str, tuple[PerExample, Direction]],
-    outputs: jax.ShapeDtypeStruct,
-    targets: np.ndarray,
-) -> None:
-    with within("task", "loss"):
-        _check_value(name, f"loss {loss_name!r}", loss, loss_values, loss_name, outputs, targets)
-    with within("task", "metrics"):
-        for metric, (function, _) in metrics.items():
-            what = f"metric {metric!r}"
-            _check_value(name, what, function, metric_values, metric, outputs, targets)
+def _named(loss: Mapping[str, object]) -> str:
+    name = loss.get("name")
+    if not isinstance(name, str):
+        raise FieldError("name", f"loss needs a name; known: {', '.join(LOSSES.entries)}")
+    return name
 
 
-def _check_value(
-    name: str,
-    what: str,
-    function: PerExample,
-    values_of: Callable[[str, PerExample, Array, Array], Array],
-    label: str,
-    outputs: jax.ShapeDtypeStruct,
-    targets: np.ndarray,
-) -> None:
-    """Whether a loss or metric gives values of the right shape, each of its own example."""
-    shapes = f"(outputs {outputs.shape}, targets {struct(targets).shape})"
+def _splits(name: str, splits: Mapping[str, object]) -> dict[str, PyTree]:
+    for split in ("train", "valid"):
+        if splits[split] is None:
+            raise DataError(f"{name}: {split} must be a pair (inputs, targets), got None")
+    data = {
+        split: arrays(part, f"{name}, {split}")
+        for split, part in splits.items()
+        if part is not None
+    }
+    check_alike(name, data)
+    return data
 
-    def values(outputs: Array, targets: Array) -> Array:
-        return values_of(label, function, outputs, targets)
 
-    try:
-        result = jax.eval_shape(values, outputs, struct(targets))
-    except ValueError as error:
-        raise ValueError(f"{name}: {error}") from error
-    except (TypeError, AttributeError, IndexError) as error:
-        raise ValueError(f"{name}: {what} fails on {shapes[1:-1]}: {error}") from error
-    if function in PER_EXAMPLE:
+def _check_kind(name: str, loss: PerExample, data: PyTree, batch_loss: bool) -> None:
+    """Whether a loss of this library fits what it gets beside the outputs."""
+    if not is_built_in(loss):
         return
-    prepare_devices()  # what follows is computed, after which the devices are fixed
-    if result.ndim == 0:
-        if broadcasts(values, outputs, targets):
-            raise ValueError(
-                f"{name}: {what} broadcasts outputs with targets {shapes}, so that it is over all "
-                f"pairs: bring them to one shape first, as in outputs.reshape(targets.shape)"
-            )
-        return
-    if not is_coupled(values, outputs, targets):
-        return
-    pairs = ""
-    if one_axis_apart(outputs, targets):
-        pairs = (
-            "Where outputs [N, 1] meet targets [N] they broadcast to [N, N]: bring them to one "
-            "shape first, as in outputs.reshape(targets.shape). "
+    if not isinstance(data, tuple):
+        raise ValueError(
+            f"{name}: the loss {label(loss)!r} compares outputs with targets, and a dict batch has "
+            "none by name; give the loss as a function (outputs, batch)"
         )
-    rest = ALL_TOGETHER
-    if values_of is metric_values:
-        rest = "A metric of all examples together gives one number (its mean), not one per example."
-    raise ValueError(
-        f"{name}: {what} gives an example another value when the other examples of the batch "
-        f"change {shapes}, expected one value per example that is its own. {pairs}{rest}"
-    )
+    if not hasattr(data[1], "shape"):
+        raise ValueError(
+            f"{name}: the loss {label(loss)!r} needs one array of targets, got {kind_of(data[1])}; "
+            "give the loss as a function (outputs, targets)"
+        )
+    if batch_loss:
+        raise ValueError(
+            f"{name}: the loss {label(loss)!r} has a value for each example; batch_loss=True is for "
+            "a function (outputs, targets) that gives one number for the whole batch"
+        )
+
+
+def _check_single(name: str, loss: PerExample, outputs: Outputs) -> None:
+    if is_built_in(loss) and not outputs.single:
+        raise ValueError(
+            f"{name}: the model gave {kind_of(outputs.valid)}, and the loss {label(loss)!r} needs "
+            "one array of outputs; give the loss as a function (outputs, targets), or wrap the "
+            "model in one that gives the output to train on"
+        )

@@ -8,10 +8,9 @@ from typing import NamedTuple
 from lrlab.core.text import Table
 from lrlab.types import (
     Array,
+    LossChoice,
     MetricChoice,
-    MetricFunction,
     Metrics,
-    Pair,
     Params,
     PyTree,
     TaskFunctions,
@@ -63,29 +62,42 @@ class Task(NamedTuple):
     def supervised(
         *,
         model: object,
-        loss: str | MetricFunction,
-        train: Pair,
-        valid: Pair,
-        test: Pair | None = None,
+        loss: LossChoice,
+        train: PyTree,
+        valid: PyTree,
+        test: PyTree | None = None,
         metrics: MetricChoice | None = None,
         params: PyTree = None,
-        trainable: Sequence[str] | str | None = None,
+        trainable: str | Sequence[str] | None = None,
+        augment: Callable[..., PyTree] | None = None,
+        batch_loss: bool = False,
+        rngs: Sequence[str] = ("dropout",),
         name: str = "supervised",
         source: Table | None = None,
         options: Table | None = None,
     ) -> Task:
         """Anyone's model on anyone's arrays.
 
+        A function (loss, metric, augment, the call of the model) that has a parameter named `hyper`
+        gets the lane's scalars there, by name: `hyper["lr"]` is this step's rate, and any lane axis
+        stands under its own name.
+
         Args:
             model: a Flax Linen module called as `model(x)` or `model(x, train=...)` (also
                 `training`, `is_training`, `deterministic`, `use_running_average`), a function
                 `rngs -> NNX module`, or `lrlab.Model(init, apply)`.
             loss: "softmax_cross_entropy" (integer labels), "sigmoid_binary_cross_entropy" (or
-                "binary"), "mse", or `loss(outputs, targets) -> [batch]` or `[batch, tokens]`: one
-                value per example, averaged, that does not change with the other examples.
-            train, valid, test: (inputs [N, ...], targets [N, ...]); copied.
-            metrics: names ("accuracy", "mae"), or {name: (function, "min" | "max")}. None for
-                accuracy where targets are classes.
+                "binary"), "mse", any of them as {"name": ..., "ignore_label": -1}, or
+                `loss(outputs, targets) -> [batch]` or `[batch, tokens]`: one value per example,
+                averaged, that does not change with the other examples. It may give (values,
+                weights) of one shape: the loss is sum(values weights) / sum(weights), over a batch
+                in training and over the whole split in evaluation; 0, with gradient 0, where the
+                weights are 0. Outputs and targets may then be pytrees.
+            train, valid, test: (inputs [N, ...], targets [N, ...]); copied. Or a dict of arrays
+                [N, ...]: the model gets the whole batch, loss and metrics get (outputs, batch).
+            metrics: names ("accuracy", "mae"), or {name: (function, "min" | "max")}, of the form of
+                the loss, or one number for all examples: such a metric sees the outputs of a whole
+                split, and is not recorded in training. None for accuracy where targets are classes.
             params: weights that every lane and every seed starts from, a pytree of arrays as the
                 model's init gives: bare parameters, or a dict with "params" beside collections
                 (those that are absent are drawn). Their paths and shapes must be the model's.
@@ -93,6 +105,12 @@ class Task(NamedTuple):
                 several, whose parameters are trained. The others are frozen: no gradient, no
                 optimizer state, held once for all lanes in the dtype they were given in, out of
                 reach of `init_scale` and weight decay. None: all are trained.
+            augment: `augment(batch, key) -> batch`, of training batches alone; the key is
+                `lrlab.rng.key(step_key, "augment")`. Shapes may change, the number of examples not.
+            batch_loss: the loss is one number for the whole batch (contrastive); it is evaluated in
+                batches of the training size, each weighted by its number of examples.
+            rngs: random streams of a Linen module. "dropout" is the step's key, another one
+                `lrlab.rng.key(step_key, name)`. NNX modules have their own.
 
         Raises:
             ValueError: data, model, loss and metrics that do not fit each other; the message names
@@ -105,11 +123,35 @@ class Task(NamedTuple):
         ...                        train=(x, y), valid=(x, y))
         >>> dict(task.metrics), task.num_examples
         ({'loss': 'min', 'accuracy': 'max'}, 8)
+
+        A dict of arrays, and a mean over what a mask leaves:
+
+        >>> class Net(nn.Module):
+        ...     @nn.compact
+        ...     def __call__(self, batch):
+        ...         return nn.Dense(1)(batch["x"])[..., 0]
+        >>> def masked(outputs, batch):
+        ...     return (outputs - batch["y"])**2, batch["mask"]
+        >>> batch = {"x": np.ones((8, 5, 3)), "y": np.ones((8, 5)), "mask": np.ones((8, 5), bool)}
+        >>> Task.supervised(model=Net(), loss=masked, train=batch, valid=batch)
+        Task('supervised': 8 train, 8 valid; loss)
         """
         from lrlab.tasks.supervised import supervised
 
         parts = supervised(
-            name, model, loss, train, valid, test, metrics, source, params, trainable
+            name,
+            model,
+            loss,
+            train,
+            valid,
+            test,
+            metrics,
+            source,
+            params,
+            trainable,
+            augment,
+            batch_loss,
+            rngs,
         )
         return _of(name, parts, options)
 

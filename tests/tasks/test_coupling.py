@@ -56,7 +56,7 @@ def test_a_loss_that_sees_other_examples_is_named(loss):
     with pytest.raises(ValueError, match="another value when the other examples") as error:
         numbers(loss)
     assert "(7, 1), targets (7,)" in str(error.value) and "[N, N]" in str(error.value)
-    assert "lrlab.Task.objective" in str(error.value)
+    assert "batch_loss=True" in str(error.value)
 
 
 def test_a_contrastive_loss_is_named_whether_in_the_loss_or_in_the_model():
