@@ -37,12 +37,13 @@ class Model(NamedTuple):
     `apply(variables, x, train, key) -> (outputs, variables)`: `train` is a Python bool, `key` feeds
     dropout; the returned variables carry updated collections (training) or those that went in.
     `features(variables, x, key) -> {layer: [batch, ...]}`: what each layer gives, in evaluation
-    mode; None where the network cannot give them.
+    mode; None where the network cannot give them. A function of these that has a parameter named
+    `hyper` gets the lane's scalars there (`init`: 1 for each, as all lanes of a seed start alike).
     """
 
-    init: Callable[[Array, Array], PyTree]
-    apply: Callable[[PyTree, Array, bool, Array], tuple[Array, PyTree]]
-    features: Callable[[PyTree, Array, Array], dict[str, Array]] | None = None
+    init: Callable[..., PyTree]
+    apply: Callable[..., tuple[PyTree, PyTree]]
+    features: Callable[..., dict[str, Array]] | None = None
 
 
 Pair = tuple[Any, Any]

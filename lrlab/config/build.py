@@ -117,7 +117,8 @@ def normalized(table: Table, command: str) -> JsonObject:
         raw["probes"] = [{"name": e} if isinstance(e, str) else e for e in raw["probes"]]
     loose = [key for key in raw if key not in Experiment.model_fields]
     if loose:
-        # What a user's optimizer reads is found by tracing it; what it does not read is refused.
+        # What a user's task or optimizer reads is found by tracing it; what neither reads is
+        # refused.
         accepted, anything = _hyperparameters(raw)
         fields = Experiment.model_fields
 
@@ -193,7 +194,7 @@ def _hyperparameters(raw: Table) -> tuple[set[str], bool]:
     """The lane axes that `raw` can have at its top, and whether there may be others: parameters of
     the user's own function cannot be known."""
     taken = [_parameters(raw, key) for key in ("optimizer", "schedule")]
-    unknown = None in taken or _external(raw.get("optimizer"))
+    unknown = None in taken or _external(raw.get("optimizer")) or _external(raw.get("task"))
     return {*EXTRA_AXES, *(key for names in taken for key in names or ())}, unknown
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import flax.linen as nn
 from flax import nnx
@@ -19,7 +20,7 @@ def call_of(module: nn.Module | nnx.Module) -> Callable[..., PyTree]:
     return module.__call__  # type: ignore[attr-defined]
 
 
-def hyper_argument(taken: bool, hyper: Hyper | None) -> dict[str, Hyper]:
+def hyper_argument(taken: bool, hyper: Hyper | None) -> dict[str, Any]:
     """The arguments that hand a lane's scalars to a module which takes them."""
     return {"hyper": hyper} if taken and hyper is not None else {}
 

@@ -17,14 +17,15 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeGuard, cast
 
 import optax
 
 from lrlab.core.errors import FieldError
+from lrlab.core.hyper import Reads, Recording
 from lrlab.core.synonyms import OPTIMIZER, did_you_mean
-from lrlab.core.text import JsonObject, Table
+from lrlab.core.text import Table
 from lrlab.optimizers.injected_hyperparams import RATE, current, of_this_step
 from lrlab.optimizers.registry import hyperparameters
 from lrlab.optimizers.states import effective_lr, evaluation_params, nodes
@@ -59,56 +60,6 @@ class Custom(NamedTuple):
     def __call__(self, hyper: Hyper) -> optax.GradientTransformationExtraArgs:
         """The transformation of one lane at one step; see `built`."""
         return built(self, hyper, Reads(set()))
-
-
-class Reads(NamedTuple):
-    """The entries of `hyper` that a user's optimizer read."""
-
-    names: set[str]
-
-
-class Missing(KeyError):
-    """A user's optimizer reads the entry `key` of `hyper`, which there is not."""
-
-    def __init__(self, key: str) -> None:
-        super().__init__(key)
-        self.key = key
-
-
-class _Recording(dict[str, Scalar]):
-    """`hyper` that notes what is read from it. A dict, as users may pass it on as one."""
-
-    def __init__(self, hyper: Hyper, reads: Reads) -> None:
-        super().__init__(hyper)
-        self.reads = reads
-
-    def __getitem__(self, key: str) -> Scalar:
-        if not super().__contains__(key):
-            raise Missing(key)
-        self.reads.names.add(key)
-        return super().__getitem__(key)
-
-    def get(self, key: str, default: Any = None) -> Any:
-        return self[key] if key in self else default  # noqa: SIM401 -- this is `get`
-
-    def pop(self, key: str, *default: Any) -> Any:
-        value = self[key] if key in self or not default else default[0]
-        return super().pop(key, value)
-
-    def __iter__(self) -> Iterator[str]:  # makes Python ask for each entry in `dict(hyper)`
-        return super().__iter__()
-
-    def values(self) -> Any:  # a list: each entry is read
-        return [self[key] for key in self]
-
-    def items(self) -> Any:
-        return [(key, self[key]) for key in self]
-
-    def copy(self) -> dict[str, Scalar]:
-        return dict(self.items())
-
-    def __or__(self, other: Any) -> JsonObject:
-        return self.copy() | other
 
 
 def engine_custom(
@@ -222,7 +173,7 @@ def _called(one: Custom, hyper: Hyper, reads: Reads) -> optax.GradientTransforma
     if finished(one.function):
         return one.function
     function = cast(Factory, one.function)
-    entries, arguments = _Recording(hyper, reads), dict(one.arguments)
+    entries, arguments = Recording(hyper, reads), dict(one.arguments)
     if not takes_rate(function):
         return function(entries, **arguments)
     takes = _keywords(function)

@@ -10,8 +10,9 @@ import jax.numpy as jnp
 import optax
 
 from lrlab.core.errors import FieldError
+from lrlab.core.hyper import Missing, Reads
 from lrlab.core.synonyms import OPTIMIZER, did_you_mean
-from lrlab.optimizers.custom import FORMS, Custom, Missing, Reads, built, finished
+from lrlab.optimizers.custom import FORMS, Custom, built, finished
 from lrlab.optimizers.injected_hyperparams import RATE, follows_its_own, holds_rate
 from lrlab.types import Hyper, Params, PyTree
 

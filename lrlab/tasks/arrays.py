@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sized
 
 import jax
 import numpy as np
@@ -90,10 +90,10 @@ def _columns(tree: object, count: int | None, place: str, masks: bool = False) -
 def _count(tree: object) -> int | None:
     """The number of examples in inputs that are yet to be read; None: unknown."""
     leaves = jax.tree.leaves(tree, is_leaf=_is_rows)
-    single = isinstance(tree, (list, tuple)) and not hasattr(tree, "_fields")
-    first = tree if single and not _is_rows(tree) and _is_examples(tree, len(tree)) else None
-    first = leaves[0] if first is None and leaves else first
-    return len(first) if hasattr(first, "__len__") else None
+    first: object = leaves[0] if leaves else None
+    if isinstance(tree, (list, tuple)) and not _is_rows(tree) and _is_examples(tree, len(tree)):
+        first = tree
+    return len(first) if isinstance(first, Sized) else None
 
 
 def length(data: PyTree) -> int:

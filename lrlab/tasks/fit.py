@@ -162,6 +162,7 @@ def _checked(
             return values
         tried = with_hyper(function, any_hyper(jnp.float32(TRIED)))
         weights = values_of(label, tried, outputs, targets).weights
+        assert weights is not None
         return jnp.concatenate([v.reshape(len(v), -1) for v in (values, weights)], 1)
 
     if not is_coupled(both, outputs.valid, targets):

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from lrlab.core.hyper import takes_hyper, with_hyper
+from lrlab.core.hyper import any_hyper, takes_hyper, with_hyper
 from lrlab.core.memo import closure_of, kept_with
 from lrlab.rng import key as key_of
 from lrlab.tasks.evaluation import chunking, means, over_batches, totals
@@ -68,14 +68,20 @@ def supervised_functions(parts: Supervised) -> TaskFunctions:
             return functions
         return _of_lane(parts, context)
 
-    functions = _of_lane(parts, LaneContext({}))._replace(bind=bind)
+    # What is drawn for a seed is of all its lanes, whose scalars are none: 1 stands for each.
+    functions = _of_lane(parts, LaneContext(any_hyper(1.0)))._replace(bind=bind)
     return functions
 
 
 def _of_lane(parts: Supervised, context: LaneContext) -> TaskFunctions:
     """The functions of a lane, closed over its scalars."""
     hyper = context.hyper
-    model = Model(*(None if one is None else with_hyper(one, hyper) for one in parts.model))
+    init_of, apply, features_of = parts.model
+    model = Model(
+        with_hyper(init_of, hyper),
+        with_hyper(apply, hyper),
+        None if features_of is None else with_hyper(features_of, hyper),
+    )
     loss_name, function = parts.loss_name, with_hyper(parts.loss, hyper)
     metrics = tuple((name, with_hyper(metric, hyper)) for name, metric in parts.metrics)
     augment = None if parts.augment is None else with_hyper(parts.augment, hyper)

@@ -180,8 +180,9 @@ def ignoring(function: PerExample, label: float) -> PerExample:
 
 def base_of(function: PerExample) -> PerExample:
     """The built-in function that `function` is, with or without a label to ignore; else itself."""
-    known = isinstance(function, functools.partial) and function.func in PER_EXAMPLE
-    plain = known and not function.args and function.keywords.keys() <= {"ignore_label"}
+    if not isinstance(function, functools.partial) or function.func not in PER_EXAMPLE:
+        return function
+    plain = not function.args and function.keywords.keys() <= {"ignore_label"}
     return function.func if plain else function
 
 

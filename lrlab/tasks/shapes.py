@@ -18,8 +18,8 @@ from lrlab.types import Array, Model, PyTree
 
 ALL_TOGETHER = (
     "A loss of all examples together (contrastive, ranking) is no mean over examples, and would "
-    "depend on how they are grouped: say batch_loss=True, with a loss(outputs, targets) that is one "
-    "number for the whole batch (or train it by lrlab.Task.objective)."
+    "depend on how they are grouped: say batch_loss=True, with a loss(outputs, targets) that is "
+    "one number for the whole batch (or train it by lrlab.Task.objective)."
 )
 
 EXAMPLES = 7

@@ -186,8 +186,8 @@ def _check_kind(name: str, loss: PerExample, data: PyTree, batch_loss: bool) -> 
         )
     if batch_loss:
         raise ValueError(
-            f"{name}: the loss {label(loss)!r} has a value for each example; batch_loss=True is for "
-            "a function (outputs, targets) that gives one number for the whole batch"
+            f"{name}: the loss {label(loss)!r} has a value for each example; batch_loss=True is "
+            "for a function (outputs, targets) that gives one number for the whole batch"
         )
 
 

@@ -73,7 +73,7 @@ def batch_value(name: str, function: PerExample, outputs: PyTree, targets: PyTre
     Raises:
         ValueError: it is none.
     """
-    value = function(outputs, targets)
+    value: Array = function(outputs, targets)
     shape = getattr(value, "shape", None)
     if shape != () or not jnp.issubdtype(value.dtype, jnp.floating):
         kind = type(value).__name__ if shape is None else f"{value.dtype}{list(shape)}"
@@ -102,10 +102,12 @@ def _read(what: str, given: object) -> Measured:
 
 
 def _shapes(values: Array, targets: PyTree, weights: Array | None) -> list[tuple[int, ...]]:
-    """The shapes that values may have: [N], and [N, T] where there can be tokens."""
+    """The shapes that values may have: [N], [N, T] where there can be tokens, and with weights
+    any [N, ...]."""
     count = count_of(targets)
-    single = hasattr(targets, "shape")
-    if single and weights is None:
+    if weights is not None:
+        return [(count, *values.shape[1:])]
+    if hasattr(targets, "shape"):
         return [(count,), *([tuple(targets.shape[:2])] if targets.ndim > 1 else [])]
     return [(count,), *([(count, values.shape[1])] if values.ndim == 2 else [])]
 

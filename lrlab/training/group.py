@@ -16,7 +16,7 @@ from lrlab.core.axes import arrays_of
 from lrlab.core.errors import FieldError
 from lrlab.core.jax_settings import usual
 from lrlab.core.records import Direction
-from lrlab.core.synonyms import did_you_mean
+from lrlab.core.synonyms import OPTIMIZER, did_you_mean
 from lrlab.core.text import JsonObject
 from lrlab.data.batches import Batches, segment_indices
 from lrlab.engine.binding import GIVEN
@@ -42,6 +42,7 @@ from lrlab.training.components import (
 )
 from lrlab.training.limits import no_room_for
 from lrlab.training.task import parametrized, refused
+from lrlab.training.task_trace import traced
 from lrlab.types import Optimizer, Plan, Problem, PyTree
 
 
@@ -117,15 +118,19 @@ def _assembled(
 
     axes = arrays_of(resolved.axes)
     rates = ("lr", *(f"lr_{name}" for name in groups or ()))
+    data, problem = dict(task.data), _unfinished(resolved, task, steps, batch, rates)
+    if task.params is not None:
+        data[GIVEN] = separated(task.params)
+    read = traced(problem, data, ("lr", *axes, *fixed)).reads
     multiplied = [value for value in multipliers.values() if isinstance(value, str)]
     elsewhere = {"init_scale", *rates, *multiplied, *schedule_axes(schedule)}
     further = [name for name in (*axes, *fixed) if name not in elsewhere]
     if isinstance(optimizer, str):
-        _refuse_unread(further, optimizer, schedule, elsewhere)
+        _refuse_unread(further, optimizer, schedule, elsewhere | read)
     for name, value in fixed.items():
         if name in elsewhere & schedule_parameters(schedule):
             schedule_args.setdefault(name, value)
-        elif name in keywords(optimizer):
+        elif name in keywords(optimizer) and name not in read:
             optimizer_args.setdefault(name, value)
         else:
             axes[name] = np.array([value], np.float64)
@@ -135,33 +140,18 @@ def _assembled(
         scheduled = scheduled_hyper(optimizer, optimizer_args, schedule, steps, schedule_args)
     else:
         schedule_args.pop("low_momentum", None)
-    shape = engine_schedule(schedule, steps, schedule_args)
-    held_out = tuple(name for name in ("valid", "test") if name in task.data)
-    problem = Problem(
-        task=task.functions,
+    shape, names = engine_schedule(schedule, steps, schedule_args), tuple(axes)
+    problem = problem._replace(
         optimizer=engine_optimizer(optimizer, optimizer_args, groups, multipliers, own),
         schedule=shape,
-        steps=steps,
-        batch_size=batch,
-        num_examples=examples,
-        replay=experiment.sampler == "replay",
-        in_order=experiment.sampler == "in_order",
-        splits=held_out if task.data else ("valid",),
-        dtype=precision,
-        stop_diverged=experiment.stop_diverged,
-        probes=engine_probes(resolved.probes),
         scheduled_hyper=scheduled,
-        rates=rates,
     )
-    data, names = dict(task.data), tuple(axes)
-    if task.params is not None:
-        data[GIVEN] = separated(task.params)
     check_representable(data, precision)
     traced_checks.schedule(schedule, shape, steps, schedule_args, axes, precision)
     if not isinstance(optimizer, str):
         every = ("lr", *(name for name in names if name not in rates))
         base = engine_optimizer(optimizer, optimizer_args, axes=own)
-        traced_checks.optimizer(base, problem, data, every, own)
+        traced_checks.optimizer(base, problem, data, every, own, read)
     if multipliers:
         optimizers.check_multipliers(multipliers, lane_shapes(problem, data, names).params)
     check_probes(problem, data, names)
@@ -181,6 +171,29 @@ def _assembled(
             for name, direction in task.metrics.items()
         },
         source={"name": task.name, **dict(task.source)},
+    )
+
+
+def _unfinished(
+    resolved: Resolved, task: Task, steps: int, batch: int | None, rates: tuple[str, ...]
+) -> Problem:
+    """The problem with stand-ins for what depends on which axes the task reads."""
+    experiment = resolved.experiment
+    held_out = tuple(name for name in ("valid", "test") if name in task.data)
+    return Problem(
+        task=task.functions,
+        optimizer=engine_optimizer("sgd", {}),
+        schedule=engine_schedule("constant", steps, {}),
+        steps=steps,
+        batch_size=batch,
+        num_examples=task.num_examples,
+        replay=experiment.sampler == "replay",
+        in_order=experiment.sampler == "in_order",
+        splits=held_out if task.data else ("valid",),
+        dtype=experiment.precision,
+        stop_diverged=experiment.stop_diverged,
+        probes=engine_probes(resolved.probes),
+        rates=rates,
     )
 
 
@@ -213,12 +226,13 @@ def _indices(batches: Batches) -> Callable[[int, int, int], np.ndarray]:
 def _refuse_unread(
     further: Sequence[str], optimizer: str, schedule: Schedule, elsewhere: set[str]
 ) -> None:
-    """Raises FieldError for an axis that neither the optimizer nor the schedule has."""
+    """Raises FieldError for an axis that neither the task, the optimizer nor the schedule reads."""
     names = {*elsewhere, *optimizers.hyperparameters(optimizer)}
     for name in further:
         if name not in names:
             raise FieldError(
                 ("axes", name),
-                f"{name!r} cannot be swept: neither optimizer {optimizer!r} nor schedule "
-                f"{schedule!r} has it. They have: {', '.join(sorted(names))}",
+                f"{name!r} cannot be swept: neither the task, optimizer {optimizer!r} nor schedule "
+                f"{schedule!r} has it{did_you_mean(name, names, OPTIMIZER, end='.')} They have: "
+                f"{', '.join(sorted(names))}",
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -30,12 +30,14 @@ def optimizer(
     data: Mapping[str, PyTree],
     names: tuple[str, ...],
     own: Sequence[str],
+    of_task: Collection[str] = (),
 ) -> None:
     """Traces one update of a user's optimizer, without groups or multipliers around it.
 
     Args:
         names: the entries of `hyper` as it sees them.
-        own: the lane axes that nobody else reads.
+        own: the lane axes that may be meant for it.
+        of_task: those that the task reads.
 
     Raises:
         FieldError: it cannot be traced, or does not read one of `own`.
@@ -44,12 +46,13 @@ def optimizer(
         params = beginning_shapes(problem, data).params
         read = axes_read(base.make, params, names, problem.dtype)
     for name in own:
-        if name not in read:
+        if name not in read and name not in of_task:
             meant = hint(name, Experiment.model_fields)
             raise FieldError(
                 (name,),
-                f"{name!r} is read by nobody: neither the optimizer nor the schedule looks at "
-                f"it{meant or '.'} The optimizer reads: {', '.join(sorted(read)) or 'nothing'}",
+                f"{name!r} is read by nobody: neither the task, the optimizer nor the schedule "
+                f"looks at it{meant or '.'} The optimizer reads: "
+                f"{', '.join(sorted(read)) or 'nothing'}",
             )
 
 
