@@ -86,7 +86,8 @@ class TaskFunctions(NamedTuple):
     with a leading batch axis, `(inputs, targets)` for supervised tasks, None for objectives;
     `metrics` is a dict of scalars that excludes the loss. All in the dtype of the parameters.
     `evaluate(params, state, data, key) -> metrics`: over a whole split (pytree of arrays, leading
-    axis = examples), in evaluation mode; a dict of scalars that includes `loss`.
+    axis = examples), in evaluation mode; a dict of scalars, as a rule with `loss` among them. None:
+    nothing is evaluated.
     For probes that look inside (None for objectives): `outputs(params, state, batch, key)` gives
     the network's outputs as in `loss`, `output_loss(outputs, batch)` the loss of outputs, and
     `features(params, state, batch, key)` what each layer gives, by name, in evaluation mode.
@@ -102,11 +103,13 @@ class TaskFunctions(NamedTuple):
     `loss`; `start(key, hyper) -> state` takes the place of `init`. None elsewhere.
     `trains(params) -> bool[...]`: a pytree like the parameters, true for those that are trained;
     the others are frozen, and held once for all lanes. None: all are trained.
+    `own`: whether they are someone's own (`Task.custom`, `Task.step`), so that what they measure is
+    found by tracing them. `state_of(state)`: the state of a step of one's own in the form that its `init` gives.
     """
 
     init: Callable[[Array, PyTree], tuple[Params, PyTree]]
     loss: Callable[[Params, PyTree, PyTree, Array], tuple[Array, tuple[PyTree, dict[str, Array]]]]
-    evaluate: Callable[[Params, PyTree, PyTree, Array], dict[str, Array]]
+    evaluate: Callable[[Params, PyTree, PyTree, Array], dict[str, Array]] | None
     outputs: Callable[[Params, PyTree, PyTree, Array], PyTree] | None = None
     output_loss: Callable[[PyTree, PyTree], Array] | None = None
     features: Callable[[Params, PyTree, PyTree, Array], dict[str, Array]] | None = None
@@ -117,6 +120,8 @@ class TaskFunctions(NamedTuple):
     step: Callable[[PyTree, PyTree, Hyper, Array], tuple[PyTree, dict[str, Array]]] | None = None
     start: Callable[[Array, Hyper], PyTree] | None = None
     trains: Callable[[Params], PyTree] | None = None
+    state_of: Callable[[PyTree], PyTree] | None = None
+    own: bool = False
 
 
 class TaskParts(NamedTuple):

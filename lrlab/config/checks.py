@@ -253,7 +253,8 @@ def _learning_rate(raw: Table, command: str) -> Found:
     groups = raw.get("groups")
     if not isinstance(groups, Mapping):
         groups = {}
-    for name in rates:
+    own_step = at(raw, ("task", "external")) is True and not groups  # its rates have names alone
+    for name in rates if not own_step else ():
         if name not in groups:
             yield ("lr", name), f"no group {name!r} in groups{did_you_mean(name, groups)}"
     for name in groups:

@@ -50,11 +50,16 @@ def bound(problem: Problem, hyper: Hyper, frozen: PyTree = ()) -> TaskFunctions:
 
     return task._replace(
         loss=with_frozen(task.loss),
-        evaluate=with_frozen(task.evaluate),
+        evaluate=None if task.evaluate is None else with_frozen(task.evaluate),
         part=None if task.part is None else with_frozen(task.part),
         outputs=None if task.outputs is None else with_frozen(task.outputs),
         features=None if task.features is None else with_frozen(task.features),
     )
+
+
+def follows(task: TaskFunctions) -> bool:
+    """Whether functions of a task follow from the lane that they are of, or from the batch size."""
+    return task.bind is not None and task.bind(LaneContext({})) is not task
 
 
 def by_name(problem: Problem, hyper: Hyper) -> dict[str, PyTree]:

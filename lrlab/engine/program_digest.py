@@ -13,13 +13,13 @@ import numpy as np
 from jax import Array
 from jax.extend.core import ClosedJaxpr, Jaxpr
 
-from lrlab.engine.binding import bound, by_name
+from lrlab.engine.binding import bound, by_name, follows
 from lrlab.engine.devices import precision
 from lrlab.engine.jaxprs import inner_programs, opened
 from lrlab.engine.state import LaneState, frozen_shapes, lane_shapes
 from lrlab.engine.step import lane_step
 from lrlab.rng import key
-from lrlab.types import Hyper, Problem, PyTree
+from lrlab.types import Hyper, Params, Problem, PyTree
 
 _ADDRESS = re.compile(r"0x[0-9a-f]+")
 
@@ -74,16 +74,20 @@ def _beginning(problem: Problem, example: PyTree, hyper: Hyper) -> ClosedJaxpr:
 def _evaluation(
     problem: Problem, state: LaneState, rows: PyTree, hyper: Hyper, frozen: PyTree
 ) -> ClosedJaxpr:
-    if problem.task.bind is None and problem.task.trains is None:
+    def evaluate(
+        params: Params, model: PyTree, rows: PyTree, hyper: Hyper, frozen: PyTree
+    ) -> dict[str, Array]:
+        functions = bound(problem, hyper, frozen)
+        assert functions.evaluate is not None, "no split is evaluated where nothing is"
+        return functions.evaluate(params, model, rows, key(0))
+
+    task = problem.task
+    if problem.compute is None and task.trains is None and not follows(task):
         # Without arguments that nothing reads, so that runs of before have the same text.
-        return jax.make_jaxpr(
-            lambda params, model, rows: problem.task.evaluate(params, model, rows, key(0))
-        )(state.params, state.model, rows)
-    return jax.make_jaxpr(
-        lambda params, model, rows, hyper, frozen: bound(problem, hyper, frozen).evaluate(
-            params, model, rows, key(0)
+        return jax.make_jaxpr(lambda params, model, rows: evaluate(params, model, rows, {}, ()))(
+            state.params, state.model, rows
         )
-    )(state.params, state.model, rows, hyper, frozen)
+    return jax.make_jaxpr(evaluate)(state.params, state.model, rows, hyper, frozen)
 
 
 def _struct(leaf: np.ndarray, floating: str, rows: int | None = None) -> jax.ShapeDtypeStruct:

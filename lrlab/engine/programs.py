@@ -200,11 +200,11 @@ def _evaluate(
             params = problem.optimizer.evaluation_params(state.optimizer, params)
         if params is not state.params:
             model = refreshed(problem, params, model, data.get("train"), noise, step, task)
-        values = {
-            f"{split}_{name}": value
-            for split in problem.splits
-            for name, value in task.evaluate(params, model, data.get(split), noise).items()
-        }
+        values: dict[str, Array] = {}
+        for split in problem.splits:
+            assert task.evaluate is not None, "no split is evaluated where nothing is"
+            measures = task.evaluate(params, model, data.get(split), noise)
+            values |= {f"{split}_{name}": value for name, value in measures.items()}
         if problem.probes:
             train = data.get("train")
             view = view_of(problem, state, start, train, seed, hyper, step, frozen)

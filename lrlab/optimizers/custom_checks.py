@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable
 
 import jax
@@ -12,6 +11,7 @@ import optax
 from lrlab.core.errors import FieldError
 from lrlab.core.hyper import Missing, Reads
 from lrlab.core.synonyms import OPTIMIZER, did_you_mean
+from lrlab.core.user_code import fault
 from lrlab.optimizers.custom import FORMS, Custom, built, finished
 from lrlab.optimizers.injected_hyperparams import RATE, follows_its_own, holds_rate
 from lrlab.types import Hyper, Params, PyTree
@@ -83,29 +83,4 @@ def _said(error: Exception, names: tuple[str, ...]) -> str:
             f"the optimizer reads hyper[{error.key!r}], which there is not{hint} There are: "
             f"{', '.join(names)}; every lane axis is an entry of its own"
         )
-    where = _place(error)
-    if isinstance(
-        error,
-        (
-            jax.errors.ConcretizationTypeError,
-            jax.errors.TracerArrayConversionError,
-            jax.errors.TracerIntegerConversionError,
-        ),
-    ):
-        return (
-            f"the optimizer decides in Python on a traced value{where} (`if`, `float`, NumPy): all "
-            "lanes are trained in one program, so use jnp.where, or compare the cases as settings "
-            "of their own"
-        )
-    first = (str(error).splitlines() or [""])[0][:200]
-    return (
-        f"the optimizer fails where JAX traces it{where}: {type(error).__name__}: {first} ({FORMS})"
-    )
-
-
-def _place(error: Exception) -> str:
-    """The line of the user's file that raised: the last that is neither JAX's, Optax's nor ours."""
-    ours = tuple(__import__(name).__path__[0] for name in ("jax", "optax", "lrlab"))
-    frames = traceback.extract_tb(error.__traceback__)
-    outside = [frame for frame in frames if not frame.filename.startswith((*ours, "<"))]
-    return f" at {outside[-1].filename}:{outside[-1].lineno}" if outside else ""
+    return f"{fault('the optimizer', error)} ({FORMS})"

@@ -42,8 +42,8 @@ def arrays(split: object, place: str) -> PyTree:
         )
     # Copied and aligned once, here: no run of the task has to do it again, and what the caller
     # writes into the arrays later reaches no run, wherever they happen to lie.
-    y = _columns(split[1], _count(split[0]), f"{place} targets")
-    x = _columns(split[0], length(y), f"{place} inputs")
+    y = as_columns(split[1], _count(split[0]), f"{place} targets")
+    x = as_columns(split[0], length(y), f"{place} inputs")
     for leaf in jax.tree.leaves(x):
         for other in jax.tree.leaves(y):
             same_length(leaf, other, place)
@@ -58,7 +58,7 @@ def _batch(split: Mapping[object, object], place: str) -> PyTree:
             f"{place}: a dict of arrays needs names, got {', '.join(map(repr, unnamed)) or 'none'}"
         )
     columns = {
-        str(name): _columns(value, None, f"{place} {name}", masks=True)
+        str(name): as_columns(value, None, f"{place} {name}", masks=True)
         for name, value in split.items()
     }
     first = next(iter(columns))
@@ -72,7 +72,7 @@ def _batch(split: Mapping[object, object], place: str) -> PyTree:
     return columns
 
 
-def _columns(tree: object, count: int | None, place: str, masks: bool = False) -> PyTree:
+def as_columns(tree: object, count: int | None, place: str, masks: bool = False) -> PyTree:
     """An array, or a pytree of arrays; `count`: the number of examples, where it is known."""
     leaves, structure = jax.tree.flatten(tree, is_leaf=_is_rows)
     if count is not None and _is_examples(tree, count):

@@ -69,7 +69,8 @@ def supervised_functions(parts: Supervised) -> TaskFunctions:
         return _of_lane(parts, context)
 
     # What is drawn for a seed is of all its lanes, whose scalars are none: 1 stands for each.
-    functions = _of_lane(parts, LaneContext(any_hyper(1.0)))._replace(bind=bind)
+    functions = _of_lane(parts, LaneContext(any_hyper(1.0)))
+    functions = functions._replace(bind=bind)
     return functions
 
 

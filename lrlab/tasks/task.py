@@ -50,7 +50,10 @@ class Task(NamedTuple):
 
     @property
     def splits(self) -> tuple[str, ...]:
-        """The splits that are evaluated; `valid` alone for objectives, with no data."""
+        """The splits that are evaluated; `valid` alone where no data are held out, none where
+        nothing is evaluated."""
+        if self.functions.evaluate is None:
+            return ()
         return tuple(split for split in self.data if split != "train") or ("valid",)
 
     @property
@@ -153,6 +156,123 @@ class Task(NamedTuple):
             batch_loss,
             rngs,
         )
+        return _of(name, parts, options)
+
+    @staticmethod
+    def custom(
+        *,
+        init: Callable[..., PyTree],
+        loss: Callable[..., PyTree],
+        train: PyTree = None,
+        valid: PyTree = None,
+        test: PyTree = None,
+        evaluate: Callable[..., PyTree] | None = None,
+        stateful: bool = False,
+        metrics: Mapping[str, str] | None = None,
+        params: PyTree = None,
+        trainable: Sequence[str] | str | None = None,
+        name: str = "custom",
+        source: Table | None = None,
+        options: Table | None = None,
+    ) -> Task:
+        """A loss of one's own on parameters of one's own; lrlab takes gradients, and the optimizer.
+
+        `loss` and `evaluate` get the lane's scalars by keyword if they have a parameter named
+        `hyper`: any lane axis stands there under its own name.
+
+        Args:
+            init: `init(key, example) -> params`, any pytree of floating arrays; `example` is a
+                batch of one training example, None without data. The key is that of the seed:
+                `lrlab.rng.key(seed, "init")`. With `stateful`: `-> (params, state)`.
+            loss: `loss(params, batch, key) -> value`, or `(value, metrics)`: a real scalar, and a
+                dict of such, recorded as `train_<name>`. With `stateful`: `loss(params, state,
+                batch, key) -> (value, (state, metrics))`. The key is
+                `fold_in(lrlab.rng.key(seed, "noise"), step)`.
+            train, valid, test: pytrees of arrays [N, ...], copied; None: there are no data, and
+                batches are None.
+            evaluate: `evaluate(params, state, batch, key) -> ({metric: sum}, {metric: weight})`,
+                called with parts of a split of the training batch's size, the last one smaller;
+                what is recorded as `valid_<name>` is sum / weight over the whole split. Always with
+                four arguments; `state` is `()` without one. None: the loss and its metrics, in the
+                same parts, each weighted by its number of examples.
+            stateful: whether there is a state that is not trained by gradients.
+            metrics: what is better of a metric, {name: "min" or "max"}; "min" where not named.
+            params, trainable: as in `Task.supervised`.
+
+        Raises:
+            ValueError: data or functions of another form; the message says which.
+
+        >>> import jax, numpy as np
+        >>> x = np.linspace(-1, 1, 40).reshape(20, 2)
+        >>> def loss(params, batch, key):
+        ...     return ((batch @ params["w"] - batch.sum(1)) ** 2).mean()
+        >>> Task.custom(init=lambda key, example: {"w": jax.random.normal(key, (2,))},
+        ...             loss=loss, train=x, valid=x, name="plane")
+        Task('plane': 20 train, 20 valid; loss)
+        """
+        from lrlab.tasks.custom import custom
+
+        parts = custom(
+            name,
+            init,
+            loss,
+            train,
+            valid,
+            test,
+            evaluate,
+            stateful,
+            metrics,
+            params,
+            trainable,
+            source,
+        )
+        return _of(name, parts, options)
+
+    @staticmethod
+    def step(
+        *,
+        init: Callable[..., PyTree],
+        step: Callable[..., PyTree],
+        evaluate: Callable[..., PyTree] | None = None,
+        train: PyTree = None,
+        valid: PyTree = None,
+        test: PyTree = None,
+        loss: str = "loss",
+        metrics: Mapping[str, str] | None = None,
+        name: str = "step",
+        source: Table | None = None,
+        options: Table | None = None,
+    ) -> Task:
+        """A training step of one's own: several optimizers, reinforcement learning, an existing
+        `TrainState` or `nnx.Optimizer`.
+
+        Args:
+            init: `init(key, hyper) -> state`, any pytree of arrays with static parts that do not
+                depend on `hyper`; the key is `lrlab.rng.key(seed, "init")`, `hyper` as at step 0.
+            step: `step(state, batch, hyper, key) -> (state, metrics)`: `hyper["lr"]` is this step's
+                scheduled rate, every other lane axis stands under its name. With several rates,
+                `lr={"gen": [...], "disc": [...]}`, `hyper["lr"]` is a dict of the same names. The
+                state keeps its structure, shapes and dtypes; metrics are real scalars, recorded as
+                `train_<name>`. The key is `fold_in(lrlab.rng.key(seed, "noise"), step)`.
+            evaluate: `evaluate(state, batch, key) -> metrics` of a whole split in one call, or
+                `(sums, weights)`, and then it is called with parts of the training batch's size.
+                Without held-out data the batch is None. None: nothing is evaluated.
+            train, valid, test: pytrees of arrays [N, ...], copied; None: batches are None.
+            loss: the metric of `step` that is recorded as `train_loss`. A lane diverges where it,
+                or a float of the state, is not finite.
+            metrics: what is better of a metric, {name: "min" or "max"}; "min" where not named.
+
+        Raises:
+            ValueError: data or functions of another form; the message says which.
+
+        >>> def step(w, batch, hyper, key):
+        ...     return w - hyper["lr"] * 2 * w, {"loss": w**2}
+        >>> Task.step(init=lambda key, hyper: 1.0, step=step, name="bowl")
+        Task('bowl': an objective; loss)
+        """
+        from lrlab.tasks.step import step_task
+
+        parts = step_task(name, init, step, train, valid, test, evaluate, loss, metrics, source)
         return _of(name, parts, options)
 
     @staticmethod

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -42,7 +42,7 @@ from lrlab.training.components import (
 )
 from lrlab.training.limits import no_room_for
 from lrlab.training.task import parametrized, refused
-from lrlab.training.task_trace import traced
+from lrlab.training.task_trace import Traced, traced
 from lrlab.types import Optimizer, Plan, Problem, PyTree
 
 
@@ -75,13 +75,22 @@ def training_group(resolved: Resolved) -> TrainingGroup:
     steps = _steps(resolved, task)
     with refused(resolved):
         group = _assembled(resolved, task, optimizer, steps)
-    metric = resolved.experiment.metric
-    if metric not in group.directions and not metric.startswith("train_"):
-        close = did_you_mean(metric, group.directions, end=".")
-        names = ", ".join(group.directions)
-        message = f"there is no metric {metric!r}{close} This task has: {names}"
-        raise resolved.refuse("metric", message)
+    _check_metric(resolved, task, group)
     return group
+
+
+def _check_metric(resolved: Resolved, task: Task, group: TrainingGroup) -> None:
+    """What decides is measured: by evaluation, or (`train_...`) by training."""
+    metric = resolved.experiment.metric
+    if metric in group.directions or metric.startswith("train_"):
+        return
+    if "metric" not in resolved.experiment.model_fields_set and resolved.command == "sweep":
+        return  # nothing is decided by it
+    close = did_you_mean(metric, group.directions, end=".")
+    names = ", ".join([*group.directions, "train_loss"])
+    raise resolved.refuse(
+        "metric", f"there is no metric {metric!r}{close} This task has: {names}; say metric = ..."
+    )
 
 
 def _steps(resolved: Resolved, task: Task) -> int:
@@ -117,11 +126,14 @@ def _assembled(
         schedule_args.setdefault("steps_per_epoch", examples // (batch or examples or 1) or None)
 
     axes = arrays_of(resolved.axes)
-    rates = ("lr", *(f"lr_{name}" for name in groups or ()))
+    if task.functions.step is not None:
+        _refuse_on_step(resolved)
+    rates = _rates(resolved, task)
     data, problem = dict(task.data), _unfinished(resolved, task, steps, batch, rates)
     if task.params is not None:
         data[GIVEN] = separated(task.params)
-    read = traced(problem, data, ("lr", *axes, *fixed)).reads
+    shown = traced(problem, data, (*_entries(rates, axes), *fixed))
+    read = shown.reads
     multiplied = [value for value in multipliers.values() if isinstance(value, str)]
     elsewhere = {"init_scale", *rates, *multiplied, *schedule_axes(schedule)}
     further = [name for name in (*axes, *fixed) if name not in elsewhere]
@@ -165,11 +177,7 @@ def _assembled(
         eval_steps=evaluation_steps(steps, resolved.eval_every, resolved.eval_steps),
         indices=None if batches is None else _indices(batches),
         plan=make_plan(problem, data, names, per_seed, len(resolved.seeds), resolved.plan),
-        directions={
-            f"{split}_{name}": direction
-            for split in problem.splits
-            for name, direction in task.metrics.items()
-        },
+        directions=_directions(problem, task, shown),
         source={"name": task.name, **dict(task.source)},
     )
 
@@ -179,7 +187,6 @@ def _unfinished(
 ) -> Problem:
     """The problem with stand-ins for what depends on which axes the task reads."""
     experiment = resolved.experiment
-    held_out = tuple(name for name in ("valid", "test") if name in task.data)
     return Problem(
         task=task.functions,
         optimizer=engine_optimizer("sgd", {}),
@@ -189,12 +196,72 @@ def _unfinished(
         num_examples=task.num_examples,
         replay=experiment.sampler == "replay",
         in_order=experiment.sampler == "in_order",
-        splits=held_out if task.data else ("valid",),
+        splits=task.splits,
         dtype=experiment.precision,
         stop_diverged=experiment.stop_diverged,
         probes=engine_probes(resolved.probes),
         rates=rates,
     )
+
+
+def _rates(resolved: Resolved, task: Task) -> tuple[str, ...]:
+    """The entries of `hyper` that are learning rates."""
+    groups = resolved.experiment.groups or {}
+    own = [axis.name for axis in resolved.axes if axis.name.startswith("lr_")]
+    if task.functions.step is None:
+        for axis in own:
+            if axis.removeprefix("lr_") not in groups:
+                name = axis.removeprefix("lr_")
+                raise FieldError(
+                    ("lr", name), f"no group {name!r} in groups{did_you_mean(name, groups)}"
+                )
+        return ("lr", *(f"lr_{name}" for name in groups))
+    rates = [axis.name for axis in resolved.axes if axis.kind == "learning_rate"]
+    return ("lr", *(name for name in rates if name != "lr"))
+
+
+def _entries(rates: Sequence[str], axes: Mapping[str, np.ndarray]) -> tuple[str, ...]:
+    """The entries of `hyper`: `lr` alone where rates have no names of their own."""
+    named = any(name in axes for name in rates if name != "lr")
+    return (*(() if named or "lr" in axes else ("lr",)), *axes)
+
+
+def _refuse_on_step(resolved: Resolved) -> None:
+    """Raises FieldError for what is a step's own business."""
+    experiment = resolved.experiment
+    given = experiment.model_fields_set
+    for field in ("optimizer", "optimizer_args", "multipliers", "groups", "parametrization"):
+        if field in given and getattr(experiment, field, None):
+            raise FieldError(
+                field,
+                f"{field} is not for a task with a step of its own (Task.step), which updates its "
+                "state itself; read what you need from hyper there",
+            )
+
+
+def _directions(problem: Problem, task: Task, shown: Traced) -> dict[str, Direction]:
+    """What is better of every metric that is evaluated.
+
+    Raises:
+        FieldError: a direction for a metric that there is not.
+    """
+    if shown.evaluated is None:
+        every = {split: tuple(task.metrics) for split in problem.splits}
+    else:
+        every = shown.evaluated
+        known = {"loss", *shown.trained, *(name for names in every.values() for name in names)}
+        for name in task.metrics:
+            if name not in known:
+                raise FieldError(
+                    "task",
+                    f"metrics says what is better of {name!r}, which nothing gives"
+                    f"{did_you_mean(name, known, end='.')} There are: {', '.join(sorted(known))}",
+                )
+    return {
+        f"{split}_{name}": task.metrics.get(name, "min")
+        for split, names in every.items()
+        for name in names
+    }
 
 
 def _batch(resolved: Resolved, task: Task) -> int | None:

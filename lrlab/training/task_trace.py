@@ -7,71 +7,174 @@ from typing import NamedTuple
 
 import jax
 
-from lrlab.core.hyper import Reads, Recording
-from lrlab.engine.binding import beginning, bound, frozen_of
+from lrlab.core.errors import FieldError
+from lrlab.core.hyper import Missing, Reads, Recording, missing
+from lrlab.core.user_code import fault
+from lrlab.engine.binding import beginning, bound, by_name, follows, frozen_of
 from lrlab.engine.devices import precision
 from lrlab.engine.host_data import held_dtype
-from lrlab.engine.state import start_shapes
+from lrlab.engine.state import lane_shapes, start_shapes
 from lrlab.rng import key
-from lrlab.types import LaneContext, Problem, PyTree, TaskFunctions
+from lrlab.tasks.step import LEAKED
+from lrlab.types import Array, Hyper, LaneContext, Problem, PyTree, TaskFunctions
 
 
 class Traced(NamedTuple):
-    """`reads`: the lane's scalars that functions of the task look at."""
+    """`reads`: the lane's scalars that functions of the task look at. `evaluated`: the metrics that
+    evaluation gives, for each split; None where the task says itself. `trained`: those of a
+    training step beside the loss."""
 
     reads: frozenset[str] = frozenset()
-
-
-def follows_lane(problem: Problem) -> bool:
-    """Whether the task has functions that may look at a lane's scalars."""
-    task = problem.task
-    return task.step is not None or (
-        task.bind is not None and task.bind(LaneContext({})) is not task
-    )
+    evaluated: Mapping[str, tuple[str, ...]] | None = None
+    trained: tuple[str, ...] = ()
 
 
 def traced(problem: Problem, data: Mapping[str, PyTree], names: tuple[str, ...]) -> Traced:
-    """Traces a training step and the evaluation of the task's functions; nothing is computed.
+    """Traces a training step and the evaluation of functions of the user's; nothing is computed.
 
     Args:
         names: every entry that `hyper` will have.
 
     Raises:
-        FieldError: a function reads what is not there.
+        FieldError: a function fails, gives what it must not, or reads what is not there.
     """
-    if not follows_lane(problem):
+    if not problem.task.own and not follows(problem.task):
         return Traced()
     reads = Reads(set())
-    count = problem.batch_size or problem.num_examples
-
-    def shape(split: str, leaf: PyTree, rows: int) -> jax.ShapeDtypeStruct:
-        rows = min(rows, leaf.shape[0])
-        return jax.ShapeDtypeStruct((rows, *leaf.shape[1:]), held_dtype(split, leaf, problem.dtype))
-
-    splits = {
-        split: jax.tree.map(lambda leaf, split=split: shape(split, leaf, count), data[split])
-        for split in ("train", *problem.splits)
-        if split in data
-    }
+    recorded = problem._replace(task=_recorded(problem.task, reads))
     scalars = {name: jax.ShapeDtypeStruct((), problem.dtype) for name in names}
+    run = _stepped if problem.task.step is not None else _descended
+    try:
+        with precision(problem.dtype):
+            trained, evaluated = run(recorded, data, names, scalars)
+    except Missing as error:
+        raise missing(error, by_name(problem, scalars)) from error
+    except FieldError:
+        raise
+    except jax.errors.UnexpectedTracerError as error:
+        if problem.task.step is None:
+            raise FieldError("task", fault("the task", error)) from error
+        raise FieldError("task", LEAKED) from error
+    except Exception as error:
+        raise FieldError("task", fault("a function of the task", error)) from error
+    return Traced(frozenset(reads.names), evaluated if problem.task.own else None, trained)
 
-    def recording(context: LaneContext) -> TaskFunctions:
+
+Measured = tuple[tuple[str, ...], dict[str, tuple[str, ...]]]
+"""The metrics of training, and those of evaluation by split."""
+
+
+def _recorded(task: TaskFunctions, reads: Reads) -> TaskFunctions:
+    """The functions with what they read noted."""
+
+    def bind(context: LaneContext) -> TaskFunctions:
         assert task.bind is not None
         return task.bind(context._replace(hyper=Recording(context.hyper, reads)))
 
-    task = problem.task
-    recorded = problem._replace(task=task._replace(bind=recording))
+    def start(random: Array, hyper: Hyper) -> PyTree:
+        assert task.start is not None
+        return task.start(random, Recording(hyper, reads))
 
+    def step(state: PyTree, batch: PyTree, hyper: Hyper, random: Array) -> PyTree:
+        assert task.step is not None
+        return task.step(state, batch, Recording(hyper, reads), random)
+
+    if task.step is None:
+        return task._replace(bind=bind)
+    return task._replace(bind=bind, start=start, step=step)
+
+
+def _descended(
+    problem: Problem, data: Mapping[str, PyTree], names: tuple[str, ...], scalars: Hyper
+) -> Measured:
     def once(
-        begins: Mapping[str, PyTree], splits: Mapping[str, PyTree], scalars: Mapping[str, PyTree]
-    ) -> None:
+        begins: Mapping[str, PyTree], splits: Mapping[str, PyTree], scalars: Hyper
+    ) -> tuple[dict[str, Array], dict[str, dict[str, Array]]]:
         noise = key(0, "noise")
         params, state, drawn = beginning(problem, begins, 0)
-        functions = bound(recorded, scalars, frozen_of(problem, begins, drawn))
-        functions.loss(params, state, splits.get("train"), noise)
-        for split in problem.splits:
-            functions.evaluate(params, state, splits.get(split), noise)
+        functions = bound(problem, scalars, frozen_of(problem, begins, drawn))
+        _, (after, extra) = functions.loss(params, state, splits.get("train"), noise)
+        _check_state(state, after)
+        return extra, _evaluations(problem, functions, params, state, splits)
 
-    with precision(problem.dtype):
-        jax.eval_shape(once, start_shapes(problem, data), splits, scalars)
-    return Traced(frozenset(reads.names))
+    shapes = start_shapes(problem, data)
+    extra, evaluated = jax.eval_shape(once, shapes, _batches(problem, data), scalars)
+    return tuple(extra), {split: tuple(values) for split, values in evaluated.items()}
+
+
+def _stepped(
+    problem: Problem, data: Mapping[str, PyTree], names: tuple[str, ...], scalars: Hyper
+) -> Measured:
+    # The state of one trace in another, as in the compiled programs: what leaked shows here.
+    state = lane_shapes(problem, data, names).model
+
+    def once(
+        state: PyTree, splits: Mapping[str, PyTree], scalars: Hyper
+    ) -> tuple[dict[str, Array], dict[str, dict[str, Array]]]:
+        assert problem.task.step is not None
+        now = by_name(problem, scalars)
+        _, metrics = problem.task.step(state, splits.get("train"), now, key(0, "noise"))
+        functions = bound(problem, scalars)
+        return metrics, _evaluations(problem, functions, (), state, splits)
+
+    program, (metrics, evaluated) = jax.make_jaxpr(once, return_shape=True)(
+        state, _batches(problem, data), scalars
+    )
+    if any(isinstance(constant, jax.core.Tracer) for constant in program.consts):
+        raise FieldError("task", LEAKED)
+    extra = tuple(name for name in metrics if name != "loss")
+    return extra, {split: tuple(values) for split, values in evaluated.items()}
+
+
+def _evaluations(
+    problem: Problem,
+    functions: TaskFunctions,
+    params: PyTree,
+    state: PyTree,
+    splits: Mapping[str, PyTree],
+) -> dict[str, dict[str, Array]]:
+    evaluated: dict[str, dict[str, Array]] = {}
+    for split in problem.splits:
+        assert functions.evaluate is not None, "no split is evaluated where nothing is"
+        noise = key(0, "evaluation")
+        evaluated[split] = functions.evaluate(params, state, splits.get(split), noise)
+    return evaluated
+
+
+def _batches(problem: Problem, data: Mapping[str, PyTree]) -> dict[str, PyTree]:
+    """Shapes of a training batch, and of the other splits as a whole."""
+
+    def shape(split: str, leaf: Array) -> jax.ShapeDtypeStruct:
+        rows = leaf.shape[0]
+        if split == "train" and problem.batch_size is not None:
+            rows = problem.batch_size
+        return jax.ShapeDtypeStruct((rows, *leaf.shape[1:]), held_dtype(split, leaf, problem.dtype))
+
+    return {
+        split: jax.tree.map(lambda leaf, split=split: shape(split, leaf), data[split])
+        for split in ("train", *problem.splits)
+        if split in data
+    }
+
+
+def _check_state(before: PyTree, after: PyTree) -> None:
+    """Raises FieldError where a loss gives back a state of other arrays."""
+    old, new = (_forms(tree) for tree in (before, after))
+    if old != new:
+        said = [
+            f"{path} {old.get(path, 'was not there')} -> {new.get(path, 'is gone')}"
+            for path in {**old, **new}
+            if old.get(path) != new.get(path)
+        ]
+        raise FieldError(
+            "task",
+            "the loss changes the state's structure, which must be the same before and after: "
+            f"{'; '.join(said[:5])}",
+        )
+
+
+def _forms(tree: PyTree) -> dict[str, str]:
+    return {
+        jax.tree_util.keystr(path, simple=True, separator="/"): f"{leaf.dtype}{list(leaf.shape)}"
+        for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
+    }

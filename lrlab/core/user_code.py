@@ -1,0 +1,49 @@
+"""What a function of the user's did wrong where JAX traced it, in a sentence with its line."""
+
+from __future__ import annotations
+
+import traceback
+
+import jax
+
+LONGEST = 200
+"""Characters of an exception's own text that are shown."""
+
+OTHERS = ("jax", "optax", "flax", "lrlab")
+"""Packages whose lines are not the user's."""
+
+
+def place_of(error: BaseException) -> str:
+    """The line of the user's code that raised, " at file:line": the last one that is of none of
+    `OTHERS`; "" where there is none."""
+    ours = tuple(__import__(name).__path__[0] for name in OTHERS)
+    frames = traceback.extract_tb(error.__traceback__)
+    outside = [frame for frame in frames if not frame.filename.startswith((*ours, "<"))]
+    return f" at {outside[-1].filename}:{outside[-1].lineno}" if outside else ""
+
+
+def fault(what: str, error: Exception) -> str:
+    """The sentence for an exception from a traced function of the user's.
+
+    Args:
+        what: the function in words, as in "the loss".
+
+    >>> fault("the loss", ValueError("no such axis"))
+    'the loss fails where JAX traces it: ValueError: no such axis'
+    """
+    where = place_of(error)
+    if isinstance(
+        error,
+        (
+            jax.errors.ConcretizationTypeError,
+            jax.errors.TracerArrayConversionError,
+            jax.errors.TracerIntegerConversionError,
+        ),
+    ):
+        return (
+            f"{what} decides in Python on a traced value{where} (`if`, `float`, NumPy): all lanes "
+            "are trained in one program, so use jnp.where, or compare the cases as settings of "
+            "their own"
+        )
+    first = (str(error).splitlines() or [""])[0][:LONGEST]
+    return f"{what} fails where JAX traces it{where}: {type(error).__name__}: {first}"

@@ -1,0 +1,80 @@
+"""The data of tasks with functions of one's own: any pytree of arrays [N, ...], or none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import jax
+
+from lrlab.core.records import Direction
+from lrlab.core.synonyms import did_you_mean
+from lrlab.core.text import JsonObject
+from lrlab.data.dataset import DataError, digest
+from lrlab.tasks.arrays import as_columns, check_alike, held
+from lrlab.types import PyTree
+
+DIRECTIONS: tuple[Direction, ...] = ("min", "max")
+
+
+def splits_of(name: str, splits: Mapping[str, object]) -> dict[str, PyTree]:
+    """Splits as NumPy arrays of the task's own; those that are None are left out.
+
+    Raises:
+        DataError: no numbers, arrays of different lengths, splits that differ in parts or shapes,
+            or held-out data without training data.
+    """
+    data = {
+        split: _split(part, f"{name}, {split}")
+        for split, part in splits.items()
+        if part is not None
+    }
+    if data and "train" not in data:
+        raise DataError(f"{name}: {next(iter(data))} without train; give train too, or neither")
+    if not data:
+        return {}
+    check_alike(name, data)
+    return held(data, targets=True)
+
+
+def _split(part: object, place: str) -> PyTree:
+    arrays = as_columns(part, None, place, masks=True)
+    lengths = {
+        jax.tree_util.keystr(path, simple=True, separator="/"): len(leaf)
+        for path, leaf in jax.tree_util.tree_leaves_with_path(arrays)
+    }
+    if len(set(lengths.values())) > 1:
+        said = ", ".join(f"{path} has {length:,}" for path, length in lengths.items())
+        raise DataError(f"{place}: arrays must have one length, the number of examples: {said}")
+    return arrays
+
+
+def described(data: Mapping[str, PyTree]) -> JsonObject:
+    """Digest and shapes of every split, for the record."""
+    return {
+        "sha256": {split: digest(jax.tree.leaves(part)) for split, part in data.items()},
+        "shapes": {s: [list(a.shape) for a in jax.tree.leaves(p)] for s, p in data.items()},
+    }
+
+
+def directions_of(name: str, metrics: object) -> dict[str, Direction]:
+    """What is better of each metric that is named.
+
+    Raises:
+        ValueError: not {name: "min" or "max"}.
+
+    >>> directions_of("mine", {"auc": "max"})
+    {'auc': 'max'}
+    """
+    if metrics is None:
+        return {}
+    if not isinstance(metrics, Mapping):
+        raise ValueError(f'{name}: metrics must be {{name: "min" or "max"}}, got {metrics!r}')
+    directions: dict[str, Direction] = {}
+    for metric, direction in metrics.items():
+        if direction not in DIRECTIONS or not isinstance(metric, str):
+            close = did_you_mean(str(direction).lower(), DIRECTIONS, cutoff=0.4)
+            raise ValueError(
+                f'{name}: metric {metric!r} must be "min" or "max", got {direction!r}{close}'
+            )
+        directions[metric] = direction
+    return directions
