@@ -86,7 +86,7 @@ def sweep(
         stop_diverged: freeze a lane whose loss or parameters are not finite.
         sampler: "shuffle"; "replay" for the first epoch's order in every epoch; "in_order" for the
             data's own order in every epoch, the same for all seeds.
-        precision: "float32" or "float64".
+        precision: "float32", "float64", "bfloat16", "mixed" (parameters, loss in float32).
         probes: measurements at evaluations (`lrlab ls probes`): names, or tables with options such
             as `{"name": "sharpness", "k": 3, "every": 100}` (`every` in updates).
         plan: fixes how lanes are laid on the machine.

@@ -104,7 +104,8 @@ class TaskFunctions(NamedTuple):
     `trains(params) -> bool[...]`: a pytree like the parameters, true for those that are trained;
     the others are frozen, and held once for all lanes. None: all are trained.
     `own`: whether they are someone's own (`Task.custom`, `Task.step`), so that what they measure is
-    found by tracing them. `state_of(state)`: the state of a step of one's own in the form that its `init` gives.
+    found by tracing them. `state_of(state)`: the state of a step of one's own in the form that its
+    `init` gives.
     """
 
     init: Callable[[Array, PyTree], tuple[Params, PyTree]]

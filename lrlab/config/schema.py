@@ -186,7 +186,7 @@ class Experiment(BaseModel):
     eval_every: int | None = Field(default=None, ge=1)
     eval_steps: list[Annotated[int, Field(ge=1, le=MAX_STEPS)]] | None = None
     stop_diverged: bool = True
-    precision: Literal["float32", "float64"] = "float32"
+    precision: Literal["float32", "float64", "bfloat16", "mixed"] = "float32"
     probes: list[ProbeSpec] = []
     out: str | None = None
     plan: PlanSpec = PlanSpec()

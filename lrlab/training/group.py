@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -15,8 +15,8 @@ from lrlab.config.schema import MAX_STEPS
 from lrlab.core.axes import arrays_of
 from lrlab.core.errors import FieldError
 from lrlab.core.jax_settings import usual
+from lrlab.core.precisions import dtype_of
 from lrlab.core.records import Direction
-from lrlab.core.synonyms import OPTIMIZER, did_you_mean
 from lrlab.core.text import JsonObject
 from lrlab.data.batches import Batches, segment_indices
 from lrlab.engine.binding import GIVEN
@@ -40,9 +40,12 @@ from lrlab.training.components import (
     schedule_parameters,
     scheduled_hyper,
 )
+from lrlab.training.evaluated import check_metric, directions_of
+from lrlab.training.lane_axes import entries, rates_of, refuse_unread
 from lrlab.training.limits import no_room_for
+from lrlab.training.suitability import precision_of, refuse_on_step
 from lrlab.training.task import parametrized, refused
-from lrlab.training.task_trace import Traced, traced
+from lrlab.training.task_trace import traced
 from lrlab.types import Optimizer, Plan, Problem, PyTree
 
 
@@ -75,22 +78,8 @@ def training_group(resolved: Resolved) -> TrainingGroup:
     steps = _steps(resolved, task)
     with refused(resolved):
         group = _assembled(resolved, task, optimizer, steps)
-    _check_metric(resolved, task, group)
+    check_metric(resolved, group.directions)
     return group
-
-
-def _check_metric(resolved: Resolved, task: Task, group: TrainingGroup) -> None:
-    """What decides is measured: by evaluation, or (`train_...`) by training."""
-    metric = resolved.experiment.metric
-    if metric in group.directions or metric.startswith("train_"):
-        return
-    if "metric" not in resolved.experiment.model_fields_set and resolved.command == "sweep":
-        return  # nothing is decided by it
-    close = did_you_mean(metric, group.directions, end=".")
-    names = ", ".join([*group.directions, "train_loss"])
-    raise resolved.refuse(
-        "metric", f"there is no metric {metric!r}{close} This task has: {names}; say metric = ..."
-    )
 
 
 def _steps(resolved: Resolved, task: Task) -> int:
@@ -100,7 +89,8 @@ def _steps(resolved: Resolved, task: Task) -> int:
         message = f"makes {steps:,} updates; at most {MAX_STEPS:,} can be counted"
         raise resolved.refuse("epochs", message)
     lanes = math.prod([len(axis.values) for axis in resolved.axes]) * len(resolved.seeds)
-    if (message := no_room_for(steps, lanes, resolved.experiment.precision)) is not None:
+    dtype = dtype_of(resolved.experiment.precision)
+    if (message := no_room_for(steps, lanes, dtype)) is not None:
         raise resolved.refuse("steps" if resolved.epochs is None else "epochs", message)
     return steps
 
@@ -115,7 +105,11 @@ def _assembled(
             data, or what the pieces themselves refuse.
     """
     experiment = resolved.experiment
-    precision, examples, batch = experiment.precision, task.num_examples, _batch(resolved, task)
+    dtype, examples, batch = (
+        precision_of(resolved, task).dtype,
+        task.num_examples,
+        _batch(resolved, task),
+    )
     optimizer, schedule = _methods(resolved, parametrization)
     groups, multipliers = experiment.groups, resolved.multipliers
     optimizer_args, fixed = dict(resolved.optimizer_args), dict(resolved.fixed)
@@ -127,18 +121,18 @@ def _assembled(
 
     axes = arrays_of(resolved.axes)
     if task.functions.step is not None:
-        _refuse_on_step(resolved)
-    rates = _rates(resolved, task)
+        refuse_on_step(resolved)
+    rates = rates_of(resolved, task)
     data, problem = dict(task.data), _unfinished(resolved, task, steps, batch, rates)
     if task.params is not None:
         data[GIVEN] = separated(task.params)
-    shown = traced(problem, data, (*_entries(rates, axes), *fixed))
+    shown = traced(problem, data, (*entries(rates, axes), *fixed))
     read = shown.reads
     multiplied = [value for value in multipliers.values() if isinstance(value, str)]
     elsewhere = {"init_scale", *rates, *multiplied, *schedule_axes(schedule)}
     further = [name for name in (*axes, *fixed) if name not in elsewhere]
     if isinstance(optimizer, str):
-        _refuse_unread(further, optimizer, schedule, elsewhere | read)
+        refuse_unread(further, optimizer, schedule, elsewhere | read)
     for name, value in fixed.items():
         if name in elsewhere & schedule_parameters(schedule):
             schedule_args.setdefault(name, value)
@@ -158,8 +152,8 @@ def _assembled(
         schedule=shape,
         scheduled_hyper=scheduled,
     )
-    check_representable(data, precision)
-    traced_checks.schedule(schedule, shape, steps, schedule_args, axes, precision)
+    check_representable(data, dtype)
+    traced_checks.schedule(schedule, shape, steps, schedule_args, axes, dtype)
     if not isinstance(optimizer, str):
         every = ("lr", *(name for name in names if name not in rates))
         base = engine_optimizer(optimizer, optimizer_args, axes=own)
@@ -177,7 +171,7 @@ def _assembled(
         eval_steps=evaluation_steps(steps, resolved.eval_every, resolved.eval_steps),
         indices=None if batches is None else _indices(batches),
         plan=make_plan(problem, data, names, per_seed, len(resolved.seeds), resolved.plan),
-        directions=_directions(problem, task, shown),
+        directions=directions_of(problem, task, shown),
         source={"name": task.name, **dict(task.source)},
     )
 
@@ -186,7 +180,7 @@ def _unfinished(
     resolved: Resolved, task: Task, steps: int, batch: int | None, rates: tuple[str, ...]
 ) -> Problem:
     """The problem with stand-ins for what depends on which axes the task reads."""
-    experiment = resolved.experiment
+    experiment, precision = resolved.experiment, precision_of(resolved, task)
     return Problem(
         task=task.functions,
         optimizer=engine_optimizer("sgd", {}),
@@ -197,71 +191,13 @@ def _unfinished(
         replay=experiment.sampler == "replay",
         in_order=experiment.sampler == "in_order",
         splits=task.splits,
-        dtype=experiment.precision,
+        dtype=precision.dtype,
+        parameters=precision.parameters,
+        compute=precision.compute,
         stop_diverged=experiment.stop_diverged,
         probes=engine_probes(resolved.probes),
         rates=rates,
     )
-
-
-def _rates(resolved: Resolved, task: Task) -> tuple[str, ...]:
-    """The entries of `hyper` that are learning rates."""
-    groups = resolved.experiment.groups or {}
-    own = [axis.name for axis in resolved.axes if axis.name.startswith("lr_")]
-    if task.functions.step is None:
-        for axis in own:
-            if axis.removeprefix("lr_") not in groups:
-                name = axis.removeprefix("lr_")
-                raise FieldError(
-                    ("lr", name), f"no group {name!r} in groups{did_you_mean(name, groups)}"
-                )
-        return ("lr", *(f"lr_{name}" for name in groups))
-    rates = [axis.name for axis in resolved.axes if axis.kind == "learning_rate"]
-    return ("lr", *(name for name in rates if name != "lr"))
-
-
-def _entries(rates: Sequence[str], axes: Mapping[str, np.ndarray]) -> tuple[str, ...]:
-    """The entries of `hyper`: `lr` alone where rates have no names of their own."""
-    named = any(name in axes for name in rates if name != "lr")
-    return (*(() if named or "lr" in axes else ("lr",)), *axes)
-
-
-def _refuse_on_step(resolved: Resolved) -> None:
-    """Raises FieldError for what is a step's own business."""
-    experiment = resolved.experiment
-    given = experiment.model_fields_set
-    for field in ("optimizer", "optimizer_args", "multipliers", "groups", "parametrization"):
-        if field in given and getattr(experiment, field, None):
-            raise FieldError(
-                field,
-                f"{field} is not for a task with a step of its own (Task.step), which updates its "
-                "state itself; read what you need from hyper there",
-            )
-
-
-def _directions(problem: Problem, task: Task, shown: Traced) -> dict[str, Direction]:
-    """What is better of every metric that is evaluated.
-
-    Raises:
-        FieldError: a direction for a metric that there is not.
-    """
-    if shown.evaluated is None:
-        every = {split: tuple(task.metrics) for split in problem.splits}
-    else:
-        every = shown.evaluated
-        known = {"loss", *shown.trained, *(name for names in every.values() for name in names)}
-        for name in task.metrics:
-            if name not in known:
-                raise FieldError(
-                    "task",
-                    f"metrics says what is better of {name!r}, which nothing gives"
-                    f"{did_you_mean(name, known, end='.')} There are: {', '.join(sorted(known))}",
-                )
-    return {
-        f"{split}_{name}": task.metrics.get(name, "min")
-        for split, names in every.items()
-        for name in names
-    }
 
 
 def _batch(resolved: Resolved, task: Task) -> int | None:
@@ -288,18 +224,3 @@ def _methods(resolved: Resolved, parametrization: Optimizer | None) -> tuple[Met
 @functools.lru_cache(maxsize=64)
 def _indices(batches: Batches) -> Callable[[int, int, int], np.ndarray]:
     return lambda seed, first, count: segment_indices(batches, seed, first, count)
-
-
-def _refuse_unread(
-    further: Sequence[str], optimizer: str, schedule: Schedule, elsewhere: set[str]
-) -> None:
-    """Raises FieldError for an axis that neither the task, the optimizer nor the schedule reads."""
-    names = {*elsewhere, *optimizers.hyperparameters(optimizer)}
-    for name in further:
-        if name not in names:
-            raise FieldError(
-                ("axes", name),
-                f"{name!r} cannot be swept: neither the task, optimizer {optimizer!r} nor schedule "
-                f"{schedule!r} has it{did_you_mean(name, names, OPTIMIZER, end='.')} They have: "
-                f"{', '.join(sorted(names))}",
-            )

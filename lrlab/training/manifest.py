@@ -11,6 +11,7 @@ import jax
 
 from lrlab.config import Experiment, Resolved
 from lrlab.core.text import JsonObject
+from lrlab.engine.devices import setting
 from lrlab.training.fingerprint import fingerprint, versions
 from lrlab.training.group import TrainingGroup
 
@@ -37,6 +38,7 @@ def manifest_of(
         "identity": dict(identity),
         "config_hash": resolved.digest,
         "versions": versions(),
+        "matmul_precision": str(setting("jax_default_matmul_precision") or "default"),
         "git_commit": git_commit(),
         "machine": platform.platform(),
         "metric": resolved.experiment.metric,

@@ -12,6 +12,7 @@ from lrlab.config import Resolved
 from lrlab.core.errors import Interrupted
 from lrlab.core.paths import resolved as absolute
 from lrlab.core.paths import shown
+from lrlab.core.precisions import dtype_of
 from lrlab.core.text import Table
 from lrlab.runs import RunFolder
 from lrlab.training.continuation import Continuation, check_extension, continuation
@@ -140,7 +141,7 @@ def _longer(
     assert here.shorter is not None
     before = training_group(here.shorter)
     same(folder, identity(here.shorter, before), changes, here.shorter.text)
-    check_extension(folder, before, group, here.resolved.experiment.precision)
+    check_extension(folder, before, group, dtype_of(here.resolved.experiment.precision))
     run = folder.writer(control.commit_every, extended=True)
     fields = {"fingerprint": fingerprint(parts), "identity": dict(parts)}
     try:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import jax
+from jax.core import Tracer
 
 from lrlab.core.errors import FieldError
 from lrlab.core.hyper import Missing, Reads, Recording, missing
@@ -120,7 +121,7 @@ def _stepped(
     program, (metrics, evaluated) = jax.make_jaxpr(once, return_shape=True)(
         state, _batches(problem, data), scalars
     )
-    if any(isinstance(constant, jax.core.Tracer) for constant in program.consts):
+    if any(isinstance(constant, Tracer) for constant in program.consts):
         raise FieldError("task", LEAKED)
     extra = tuple(name for name in metrics if name != "loss")
     return extra, {split: tuple(values) for split, values in evaluated.items()}

@@ -13,6 +13,7 @@ import numpy as np
 from lrlab.config import Resolved, resolve
 from lrlab.config.resolved import seeds_of
 from lrlab.core.axes import rate_axis
+from lrlab.core.precisions import dtype_of
 from lrlab.core.records import LaneRecord
 from lrlab.engine.binding import GIVEN
 from lrlab.engine.memory import memory_scope
@@ -38,7 +39,7 @@ def run_range_test(job: Job, params: Params | None = None) -> Ran[RangeTest]:
     began = time.perf_counter()
     spec = job.experiment.range_test
     rates = ladder(spec.start, spec.end, spec.num_steps, spec.mode)
-    warn_indistinct({"lr": rates}, job.experiment.precision)
+    warn_indistinct({"lr": rates}, dtype_of(job.experiment.precision))
     ramp = spec.kind == "ramp"
     resolved = resolve(job.experiment, job.objects, "range-test")._replace(
         axes=(rate_axis([1.0] if ramp else rates),),

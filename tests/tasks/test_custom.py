@@ -134,7 +134,6 @@ def test_there_need_be_no_data():
         free,
         lr=[0.1, 0.5],
         optimizer="sgd",
-        optimizer_args={"momentum": 0.0},
         schedule="constant",
         steps=3,
         progress=False,
