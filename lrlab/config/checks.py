@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path as File
 
-from lrlab.config import multipliers, names
+from lrlab.config import multipliers, names, own_code
 from lrlab.config.field_checks import check_fields
 from lrlab.config.field_words import hint
 from lrlab.config.lanes import is_axis, is_form
@@ -48,6 +48,7 @@ def check(raw: Table, command: str) -> Found:
 
     `raw` need not be valid: what has the wrong type is passed over here, the schema names it.
     """
+    yield from own_code.check(raw)
     for word, kind, path in NAMED:
         table = at(raw, path)
         if isinstance(table, Mapping):
@@ -102,7 +103,7 @@ def _list(value: object) -> list[object]:
 
 def _named(word: str, kind: str, path: Path, table: Table) -> Found:
     name = _name_of(path, table)
-    if table.get("external") is True or name is None:
+    if table.get("external") is True or name is None or own_code.is_own(table):
         return
     of_kind = names.REGISTRIES[kind]
     if not names.known(kind, name):

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path as File
 from typing import NamedTuple
 
+from lrlab.config import own_code
 from lrlab.config.checks import FILE_SOURCES, NAMED
 from lrlab.config.lanes import is_form
 from lrlab.config.schema import TABLES
@@ -68,7 +69,7 @@ def read(file: File, chain: tuple[File, ...] = ()) -> Layer:
     parent = table.pop("extends", None)
     entries = table.get("compare")
     for one in (table, *(entries.values() if isinstance(entries, dict) else ())):
-        absolute_data_paths(one, file.parent)
+        absolute_paths(one, file.parent)
     if parent is None:
         return layer
     line = lines[("extends",)]
@@ -100,10 +101,12 @@ def _broken(name: str, line: int | None, message: str) -> Layer:
     return Layer({}, {}, (Problem(name, line, "", message),), broken=True)
 
 
-def absolute_data_paths(table: object, folder: File) -> None:
-    """Data paths are relative to the file that names them, where they exist there."""
+def absolute_paths(table: object, folder: File) -> None:
+    """Data paths are relative to the file that names them, where they exist there; own code is
+    looked for beside it."""
     if not isinstance(table, dict):
         return
+    own_code.beside(table, folder)
     task = _table(table, "task")
     if task is None:
         return
@@ -205,6 +208,8 @@ def merge(below: Table, above: Table, path: Path = ()) -> JsonObject:
             result[key] = value
             continue
         old = old if isinstance(old, Mapping) and (not is_form(old) or here in TABLES) else {}
+        if here in own_code.OWN:
+            old = own_code.replaced(old, value)
         if here in NAMED_TABLES and "name" in value:
             old = _of_any_name(here, old, value["name"])
         result[key] = merge(old, value, here)
@@ -216,7 +221,7 @@ def _of_any_name(path: Path, old: Table, name: object) -> JsonObject:
     fields = TABLES[path].model_fields
     if not old or old.get("name", fields["name"].default) == name:
         return dict(old)
-    keep = set(fields) - {"path", "external"} if path != ("task",) else set()
+    keep = set(fields) - {"path", "external", *own_code.KEYS} if path != ("task",) else set()
     return {key: value for key, value in old.items() if key in keep}
 
 

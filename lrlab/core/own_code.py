@@ -12,20 +12,17 @@ import contextlib
 import importlib
 import inspect
 import sys
-import sysconfig
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
-from types import ModuleType
-from typing import NamedTuple
+from types import MappingProxyType, ModuleType
+from typing import NamedTuple, cast
 
-from lrlab.core.errors import FieldError
+from lrlab.core.errors import ConfigError, FieldError
 from lrlab.core.files import sha256
-from lrlab.core.own_sources import NOT_OURS, nearby, sources
+from lrlab.core.own_sources import INSTALLED, NOT_OURS, Sources, nearby, sources
 from lrlab.core.synonyms import did_you_mean
 from lrlab.core.text import Table
-
-_INSTALLED = tuple(sysconfig.get_paths()[kind] for kind in ("stdlib", "purelib", "platlib"))
 
 
 class _Kept(NamedTuple):
@@ -68,7 +65,7 @@ def inside(folder: Path) -> Iterator[None]:
         sys.modules.update(aside)
 
 
-def found(place: str, folder: Path) -> object:
+def loaded(place: str, folder: Path) -> object:
     """What "module:name" stands for.
 
     Raises:
@@ -76,15 +73,16 @@ def found(place: str, folder: Path) -> object:
     """
     module, _, name = place.partition(":")
     with inside(folder):
-        if sources(module, folder).file is None and module not in sys.modules:
+        text = sources(module, folder)
+        if not text.there and module not in sys.modules:
             _refuse_absent(module, folder)
         try:
             value: object = importlib.import_module(module)
         except (Exception, SystemExit) as error:
             raise FieldError(
-                "python", f"{module} cannot be imported: {raised(error, folder)}"
+                "python", f"{module} fails when it is imported: {raised(error, folder)}"
             ) from error
-        _import_siblings(module, folder)
+        _import_siblings(text, folder)
         for part in name.split("."):
             if not hasattr(value, part):
                 known = [one for one in vars(value) if not one.startswith("_")]  # type: ignore[arg-type]
@@ -98,58 +96,112 @@ def found(place: str, folder: Path) -> object:
     return value
 
 
-def called(place: str, function: object, options: Table, folder: Path, what: str) -> object:
+def is_loaded(place: str, folder: Path) -> bool:
+    """Whether the module of "module:name" is imported already, with the text that it has now."""
+    _drop_changed(folder)
+    module = place.partition(":")[0]
+    kept = _KEPT.get(folder)
+    if kept is not None and module in kept.modules:
+        return True
+    return sources(module, folder).root != folder and module in sys.modules
+
+
+def called(
+    place: str,
+    function: object,
+    options: Table,
+    folder: Path,
+    what: str,
+    filled: Table = MappingProxyType({}),
+) -> object:
     """What a function gives for these options.
 
     Args:
         what: what it shall give, for the message.
+        filled: what it gets beside them where it has parameters of these names.
 
     Raises:
         FieldError: it is no function, has no such option (at that option), lacks one, or raises.
     """
+    check_function(place, function, what)
+    known = parameters(function) or {}
+    given = {name: value for name, value in filled.items() if name in known}
+    check_options(place, function, options, filled=tuple(given))
+    with inside(folder):
+        try:
+            return cast(Callable[..., object], function)(**{**given, **options})
+        except (Exception, SystemExit) as error:
+            raise FieldError("python", f"{place} fails: {raised(error, folder)}") from error
+
+
+def check_function(place: str, function: object, what: str) -> None:
+    """Raises FieldError where this is no function, which shall give `what`."""
     if not callable(function):
         raise FieldError(
             "python",
             f"must name a function that gives {what}; {place} is a {type(function).__name__}",
         )
-    _check_options(place, function, options)
-    with inside(folder):
-        try:
-            return function(**options)
-        except (Exception, SystemExit) as error:
-            raise FieldError("python", f"{place} raises {raised(error, folder)}") from error
 
 
 def raised(error: BaseException, folder: Path) -> str:
     """An exception in one line, with the last line of the folder's own files that it passed."""
     lines = [line for line in str(error).splitlines() if line.strip()]
-    first = f"{type(error).__name__}: {lines[0][:300]}" if lines else type(error).__name__
+    kind = type(error).__name__
+    first = f"{kind}: {lines[0][:300]}" if lines else kind
+    if lines and isinstance(error, (FieldError, ConfigError)):  # our own words
+        first = lines[0][:500]
     if isinstance(error, SyntaxError) and error.filename:
-        return f"{type(error).__name__}: {error.msg} at {error.filename}:{error.lineno}"
+        return f"{kind}: {error.msg} at {error.filename}:{error.lineno}"
     frames = traceback.extract_tb(error.__traceback__)
-    own = [one for one in frames if Path(one.filename).is_relative_to(folder)]
+    own = [
+        one
+        for one in frames
+        if Path(one.filename).is_relative_to(folder) and not one.filename.startswith(INSTALLED)
+    ]
     return f"{first} at {own[-1].filename}:{own[-1].lineno}" if own else first
 
 
-def _check_options(place: str, function: object, options: Table) -> None:
+def parameters(function: object) -> Mapping[str, inspect.Parameter] | None:
+    """What a function takes, by name; None where it does not say."""
     try:
-        parameters: Mapping[str, inspect.Parameter] = inspect.signature(function).parameters  # type: ignore[arg-type]
-    except (TypeError, ValueError):  # one that does not say what it takes
+        return inspect.signature(function).parameters  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return None
+
+
+def check_options(
+    place: str, function: object, options: Table, filled: Collection[str] = ()
+) -> None:
+    """Whether a function takes these options, and needs no others.
+
+    Args:
+        filled: parameters that get a value elsewhere; as an option they are refused only where the
+            function has none of that name.
+
+    Raises:
+        FieldError: it has no such option, at `options.NAME`; or lacks some, at `options`.
+    """
+    known = parameters(function)
+    if known is None:
         return
     kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    takes = [name for name, one in parameters.items() if one.kind in kinds]
-    if not any(one.kind is one.VAR_KEYWORD for one in parameters.values()):
+    takes = [name for name, one in known.items() if one.kind in kinds]
+    if not any(one.kind is one.VAR_KEYWORD for one in known.values()):
         for name in options:
             if name not in takes:
-                hint = did_you_mean(name, takes, end=".")
-                listed = ", ".join(takes) or "nothing"
+                others = [one for one in takes if one not in filled]
+                hint = did_you_mean(name, others, end=".")
+                listed = ", ".join(others) or "no options"
                 message = f"{place} has no option {name!r}{hint} It takes: {listed}"
                 raise FieldError(("options", name), message)
     empty = inspect.Parameter.empty
-    missing = [name for name in takes if parameters[name].default is empty and name not in options]
+    missing = [
+        name
+        for name in takes
+        if known[name].default is empty and name not in options and name not in filled
+    ]
     if missing:
-        message = f"are incomplete: {place} needs {', '.join(missing)} too"
-        raise FieldError("options", message)
+        raise FieldError("options", f"{place} needs {', '.join(missing)}: write options.{missing[0]} = ...")
 
 
 def _refuse_absent(module: str, folder: Path) -> None:
@@ -169,12 +221,10 @@ def _refuse_absent(module: str, folder: Path) -> None:
     raise FieldError("python", f"no module {module!r} in {place}, nor in the environment{hint}")
 
 
-def _import_siblings(module: str, folder: Path) -> None:
-    """Imports what the module's functions will import from the folder when they are called."""
-    for file in sources(module, folder).files:
-        if not file.is_relative_to(folder):
-            continue
-        parts = file.relative_to(folder).with_suffix("").parts
+def _import_siblings(text: Sources, folder: Path) -> None:
+    """Imports what a module's functions will import from the folder when they are called."""
+    for file in text.files if text.root == folder else ():
+        parts = Path(file).with_suffix("").parts
         name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
         if name and name not in sys.modules:
             with contextlib.suppress(Exception, SystemExit):  # raised again where it is called
@@ -204,7 +254,7 @@ def _is_elsewhere(module: ModuleType, folder: Path) -> bool:
     if file is None:
         paths = [Path(path) for path in getattr(module, "__path__", ())]
         return bool(paths) and not any(path.is_relative_to(folder) for path in paths)
-    return not file.is_relative_to(folder) and not str(file).startswith(_INSTALLED)
+    return not file.is_relative_to(folder) and not str(file).startswith(INSTALLED)
 
 
 def _is_own(value: object, module: str) -> bool:

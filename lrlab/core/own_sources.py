@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
+import sysconfig
 from collections.abc import Iterator, Mapping
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
@@ -22,17 +23,23 @@ NOT_OURS = frozenset({"lrlab", *sys.stdlib_module_names})
 """Modules that are the same everywhere: a folder that holds some of these names changes nothing."""
 
 
+INSTALLED = tuple(sysconfig.get_paths()[kind] for kind in ("stdlib", "purelib", "platlib"))
+"""Folders of installed packages, whose text their version stands for."""
+
+
 class Sources(NamedTuple):
     """A module's text.
 
-    `file`: the module's own (None: it is not there, or no Python text). `local`: it lies in the
-    folder, not elsewhere in the environment. `files`: file -> SHA-256 (hex), the module's own
-    first, then those of the folder that it imports, at any depth and inside functions too.
+    `there`: whether there is such a module. `file`: its text (None: it has none that can be read).
+    `root`: the folder that `files` are relative to. `files`: path with slashes -> SHA-256 (hex),
+    the module's own first, then those below `root` that it imports, at any depth and inside
+    functions too; of an installed package the module's own alone.
     """
 
+    there: bool
     file: Path | None
-    local: bool
-    files: Mapping[Path, str]
+    root: Path
+    files: Mapping[str, str]
 
 
 def wrong_place(text: object) -> str:
@@ -60,17 +67,18 @@ def wrong_place(text: object) -> str:
 def sources(module: str, folder: Path) -> Sources:
     """The text of a module that is looked for in `folder` first.
 
-    >>> sources("no_such_module_here", Path("/nowhere")).file is None
-    True
+    >>> sources("no_such_module_here", Path("/nowhere")).there
+    False
     """
-    found = _spec(module, folder)
-    file = None if found is None else _text_of(found)
+    spec, root = _walk(module, [str(folder)]), folder
+    if spec is None:
+        spec, root = _walk(module, None), _root(module.partition(".")[0])
+    file = None if spec is None else _text_of(spec)
     if file is None:
-        return Sources(None, False, {})
-    local = _spec(module.partition(".")[0], folder, only=True) is not None
-    if not local:
-        return Sources(file, False, {file: sha256(file)})
-    seen: dict[Path, None] = {}
+        return Sources(spec is not None, None, root, {})
+    if str(file).startswith(INSTALLED) and not file.is_relative_to(folder):
+        return Sources(True, file, root, {_relative(file, root): sha256(file)})
+    seen: dict[Path, None] = {file: None}
     names: set[str] = set()
     waiting = [module]
     while waiting:
@@ -78,15 +86,15 @@ def sources(module: str, folder: Path) -> Sources:
         if name in names or name.partition(".")[0] in NOT_OURS:
             continue
         names.add(name)
-        if (spec := _spec(name, folder, only=True)) is None:
+        if (spec := _walk(name, [str(root)])) is None:
             continue
         waiting += [name.rpartition(".")[0]] if "." in name else []
         path = _text_of(spec)
-        if path is not None and path not in seen:
+        if path is not None:
             seen[path] = None
             package = name if spec.submodule_search_locations else name.rpartition(".")[0]
             waiting += _imports(path, package)
-    return Sources(file, True, {path: sha256(path) for path in seen})
+    return Sources(True, file, root, {_relative(path, root): sha256(path) for path in seen})
 
 
 def nearby(folder: Path) -> list[str]:
@@ -100,17 +108,23 @@ def nearby(folder: Path) -> list[str]:
     return [name for name in names if name.isidentifier()]
 
 
-def _spec(name: str, folder: Path, only: bool = False) -> ModuleSpec | None:
-    """Where a module is; its packages are not imported, as `importlib.util.find_spec` would.
+def _root(name: str) -> Path:
+    """The folder that holds a module or package of the environment."""
+    spec = _find(name, None)
+    places = list(spec.submodule_search_locations or ()) if spec is not None else []
+    file = None if spec is None else _text_of(spec)
+    if places:
+        return Path(places[0]).parent
+    return Path() if file is None else file.parent
 
-    `only`: in the folder, nowhere else.
-    """
-    path: list[str] | None = [str(folder)]
-    found = _walk(name, path)
-    return found if found is not None or only else _walk(name, None)
+
+def _relative(path: Path, root: Path) -> str:
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()
 
 
 def _walk(name: str, path: list[str] | None) -> ModuleSpec | None:
+    """Where a module is, from the folders `path` on (None: the environment's). Its packages are not
+    imported, as `importlib.util.find_spec` would."""
     spec, full = None, ""
     for part in name.split("."):
         full = f"{full}.{part}" if full else part
