@@ -1,0 +1,110 @@
+"""Own code in a configuration: `python = "module:function"` with `options`, without importing it.
+
+`[task]`, `[task.model]`, `[optimizer]` and `[schedule]` take these keys in place of a name. `folder`
+is where the module is looked for first: that of the file that says `python`. `name` becomes what
+`python` says, which is no registered name, as those have no colon.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path as File
+
+from lrlab.config.options import Found, Path, at
+from lrlab.core.own_sources import wrong_place
+from lrlab.core.text import JsonObject, Table
+
+OWN: tuple[Path, ...] = (("task",), ("task", "model"), ("optimizer",), ("schedule",))
+"""The tables that may name own code."""
+
+KEYS = ("python", "options", "folder")
+"""The keys that say it."""
+
+BESIDE = {
+    ("task",): "the function gives the whole task",
+    ("task", "model"): "the function gives the whole model",
+}
+
+
+def is_own(table: object) -> bool:
+    """Whether a table names own code.
+
+    >>> is_own({"python": "mine:make"}), is_own({"name": "adam"})
+    (True, False)
+    """
+    return isinstance(table, Mapping) and table.get("python") is not None
+
+
+def beside(table: object, folder: File) -> None:
+    """Puts the folder of the file into every table that names own code; a folder that is there is
+    relative to it."""
+    for path in OWN:
+        one = at(table, path)
+        if isinstance(one, dict) and is_own(one):
+            if isinstance(place := one.get("folder", ""), str):  # the schema says what is wrong
+                one["folder"] = str((folder / File(place).expanduser()).resolve())
+
+
+def named(raw: JsonObject) -> None:
+    """Fills in the `name` of own code in a table whose first level is a copy."""
+    for path in OWN:
+        one, parent = at(raw, path), at(raw, path[:-1])
+        if isinstance(one, Mapping) and isinstance(parent, dict) and isinstance(one.get("python"), str):
+            parent[path[-1]] = {"name": one["python"], **one}
+
+
+def check(raw: Table) -> Found:
+    """What is wrong with the keys about own code, as far as the file alone says."""
+    for path in OWN:
+        table = at(raw, path)
+        if not isinstance(table, Mapping):
+            continue
+        python = table.get("python")
+        if python is None:
+            if table.get("options"):
+                yield (*path, "options"), 'goes with python = "module:function"; the options of a name stand beside it'
+            continue
+        if wrong := wrong_place(python):
+            yield (*path, "python"), wrong
+            continue
+        if table.get("name", python) != python:
+            yield (*path, "name"), f"cannot stand beside python = {python!r}; give one of them"
+        for key, value in table.items():
+            if key in (*KEYS, "name", "external") or value is None:
+                continue
+            why = BESIDE.get(path)
+            what = f"cannot stand beside python: {why}" if why and key in _PARTS else "unknown key"
+            yield (*path, key), f"{what}; what {python} takes is written options.{key} = ..."
+
+
+_PARTS = ("model", "data", "loss", "metrics", "params", "trainable")
+
+
+def replaced(old: Table, new: Table) -> JsonObject:
+    """What stays of a table under one that names other own code, or a name in its place."""
+    if is_own(new) and new["python"] != old.get("python"):
+        return {}
+    if "name" in new and is_own(old) and new["name"] != old["python"]:
+        return {key: value for key, value in old.items() if key not in (*KEYS, "name")}
+    return dict(old)
+
+
+def spoken(content: JsonObject) -> JsonObject:
+    """The content of an experiment, its keys about own code removed where they say nothing."""
+    for path in OWN:
+        table = at(content, path)
+        for key in KEYS if isinstance(table, dict) else ():
+            if not table.get(key):  # type: ignore[union-attr]
+                table.pop(key, None)  # type: ignore[union-attr]
+    return content
+
+
+def placeless(content: JsonObject) -> JsonObject:
+    """The content of an experiment without the folders of own code: where it lies decides nothing."""
+    entries = content.get("compare")
+    for one in (content, *(entries.values() if isinstance(entries, dict) else ())):
+        for path in OWN:
+            table = at(one, path)
+            if isinstance(table, dict):
+                table.pop("folder", None)
+    return content
