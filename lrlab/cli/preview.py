@@ -58,8 +58,9 @@ def described(experiment: Experiment) -> JsonObject:
 def _schedules(resolved: Resolved) -> dict[str, JsonObject]:
     """Every schedule that is trained, side by side: label -> `values` at `POINTS` steps over the
     peak, with their integral over the run (`mean` times the steps), peak and last value. Empty for
-    one made in Python."""
-    if resolved.experiment.schedule.external:
+    one of the user's own, which is not imported."""
+    schedule = resolved.experiment.schedule
+    if schedule.external or schedule.python is not None:
         return {}
     shared, entries = configuration.schedule_entries(resolved)
     steps, per_epoch = _length(resolved, shared, entries)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 
@@ -28,10 +28,18 @@ Wrap = Callable[[Callable[..., "Module"], JsonObject, PyTree], object]
 """`(make, description, inputs) -> model`, see `build`."""
 
 
+class OwnModel(NamedTuple):
+    """A model of the user's that is made when its data are known: `make(num_outputs) -> model`, and
+    the description of it, JSON-able."""
+
+    make: Callable[[int], object]
+    description: JsonObject
+
+
 def load(
     name: str,
     *,
-    model: Table | str | None = None,
+    model: Table | str | OwnModel | None = None,
     data: Table | str | None = None,
     loss: str | MetricFunction | None = None,
     metrics: MetricChoice | None = None,
@@ -65,17 +73,19 @@ def load(
         _check_options(name, [*wrong, *flat], options(name))
         with within("task"):
             return registry.load(REGISTRY, name)(**flat)._replace(name=name, options=dict(flat))
-    network, source = _changed(parts["model"], model), _changed(parts["data"], data)
+    own = isinstance(model, OwnModel)
+    network = {} if own else _changed(parts["model"], cast("Table | str | None", model))
+    source = _changed(parts["data"], data)
     if flat:
         with within("task", "model"):
-            of_model = models.options(network["name"])
+            of_model = {} if own else models.options(network["name"])
         with within("task", "data"):
             of_data = sources.options(source["name"].partition(":")[0])
         _check_options(name, flat, [*of_model, *sources.COMMON, *of_data])
         for key, value in flat.items():
             (network if key in of_model else source)[key] = value
     return build(
-        network,
+        model if own else network,
         source,
         loss=parts.get("loss") if loss is None else loss,
         metrics=parts.get("metrics") if metrics is None else metrics,
@@ -98,7 +108,8 @@ def build(
     """A task from a registered (or anyone's) model and a data source.
 
     Args:
-        model: {"name": ..., option: ...}, a name, or whatever `Task.supervised` takes.
+        model: {"name": ..., option: ...}, a name, an `OwnModel`, or whatever `Task.supervised`
+            takes.
         data: {"name": ..., option: ...} or a name, as `lrlab.data.load` takes them.
         loss: None for the usual one: softmax cross-entropy for classes and bytes, else "mse".
             "binary" gives a model one output; "mse" on classes trains on one-hot targets.
@@ -113,6 +124,7 @@ def build(
     data = {"name": data} if isinstance(data, str) else dict(data)
     model = {"name": model} if isinstance(model, str) else model
     described = model if isinstance(model, Mapping) else None
+    own = model if isinstance(model, OwnModel) else None
     if described is not None:
         if "name" not in described:
             raise FieldError(
@@ -148,6 +160,9 @@ def build(
         splits = {part: (x, np.eye(outputs)[y]) for part, (x, y) in splits.items()}
         metrics = ("accuracy",) if metrics is None else metrics
     network = model
+    if own is not None:
+        with within("task", "model"):
+            network = own.make(outputs)
     if described is not None:
         rest = {key: value for key, value in described.items() if key != "name"}
         with within("task", "model"):
@@ -159,11 +174,11 @@ def build(
 
             network = wrap(make, dict(described), splits["train"][0])
     source = {
-        "model": dict(described) if described is not None else repr(model),
+        "model": _description(model),
         "data": dict(dataset.source),
         "loss": loss if isinstance(loss, str) else getattr(loss, "__name__", repr(loss)),
     }
-    label = described["name"] if described is not None else "model"
+    label = described["name"] if described is not None else "own" if own else "model"
     return Task.supervised(
         name=name or f"{dataset.name}-{label}",
         model=network,
@@ -175,6 +190,13 @@ def build(
         source=source,
         options={"model": source["model"], "data": data},
     )
+
+
+def _description(model: object) -> object:
+    """What is recorded of a model."""
+    if isinstance(model, OwnModel):
+        return model.description
+    return dict(model) if isinstance(model, Mapping) else repr(model)
 
 
 def check(task: Task, batch_size: int | str | None = None) -> None:

@@ -15,6 +15,7 @@ from lrlab.core.jax_settings import usual
 from lrlab.core.text import JsonObject, Table
 from lrlab.tasks import Task
 from lrlab.tasks.loading import Wrap
+from lrlab.training import own_code
 from lrlab.types import Model, Optimizer, PyTree
 
 TaskLike: TypeAlias = str | Table | Task
@@ -69,6 +70,9 @@ def task_of(resolved: Resolved, wrap: Wrap | None = None) -> Task:
     if resolved.objects.task is not None:
         return resolved.objects.task
     spec = resolved.experiment.task
+    if spec.python is not None:
+        with refused(resolved):
+            return own_code.task(spec)
     options = dict(spec.model_extra or {})
     parts = {
         "model": None if spec.model is None else _options(spec.model),
@@ -79,6 +83,8 @@ def task_of(resolved: Resolved, wrap: Wrap | None = None) -> Task:
     }
     options |= {key: value for key, value in parts.items() if value is not None}
     with refused(resolved, TypeError):
+        if spec.model is not None and spec.model.python is not None:
+            options["model"] = own_code.model(spec.model)
         return tasks.build(**options) if spec.name is None else tasks.load(spec.name, **options)
 
 
@@ -120,7 +126,8 @@ def parametrized(resolved: Resolved) -> tuple[Task, Optimizer | None]:
     spec, place = experiment.parametrization, "parametrization"
     if spec is None or spec.name == "standard":
         return task_of(resolved), None
-    if objects.task is not None or objects.optimizer is not None:
+    own = [table for table, _ in own_code.specs(experiment) if table != "schedule"]
+    if objects.task is not None or objects.optimizer is not None or own:
         message = "a task or optimizer made in Python is put into muP by lrlab.scaling.mup"
         raise resolved.refuse(place, message)
     name = experiment.optimizer.name
