@@ -1,13 +1,13 @@
-"""Own code in a configuration: `python = "module:function"` with `options`, without importing it.
+"""Own code in a configuration: `python = "module:function"` with `options`. Nothing is imported.
 
-`[task]`, `[task.model]`, `[optimizer]` and `[schedule]` take these keys in place of a name. `folder`
-is where the module is looked for first: that of the file that says `python`. `name` becomes what
-`python` says, which is no registered name, as those have no colon.
+`[task]`, `[task.model]`, `[optimizer]` and `[schedule]` take these keys in place of a name.
+`folder` is where the module is looked for first: that of the file that says `python`. `name`
+becomes what `python` says, which is no registered name, as those have no colon.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path as File
 
 from lrlab.config.options import Found, Path, at
@@ -40,17 +40,18 @@ def beside(table: object, folder: File) -> None:
     relative to it."""
     for path in OWN:
         one = at(table, path)
-        if isinstance(one, dict) and is_own(one):
-            if isinstance(place := one.get("folder", ""), str):  # the schema says what is wrong
-                one["folder"] = str((folder / File(place).expanduser()).resolve())
+        place = one.get("folder", "") if isinstance(one, dict) and is_own(one) else None
+        if isinstance(place, str):  # of anything else the schema says what is wrong
+            one["folder"] = str((folder / File(place).expanduser()).resolve())  # type: ignore[index]
 
 
 def named(raw: JsonObject) -> None:
     """Fills in the `name` of own code in a table whose first level is a copy."""
     for path in OWN:
         one, parent = at(raw, path), at(raw, path[:-1])
-        if isinstance(one, Mapping) and isinstance(parent, dict) and isinstance(one.get("python"), str):
-            parent[path[-1]] = {"name": one["python"], **one}
+        python = one.get("python") if isinstance(one, Mapping) else None
+        if isinstance(python, str) and isinstance(parent, dict):
+            parent[path[-1]] = {"name": python, **one}  # type: ignore[dict-item]
 
 
 def check(raw: Table) -> Found:
@@ -62,7 +63,8 @@ def check(raw: Table) -> Found:
         python = table.get("python")
         if python is None:
             if table.get("options"):
-                yield (*path, "options"), 'goes with python = "module:function"; the options of a name stand beside it'
+                message = "goes with python; the options of a name stand beside it"
+                yield (*path, "options"), message
             continue
         if wrong := wrong_place(python):
             yield (*path, "python"), wrong
@@ -100,11 +102,11 @@ def spoken(content: JsonObject) -> JsonObject:
 
 
 def placeless(content: JsonObject) -> JsonObject:
-    """The content of an experiment without the folders of own code: where it lies decides nothing."""
+    """The content of an experiment without the folders of own code, which decide nothing."""
     entries = content.get("compare")
     for one in (content, *(entries.values() if isinstance(entries, dict) else ())):
         for path in OWN:
             table = at(one, path)
-            if isinstance(table, dict):
+            if isinstance(table, dict) and is_own(table):
                 table.pop("folder", None)
     return content

@@ -271,7 +271,8 @@ def digest(experiment: Experiment) -> str:
     """SHA-256 (hex) of what decides the recorded numbers: the same for the same experiment.
 
     The tile width counts (another width rounds differently); devices, segments, memory, name and
-    folder do not, nor where own code lies. A grid and the same numbers written out are the same experiment.
+    folder do not, nor where own code lies. A grid and the same numbers written out are the same
+    experiment.
     """
     content = own_code.placeless(own_code.spoken(experiment.model_dump()))
     width = content["plan"]["tile_width"]

@@ -9,6 +9,7 @@ modules of one name each gets its own; a module whose text has changed is import
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import inspect
 import sys
@@ -32,14 +33,17 @@ class _Kept(NamedTuple):
     files: dict[Path, str]
 
 
-_KEPT: dict[Path, _Kept] = {}
+@functools.cache
+def _every() -> dict[Path, _Kept]:
+    """What was imported from each folder, for the life of the process, as with `sys.modules`."""
+    return {}
 
 
 @contextlib.contextmanager
 def inside(folder: Path) -> Iterator[None]:
     """Imports inside look in `folder` first, and find its modules, not another folder's."""
     _drop_changed(folder)
-    kept = _KEPT.setdefault(folder, _Kept({}, {}))
+    kept = _every().setdefault(folder, _Kept({}, {}))
     provided, others = set(nearby(folder)) - NOT_OURS, _others(folder)
     aside: dict[str, ModuleType] = {}
     for name, module in list(sys.modules.items()):
@@ -100,7 +104,7 @@ def is_loaded(place: str, folder: Path) -> bool:
     """Whether the module of "module:name" is imported already, with the text that it has now."""
     _drop_changed(folder)
     module = place.partition(":")[0]
-    kept = _KEPT.get(folder)
+    kept = _every().get(folder)
     if kept is not None and module in kept.modules:
         return True
     return sources(module, folder).root != folder and module in sys.modules
@@ -201,7 +205,9 @@ def check_options(
         if known[name].default is empty and name not in options and name not in filled
     ]
     if missing:
-        raise FieldError("options", f"{place} needs {', '.join(missing)}: write options.{missing[0]} = ...")
+        raise FieldError(
+            "options", f"{place} needs {', '.join(missing)}: write options.{missing[0]} = ..."
+        )
 
 
 def _refuse_absent(module: str, folder: Path) -> None:
@@ -232,19 +238,22 @@ def _import_siblings(text: Sources, folder: Path) -> None:
 
 
 def _drop_changed(folder: Path) -> None:
-    kept = _KEPT.get(folder)
+    kept = _every().get(folder)
     if kept is None or all(p.is_file() and sha256(p) == text for p, text in kept.files.items()):
         return
     for name, module in kept.modules.items():
         if sys.modules.get(name) is module:
             del sys.modules[name]
-    del _KEPT[folder]
+    del _every()[folder]
 
 
 def _others(folder: Path) -> list[ModuleType]:
     """The modules of other folders: they come back when theirs is entered again."""
     return [
-        module for one, kept in _KEPT.items() if one != folder for module in kept.modules.values()
+        module
+        for one, kept in _every().items()
+        if one != folder
+        for module in kept.modules.values()
     ]
 
 

@@ -66,7 +66,8 @@ def manifest_of(
 
 
 def git_commit(folder: Path | None = None) -> str | None:
-    """The commit of a folder (None: the working folder), with "+" where files differ from it; None outside git."""
+    """The commit of a folder (None: the working folder), with "+" where files differ from it; None
+    outside git."""
     try:
         done = subprocess.run(
             ["git", "-c", "core.fsmonitor=false", "describe", "--always", "--abbrev=40",
