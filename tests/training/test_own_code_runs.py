@@ -1,0 +1,355 @@
+"""Runs of own code: trained, continued and repeated from their folders alone, read without it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import optax
+import pytest
+from stopped_runs import equal, stopped
+
+import lrlab
+from lrlab import config, runs
+from lrlab.cli.app import run as command_line
+from lrlab.config import ConfigError
+from lrlab.core.errors import Interrupted, RunError
+from lrlab.workflows.dispatch import plan, resume, run
+from lrlab.workflows.replay import replay
+from lrlab.workflows.reproduce import reproduce
+
+CODE = {
+    "own_runs/tasks.py": '''\
+import lrlab
+import numpy as np
+from flax import linen as nn
+from own_runs.numbers import inputs
+
+
+def make_task(width=3, shift=0.0):
+    x = inputs(width)
+    y = x.sum(1, keepdims=True) + shift
+    return lrlab.Task.supervised(
+        name="line", model=nn.Dense(1), loss="mse", train=(x, y), valid=(x, y))
+
+
+class Net(nn.Module):
+    num_outputs: int
+    width: int = 4
+
+    @nn.compact
+    def __call__(self, x):
+        return nn.Dense(self.num_outputs)(nn.tanh(nn.Dense(self.width)(x)))
+
+
+def three():
+    return 3
+
+
+def makes_nothing():
+    return lambda hyper: "nothing"
+''',
+    "own_runs/numbers.py": '''\
+import numpy as np
+
+
+def inputs(width):
+    return np.random.RandomState(0).randn(32, width).astype(np.float32)
+''',
+    "own_runs/methods.py": '''\
+import optax
+
+
+def clipped(hyper, clip=1.0):
+    return optax.chain(optax.clip_by_global_norm(clip), optax.sgd(hyper["lr"]))
+
+
+def decay(step, steps, power=1.0):
+    return (1 - step / steps) ** power
+
+
+def made(power=1.0, steps=1):
+    return lambda step: decay(step, steps, power)
+
+
+def injected(momentum):
+    return optax.inject_hyperparams(optax.sgd)(learning_rate=1.0, momentum=momentum)
+''',
+}  # fmt: skip
+
+CONFIG = """\
+steps = 12
+batch_size = 8
+seeds = 2
+lr = [0.02, 0.1]
+plan = {tile_width = 2, segment_steps = 3}
+[task]
+python = "own_runs.tasks:make_task"
+options = {width = 2}
+[optimizer]
+python = "own_runs.methods:clipped"
+options = {clip = 0.5}
+[schedule]
+python = "own_runs.methods:decay"
+options = {power = 2.0}
+"""
+
+
+@pytest.fixture(autouse=True)
+def forgotten() -> Iterator[None]:
+    yield
+    for name in [name for name in sys.modules if name.partition(".")[0] == "own_runs"]:
+        del sys.modules[name]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    for name, text in CODE.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    (tmp_path / "a.toml").write_text(CONFIG)
+    return tmp_path
+
+
+def experiment(project: Path, *settings: str, command: str = "sweep") -> config.Experiment:
+    return config.load(project / "a.toml", settings, command=command)
+
+
+def train(project: Path, *settings: str, command: str = "sweep", out: str = "run"):
+    one = experiment(project, *settings, command=command)
+    return run(command, one, out=project / out, progress=False).value
+
+
+def changed(project: Path, name: str, old: str, new: str) -> None:
+    file = project / "own_runs" / f"{name}.py"
+    assert old in file.read_text()
+    file.write_text(file.read_text().replace(old, new))
+
+
+def test_the_numbers_are_those_of_the_same_objects_in_python(project: Path) -> None:
+    result = train(project)
+    x = np.random.RandomState(0).randn(32, 2).astype(np.float32)
+    pair = (x, x.sum(1, keepdims=True))
+    from flax import linen as nn
+
+    task = lrlab.Task.supervised(name="line", model=nn.Dense(1), loss="mse", train=pair, valid=pair)
+    same = lrlab.sweep(
+        task,
+        lr=[0.02, 0.1],
+        seeds=2,
+        steps=12,
+        batch_size=8,
+        optimizer=lambda hyper: optax.chain(optax.clip_by_global_norm(0.5), optax.sgd(hyper["lr"])),
+        schedule=lambda step: (1 - step / 12) ** 2.0,
+        plan=lrlab.Plan(tile_width=2),
+        progress=False,
+    )
+    for name, values in same.history.items():
+        np.testing.assert_array_equal(result.history[name], values)
+
+
+def test_the_source_is_in_run_json(project: Path) -> None:
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b", "-C", str(project)]
+    for words in (["init", "-q"], ["add", "own_runs"], ["commit", "-qm", "one"]):
+        subprocess.run([*git, *words], check=True)
+    train(project)
+    info = json.loads((project / "run" / "run.json").read_text())["own_code"]
+    assert set(info) == {"task", "optimizer", "schedule"}
+    assert set(info["task"]["files"]) == {"own_runs/tasks.py", "own_runs/numbers.py"}
+    head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
+    assert info["task"]["git_commit"].rstrip("+") == head.stdout.strip()
+    assert len(info["task"]["sha256"]) == 64
+    assert info["optimizer"]["sha256"] == info["schedule"]["sha256"]
+
+
+def test_an_interrupted_run_resumes_to_the_same_bits(project: Path, monkeypatch) -> None:
+    train(project, out="whole")
+    with monkeypatch.context() as patch:
+        stopped(patch, 2)
+        with pytest.raises(Interrupted):
+            train(project)
+    monkeypatch.chdir("/")
+    resume(project / "run", progress=False)
+    equal(project / "whole", project / "run")
+
+
+def test_reproduce_and_replay(project: Path, monkeypatch) -> None:
+    train(project)
+    monkeypatch.chdir("/")
+    assert reproduce(project / "run", progress=False).level == "bit-identical"
+    assert replay(project / "run", lr=0.1, seed=1).same
+
+
+def test_a_changed_source_of_the_same_program_goes_on_and_is_said(project: Path, capsys) -> None:
+    train(project)
+    changed(project, "methods", "import optax", "import optax  # of 2026")
+    train(project)
+    said = capsys.readouterr().err
+    assert "own code has changed since this run began: optimizer: own_runs/methods.py" in said
+    assert said.index("own code has changed") < said.index("imports own_runs.methods", 300)
+
+
+@pytest.mark.parametrize(
+    ("module", "old", "new", "what"),
+    [
+        ("methods", "clip_by_global_norm(clip)", "clip(clip)", "the code of the model"),
+        ("numbers", "RandomState(0)", "RandomState(1)", "the data"),
+    ],
+)
+def test_a_changed_program_is_refused(module, old, new, what, project: Path, monkeypatch) -> None:
+    with monkeypatch.context() as patch:
+        stopped(patch, 2)
+        with pytest.raises(Interrupted):
+            train(project)
+    changed(project, module, old, new)
+    with pytest.raises(RunError) as error:
+        resume(project / "run", progress=False)
+    assert what in str(error.value) and f"own_runs/{module}.py" in str(error.value)
+
+
+def test_reproduce_says_what_changed(project: Path) -> None:
+    train(project)
+    changed(project, "methods", "clip_by_global_norm(clip)", "clip(clip)")
+    again = reproduce(project / "run", progress=False)
+    assert again.level == "different" and "the source of own_runs.methods:clipped" in again.changes
+
+
+def test_what_only_reads_never_imports(project: Path, capsys) -> None:
+    train(project)
+    for name in CODE:
+        (project / name).write_text("raise RuntimeError('imported')\n")
+    folder = str(project / "run")
+    commands = [
+        ["show", folder], ["report", folder], ["doctor", folder], ["ls", "runs"],
+        ["export", folder, "--format", "csv", "--out", str(project / "o.csv")],
+        ["preview", str(project / "a.toml")],
+    ]  # fmt: skip
+    for words in commands:
+        capsys.readouterr()
+        assert command_line(words) == 0, capsys.readouterr().err
+    assert command_line(["replay", folder, "--lr", "0.1", "--seed", "0"]) == 2
+    assert "fails when it is imported: RuntimeError: imported" in capsys.readouterr().err
+
+
+def test_find_says_what_it_imports_once(project: Path, capsys) -> None:
+    settings = ("steps=6", "seeds=2", "lr_range=[0.01, 0.1]", "budget=6")
+    answer = train(project, *settings, command="find")
+    assert answer.lr is None or 0.01 <= answer.lr <= 0.1
+    said = capsys.readouterr().err
+    assert said.count("task.python: imports own_runs.tasks") == 1
+    assert said.count("imports own_runs.methods") == 1  # schedule and optimizer
+
+
+def test_compare_with_own_and_registered(project: Path) -> None:
+    own = "[compare.own]\nsteps = 6\n[compare.plain]\noptimizer = 'sgd'\nschedule = 'constant'\n"
+    (project / "a.toml").write_text(CONFIG + own)
+    settings = ("steps=6", "seeds=2", "lr_range=[0.01, 0.1]", "budget=4")
+    train(project, *settings, command="compare")
+    tables = [
+        json.loads((project / "run" / name / "run.json").read_text())["own_code"]
+        for name in ("own", "plain")
+    ]
+    assert [set(one) for one in tables] == [{"task", "optimizer", "schedule"}, {"task"}]
+
+
+def test_study_over_an_option(project: Path) -> None:
+    (project / "a.toml").write_text(CONFIG + "[study]\naxis = 'width'\nvalues = [1, 2]\n")
+    train(project, command="study")
+    places = [project / "run" / "groups" / f"width-{width}" for width in (1, 2)]
+    train(project, "study={axis='width', values=[2]}", out="other", command="study")
+    equal(places[1], project / "other" / "groups" / "width-2")
+    assert all(runs.finished(runs.read_info(place)) for place in places)
+
+
+def test_plan_imports(project: Path, capsys) -> None:
+    assert plan(experiment(project, command="plan"))["tile_width"] == 2
+    assert "imports own_runs.tasks" in capsys.readouterr().err
+
+
+def test_a_model_on_registered_data(project: Path) -> None:
+    table = "task={data={name='wine'}, model={python='own_runs.tasks:Net', options={width=3}}}"
+    result = train(project, table)
+    same = train(project, "task={name='wine-mlp', model={python='own_runs.tasks:Net'}}",
+                 "task.model.options.width=3", out="other")  # fmt: skip
+    np.testing.assert_array_equal(result.history["train_loss"], same.history["train_loss"])
+    assert result.history["train_loss"].shape == (12, 2, 2)
+
+
+def test_other_forms_of_methods(project: Path) -> None:
+    before = train(project)
+    made = train(project, "schedule.python=own_runs.methods:made", "schedule.options.power=2.0",
+                 out="made")  # fmt: skip
+    np.testing.assert_array_equal(made.history["train_loss"], before.history["train_loss"])
+    kept = train(project, "optimizer.python=own_runs.methods:injected",
+                 "optimizer.options.momentum=0.5", out="kept")  # fmt: skip
+    rate = train(project, "optimizer.python=optax:sgd", "optimizer.options.momentum=0.5",
+                 out="rate")  # fmt: skip
+    np.testing.assert_allclose(
+        kept.history["train_loss"], rate.history["train_loss"], rtol=1e-5, atol=1e-6
+    )
+
+
+def test_lane_axes_reach_an_own_optimizer(project: Path) -> None:
+    result = train(project, "optimizer.options={}", "clip=[0.1, 0.5]", "lr=[0.1]")
+    fixed = train(project, "lr=[0.1]", out="fixed")
+    assert result.history["train_loss"].shape == (12, 1, 2, 2)
+    np.testing.assert_allclose(
+        result.history["train_loss"][:, 0, 1], fixed.history["train_loss"][:, 0],
+        rtol=1e-5, atol=1e-6,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("settings", "field", "words"),
+    [
+        (["task.python=own_runs.task:make_task"], "task.python", "did you mean 'own_runs.tasks'?"),
+        (["task.python=own_runs.tasks:makes"], "task.python", "has no 'makes'"),
+        (["task.python=own_runs.tasks:np"], "task.python", "is a module"),
+        (["task.python=own_runs.tasks:three"], "task.python", "must give an lrlab.Task, it gave 3"),
+        (["task.options.widht=3"], "task.options.widht", "did you mean 'width'?"),
+        (["task.options.width='a'"], "task.python", "make_task fails: "),
+        (["optimizer.options.klip=3"], "optimizer.options.klip", "did you mean 'clip'?"),
+        (["optimizer.python=own_runs.tasks:three"], "optimizer.python", "it gave 3"),
+        (["optimizer.python=own_runs.tasks:makes_nothing"], "optimizer", "gave 'nothing'"),
+        (["optimizer.python=own_runs.methods:injected"], "optimizer.options", "needs momentum"),
+        (["optimizer.python=optax:sgdd"], "optimizer.python", "did you mean 'sgd'?"),
+        (["schedule.options.powr=3"], "schedule.options.powr", "did you mean 'power'?"),
+        (["schedule.python=own_runs.tasks:three"], "schedule.python", "it gave 3"),
+        (["task={data='wine', model={python='own_runs.tasks:three'}}"], "task.model", "got int"),
+        (
+            ["task={data='wine', model={python='own_runs.tasks:Net', options={b=1}}}"],
+            "task.model.options.b",
+            "has no option 'b'",
+        ),
+    ],
+)
+def test_one_sentence_with_its_place(settings, field, words, project: Path) -> None:
+    with pytest.raises(ConfigError) as error:
+        train(project, *settings)
+    (one,) = error.value.problems
+    assert one.field == field and words in one.message
+    assert not (project / "run").exists()
+
+
+def test_mistakes_of_the_file_have_its_line(project: Path, capsys) -> None:
+    (project / "a.toml").write_text(CONFIG.replace("{width = 2}", "{widht = 2}"))
+    assert command_line(["sweep", str(project / "a.toml"), "--json"]) == 2
+    (one,) = json.loads(capsys.readouterr().out)["problems"]
+    assert (one["line"], one["field"]) == (8, "task.options.widht")
+
+
+def test_from_the_shell(project: Path) -> None:
+    def lrlab_of(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "lrlab", *words, "--quiet"]
+        return subprocess.run(command, capture_output=True, text=True, cwd="/", check=False)
+
+    done = lrlab_of("sweep", str(project / "a.toml"), "--out", str(project / "run"))
+    assert done.returncode == 0, done.stderr
+    assert "task.python: imports own_runs.tasks" in done.stderr
+    again = lrlab_of("reproduce", str(project / "run"))
+    assert again.returncode == 0, again.stderr
+    assert again.stdout.startswith("Bit-identical")
