@@ -3,22 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from lrlab.core.errors import FieldError
 from lrlab.core.own_code import called, check_options, inside, is_loaded, loaded
-
-
-@pytest.fixture(autouse=True)
-def as_before() -> Iterator[None]:
-    before = dict(sys.modules)
-    yield
-    for name in [name for name in sys.modules if name not in before]:
-        if "own_test" in name:
-            del sys.modules[name]
 
 
 def module(folder: Path, text: str, name: str = "own_test") -> Path:
