@@ -114,6 +114,9 @@ def normalized(table: Table, command: str) -> JsonObject:
         if isinstance(parent, dict) and isinstance(parent.get(last), short):
             parent[last] = {"name": parent[last]}
     own_code.named(raw)
+    task = raw.get("task")
+    if isinstance(task, dict) and isinstance(task.get("trainable"), str):
+        task["trainable"] = [task["trainable"]]
     if isinstance(raw.get("probes"), (list, tuple)):
         raw["probes"] = [{"name": e} if isinstance(e, str) else e for e in raw["probes"]]
     loose = [key for key in raw if key not in Experiment.model_fields]

@@ -191,6 +191,9 @@ def _task(task: object) -> Found:
             accepted = ", ".join(names.REGISTRIES[kind].entries)
             yield ("task", part, "name"), f"is missing; known: {accepted}"
     yield from _data(at(task, ("data",)))
+    params = task.get("params")
+    if isinstance(params, str) and not (place := File(params).expanduser()).exists():
+        yield ("task", "params"), f"no such file: {place.absolute()}"
     yield from _loss(task)
     fractions = (at(task, ("data", f"{split}_fraction")) for split in ("valid", "test"))
     numbers = [value for value in fractions if isinstance(value, (int, float))]

@@ -102,14 +102,16 @@ def _broken(name: str, line: int | None, message: str) -> Layer:
 
 
 def absolute_paths(table: object, folder: File) -> None:
-    """Data paths are relative to the file that names them, where they exist there; own code is
-    looked for beside it."""
+    """Paths of data and weights are relative to the file that names them, where they exist there;
+    own code is looked for beside it."""
     if not isinstance(table, dict):
         return
     own_code.beside(table, folder)
     task = _table(table, "task")
     if task is None:
         return
+    if "params" in task:
+        task["params"] = _beside(task["params"], folder)
     source, colon, rest = str(task.get("name", "")).partition(":")
     path, dash, model = rest.rpartition("-")  # as in csv:my.csv-mlp
     if colon and dash and source in FILE_SOURCES:

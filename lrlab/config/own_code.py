@@ -20,6 +20,9 @@ OWN: tuple[Path, ...] = (("task",), ("task", "model"), ("optimizer",), ("schedul
 KEYS = ("python", "options", "folder")
 """The keys that say it."""
 
+WEIGHTS = ("params", "trainable")
+"""The keys of `[task]` about weights from a file, and what is trained of them."""
+
 BESIDE = {
     ("task",): "the function gives the whole task",
     ("task", "model"): "the function gives the whole model",
@@ -79,7 +82,7 @@ def check(raw: Table) -> Found:
             yield (*path, key), f"{what}; what {python} takes is written options.{key} = ..."
 
 
-_PARTS = ("model", "data", "loss", "metrics", "params", "trainable")
+_PARTS = ("model", "data", "loss", "metrics", *WEIGHTS)
 
 
 def replaced(old: Table, new: Table) -> JsonObject:
@@ -92,21 +95,28 @@ def replaced(old: Table, new: Table) -> JsonObject:
 
 
 def spoken(content: JsonObject) -> JsonObject:
-    """The content of an experiment, its keys about own code removed where they say nothing."""
+    """The content of an experiment, its keys about own code and weights removed where they say
+    nothing."""
     for path in OWN:
         table = at(content, path)
-        for key in KEYS if isinstance(table, dict) else ():
+        for key in (
+            (*KEYS, *(WEIGHTS if path == ("task",) else ())) if isinstance(table, dict) else ()
+        ):
             if not table.get(key):  # type: ignore[union-attr]
                 table.pop(key, None)  # type: ignore[union-attr]
     return content
 
 
 def placeless(content: JsonObject) -> JsonObject:
-    """The content of an experiment without the folders of own code, which decide nothing."""
+    """The content of an experiment without the folders of own code and the file of weights: where
+    these lie decides nothing, and a run's identity has a digest of the weights."""
     entries = content.get("compare")
     for one in (content, *(entries.values() if isinstance(entries, dict) else ())):
         for path in OWN:
             table = at(one, path)
             if isinstance(table, dict) and is_own(table):
                 table.pop("folder", None)
+        task = at(one, ("task",))
+        if isinstance(task, dict) and isinstance(task.get("params"), str):
+            task["params"] = True
     return content

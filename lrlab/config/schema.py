@@ -64,6 +64,8 @@ class TaskSpec(BaseModel):
     data: DataSpec | None = None
     loss: str | None = None
     metrics: list[str] | None = None
+    params: str | None = None
+    trainable: list[str] | None = None
     python: str | None = None
     options: JsonObject = {}
     folder: str | None = None

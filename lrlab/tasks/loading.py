@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -45,6 +45,8 @@ def load(
     metrics: MetricChoice | None = None,
     root: str | Path | None = None,
     wrap: Wrap | None = None,
+    params: PyTree = None,
+    trainable: Sequence[str] | str | None = None,
     **flat: Any,
 ) -> Task:
     """The task of that name, with options of its model and data changed.
@@ -55,6 +57,8 @@ def load(
         loss, metrics: in place of the recipe's; see `Task.supervised`.
         root: where relative data paths start.
         wrap: see `build`.
+        params, trainable: weights to start from, and what is trained of them; see
+            `Task.supervised`.
         flat: options of the model or the data (or of the objective) without saying whose.
 
     Raises:
@@ -68,7 +72,8 @@ def load(
     """
     parts = recipe(name)
     if parts is None:
-        changes = {"model": model, "data": data, "loss": loss, "metrics": metrics}
+        changes = {"model": model, "data": data, "loss": loss, "metrics": metrics,
+                   "params": params, "trainable": trainable}  # fmt: skip
         wrong = [key for key, value in changes.items() if value is not None]
         _check_options(name, [*wrong, *flat], options(name))
         with within("task"):
@@ -92,6 +97,8 @@ def load(
         name=name,
         root=root,
         wrap=wrap,
+        params=params,
+        trainable=trainable,
     )
 
 
@@ -104,6 +111,8 @@ def build(
     name: str | None = None,
     root: str | Path | None = None,
     wrap: Wrap | None = None,
+    params: PyTree = None,
+    trainable: Sequence[str] | str | None = None,
 ) -> Task:
     """A task from a registered (or anyone's) model and a data source.
 
@@ -117,6 +126,7 @@ def build(
         wrap: `wrap(make, model, inputs) -> model` for a registered model: `make(**changes)` gives
             its module with options changed, `model` is its description, `inputs` the training
             inputs; what comes back is trained in its place.
+        params, trainable: see `Task.supervised`.
 
     >>> build({"name": "linear"}, {"name": "wine"}).name
     'wine-linear'
@@ -187,6 +197,8 @@ def build(
         valid=splits["valid"],
         test=splits.get("test"),
         metrics=metrics,
+        params=params,
+        trainable=trainable,
         source=source,
         options={"model": source["model"], "data": data},
     )

@@ -11,7 +11,7 @@ from lrlab.core import registry
 from lrlab.core.errors import within
 from lrlab.core.jax_settings import usual
 from lrlab.core.records import Direction
-from lrlab.core.text import Table
+from lrlab.core.text import JsonObject, Table
 from lrlab.data.dataset import DataError, digest
 from lrlab.engine.devices import prepare_devices
 from lrlab.models.adapters import as_model
@@ -32,6 +32,7 @@ from lrlab.tasks.metrics import metric_functions
 from lrlab.tasks.registry import LOSSES
 from lrlab.tasks.shapes import ALL_TOGETHER, output_shape, struct
 from lrlab.tasks.trainable import Trainable, trainable_of
+from lrlab.tasks.weights import Weights, weights_of
 from lrlab.types import Array, MetricChoice, Model, Pair, PyTree, TaskParts
 
 
@@ -75,7 +76,8 @@ def supervised(
         chosen = metric_functions(metrics, function, outputs, data["train"][1])
     _check_values(name, label(loss), function, chosen, outputs, data["train"][1])
     with within("task"):
-        given, trains = _weights(name, network, data["train"][0], params, trainable)
+        weights = weights_of(params)
+        given, trains = _weights(name, network, data["train"][0], weights, trainable)
     pairs = tuple((metric, part[0]) for metric, part in chosen.items())
     described = {
         "model": repr(model) if not isinstance(model, Model) else "Model(init, apply)",
@@ -85,32 +87,40 @@ def supervised(
             "shapes": {s: [list(np.shape(a)) for a in jax.tree.leaves(p)] for s, p in data.items()},
         },
     }
+    start: JsonObject = {}
     if given is not None:
-        described["params"] = {"sha256": digest(jax.tree.leaves(given))}
+        start["params"] = {"sha256": digest(jax.tree.leaves(given))}
+        if weights.left_out:
+            start["params"]["left_out"] = list(weights.left_out)
     if trains is not None:
-        described["trainable"] = list(trains.patterns)
+        start["trainable"] = list(trains.patterns)
     directions: dict[str, Direction] = {metric: part[1] for metric, part in chosen.items()}
     functions = supervised_functions(network, label(loss), function, pairs)
     return TaskParts(
         functions=functions if trains is None else functions._replace(trains=trains),
         data=data,
         metrics={"loss": "min", **directions},
-        source=described if source is None else source,
+        source={**(described if source is None else source), **start},
         params=given,
     )
 
 
 def _weights(
-    name: str, network: Model, inputs: PyTree, params: PyTree, trainable: Sequence[str] | str | None
+    name: str,
+    network: Model,
+    inputs: PyTree,
+    weights: Weights,
+    trainable: Sequence[str] | str | None,
 ) -> tuple[PyTree, Trainable | None]:
     """The weights to start from, in the form of the model's variables, and which of them are
     trained; None where there is nothing to say."""
-    if params is None and trainable is None:
+    if weights.tree is None and trainable is None:
         return None, None
     key = jax.eval_shape(lambda: jax.random.key(0))
     one = jax.tree.map(lambda leaf: struct(leaf, 1), inputs)
     variables = jax.eval_shape(lambda key, x: network.init(key, x), key, one)
-    given = None if params is None else fitted(name, params, variables)
+    whose = f"{name}, {weights.place}" if weights.place else name
+    given = None if weights.tree is None else fitted(whose, weights.tree, variables)
     return given, trainable_of(trainable, separated(variables)[0])
 
 

@@ -79,6 +79,8 @@ def task_of(resolved: Resolved, wrap: Wrap | None = None) -> Task:
         "data": None if spec.data is None else _options(spec.data),
         "loss": spec.loss,
         "metrics": None if spec.metrics is None else tuple(spec.metrics),
+        "params": spec.params,
+        "trainable": None if spec.trainable is None else tuple(spec.trainable),
         "wrap": wrap,
     }
     options |= {key: value for key, value in parts.items() if value is not None}
