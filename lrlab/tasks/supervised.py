@@ -89,9 +89,8 @@ def supervised(
     }
     start: JsonObject = {}
     if given is not None:
-        start["params"] = {"sha256": digest(jax.tree.leaves(given))}
-        if weights.left_out:
-            start["params"]["left_out"] = list(weights.left_out)
+        left = {"left_out": list(weights.left_out)} if weights.left_out else {}
+        start["params"] = {"sha256": digest(jax.tree.leaves(given)), **left}
     if trains is not None:
         start["trainable"] = list(trains.patterns)
     directions: dict[str, Direction] = {metric: part[1] for metric, part in chosen.items()}

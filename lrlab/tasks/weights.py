@@ -165,7 +165,7 @@ def _orbax(place: Path) -> PyTree:
 
 def _safetensors(place: Path) -> PyTree:
     try:
-        from safetensors.numpy import load_file
+        from safetensors.numpy import load_file  # type: ignore[import-not-found]
     except ModuleNotFoundError:
         raise FieldError(
             "params", 'needs the package safetensors: pip install "lrlab[safetensors]"'
