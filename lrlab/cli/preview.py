@@ -9,7 +9,7 @@ import lrlab
 from lrlab import config as configuration
 from lrlab.cli.failures import placed
 from lrlab.cli.options import Config, Json, Set
-from lrlab.cli.output import emit, words
+from lrlab.cli.output import emit, only_json, words
 from lrlab.config import Experiment, Resolved
 from lrlab.core.errors import within
 from lrlab.core.text import JsonObject, Table
@@ -21,7 +21,7 @@ POINTS = 61
 def preview(config: Config, set_: Set = None, json: Json = False) -> None:
     """Show what a configuration says: every field with its default, the lanes, the schedule."""
     experiment = configuration.load(config, tuple(set_ or ()), command="preview")
-    with placed(experiment, config):
+    with placed(experiment, config), only_json():
         result = described(experiment)
     if json:
         emit(result)

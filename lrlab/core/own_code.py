@@ -143,7 +143,7 @@ def check_function(place: str, function: object, what: str) -> None:
     if not callable(function):
         raise FieldError(
             "python",
-            f"must name a function that gives {what}; {place} is a {type(function).__name__}",
+            f"must name a function that gives {what}; {place} is of type {type(function).__name__}",
         )
 
 

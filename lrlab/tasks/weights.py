@@ -160,7 +160,19 @@ def _orbax(place: Path) -> PyTree:
         held = checkpointer.metadata(place).item_metadata.tree
         # As NumPy arrays, wherever they were when they were saved.
         as_numpy = jax.tree.map(lambda _: orbax.RestoreArgs(restore_type=np.ndarray), held)
-        return checkpointer.restore(place, restore_args=as_numpy)
+        return _plain(checkpointer.restore(place, restore_args=as_numpy))
+
+
+def _plain(tree: PyTree) -> PyTree:
+    """A state of NNX, whose variables are saved as {"value": array} each, without that level."""
+    leaves = jax.tree.leaves_with_path(tree)
+    if not leaves or any(path[-1:] != (jax.tree_util.DictKey("value"),) for path, _ in leaves):
+        return tree
+    return jax.tree.map(lambda node: node["value"], tree, is_leaf=_is_variable)
+
+
+def _is_variable(node: object) -> bool:
+    return isinstance(node, dict) and node.keys() == {"value"}
 
 
 def _safetensors(place: Path) -> PyTree:

@@ -161,7 +161,7 @@ def changed(info: Table, experiment: Experiment) -> list[str]:
     before, result = info.get("own_code") or {}, []
     for table, spec in specs(experiment):
         old, new = (before.get(table) or {}).get("files"), source(spec).files
-        if old is None:
+        if old is None or not new:  # absent now: whoever imports it says so
             continue
         files = [name for name in {**old, **new} if old.get(name) != new.get(name)]
         if files:

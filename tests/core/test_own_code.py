@@ -77,7 +77,7 @@ def test_the_folder_is_first_only_inside(tmp_path: Path) -> None:
     [
         ("own_tset:f", "f = int", "python", "did you mean 'own_test'?"),
         ("own_test:fun", "def func(): ...", "python", "has no 'fun'; did you mean 'func'?"),
-        ("own_test:f", "f = 3", "python", "own_test:f is a int"),
+        ("own_test:f", "f = 3", "python", "own_test:f is of type int"),
         ("own_test:f", "import own_test_none", "python", "No module named 'own_test_none' at"),
         ("own_test:f", "def f(:", "python", "SyntaxError"),
         ("own_test:f", "raise SystemExit(3)", "python", "SystemExit: 3 at"),

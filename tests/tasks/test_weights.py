@@ -116,6 +116,23 @@ def test_collections_come_along_and_what_is_of_training_does_not(tmp_path: Path)
     assert read(in_npz(tmp_path, tree)).left_out == ()
 
 
+def test_a_saved_state_of_nnx(tmp_path: Path) -> None:
+    from flax import nnx
+
+    class Line(nnx.Module):
+        def __init__(self, rngs):
+            self.line = nnx.Linear(4, 1, rngs=rngs)
+
+        def __call__(self, x):
+            return self.line(x)
+
+    state = nnx.state(Line(nnx.Rngs(3)), nnx.Param)
+    path = in_orbax(tmp_path, state)
+    of = {"model": Line, "loss": "mse", "train": (X, Y), "valid": (X, Y)}
+    same(lrlab.Task.supervised(**of, params=path).params,
+         lrlab.Task.supervised(**of, params=state).params)  # fmt: skip
+
+
 def test_a_function_gives_them(tmp_path: Path) -> None:
     path = in_npz(tmp_path, weights())
     for function in (weights, lambda: path, functools.partial(lambda name: weights(), "a")):

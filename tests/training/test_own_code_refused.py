@@ -22,7 +22,7 @@ def project(tmp_path: Path) -> Path:
     [
         (["task.python=own_runs.task:make_task"], "task.python", "did you mean 'own_runs.tasks'?"),
         (["task.python=own_runs.tasks:makes"], "task.python", "has no 'makes'"),
-        (["task.python=own_runs.tasks:np"], "task.python", "is a module"),
+        (["task.python=own_runs.tasks:np"], "task.python", "is of type module"),
         (["task.python=own_runs.tasks:three"], "task.python", "must give an lrlab.Task, it gave 3"),
         (["task.options.widht=3"], "task.options.widht", "did you mean 'width'?"),
         (["task.options.width='a'"], "task.python", "make_task fails: "),

@@ -17,6 +17,7 @@ from stopped_runs import equal, stopped
 import lrlab
 from lrlab import runs
 from lrlab.cli.app import run as command_line
+from lrlab.config import ConfigError
 from lrlab.core.errors import Interrupted, RunError
 from lrlab.workflows.dispatch import plan, resume
 from lrlab.workflows.replay import replay
@@ -78,6 +79,26 @@ def test_reproduce_and_replay(project: Path, monkeypatch) -> None:
     monkeypatch.chdir("/")
     assert reproduce(project / "run", progress=False).level == "bit-identical"
     assert replay(project / "run", lr=0.1, seed=1).same
+
+
+def test_a_project_that_moved_is_found_in_the_environment(
+    project: Path, monkeypatch, capsys
+) -> None:
+    train(project, out="../whole")
+    with monkeypatch.context() as patch:
+        stopped(patch, 2)
+        with pytest.raises(Interrupted):
+            train(project, out="../run")
+    moved, runs_folder = project.parent / "moved", project.parent
+    project.rename(moved)
+    with pytest.raises(ConfigError) as error:
+        resume(runs_folder / "run", progress=False)
+    assert "is not there any more" in str(error.value) and "PYTHONPATH=" in str(error.value)
+    monkeypatch.syspath_prepend(str(moved))
+    resume(runs_folder / "run", progress=False)
+    equal(runs_folder / "whole", runs_folder / "run")
+    assert "own code has changed" not in capsys.readouterr().err
+    assert train(moved, out="../run").run == str(runs_folder / "run")
 
 
 def test_a_changed_source_of_the_same_program_goes_on_and_is_said(project: Path, capsys) -> None:
@@ -158,6 +179,21 @@ def test_study_over_an_option(project: Path) -> None:
     train(project, "study={axis='width', values=[2]}", out="other", command="study")
     equal(places[1], project / "other" / "groups" / "width-2")
     assert all(runs.finished(runs.read_info(place)) for place in places)
+
+
+def test_range_test(project: Path) -> None:
+    settings = ("range_test.num_steps=8", "range_test.seeds=2", "range_test.batch_size=8")
+    test = train(project, *settings, command="range-test")
+    assert test.loss.shape == (2, 8) and np.isfinite(test.loss[:, 0]).all()
+
+
+def test_preview_imports_a_task_to_count_examples_only(project: Path, capsys) -> None:
+    text = CONFIG[: CONFIG.index("[schedule]")] + "[schedule]\nname = 'step'\nevery = '1 epochs'\n"
+    (project / "a.toml").write_text(text)
+    assert command_line(["preview", str(project / "a.toml"), "--json"]) == 0
+    printed = capsys.readouterr()
+    assert len(json.loads(printed.out)["schedules"]) == 1
+    assert "imports own_runs.tasks" in printed.err and "methods" not in printed.err
 
 
 def test_plan_imports(project: Path, capsys) -> None:
