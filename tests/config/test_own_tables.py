@@ -94,6 +94,13 @@ def test_a_file_that_extends_another(tmp_path: Path) -> None:
     assert (optimizer.folder, optimizer.options) == (str(tmp_path / "above"), {"b": 1})
 
 
+def test_a_name_takes_the_place_of_own_code(tmp_path: Path) -> None:
+    own = "lr = [0.1]\ntask = 'wine-mlp'\noptimizer = {python = 'mine:f', options = {b = 1}}\n"
+    for name in ("adam", "sgd"):  # the default's name too
+        optimizer = load(tmp_path, own, f"optimizer.name={name}").optimizer
+        assert (optimizer.name, optimizer.python, optimizer.options) == (name, None, {})
+
+
 def test_loose_axes_may_be_those_of_an_own_optimizer(tmp_path: Path) -> None:
     experiment = load(tmp_path, "kl = [0.0, 1.0]\noptimizer.python = 'mine:f'\n" + TASK)
     assert experiment.axes == {"kl": [0.0, 1.0]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from pathlib import Path
 
@@ -55,6 +56,13 @@ def test_of_two_folders_each_has_its_own(tmp_path: Path) -> None:
     functions = [loaded("own_test:f", folder) for folder in (one, other, one)]
     assert [function() for function in functions] == ["one", "other", "one"]  # type: ignore[operator]
     assert functions[0] is functions[2]
+
+
+def test_another_module_of_that_name_comes_back(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.syspath_prepend(str(module(tmp_path / "away", "f = 'away'\n", "own_test_both")))
+    away = importlib.import_module("own_test_both")
+    assert loaded("own_test_both:f", module(tmp_path / "here", "f = 1\n", "own_test_both")) == 1
+    assert sys.modules["own_test_both"] is away and away.f == "away"
 
 
 def test_a_changed_text_is_imported_again(tmp_path: Path) -> None:
