@@ -23,10 +23,8 @@ KEYS = ("python", "options", "folder")
 WEIGHTS = ("params", "trainable")
 """The keys of `[task]` about weights from a file, and what is trained of them."""
 
-BESIDE = {
-    ("task",): "the function gives the whole task",
-    ("task", "model"): "the function gives the whole model",
-}
+PARTS = ("model", "data", "loss", "metrics", *WEIGHTS)
+"""The keys of `[task]` that its function takes the place of."""
 
 
 def is_own(table: object) -> bool:
@@ -77,12 +75,14 @@ def check(raw: Table) -> Found:
         for key, value in table.items():
             if key in (*KEYS, "name", "external") or value is None:
                 continue
-            why = BESIDE.get(path)
-            what = f"cannot stand beside python: {why}" if why and key in _PARTS else "unknown key"
+            what = "unknown key"
+            if path == ("task",) and key in PARTS:
+                what = "cannot stand beside python: the function gives the whole task"
             yield (*path, key), f"{what}; what {python} takes is written options.{key} = ..."
-
-
-_PARTS = ("model", "data", "loss", "metrics", *WEIGHTS)
+    axes, options = raw.get("axes"), at(raw, ("optimizer", "options"))
+    for key in axes if isinstance(axes, Mapping) and isinstance(options, Mapping) else ():
+        if key in options:  # type: ignore[operator]
+            yield ("axes", key), f"{key} is already given by optimizer.options.{key}"
 
 
 def replaced(old: Table, new: Table) -> JsonObject:
@@ -99,9 +99,8 @@ def spoken(content: JsonObject) -> JsonObject:
     nothing."""
     for path in OWN:
         table = at(content, path)
-        for key in (
-            (*KEYS, *(WEIGHTS if path == ("task",) else ())) if isinstance(table, dict) else ()
-        ):
+        keys = (*KEYS, *WEIGHTS) if path == ("task",) else KEYS
+        for key in keys if isinstance(table, dict) else ():
             if not table.get(key):  # type: ignore[union-attr]
                 table.pop(key, None)  # type: ignore[union-attr]
     return content

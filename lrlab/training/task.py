@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from lrlab import config, optimizers, scaling, tasks
 from lrlab.config import ConfigError, PythonObjects, Resolved
+from lrlab.config.own_code import KEYS
 from lrlab.core.errors import FieldError, within
 from lrlab.core.jax_settings import usual
 from lrlab.core.text import JsonObject, Table
@@ -114,7 +115,11 @@ def _complete(resolved: Resolved) -> None:
 def _options(spec: BaseModel) -> JsonObject:
     """The options of a table that were written, or are not fields of the schema."""
     fields = {name: value for name, value in spec.model_dump().items() if value is not None}
-    written = {name: value for name, value in fields.items() if name in spec.model_fields_set}
+    written = {
+        name: value
+        for name, value in fields.items()
+        if name in spec.model_fields_set and name not in KEYS
+    }
     return written | dict(spec.model_extra or {})
 
 

@@ -117,6 +117,11 @@ def test_loose_axes_may_be_those_of_an_own_optimizer(tmp_path: Path) -> None:
         ("task = 'wine-mlp'\n[optimizer]\npython = 'm:f'\nb1 = 1\n", "optimizer.b1", "options.b1"),
         ("task = 'wine-mlp'\noptimizer.options = {b1 = 0.9}\n", "optimizer.options", "beside it"),
         ("[task]\nmodel.python = 'm:f'\n", "task.data", "needs task.data"),
+        (
+            "b = [1.0, 2.0]\ntask = 'wine-mlp'\noptimizer = {python = 'm:f', options = {b = 1}}\n",
+            "b",
+            "1: b is already given by optimizer.options.b",
+        ),
         ("[task]\npython = 'm:f'\noptions = 3\n", "task.options", "must be a table"),
         ("[task]\npython = 'm:f'\nfolder = 3\n", "task.folder", "must be a string"),
     ],
