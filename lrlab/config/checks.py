@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path as File
@@ -192,8 +193,8 @@ def _task(task: object) -> Found:
             yield ("task", part, "name"), f"is missing; known: {accepted}"
     yield from _data(at(task, ("data",)))
     params = task.get("params")
-    if isinstance(params, str) and not (place := File(params).expanduser()).exists():
-        yield ("task", "params"), f"no such file: {place.absolute()}"
+    if isinstance(params, str) and not os.path.exists(place := os.path.expanduser(params)):
+        yield ("task", "params"), f"no such file: {os.path.abspath(place)}"
     yield from _loss(task)
     fractions = (at(task, ("data", f"{split}_fraction")) for split in ("valid", "test"))
     numbers = [value for value in fractions if isinstance(value, (int, float))]

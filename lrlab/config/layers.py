@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import os
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -141,8 +142,8 @@ def _beside(path: object, folder: File) -> object:
     folder, so that it is found again from any other."""
     if not isinstance(path, str) or File(path).is_absolute():
         return path
-    value = File(path).expanduser()
-    place = next((place for place in (folder / value, value) if place.exists()), None)
+    value = File(os.path.expanduser(path))
+    place = next((place for place in (folder / value, value) if os.path.exists(place)), None)
     return path if place is None else str(place.resolve())
 
 

@@ -8,10 +8,12 @@ becomes what `python` says, which is no registered name, as those have no colon.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from os.path import expanduser
 from pathlib import Path as File
 
 from lrlab.config.options import Found, Path, at
 from lrlab.core.own_sources import wrong_place
+from lrlab.core.paths import resolved
 from lrlab.core.text import JsonObject, Table
 
 OWN: tuple[Path, ...] = (("task",), ("task", "model"), ("optimizer",), ("schedule",))
@@ -42,8 +44,8 @@ def beside(table: object, folder: File) -> None:
     for path in OWN:
         one = at(table, path)
         place = one.get("folder", "") if isinstance(one, dict) and is_own(one) else None
-        if isinstance(place, str):  # of anything else the schema says what is wrong
-            one["folder"] = str((folder / File(place).expanduser()).resolve())  # type: ignore[index]
+        if isinstance(place, str) and "\0" not in place:  # what is wrong with others is said later
+            one["folder"] = str(resolved(folder / expanduser(place)))  # type: ignore[index]
 
 
 def named(raw: JsonObject) -> None:
@@ -70,6 +72,8 @@ def check(raw: Table) -> Found:
         if wrong := wrong_place(python):
             yield (*path, "python"), wrong
             continue
+        if "\0" in str(table.get("folder")):
+            yield (*path, "folder"), "is no path"
         if table.get("name", python) != python:
             yield (*path, "name"), f"cannot stand beside python = {python!r}; give one of them"
         for key, value in table.items():

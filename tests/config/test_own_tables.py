@@ -130,6 +130,24 @@ def test_what_is_wrong(text: str, field: str, words: str, tmp_path: Path) -> Non
     assert words in problems(tmp_path, text + ("lr = 0.1\n" if "[" not in text else ""))[field]
 
 
+@pytest.mark.parametrize("value", ["\0", "~nobody-here/x", "a" * 5000, "", 3, [1], {"a": 1}, True])
+@pytest.mark.parametrize(
+    "field", ["python", "folder", "options", "params", "trainable", "model.python"]
+)
+def test_any_value_is_taken_or_refused_with_its_place(field: str, value: object) -> None:
+    *above, last = field.split(".")
+    table: dict = {"python": "m:f"} if field in ("folder", "options") else {}
+    task = {**table, **({above[0]: {last: value}} if above else {last: value})}
+    if "python" not in task:
+        task["name"] = "wine-mlp"
+    refused = []
+    try:
+        config.from_arguments("sweep", task=task, lr=[0.1])
+    except ConfigError as error:
+        refused += error.problems
+    assert all(one.field.startswith("task") and one.message for one in refused)
+
+
 def test_studies_go_over_options() -> None:
     raw = {"task": {"python": "m:f", "name": "m:f", "options": {"width": 4}}}
     assert axis_path(raw, "width") == ("task", "options", "width")
