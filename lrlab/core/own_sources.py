@@ -125,10 +125,10 @@ def _relative(path: Path, root: Path) -> str:
 def _walk(name: str, path: list[str] | None) -> ModuleSpec | None:
     """Where a module is, from the folders `path` on (None: the environment's). Its packages are not
     imported, as `importlib.util.find_spec` would."""
-    spec, full = None, ""
+    spec = None
     for part in name.split("."):
-        full = f"{full}.{part}" if full else part
-        spec = _find(full, path)
+        # By its last part: Python looks for the package of a dotted name among what is imported.
+        spec = _find(part, path)
         if spec is None:
             return None
         path = list(spec.submodule_search_locations or ())

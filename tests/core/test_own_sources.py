@@ -98,3 +98,9 @@ def test_wrong_places(text: object, hint: str) -> None:
     assert message.startswith("must be 'module:function'")
     assert ("did you mean" in message) == bool(hint) and hint in message
     assert wrong_place("a.b:c.d") == ""
+
+
+def test_packages_without_init_inside_each_other(tmp_path: Path) -> None:
+    written(tmp_path, own_deep0own_er0a="from own_deep.own_er import b\n", own_deep0own_er0b="")
+    files = sources("own_deep.own_er.a", tmp_path).files
+    assert set(files) == {"own_deep/own_er/a.py", "own_deep/own_er/b.py"}
