@@ -37,6 +37,7 @@ _OPTIONAL = (
     ("xarray", "xarray", "result.dataset() and `lrlab export -f nc`", "xarray"),
     ("datasets", "datasets", "data sources hf:...", "hf"),
     ("tensorflow_datasets", "tensorflow-datasets", "data sources tfds:...", "tfds"),
+    ("safetensors", "safetensors", "weights from *.safetensors", "safetensors"),
     ("openml", "openml", "data sources openml:...", "openml"),
 )
 _FASHION = ("train-images-idx3-ubyte", "train-images-idx3-ubyte.gz")

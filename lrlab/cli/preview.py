@@ -9,7 +9,7 @@ import lrlab
 from lrlab import config as configuration
 from lrlab.cli.failures import placed
 from lrlab.cli.options import Config, Json, Set
-from lrlab.cli.output import emit, words
+from lrlab.cli.output import emit, only_json, words
 from lrlab.config import Experiment, Resolved
 from lrlab.core.errors import within
 from lrlab.core.text import JsonObject, Table
@@ -21,7 +21,7 @@ POINTS = 61
 def preview(config: Config, set_: Set = None, json: Json = False) -> None:
     """Show what a configuration says: every field with its default, the lanes, the schedule."""
     experiment = configuration.load(config, tuple(set_ or ()), command="preview")
-    with placed(experiment, config):
+    with placed(experiment, config), only_json():
         result = described(experiment)
     if json:
         emit(result)
@@ -58,8 +58,9 @@ def described(experiment: Experiment) -> JsonObject:
 def _schedules(resolved: Resolved) -> dict[str, JsonObject]:
     """Every schedule that is trained, side by side: label -> `values` at `POINTS` steps over the
     peak, with their integral over the run (`mean` times the steps), peak and last value. Empty for
-    one made in Python."""
-    if resolved.experiment.schedule.external:
+    one of the user's own, which is not imported."""
+    schedule = resolved.experiment.schedule
+    if schedule.external or schedule.python is not None:
         return {}
     shared, entries = configuration.schedule_entries(resolved)
     steps, per_epoch = _length(resolved, shared, entries)

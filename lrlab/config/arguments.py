@@ -8,7 +8,7 @@ from pathlib import Path
 from lrlab.config.build import numeric
 from lrlab.config.field_words import hint
 from lrlab.config.lanes import is_axis
-from lrlab.config.layers import absolute_data_paths
+from lrlab.config.layers import absolute_paths
 from lrlab.config.loading import build
 from lrlab.config.schema import Experiment, RangeTestSpec, StudySpec
 from lrlab.core.errors import PYTHON, ConfigError, Problem
@@ -62,7 +62,7 @@ def from_arguments(command: str = "sweep", **arguments: object) -> Experiment:
     problems: list[Problem] = []
     table = _table(command, arguments, problems)
     for one in (table, *table.get("compare", {}).values()):
-        absolute_data_paths(one, Path.cwd())
+        absolute_paths(one, Path.cwd())
     return build(table, command, problems=problems)
 
 

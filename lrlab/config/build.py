@@ -9,7 +9,7 @@ from typing import TypeGuard
 from pydantic import ValidationError
 
 from lrlab import optimizers, schedules
-from lrlab.config import names
+from lrlab.config import names, own_code
 from lrlab.config.checks import check
 from lrlab.config.field_words import ALMOST, hint, nearest, usual
 from lrlab.config.lanes import is_form, values
@@ -113,6 +113,10 @@ def normalized(table: Table, command: str) -> JsonObject:
         short = (str, list) if last == "schedule" else str
         if isinstance(parent, dict) and isinstance(parent.get(last), short):
             parent[last] = {"name": parent[last]}
+    own_code.named(raw)
+    task = raw.get("task")
+    if isinstance(task, dict) and isinstance(task.get("trainable"), str):
+        task["trainable"] = [task["trainable"]]
     if isinstance(raw.get("probes"), (list, tuple)):
         raw["probes"] = [{"name": e} if isinstance(e, str) else e for e in raw["probes"]]
     loose = [key for key in raw if key not in Experiment.model_fields]
@@ -175,7 +179,7 @@ def _rates(lr: object) -> TypeGuard[list[float]]:
 
 def _external(spec: object) -> bool:
     """Whether this is a function or object of the user's."""
-    return isinstance(spec, Mapping) and spec.get("external") is True
+    return isinstance(spec, Mapping) and (spec.get("external") is True or own_code.is_own(spec))
 
 
 def _parameters(raw: Table, key: str) -> Table | None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path as File
 
-from lrlab.config import multipliers, names
+from lrlab.config import multipliers, names, own_code
 from lrlab.config.field_checks import check_fields
 from lrlab.config.field_words import hint
 from lrlab.config.lanes import is_axis, is_form
@@ -48,6 +49,7 @@ def check(raw: Table, command: str) -> Found:
 
     `raw` need not be valid: what has the wrong type is passed over here, the schema names it.
     """
+    yield from own_code.check(raw)
     for word, kind, path in NAMED:
         table = at(raw, path)
         if isinstance(table, Mapping):
@@ -102,7 +104,7 @@ def _list(value: object) -> list[object]:
 
 def _named(word: str, kind: str, path: Path, table: Table) -> Found:
     name = _name_of(path, table)
-    if table.get("external") is True or name is None:
+    if table.get("external") is True or name is None or own_code.is_own(table):
         return
     of_kind = names.REGISTRIES[kind]
     if not names.known(kind, name):
@@ -190,6 +192,9 @@ def _task(task: object) -> Found:
             accepted = ", ".join(names.REGISTRIES[kind].entries)
             yield ("task", part, "name"), f"is missing; known: {accepted}"
     yield from _data(at(task, ("data",)))
+    params = task.get("params")
+    if isinstance(params, str) and not os.path.exists(place := os.path.expanduser(params)):
+        yield ("task", "params"), f"no such file: {os.path.abspath(place)}"
     yield from _loss(task)
     fractions = (at(task, ("data", f"{split}_fraction")) for split in ("valid", "test"))
     numbers = [value for value in fractions if isinstance(value, (int, float))]
@@ -253,7 +258,9 @@ def _learning_rate(raw: Table, command: str) -> Found:
     groups = raw.get("groups")
     if not isinstance(groups, Mapping):
         groups = {}
-    own_step = at(raw, ("task", "external")) is True and not groups  # its rates have names alone
+    task = at(raw, ("task",))
+    theirs = at(raw, ("task", "external")) is True or own_code.is_own(task)
+    own_step = theirs and not groups  # the rates of a step of one's own have names alone
     for name in rates if not own_step else ():
         if name not in groups:
             yield ("lr", name), f"no group {name!r} in groups{did_you_mean(name, groups)}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from lrlab.config import names
+from lrlab.config import names, own_code
 from lrlab.config.build import build_one, normalized
 from lrlab.config.lanes import is_axis
 from lrlab.config.layers import Places, merge, nested
@@ -114,6 +114,10 @@ def axis_path(raw: Table, axis: str) -> Path | None:
     for name in accepted:
         if name.rpartition(".")[2] == axis:
             return tuple(name.split("."))
+    for path in own_code.OWN:  # any option of a function that is not known before it is imported
+        before = f"{'.'.join((*path, 'options'))}."
+        if own_code.is_own(at(raw, path)) and axis.startswith(before):
+            return (*path, "options", *axis.removeprefix(before).split("."))
     external = at(raw, ("task", "external")) is True
     return ("task", axis) if external and axis.isidentifier() else None
 
@@ -136,6 +140,9 @@ def axes_known(raw: Table) -> list[str]:
         fields = ["name"] if len(path) == 1 and hub != "task" else []
         if hub == "task.data":
             fields += [key for key in TABLES[path].model_fields if key not in ("name", "path")]
+        if own_code.is_own(own := at(raw, path)):
+            written = own.get("options")  # type: ignore[union-attr]
+            fields, options = [], [f"options.{key}" for key in written or ()]
         accepted += [f"{hub}.{key}" for key in dict.fromkeys([*fields, *(options or ())])]
     return accepted
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import codecs
+import os
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path as File
 from typing import NamedTuple
 
+from lrlab.config import own_code
 from lrlab.config.checks import FILE_SOURCES, NAMED
 from lrlab.config.lanes import is_form
 from lrlab.config.schema import TABLES
@@ -68,7 +70,7 @@ def read(file: File, chain: tuple[File, ...] = ()) -> Layer:
     parent = table.pop("extends", None)
     entries = table.get("compare")
     for one in (table, *(entries.values() if isinstance(entries, dict) else ())):
-        absolute_data_paths(one, file.parent)
+        absolute_paths(one, file.parent)
     if parent is None:
         return layer
     line = lines[("extends",)]
@@ -100,13 +102,17 @@ def _broken(name: str, line: int | None, message: str) -> Layer:
     return Layer({}, {}, (Problem(name, line, "", message),), broken=True)
 
 
-def absolute_data_paths(table: object, folder: File) -> None:
-    """Data paths are relative to the file that names them, where they exist there."""
+def absolute_paths(table: object, folder: File) -> None:
+    """Paths of data and weights are relative to the file that names them, where they exist there;
+    own code is looked for beside it."""
     if not isinstance(table, dict):
         return
+    own_code.beside(table, folder)
     task = _table(table, "task")
     if task is None:
         return
+    if "params" in task:
+        task["params"] = _beside(task["params"], folder)
     source, colon, rest = str(task.get("name", "")).partition(":")
     path, dash, model = rest.rpartition("-")  # as in csv:my.csv-mlp
     if colon and dash and source in FILE_SOURCES:
@@ -136,8 +142,8 @@ def _beside(path: object, folder: File) -> object:
     folder, so that it is found again from any other."""
     if not isinstance(path, str) or File(path).is_absolute():
         return path
-    value = File(path).expanduser()
-    place = next((place for place in (folder / value, value) if place.exists()), None)
+    value = File(os.path.expanduser(path))
+    place = next((place for place in (folder / value, value) if os.path.exists(place)), None)
     return path if place is None else str(place.resolve())
 
 
@@ -205,6 +211,8 @@ def merge(below: Table, above: Table, path: Path = ()) -> JsonObject:
             result[key] = value
             continue
         old = old if isinstance(old, Mapping) and (not is_form(old) or here in TABLES) else {}
+        if here in own_code.OWN:
+            old = own_code.replaced(old, value)
         if here in NAMED_TABLES and "name" in value:
             old = _of_any_name(here, old, value["name"])
         result[key] = merge(old, value, here)
@@ -216,7 +224,7 @@ def _of_any_name(path: Path, old: Table, name: object) -> JsonObject:
     fields = TABLES[path].model_fields
     if not old or old.get("name", fields["name"].default) == name:
         return dict(old)
-    keep = set(fields) - {"path", "external"} if path != ("task",) else set()
+    keep = set(fields) - {"path", "external", *own_code.KEYS} if path != ("task",) else set()
     return {key: value for key, value in old.items() if key in keep}
 
 

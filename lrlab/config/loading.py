@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path as File
 
+from lrlab.config import own_code
 from lrlab.config.build import checked, completed, normalized
 from lrlab.config.groups import entries_of, groups_of
 from lrlab.config.layers import OVERRIDE, Places, override, read
@@ -41,6 +42,9 @@ def load(path: str | File, overrides: Sequence[str] = (), command: str = "find")
     layer = override(read(path), tuple(overrides))
     if layer.broken:
         raise ConfigError(layer.problems)
+    entries = layer.table.get("compare")
+    for one in (layer.table, *(entries.values() if isinstance(entries, dict) else ())):
+        own_code.beside(one, path.parent)  # what the command line named
     unused = _unused(layer.places, command)
     return build(layer.table, command, layer.places, str(path), (*layer.problems, *unused))
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from lrlab.config import names, toml
+from lrlab.config import names, own_code, toml
 from lrlab.config.build import problem
 from lrlab.config.lanes import is_axis, is_form, parse_budget, values
 from lrlab.config.multipliers import axis_name
@@ -257,7 +257,7 @@ def dumps(experiment: Experiment) -> str:
     Fields that are None are absent, as None is their default; so are empty tables.
     """
     content = {}
-    for key, value in experiment.model_dump().items():
+    for key, value in own_code.spoken(experiment.model_dump()).items():
         if isinstance(value, Mapping):
             unset = [name for name, v in value.items() if v is None or (name, v) == _NOT_EXTERNAL]
             value = {name: v for name, v in value.items() if name not in unset}
@@ -271,9 +271,10 @@ def digest(experiment: Experiment) -> str:
     """SHA-256 (hex) of what decides the recorded numbers: the same for the same experiment.
 
     The tile width counts (another width rounds differently); devices, segments, memory, name and
-    folder do not. A grid and the same numbers written out are the same experiment.
+    folder do not, nor where own code lies. A grid and the same numbers written out are the same
+    experiment.
     """
-    content = experiment.model_dump()
+    content = own_code.placeless(own_code.spoken(experiment.model_dump()))
     width = content["plan"]["tile_width"]
     content = {key: value for key, value in content.items() if key not in _NOT_IDENTITY}
     content["multipliers"] = _multipliers(experiment)

@@ -1,7 +1,8 @@
 """The schema: every key of a configuration, its type, its limits and its default, once.
 
 Open tables (`task`, `task.model`, `task.data`, `optimizer`, `schedule`) take the options of the
-thing they name; `checks` compares those with the registries.
+thing they name; `checks` compares those with the registries. Where `python` names a function of the
+user's (`own_code`), its options stand in `options`.
 """
 
 from __future__ import annotations
@@ -37,6 +38,9 @@ class ModelSpec(BaseModel):
 
     model_config = _OPEN
     name: str | None = None  # absent beside `task.name`: that task's own
+    python: str | None = None
+    options: JsonObject = {}
+    folder: str | None = None
 
 
 class DataSpec(BaseModel):
@@ -60,6 +64,11 @@ class TaskSpec(BaseModel):
     data: DataSpec | None = None
     loss: str | None = None
     metrics: list[str] | None = None
+    params: str | None = None
+    trainable: list[str] | None = None
+    python: str | None = None
+    options: JsonObject = {}
+    folder: str | None = None
 
 
 class OptimizerSpec(BaseModel):
@@ -68,6 +77,9 @@ class OptimizerSpec(BaseModel):
     model_config = _OPEN
     name: str = "adam"
     external: bool = False
+    python: str | None = None
+    options: JsonObject = {}
+    folder: str | None = None
 
 
 class ScheduleSpec(BaseModel):
@@ -77,6 +89,9 @@ class ScheduleSpec(BaseModel):
     model_config = _OPEN
     name: ScheduleName = "cosine"
     external: bool = False
+    python: str | None = None
+    options: JsonObject = {}
+    folder: str | None = None
 
 
 class ProbeSpec(BaseModel):

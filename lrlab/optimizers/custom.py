@@ -37,6 +37,8 @@ FORMS = (
     'hyper, with hyper["lr"] and every lane axis by its name'
 )
 
+HYPER = "hyper"
+"""The usual name of the first parameter of a function that gets all of a lane's scalars."""
 
 Factory = Callable[..., optax.GradientTransformation]
 """A function that gives a transformation."""

@@ -50,7 +50,7 @@ def method_of(config_text: str) -> str | None:
     """The optimizer's registered name; None where it, or the schedule, is a function."""
     table = _table(config_text)
     tables = [table.get(name) or {} for name in ("optimizer", "schedule")]
-    if any(one.get("external") is True for one in tables):
+    if any(one.get("external") is True or one.get("python") is not None for one in tables):
         return None
     return tables[0].get("name")
 

@@ -23,6 +23,7 @@ from lrlab.tasks.parts import Totals, checked_totals, means_of, over_parts, scal
 from lrlab.tasks.shapes import struct
 from lrlab.tasks.trainable import trainable_of
 from lrlab.tasks.values import count_of
+from lrlab.tasks.weights import weights_of
 from lrlab.types import Array, LaneContext, Params, PyTree, TaskFunctions, TaskParts
 
 
@@ -63,17 +64,21 @@ def custom(
     drawn = _drawn(name, given, data.get("train"))
     with within("task"):
         trains = trainable_of(trainable, drawn)
-        start = None if params is None else fitted(name, params, {"params": drawn})
+        weights = weights_of(params)
+        whose = f"{name}, {weights.place}" if weights.place else name
+        start = None if weights.tree is None else fitted(whose, weights.tree, {"params": drawn})
     record: JsonObject = {"init": label(init), "loss": label(loss), "data": described(data)}
+    record = record if source is None else dict(source)
     if start is not None:
-        record["params"] = {"sha256": digest(jax.tree.leaves(start))}
+        left = {"left_out": list(weights.left_out)} if weights.left_out else {}
+        record["params"] = {"sha256": digest(jax.tree.leaves(start)), **left}
     if trains is not None:
         record["trainable"] = list(trains.patterns)
     return TaskParts(
         functions=custom_functions(given._replace(trains=trains)),
         data=data,
         metrics={"loss": "min", **directions_of(name, metrics)},
-        source=record if source is None else source,
+        source=record,
         params=start,
     )
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 
@@ -29,15 +29,25 @@ Wrap = Callable[[Callable[..., "Module"], JsonObject, PyTree], object]
 """`(make, description, inputs) -> model`, see `build`."""
 
 
+class OwnModel(NamedTuple):
+    """A model of the user's that is made when its data are known: `make(num_outputs) -> model`, and
+    the description of it, JSON-able."""
+
+    make: Callable[[int], object]
+    description: JsonObject
+
+
 def load(
     name: str,
     *,
-    model: Table | str | None = None,
+    model: Table | str | OwnModel | None = None,
     data: Table | str | None = None,
     loss: LossChoice | None = None,
     metrics: MetricChoice | None = None,
     root: str | Path | None = None,
     wrap: Wrap | None = None,
+    params: PyTree = None,
+    trainable: Sequence[str] | str | None = None,
     **flat: Any,
 ) -> Task:
     """The task of that name, with options of its model and data changed.
@@ -48,6 +58,8 @@ def load(
         loss, metrics: in place of the recipe's; see `Task.supervised`.
         root: where relative data paths start.
         wrap: see `build`.
+        params, trainable: weights to start from, and what is trained of them; see
+            `Task.supervised`.
         flat: options of the model or the data (or of the objective) without saying whose.
 
     Raises:
@@ -61,28 +73,33 @@ def load(
     """
     parts = recipe(name)
     if parts is None:
-        changes = {"model": model, "data": data, "loss": loss, "metrics": metrics}
+        changes = {"model": model, "data": data, "loss": loss, "metrics": metrics,
+                   "params": params, "trainable": trainable}  # fmt: skip
         wrong = [key for key, value in changes.items() if value is not None]
         _check_options(name, [*wrong, *flat], options(name))
         with within("task"):
             return registry.load(REGISTRY, name)(**flat)._replace(name=name, options=dict(flat))
-    network, source = _changed(parts["model"], model), _changed(parts["data"], data)
+    own = isinstance(model, OwnModel)
+    network = {} if own else _changed(parts["model"], cast("Table | str | None", model))
+    source = _changed(parts["data"], data)
     if flat:
         with within("task", "model"):
-            of_model = models.options(network["name"])
+            of_model = {} if own else models.options(network["name"])
         with within("task", "data"):
             of_data = sources.options(source["name"].partition(":")[0])
         _check_options(name, flat, [*of_model, *sources.COMMON, *of_data])
         for key, value in flat.items():
             (network if key in of_model else source)[key] = value
     return build(
-        network,
+        model if own else network,
         source,
         loss=parts.get("loss") if loss is None else loss,
         metrics=parts.get("metrics") if metrics is None else metrics,
         name=name,
         root=root,
         wrap=wrap,
+        params=params,
+        trainable=trainable,
     )
 
 
@@ -95,11 +112,14 @@ def build(
     name: str | None = None,
     root: str | Path | None = None,
     wrap: Wrap | None = None,
+    params: PyTree = None,
+    trainable: Sequence[str] | str | None = None,
 ) -> Task:
     """A task from a registered (or anyone's) model and a data source.
 
     Args:
-        model: {"name": ..., option: ...}, a name, or whatever `Task.supervised` takes.
+        model: {"name": ..., option: ...}, a name, an `OwnModel`, or whatever `Task.supervised`
+            takes.
         data: {"name": ..., option: ...} or a name, as `lrlab.data.load` takes them.
         loss: None for the usual one: softmax cross-entropy for classes and bytes, else "mse".
             "binary" gives a model one output; "mse" on classes trains on one-hot targets.
@@ -107,6 +127,7 @@ def build(
         wrap: `wrap(make, model, inputs) -> model` for a registered model: `make(**changes)` gives
             its module with options changed, `model` is its description, `inputs` the training
             inputs; what comes back is trained in its place.
+        params, trainable: see `Task.supervised`.
 
     >>> build({"name": "linear"}, {"name": "wine"}).name
     'wine-linear'
@@ -114,6 +135,7 @@ def build(
     data = {"name": data} if isinstance(data, str) else dict(data)
     model = {"name": model} if isinstance(model, str) else model
     described = model if isinstance(model, Mapping) else None
+    own = model if isinstance(model, OwnModel) else None
     if described is not None:
         if "name" not in described:
             raise FieldError(
@@ -150,6 +172,9 @@ def build(
         splits = {part: (x, np.eye(outputs)[y]) for part, (x, y) in splits.items()}
         metrics = ("accuracy",) if metrics is None else metrics
     network = model
+    if own is not None:
+        with within("task", "model"):
+            network = own.make(outputs)
     if described is not None:
         rest = {key: value for key, value in described.items() if key != "name"}
         with within("task", "model"):
@@ -161,11 +186,11 @@ def build(
 
             network = wrap(make, dict(described), splits["train"][0])
     source = {
-        "model": dict(described) if described is not None else repr(model),
+        "model": _description(model),
         "data": dict(dataset.source),
         "loss": dict(loss) if isinstance(loss, Mapping) else function_label(loss),
     }
-    label = described["name"] if described is not None else "model"
+    label = described["name"] if described is not None else "own" if own else "model"
     return Task.supervised(
         name=name or f"{dataset.name}-{label}",
         model=network,
@@ -174,9 +199,18 @@ def build(
         valid=splits["valid"],
         test=splits.get("test"),
         metrics=metrics,
+        params=params,
+        trainable=trainable,
         source=source,
         options={"model": source["model"], "data": data},
     )
+
+
+def _description(model: object) -> object:
+    """What is recorded of a model."""
+    if isinstance(model, OwnModel):
+        return model.description
+    return dict(model) if isinstance(model, Mapping) else repr(model)
 
 
 def check(task: Task, batch_size: int | str | None = None) -> None:

@@ -33,6 +33,7 @@ from lrlab.tasks.metrics import metric_functions
 from lrlab.tasks.registry import LOSSES
 from lrlab.tasks.shapes import Outputs, kind_of, output_shapes, struct
 from lrlab.tasks.trainable import trainable_of
+from lrlab.tasks.weights import weights_of
 from lrlab.types import LossChoice, MetricChoice, Model, PyTree, TaskParts
 
 
@@ -81,8 +82,10 @@ def supervised(
     fit = Fit(name, label(function), function, own, batch_loss)
     kinds = check_fit(fit, outputs, targets, training[1] if pair else training)
     with within("task"):
+        weights = weights_of(params)
         trains = trainable_of(trainable, separated(outputs.variables)[0])
-        given = None if params is None else fitted(name, params, outputs.variables)
+        whose = f"{name}, {weights.place}" if weights.place else name
+        given = None if weights.tree is None else fitted(whose, weights.tree, outputs.variables)
     parts = Supervised(
         network,
         label(function),
@@ -104,17 +107,18 @@ def supervised(
             "shapes": {s: [list(np.shape(a)) for a in jax.tree.leaves(p)] for s, p in data.items()},
         },
     }
-    described = described if source is None else dict(source)
+    start: JsonObject = {}
     if given is not None:
-        described["params"] = {"sha256": digest(jax.tree.leaves(given))}
+        left = {"left_out": list(weights.left_out)} if weights.left_out else {}
+        start["params"] = {"sha256": digest(jax.tree.leaves(given)), **left}
     if trains is not None:
-        described["trainable"] = list(trains.patterns)
+        start["trainable"] = list(trains.patterns)
     directions: dict[str, Direction] = {metric: part[1] for metric, part in chosen.items()}
     return TaskParts(
         functions=supervised_functions(parts),
         data=data,
         metrics={"loss": "min", **directions},
-        source=described,
+        source={**(described if source is None else source), **start},
         params=given,
     )
 

@@ -103,7 +103,9 @@ class Task(NamedTuple):
                 split, and is not recorded in training. None for accuracy where targets are classes.
             params: weights that every lane and every seed starts from, a pytree of arrays as the
                 model's init gives: bare parameters, or a dict with "params" beside collections
-                (those that are absent are drawn). Their paths and shapes must be the model's.
+                (those that are absent are drawn). Their paths and shapes must be the model's. The
+                path of a file is read (`*.safetensors`, `*.msgpack`, `*.npz`, the folder of an
+                orbax checkpoint), and a function without arguments is called for them.
             trainable: patterns of parameter paths (as in `lrlab.optimizers.groups.matches`), one or
                 several, whose parameters are trained. The others are frozen: no gradient, no
                 optimizer state, held once for all lanes in the dtype they were given in, out of

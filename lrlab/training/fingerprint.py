@@ -94,12 +94,19 @@ def changed_machine(info: Table, device: Table) -> list[str]:
     return changes
 
 
-def same(folder: RunFolder, now: Mapping[str, str], changes: Sequence[str], text: str) -> None:
+def same(
+    folder: RunFolder,
+    now: Mapping[str, str],
+    changes: Sequence[str],
+    text: str,
+    sources: Sequence[str] = (),
+) -> None:
     """Compares what a folder holds with what is to be trained.
 
     Args:
         changes: what `changed_machine` says: another JAX may write the same program differently.
         text: the configuration of what is to be trained, TOML.
+        sources: what differs in the text of own code, for the message.
 
     Raises:
         RunError: another experiment; says in what it differs.
@@ -127,6 +134,7 @@ def same(folder: RunFolder, now: Mapping[str, str], changes: Sequence[str], text
         folder.path,
         f"holds a run of another experiment: {', '.join(words)}"
         + ("" if apart == ["data"] else " differ" if len(words) > 1 else " differs")
+        + (f" (own code has changed: {'; '.join(sources)})" if sources else "")
         + "; choose another folder, or restore what was changed",
     )
 
@@ -143,7 +151,9 @@ def different(before: str, after: str, most: int = 4) -> list[str]:
     result = [
         f"{name}: {_shown(old.get(name))} -> {_shown(new.get(name))}"
         for name in names
-        if name not in skipped and not name.startswith("task.source.")
+        if name not in skipped
+        and not name.startswith("task.source.")
+        and name.rpartition(".")[2] != "folder"
     ]
     return result[:most] + ([f"and {len(result) - most} more"] if len(result) > most else [])
 

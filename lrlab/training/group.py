@@ -29,7 +29,7 @@ from lrlab.optimizers.custom import keywords
 from lrlab.schedules.lengths import in_words
 from lrlab.tasks import Task
 from lrlab.tasks.functions import separated
-from lrlab.training import traced_checks
+from lrlab.training import own_code, traced_checks
 from lrlab.training.components import (
     Method,
     Schedule,
@@ -105,14 +105,11 @@ def _assembled(
             data, or what the pieces themselves refuse.
     """
     experiment = resolved.experiment
-    dtype, examples, batch = (
-        precision_of(resolved, task).dtype,
-        task.num_examples,
-        _batch(resolved, task),
-    )
-    optimizer, schedule = _methods(resolved, parametrization)
+    dtype = precision_of(resolved, task).dtype
+    examples, batch = task.num_examples, _batch(resolved, task)
+    optimizer, options, schedule = _methods(resolved, parametrization, steps)
     groups, multipliers = experiment.groups, resolved.multipliers
-    optimizer_args, fixed = dict(resolved.optimizer_args), dict(resolved.fixed)
+    optimizer_args, fixed = {**resolved.optimizer_args, **options}, dict(resolved.fixed)
     if parametrization is not None:  # it holds them already
         optimizer_args, fixed, multipliers = {}, {}, {}
     schedule_args = dict(resolved.schedule_args)
@@ -214,11 +211,21 @@ def _batch(resolved: Resolved, task: Task) -> int | None:
     return size
 
 
-def _methods(resolved: Resolved, parametrization: Optimizer | None) -> tuple[Method, Schedule]:
-    """The optimizer and the schedule: names, or what Python handed over."""
+def _methods(
+    resolved: Resolved, parametrization: Optimizer | None, steps: int
+) -> tuple[Method, JsonObject, Schedule]:
+    """The optimizer, options of its own code, and the schedule: names, what Python handed over, or
+    own code."""
     objects, experiment = resolved.objects, resolved.experiment
-    optimizer = parametrization or objects.optimizer or experiment.optimizer.name
-    return optimizer, objects.schedule or experiment.schedule.name
+    optimizer: Method = parametrization or objects.optimizer or experiment.optimizer.name
+    schedule: Schedule = objects.schedule or experiment.schedule.name
+    options: JsonObject = {}
+    if experiment.optimizer.python is not None:
+        axes = (*(axis.name for axis in resolved.axes), *resolved.fixed)
+        optimizer, options = own_code.optimizer(experiment.optimizer, axes)
+    if experiment.schedule.python is not None:
+        schedule = own_code.schedule(experiment.schedule, steps)
+    return optimizer, options, schedule
 
 
 @functools.lru_cache(maxsize=64)

@@ -6,6 +6,7 @@ import os
 import platform
 import subprocess
 from collections.abc import Mapping
+from pathlib import Path
 
 import jax
 
@@ -14,6 +15,7 @@ from lrlab.core.text import JsonObject
 from lrlab.engine.devices import setting
 from lrlab.training.fingerprint import fingerprint, versions
 from lrlab.training.group import TrainingGroup
+from lrlab.training.own_code import source, specs
 
 
 def name_of(experiment: Experiment) -> str:
@@ -43,6 +45,17 @@ def manifest_of(
         "machine": platform.platform(),
         "metric": resolved.experiment.metric,
     }
+    own = {table: source(spec) for table, spec in specs(resolved.experiment)}
+    if own:
+        fields["own_code"] = {
+            table: {
+                "python": one.python,
+                "sha256": one.sha256,
+                "git_commit": git_commit(one.root),
+                "files": dict(one.files),
+            }
+            for table, one in own.items()
+        }
     if group is None:
         return fields
     return fields | {
@@ -54,12 +67,14 @@ def manifest_of(
     }
 
 
-def git_commit() -> str | None:
-    """The commit of the working folder, with "+" where files differ from it; None outside git."""
+def git_commit(folder: Path | None = None) -> str | None:
+    """The commit of a folder (None: the working folder), with "+" where files differ from it; None
+    outside git."""
     try:
         done = subprocess.run(
             ["git", "-c", "core.fsmonitor=false", "describe", "--always", "--abbrev=40",
              "--dirty=+"],
+            cwd=folder,
             capture_output=True,
             text=True,
             timeout=5,

@@ -19,6 +19,7 @@ from lrlab.training.continuation import Continuation, check_extension, continuat
 from lrlab.training.fingerprint import changed_machine, fingerprint, identity, same
 from lrlab.training.group import TrainingGroup, training_group
 from lrlab.training.manifest import device_of, manifest_of, name_of
+from lrlab.training.own_code import changed, say_changed
 from lrlab.training.progress import Control
 
 
@@ -41,6 +42,8 @@ def continued(resolved: Resolved, out: Path | RunFolder | None) -> Iterator[Cont
     already, or None where nothing is recorded, or it is recorded in a new place."""
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(runs.opened(out)) if isinstance(out, Path) else out
+        if folder is not None:
+            say_changed(folder.info, resolved.experiment)
         yield continuation(resolved, folder)
 
 
@@ -62,7 +65,7 @@ def ended(here: Continuation, group: TrainingGroup | None) -> Path | None:
             "choose another folder",
         )
     changes = [] if group is None else changed_machine(folder.info, device_of(group))
-    same(folder, identity(here.resolved, group), changes, here.resolved.text)
+    same(folder, identity(here.resolved, group), changes, here.resolved.text, _sources(here))
     runs.vouch(folder.path, "summary.json")
     return folder.path
 
@@ -104,6 +107,10 @@ def recorded(
     run.close()
 
 
+def _sources(here: Continuation) -> list[str]:
+    return changed(here.info, here.resolved.experiment)
+
+
 def _run(
     here: Continuation, group: TrainingGroup | None, control: Control, fields: Table
 ) -> runs.Run:
@@ -121,7 +128,7 @@ def _run(
         run = _longer(here, folder, group, parts, changes, control)
     else:
         if "identity" in folder.info:
-            same(folder, parts, changes, resolved.text)
+            same(folder, parts, changes, resolved.text, _sources(here))
         run = folder.writer(control.commit_every)
     if changes and not runs.finished(run.info):
         # Another machine or version rounds differently: from here on bits may not be the same.
@@ -140,7 +147,8 @@ def _longer(
     """The run made longer, where its schedule permits that."""
     assert here.shorter is not None
     before = training_group(here.shorter)
-    same(folder, identity(here.shorter, before), changes, here.shorter.text)
+    now = identity(here.shorter, before)
+    same(folder, now, changes, here.shorter.text, _sources(here))
     check_extension(folder, before, group, dtype_of(here.resolved.experiment.precision))
     run = folder.writer(control.commit_every, extended=True)
     fields = {"fingerprint": fingerprint(parts), "identity": dict(parts)}

@@ -10,11 +10,13 @@ from pydantic import BaseModel
 
 from lrlab import config, optimizers, scaling, tasks
 from lrlab.config import ConfigError, PythonObjects, Resolved
+from lrlab.config.own_code import KEYS
 from lrlab.core.errors import FieldError, within
 from lrlab.core.jax_settings import usual
 from lrlab.core.text import JsonObject, Table
 from lrlab.tasks import Task
 from lrlab.tasks.loading import Wrap
+from lrlab.training import own_code
 from lrlab.types import Model, Optimizer, PyTree
 
 TaskLike: TypeAlias = str | Table | Task
@@ -69,16 +71,23 @@ def task_of(resolved: Resolved, wrap: Wrap | None = None) -> Task:
     if resolved.objects.task is not None:
         return resolved.objects.task
     spec = resolved.experiment.task
+    if spec.python is not None:
+        with refused(resolved):
+            return own_code.task(spec)
     options = dict(spec.model_extra or {})
     parts = {
         "model": None if spec.model is None else _options(spec.model),
         "data": None if spec.data is None else _options(spec.data),
         "loss": spec.loss,
         "metrics": None if spec.metrics is None else tuple(spec.metrics),
+        "params": spec.params,
+        "trainable": None if spec.trainable is None else tuple(spec.trainable),
         "wrap": wrap,
     }
     options |= {key: value for key, value in parts.items() if value is not None}
     with refused(resolved, TypeError):
+        if spec.model is not None and spec.model.python is not None:
+            options["model"] = own_code.model(spec.model)
         return tasks.build(**options) if spec.name is None else tasks.load(spec.name, **options)
 
 
@@ -106,7 +115,11 @@ def _complete(resolved: Resolved) -> None:
 def _options(spec: BaseModel) -> JsonObject:
     """The options of a table that were written, or are not fields of the schema."""
     fields = {name: value for name, value in spec.model_dump().items() if value is not None}
-    written = {name: value for name, value in fields.items() if name in spec.model_fields_set}
+    written = {
+        name: value
+        for name, value in fields.items()
+        if name in spec.model_fields_set and name not in KEYS
+    }
     return written | dict(spec.model_extra or {})
 
 
@@ -120,7 +133,8 @@ def parametrized(resolved: Resolved) -> tuple[Task, Optimizer | None]:
     spec, place = experiment.parametrization, "parametrization"
     if spec is None or spec.name == "standard":
         return task_of(resolved), None
-    if objects.task is not None or objects.optimizer is not None:
+    own = [table for table, _ in own_code.specs(experiment) if table != "schedule"]
+    if objects.task is not None or objects.optimizer is not None or own:
         message = "a task or optimizer made in Python is put into muP by lrlab.scaling.mup"
         raise resolved.refuse(place, message)
     name = experiment.optimizer.name

@@ -87,8 +87,7 @@ def run_find(job: Job, final_seeds: int = 0, readings: Sequence[float] = ()) -> 
             if final_seeds and answer.lr is not None:
                 answer = _finally(train, answer, labels, max(seeds) + AFTER, final_seeds)
             tried = {"lr": np.array([row["lr"] for row in answer.evidence]), **others}
-            named = job.objects.optimizer is None and job.objects.schedule is None
-            method = job.experiment.optimizer.name if named else None
+            method = unread.method_of(resolved.text)
             answer = unread.remarked(answer, alike, tried, labels, method)
             notes = as_sentences(indistinct(axes, group.problem.dtype))
             place = None if run is None else str(run.path)

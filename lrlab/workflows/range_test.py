@@ -105,7 +105,9 @@ def _remark(resolved: Resolved, group: TrainingGroup, record: LaneRecord) -> str
         alike = "lr" in unread.of_record(record)
     if not alike:
         return ""
-    method = None if resolved.objects.optimizer is not None else resolved.experiment.optimizer.name
+    optimizer = resolved.experiment.optimizer
+    named = resolved.objects.optimizer is None and optimizer.python is None
+    method = optimizer.name if named else None
     remark = sentence(spec.start, spec.end, method, ramp=spec.kind == "ramp")
     return f"{remark} No rule's pick means anything here."
 

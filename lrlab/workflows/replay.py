@@ -19,6 +19,7 @@ from lrlab.results.replay import Replay
 from lrlab.runs import read_stage, stages
 from lrlab.training.continuation import experiment_as_written
 from lrlab.training.group import TrainingGroup, training_group
+from lrlab.training.own_code import say_changed
 from lrlab.types import Array, Hyper, Lanes, LaneView, Optimizer, Params, Probe, PyTree
 
 Value = TypeVar("Value")
@@ -119,6 +120,7 @@ def lane_of(
         if resolved.plan.tile_width is None:
             plan = resolved.plan._replace(tile_width=place.tile_width)
             resolved = resolved._replace(plan=plan)
+        say_changed(place.info, resolved.experiment)
         runs.whole_record(place.path, place.info)  # damage is reported before anything trains
         wanted = {**({} if lr is None else {"lr": lr}), **(at or {})}
         record, cell = _lane(place.path, wanted, seed)

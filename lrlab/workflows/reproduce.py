@@ -17,6 +17,7 @@ from lrlab.results.reproduction import Reproduction
 from lrlab.runs import RunFolder, read_stage, stages
 from lrlab.training.clock import readings_of
 from lrlab.training.continuation import experiment_as_written
+from lrlab.training.own_code import say_changed
 from lrlab.workflows.compare import FINAL_SEEDS
 from lrlab.workflows.find import run_find
 from lrlab.workflows.job import Job
@@ -81,6 +82,7 @@ def _single(folder: RunFolder, experiment: Experiment, progress: bool) -> Reprod
     """A run again, in a temporary folder, and how the two compare."""
     path, info = folder.path, folder.info
     runs.whole_record(path, info)  # damage is reported before anything trains
+    say_changed(info, experiment)
     if experiment.plan.tile_width is None and folder.tile_width is not None:
         plan = experiment.plan.model_copy(update={"tile_width": folder.tile_width})
         experiment = experiment.model_copy(update={"plan": plan})
@@ -144,7 +146,7 @@ def answers_apart(before: object, after: object, name: str = "answer") -> str:
 
 
 def changed(before: JsonObject, after: JsonObject) -> list[str]:
-    """What differs between two records: versions, device, tile width, data."""
+    """What differs between two records: versions, device, tile width, data, own code."""
     result = []
     old, new = before.get("versions") or {}, after.get("versions") or {}
     for package in sorted(set(old) | set(new)):
@@ -156,6 +158,12 @@ def changed(before: JsonObject, after: JsonObject) -> list[str]:
             result.append(f"{field} {part} {a} -> {b}")
     if before.get("data_sha256") != after.get("data_sha256"):
         result.append("the data")
+    old, new = (record.get("own_code") or {} for record in (before, after))
+    result += [
+        f"the source of {new[table]['python']}"
+        for table in new
+        if (old.get(table) or {}).get("sha256") not in (None, new[table]["sha256"])
+    ]
     return result
 
 

@@ -24,6 +24,7 @@ PACKAGES = {
     "optax": JAX,
     "orbax": JAX,
     "rich": "start-up time: 0.1 s, for commands that print JSON",
+    "safetensors": "optional package: lrlab[safetensors]",
     "scipy": "start-up time: 0.3 s, for commands that only look",
     "sklearn": "start-up time: 1.7 s, for data that come from elsewhere",
     "tensorstore": "start-up time: 0.1 s, for commands that read no arrays",
