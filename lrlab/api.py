@@ -48,6 +48,7 @@ def sweep(
     groups: Mapping[str, str] | None = None,
     multipliers: Mapping[str, float | Floats] | None = None,
     metric: str | None = None,
+    score: str | None = None,
     eval_every: int | None = None,
     stop_diverged: bool | None = None,
     sampler: str | None = None,
@@ -82,6 +83,8 @@ def sweep(
             update and for decoupled weight decay. A list is a lane axis, the first after `lr`,
             named by `lrlab.config.multipliers.axis_name`: `multiplier_readout`.
         metric: what `best()` and the report look at, `<split>_<name>`.
+        score: which of its evaluations: "last", "best", or "mean:k" (the mean of the last k); a
+            finished run is read again with another one.
         eval_every: evaluate after each so many updates; None for 20 evaluations.
         stop_diverged: freeze a lane whose loss or parameters are not finite.
         sampler: "shuffle"; "replay" for the first epoch's order in every epoch; "in_order" for the
@@ -107,7 +110,7 @@ def sweep(
     experiment = config.from_arguments(
         "sweep", task=task, lr=lr, optimizer=optimizer, steps=steps, batch_size=batch_size,
         schedule=schedule, seeds=seeds, optimizer_args=optimizer_args, schedule_args=schedule_args,
-        groups=groups, multipliers=multipliers, metric=metric, eval_every=eval_every,
+        groups=groups, multipliers=multipliers, metric=metric, score=score, eval_every=eval_every,
         stop_diverged=stop_diverged, sampler=sampler, precision=precision, probes=probes,
         plan=plan, seed=seed, **axes,
     )  # fmt: skip
@@ -119,6 +122,7 @@ def sweep(
 def find(
     task: TaskLike,
     *,
+    lr: Floats | Mapping[str, float | Floats] | None = None,
     optimizer: OptimizerLike = None,
     steps: int | None = None,
     batch_size: int | str | None = None,
@@ -126,9 +130,11 @@ def find(
     seeds: int | Sequence[int] | None = None,
     lr_range: tuple[float, float] | None = None,
     metric: str | None = None,
+    score: str | None = None,
     budget: float | str | None = None,
     optimizer_args: Table | None = None,
     schedule_args: Table | None = None,
+    groups: Mapping[str, str] | None = None,
     multipliers: Mapping[str, float | Floats] | None = None,
     eval_every: int | None = None,
     sampler: str | None = None,
@@ -144,7 +150,11 @@ def find(
     Arguments as in `sweep`; a list for a multiplier, or for another hyper-parameter, is searched
     together with the learning rate (`answer.details["at"]`). `lr_range` is where to look first (it
     is extended when the best stands at an edge), `budget` a number of full-length runs, or a time
-    such as "60s".
+    such as "60s". With `groups`, `lr` is name -> rates: the lowest and the highest are where to
+    look first (a single number is held), and `answer.lr` and `answer.interval` are dicts by name;
+    an interval holds with the other rates held (`lrlab.search.find_rates`). `metric` has to be given where the task has no `valid_loss`. `score` ("last",
+    "best" or "mean:k", as in `sweep`) decides at the rungs too: there it is that of the evaluations
+    so far; another score is another experiment.
 
     Raises:
         ConfigError: with every problem in the arguments.
@@ -156,10 +166,11 @@ def find(
     True
     """
     experiment = config.from_arguments(
-        "find", task=task, optimizer=optimizer, steps=steps, batch_size=batch_size,
-        schedule=schedule, seeds=seeds, lr_range=lr_range, metric=metric, budget=budget,
-        optimizer_args=optimizer_args, schedule_args=schedule_args, multipliers=multipliers,
-        eval_every=eval_every, sampler=sampler, precision=precision, plan=plan, seed=seed, **fixed,
+        "find", task=task, lr=lr, optimizer=optimizer, steps=steps, batch_size=batch_size,
+        schedule=schedule, seeds=seeds, lr_range=lr_range, metric=metric, score=score,
+        budget=budget, optimizer_args=optimizer_args, schedule_args=schedule_args, groups=groups,
+        multipliers=multipliers, eval_every=eval_every, sampler=sampler, precision=precision,
+        plan=plan, seed=seed, **fixed,
     )  # fmt: skip
     job = call(experiment, out, progress, task, optimizer, schedule)
     return concluded(run_find(job), progress)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from lrlab.config import Experiment
+from lrlab.core.score import LAST, in_words
 from lrlab.core.text import JsonObject, interval, rate
 from lrlab.scaling.laws import Group, Law, Transfer, group_of, law_of, sentence_of, transfer_of
 from lrlab.types import Answer
@@ -124,8 +125,10 @@ def concluded(
     ]
     laws = tuple(law_of(part) for part in apart)
     transfers = tuple(transfer_of(part, base) for part in apart)
-    sentence = sentence_of(axis, laws, transfers)
-    return Study(axis, experiment.metric, groups, laws, transfers, sentence, run)
+    sentence, metric = sentence_of(axis, laws, transfers), answers[0][2].metric
+    if experiment.score != LAST:
+        sentence += f" Judged by {in_words(experiment.score, metric)}."
+    return Study(axis, metric, groups, laws, transfers, sentence, run)
 
 
 def _initial(answer: Answer) -> float:

@@ -11,13 +11,14 @@ import numpy as np
 
 from lrlab import report, runs
 from lrlab.core.paths import resolved
-from lrlab.core.records import LaneRecord
+from lrlab.core.records import OK, LaneRecord
+from lrlab.core.score import LAST
 from lrlab.results import unread
 from lrlab.results.representable import as_sentences, beyond_numbers, indistinct
 from lrlab.schedules import labels
 from lrlab.search.answer import from_scores
 from lrlab.search.naming import in_words, named
-from lrlab.search.scores import combination, sweep_scores
+from lrlab.search.scores import combination, grid_scores, sweep_scores
 from lrlab.types import OUTCOMES, Answer, Plan
 
 if TYPE_CHECKING:
@@ -31,10 +32,10 @@ class Result(NamedTuple):
     """A finished sweep.
 
     `record` is all that was recorded, a grid of (learning rate, further lane axes as given, seed);
-    `metric` what `best()` and the report look at; `config` the whole configuration, TOML; `run` the
-    folder it is in, None where it is in none. The properties below are views on the record: T
-    updates, E evaluations; floats are float64 where the run was, else float32; nan where a lane was
-    not.
+    `metric` what `best()` and the report look at, by its `score` (see `scores`); `config` the whole
+    configuration, TOML; `run` the folder it is in, None where it is in none. The properties below
+    are views on the record: T updates, E evaluations; floats are float64 where the run was, else
+    float32; nan where a lane was not.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Result(NamedTuple):
     plan: Plan
     config: str = ""
     run: str | None = None
+    score: str = LAST
 
     @property
     def axes(self) -> dict[str, np.ndarray]:
@@ -91,6 +93,29 @@ class Result(NamedTuple):
         last = {name: values[-1] for name, values in self.record.evaluated.items()}
         return last | {"train_loss": self.record.history["train_loss"][-1]}
 
+    def scores(self, metric: str | None = None) -> np.ndarray:
+        """What `best()` judges lanes by, [L, ..., S]: of the evaluations the last, the best, or the
+        mean of the last k, as `score` says ("last", "best", "mean:k"); nan where the lane did not
+        finish.
+
+        Of what is recorded at each update (`train_loss`) it is the mean of the run's last
+        twentieth, the best mean between two evaluations, or the mean of the last k updates.
+        `best()` counts a lane that ends worse than it began as one that was not trained.
+
+        Raises:
+            ValueError: the sweep has no such metric.
+
+        >>> import lrlab
+        >>> result = lrlab.sweep("wine-linear", lr=[0.1, 30.0], optimizer="sgd", steps=20, seeds=1,
+        ...                      batch_size=16, score="best", progress=False)
+        >>> bool((result.scores("valid_loss") <= result.final["valid_loss"]).all())
+        True
+        """
+        whole = grid_scores(self.record, metric or self.metric, self.score)
+        values = np.asarray(whole.values)[-1].reshape(self.record.outcome.shape)
+        values = np.where(self.record.outcome == OK, values, np.nan)
+        return values.astype(self.record.history["train_loss"].dtype)
+
     @property
     def outcome(self) -> np.ndarray:
         """str[...]: "ok", "diverged", "pruned" or "not_run"."""
@@ -137,13 +162,13 @@ class Result(NamedTuple):
         return {"schedule": labels(names)} if isinstance(names, list) else {}
 
     def best(self, metric: str | None = None) -> Answer:
-        """The answer of the full sweep for a metric: LR, interval, verdict, sentence; with further
-        lane axes that of the best combination, which is in `details["at"]`. Rates that the run's
-        numbers cannot hold are named at the sentence's end."""
+        """The answer of the full sweep for a metric, by the sweep's `score`: LR, interval, verdict,
+        sentence; with further lane axes that of the best combination, which is in `details["at"]`.
+        Rates that the run's numbers cannot hold are named at the sentence's end."""
         metric = metric or self.metric
-        answer = from_scores(sweep_scores(self.record, metric), metric)
+        answer = from_scores(sweep_scores(self.record, metric, self.score), metric)
         sentence, details = answer.sentence, dict(answer.details)
-        if places := combination(self.record, metric):
+        if places := combination(self.record, metric, self.score):
             further = list(self.axes.items())[1:]
             at = {
                 name: named(self.labels, name, values[place])
@@ -184,6 +209,8 @@ class Result(NamedTuple):
         """Writes a run folder that `lrlab.load`, `lrlab show` and `lrlab report` read."""
         path, record = resolved(folder), self.record
         manifest = {"plan": self.plan._asdict(), "metric": self.metric, "modes": self.directions}
+        if self.score != LAST:
+            manifest["score"] = self.score
         run = runs.create(path, self.name, "sweep", self.config, manifest)
         try:
             runs.write_record(run, record)
@@ -222,4 +249,5 @@ def load_result(folder: str | os.PathLike[str] | runs.RunFolder) -> Result:
         plan=Plan(**plan),
         config=folder.config if (path / "config.toml").exists() else "",
         run=str(path),
+        score=str(info.get("score", LAST)),
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from lrlab.core import score as scoring
 from lrlab.core.text import JsonObject
 from lrlab.search import seed_effects
 from lrlab.search.gaps import nothing_known, remarks
@@ -23,7 +24,7 @@ from lrlab.search.verdict import (
     seeds_needed,
     why_nothing,
 )
-from lrlab.types import Answer
+from lrlab.types import Answer, Interval
 
 
 def from_scores(
@@ -47,6 +48,16 @@ def from_scores(
         extended: the range was extended already; then a best at an edge stays there.
     """
     calls = [scores] if isinstance(scores, Scores) else list(scores)
+    answer, score = _judged(calls, metric, extended, settings), calls[0].score
+    if score == scoring.LAST:
+        return answer
+    text = f"{answer.sentence} Judged by {scoring.in_words(score, metric)}."
+    return answer._replace(sentence=text, details={**answer.details, "score": score})
+
+
+def _judged(
+    calls: Sequence[Scores], metric: str, extended: bool, settings: SearchSettings
+) -> Answer:
     paid, evidence = cost(calls), rows(table(calls))
     parts = [part for part in map(positive_rates, calls) if len(part.lr)]
     if not parts:
@@ -117,12 +128,19 @@ def rows(whole: Table) -> tuple[Mapping[str, Any], ...]:
     )
 
 
+def _listed(interval: Interval | Mapping[str, Interval] | None) -> object:
+    """An interval as JSON has it; of several rates one each, by name."""
+    if isinstance(interval, Mapping):
+        return {name: list(ends) for name, ends in interval.items()}
+    return None if interval is None else list(interval)
+
+
 def answer_json(answer: Answer, run: str | None = None, seconds: float = 0.0) -> JsonObject:
     """The JSON object of `lrlab find`."""
     return {
         "run": run,
         "lr": answer.lr,
-        "interval": None if answer.interval is None else list(answer.interval),
+        "interval": _listed(answer.interval),
         "verdict": answer.verdict,
         "sentence": answer.sentence,
         "cost": answer.cost,

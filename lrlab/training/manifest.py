@@ -10,9 +10,10 @@ from collections.abc import Mapping
 import jax
 
 from lrlab.config import Experiment, Resolved
+from lrlab.core.score import LAST
 from lrlab.core.text import JsonObject
 from lrlab.training.fingerprint import fingerprint, versions
-from lrlab.training.group import TrainingGroup
+from lrlab.training.group import TrainingGroup, judged
 
 
 def name_of(experiment: Experiment) -> str:
@@ -41,9 +42,12 @@ def manifest_of(
         "machine": platform.platform(),
         "metric": resolved.experiment.metric,
     }
+    if resolved.experiment.score != LAST:
+        fields["score"] = resolved.experiment.score
     if group is None:
         return fields
     return fields | {
+        "metric": judged(resolved, group.directions),
         "device": device_of(group),
         "plan": group.plan._asdict(),
         "data": group.source,

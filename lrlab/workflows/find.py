@@ -12,6 +12,7 @@ from lrlab import search
 from lrlab.config import resolve
 from lrlab.core.axes import arrays_of, labels_of
 from lrlab.core.records import LaneRecord
+from lrlab.core.score import LAST
 from lrlab.engine.memory import memory_scope
 from lrlab.results import unread
 from lrlab.results.representable import as_sentences, indistinct, warn_indistinct
@@ -26,7 +27,9 @@ from lrlab.training.session import Session, planned, train_stage
 from lrlab.types import Answer, Lanes
 from lrlab.workflows.job import Job, Ran, session, summary_of
 
-FIELDS = ("run", "lr", "interval", "verdict", "sentence", "cost", "metric", "seconds", "at")
+FIELDS = (
+    "run", "lr", "interval", "verdict", "sentence", "cost", "metric", "score", "seconds", "at",
+)  # fmt: skip
 """The fields of the JSON object."""
 
 AFTER = 1000
@@ -68,7 +71,7 @@ def run_find(job: Job, final_seeds: int = 0, readings: Sequence[float] = ()) -> 
             session(job, group, "searching", run) as work,
         ):
             alike: list[str] = []
-            train = trainer(work, metric, alike)
+            train = trainer(work, metric, resolved.experiment.score, alike)
             labels = labels_of(resolved.axes)
             swept = {axis.name: axis.values for axis in further}
             over_axes = functools.partial(search.find_axes, axes=swept, labels=labels)
@@ -99,6 +102,8 @@ def run_find(job: Job, final_seeds: int = 0, readings: Sequence[float] = ()) -> 
             )
             seconds = time.perf_counter() - began
             payload = search.answer_json(answer, run=place, seconds=seconds)
+            if "score" in answer.details:
+                payload["score"] = answer.details["score"]
             if further:
                 payload["at"] = answer.details["at"]
             if run is not None:
@@ -124,13 +129,13 @@ def _finally(
     return answer._replace(cost=paid, details={**answer.details, "final": final})
 
 
-def trainer(work: Session, metric: str, alike: list[str] | None = None) -> Train:
-    """The function that a search is handed. `alike` is filled with the axes that nothing reads, as
-    the first call shows."""
+def trainer(work: Session, metric: str, score: str = LAST, alike: list[str] | None = None) -> Train:
+    """The function that a search is handed; `score` as in `lrlab.core.score`. `alike` is
+    filled with the axes that nothing reads, as the first call shows."""
     calls: list[int] = []
 
     def scores_of(record: LaneRecord) -> Scores:
-        return stage_scores(record.directed(work.group.directions), metric)
+        return stage_scores(record.directed(work.group.directions), metric, score)
 
     def train(
         lr: np.ndarray,

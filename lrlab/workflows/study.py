@@ -75,5 +75,6 @@ def _answered(part: Job) -> Answer:
     if isinstance(part.out, Path):
         if not ran.read:
             write_report(part.out, figures=False)
-        return runs.read_summary(part.out).answer(experiment.metric, str(part.out))
-    return ran.value.best(experiment.metric) if isinstance(ran.value, Result) else ran.value
+        summary = runs.read_summary(part.out)
+        return summary.answer(summary.metric or experiment.metric, str(part.out))
+    return ran.value.best() if isinstance(ran.value, Result) else ran.value
