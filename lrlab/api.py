@@ -122,7 +122,6 @@ def sweep(
 def find(
     task: TaskLike,
     *,
-    lr: Floats | Mapping[str, float | Floats] | None = None,
     optimizer: OptimizerLike = None,
     steps: int | None = None,
     batch_size: int | str | None = None,
@@ -134,7 +133,6 @@ def find(
     budget: float | str | None = None,
     optimizer_args: Table | None = None,
     schedule_args: Table | None = None,
-    groups: Mapping[str, str] | None = None,
     multipliers: Mapping[str, float | Floats] | None = None,
     eval_every: int | None = None,
     sampler: str | None = None,
@@ -150,11 +148,8 @@ def find(
     Arguments as in `sweep`; a list for a multiplier, or for another hyper-parameter, is searched
     together with the learning rate (`answer.details["at"]`). `lr_range` is where to look first (it
     is extended when the best stands at an edge), `budget` a number of full-length runs, or a time
-    such as "60s". With `groups`, `lr` is name -> rates: the lowest and the highest are where to
-    look first (a single number is held), and `answer.lr` and `answer.interval` are dicts by name;
-    an interval holds with the other rates held (`lrlab.search.find_rates`). `metric` has to be given where the task has no `valid_loss`. `score` ("last",
-    "best" or "mean:k", as in `sweep`) decides at the rungs too: there it is that of the evaluations
-    so far; another score is another experiment.
+    such as "60s". `score` ("last", "best" or "mean:k", as in `sweep`) decides at the rungs too, by
+    the evaluations so far; it is part of the experiment.
 
     Raises:
         ConfigError: with every problem in the arguments.
@@ -166,9 +161,9 @@ def find(
     True
     """
     experiment = config.from_arguments(
-        "find", task=task, lr=lr, optimizer=optimizer, steps=steps, batch_size=batch_size,
+        "find", task=task, optimizer=optimizer, steps=steps, batch_size=batch_size,
         schedule=schedule, seeds=seeds, lr_range=lr_range, metric=metric, score=score,
-        budget=budget, optimizer_args=optimizer_args, schedule_args=schedule_args, groups=groups,
+        budget=budget, optimizer_args=optimizer_args, schedule_args=schedule_args,
         multipliers=multipliers, eval_every=eval_every, sampler=sampler, precision=precision,
         plan=plan, seed=seed, **fixed,
     )  # fmt: skip

@@ -221,20 +221,11 @@ class Recorder(Protocol):
         ...
 
 
-Interval = tuple[float, float]
-"""The lowest and the highest learning rate that are as good as the recommended one."""
-
-
 class Answer(NamedTuple):
-    """The recommended learning rate with its evidence; see `lrlab.search.answer`.
+    """The recommended learning rate with its evidence; see `lrlab.search.answer`."""
 
-    Where several rates were searched (one per parameter group, or per optimizer of a step task),
-    `lr`, `interval` and the rates of the `evidence` are dicts by name; see
-    `lrlab.search.find_rates`.
-    """
-
-    lr: float | dict[str, float] | None
-    interval: Interval | dict[str, Interval] | None
+    lr: float | None
+    interval: tuple[float, float] | None
     verdict: str  # interior | edge | flat | noisy | none
     sentence: str
     metric: str
@@ -245,23 +236,17 @@ class Answer(NamedTuple):
     run: str | None = None
 
     def __repr__(self) -> str:
-        lr, ends = _short(self.lr, 4), _short(self.interval, 3)
+        interval = (
+            None if self.interval is None else tuple(float(f"{x:.3g}") for x in self.interval)
+        )
+        best = None if self.lr is None else float(f"{self.lr:.4g}")
         return (
-            f"Answer(lr={lr}, interval={ends}, verdict={self.verdict!r}, metric={self.metric!r}, "
-            f"cost={self.cost:.4g})"
+            f"Answer(lr={best}, interval={interval}, verdict={self.verdict!r}, "
+            f"metric={self.metric!r}, cost={self.cost:.4g})"
         )
 
     def __str__(self) -> str:
         return self.sentence
-
-
-def _short(value: object, digits: int) -> object:
-    """Numbers in few digits, in whatever holds them."""
-    if isinstance(value, Mapping):
-        return {name: _short(one, digits) for name, one in value.items()}
-    if isinstance(value, (list, tuple)):
-        return tuple(_short(one, digits) for one in value)
-    return float(f"{value:.{digits}g}") if isinstance(value, float) else value
 
 
 Floats = Sequence[float] | np.ndarray

@@ -9,7 +9,7 @@ from pathlib import Path as File
 from lrlab.config import multipliers, names
 from lrlab.config.field_checks import check_fields
 from lrlab.config.field_words import hint
-from lrlab.config.lanes import is_axis, is_form, values
+from lrlab.config.lanes import is_axis, is_form
 from lrlab.config.options import Found, Path, at, dates, probes, wrong_with
 from lrlab.config.schema import TABLES, Experiment
 from lrlab.core.synonyms import did_you_mean
@@ -246,40 +246,19 @@ def _learning_rate(raw: Table, command: str) -> Found:
         for path, value in _swept(raw):
             yield path, f"{command} takes one value, sweep takes several; got {show(value)}"
     rates: Table = lr if isinstance(lr, Mapping) and not is_form(lr) else {}
-    if command in ("find", "compare"):
-        yield from _searched(rates, raw)
+    if command in ("find", "compare") and rates:
+        yield ("lr",), "find searches one learning rate; sweep takes one per group"
     if command == "find" and isinstance(lr, (int, float)) and "lr_range" not in raw:
         yield ("lr",), "find searches a range: write lr_range = [low, high], or use sweep"
     groups = raw.get("groups")
     if not isinstance(groups, Mapping):
         groups = {}
-    # Whether a task of one's own has a step that reads several rates is known when it is made.
-    task = raw.get("task")
-    own = isinstance(task, Mapping) and bool(task.get("external") or task.get("python"))
-    for name in rates if groups or not own else ():
+    for name in rates:
         if name not in groups:
             yield ("lr", name), f"no group {name!r} in groups{did_you_mean(name, groups)}"
     for name in groups:
         if name not in rates:
             yield ("groups", name), f"group {name!r} has no learning rate: write lr.{name} = ..."
-
-
-def _searched(rates: Table, raw: Table) -> Found:
-    """Several rates that are searched: of each where to look, or one number that is held."""
-    looked = 0
-    for name, form in rates.items():
-        try:
-            found = values(form)
-        except (TypeError, ValueError):
-            return  # the schema says what is wrong with it
-        looked += max(found) > min(found)
-        if min(found) <= 0:
-            yield ("lr", name), f"find searches rates above 0, got {show(form)}"
-    if rates and not looked:
-        message = "find needs a range of at least one rate, for example lr.NAME = [1e-5, 0.1]"
-        yield ("lr",), message
-    if rates and "lr_range" in raw:
-        yield ("lr_range",), "each rate has its own range: lr.NAME = [low, high]"
 
 
 def _swept(raw: Table) -> Iterator[tuple[Path, object]]:
@@ -300,8 +279,8 @@ def _swept(raw: Table) -> Iterator[tuple[Path, object]]:
 def _plain_names(raw: Table) -> Found:
     """Names that become arrays or folders of a run: nothing that leads elsewhere."""
     for table, what in (("axes", "an axis"), ("groups", "a group"), ("compare", "an entry")):
-        named = raw.get(table)
-        for name in named if isinstance(named, Mapping) else ():
+        values = raw.get(table)
+        for name in values if isinstance(values, Mapping) else ():
             if not isinstance(name, str) or not _PLAIN[table].fullmatch(name):
                 yield (
                     (table, str(name)),

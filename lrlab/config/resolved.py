@@ -107,7 +107,7 @@ def resolve(
     further = _further_axes(experiment)
     rates = _rate_axes(experiment)
     if command in ("find", "compare") or (command == "study" and not rates):
-        rates = _searched_rates(experiment)
+        rates = (_first_rates(experiment),)
     plan = experiment.plan
     return Resolved(
         command=command,
@@ -194,17 +194,9 @@ def _rate_axes(experiment: Experiment) -> tuple[Axis, ...]:
     return (rate_axis(values(lr)),)
 
 
-def _searched_rates(experiment: Experiment) -> tuple[Axis, ...]:
-    """What a search begins with: `FIRST_RATES` of its rate; of several, of the first, and the ends
-    of the others' ranges."""
-    axes = _rate_axes(experiment)
-    if not isinstance(experiment.lr, Mapping) or is_form(experiment.lr):
-        low, high = experiment.lr_range
-        return (rate_axis(np.geomspace(low, high, FIRST_RATES)),)
-    ends = [sorted({min(axis.values), max(axis.values)}) for axis in axes]
-    many = [np.geomspace(*ends[0], FIRST_RATES).tolist() if len(ends[0]) > 1 else ends[0]]
-    both = zip(axes, [*many, *ends[1:]], strict=True)
-    return tuple(rate_axis(values, axis.name) for axis, values in both)
+def _first_rates(experiment: Experiment) -> Axis:
+    low, high = experiment.lr_range
+    return rate_axis(np.geomspace(low, high, FIRST_RATES))
 
 
 def _further_axes(experiment: Experiment) -> tuple[Axis, ...]:

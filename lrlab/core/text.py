@@ -21,46 +21,35 @@ JSON_DIGITS = 5
 """Significant digits of a plotted number in JSON: finer than a pixel, and a third of the bytes."""
 
 
-def number(value: SupportsFloat | str | Mapping[str, float] | None, significant: int = 3) -> str:
-    """A number in few digits, without padding; "-" for none and nan. Names stay as they are;
-    numbers by name are a list of both.
+def number(value: SupportsFloat | str | None, significant: int = 3) -> str:
+    """A number in few digits, without padding; "-" for none and nan. Names stay as they are.
 
     >>> number(0.0316227), number(1e-5), number(120000.0), number(float("nan")), number(20)
     ('0.0316', '1e-5', '1.2e5', '-', '20')
     """
     if isinstance(value, str):
         return value
-    if isinstance(value, Mapping):
-        return ", ".join(f"{name} {number(one, significant)}" for name, one in value.items())
     if value is None or not math.isfinite(value):
         return "-"
     digits, _, power = f"{float(value):.{significant}g}".partition("e")
     return f"{digits}e{int(power)}" if power else digits
 
 
-def rate(value: float | Mapping[str, float] | None) -> str:
-    """A recommended learning rate in the two digits that a person types, or several by name; "-"
-    for none.
+def rate(value: float | None) -> str:
+    """A recommended learning rate in the two digits that a person types; "-" for none.
 
-    >>> rate(0.031622), rate(1e-05), rate(3.0), rate(None), rate({"gen": 0.031, "disc": 1.0})
-    ('0.032', '1e-05', '3', '-', 'gen 0.031, disc 1')
+    >>> rate(0.031622), rate(1e-05), rate(3.0), rate(None)
+    ('0.032', '1e-05', '3', '-')
     """
-    if isinstance(value, Mapping):
-        return ", ".join(f"{name} {rate(one)}" for name, one in value.items())
     return "-" if value is None else f"{value:.2g}"
 
 
-def interval(
-    ends: Sequence[float] | Mapping[str, Sequence[float]] | None,
-    shown: Callable[[float], str] = number,
-) -> str:
-    """Two ends in words, or those of several rates by name; "-" for none.
+def interval(ends: Sequence[float] | None, shown: Callable[[float], str] = number) -> str:
+    """Two ends in words, or "-" for none.
 
     >>> interval((0.01, 0.1)), interval((0.0123, 0.1), rate), interval(None)
     ('0.01 to 0.1', '0.012 to 0.1', '-')
     """
-    if isinstance(ends, Mapping):
-        return ", ".join(f"{name} {interval(pair, shown)}" for name, pair in ends.items())
     return " to ".join(map(shown, ends)) if ends else "-"
 
 

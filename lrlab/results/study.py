@@ -125,10 +125,10 @@ def concluded(
     ]
     laws = tuple(law_of(part) for part in apart)
     transfers = tuple(transfer_of(part, base) for part in apart)
-    sentence, metric = sentence_of(axis, laws, transfers), answers[0][2].metric
+    sentence = sentence_of(axis, laws, transfers)
     if experiment.score != LAST:
-        sentence += f" Judged by {in_words(experiment.score, metric)}."
-    return Study(axis, metric, groups, laws, transfers, sentence, run)
+        sentence += f" Judged by {in_words(experiment.score, experiment.metric)}."
+    return Study(axis, experiment.metric, groups, laws, transfers, sentence, run)
 
 
 def _initial(answer: Answer) -> float:

@@ -11,7 +11,7 @@ from lrlab.core.brief import fields_of
 from lrlab.core.records import Direction
 from lrlab.core.score import LAST
 from lrlab.core.score import in_words as score_words
-from lrlab.core.text import JsonObject, interval, rate
+from lrlab.core.text import JsonObject
 from lrlab.search import statistics
 from lrlab.search.differences import TIE_SHARE, digits
 from lrlab.search.naming import in_words
@@ -163,7 +163,10 @@ class Comparison(NamedTuple):
         lines, shown = [head + "  verdict"], self.digits()
         for row in self.rows:
             answer = row.answer
-            lr, range_ = rate(answer.lr), interval(answer.interval, rate).replace(" to ", " - ")
+            lr = "-" if answer.lr is None else f"{answer.lr:.2g}"
+            range_ = "-"
+            if answer.interval is not None:
+                range_ = f"{answer.interval[0]:.2g} - {answer.interval[1]:.2g}"
             error = "-"
             if len(row.scores) > 1:
                 around = statistics.mean_interval(list(row.scores.values()))
@@ -219,10 +222,9 @@ def _nearest(answer: Answer) -> JsonObject:
     """Seeds and scores at the tried rate nearest to the pick; of the nearer two, the one with more
     seeds, since the pick may lie between tried rates."""
     rows = [row for row in answer.evidence if any(s is not None for s in row["scores"])]
-    if not isinstance(answer.lr, float) or not rows:  # several rates have no nearest one
+    if answer.lr is None or not rows:
         return {"seeds": [], "scores": []}
-    pick = answer.lr
-    near = sorted(rows, key=lambda row: abs(np.log(row["lr"] / pick)))[:2]
+    near = sorted(rows, key=lambda row: abs(np.log(row["lr"] / answer.lr)))[:2]
     best = max(near, key=lambda row: sum(s is not None for s in row["scores"]))
     pairs = list(zip(best["seeds"], best["scores"], strict=True))
     return {
@@ -235,7 +237,7 @@ def _sensitivity(answer: Answer, direction: Direction) -> float:
     """How much worse training is, in the mean, with a rate up to half a decade off the pick: the
     sensitivity of Wortsman et al. 2023 on the fitted curve, over one decade around the pick."""
     fit, initial = answer.details.get("fit"), answer.details.get("initial")
-    if not isinstance(answer.lr, float) or fit is None or initial is None:
+    if answer.lr is None or fit is None or initial is None:
         return float("nan")
     lr = np.asarray(fit["lr"], np.float64)
     low = max(float(lr.min()), answer.lr / HALF_DECADE)

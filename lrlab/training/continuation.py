@@ -171,8 +171,4 @@ def experiment_of(folder: RunFolder, overrides: tuple[str, ...] = ()) -> config.
             message = f"steps can be raised but not lowered, and this run has {steps}"
             raise runs.RunError(folder.path, message)
     command = str(folder.info.get("command"))
-    experiment = config.load(str(folder.path / "config.toml"), overrides, command=command)
-    chosen = any(setting.partition("=")[0].strip() == "metric" for setting in overrides)
-    if experiment.metric != folder.info.get("metric", experiment.metric) and not chosen:
-        experiment.model_fields_set.discard("metric")  # the file's is the default, nobody's choice
-    return experiment
+    return config.load(str(folder.path / "config.toml"), overrides, command=command)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -44,9 +44,6 @@ from lrlab.training.limits import no_room_for
 from lrlab.training.task import parametrized, refused
 from lrlab.types import Optimizer, Plan, Problem, PyTree
 
-SEARCHES = ("find", "compare", "study")
-"""Commands in which the metric decides what is trained next."""
-
 
 class TrainingGroup(NamedTuple):
     """Lanes that one compiled program trains, and all that they need.
@@ -77,37 +74,13 @@ def training_group(resolved: Resolved) -> TrainingGroup:
     steps = _steps(resolved, task)
     with refused(resolved):
         group = _assembled(resolved, task, optimizer, steps)
-    _check_metric(resolved, group)
-    return group
-
-
-def judged(resolved: Resolved, directions: Mapping[str, Direction]) -> str:
-    """The metric that results are judged by: the one asked for; where none was, and the task has no
-    `valid_loss`, its first one, or the training loss where it has none."""
-    experiment = resolved.experiment
-    if experiment.metric in directions or "metric" in experiment.model_fields_set:
-        return experiment.metric
-    return next(iter(directions), "train_loss")
-
-
-def _check_metric(resolved: Resolved, group: TrainingGroup) -> None:
-    """Raises ConfigError for a metric that the task does not give, and for a search that nobody
-    told what to judge by where there is no `valid_loss`."""
-    metric, directions = resolved.experiment.metric, group.directions
-    names = ", ".join([*directions, "train_loss"])
-    if metric in directions or metric.startswith("train_"):
-        return
-    if "metric" in resolved.experiment.model_fields_set:
-        close = did_you_mean(metric, directions, end=".")
+    metric = resolved.experiment.metric
+    if metric not in group.directions and not metric.startswith("train_"):
+        close = did_you_mean(metric, group.directions, end=".")
+        names = ", ".join(group.directions)
         message = f"there is no metric {metric!r}{close} This task has: {names}"
-    elif resolved.command in SEARCHES:
-        message = (
-            f"is missing: this task has no {metric}, so say by which metric to judge: "
-            f"metric = one of {names}"
-        )
-    else:
-        return
-    raise resolved.refuse("metric", message)
+        raise resolved.refuse("metric", message)
+    return group
 
 
 def _steps(resolved: Resolved, task: Task) -> int:
@@ -143,14 +116,7 @@ def _assembled(
         schedule_args.setdefault("steps_per_epoch", examples // (batch or examples or 1) or None)
 
     axes = arrays_of(resolved.axes)
-    several = [a.name for a in resolved.axes if a.kind == "learning_rate" and a.name != "lr"]
-    rates = ("lr", *several)
-    if several and not groups and task.functions.step is None:
-        message = (
-            f"lr has several rates ({', '.join(name[3:] for name in several)}), and groups does "
-            "not say which parameters each is for: groups = {NAME = PATTERN}"
-        )
-        raise FieldError("groups", message)
+    rates = ("lr", *(f"lr_{name}" for name in groups or ()))
     multiplied = [value for value in multipliers.values() if isinstance(value, str)]
     elsewhere = {"init_scale", *rates, *multiplied, *schedule_axes(schedule)}
     further = [name for name in (*axes, *fixed) if name not in elsewhere]

@@ -13,7 +13,7 @@ from lrlab.config import Experiment, Resolved
 from lrlab.core.score import LAST
 from lrlab.core.text import JsonObject
 from lrlab.training.fingerprint import fingerprint, versions
-from lrlab.training.group import TrainingGroup, judged
+from lrlab.training.group import TrainingGroup
 
 
 def name_of(experiment: Experiment) -> str:
@@ -47,7 +47,6 @@ def manifest_of(
     if group is None:
         return fields
     return fields | {
-        "metric": judged(resolved, group.directions),
         "device": device_of(group),
         "plan": group.plan._asdict(),
         "data": group.source,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lrlab import config, runs
 from lrlab.config import PythonObjects, resolve
+from lrlab.core.axes import rate_axis
 from lrlab.core.text import Table
 from lrlab.engine.memory import memory_scope
 from lrlab.search.comparison import Comparison, compared
@@ -83,8 +84,8 @@ def _check(experiment: config.Experiment, objects: Mapping[str, PythonObjects]) 
     for name, entry in experiment.entries.items():
         try:
             resolved = resolve(entry, objects[name], "find")
-            first = resolved.axes[0].single()
-            training_group(resolved._replace(axes=(first, *resolved.axes[1:])))
+            ends = rate_axis(entry.lr_range)
+            training_group(resolved._replace(axes=(ends, *resolved.axes[1:])))
         except config.ConfigError as error:
             for one in error.problems:
                 problems.append(one._replace(field=f"compare.{name}.{one.field}"))

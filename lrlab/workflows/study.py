@@ -75,6 +75,5 @@ def _answered(part: Job) -> Answer:
     if isinstance(part.out, Path):
         if not ran.read:
             write_report(part.out, figures=False)
-        summary = runs.read_summary(part.out)
-        return summary.answer(summary.metric or experiment.metric, str(part.out))
-    return ran.value.best() if isinstance(ran.value, Result) else ran.value
+        return runs.read_summary(part.out).answer(experiment.metric, str(part.out))
+    return ran.value.best(experiment.metric) if isinstance(ran.value, Result) else ran.value

@@ -12,7 +12,7 @@ from lrlab.engine.memory import memory_scope
 from lrlab.results.representable import warn_indistinct
 from lrlab.results.sweep import Result, load_result
 from lrlab.runs import read_summary
-from lrlab.training.group import TrainingGroup, judged, training_group
+from lrlab.training.group import TrainingGroup, training_group
 from lrlab.training.lanes import grid_lanes
 from lrlab.training.manifest import name_of
 from lrlab.training.recording import continued, ended, recorded
@@ -86,7 +86,7 @@ def result_of(
     return Result(
         name=name_of(resolved.experiment),
         record=record.grid(axes).directed(group.directions),
-        metric=judged(resolved, group.directions),
+        metric=resolved.experiment.metric,
         plan=plan,
         config=resolved.text,
         run=run,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import lrlab
-from lrlab.config import ConfigError, from_arguments, resolve
+from lrlab.config import from_arguments, resolve
 from lrlab.core.errors import RunError
 from tests.overfitting import BY_FINAL, SETTINGS, overfitting
 
@@ -113,18 +113,3 @@ def test_comparisons_and_studies_say_the_score() -> None:
     rest = {key: value for key, value in SETTINGS.items() if key != "steps"}
     study = lrlab.study(TASK, axis="steps", values=[300, 600], score="best", lr=RATES, **rest)
     assert study.sentence.endswith("Judged by best valid_loss over the run.")
-
-
-def test_a_search_has_to_be_told_a_metric() -> None:
-    task = TASK._replace(data={"train": TASK.data["train"], "test": TASK.data["valid"]})
-    few = {**SETTINGS, "lr_range": (6e-5, 0.3), "budget": 2}
-    with pytest.raises(
-        ConfigError, match=r"metric: is missing.*no valid_loss.*test_loss, train_loss"
-    ):
-        lrlab.find(task, **few)
-    with pytest.raises(ConfigError, match="there is no metric 'test_los'; did you mean"):
-        lrlab.find(task, **few, metric="test_los")
-    with pytest.raises(ConfigError, match=r"compare\.a.metric: is missing"):
-        lrlab.compare({"a": {}}, task=task, **few)
-    assert lrlab.find(task, **few, metric="test_loss").lr is not None
-    assert lrlab.sweep(task, **SETTINGS, lr=[0.01, 0.1]).metric == "test_loss"
