@@ -306,6 +306,7 @@ def population(
     schedule: ScheduleLike = "constant",
     seed: int = 0,
     metric: str | None = None,
+    score: str | None = None,
     fraction: float = 0.2,
     factors: tuple[float, ...] = (0.8, 1.2),
     optimizer_args: Table | None = None,
@@ -322,6 +323,8 @@ def population(
         hyper: further hyper-parameters, f[N] each, member by member (no grid).
         steps: updates of each member, in `generations` segments of about equal length.
         metric: what decides, `valid_loss` unless given; one to minimize.
+        score: which of the generations so far: "last", "best" or "mean:k", as in `lrlab.sweep`;
+            a member that takes over a state takes over its past too.
         fraction, factors: as in `lrlab.optimizers.population.exploit_explore`.
         seed: gives weights, batches and every choice: the same seed, the same population.
 
@@ -338,7 +341,7 @@ def population(
     members = members_of({"lr": lr, **hyper})
     experiment = config.from_arguments(
         "sweep", task=task, steps=steps, optimizer=optimizer, batch_size=batch_size,
-        schedule=schedule, seeds=[seed], metric=metric, precision=precision,
+        schedule=schedule, seeds=[seed], metric=metric, score=score, precision=precision,
         optimizer_args=optimizer_args, schedule_args=schedule_args,
         **{name: values.tolist() for name, values in members.items()},
     )  # fmt: skip

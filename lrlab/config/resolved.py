@@ -276,7 +276,8 @@ def digest(experiment: Experiment, command: str = "sweep") -> str:
 
     The tile width counts (another width rounds differently); devices, segments, memory, name and
     folder do not. A grid and the same numbers written out are the same experiment. The score
-    decides what a search trains next; of a sweep it only reads what is recorded, so does not count.
+    decides what a search trains next; of a sweep, and of a study of sweeps, it only reads what is
+    recorded, so does not count.
     """
     content = experiment.model_dump()
     width = content["plan"]["tile_width"]
@@ -285,7 +286,8 @@ def digest(experiment: Experiment, command: str = "sweep") -> str:
     for later in ("parametrization", "multipliers"):  # runs from before them keep their digest
         if not content[later]:
             del content[later]
-    if content["score"] == LAST or command in _READING:
+    reads = command in _READING or (command == "study" and is_axis(experiment.lr))
+    if content["score"] == LAST or reads:
         del content["score"]
     rates = {axis.name: axis.values for axis in _rate_axes(experiment)}
     further = {axis.name: axis.values for axis in _further_axes(experiment)}

@@ -11,6 +11,7 @@ import numpy as np
 
 from lrlab import config
 from lrlab.config import Experiment, PythonObjects, resolve
+from lrlab.core.score import LAST, running
 from lrlab.engine.binding import frozen_of
 from lrlab.engine.devices import precision
 from lrlab.engine.host_data import on_devices
@@ -22,7 +23,11 @@ from lrlab.results.population import Population
 from lrlab.training.group import TrainingGroup, training_group
 from lrlab.types import Array, Floats, Hyper
 
-Segment: TypeAlias = Callable[..., tuple[LaneState, Array]]
+Members: TypeAlias = tuple[LaneState, Array]
+"""The members' states, and what they measured f[N, G]; nan for generations to come. Whoever takes
+over a state takes over what was measured on the way there."""
+
+Segment: TypeAlias = Callable[..., tuple[Members, Array]]
 """The members after a generation, and their scores f[N]."""
 
 
@@ -75,7 +80,8 @@ def run_population(
     seed = resolved.seeds[0]
     ends = [round(steps * (i + 1) / generations) for i in range(generations)]
     with precision(group.problem.dtype), scope():
-        segment, state = _segments(group, members, seed, ends, experiment.metric)
+        judged = experiment.metric, experiment.score
+        segment, state = _segments(group, members, seed, ends, *judged)
         start = {name: np.asarray(v, group.problem.dtype) for name, v in members.items()}
         losses: list[np.ndarray] = []
         _, _, rows = train(
@@ -89,6 +95,7 @@ def run_population(
         )
     return Population(
         metric=experiment.metric,
+        score=experiment.score,
         hyper={n: np.stack([np.asarray(row["hyper"][n]) for row in rows]) for n in members},
         scores=np.stack([np.asarray(row["scores"]) for row in rows]),
         source=np.array([np.asarray(row["source"]) for row in rows[:-1]], int),
@@ -98,8 +105,13 @@ def run_population(
 
 
 def _segments(
-    group: TrainingGroup, axes: Mapping[str, np.ndarray], seed: int, ends: list[int], metric: str
-) -> tuple[Segment, LaneState]:
+    group: TrainingGroup,
+    axes: Mapping[str, np.ndarray],
+    seed: int,
+    ends: list[int],
+    metric: str,
+    score: str,
+) -> tuple[Segment, Members]:
     """(a segment of training as `population.train` calls it, the members before it)."""
     problem, starts = group.problem, [0, *ends]
     width = len(axes["lr"])
@@ -115,8 +127,9 @@ def _segments(
         return jax.device_put({k: jnp.asarray(v, problem.dtype) for k, v in hyper.items()}, device)
 
     def segment(
-        state: LaneState, hyper: Hyper, generation: int, losses: list[np.ndarray]
-    ) -> tuple[LaneState, Array]:
+        members: Members, hyper: Hyper, generation: int, losses: list[np.ndarray]
+    ) -> tuple[Members, Array]:
+        state, measured = members
         first, count = starts[generation], ends[generation] - starts[generation]
         indices = None
         if group.indices is not None:
@@ -127,8 +140,24 @@ def _segments(
         state, rows = programs.train(device, state, data, frozen, number, here, *block)
         losses.append(np.asarray(rows["train_loss"])[:count])
         at = jax.device_put((np.int32(ends[generation]), np.int32(first)), device)
-        values = programs.evaluate(device, state, data, frozen, number, here, *at)
-        return state, values[metric]
+        values = programs.evaluate(device, state, data, frozen, number, here, *at)[metric]
+        measured = measured.at[:, generation].set(values)
+        return (state, measured), scores_of(measured[:, : generation + 1], score)
 
     alive = jax.device_put(np.ones(width, bool), device)
-    return segment, programs.start(device, *begun[:2], place(axes), alive, number)
+    state = programs.start(device, *begun[:2], place(axes), alive, number)
+    return segment, (state, jnp.full((width, len(ends)), jnp.nan, problem.dtype))
+
+
+def scores_of(measured: Array, score: str) -> Array:
+    """What members are judged by, f[N], from what they measured so far, f[N, G]; nan for a member
+    that has just diverged, however well it did before.
+
+    >>> scores_of(np.array([[1.0, 2.0], [3.0, np.nan]]), "best").tolist()
+    [1.0, nan]
+    """
+    if score == LAST:
+        return measured[:, -1]
+    measured = np.asarray(measured)
+    now = running(measured.T, score, "min")[-1].astype(measured.dtype)
+    return jnp.asarray(np.where(np.isfinite(measured[:, -1]), now, np.nan))

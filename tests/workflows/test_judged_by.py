@@ -113,3 +113,34 @@ def test_comparisons_and_studies_say_the_score() -> None:
     rest = {key: value for key, value in SETTINGS.items() if key != "steps"}
     study = lrlab.study(TASK, axis="steps", values=[300, 600], score="best", lr=RATES, **rest)
     assert study.sentence.endswith("Judged by best valid_loss over the run.")
+
+
+def test_a_finished_study_of_sweeps_is_read_with_another_score(tmp_path) -> None:
+    rest = {key: value for key, value in SETTINGS.items() if key != "steps"}
+    arguments = {"axis": "steps", "values": [300, 600], "lr": RATES, "out": tmp_path / "s", **rest}
+    last = lrlab.study(TASK, **arguments)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
+    best = lrlab.study(TASK, **arguments, score="best")
+    assert all(path.stat().st_mtime_ns == before[path] for path in before)
+    pairs = list(zip(last.groups, best.groups, strict=True))
+    assert all(early.interval[1] > 10 * late.interval[1] for late, early in pairs)
+    assert lrlab.study(TASK, **arguments).payload() == last.payload()
+
+
+@pytest.mark.parametrize("score", ["last", "best", "mean:2"])
+def test_members_of_a_population_are_judged_by_their_score(score) -> None:
+    shared = {"steps": 40, "generations": 8, "optimizer": "sgd", "batch_size": 2, "fraction": 0.25}
+    members = lrlab.population(TASK, lr=[1e-3, 3e-2, 0.1, 0.2], score=score, **shared)
+    assert members.score == score
+    # By hand: gradient descent on (w - 1)^2, judged by (w - 0.5)^2, along each member's line.
+    lines = [[] for _ in range(4)]
+    weights = np.zeros(4)
+    for generation in range(8):
+        weights = 1 - (1 - weights) * (1 - 2 * members.hyper["lr"][generation]) ** 5
+        lines = [[*line, (w - 0.5) ** 2] for line, w in zip(lines, weights, strict=True)]
+        count = {"last": 1, "mean:2": 2}.get(score)
+        expected = [min(line) if count is None else np.mean(line[-count:]) for line in lines]
+        np.testing.assert_allclose(members.scores[generation], expected, rtol=1e-4, atol=1e-6)
+        if generation < 7:
+            source = members.source[generation]
+            weights, lines = weights[source], [lines[one] for one in source]
