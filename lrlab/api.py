@@ -12,14 +12,13 @@ from typing import Any
 
 from lrlab import config
 from lrlab.core.text import Table
-from lrlab.results.population import Population
 from lrlab.results.range_test import RangeTest
 from lrlab.results.study import Study
 from lrlab.results.sweep import Result, load_result
 from lrlab.search import Comparison
 from lrlab.tasks import Task
 from lrlab.training.components import OptimizerLike, ScheduleLike
-from lrlab.training.task import TaskLike, python_objects
+from lrlab.training.task import TaskLike
 from lrlab.types import Answer, Floats, Params, Plan
 from lrlab.workflows.compare import objects_of, run_compare
 from lrlab.workflows.dispatch import plan as plan
@@ -27,7 +26,7 @@ from lrlab.workflows.dispatch import resume as resume
 from lrlab.workflows.dispatch import run as run
 from lrlab.workflows.find import run_find
 from lrlab.workflows.job import call
-from lrlab.workflows.population import Exploration, members_of, run_population
+from lrlab.workflows.population import population as population
 from lrlab.workflows.range_test import run_range_test
 from lrlab.workflows.report import concluded
 from lrlab.workflows.study import run_study, tasks_of
@@ -293,61 +292,6 @@ def study(
     methods = arguments.get("optimizer"), arguments.get("schedule")
     job = call(experiment, out, progress, first, *methods)
     return concluded(run_study(job, tasks), progress)
-
-
-def population(
-    task: TaskLike,
-    *,
-    lr: Floats,
-    steps: int,
-    generations: int = 10,
-    optimizer: OptimizerLike = None,
-    batch_size: int | str | None = None,
-    schedule: ScheduleLike = "constant",
-    seed: int = 0,
-    metric: str | None = None,
-    score: str | None = None,
-    fraction: float = 0.2,
-    factors: tuple[float, ...] = (0.8, 1.2),
-    optimizer_args: Table | None = None,
-    schedule_args: Table | None = None,
-    precision: str | None = None,
-    **hyper: Floats,
-) -> Population:
-    """Trains a population on one task; all members start from the same weights, see the same
-    batches, and train in one tile (Jaderberg et al. 2017, arXiv 1711.09846).
-
-    Args:
-        task, optimizer, batch_size, schedule, ...: as in `lrlab.sweep`.
-        lr: the members' first learning rates, f[N].
-        hyper: further hyper-parameters, f[N] each, member by member (no grid).
-        steps: updates of each member, in `generations` segments of about equal length.
-        metric: what decides, `valid_loss` unless given; one to minimize.
-        score: which of the generations so far: "last", "best" or "mean:k", as in `lrlab.sweep`;
-            a member that takes over a state takes over its past too.
-        fraction, factors: as in `lrlab.optimizers.population.exploit_explore`.
-        seed: gives weights, batches and every choice: the same seed, the same population.
-
-    Raises:
-        ConfigError: an argument that is none.
-        ValueError: lengths that differ, more generations than steps, a metric to maximize.
-
-    >>> import lrlab
-    >>> found = lrlab.population("wine-linear", lr=[1e-4, 1e-2, 0.1, 0.3], optimizer="sgd",
-    ...                          steps=40, generations=4, batch_size=16, fraction=0.25)
-    >>> found.scores.shape, bool(found.scores[-1].max() < found.scores[0].max())
-    ((4, 4), True)
-    """
-    members = members_of({"lr": lr, **hyper})
-    experiment = config.from_arguments(
-        "sweep", task=task, steps=steps, optimizer=optimizer, batch_size=batch_size,
-        schedule=schedule, seeds=[seed], metric=metric, score=score, precision=precision,
-        optimizer_args=optimizer_args, schedule_args=schedule_args,
-        **{name: values.tolist() for name, values in members.items()},
-    )  # fmt: skip
-    objects = python_objects(task, optimizer, schedule)
-    exploration = Exploration(generations, fraction, factors)
-    return run_population(experiment, objects, members, exploration)
 
 
 def load(folder: str | os.PathLike[str]) -> Result:
