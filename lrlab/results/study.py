@@ -26,6 +26,7 @@ class Study(NamedTuple):
     transfers: tuple[Transfer, ...]
     sentence: str
     run: str | None = None
+    score: str = LAST
 
     @property
     def cost(self) -> float:
@@ -52,6 +53,7 @@ class Study(NamedTuple):
             "run": self.run,
             "axis": self.axis,
             "metric": self.metric,
+            **({} if self.score == LAST else {"score": self.score}),
             "sentence": self.sentence,
             "groups": [
                 {
@@ -128,7 +130,7 @@ def concluded(
     sentence = sentence_of(axis, laws, transfers)
     if experiment.score != LAST:
         sentence += f" Judged by {in_words(experiment.score, experiment.metric)}."
-    return Study(axis, experiment.metric, groups, laws, transfers, sentence, run)
+    return Study(axis, experiment.metric, groups, laws, transfers, sentence, run, experiment.score)
 
 
 def _initial(answer: Answer) -> float:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 
 import numpy as np
 import pytest
 
 import lrlab
+from lrlab.cli.app import run
 from lrlab.config import from_arguments, resolve
 from lrlab.core.errors import RunError
 from tests.overfitting import BY_FINAL, SETTINGS, overfitting
@@ -144,3 +146,26 @@ def test_members_of_a_population_are_judged_by_their_score(score) -> None:
         if generation < 7:
             source = members.source[generation]
             weights, lines = weights[source], [lines[one] for one in source]
+
+
+def test_a_score_that_is_none_is_named_with_its_place(tmp_path, capsys) -> None:
+    config = tmp_path / "sweep.toml"
+    config.write_text('steps = 5\nscore = "bset"\nlr = [0.1]\ntask.name = "wine-linear"\n')
+    assert run(["sweep", str(config), "--out", str(tmp_path / "run")]) == 2
+    assert f'{config}:2: score: must be "last"' in capsys.readouterr().err
+    assert run(["sweep", str(config), "--set", "score=mean:0", "--out", str(tmp_path / "run")]) == 2
+    assert "got 'mean:0'" in capsys.readouterr().err and not (tmp_path / "run").exists()
+
+
+def test_a_run_is_read_with_another_score_from_the_shell(tmp_path, capsys) -> None:
+    config, place = tmp_path / "sweep.toml", str(tmp_path / "run")
+    config.write_text('steps = 5\nlr = [0.1, 0.2]\ntask.name = "wine-linear"\n')
+    shell = ["sweep", str(config), "--out", place, "--json", "--quiet"]
+    assert run(shell) == 0 and "score" not in json.loads(capsys.readouterr().out)
+    assert run([*shell, "--set", "score=mean:2"]) == 0
+    again = json.loads(capsys.readouterr().out)
+    assert (
+        again["score"] == "mean:2" and "Judged by valid_loss averaged" in again["best"]["sentence"]
+    )
+    assert run(["resume", place, "--set", "score=best", "--json", "--quiet"]) == 0
+    assert json.loads(capsys.readouterr().out)["score"] == "best"

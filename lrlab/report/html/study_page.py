@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lrlab.core.score import LAST, in_words
 from lrlab.core.text import Table, interval, number, spaced
 from lrlab.report.figures import style
 from lrlab.report.figures.study import FIGURES, LABELS, axis_value, bound, floats
@@ -94,7 +95,7 @@ def _groups(payload: Table) -> str:
             text(number(group["cost"])),
         ])  # fmt: skip
     head = [spaced(payload["axis"]), "parametrization", "best rate", "as good", "verdict",
-            f"best mean {payload['metric']}", "cost"]  # fmt: skip
+            f"best mean {in_words(payload.get('score', LAST), payload['metric'])}", "cost"]  # fmt: skip
     return _table(head, rows)
 
 
