@@ -94,8 +94,9 @@ def _groups(payload: Table) -> str:
             text(interval(group["interval"])), text(group["verdict"]), text(number(best)),
             text(number(group["cost"])),
         ])  # fmt: skip
+    judged = in_words(payload.get("score", LAST), payload["metric"])
     head = [spaced(payload["axis"]), "parametrization", "best rate", "as good", "verdict",
-            f"best mean {in_words(payload.get('score', LAST), payload['metric'])}", "cost"]  # fmt: skip
+            f"best mean {judged}", "cost"]  # fmt: skip
     return _table(head, rows)
 
 
