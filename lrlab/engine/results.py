@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -12,6 +13,9 @@ import numpy as np
 from lrlab.core.records import NOT_RUN, OK, PRUNED, LaneRecord, Metric, TimeAxis, blank_record
 from lrlab.engine.shapes import Block, LaneNumbers, LaneValues, Leaves
 from lrlab.types import Lanes, Recorder
+
+KEPT_LEAF = re.compile(r"kept_[0-9]{4,}")
+"""The arrays of kept weights in a checkpoint; their order is that of the tree."""
 
 LANE_ARRAYS = ("outcome", "diverged_at", "last_loss", "steps_trained")
 """Fields of a record with one value per lane, which every checkpoint holds."""
@@ -29,7 +33,8 @@ class Saved(NamedTuple):
     """An unfinished run as a recorder gives it back.
 
     `record` holds the results so far; `states` are those at step `step` of cohort `cohort` (step 0:
-    that cohort has not begun). `capacity`: lanes per cohort (0: not recorded).
+    that cohort has not begun). `capacity`: lanes per cohort (0: not recorded). `kept`: lanes whose
+    weights are kept, and these.
     """
 
     record: LaneRecord
@@ -37,6 +42,7 @@ class Saved(NamedTuple):
     step: int
     states: LaneStates
     capacity: int = 0
+    kept: LaneStates = LaneStates()
 
 
 def passed(saved: Saved, rungs: Sequence[int], steps: int) -> list[int]:
@@ -165,4 +171,6 @@ def restore(
     leaves = [arrays[name] for name in sorted(arrays) if name.startswith("state_")]
     states = LaneStates(arrays["lanes"], leaves)
     cohort, step = int(place["cohort"]), int(place["step"])
-    return Saved(record, cohort, step, states, int(place.get("capacity", 0)))
+    weights = [arrays[name] for name in sorted(arrays) if KEPT_LEAF.fullmatch(name)]
+    kept = LaneStates(arrays.get("kept_lanes", np.empty(0, np.int64)), weights)
+    return Saved(record, cohort, step, states, int(place.get("capacity", 0)), kept)
