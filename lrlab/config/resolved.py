@@ -289,6 +289,8 @@ def digest(experiment: Experiment, command: str = "sweep") -> str:
     reads = command in _READING or (command == "study" and is_axis(experiment.lr))
     if content["score"] == LAST or reads:
         del content["score"]
+    if content["keep"] is None:
+        del content["keep"]
     rates = {axis.name: axis.values for axis in _rate_axes(experiment)}
     further = {axis.name: axis.values for axis in _further_axes(experiment)}
     content |= {"tile_width": width, "lr": rates, "axes": further, "fixed": _fixed(experiment)}

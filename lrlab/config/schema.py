@@ -184,6 +184,7 @@ class Experiment(BaseModel):
     lr_range: Interval = [1e-6, 10.0]
     metric: str = "valid_loss"
     score: Score = "last"
+    keep: Literal["none", "last", "best"] | None = None
     budget: Budget = None
     eval_every: int | None = Field(default=None, ge=1)
     eval_steps: list[Annotated[int, Field(ge=1, le=MAX_STEPS)]] | None = None

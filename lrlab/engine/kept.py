@@ -19,9 +19,9 @@ from lrlab.types import Lanes, PyTree
 
 
 class Keep(NamedTuple):
-    """What to keep of lanes: the weights after the "last" update of those that finish, or at the
-    "best" evaluation of `metric` of all. `most`: bytes beyond which nothing is kept, for what
-    nobody asked for; None: whatever it takes."""
+    """What to keep of the lanes that finish: the weights after the "last" update, or at the "best"
+    evaluation of `metric`. `most`: bytes beyond which nothing is kept, for what nobody asked for;
+    None: whatever it takes."""
 
     kind: Literal["last", "best"]
     metric: str = "valid_loss"
@@ -67,13 +67,18 @@ def blank_kept(keep: Keep, shapes: LaneState, lanes: int) -> Kept | None:
     return Kept(keep, np.zeros(lanes, bool), rows, np.full(lanes, np.inf))
 
 
+def emptied(kept: Kept) -> None:
+    """Room for training from the start, or from the last commit, once more."""
+    kept.has[:], kept.best[:] = False, np.inf
+
+
 def continued(kept: Kept, states: LaneStates, record: LaneRecord) -> None:
     """Puts back what the last commit of an unfinished run held."""
-    if not states.leaves and kept.leaves:
-        return  # weights of lanes that go on from the same states: they come again
-    kept.has[states.lanes] = True
-    for leaf, rows in zip(kept.leaves, states.leaves, strict=True):
-        leaf[states.lanes] = rows
+    # None where a finished run goes on from its final states: its last weights come again.
+    if len(states.lanes) and states.leaves:
+        kept.has[states.lanes] = True
+        for leaf, rows in zip(kept.leaves, states.leaves, strict=True):
+            leaf[states.lanes] = rows
     if kept.keep.kind == "best":
         for row in range(len(record.eval_steps)):
             values = losses_at(record, kept.keep, row)
@@ -107,15 +112,16 @@ def keep_best(
         _put(group, tile, step, places, kept)
 
 
-def keep_last(
-    group: Group, tiles: Iterable[Tile], members: LaneNumbers, record: LaneRecord, kept: Kept
-) -> None:
-    """Keeps the weights of those of the lanes `members` that came to the end; `record` says already
-    which did."""
-    kept.has[members] = False  # a longer run: lanes that ended in the meantime
+def keep_last(group: Group, tiles: Iterable[Tile], record: LaneRecord, kept: Kept) -> None:
+    """Keeps the weights of lanes that came to the end; `record` says already which did."""
     for tile in tiles:
         places = (tile.lanes != PADDING) & (record.outcome[tile.lanes] == OK)
         _put(group, tile, group.problem.steps, places, kept)
+
+
+def forget(members: LaneNumbers, record: LaneRecord, kept: Kept) -> None:
+    """Keeps nothing of those of the lanes `members` that did not come to the end."""
+    kept.has[members] &= record.outcome[members] == OK
 
 
 def _put(group: Group, tile: Tile, step: int, places: np.ndarray, kept: Kept) -> None:

@@ -11,7 +11,7 @@ from lrlab.core.errors import Interrupted
 from lrlab.core.records import NOT_RUN, OK, PRUNED, LaneRecord, blank_record
 from lrlab.engine import devices as machine
 from lrlab.engine import threads
-from lrlab.engine.kept import Kept, keep_best, keep_last, kept_arrays
+from lrlab.engine.kept import Kept, forget, keep_best, keep_last, kept_arrays
 from lrlab.engine.kept import continued as continue_kept
 from lrlab.engine.layout import boundaries, cohorts
 from lrlab.engine.limits import LIMITS, PlanLimits
@@ -123,8 +123,10 @@ def train(
             keeps = recorder is not None and len(parts) == 1
             states = unpack(group, tiles, record) if keeps else LaneStates()
             record.outcome[members[record.outcome[members] == NOT_RUN]] = OK
-            if kept is not None and kept.keep.kind == "last":
-                keep_last(group, tiles, members, record, kept)
+            if kept is not None:
+                if kept.keep.kind == "last":
+                    keep_last(group, tiles, record, kept)
+                forget(members, record, kept)
             if recorder is not None and (cohort + 1 == len(parts) or recorder.due()):
                 arrays = snapshot(record, states) | kept_arrays(group, kept, keeps)
                 recorder.commit(arrays, place(cohort + 1, 0))
