@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+
+KEPT_LEAF = re.compile(r"kept_[0-9]{4,}")
+"""The arrays of kept weights in a checkpoint; their order is that of the tree."""
 
 NEAR = 1e-6
 """How far, relatively, a value may be from that of the lane that is meant: it may have been typed

@@ -112,11 +112,23 @@ def keep_best(
         _put(group, tile, step, places, kept)
 
 
-def keep_last(group: Group, tiles: Iterable[Tile], record: LaneRecord, kept: Kept) -> None:
-    """Keeps the weights of lanes that came to the end; `record` says already which did."""
+def keep_last(
+    group: Group, tiles: Iterable[Tile], record: LaneRecord, kept: Kept, stored: bool
+) -> None:
+    """Keeps the weights of lanes that came to the end; `record` says already which did. `stored`:
+    the final states of all lanes are recorded (see `kept_arrays`)."""
     for tile in tiles:
         places = (tile.lanes != PADDING) & (record.outcome[tile.lanes] == OK)
-        _put(group, tile, group.problem.steps, places, kept)
+        if stored and _are_states(group, kept):
+            kept.has[tile.lanes[places]] = True
+        else:
+            _put(group, tile, group.problem.steps, places, kept)
+
+
+def _are_states(group: Group, kept: Kept) -> bool:
+    """Whether what is kept at the end is part of the final states, so that it need not be copied:
+    not where an optimizer evaluates averages of its own."""
+    return kept.keep.kind == "last" and group.problem.optimizer.evaluation_params is None
 
 
 def forget(members: LaneNumbers, record: LaneRecord, kept: Kept) -> None:
@@ -141,15 +153,15 @@ def _put(group: Group, tile: Tile, step: int, places: np.ndarray, kept: Kept) ->
         leaf[lanes] = np.asarray(rows)[places]
 
 
-def kept_arrays(group: Group, kept: Kept | None, whole: bool = False) -> dict[str, np.ndarray]:
-    """What a checkpoint holds of kept weights; `whole`: beside the final states of all lanes, from
+def kept_arrays(group: Group, kept: Kept | None, stored: bool = False) -> dict[str, np.ndarray]:
+    """What a checkpoint holds of kept weights; `stored`: beside the final states of all lanes, from
     which they are read where they are the same."""
     if kept is None:
         return {}
-    lanes, leaves = kept.states()
-    averaged = group.problem.optimizer.evaluation_params is not None
-    if whole and kept.keep.kind == "last" and not averaged:
-        leaves = ()
+    if stored and _are_states(group, kept):
+        lanes, leaves = np.flatnonzero(kept.has), ()
+    else:
+        lanes, leaves = kept.states()
     arrays = {"kept_lanes": lanes}
     arrays |= {f"kept_at_{name}": v for name, v in columns_of(group.lanes, lanes).items()}
     return arrays | {f"kept_{index:04d}": leaf for index, leaf in enumerate(leaves)}

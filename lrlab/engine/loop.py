@@ -125,10 +125,10 @@ def train(
             record.outcome[members[record.outcome[members] == NOT_RUN]] = OK
             if kept is not None:
                 if kept.keep.kind == "last":
-                    keep_last(group, tiles, record, kept)
+                    keep_last(group, tiles, record, kept, stored=keeps)
                 forget(members, record, kept)
             if recorder is not None and (cohort + 1 == len(parts) or recorder.due()):
-                arrays = snapshot(record, states) | kept_arrays(group, kept, keeps)
+                arrays = snapshot(record, states) | kept_arrays(group, kept, stored=keeps)
                 recorder.commit(arrays, place(cohort + 1, 0))
         return record._replace(seconds=earlier + time.perf_counter() - began)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import mmap
-import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -11,11 +10,9 @@ from typing import NamedTuple
 import numpy as np
 
 from lrlab.core.records import NOT_RUN, OK, PRUNED, LaneRecord, Metric, TimeAxis, blank_record
+from lrlab.core.weights import KEPT_LEAF
 from lrlab.engine.shapes import Block, LaneNumbers, LaneValues, Leaves
 from lrlab.types import Lanes, Recorder
-
-KEPT_LEAF = re.compile(r"kept_[0-9]{4,}")
-"""The arrays of kept weights in a checkpoint; their order is that of the tree."""
 
 LANE_ARRAYS = ("outcome", "diverged_at", "last_loss", "steps_trained")
 """Fields of a record with one value per lane, which every checkpoint holds."""

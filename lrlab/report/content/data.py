@@ -222,5 +222,5 @@ def from_result(result: Result, *, title: str = "") -> ReportData:
 
 def answer_dict(answer: Answer) -> Table:
     """An `Answer` as the mapping that reports read."""
-    fields = answer._asdict()
+    fields = {name: value for name, value in answer._asdict().items() if name != "origin"}
     return {**(fields.pop("details", None) or {}), **fields}

@@ -1,0 +1,164 @@
+"""Where the weights and methods of results are: in memory, or in a run folder."""
+
+from __future__ import annotations
+
+import functools
+import os
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from lrlab import runs
+from lrlab.config import Resolved, resolve
+from lrlab.core.axes import labels_of
+from lrlab.core.paths import resolved as absolute
+from lrlab.core.text import JsonObject, Table
+from lrlab.core.weights import Weights
+from lrlab.engine.binding import GIVEN, beginning, frozen_of, together
+from lrlab.engine.devices import precision
+from lrlab.engine.host_data import on_host
+from lrlab.engine.state import frozen_shapes, lane_shapes
+from lrlab.results.origin import Methods, Origin, Trees
+from lrlab.results.sweep import Result, load_result
+from lrlab.runs.weights import frozen_of_seed, layout, read_weights, tree_of, write_frozen
+from lrlab.schedules import labels
+from lrlab.training.continuation import experiment_as_written
+from lrlab.training.group import TrainingGroup, training_group
+from lrlab.types import Problem, PyTree
+
+
+def of_group(
+    resolved: Resolved, group: TrainingGroup, weights: Callable[[], Sequence[Weights]]
+) -> Origin:
+    """The origin of what a group trained: trees as its task has them. Of the data it holds the
+    first example, from which models are initialized."""
+    problem, data, names = group.problem, _start(group), tuple(group.axes)
+    return Origin(
+        weights,
+        lambda: _trees(problem, data, names),
+        lambda: _methods(resolved, group),
+        labels_of(resolved.axes),
+    )
+
+
+def of_folder(folder: str | os.PathLike[str]) -> Origin:
+    """The origin of a finished run, from its folder alone: trees of dicts and lists. The task is
+    not loaded before a schedule or an optimizer is asked for.
+
+    Raises:
+        RunError: when asked for: nothing was kept, something is damaged, or an object that was made
+            in Python is not in the folder.
+    """
+    path = absolute(folder)
+
+    @functools.cache
+    def methods() -> Methods:
+        with runs.opened(path, write=False) as place:
+            experiment, command = experiment_as_written(place), str(place.info["command"])
+        resolved = resolve(experiment, command=command)
+        return _methods(resolved, training_group(resolved))
+
+    names = _table(path).get("schedule", {}).get("name")
+    own = {"schedule": labels(names)} if isinstance(names, list) else {}
+    return Origin(lambda: read_weights(path), lambda: _plain_trees(path), methods, own)
+
+
+def loaded(folder: str | os.PathLike[str]) -> Result:
+    """A sweep's result from its run folder; see `lrlab.load`."""
+    result = load_result(folder)
+    return result._replace(origin=of_folder(folder))
+
+
+def weights_layout(group: TrainingGroup) -> JsonObject:
+    """The places of a lane's arrays in its trees, as `run.json` holds them."""
+    shapes = lane_shapes(group.problem, group.data, tuple(group.axes))
+    frozen = frozen_shapes(group.problem, group.data)
+    parts = {"params": shapes.params, "state": shapes.model, "frozen": frozen}
+    places = {
+        name: [[_key(key) for key in path] for path, _ in jax.tree.leaves_with_path(tree)]
+        for name, tree in parts.items()
+    }
+    return {**places, "own": group.problem.task.step is not None}
+
+
+def store_frozen(run: runs.Run | None, group: TrainingGroup, seeds: Sequence[int]) -> None:
+    """Writes the parameters that are not trained into a run that holds weights, once."""
+    if run is None or group.problem.task.trains is None or "weights" not in run.info:
+        return
+    given = GIVEN in group.data
+    data = _start(group)
+    some = [seeds[0]] if given else sorted({int(seed) for seed in seeds})
+    leaves = {str(seed): jax.tree.leaves(_frozen(group.problem, data, seed)) for seed in some}
+    write_frozen(run.path, leaves, given)
+
+
+def _key(entry: jax.tree_util.KeyEntry) -> str | int:
+    """A name or a place of a path."""
+    if isinstance(entry, jax.tree_util.SequenceKey):
+        return entry.idx
+    return jax.tree_util.keystr((entry,), simple=True)
+
+
+def _methods(resolved: Resolved, group: TrainingGroup) -> Methods:
+    hyper = {name: float(values[0]) for name, values in group.axes.items() if len(values) == 1}
+    return Methods(group.problem, hyper, resolved.axes[0].name if resolved.axes else "lr")
+
+
+def _start(group: TrainingGroup) -> dict[str, PyTree]:
+    """What the beginnings of lanes follow from: the first training example, given weights."""
+    first = {
+        name: jax.tree.map(lambda leaf: np.array(leaf[:1]), part)
+        for name, part in group.data.items()
+        if name == "train"
+    }
+    return first | {name: part for name, part in group.data.items() if name == GIVEN}
+
+
+def _trees(problem: Problem, data: Mapping[str, PyTree], names: tuple[str, ...]) -> Trees:
+    """`Trees` of a group: containers as the task's own."""
+    shapes = lane_shapes(problem, data, names)
+    structure = jax.tree.structure((shapes.params, shapes.model))
+
+    def trees(leaves: Sequence[np.ndarray], seed: int) -> tuple[PyTree, PyTree]:
+        params, state = jax.tree.unflatten(structure, leaves[: structure.num_leaves])
+        if problem.task.trains is not None:
+            params = together(params, _frozen(problem, data, seed))
+        return params, state
+
+    return trees
+
+
+def _frozen(problem: Problem, data: Mapping[str, PyTree], seed: int) -> PyTree:
+    """The parameters of a seed that are not trained, on the host."""
+    with precision(problem.dtype):
+        here = on_host(data, problem.dtype)
+        drawn = None
+        if GIVEN not in data:
+            begin = jax.jit(functools.partial(beginning, problem))
+            drawn = begin(here, np.uint32(seed)).frozen
+        return jax.tree.map(np.asarray, frozen_of(problem, here, drawn))
+
+
+def _plain_trees(folder: Path) -> Trees:
+    """`Trees` of a folder: dicts and lists."""
+    places = layout(folder)
+    counts = [len(places["params"]), len(places["state"])]
+
+    def trees(leaves: Sequence[np.ndarray], seed: int) -> tuple[PyTree, PyTree]:
+        frozen = frozen_of_seed(folder, seed) if places["frozen"] else []
+        params = tree_of(
+            [*places["params"], *places["frozen"]], [*leaves[: counts[0]], *frozen]
+        )
+        state = tree_of(places["state"], leaves[counts[0] : sum(counts)])
+        return (() if places["own"] else params), state
+
+    return trees
+
+
+def _table(path: Path) -> Table:
+    """The configuration of a run as its file has it; empty where there is none."""
+    place = path / "config.toml"
+    return tomllib.loads(place.read_text(encoding="utf-8")) if place.exists() else {}
