@@ -14,7 +14,7 @@ from lrlab import config
 from lrlab.core.text import Table
 from lrlab.results.range_test import RangeTest
 from lrlab.results.study import Study
-from lrlab.results.sweep import Result, load_result
+from lrlab.results.sweep import Result
 from lrlab.search import Comparison
 from lrlab.tasks import Task
 from lrlab.training.components import OptimizerLike, ScheduleLike
@@ -26,6 +26,7 @@ from lrlab.workflows.dispatch import resume as resume
 from lrlab.workflows.dispatch import run as run
 from lrlab.workflows.find import run_find
 from lrlab.workflows.job import call
+from lrlab.workflows.origins import loaded
 from lrlab.workflows.population import population as population
 from lrlab.workflows.range_test import run_range_test
 from lrlab.workflows.report import concluded
@@ -48,6 +49,7 @@ def sweep(
     multipliers: Mapping[str, float | Floats] | None = None,
     metric: str | None = None,
     score: str | None = None,
+    keep: str | None = None,
     eval_every: int | None = None,
     stop_diverged: bool | None = None,
     sampler: str | None = None,
@@ -84,6 +86,9 @@ def sweep(
         metric: what `best()` and the report look at, `<split>_<name>`.
         score: which of its evaluations: "last", "best", or "mean:k" (the mean of the last k); a
             finished run is read again with another one.
+        keep: which weights of the lanes that finish are kept, for `result.params(lr=, seed=)`:
+            "last", "best" (those at the best evaluation of `metric`) or "none"; with `out` in the
+            run folder, else in memory. None: the last ones, where they are small.
         eval_every: evaluate after each so many updates; None for 20 evaluations.
         stop_diverged: freeze a lane whose loss or parameters are not finite.
         sampler: "shuffle"; "replay" for the first epoch's order in every epoch; "in_order" for the
@@ -109,9 +114,9 @@ def sweep(
     experiment = config.from_arguments(
         "sweep", task=task, lr=lr, optimizer=optimizer, steps=steps, batch_size=batch_size,
         schedule=schedule, seeds=seeds, optimizer_args=optimizer_args, schedule_args=schedule_args,
-        groups=groups, multipliers=multipliers, metric=metric, score=score, eval_every=eval_every,
-        stop_diverged=stop_diverged, sampler=sampler, precision=precision, probes=probes,
-        plan=plan, seed=seed, **axes,
+        groups=groups, multipliers=multipliers, metric=metric, score=score, keep=keep,
+        eval_every=eval_every, stop_diverged=stop_diverged, sampler=sampler, precision=precision,
+        probes=probes, plan=plan, seed=seed, **axes,
     )  # fmt: skip
     return concluded(
         run_sweep(call(experiment, out, progress, task, optimizer, schedule)), progress
@@ -129,6 +134,7 @@ def find(
     lr_range: tuple[float, float] | None = None,
     metric: str | None = None,
     score: str | None = None,
+    keep: str | None = None,
     budget: float | str | None = None,
     optimizer_args: Table | None = None,
     schedule_args: Table | None = None,
@@ -161,7 +167,7 @@ def find(
     """
     experiment = config.from_arguments(
         "find", task=task, optimizer=optimizer, steps=steps, batch_size=batch_size,
-        schedule=schedule, seeds=seeds, lr_range=lr_range, metric=metric, score=score,
+        schedule=schedule, seeds=seeds, lr_range=lr_range, metric=metric, score=score, keep=keep,
         budget=budget, optimizer_args=optimizer_args, schedule_args=schedule_args,
         multipliers=multipliers, eval_every=eval_every, sampler=sampler, precision=precision,
         plan=plan, seed=seed, **fixed,
@@ -300,4 +306,4 @@ def load(folder: str | os.PathLike[str]) -> Result:
     Raises:
         RunError: not a run folder, or a damaged one; says what is lost.
     """
-    return load_result(folder)
+    return loaded(folder)

@@ -267,7 +267,9 @@ class Answer(NamedTuple):
         if seed is None:
             return trees
         if seed not in trees:
-            raise KeyError(f"no confirmed lane has seed {seed}; there are {', '.join(map(str, trees))}")
+            raise KeyError(
+                f"no confirmed lane has seed {seed}; there are {', '.join(map(str, trees))}"
+            )
         return trees[seed]
 
     def schedule(self) -> Schedule:

@@ -15,9 +15,9 @@ from lrlab.types import Hyper, Params, Problem, PyTree
 
 
 class Counted(NamedTuple):
-    """An optimizer's state, and the updates done, int32."""
+    """An optimizer's state, and the updates that were made, int32."""
 
-    count: Array
+    made: Array
     inner: PyTree
 
 
@@ -47,11 +47,11 @@ def lane_optimizer(
         return Counted(start, transformation(problem, _now(problem, scalars, start)).init(params))
 
     def update(
-        updates: Params, state: Counted, params: Params | None = None, **extra: object
+        updates: Params, state: PyTree, params: Params | None = None, **extra: object
     ) -> tuple[Params, Counted]:
-        method = transformation(problem, _now(problem, scalars, state.count))
+        method = transformation(problem, _now(problem, scalars, state.made))
         updates, inner = method.update(updates, state.inner, params, **extra)
-        return updates, Counted(optax.safe_increment(state.count), inner)
+        return updates, Counted(jnp.asarray(optax.safe_increment(state.made)), inner)
 
     return optax.GradientTransformationExtraArgs(init, update)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -19,13 +20,14 @@ from lrlab.schedules import labels
 from lrlab.search.answer import from_scores
 from lrlab.search.naming import in_words, named
 from lrlab.search.scores import combination, grid_scores, sweep_scores
-from lrlab.types import OUTCOMES, Answer, Plan
+from lrlab.types import OUTCOMES, Answer, Plan, PyTree
 
 if TYPE_CHECKING:
     import xarray
     from matplotlib.figure import Figure
 
     from lrlab.report.html.document import Document
+    from lrlab.results.origin import Origin
 
 
 class Result(NamedTuple):
@@ -35,7 +37,7 @@ class Result(NamedTuple):
     `metric` what `best()` and the report look at, by its `score` (see `scores`); `config` the whole
     configuration, TOML; `run` the folder it is in, None where it is in none. The properties below
     are views on the record: T updates, E evaluations; floats are float64 where the run was, else
-    float32; nan where a lane was not.
+    float32; nan where a lane was not. `origin`: where its weights are (`params`, `state`).
     """
 
     name: str
@@ -45,6 +47,7 @@ class Result(NamedTuple):
     config: str = ""
     run: str | None = None
     score: str = LAST
+    origin: Origin | None = None
 
     @property
     def axes(self) -> dict[str, np.ndarray]:
@@ -115,6 +118,52 @@ class Result(NamedTuple):
         values = np.asarray(whole.values)[-1].reshape(self.record.outcome.shape)
         values = np.where(self.record.outcome == OK, values, np.nan)
         return values.astype(self.record.history["train_loss"].dtype)
+
+    def params(
+        self, *, lr: float | Mapping[str, float] | None = None, seed: int | None = None, **axes: Any
+    ) -> PyTree:
+        """The parameters of one lane, whole: frozen ones are in their places. NumPy arrays, after
+        the last update, or at the best evaluation (`keep = "best"`).
+
+        Args:
+            lr, seed, axes: the lane's values, within 1e-6 of the number; with several rates `lr` is
+                a dict by name. What all lanes have in common may be left out. Of several schedules
+                one is given by its name.
+
+        Raises:
+            KeyError: no lane that finished has these values, or several: says which there are.
+            ValueError: nothing was kept, or the task's state is its own (see `state`).
+
+        >>> import lrlab
+        >>> result = lrlab.sweep("wine-linear", lr=[0.1, 0.3], steps=5, seeds=1, batch_size=16,
+        ...                      progress=False)
+        >>> result.params(lr=0.3)["readout"]["kernel"].shape
+        (13, 3)
+        """
+        params, state = self._lane(lr, seed, axes)
+        if isinstance(params, tuple) and params == () and state != ():
+            raise ValueError("the state of this task is its own: result.state(...) gives it")
+        return params
+
+    def state(
+        self, *, lr: float | Mapping[str, float] | None = None, seed: int | None = None, **axes: Any
+    ) -> PyTree:
+        """(parameters, what is not trained by gradients) of one lane; of a task with a step of its
+        own the state that this step last gave. Arguments and errors as `params`."""
+        params, state = self._lane(lr, seed, axes)
+        return state if isinstance(params, tuple) and params == () else (params, state)
+
+    def _lane(
+        self, lr: float | Mapping[str, float] | None, seed: int | None, axes: Mapping[str, Any]
+    ) -> tuple[PyTree, PyTree]:
+        if self.origin is None:
+            raise ValueError("this result has only its numbers: it is not from sweep or load")
+        wanted = dict(axes)
+        if isinstance(lr, Mapping):
+            wanted |= {f"lr_{name}": value for name, value in lr.items()}
+        elif lr is not None:
+            wanted["lr"] = lr
+        return self.origin.lane(wanted if seed is None else {**wanted, "seed": seed})
 
     @property
     def outcome(self) -> np.ndarray:
@@ -187,7 +236,8 @@ class Result(NamedTuple):
             *beyond_numbers(self.lr, dtype),
             *as_sentences(indistinct(self.numbers, dtype.name)),
         ]
-        return answer._replace(sentence=" ".join([answer.sentence, *notes]))
+        sentence = " ".join([answer.sentence, *notes])
+        return answer._replace(sentence=sentence, origin=self.origin)
 
     def dataset(self) -> xarray.Dataset:
         """All of it as an `xarray.Dataset` with dims step, eval_step, lr, further axes, seed.
@@ -214,7 +264,9 @@ class Result(NamedTuple):
         run = runs.create(path, self.name, "sweep", self.config, manifest)
         try:
             runs.write_record(run, record)
-            run.finish({**self.best()._asdict(), "seconds": record.seconds})
+            answer = self.best()._asdict()
+            del answer["origin"]
+            run.finish({**answer, "seconds": record.seconds})
         finally:
             run.close()
         return path

@@ -1,4 +1,4 @@
-"""The weights that a run folder holds: read from checkpoints, as a tree, without the task's code."""
+"""The weights that a run folder holds: from its checkpoints, as trees, without the task's code."""
 
 from __future__ import annotations
 
@@ -95,9 +95,7 @@ def layout(folder: Path) -> JsonObject:
     return dict(info["weights"])
 
 
-def write_frozen(
-    folder: Path, leaves: Mapping[str, Sequence[np.ndarray]], given: bool
-) -> None:
+def write_frozen(folder: Path, leaves: Mapping[str, Sequence[np.ndarray]], given: bool) -> None:
     """Writes what is not trained into a run, once: seed -> arrays in tree order; `given`: those of
     one seed are those of all. Durable on return, and whole or absent after a crash."""
     if (folder / f"{FROZEN}.json").exists():

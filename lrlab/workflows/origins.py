@@ -7,6 +7,7 @@ import os
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -20,6 +21,8 @@ from lrlab.core.weights import Weights
 from lrlab.engine.binding import GIVEN, beginning, frozen_of, together
 from lrlab.engine.devices import precision
 from lrlab.engine.host_data import on_host
+from lrlab.engine.kept import Keep
+from lrlab.engine.limits import LIMITS
 from lrlab.engine.state import frozen_shapes, lane_shapes
 from lrlab.results.origin import Methods, Origin, Trees
 from lrlab.results.sweep import Result, load_result
@@ -27,6 +30,7 @@ from lrlab.runs.weights import frozen_of_seed, layout, read_weights, tree_of, wr
 from lrlab.schedules import labels
 from lrlab.training.continuation import experiment_as_written
 from lrlab.training.group import TrainingGroup, training_group
+from lrlab.training.session import Session
 from lrlab.types import Problem, PyTree
 
 
@@ -42,6 +46,34 @@ def of_group(
         lambda: _methods(resolved, group),
         labels_of(resolved.axes),
     )
+
+
+def of_session(resolved: Resolved, work: Session) -> Origin:
+    """The origin of what a session trained: in its run's folder, or in memory."""
+    if work.run is not None:
+        path = work.run.path
+        return of_group(resolved, work.group, lambda: read_weights(path))
+    parts = list(work.weights or ())
+    return of_group(resolved, work.group, lambda: in_memory(parts))
+
+
+def in_memory(parts: Sequence[Weights]) -> Sequence[Weights]:
+    """What was kept without a folder.
+
+    Raises:
+        ValueError: nothing was.
+    """
+    if not parts:
+        raise ValueError(
+            'no weights were kept: ask for them with keep = "last" or keep = "best" (where nobody '
+            f"says, small ones are kept, up to {LIMITS.kept_bytes >> 20} MiB in all)"
+        )
+    return parts
+
+
+def fields_of(group: TrainingGroup, keep: Keep | None) -> JsonObject:
+    """What `run.json` says of the weights that are kept: their places in a lane's trees."""
+    return {} if keep is None else {"weights": weights_layout(group)}
 
 
 def of_folder(folder: str | os.PathLike[str]) -> Origin:
@@ -95,7 +127,7 @@ def store_frozen(run: runs.Run | None, group: TrainingGroup, seeds: Sequence[int
     write_frozen(run.path, leaves, given)
 
 
-def _key(entry: jax.tree_util.KeyEntry) -> str | int:
+def _key(entry: Any) -> str | int:
     """A name or a place of a path."""
     if isinstance(entry, jax.tree_util.SequenceKey):
         return entry.idx
@@ -149,9 +181,7 @@ def _plain_trees(folder: Path) -> Trees:
 
     def trees(leaves: Sequence[np.ndarray], seed: int) -> tuple[PyTree, PyTree]:
         frozen = frozen_of_seed(folder, seed) if places["frozen"] else []
-        params = tree_of(
-            [*places["params"], *places["frozen"]], [*leaves[: counts[0]], *frozen]
-        )
+        params = tree_of([*places["params"], *places["frozen"]], [*leaves[: counts[0]], *frozen])
         state = tree_of(places["state"], leaves[counts[0] : sum(counts)])
         return (() if places["own"] else params), state
 

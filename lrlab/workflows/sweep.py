@@ -12,13 +12,15 @@ from lrlab.engine.memory import memory_scope
 from lrlab.results.representable import warn_indistinct
 from lrlab.results.sweep import Result, load_result
 from lrlab.runs import read_summary
+from lrlab.runs.weights import read_weights
 from lrlab.training.group import TrainingGroup, training_group
 from lrlab.training.lanes import grid_lanes
 from lrlab.training.manifest import name_of
 from lrlab.training.recording import continued, ended, recorded
 from lrlab.training.session import planned, train_stage
 from lrlab.types import Answer, Plan
-from lrlab.workflows.job import Job, Ran, session, summary_of
+from lrlab.workflows.job import Job, Ran, keep_of, session, summary_of
+from lrlab.workflows.origins import fields_of, of_group, of_session, store_frozen
 
 FIELDS = ("run", "best", "lanes", "diverged", "metric", "score", "seconds")
 """The fields of the JSON object."""
@@ -37,6 +39,8 @@ def run_sweep(job: Job) -> Ran[Result]:
         if path := ended(here, group):
             assert here.folder is not None
             result, score = load_result(here.folder), resolved.experiment.score
+            origin = of_group(resolved, group, lambda: read_weights(path))
+            result = result._replace(origin=origin)
             payload = read_summary(path).payload(path, FIELDS)
             if result.score != score:  # the same lanes, read in another way
                 result = result._replace(score=score)
@@ -45,13 +49,16 @@ def run_sweep(job: Job) -> Ran[Result]:
         warn_indistinct(group.axes, group.problem.dtype)
         lanes = grid_lanes(group.axes, group.seeds)
         group = planned(group, lanes)
+        keep = keep_of(resolved.experiment, group, job.record)
         with (
-            recorded(here, group, job.record, job.control) as run,
-            session(job, group, "training", run) as work,
+            recorded(here, group, job.record, job.control, fields_of(group, keep)) as run,
+            session(job, group, "training", run, keep) as work,
         ):
             record = train_stage(work, "", lanes, grid=True)
             place = None if run is None else str(run.path)
+            store_frozen(run, group, resolved.seeds)
             result = result_of(resolved, group, record, work.plan, place)
+            result = result._replace(origin=of_session(resolved, work))
             if run is None and not job.concluded:
                 return Ran(None, {}, result)
             answer = result.best()
