@@ -1,4 +1,4 @@
-"""Weights that runs keep: in memory, in folders, after every stop, whole, and as they are evaluated."""
+"""Weights that runs keep: in memory, in folders, after every stop, whole, as evaluated."""
 
 from __future__ import annotations
 
@@ -37,7 +37,9 @@ def task(**options) -> Task:
     random = np.random.default_rng(0)
     x = random.normal(size=(40, 5)).astype(np.float32)
     y = random.integers(0, 3, 40)
-    return Task.supervised(name="net", model=Net(), train=(x, y), valid=(x, y), **options)
+    return Task.supervised(
+        name="net", model=Net(), loss="softmax_cross_entropy", train=(x, y), valid=(x, y), **options
+    )
 
 
 def same(one, other) -> None:
@@ -84,7 +86,7 @@ def test_the_same_weights_in_memory_in_a_folder_and_after_every_stop(
     lanes = {"lr": [1e-3, 0.3, 3.0], "optimizer": "adam", "keep": keep, "plan": NARROW, **SMALL}
     whole = lrlab.sweep(task(), **lanes)
     parts = 0
-    for after in range(6):
+    for after in (0, 2, 4):
         place = tmp_path / f"{after}"
         with monkeypatch.context() as patch:
             stopped(patch, after=after)
@@ -98,7 +100,7 @@ def test_the_same_weights_in_memory_in_a_folder_and_after_every_stop(
             expected = whole.state(lr=lr, seed=seed)
             same(again.state(lr=lr, seed=seed), expected)
             same(loaded.state(lr=lr, seed=seed), expected)
-    assert parts > 2
+    assert parts == 3
 
 
 @pytest.mark.parametrize("keep", ["last", "best"])
@@ -128,8 +130,13 @@ def test_frozen_parameters_are_in_their_places(given, tmp_path) -> None:
     options = {"trainable": ("head*",), "params": weights} if given else {}
     frozen = task(**options)
     if not given:
-        trains = lambda params: {k: jax.tree.map(lambda _: k == "head", v)  # noqa: E731
-                                 for k, v in params.items()}  # fmt: skip
+
+        def trains(params):
+            return {
+                name: jax.tree.map(lambda _, mine=name == "head": mine, part)
+                for name, part in params.items()
+            }
+
         frozen = source._replace(functions=source.functions._replace(trains=trains))
     lanes = {"lr": [0.1, 0.3], "optimizer": "sgd", "keep": "last", **SMALL}
     memory = lrlab.sweep(frozen, **lanes)
@@ -223,11 +230,9 @@ def test_nothing_kept_is_said(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(origins, "LIMITS", PlanLimits(kept_bytes=100))
     with pytest.raises(ValueError, match=r"no weights were kept"):
         lrlab.sweep(task(), **lanes).params()
-    assert lrlab.sweep(task(), **lanes, keep="last").params() is not None
+    assert lrlab.sweep(task(), **lanes, keep="last").params(seed=0) is not None
     with pytest.raises(ValueError, match=r"only its numbers"):
-        lrlab.search.find(lambda *_: None, **{}) if False else none.best()._replace(
-            origin=None
-        ).params()
+        none.best()._replace(origin=None).params()
 
 
 def test_lanes_that_did_not_finish_have_none() -> None:
