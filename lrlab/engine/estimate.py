@@ -34,14 +34,14 @@ def planned_memory(
     data: Mapping[str, PyTree],
     lanes: Lanes,
     plan: Plan,
-    keeps: bool = False,
     limits: PlanLimits = LIMITS,
+    keeps: bool = False,
 ) -> int:
     """An estimate in bytes of what training holds at once, before anything is allocated.
 
     The data (once on CPU, else on every device), the states of the lanes that are held together,
-    the weights that are kept of all lanes (`keeps`), the recorded rows, and what XLA says that the compiled segment needs besides
-    (`memory_analysis`).
+    the weights that are kept of all lanes (`keeps`), the recorded rows, and what XLA says that the
+    compiled segment needs besides (`memory_analysis`).
     """
     width, segment = plan.tile_width, plan.segment_steps
     assert width is not None and segment is not None

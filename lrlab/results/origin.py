@@ -68,8 +68,13 @@ class Origin:
         return self._tree(parts[part], place - sum(counts[:part]))
 
     def confirmed(self, answer: Answer) -> dict[int, tuple[PyTree, PyTree]]:
-        """Seed -> (parameters, the rest) of the lanes that stand for an answer: those at the rate
-        that was trained and is nearest to its own; of the nearer two the one with more seeds.
+        """Seed -> (parameters, the rest) of the lanes that stand for an answer; see `nearest`."""
+        lanes = self.nearest(answer)[1]
+        return {seed: self._tree(*lanes[seed]) for seed in sorted(lanes)}
+
+    def nearest(self, answer: Answer) -> tuple[float, dict[int, tuple[Weights, int]]]:
+        """The rate that was trained to the end and is nearest to an answer's, of the nearer two the
+        one with more seeds; and its lanes by seed.
 
         Raises:
             ValueError: no rate is recommended, or nothing is kept there.
@@ -92,7 +97,7 @@ class Origin:
         pick = float(answer.lr)
         nearest = sorted(lanes, key=lambda lr: abs(np.log(lr / pick)))[:2]
         best = max(nearest, key=lambda lr: len(lanes[lr]))
-        return {seed: self._tree(*lanes[best][seed]) for seed in sorted(lanes[best])}
+        return best, lanes[best]
 
     def schedule(self, answer: Answer) -> Schedule:
         """The learning rate of every update at an answer; see `Answer.schedule`."""

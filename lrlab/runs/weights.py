@@ -8,12 +8,14 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from lrlab.core.errors import RunError
+from lrlab.core.errors import RunError, Unwritable
+from lrlab.core.files import why
 from lrlab.core.paths import resolved
-from lrlab.core.text import JsonObject
+from lrlab.core.text import JsonObject, Table
 from lrlab.core.weights import KEPT_LEAF, Weights
 from lrlab.runs.checkpoint import load_checkpoint, save_checkpoint
 from lrlab.runs.folder import read_info
+from lrlab.runs.orbax_logging import reported_once
 from lrlab.runs.reader import stages
 from lrlab.runs.seals import read_sealed, write_sealed
 
@@ -80,6 +82,21 @@ def _kept(arrays: dict[str, np.ndarray]) -> Weights:
         own = [rows[int(lane)] for lane in lanes]
         leaves = [arrays[name][own] for name in sorted(arrays) if name.startswith("state_")]
     return Weights({**axes, "seed": columns["seed"]}, leaves)
+
+
+def save_params(target: Path, trees: Table) -> None:
+    """Writes trees of arrays as one orbax checkpoint, which appears by one rename.
+
+    Raises:
+        Unwritable: it cannot be written.
+    """
+    import orbax.checkpoint as orbax
+
+    try:
+        with reported_once(), orbax.PyTreeCheckpointer() as checkpointer:
+            checkpointer.save(target.absolute(), dict(trees))
+    except OSError as error:
+        raise Unwritable(target, f"cannot be written ({why(error, target)})") from error
 
 
 def layout(folder: Path) -> JsonObject:

@@ -101,6 +101,6 @@ def plan(experiment: Experiment) -> JsonObject:
         "tile_width": group.plan.tile_width,
         "waves": planned_waves(lanes, group.plan),
         "segment_steps": group.plan.segment_steps,
-        "memory_bytes": planned_memory(group.problem, group.data, lanes, group.plan, keeps),
+        "memory_bytes": planned_memory(group.problem, group.data, lanes, group.plan, keeps=keeps),
         "reasons": list(group.plan.reasons),
     }

@@ -16,6 +16,7 @@ from lrlab import runs
 from lrlab.config import Resolved, resolve
 from lrlab.core.axes import labels_of
 from lrlab.core.paths import resolved as absolute
+from lrlab.core.paths import shown
 from lrlab.core.text import JsonObject, Table
 from lrlab.core.weights import Weights
 from lrlab.engine.binding import GIVEN, beginning, frozen_of, together
@@ -31,7 +32,7 @@ from lrlab.schedules import labels
 from lrlab.training.continuation import experiment_as_written
 from lrlab.training.group import TrainingGroup, training_group
 from lrlab.training.session import Session
-from lrlab.types import Problem, PyTree
+from lrlab.types import Answer, Problem, PyTree
 
 
 def of_group(
@@ -102,6 +103,42 @@ def loaded(folder: str | os.PathLike[str]) -> Result:
     """A sweep's result from its run folder; see `lrlab.load`."""
     result = load_result(folder)
     return result._replace(origin=of_folder(folder))
+
+
+def answer_in(folder: str | os.PathLike[str]) -> Answer:
+    """The answer of a finished sweep or search, with the origin of its weights.
+
+    Raises:
+        RunError: no such run, unfinished or damaged; or a run that holds others, which are named.
+    """
+    path = absolute(folder)
+    info = runs.read_info(path)
+    if info.get("command") not in ("sweep", "find"):
+        inside = [shown(place.parent) for place in runs.inner_runs(path)]
+        inside += [shown(place) for place in sorted(path.glob("groups/*"))]
+        more = f"; its runs are {', '.join(inside)}" if inside else ""
+        raise runs.RunError(path, f"a {info.get('command')} holds no weights itself{more}")
+    if not runs.finished(info):
+        raise runs.RunError(path, f"is unfinished; {runs.onward(path)}")
+    summary = runs.read_summary(path)
+    answer = summary.answer(str(summary.metric), str(path))
+    return answer._replace(origin=of_folder(path))
+
+
+def variables_of(answer: Answer) -> tuple[float, JsonObject]:
+    """The rate of an answer's confirmed lanes; and by seed, as a string, what a model takes:
+    {"params": ..., and collections}, or the state of a task with a step of its own.
+
+    Raises:
+        ValueError: see `Answer.params`.
+    """
+    assert isinstance(answer.origin, Origin)
+    rate, variables = answer.origin.nearest(answer)[0], {}
+    for seed, (params, state) in answer.origin.confirmed(answer).items():
+        own = isinstance(params, tuple) and params == ()
+        rest = state if isinstance(state, Mapping) else {}
+        variables[str(seed)] = state if own else {"params": params, **rest}
+    return rate, variables
 
 
 def weights_layout(group: TrainingGroup) -> JsonObject:
