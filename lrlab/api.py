@@ -26,6 +26,7 @@ from lrlab.workflows.dispatch import resume as resume
 from lrlab.workflows.dispatch import run as run
 from lrlab.workflows.find import run_find
 from lrlab.workflows.job import call
+from lrlab.workflows.origins import export_params as export_params
 from lrlab.workflows.origins import loaded
 from lrlab.workflows.population import population as population
 from lrlab.workflows.range_test import run_range_test

@@ -7,15 +7,14 @@ from typing import Annotated
 
 import typer
 
+import lrlab
 from lrlab.cli.export_formats import FORMATS, STDOUT
 from lrlab.cli.options import Folder, Json
 from lrlab.cli.output import emit, only_json
 from lrlab.cli.run_folders import find_run
-from lrlab.core.errors import ConfigError, Problem, RunError
+from lrlab.core.errors import ConfigError, Problem
 from lrlab.core.paths import resolved, short, shown
 from lrlab.core.synonyms import did_you_mean
-from lrlab.runs.weights import save_params
-from lrlab.workflows.origins import answer_in, variables_of
 
 
 def export(
@@ -67,18 +66,11 @@ def export(
 
 def _weights(folder: Path, target: Path, json: bool) -> None:
     """Writes the weights of a run's answer."""
-    if target.exists() and not (target.is_dir() and not any(target.iterdir())):
+    if target.exists():
         message = f"{shown(target)} exists already; choose another folder"
         raise ConfigError([Problem("--params", None, "", message)])
     with only_json():
-        try:
-            rate, trees = variables_of(answer_in(folder))
-        except ValueError as error:
-            raise RunError(folder, str(error)) from None
-        if target.exists():
-            target.rmdir()
-        save_params(target, trees)
-    seeds = sorted(map(int, trees))
+        rate, seeds = lrlab.api.export_params(folder, target)
     if json:
         emit({"run": short(folder), "params": short(target), "lr": rate, "seeds": seeds})
     else:

@@ -27,7 +27,14 @@ from lrlab.engine.limits import LIMITS
 from lrlab.engine.state import frozen_shapes, lane_shapes
 from lrlab.results.origin import Methods, Origin, Trees
 from lrlab.results.sweep import Result, load_result
-from lrlab.runs.weights import frozen_of_seed, layout, read_weights, tree_of, write_frozen
+from lrlab.runs.weights import (
+    frozen_of_seed,
+    layout,
+    read_weights,
+    save_params,
+    tree_of,
+    write_frozen,
+)
 from lrlab.schedules import labels
 from lrlab.training.continuation import experiment_as_written
 from lrlab.training.group import TrainingGroup, training_group
@@ -123,6 +130,24 @@ def answer_in(folder: str | os.PathLike[str]) -> Answer:
     summary = runs.read_summary(path)
     answer = summary.answer(str(summary.metric), str(path))
     return answer._replace(origin=of_folder(path))
+
+
+def export_params(folder: Path, target: Path) -> tuple[float, list[int]]:
+    """Writes the weights of an answer's confirmed lanes as an orbax checkpoint: a dict by seed (see
+    `variables_of`). The task's code is not run.
+
+    Returns:
+        The rate of these lanes, and their seeds.
+
+    Raises:
+        RunError: the run has no answer, no weights, or is damaged; `target` cannot be written.
+    """
+    try:
+        rate, trees = variables_of(answer_in(folder))
+    except ValueError as error:
+        raise runs.RunError(folder, str(error)) from None
+    save_params(target, trees)
+    return rate, sorted(map(int, trees))
 
 
 def variables_of(answer: Answer) -> tuple[float, JsonObject]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 
 import flax.linen as nn
 import jax
@@ -12,6 +13,7 @@ import pytest
 from stopped_runs import stopped
 
 import lrlab
+from lrlab.cli.app import run as command
 from lrlab.core.errors import Interrupted
 from lrlab.engine.limits import PlanLimits
 from lrlab.runs import RunError
@@ -240,3 +242,39 @@ def test_lanes_that_did_not_finish_have_none() -> None:
     assert result.outcome[1, 0] == "diverged"
     with pytest.raises(KeyError, match=r"no lane has lr = 30; there are 0\.01"):
         result.params(lr=30.0, seed=0)
+
+
+@pytest.mark.parametrize("kind", ["sweep", "find"])
+def test_weights_are_exported_as_an_orbax_checkpoint(kind, tmp_path, capsys) -> None:
+    import orbax.checkpoint as orbax
+
+    place, target = tmp_path / "run", tmp_path / "weights"
+    if kind == "sweep":
+        lanes = {"lr": [0.01, 0.1], "optimizer": "adam", **SMALL}
+        answer = lrlab.sweep(task(), **lanes, out=place).best()
+    else:
+        few = {**SMALL, "budget": 6, "optimizer": "adam", "lr_range": (1e-3, 1.0)}
+        answer = lrlab.find(task(), **few, out=place)
+    assert command(["export", str(place), "--params", str(target), "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    restored = orbax.PyTreeCheckpointer().restore(target)
+    trees = answer.params()
+    assert said["seeds"] == sorted(trees) and set(restored) == set(map(str, trees))
+    for seed, tree in trees.items():
+        same(restored[str(seed)]["params"], tree)
+        assert set(restored[str(seed)]) == {"params", "batch_stats"}
+        again = task(params=restored[str(seed)])  # a run may start from it
+        same(again.params["params"], tree)
+    if kind == "sweep":
+        assert said["lr"] in (0.01, 0.1)
+    assert command(["export", str(place), "--params", str(target)]) == 2
+    assert "exists already; choose another folder" in capsys.readouterr().err
+    assert command(["export", str(place), "--params", "x", "--format", "csv"]) == 2
+    assert "use it without --format and --out" in capsys.readouterr().err
+
+
+def test_what_has_no_weights_to_export_says_so(tmp_path, capsys) -> None:
+    place = tmp_path / "run"
+    lrlab.sweep(task(), lr=[0.1], optimizer="sgd", **SMALL, keep="none", out=place)
+    assert command(["export", str(place), "--params", str(tmp_path / "w")]) == 2
+    assert "holds no weights" in capsys.readouterr().err and not (tmp_path / "w").exists()
