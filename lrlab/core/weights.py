@@ -31,6 +31,12 @@ class Weights(NamedTuple):
         return [np.array(leaf[number]) for leaf in self.leaves]
 
 
+def some(weights: Weights, places: Sequence[int]) -> Weights:
+    """Copies of some of the lanes."""
+    axes = {name: np.asarray(values)[places] for name, values in weights.axes.items()}
+    return Weights(axes, [leaf[places] for leaf in weights.leaves])
+
+
 def place_of(axes: Mapping[str, np.ndarray], wanted: Mapping[str, float]) -> int:
     """The number of the lane that has these values.
 
@@ -39,8 +45,8 @@ def place_of(axes: Mapping[str, np.ndarray], wanted: Mapping[str, float]) -> int
         wanted: name -> value; an axis may be left out where all lanes have one value of it.
 
     Raises:
-        KeyError: no such axis, no value within `NEAR` of the one asked for, or several lanes: says
-            which values there are.
+        KeyError: no such axis, no value within `NEAR` of the one asked for (seeds are whole), or
+            several lanes: says which values there are.
 
     >>> axes = {"lr": np.array([0.1, 0.1, 0.3]), "seed": np.array([0, 1, 0])}
     >>> place_of(axes, {"lr": 0.10000001, "seed": 1})
@@ -50,21 +56,22 @@ def place_of(axes: Mapping[str, np.ndarray], wanted: Mapping[str, float]) -> int
         raise KeyError(f"there is no axis {unknown[0]!r}; there are {', '.join(axes)}")
     match = np.ones(len(next(iter(axes.values()), ())), bool)
     for name, value in wanted.items():
-        near = np.isclose(np.asarray(axes[name], np.float64), value, rtol=NEAR, atol=0)
+        rtol = 0 if name == "seed" else NEAR
+        near = np.isclose(np.asarray(axes[name], np.float64), value, rtol=rtol, atol=0)
         if not near.any():
-            raise KeyError(f"no lane has {name} = {value:.8g}; there are {_listed(axes[name])}")
+            raise KeyError(f"no lane has {name} = {value:.10g}; there are {_listed(axes[name])}")
         if not (match & near).any():
-            others = ", ".join(f"{k} = {wanted[k]:.8g}" for k in wanted if k != name)
+            others = ", ".join(f"{k} = {wanted[k]:.10g}" for k in wanted if k != name)
             raise KeyError(
-                f"no lane with {others} has {name} = {value:.8g}; there are "
+                f"no lane with {others} has {name} = {value:.10g}; there are "
                 f"{_listed(np.asarray(axes[name])[match])}"
             )
         match &= near
     # A rate may be listed twice: those lanes are the same to the bit.
     for name, values in axes.items():
-        some = np.unique(np.asarray(values)[match])
-        if len(some) > 1:
-            raise KeyError(f"several lanes: say which {name}; there are {_listed(some)}")
+        several = np.unique(np.asarray(values)[match])
+        if len(several) > 1:
+            raise KeyError(f"several lanes: say which {name}; there are {_listed(several)}")
     if not match.any():
         raise KeyError("no lane's weights are kept")
     return int(np.argmax(match))
@@ -72,5 +79,6 @@ def place_of(axes: Mapping[str, np.ndarray], wanted: Mapping[str, float]) -> int
 
 def _listed(values: np.ndarray, most: int = 40) -> str:
     """Values in words, each with the digits that tell it from all others."""
-    some = [f"{value:.8g}" for value in np.unique(values)]
-    return ", ".join(some[:most]) + (f" and {len(some) - most} more" if len(some) > most else "")
+    listed = [f"{value:.10g}" for value in np.unique(values)]
+    more = f" and {len(listed) - most} more" if len(listed) > most else ""
+    return ", ".join(listed[:most]) + more

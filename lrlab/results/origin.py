@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
 
 Trees: TypeAlias = Callable[[Sequence[np.ndarray], int], tuple[PyTree, PyTree]]
 """`(arrays of a lane, seed) -> (parameters, the rest)`, with frozen parameters in their places."""
+
+
+HELD_BYTES = 256 << 20
+"""Weights of no more bytes are held once they were read from a run folder; larger ones are read
+again for every lane."""
 
 
 class Methods(NamedTuple):
@@ -44,7 +50,9 @@ class Origin:
         methods: Callable[[], Methods],
         labels: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
-        self._weights, self._trees, self._methods = weights, trees, methods
+        self._read, self._methods = weights, methods
+        self._trees = functools.cache(trees)
+        self._held: Sequence[Weights] | None = None
         self._labels = dict(labels or {})
 
     def __eq__(self, other: object) -> bool:
@@ -52,6 +60,16 @@ class Origin:
 
     def __hash__(self) -> int:
         return hash(Origin)
+
+    def __copy__(self) -> Origin:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Origin:
+        return self
+
+    def __reduce__(self) -> tuple[Callable[[], Origin], tuple[()]]:
+        """A result that is pickled leaves functions and weights behind: its numbers arrive."""
+        return _elsewhere, ()
 
     def lane(self, wanted: Mapping[str, float | str]) -> tuple[PyTree, PyTree]:
         """(parameters, the rest) of the lane with these values.
@@ -115,6 +133,13 @@ class Origin:
         methods = self._methods()
         return {**methods.hyper, methods.rate: float(answer.lr), **at}
 
+    def _weights(self) -> Sequence[Weights]:
+        """What is kept, read once where it is small."""
+        parts = self._read() if self._held is None else self._held
+        if sum(leaf.nbytes for part in parts for leaf in part.leaves) <= HELD_BYTES:
+            self._held = parts
+        return parts
+
     def _tree(self, part: Weights, number: int) -> tuple[PyTree, PyTree]:
         return self._trees()(part.lane(number), int(part.axes["seed"][number]))
 
@@ -127,3 +152,15 @@ class Origin:
             listed = f"; there are {', '.join(names)}" if names else ""
             raise KeyError(f"{name} has no value {value!r}{listed}")
         return float(names.index(value))
+
+
+def _elsewhere() -> Origin:
+    """The origin of what came from another process."""
+
+    def refuse() -> Any:
+        raise ValueError(
+            "this came from another process with its numbers alone: train with out = FOLDER there, "
+            "and lrlab.load(FOLDER), or the same call again, gives the rest"
+        )
+
+    return Origin(refuse, refuse, refuse)

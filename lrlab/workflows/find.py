@@ -28,7 +28,7 @@ from lrlab.training.session import Session, planned, train_stage
 from lrlab.types import Answer, Lanes
 from lrlab.workflows.job import Job, Ran, keep_of, session, summary_of
 from lrlab.workflows.origins import fields_of as weights_fields
-from lrlab.workflows.origins import of_group, of_session, store_frozen
+from lrlab.workflows.origins import of_group, of_search, store_frozen
 
 FIELDS = (
     "run", "lr", "interval", "verdict", "sentence", "cost", "metric", "score", "seconds", "at",
@@ -105,8 +105,8 @@ def run_find(job: Job, final_seeds: int = 0, readings: Sequence[float] = ()) -> 
                 sentence=" ".join([answer.sentence, *notes]),
                 run=place,
                 details={**answer.details, "direction": direction},
-                origin=of_session(resolved, work),
             )
+            answer = answer._replace(origin=of_search(resolved, work, answer))
             tried_seeds = {seed for row in answer.evidence for seed in row["seeds"]}
             tried_seeds |= {*(answer.details.get("final") or {}).get("seeds", ())}
             store_frozen(run, group, sorted(tried_seeds))

@@ -18,7 +18,7 @@ from lrlab.core.axes import labels_of
 from lrlab.core.paths import resolved as absolute
 from lrlab.core.paths import shown
 from lrlab.core.text import JsonObject, Table
-from lrlab.core.weights import Weights
+from lrlab.core.weights import Weights, some
 from lrlab.engine.binding import GIVEN, beginning, frozen_of, together
 from lrlab.engine.devices import precision
 from lrlab.engine.host_data import on_host
@@ -63,6 +63,19 @@ def of_session(resolved: Resolved, work: Session) -> Origin:
         return of_group(resolved, work.group, lambda: read_weights(path))
     parts = list(work.weights or ())
     return of_group(resolved, work.group, lambda: in_memory(parts))
+
+
+def of_search(resolved: Resolved, work: Session, answer: Answer) -> Origin:
+    """The origin of a search's answer; in memory it holds the confirmed lanes alone."""
+    origin = of_session(resolved, work)
+    if work.run is not None or not work.weights or answer.lr is None:
+        return origin
+    try:
+        lanes = origin.nearest(answer)[1]
+    except ValueError:  # none finished, as whoever asks will hear
+        return origin
+    parts = [some(part, [number]) for part, number in lanes.values()]
+    return of_group(resolved, work.group, lambda: parts)
 
 
 def in_memory(parts: Sequence[Weights]) -> Sequence[Weights]:
@@ -215,11 +228,12 @@ def _trees(problem: Problem, data: Mapping[str, PyTree], names: tuple[str, ...])
     """`Trees` of a group: containers as the task's own."""
     shapes = lane_shapes(problem, data, names)
     structure = jax.tree.structure((shapes.params, shapes.model))
+    frozen = functools.cache(functools.partial(_frozen, problem, data))
 
     def trees(leaves: Sequence[np.ndarray], seed: int) -> tuple[PyTree, PyTree]:
         params, state = jax.tree.unflatten(structure, leaves[: structure.num_leaves])
         if problem.task.trains is not None:
-            params = together(params, _frozen(problem, data, seed))
+            params = together(params, frozen(seed))
         return params, state
 
     return trees
@@ -240,9 +254,10 @@ def _plain_trees(folder: Path) -> Trees:
     """`Trees` of a folder: dicts and lists."""
     places = layout(folder)
     counts = [len(places["params"]), len(places["state"])]
+    read = functools.cache(functools.partial(frozen_of_seed, folder))
 
     def trees(leaves: Sequence[np.ndarray], seed: int) -> tuple[PyTree, PyTree]:
-        frozen = frozen_of_seed(folder, seed) if places["frozen"] else []
+        frozen = read(seed) if places["frozen"] else []
         params = tree_of([*places["params"], *places["frozen"]], [*leaves[: counts[0]], *frozen])
         state = tree_of(places["state"], leaves[counts[0] : sum(counts)])
         return (() if places["own"] else params), state

@@ -35,6 +35,11 @@ def test_what_is_no_lane_is_said_with_the_values_there_are(wanted, words) -> Non
         place_of(AXES, wanted)
 
 
+def test_seeds_are_whole_numbers() -> None:
+    axes = {"lr": np.array([0.1, 0.1]), "seed": np.array([2_000_000_000, 2_000_000_001])}
+    assert place_of(axes, {"seed": 2_000_000_001}) == 1
+
+
 def test_one_rate_listed_twice_is_one_lane() -> None:
     axes = {"lr": np.array([0.1, 0.1]), "seed": np.array([4, 4])}
     assert place_of(axes, {"lr": 0.1}) == 0

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import json
+import pickle
 
 import flax.linen as nn
 import jax
@@ -149,6 +151,7 @@ def test_frozen_parameters_are_in_their_places(given, tmp_path) -> None:
         same(folder.state(lr=0.3, seed=seed), (params, collections))
         same(loaded.state(lr=0.3, seed=seed), (params, collections))
         assert set(params) == {"BatchNorm_0", "body", "head"}
+        assert command(["doctor", str(tmp_path / "run"), "--json"]) == 0
         if given:
             same(params["body"], weights["params"]["body"])
         loss = valid_loss(params, collections)
@@ -235,6 +238,18 @@ def test_nothing_kept_is_said(tmp_path, monkeypatch) -> None:
     assert lrlab.sweep(task(), **lanes, keep="last").params(seed=0) is not None
     with pytest.raises(ValueError, match=r"only its numbers"):
         none.best()._replace(origin=None).params()
+
+
+def test_a_pickled_answer_keeps_its_numbers() -> None:
+    lanes = {"lr": [0.1, 0.2], "optimizer": "sgd", **SMALL}
+    result = lrlab.sweep(task(), **lanes)
+    again = pickle.loads(pickle.dumps(result))
+    np.testing.assert_array_equal(again.final["valid_loss"], result.final["valid_loss"])
+    assert again.best().lr == result.best().lr
+    for ask in (again.best().params, again.best().schedule, lambda: again.params(lr=0.1, seed=0)):
+        with pytest.raises(ValueError, match=r"came from another process"):
+            ask()
+    assert copy.deepcopy(result).params(lr=0.1, seed=0) is not None
 
 
 def test_lanes_that_did_not_finish_have_none() -> None:
