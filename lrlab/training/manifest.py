@@ -11,6 +11,7 @@ from pathlib import Path
 import jax
 
 from lrlab.config import Experiment, Resolved
+from lrlab.core.score import LAST
 from lrlab.core.text import JsonObject
 from lrlab.engine.devices import setting
 from lrlab.training.fingerprint import fingerprint, versions
@@ -56,6 +57,8 @@ def manifest_of(
             }
             for table, one in own.items()
         }
+    if resolved.experiment.score != LAST:
+        fields["score"] = resolved.experiment.score
     if group is None:
         return fields
     return fields | {
