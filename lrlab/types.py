@@ -259,12 +259,16 @@ class Answer(NamedTuple):
 
         The lanes are those at the rate that was trained to the end and is nearest to `lr` (of the
         two around it the one with more seeds), after the last update, or at the best evaluation
-        (`keep = "best"`). The trees are whole: frozen parameters are in their places.
+        (`keep = "best"`). The trees are whole: frozen parameters are in their places. Of a task
+        with a step of its own they are its states.
 
         Raises:
             ValueError: nothing is kept, or no rate is recommended. KeyError: no such seed.
         """
-        trees = {seed: tree for seed, (tree, _) in self._origin().confirmed(self).items()}
+        trees = {
+            seed: rest if isinstance(tree, tuple) and tree == () else tree
+            for seed, (tree, rest) in self._origin().confirmed(self).items()
+        }
         if seed is None:
             return trees
         if seed not in trees:

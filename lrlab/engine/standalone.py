@@ -39,7 +39,16 @@ def lane_optimizer(
     problem: Problem, hyper: Mapping[str, float]
 ) -> optax.GradientTransformationExtraArgs:
     """The optimizer of a lane with its schedule: built anew in every update from that update's
-    scalars, just as the engine does, and so with the same bits."""
+    scalars, just as the engine does, and so with the same bits.
+
+    Raises:
+        ValueError: the task has a step of its own.
+    """
+    if problem.task.step is not None:
+        raise ValueError(
+            "a task with a step of its own (Task.step) has its own optimizer; answer.schedule() "
+            "gives the rate of every update"
+        )
     scalars = _scalars(problem, hyper)
 
     def init(params: Params) -> Counted:

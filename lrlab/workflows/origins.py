@@ -234,7 +234,8 @@ def _trees(problem: Problem, data: Mapping[str, PyTree], names: tuple[str, ...])
         params, state = jax.tree.unflatten(structure, leaves[: structure.num_leaves])
         if problem.task.trains is not None:
             params = together(params, frozen(seed))
-        return params, state
+        own = problem.task.state_of
+        return params, state if own is None else own(state)
 
     return trees
 
@@ -259,10 +260,19 @@ def _plain_trees(folder: Path) -> Trees:
     def trees(leaves: Sequence[np.ndarray], seed: int) -> tuple[PyTree, PyTree]:
         frozen = read(seed) if places["frozen"] else []
         params = tree_of([*places["params"], *places["frozen"]], [*leaves[: counts[0]], *frozen])
-        state = tree_of(places["state"], leaves[counts[0] : sum(counts)])
+        paths = places["state"]
+        if places["own"]:  # the state of a step of one's own is held by its whole paths
+            paths = [_parts(path) for path in paths]
+        state = tree_of(paths, leaves[counts[0] : sum(counts)])
         return (() if places["own"] else params), state
 
     return trees
+
+
+def _parts(path: Sequence[str | int]) -> list[str | int]:
+    """A path with every name cut at its slashes."""
+    cut = ([one] if isinstance(one, int) else one.split("/") for one in path)
+    return [part for parts in cut for part in parts]
 
 
 def _table(path: Path) -> Table:

@@ -219,3 +219,19 @@ def test_find_range_test_resume_and_reading_back(tmp_path):
     again = lrlab.find(task(), steps=30, budget=8, out=tmp_path / "a", **options)
     assert answer.lr == again.lr and answer.interval == again.interval
     assert np.isfinite(lrlab.range_test(task(), num_steps=50, **options).loss).any()
+
+
+def test_the_state_comes_back_as_init_gives_it(tmp_path):
+    options = {"plan": lrlab.Plan(tile_width=1), "keep": "last"}
+    result = sweep(task(), **options, out=tmp_path / "run")
+    state = result.state(lr=0.3, seed=1)
+    assert isinstance(state, TrainState) and int(state.step) == STEPS
+    last, _ = by_hand(0.3, 1)
+    np.testing.assert_allclose(state.params["kernel"], last.params["kernel"], rtol=1e-4, atol=1e-6)
+    loaded = lrlab.load(tmp_path / "run").state(lr=0.3, seed=1)
+    np.testing.assert_array_equal(loaded["params"]["kernel"], state.params["kernel"])
+    answer = result.best()
+    assert isinstance(answer.params(seed=0), TrainState)
+    assert float(answer.schedule()(0)) == pytest.approx(answer.lr)
+    with pytest.raises(ValueError, match="has its own optimizer"):
+        answer.optimizer()
