@@ -11,6 +11,7 @@ from lrlab.core.errors import Interrupted
 from lrlab.core.records import NOT_RUN, OK, PRUNED, LaneRecord, blank_record
 from lrlab.engine import devices as machine
 from lrlab.engine import threads
+from lrlab.engine.feed import Feed, StreamUse, feeding
 from lrlab.engine.layout import boundaries, cohorts
 from lrlab.engine.limits import LIMITS, PlanLimits
 from lrlab.engine.memory import device_memory, keep_freed_memory, memory_scope
@@ -18,9 +19,10 @@ from lrlab.engine.progress import meter
 from lrlab.engine.results import LaneStates, Saved, snapshot
 from lrlab.engine.segments import evaluate, train_segment
 from lrlab.engine.state import tree_bytes
+from lrlab.engine.streaming import SegmentIndices, requests, streams_of
 from lrlab.engine.tiles import (
     Group,
-    SegmentIndices,
+    Tile,
     begin,
     compact,
     group_on_devices,
@@ -44,6 +46,7 @@ def train(
     saved: Saved | None = None,
     progress: Callable[[Progress], None] | None = None,
     interrupted: Callable[[], bool] = lambda: False,
+    streamed: Callable[[StreamUse], None] | None = None,
     limits: PlanLimits = LIMITS,
 ) -> LaneRecord:
     """Trains N lanes for `problem.steps` updates each and gives everything measured.
@@ -65,18 +68,28 @@ def train(
         saved: an unfinished run to continue.
         progress: called at segment ends.
         interrupted: asked between segments.
+        streamed: told at the end how data that stream were read.
 
     Raises:
         Interrupted: `interrupted` said so; everything so far is recorded.
+        StreamError: data that stream ended or failed.
     """
-    with memory_scope(), machine.precision(problem.dtype), threads.scope():
+    feed = _feed(problem, data, plan, limits, saved)
+    with (
+        memory_scope(),
+        machine.precision(problem.dtype),
+        threads.scope(),
+        feeding(feed, streamed),
+    ):
         began = time.perf_counter()
-        group = group_on_devices(problem, data, lanes, plan, indices, limits)
+        blocks = None if feed is None else feed.block
+        group = group_on_devices(problem, data, lanes, plan, indices, limits, blocks)
         if group.devices[0].platform == "cpu":
             keep_freed_memory()
         record = saved.record if saved else blank_record(lanes.columns, problem.steps, eval_steps)
         earlier = record.seconds
-        report = meter(progress, lanes, problem.steps)
+        waited = None if feed is None else lambda: feed.waited
+        report = meter(progress, lanes, problem.steps, waited)
         capacity = _capacity(group, saved, hold_all=decide is not None)
         parts = cohorts(lanes.seed, capacity)
         stops = sorted({*eval_steps, *rungs})
@@ -93,7 +106,11 @@ def train(
             else:
                 start, tiles = 0, begin(group, members)
                 evaluate(group, tiles, 0, record, recorder)
-            for first, end in boundaries(stops, start, problem.steps, group.segment_steps):
+            segments = boundaries(stops, start, problem.steps, group.segment_steps)
+            for number, (first, end) in enumerate(segments):
+                if feed is not None:  # the next one is read while this one trains
+                    seeds = _seeds(group, tiles)
+                    feed.want(requests(feed, indices, seeds, segments[number : number + 2]))
                 tiles = train_segment(group, tiles, first, end - first, record, recorder)
                 if end in eval_steps:
                     evaluate(group, tiles, end, record, recorder)
@@ -103,7 +120,8 @@ def train(
                 stopping = interrupted()
                 if recorder is not None and (stopping or recorder.due()):
                     states = unpack(group, tiles, record)
-                    recorder.commit(snapshot(record, states), place(cohort, end))
+                    arrays = snapshot(record, states) | ({} if feed is None else feed.states())
+                    recorder.commit(arrays, place(cohort, end))
                 report(record)
                 if stopping:
                     raise Interrupted
@@ -117,6 +135,27 @@ def train(
             if recorder is not None and (cohort + 1 == len(parts) or recorder.due()):
                 recorder.commit(snapshot(record, states), place(cohort + 1, 0))
         return record._replace(seconds=earlier + time.perf_counter() - began)
+
+
+def _feed(
+    problem: Problem,
+    data: Mapping[str, PyTree],
+    plan: Plan,
+    limits: PlanLimits,
+    saved: Saved | None,
+) -> Feed | None:
+    """What reads the training data; None where they lie on the devices."""
+    stream = streams_of(data).get("train")
+    if stream is None:
+        return None
+    rows = (plan.segment_steps or 1) * (problem.batch_size or 1)
+    places = {} if saved is None else saved.streams
+    return Feed(stream, problem.dtype, rows, limits.blocks_ahead, places)
+
+
+def _seeds(group: Group, tiles: Sequence[Tile]) -> list[int]:
+    """The seeds of the tiles, in their order."""
+    return [int(group.lanes.seed[tile.lanes[0]]) for tile in tiles]
 
 
 def _capacity(group: Group, saved: Saved | None, hold_all: bool) -> int:

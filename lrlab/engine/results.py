@@ -10,6 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from lrlab.core.records import NOT_RUN, OK, PRUNED, LaneRecord, Metric, TimeAxis, blank_record
+from lrlab.core.text import JsonObject
+from lrlab.engine.feed import states_of
 from lrlab.engine.shapes import Block, LaneNumbers, LaneValues, Leaves
 from lrlab.types import Lanes, Recorder
 
@@ -29,7 +31,8 @@ class Saved(NamedTuple):
     """An unfinished run as a recorder gives it back.
 
     `record` holds the results so far; `states` are those at step `step` of cohort `cohort` (step 0:
-    that cohort has not begun). `capacity`: lanes per cohort (0: not recorded).
+    that cohort has not begun). `capacity`: lanes per cohort (0: not recorded). `streams`: where
+    the reading of each seed's data was, if they stream.
     """
 
     record: LaneRecord
@@ -37,6 +40,7 @@ class Saved(NamedTuple):
     step: int
     states: LaneStates
     capacity: int = 0
+    streams: Mapping[int, JsonObject] = {}
 
 
 def passed(saved: Saved, rungs: Sequence[int], steps: int) -> list[int]:
@@ -165,4 +169,5 @@ def restore(
     leaves = [arrays[name] for name in sorted(arrays) if name.startswith("state_")]
     states = LaneStates(arrays["lanes"], leaves)
     cohort, step = int(place["cohort"]), int(place["step"])
-    return Saved(record, cohort, step, states, int(place.get("capacity", 0)))
+    capacity = int(place.get("capacity", 0))
+    return Saved(record, cohort, step, states, capacity, states_of(arrays))

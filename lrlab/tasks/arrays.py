@@ -7,12 +7,16 @@ from collections.abc import Mapping
 import jax
 import numpy as np
 
-from lrlab.core.arrays import aligned
+from lrlab.core.arrays import aligned, is_mapped, parts
 from lrlab.data.checks import same_length, varied
 from lrlab.data.dataset import DataError
+from lrlab.data.streams import Column, stream_of
 from lrlab.data.values import numbers
 from lrlab.tasks.losses import PerExample, sigmoid_binary_cross_entropy
 from lrlab.types import Pair, PyTree
+
+LOOKED_AT = 1000
+"""Examples of a stream whose labels are checked before training."""
 
 
 def arrays(pair: object, place: str) -> Pair:
@@ -26,18 +30,27 @@ def arrays(pair: object, place: str) -> Pair:
     """
     if not isinstance(pair, (tuple, list)) or len(pair) != 2:
         raise DataError(f"{place}: must be a pair (inputs, targets), got {type(pair).__name__}")
-    # Copied and aligned once, here: no run of the task has to do it again, and what the caller
-    # writes into the arrays later reaches no run, wherever they happen to lie.
-    y = aligned(numbers(pair[1], f"{place} targets"), copy=True)
+    if stream_of(pair) is not None:
+        return pair[0], pair[1]
+    y = own(numbers(pair[1], f"{place} targets"))
     leaves, structure = jax.tree.flatten(pair[0], is_leaf=_is_rows)
     if _is_examples(pair[0], len(y)):
         leaves, structure = [pair[0]], jax.tree.structure(0)
-    columns = [aligned(numbers(leaf, f"{place} inputs"), copy=True) for leaf in leaves]
+    columns = [own(numbers(leaf, f"{place} inputs")) for leaf in leaves]
     if not leaves:
         raise DataError(f"{place} inputs: are empty")
     for leaf in columns:
         same_length(leaf, y, place)
     return jax.tree.unflatten(structure, columns), y
+
+
+def own(array: np.ndarray) -> np.ndarray:
+    """An array of the task's own; one in a file stays there.
+
+    Copied and aligned once, here: no run of the task has to do it again, and what the caller
+    writes into the array later reaches no run, wherever it happens to lie.
+    """
+    return array if is_mapped(array) else aligned(array, copy=True)
 
 
 def length(data: PyTree) -> int:
@@ -93,7 +106,7 @@ def held(data: Mapping[str, Pair], targets: bool) -> dict[str, Pair]:
     wide[-1] &= targets  # the last leaf of a pair
     held = {
         split: [
-            aligned(leaf, np.dtype(np.float64)) if needed else leaf
+            _as_float64(leaf, split) if needed else leaf
             for leaf, needed in zip(leaves, wide, strict=True)
         ]
         for split, leaves in columns.items()
@@ -101,7 +114,17 @@ def held(data: Mapping[str, Pair], targets: bool) -> dict[str, Pair]:
     return {split: jax.tree.unflatten(structure, held[split]) for split in data}
 
 
+def _as_float64(leaf: np.ndarray, split: str) -> np.ndarray:
+    if is_mapped(leaf) or isinstance(leaf, Column):
+        raise DataError(
+            f"{split}: a file or stream holds integers beyond int32; save them as floats"
+        )
+    return aligned(leaf, np.dtype(np.float64))
+
+
 def _is_wide(integers: np.ndarray) -> bool:
+    if isinstance(integers, Column):
+        return False  # looked at batch by batch
     if integers.dtype.itemsize < 8:
         return False
     limits = np.iinfo(np.int32)
@@ -131,21 +154,35 @@ def checked_labels(
     for split, (x, y) in data.items():
         place = f"{name}, {split} targets"
         if not binary and y.ndim == outputs.ndim > 1 and y.shape[-1] == 1:
-            y = aligned(y[..., 0])
+            y = y[..., 0] if is_mapped(y) else aligned(y[..., 0])
         if y.dtype.kind == "f" and not binary:
             remedy = "give them as integers: y.astype(int)"
             if y.ndim == outputs.ndim > 1 and y.shape[-1] == classes:
                 remedy = "turn one-hot targets into labels: y.argmax(-1)"
             raise DataError(f"{place}: labels must be integers, got dtype {y.dtype}; {remedy}")
-        bad = np.argwhere((y < 0) | (y > classes - 1)) if classes else []
-        if classes and len(bad):
-            row = tuple(int(i) for i in bad[0])
+        row = _beyond(y, classes) if classes else None
+        if classes and row is not None:
             raise DataError(
                 f"{place}: label {y[row]} at row {row[0]} (counted from 0) is out of range 0 to "
                 f"{classes - 1} of the model's outputs"
             )
         result[split] = x, y
     y = result["train"][1]
-    if y.ndim == 1 and len(y) > 1:  # one example is learned by heart, as a test of the model
+    if (
+        y.ndim == 1 and len(y) > 1 and not isinstance(y, Column)
+    ):  # one example is learned by heart, as a test of the model
         varied(result, f"{name}, targets")
     return result
+
+
+def _beyond(labels: np.ndarray, classes: int) -> tuple[int, ...] | None:
+    """The place of the first label that is none of 0 to `classes` - 1; of a stream, among the first
+    examples."""
+    if isinstance(labels, Column):
+        labels = labels[:LOOKED_AT]
+    for first, rows in parts(labels):
+        bad = np.argwhere((rows < 0) | (rows > classes - 1))
+        if len(bad):
+            row, *rest = (int(i) for i in bad[0])
+            return first + row, *rest
+    return None

@@ -13,6 +13,7 @@ from lrlab.core.jax_settings import usual
 from lrlab.core.records import Direction
 from lrlab.core.text import Table
 from lrlab.data.dataset import DataError, digest
+from lrlab.data.streams import Stream, stream_of
 from lrlab.engine.devices import prepare_devices
 from lrlab.models.adapters import as_model
 from lrlab.tasks.arrays import arrays, check_alike, checked_labels, held
@@ -31,6 +32,7 @@ from lrlab.tasks.losses import (
 from lrlab.tasks.metrics import metric_functions
 from lrlab.tasks.registry import LOSSES
 from lrlab.tasks.shapes import ALL_TOGETHER, output_shape, struct
+from lrlab.tasks.streams import described_streams, opened, settled
 from lrlab.tasks.trainable import Trainable, trainable_of
 from lrlab.types import Array, MetricChoice, Model, Pair, PyTree, TaskParts
 
@@ -40,17 +42,17 @@ def supervised(
     name: str,
     model: object,
     loss: str | PerExample,
-    train: Pair,
-    valid: Pair,
-    test: Pair | None,
+    train: Pair | Stream,
+    valid: Pair | Stream | None,
+    test: Pair | Stream | None,
     metrics: MetricChoice | None,
     source: Table | None,
     params: PyTree = None,
     trainable: Sequence[str] | str | None = None,
 ) -> TaskParts:
     """See `Task.supervised`."""
-    splits = {"train": train, "valid": valid, "test": test}
     with within("task", "data"):
+        splits = opened(name, {"train": train, "valid": valid, "test": test})
         data = {
             split: arrays(pair, f"{name}, {split}")
             for split, pair in splits.items()
@@ -76,13 +78,15 @@ def supervised(
     _check_values(name, label(loss), function, chosen, outputs, data["train"][1])
     with within("task"):
         given, trains = _weights(name, network, data["train"][0], params, trainable)
+    data = settled(data)
     pairs = tuple((metric, part[0]) for metric, part in chosen.items())
     described = {
         "model": repr(model) if not isinstance(model, Model) else "Model(init, apply)",
         "loss": label(loss),
         "data": {
-            "sha256": {split: digest(jax.tree.leaves(pair)) for split, pair in data.items()},
+            "sha256": {split: _digest(pair) for split, pair in data.items()},
             "shapes": {s: [list(np.shape(a)) for a in jax.tree.leaves(p)] for s, p in data.items()},
+            **described_streams(data),
         },
     }
     if given is not None:
@@ -112,6 +116,11 @@ def _weights(
     variables = jax.eval_shape(lambda key, x: network.init(key, x), key, one)
     given = None if params is None else fitted(name, params, variables)
     return given, trainable_of(trainable, separated(variables)[0])
+
+
+def _digest(pair: PyTree) -> str:
+    source = stream_of(pair)
+    return digest(jax.tree.leaves(pair)) if source is None else source.digest
 
 
 def loss_function(loss: str | PerExample) -> PerExample:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from lrlab.core.text import Table
+from lrlab.data.streams import Stream
 from lrlab.types import (
     Array,
     MetricChoice,
@@ -37,9 +38,9 @@ class Task(NamedTuple):
     params: PyTree = None
 
     def __repr__(self) -> str:
-        from lrlab.tasks.arrays import length
+        from lrlab.tasks.streams import size_of
 
-        sizes = ", ".join(f"{length(part):,} {split}" for split, part in self.data.items())
+        sizes = ", ".join(f"{size_of(part)} {split}" for split, part in self.data.items())
         return f"Task({self.name!r}: {sizes or 'an objective'}; {', '.join(self.metrics)})"
 
     @property
@@ -64,9 +65,9 @@ class Task(NamedTuple):
         *,
         model: object,
         loss: str | MetricFunction,
-        train: Pair,
-        valid: Pair,
-        test: Pair | None = None,
+        train: Pair | Stream,
+        valid: Pair | Stream | None = None,
+        test: Pair | Stream | None = None,
         metrics: MetricChoice | None = None,
         params: PyTree = None,
         trainable: Sequence[str] | str | None = None,
@@ -83,7 +84,9 @@ class Task(NamedTuple):
             loss: "softmax_cross_entropy" (integer labels), "sigmoid_binary_cross_entropy" (or
                 "binary"), "mse", or `loss(outputs, targets) -> [batch]` or `[batch, tokens]`: one
                 value per example, averaged, that does not change with the other examples.
-            train, valid, test: (inputs [N, ...], targets [N, ...]); copied.
+            train, valid, test: (inputs [N, ...], targets [N, ...]), copied, or what
+                `lrlab.data.stream` gives, which may bring `valid` along. Arrays in files
+                (`np.memmap`) are read batch by batch; a file of at most 128 MiB as a whole.
             metrics: names ("accuracy", "mae"), or {name: (function, "min" | "max")}. None for
                 accuracy where targets are classes.
             params: weights that every lane and every seed starts from, a pytree of arrays as the

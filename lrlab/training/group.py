@@ -19,6 +19,7 @@ from lrlab.core.records import Direction
 from lrlab.core.synonyms import did_you_mean
 from lrlab.core.text import JsonObject
 from lrlab.data.batches import Batches, segment_indices
+from lrlab.data.streams import stream_of
 from lrlab.engine.binding import GIVEN
 from lrlab.engine.host_data import check_representable
 from lrlab.engine.layout import evaluation_steps
@@ -41,6 +42,7 @@ from lrlab.training.components import (
     scheduled_hyper,
 )
 from lrlab.training.limits import no_room_for
+from lrlab.training.streams import check_loader, check_numbered
 from lrlab.training.task import parametrized, refused
 from lrlab.types import Optimizer, Plan, Problem, PyTree
 
@@ -71,6 +73,11 @@ def training_group(resolved: Resolved) -> TrainingGroup:
         ConfigError: whatever can be known to be wrong before anything compiles.
     """
     task, optimizer = parametrized(resolved)
+    stream = stream_of(task.data.get("train"))
+    if stream is not None:
+        with refused(resolved):
+            check_loader(resolved, stream)
+            check_numbered(resolved, stream)
     steps = _steps(resolved, task)
     with refused(resolved):
         group = _assembled(resolved, task, optimizer, steps)
@@ -187,6 +194,9 @@ def _assembled(
 def _batch(resolved: Resolved, task: Task) -> int | None:
     """Examples per update; None where all the data are one batch, or there are none."""
     size, examples = resolved.batch_size, task.num_examples
+    stream = stream_of(task.data.get("train"))
+    if stream is not None and stream.batch_size is not None:
+        return stream.batch_size
     if not examples or isinstance(size, str):
         return None
     if size > examples:

@@ -1,0 +1,87 @@
+"""Data that stream, as the engine sees them: what of them lies on the devices, and the requests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import jax
+import numpy as np
+
+from lrlab.data.streams import Stream, stream_of
+from lrlab.engine.blocks import blank, block_bytes, fill
+from lrlab.engine.feed import Feed, Request
+from lrlab.engine.limits import PlanLimits
+from lrlab.types import Problem, PyTree
+
+SegmentIndices = Callable[[int, int, int], np.ndarray]
+"""`(seed, first step, steps) -> int32[steps, batch]`: which examples each update reads."""
+
+Blocks = Callable[[int, int, int], PyTree]
+"""`(seed, first step, steps) -> batches [S x B, ...]`, on the host."""
+
+
+def streams_of(data: Mapping[str, PyTree]) -> dict[str, Stream]:
+    """The splits that stream."""
+    found = {split: stream_of(tree) for split, tree in data.items()}
+    return {split: stream for split, stream in found.items() if stream is not None}
+
+
+def resident(
+    problem: Problem, data: Mapping[str, PyTree], limits: PlanLimits
+) -> tuple[Problem, dict[str, PyTree]]:
+    """What lies on the devices: the splits that do not stream; of training data that do an example,
+    or a sample where something measures on them. The problem then has the sample's size."""
+    streams = streams_of(data)
+    held = {split: tree for split, tree in data.items() if split not in streams}
+    problem = problem._replace(splits=tuple(s for s in problem.splits if s not in streams))
+    if "train" not in streams:
+        return problem, held
+    stream, rows = streams["train"], 1
+    if problem.probes or problem.optimizer.evaluation_params is not None:
+        least = limits.sample_batches * (problem.batch_size or 1)
+        rows = max(least, limits.sample_bytes // max(1, block_bytes(stream, 1, problem.dtype)))
+    held["train"] = stream.head(rows)
+    if rows > 1:
+        problem = problem._replace(num_examples=len(jax.tree.leaves(held["train"])[0]))
+    return problem, held
+
+
+def segment_limit(
+    problem: Problem, data: Mapping[str, PyTree], limits: PlanLimits
+) -> tuple[int, str] | None:
+    """The most updates of a segment where training data stream, and the reason; else None."""
+    stream = streams_of(data).get("train")
+    if stream is None or problem.batch_size is None:
+        return None
+    batch = block_bytes(stream, problem.batch_size, problem.dtype)
+    most = max(1, limits.stream_bytes // max(1, batch))
+    mib = limits.stream_bytes >> 20
+    return most, f"segments of at most {most} updates: the data stream in blocks of {mib} MiB"
+
+
+def example_blocks(problem: Problem, data: Mapping[str, PyTree], segment_steps: int) -> Blocks:
+    """Blocks that hold the first examples again and again: for timing, which reads no loader."""
+    stream, batch = streams_of(data)["train"], problem.batch_size or 1
+    block = blank(stream, segment_steps * batch, problem.dtype)
+    few = stream.head(batch)
+    rows = np.arange(segment_steps * batch) % len(jax.tree.leaves(few)[0])
+    fill(block, [jax.tree.map(lambda leaf: leaf[rows], few)], "the training data")
+    return lambda seed, first, count: block
+
+
+def requests(
+    feed: Feed,
+    indices: SegmentIndices | None,
+    seeds: Sequence[int],
+    segments: Sequence[tuple[int, int]],
+) -> list[Request]:
+    """What the segments (first, end) read, in the order in which tiles come: seed by seed."""
+    wanted: dict[tuple[int, int, int], Request] = {}
+    for first, end in segments:
+        for seed in dict.fromkeys(map(feed.seed_of, seeds)):
+            rows = None
+            if feed.stream.numbered is not None:
+                assert indices is not None
+                rows = np.asarray(indices(seed, first, end - first)).reshape(-1)
+            wanted[seed, first, end - first] = Request(seed, first, end - first, rows)
+    return list(wanted.values())

@@ -1,0 +1,90 @@
+"""A task's data that are not held as they were given: streams, and arrays in files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import jax
+
+from lrlab.core.arrays import aligned, is_mapped
+from lrlab.core.errors import StreamError
+from lrlab.core.text import JsonObject
+from lrlab.data.dataset import DataError
+from lrlab.data.random_access import has_mapped
+from lrlab.data.streams import Stream, stream, stream_of
+from lrlab.types import PyTree
+
+HELD_BYTES = 128 << 20
+"""Bytes of a split up to which it is read into memory after all: training is then as fast, and
+evaluation the very same, as with arrays; and it is less than a process with JAX takes itself."""
+
+
+def opened(name: str, splits: Mapping[str, object]) -> dict[str, object]:
+    """What was given for each split, with streams as pytrees: training data as columns (see
+    `lrlab.data.streams.Column`), others as arrays where they are small. A stream of training data
+    brings its validation data along.
+
+    Raises:
+        DataError: validation data were given twice, or a loader fails.
+    """
+    train, valid = splits.get("train"), splits.get("valid")
+    if isinstance(train, Stream) and train.valid is not None:
+        if valid is not None:
+            raise DataError(
+                f"{name}: validation data were given twice, as valid= of the task and of the stream"
+            )
+        splits = {**splits, "valid": train.valid}
+    return {
+        split: _tree(f"{name}, {split}", given, HELD_BYTES if split != "train" else 0)
+        if isinstance(given, Stream)
+        else given
+        for split, given in splits.items()
+    }
+
+
+def _tree(place: str, given: Stream, most: int) -> PyTree:
+    try:
+        whole = given.whole(most) if most else None
+    except StreamError as error:
+        raise DataError(f"{place}: {error}") from error
+    return given.columns if whole is None else whole
+
+
+def settled(data: Mapping[str, PyTree]) -> dict[str, PyTree]:
+    """Splits with arrays in files: small ones as arrays in memory, others as columns of a stream.
+    Splits that are in memory stay as they are.
+
+    >>> import numpy as np
+    >>> settled({"train": (np.zeros(2), np.zeros(2))})["train"][0]
+    array([0., 0.])
+    """
+    return {split: _settled(tree) if has_mapped(tree) else tree for split, tree in data.items()}
+
+
+def _settled(tree: PyTree) -> PyTree:
+    leaves = jax.tree.leaves(tree)
+    if sum(max(leaf.nbytes, 4 * leaf.size) for leaf in leaves) <= HELD_BYTES:
+        return jax.tree.map(
+            lambda leaf: aligned(leaf, leaf.dtype.newbyteorder("="), copy=is_mapped(leaf)), tree
+        )
+    return stream(tree).columns
+
+
+def described_streams(data: Mapping[str, PyTree]) -> JsonObject:
+    """What the splits that stream are, by split, under "streams"; nothing where there are none."""
+    found = {split: stream_of(tree) for split, tree in data.items()}
+    sources = {split: source.source for split, source in found.items() if source is not None}
+    return {"streams": sources} if sources else {}
+
+
+def size_of(tree: PyTree) -> str:
+    """How many examples a split has, in words.
+
+    >>> import numpy as np
+    >>> size_of((np.zeros((5000, 2)), np.zeros(5000)))
+    '5,000'
+    """
+    source = stream_of(tree)
+    if source is not None and source.length is None:
+        return f"batches of {source.batch_size:,} for"
+    return f"{len(jax.tree.leaves(tree)[0]):,}"
