@@ -25,12 +25,20 @@ def aligned(array: np.ndarray, dtype: np.dtype | None = None, copy: bool = False
     0
     """
     dtype = array.dtype if dtype is None else dtype
-    fits = array.flags.c_contiguous and array.ctypes.data % ALIGNMENT == 0
-    if array.dtype == dtype and fits and not copy:
+    if array.dtype == dtype and is_aligned(array) and not copy:
         return array
     new = empty(array.shape, dtype)
     np.copyto(new, array, casting="unsafe")
     return new
+
+
+def is_aligned(array: np.ndarray) -> bool:
+    """Whether an array is contiguous and begins at a multiple of `ALIGNMENT`.
+
+    >>> is_aligned(aligned(np.zeros((3, 5)))), is_aligned(np.zeros((3, 5)).T)
+    (True, False)
+    """
+    return array.flags.c_contiguous and array.ctypes.data % ALIGNMENT == 0
 
 
 def empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:

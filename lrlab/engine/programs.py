@@ -21,11 +21,11 @@ from lrlab.engine.batch_norm import refreshed
 from lrlab.engine.binding import Beginning, beginning, bound
 from lrlab.engine.executables import Replicated
 from lrlab.engine.probing import measured, view_of
-from lrlab.engine.shapes import Batches, Hypers, Rows, Scalar, Seed, Step
+from lrlab.engine.shapes import Batches, Hypers, RandomKey, Rows, Scalar, Seed, Step
 from lrlab.engine.state import LaneState, initial_state, scheduled
 from lrlab.engine.step import lane_step
 from lrlab.rng import key
-from lrlab.types import Hyper, Params, Problem, PyTree
+from lrlab.types import Hyper, Params, Problem, PyTree, TaskFunctions
 
 R = TypeVar("R")
 
@@ -34,6 +34,9 @@ Data = Mapping[str, PyTree]
 
 Updates = Callable[[LaneState, Rows, Step], tuple[LaneState, Rows]]
 """`(state, rows, count) -> (state, rows)`: `count` updates, or fewer where all lanes diverge."""
+
+Totals = tuple[dict[str, Array], dict[str, Array]]
+"""(Sums, weights) by metric [T]: an evaluation of which parts are done."""
 
 Attempt = tuple[Array, Step, LaneState, Rows, tuple[Array, Array, Array]]
 """Tries, updates to make, the state and the rows after them, and (alive, diverged_at, last_loss)
@@ -50,6 +53,9 @@ class Programs(NamedTuple):
     `evaluate(device, state, data, frozen, seed, hyper, step i32, before i32) -> metrics [T]`, named
     `<split>_<metric>` and as the probes name theirs, nan for lanes that are not alive. `before`:
     the step of the evaluation before (-1: none), for probes that measure at some of them only.
+    `part(device, totals, state, data, rows, frozen, seed, hyper, step) -> totals`, which are (sums,
+    weights) by metric, [T]: those of further examples `rows` of a split added to those of before
+    (None: there are none).
     """
 
     init: Replicated[[Data, Seed], Beginning]
@@ -59,6 +65,7 @@ class Programs(NamedTuple):
         tuple[LaneState, Rows],
     ]
     evaluate: Replicated[[LaneState, Data, PyTree, Seed, Hypers, Step, Step], dict[str, Array]]
+    part: Replicated[[Totals | None, LaneState, Data, PyTree, PyTree, Seed, Hypers, Step], Totals]
 
 
 @kept_with(lambda problem, *rest: problem.task.init)
@@ -68,7 +75,11 @@ def compiled(problem: Problem, tile_width: int, segment_steps: int) -> Programs:
     Probes are no part of the training program: with them or without, it is the very same.
     """
     training = _training(problem._replace(probes=()), tile_width, segment_steps)
-    return Programs(*training, Replicated(functools.partial(_evaluate, problem, tile_width)))
+    return Programs(
+        *training,
+        Replicated(functools.partial(_evaluate, problem, tile_width)),
+        Replicated(functools.partial(_part, problem, tile_width)),
+    )
 
 
 @kept_with(lambda problem, *rest: problem.task.init)
@@ -193,13 +204,7 @@ def _evaluate(
         return beginning(problem, data, seed)[:2]
 
     def lane(state: LaneState, hyper: Hyper) -> dict[str, Scalar]:
-        params, model = state.params, state.model
-        now = scheduled(problem, hyper, jnp.minimum(step, problem.steps - 1))
-        task = bound(problem, now, frozen)
-        if problem.optimizer.evaluation_params is not None:
-            params = problem.optimizer.evaluation_params(state.optimizer, params)
-        if params is not state.params:
-            model = refreshed(problem, params, model, data.get("train"), noise, step, task)
+        task, params, model = _evaluated(problem, state, data, frozen, noise, hyper, step)
         values = {
             f"{split}_{name}": value
             for split in problem.splits
@@ -216,6 +221,51 @@ def _evaluate(
         }
 
     return _over_lanes(tile_width, lane, (0, 0))(state, hyper)
+
+
+def _evaluated(
+    problem: Problem,
+    state: LaneState,
+    data: Data,
+    frozen: PyTree,
+    noise: RandomKey,
+    hyper: Hyper,
+    step: Step,
+) -> tuple[TaskFunctions, Params, PyTree]:
+    """What a lane is evaluated with: its functions, parameters and collections."""
+    params, model = state.params, state.model
+    now = scheduled(problem, hyper, jnp.minimum(step, problem.steps - 1))
+    task = bound(problem, now, frozen)
+    if problem.optimizer.evaluation_params is not None:
+        params = problem.optimizer.evaluation_params(state.optimizer, params)
+    if params is not state.params:
+        model = refreshed(problem, params, model, data.get("train"), noise, step, task)
+    return task, params, model
+
+
+def _part(
+    problem: Problem,
+    tile_width: int,
+    totals: Totals | None,
+    state: LaneState,
+    data: Data,
+    rows: PyTree,
+    frozen: PyTree,
+    seed: Seed,
+    hyper: Hypers,
+    step: Step,
+) -> Totals:
+    noise = key(seed, "evaluation")
+
+    def lane(state: LaneState, hyper: Hyper) -> Totals:
+        task, params, model = _evaluated(problem, state, data, frozen, noise, hyper, step)
+        assert task.part is not None
+        return jax.tree.map(
+            lambda value: jnp.asarray(value, problem.dtype), task.part(params, model, rows, noise)
+        )
+
+    more = _over_lanes(tile_width, lane, (0, 0))(state, hyper)
+    return more if totals is None else jax.tree.map(jnp.add, totals, more)
 
 
 def _over_lanes(

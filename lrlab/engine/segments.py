@@ -16,6 +16,7 @@ from jax import Array
 
 from lrlab.core.records import DIVERGED, NOT_RUN, PRUNED, LaneRecord
 from lrlab.engine.layout import PADDING
+from lrlab.engine.parts import in_parts
 from lrlab.engine.results import release, write, write_initial
 from lrlab.engine.shapes import Batches, LaneNumbers, Rows
 from lrlab.engine.tiles import Group, Tile
@@ -75,9 +76,10 @@ def evaluate(
         run = group.programs.evaluate
         return tile, run(device, tile.state, here, tile.frozen, tile.seed, tile.hyper, *at)
 
+    streamed = iter(in_parts(group, tiles, step))
     for tile, values in _received(group, map(measured, tiles)):
         ids, shown = _shown(tile, record)
-        for name, value in values.items():
+        for name, value in (values | next(streamed)).items():
             block, spill = np.asarray(value)[shown], group.limits.spill_bytes
             if step == 0:
                 write_initial(record, name, ids, block)
@@ -132,7 +134,7 @@ def _batches(group: Group, first: int, count: int) -> Callable[[Array, Device], 
             # Tiles come seed by seed: the blocks of the one before are let go.
             for place in [place for place in blocks if place[0] != seed]:
                 del blocks[place]
-            data = {"train": jax.device_put(group.blocks(seed, first, count), device)}
+            data = data | {"train": jax.device_put(group.blocks(seed, first, count), device)}
             indices = np.arange(steps * batch, dtype=np.int32).reshape(steps, batch)
         elif group.indices is not None:
             rows = np.asarray(group.indices(seed, first, count), np.int32)

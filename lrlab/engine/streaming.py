@@ -7,11 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 import jax
 import numpy as np
 
+from lrlab.core.arrays import is_aligned
 from lrlab.data.streams import Stream, stream_of
+from lrlab.data.trees import filled
 from lrlab.engine.blocks import blank, block_bytes, fill
 from lrlab.engine.feed import Feed, Request
+from lrlab.engine.host_data import dtype_on_host
 from lrlab.engine.limits import PlanLimits
-from lrlab.types import Problem, PyTree
+from lrlab.types import Device, Problem, PyTree
 
 SegmentIndices = Callable[[int, int, int], np.ndarray]
 """`(seed, first step, steps) -> int32[steps, batch]`: which examples each update reads."""
@@ -27,11 +30,17 @@ def streams_of(data: Mapping[str, PyTree]) -> dict[str, Stream]:
 
 
 def resident(
-    problem: Problem, data: Mapping[str, PyTree], limits: PlanLimits
+    problem: Problem, data: Mapping[str, PyTree], limits: PlanLimits, devices: Sequence[Device]
 ) -> tuple[Problem, dict[str, PyTree]]:
-    """What lies on the devices: the splits that do not stream; of training data that do an example,
-    or a sample where something measures on them. The problem then has the sample's size."""
+    """What lies on the devices: the splits that do not stream, or that CPU devices read where they
+    are; of training data that stream an example, or a sample where something measures on them. The
+    problem then has the sample's size."""
     streams = streams_of(data)
+    on_cpu = all(device.platform == "cpu" for device in devices)
+    for split in [split for split in streams if split != "train" and on_cpu]:
+        if (tree := in_place(streams[split], problem.dtype)) is not None:
+            data = {**data, split: tree}
+            del streams[split]
     held = {split: tree for split, tree in data.items() if split not in streams}
     problem = problem._replace(splits=tuple(s for s in problem.splits if s not in streams))
     if "train" not in streams:
@@ -44,6 +53,17 @@ def resident(
     if rows > 1:
         problem = problem._replace(num_examples=len(jax.tree.leaves(held["train"])[0]))
     return problem, held
+
+
+def in_place(stream: Stream, dtype: str) -> PyTree | None:
+    """The arrays of a stream, where XLA can read all of them from their files as they are; such a
+    split is evaluated as one in memory is, to the bit."""
+    arrays = None if stream.numbered is None else stream.numbered.arrays
+    if arrays is None or not all(
+        array.dtype == dtype_on_host(array, dtype) and is_aligned(array) for array in arrays
+    ):
+        return None
+    return filled(stream.first, iter(arrays))
 
 
 def segment_limit(

@@ -71,8 +71,9 @@ def group_on_devices(
     assert plan.tile_width is not None and plan.segment_steps is not None
     devices, _ = machine.prepare_devices(plan.devices)
     shapes = lane_shapes(problem, data, tuple(lanes.hyper))
-    streamed = {split: s for split, s in streams_of(data).items() if split in problem.splits}
-    problem, data = resident(problem, data, limits)
+    streams, asked = streams_of(data), problem.splits
+    problem, data = resident(problem, data, limits, devices)
+    streamed = {split: streams[split] for split in asked if split not in problem.splits}
     return Group(
         problem=problem,
         programs=compiled(problem, plan.tile_width, plan.segment_steps),

@@ -70,6 +70,13 @@ def supervised_functions(
             result[name] = metric_values(name, function, result[name], targets)
         return result
 
+    def part(
+        params: PyTree, state: PyTree, data: PyTree, key: Array
+    ) -> tuple[dict[str, Array], dict[str, Array]]:
+        means = evaluate(params, state, data, key)
+        weights = {name: jnp.asarray(len(data[1]), mean.dtype) for name, mean in means.items()}
+        return {name: mean * weights[name] for name, mean in means.items()}, weights
+
     def outputs(params: PyTree, state: PyTree, batch: PyTree, key: Array) -> Array:
         return as_run(model.apply(joined(params, state), batch[0], True, key)[0], params)
 
@@ -84,7 +91,7 @@ def supervised_functions(
             layers = model.features(variables, batch[0], key)
         return {layer: as_run(values, params) for layer, values in layers.items()}
 
-    return TaskFunctions(init, train_loss, evaluate, outputs, output_loss, features)
+    return TaskFunctions(init, train_loss, evaluate, outputs, output_loss, features, part)
 
 
 def separated(variables: PyTree) -> tuple[PyTree, PyTree]:
