@@ -68,6 +68,10 @@ class PlanLimits(NamedTuple):
     sample_batches: int = 16
     """Batches that such a sample holds at least."""
 
+    cast_bytes: int = 64 << 20
+    """Bytes that arrays of a streamed split may take in memory, where others of it are read from
+    their files as they are: labels in int64, which NumPy gives, beside float32 inputs."""
+
     timing_share: float = 0.05
     """Share of the expected run that timing tile widths may take."""
 

@@ -11,7 +11,7 @@ from lrlab.core.errors import Interrupted
 from lrlab.core.records import NOT_RUN, OK, PRUNED, LaneRecord, blank_record
 from lrlab.engine import devices as machine
 from lrlab.engine import threads
-from lrlab.engine.feed import Feed, StreamUse, feeding
+from lrlab.engine.feed import StreamUse, feeding
 from lrlab.engine.layout import boundaries, cohorts
 from lrlab.engine.limits import LIMITS, PlanLimits
 from lrlab.engine.memory import device_memory, keep_freed_memory, memory_scope
@@ -19,7 +19,7 @@ from lrlab.engine.progress import meter
 from lrlab.engine.results import LaneStates, Saved, snapshot
 from lrlab.engine.segments import evaluate, train_segment
 from lrlab.engine.state import tree_bytes
-from lrlab.engine.streaming import SegmentIndices, requests, streams_of
+from lrlab.engine.streaming import SegmentIndices, feed_for, requests
 from lrlab.engine.tiles import (
     Group,
     Tile,
@@ -74,7 +74,8 @@ def train(
         Interrupted: `interrupted` said so; everything so far is recorded.
         StreamError: data that stream ended or failed.
     """
-    feed = _feed(problem, data, plan, limits, saved)
+    places = {} if saved is None else saved.streams
+    feed = feed_for(problem, data, plan.segment_steps or 1, limits, places)
     with (
         memory_scope(),
         machine.precision(problem.dtype),
@@ -135,22 +136,6 @@ def train(
             if recorder is not None and (cohort + 1 == len(parts) or recorder.due()):
                 recorder.commit(snapshot(record, states), place(cohort + 1, 0))
         return record._replace(seconds=earlier + time.perf_counter() - began)
-
-
-def _feed(
-    problem: Problem,
-    data: Mapping[str, PyTree],
-    plan: Plan,
-    limits: PlanLimits,
-    saved: Saved | None,
-) -> Feed | None:
-    """What reads the training data; None where they lie on the devices."""
-    stream = streams_of(data).get("train")
-    if stream is None:
-        return None
-    rows = (plan.segment_steps or 1) * (problem.batch_size or 1)
-    places = {} if saved is None else saved.streams
-    return Feed(stream, problem.dtype, rows, limits.blocks_ahead, places)
 
 
 def _seeds(group: Group, tiles: Sequence[Tile]) -> list[int]:

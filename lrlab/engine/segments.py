@@ -7,7 +7,7 @@ wait for the host.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 import jax
@@ -70,21 +70,28 @@ def evaluate(
     row = int(np.searchsorted(record.eval_steps, step))
     before = -1 if step == 0 else int(record.eval_steps[row - 1]) if row else 0
 
-    def measured(tile: Tile) -> tuple[Tile, dict[str, Array]]:
-        device, here = tile.device, group.data[tile.device]
-        at = jax.device_put((np.int32(step), np.int32(before)), device)
-        run = group.programs.evaluate
-        return tile, run(device, tile.state, here, tile.frozen, tile.seed, tile.hyper, *at)
-
-    streamed = iter(in_parts(group, tiles, step))
-    for tile, values in _received(group, map(measured, tiles)):
+    for tile, values in _received(group, measured(group, tiles, step, before)):
         ids, shown = _shown(tile, record)
-        for name, value in (values | next(streamed)).items():
+        for name, value in values.items():
             block, spill = np.asarray(value)[shown], group.limits.spill_bytes
             if step == 0:
                 write_initial(record, name, ids, block)
             else:
                 write(record, name, "eval_step", row, ids, block[None], spill, recorder)
+
+
+def measured(
+    group: Group, tiles: Sequence[Tile], step: int, before: int
+) -> Iterator[tuple[Tile, Mapping[str, Array | np.ndarray]]]:
+    """Every tile, and what it measures after `step` updates, [T] by name; `before`: see `Programs`.
+    Returns before most of it is there."""
+    streamed = in_parts(group, tiles, step)
+    for tile, more in zip(tiles, streamed, strict=True):
+        device, here = tile.device, group.data[tile.device]
+        at = jax.device_put((np.int32(step), np.int32(before)), device)
+        run = group.programs.evaluate
+        values = run(device, tile.state, here, tile.frozen, tile.seed, tile.hyper, *at)
+        yield tile, {**values, **more}
 
 
 def _note_ends(group: Group, tile: Tile, step: int, record: LaneRecord) -> None:

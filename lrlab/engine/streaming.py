@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import jax
 import numpy as np
 
 from lrlab.core.arrays import is_aligned
+from lrlab.core.text import JsonObject
 from lrlab.data.streams import Stream, stream_of
 from lrlab.data.trees import filled
 from lrlab.engine.blocks import blank, block_bytes, fill
@@ -30,15 +31,19 @@ def streams_of(data: Mapping[str, PyTree]) -> dict[str, Stream]:
 
 
 def resident(
-    problem: Problem, data: Mapping[str, PyTree], limits: PlanLimits, devices: Sequence[Device]
+    problem: Problem,
+    data: Mapping[str, PyTree],
+    limits: PlanLimits,
+    devices: Sequence[Device],
+    measured: bool = False,
 ) -> tuple[Problem, dict[str, PyTree]]:
     """What lies on the devices: the splits that do not stream, or that CPU devices read where they
-    are; of training data that stream an example, or a sample where something measures on them. The
-    problem then has the sample's size."""
+    are; of training data that stream an example, or a sample where something is `measured` on them
+    (as probes do). The problem then has the sample's size."""
     streams = streams_of(data)
     on_cpu = all(device.platform == "cpu" for device in devices)
     for split in [split for split in streams if split != "train" and on_cpu]:
-        if (tree := in_place(streams[split], problem.dtype)) is not None:
+        if (tree := in_place(streams[split], problem.dtype, limits)) is not None:
             data = {**data, split: tree}
             del streams[split]
     held = {split: tree for split, tree in data.items() if split not in streams}
@@ -46,7 +51,7 @@ def resident(
     if "train" not in streams:
         return problem, held
     stream, rows = streams["train"], 1
-    if problem.probes or problem.optimizer.evaluation_params is not None:
+    if measured or problem.probes or problem.optimizer.evaluation_params is not None:
         least = limits.sample_batches * (problem.batch_size or 1)
         rows = max(least, limits.sample_bytes // max(1, block_bytes(stream, 1, problem.dtype)))
     held["train"] = stream.head(rows)
@@ -55,15 +60,19 @@ def resident(
     return problem, held
 
 
-def in_place(stream: Stream, dtype: str) -> PyTree | None:
-    """The arrays of a stream, where XLA can read all of them from their files as they are; such a
-    split is evaluated as one in memory is, to the bit."""
+def in_place(stream: Stream, dtype: str, limits: PlanLimits) -> PyTree | None:
+    """The arrays of a stream, where XLA can read the large ones from their files as they are (small
+    ones are cast): such a split is evaluated as one in memory is, to the bit. Else None."""
     arrays = None if stream.numbered is None else stream.numbered.arrays
-    if arrays is None or not all(
-        array.dtype == dtype_on_host(array, dtype) and is_aligned(array) for array in arrays
-    ):
+    if arrays is None:
         return None
-    return filled(stream.first, iter(arrays))
+    wanted = [dtype_on_host(array, dtype) for array in arrays]
+    cast = sum(
+        array.size * to.itemsize
+        for array, to in zip(arrays, wanted, strict=True)
+        if array.dtype != to or not is_aligned(array)
+    )
+    return None if cast > limits.cast_bytes else filled(stream.first, iter(arrays))
 
 
 def segment_limit(
@@ -89,16 +98,32 @@ def example_blocks(problem: Problem, data: Mapping[str, PyTree], segment_steps: 
     return lambda seed, first, count: block
 
 
+def feed_for(
+    problem: Problem,
+    data: Mapping[str, PyTree],
+    segment_steps: int,
+    limits: PlanLimits,
+    places: Mapping[int, JsonObject] | None = None,
+) -> Feed | None:
+    """What reads the training data, on from `places` where a run is continued; None where they lie
+    on the devices."""
+    stream = streams_of(data).get("train")
+    if stream is None:
+        return None
+    rows = segment_steps * (problem.batch_size or 1)
+    return Feed(stream, problem.dtype, rows, limits.blocks_ahead, places)
+
+
 def requests(
     feed: Feed,
     indices: SegmentIndices | None,
-    seeds: Sequence[int],
+    seeds: Iterable[int],
     segments: Sequence[tuple[int, int]],
 ) -> list[Request]:
     """What the segments (first, end) read, in the order in which tiles come: seed by seed."""
     wanted: dict[tuple[int, int, int], Request] = {}
     for first, end in segments:
-        for seed in dict.fromkeys(map(feed.seed_of, seeds)):
+        for seed in dict.fromkeys(feed.seed_of(int(seed)) for seed in seeds):
             rows = None
             if feed.stream.numbered is not None:
                 assert indices is not None
