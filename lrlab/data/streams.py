@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -33,7 +34,8 @@ class Stream:
 
     `first`: a few examples [n, ...] of the beginning (of a loader: its first batch). `numbered`:
     how they are read by number, or `loader`: how batches come, of the form `form`; the other one is
-    None. `heads`: digests of a loader's first batches. `valid`: a second source, as given.
+    None. `heads`: digests of a loader's first batches. `valid`: a second source, as given. `said`:
+    what was said of it, so that every reading of it does not say so again.
 
     No NamedTuple, because JAX would take it for a tree of arrays.
     """
@@ -45,6 +47,7 @@ class Stream:
     heads: tuple[str, ...]
     source: JsonObject
     valid: object = None
+    said: set[str] = dataclasses.field(default_factory=set)
 
     @property
     def length(self) -> int | None:
@@ -80,10 +83,19 @@ class Stream:
         return total.hexdigest()
 
     def head(self, rows: int) -> Tree:
-        """The first examples, at most so many (of a loader: of its first batch)."""
+        """The first examples, at most so many (of a loader: of seed 0).
+
+        Raises:
+            StreamError: the loader fails.
+        """
         if self.numbered is not None:
             return self.numbered.gather(np.arange(min(rows, self.numbered.length)))
-        return mapped(lambda path, leaf: np.asarray(leaf)[:rows], self.first)
+        return joined(
+            itertools.islice(self._batches(rows), -(-rows // (self.batch_size or 1))), rows
+        )
+
+    def _batches(self, rows: int) -> Iterator[Tree]:
+        return iter([self.first]) if rows <= (self.batch_size or 1) else self._one_pass()
 
     def parts(self, rows: int) -> Iterator[Tree]:
         """Every example once, in order, so many at a time (a loader: in its own batches, those of
@@ -109,13 +121,14 @@ class Stream:
             except StopIteration:
                 return
             except DataError as error:
-                raise StreamError(f"validation after {count:,} batches: {error}") from error
+                raise StreamError(f"a pass of the loader, after {count:,} batches: {error}") from error
             except Exception as error:
-                message = f"the loader raised {raised(error)}"
-                raise StreamError(f"validation after {count:,} batches: {message}") from error
+                message = f"it raised {raised(error)}"
+                raise StreamError(f"a pass of the loader, after {count:,} batches: {message}") from error
             if form.arrays != self.form.arrays:
                 raise StreamError(
-                    f"validation after {count:,} batches: a batch has other arrays than the first"
+                    f"a pass of the loader, after {count:,} batches: a batch has other arrays than "
+                    "the first"
                 )
             count += 1
             yield batch
@@ -129,18 +142,31 @@ class Stream:
         size = max(1, example_bytes(self.first))
         if self.length is not None and self.length * size > most:
             return None
-        found, total = [], 0
+        portions, total = list[Tree](), 0
         for part in self.parts(max(1, PORTION // size)):
-            found.append([np.asarray(leaf) for _, leaf in leaves(part)])
+            portions.append(part)
             total += count_of(part, "a batch") * size
             if total > most:
                 return None
-        return filled(self.first, map(np.concatenate, zip(*found, strict=True)))
+        return joined(portions)
 
     def reader(self, place: str, seed: int, **options: object) -> Reader:
         """The batches of a seed; only of a loader. `options` as for `Reader`."""
         assert self.loader is not None
         return Reader(self.loader, place, seed, self.form, **options)  # type: ignore[arg-type]
+
+
+def joined(batches: Iterable[Tree], rows: int | None = None) -> Tree:
+    """Batches one after the other as one, cut to so many rows.
+
+    >>> joined([np.array([1, 2]), np.array([3])], 2)
+    array([1, 2])
+    """
+    given = list(batches)
+    columns = zip(
+        *([np.asarray(leaf) for _, leaf in leaves(batch)] for batch in given), strict=True
+    )
+    return filled(given[0], (np.concatenate(column)[:rows] for column in columns))
 
 
 class Column:

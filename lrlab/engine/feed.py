@@ -84,7 +84,6 @@ class Feed:
         self._readers: dict[int, Reader] = {}
         self._ends: dict[int, int] = {}
         self._places: dict[int, JsonObject] = dict(self._saved)
-        self._said: set[str] = set()
         self._changed = threading.Condition()
         self._pending: list[Request] = []
         self._under_way: Request | None = None
@@ -214,8 +213,8 @@ class Feed:
         return reader
 
     def _say(self, line: str) -> None:
-        if line not in self._said:
-            self._said.add(line)
+        if line not in self.stream.said:
+            self.stream.said.add(line)
             print(f"lrlab: {line}", file=sys.stderr, flush=True)
 
 

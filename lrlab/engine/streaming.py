@@ -52,8 +52,10 @@ def resident(
         return problem, held
     stream, rows = streams["train"], 1
     if measured or problem.probes or problem.optimizer.evaluation_params is not None:
-        least = limits.sample_batches * (problem.batch_size or 1)
-        rows = max(least, limits.sample_bytes // max(1, block_bytes(stream, 1, problem.dtype)))
+        rows = limits.sample_batches * (problem.batch_size or 1)
+        if stream.numbered is not None:
+            size = max(1, block_bytes(stream, 1, problem.dtype))
+            rows = max(rows, limits.sample_bytes // size)
     held["train"] = stream.head(rows)
     if rows > 1:
         problem = problem._replace(num_examples=len(jax.tree.leaves(held["train"])[0]))
