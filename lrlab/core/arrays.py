@@ -67,6 +67,15 @@ def is_mapped(array: object) -> bool:
     return isinstance(array, mmap.mmap)
 
 
+def is_foreign(array: object) -> bool:
+    """Whether an array lies in a file in the byte order of other machines.
+
+    >>> is_foreign(np.zeros(3, ">f4"))
+    False
+    """
+    return isinstance(array, np.ndarray) and is_mapped(array) and not array.dtype.isnative
+
+
 def parts(array: np.ndarray, size: int = PART_BYTES) -> Iterator[tuple[int, np.ndarray]]:
     """(first row, rows from there) through an array, about `size` bytes at a time, in order.
 

@@ -121,10 +121,14 @@ class Stream:
             except StopIteration:
                 return
             except DataError as error:
-                raise StreamError(f"a pass of the loader, after {count:,} batches: {error}") from error
+                raise StreamError(
+                    f"a pass of the loader, after {count:,} batches: {error}"
+                ) from error
             except Exception as error:
                 message = f"it raised {raised(error)}"
-                raise StreamError(f"a pass of the loader, after {count:,} batches: {message}") from error
+                raise StreamError(
+                    f"a pass of the loader, after {count:,} batches: {message}"
+                ) from error
             if form.arrays != self.form.arrays:
                 raise StreamError(
                     f"a pass of the loader, after {count:,} batches: a batch has other arrays than "

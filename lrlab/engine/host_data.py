@@ -69,6 +69,7 @@ def dtype_on_host(leaf: Array, dtype: str) -> np.dtype:
     (dtype('int32'), dtype('float32'))
     """
     own = leaf.dtype if hasattr(leaf, "dtype") else np.asarray(leaf).dtype
+    own = own if own.isnative else own.newbyteorder("=")
     if jnp.issubdtype(own, np.floating):
         return np.dtype(dtype)
     if jnp.issubdtype(own, np.complexfloating):

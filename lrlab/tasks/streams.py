@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 import jax
 
-from lrlab.core.arrays import aligned, is_mapped
+from lrlab.core.arrays import aligned, is_foreign, is_mapped
 from lrlab.core.errors import StreamError
 from lrlab.core.text import JsonObject
 from lrlab.data.dataset import DataError
-from lrlab.data.random_access import has_mapped
+from lrlab.data.random_access import has_mapped, is_arrays
 from lrlab.data.streams import Stream, stream, stream_of
 from lrlab.types import PyTree
 
@@ -34,19 +34,20 @@ def opened(name: str, splits: Mapping[str, object]) -> dict[str, object]:
                 f"{name}: validation data were given twice, as valid= of the task and of the stream"
             )
         splits = {**splits, "valid": train.valid}
-    return {
-        split: _tree(f"{name}, {split}", given, HELD_BYTES if split != "train" else 0)
-        if isinstance(given, Stream)
-        else given
-        for split, given in splits.items()
-    }
+    return {split: _opened(name, split, given) for split, given in splits.items()}
 
 
-def _tree(place: str, given: Stream, most: int) -> PyTree:
+def _opened(name: str, split: str, given: object) -> object:
+    if isinstance(given, Stream):
+        most = 0 if split == "train" else HELD_BYTES
+    elif is_arrays(given) and any(is_foreign(leaf) for leaf in jax.tree.leaves(given)):
+        given, most = stream(given), HELD_BYTES  # which gives numbers as this machine has them
+    else:
+        return given
     try:
         whole = given.whole(most) if most else None
     except StreamError as error:
-        raise DataError(f"{place}: {error}") from error
+        raise DataError(f"{name}, {split}: {error}") from error
     return given.columns if whole is None else whole
 
 
