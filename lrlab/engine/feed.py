@@ -103,6 +103,12 @@ class Feed:
         """How the stream was read so far."""
         return StreamUse(self.passes, self.waited)
 
+    @property
+    def failed(self) -> bool:
+        """Whether a block that is to come could not be read."""
+        with self._changed:
+            return any(ready.error is not None for ready in self._ready.values())
+
     def block(self, seed: int, first: int, updates: int) -> PyTree:
         """The batches of a seed; see `take`. The last ones may be asked for again: another device,
         or another seed that reads the same, has its turn then."""

@@ -119,7 +119,8 @@ def train(
                     _prune(record, end, decide)
                 tiles = compact(group, tiles, record)
                 stopping = interrupted()
-                if recorder is not None and (stopping or recorder.due()):
+                ending = stopping or (feed is not None and feed.failed)
+                if recorder is not None and (ending or recorder.due()):
                     states = unpack(group, tiles, record)
                     arrays = snapshot(record, states) | ({} if feed is None else feed.states())
                     recorder.commit(arrays, place(cohort, end))

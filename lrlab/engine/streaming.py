@@ -15,6 +15,7 @@ from lrlab.engine.blocks import blank, block_bytes, fill
 from lrlab.engine.feed import Feed, Request
 from lrlab.engine.host_data import dtype_on_host
 from lrlab.engine.limits import PlanLimits
+from lrlab.engine.state import LaneState
 from lrlab.types import Device, Problem, PyTree
 
 SegmentIndices = Callable[[int, int, int], np.ndarray]
@@ -35,11 +36,11 @@ def resident(
     data: Mapping[str, PyTree],
     limits: PlanLimits,
     devices: Sequence[Device],
-    measured: bool = False,
+    measured: bool,
 ) -> tuple[Problem, dict[str, PyTree]]:
     """What lies on the devices: the splits that do not stream, or that CPU devices read where they
     are; of training data that stream an example, or a sample where something is `measured` on them
-    (as probes do). The problem then has the sample's size."""
+    (see `measures`). The problem then has the sample's size."""
     streams = streams_of(data)
     on_cpu = all(device.platform == "cpu" for device in devices)
     for split in [split for split in streams if split != "train" and on_cpu]:
@@ -51,7 +52,7 @@ def resident(
     if "train" not in streams:
         return problem, held
     stream, rows = streams["train"], 1
-    if measured or problem.probes or problem.optimizer.evaluation_params is not None:
+    if measured:
         rows = limits.sample_batches * (problem.batch_size or 1)
         if stream.numbered is not None:
             size = max(1, block_bytes(stream, 1, problem.dtype))
@@ -60,6 +61,19 @@ def resident(
     if rows > 1:
         problem = problem._replace(num_examples=len(jax.tree.leaves(held["train"])[0]))
     return problem, held
+
+
+def measures(problem: Problem, shapes: LaneState) -> bool:
+    """Whether something beside the updates reads training data: probes, or a model's statistics at
+    parameters that are not the trained ones (see `refreshed`). `shapes`: those of a lane."""
+    averaged: list[bool] = []
+
+    def look(state: PyTree, params: PyTree) -> None:
+        choose = problem.optimizer.evaluation_params
+        averaged.append(choose is not None and choose(state, params) is not params)
+
+    jax.eval_shape(look, shapes.optimizer, shapes.params)
+    return bool(problem.probes) or (averaged[0] and bool(jax.tree.leaves(shapes.model)))
 
 
 def in_place(stream: Stream, dtype: str, limits: PlanLimits) -> PyTree | None:

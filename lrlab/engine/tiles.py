@@ -21,7 +21,7 @@ from lrlab.engine.programs import Programs, compiled
 from lrlab.engine.results import LaneStates
 from lrlab.engine.shapes import Hypers, LaneNumbers
 from lrlab.engine.state import LaneState, lane_shapes
-from lrlab.engine.streaming import Blocks, SegmentIndices, resident, streams_of
+from lrlab.engine.streaming import Blocks, SegmentIndices, measures, resident, streams_of
 from lrlab.types import Device, Lanes, Plan, Problem, PyTree
 
 
@@ -72,7 +72,7 @@ def group_on_devices(
     devices, _ = machine.prepare_devices(plan.devices)
     shapes = lane_shapes(problem, data, tuple(lanes.hyper))
     streams, asked = streams_of(data), problem.splits
-    problem, data = resident(problem, data, limits, devices)
+    problem, data = resident(problem, data, limits, devices, measures(problem, shapes))
     streamed = {split: streams[split] for split in asked if split not in problem.splits}
     return Group(
         problem=problem,
