@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -30,7 +31,8 @@ def _rows(tree: Tree) -> Tree:
         return {key: _rows(part) for key, part in tree.items()}
     if isinstance(tree, list):
         if tree and numeric_rows(tree):
-            return np.asarray(tree)
+            with contextlib.suppress(ValueError):  # rows of different lengths are no array
+                return np.asarray(tree)
         return tuple(map(_rows, tree))
     if isinstance(tree, tuple) and not hasattr(tree, "_fields"):
         return tuple(map(_rows, tree))

@@ -186,6 +186,13 @@ class Column:
         self.shape, self.dtype = (length, *first.shape[1:]), first.dtype
 
     @property
+    def array(self) -> np.ndarray | None:
+        """The array that is read; None where examples come one by one, or in batches."""
+        numbered = self.stream.numbered
+        arrays = None if numbered is None else numbered.arrays
+        return None if arrays is None else arrays[self.number]
+
+    @property
     def ndim(self) -> int:
         """How many axes there are."""
         return len(self.shape)

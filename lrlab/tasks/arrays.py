@@ -115,10 +115,8 @@ def held(data: Mapping[str, Pair], targets: bool) -> dict[str, Pair]:
 
 
 def _as_float64(leaf: np.ndarray, split: str) -> np.ndarray:
-    if is_mapped(leaf) or isinstance(leaf, Column):
-        raise DataError(
-            f"{split}: a file or stream holds integers beyond int32; save them as floats"
-        )
+    if isinstance(leaf, Column):
+        raise DataError(f"{split}: a stream holds integers beyond int32; give them as floats")
     return aligned(leaf, np.dtype(np.float64))
 
 
@@ -154,35 +152,36 @@ def checked_labels(
     for split, (x, y) in data.items():
         place = f"{name}, {split} targets"
         if not binary and y.ndim == outputs.ndim > 1 and y.shape[-1] == 1:
+            if isinstance(y, Column):
+                raise DataError(f"{place}: labels of a stream must be [N], got {list(y.shape)}")
             y = y[..., 0] if is_mapped(y) else aligned(y[..., 0])
         if y.dtype.kind == "f" and not binary:
             remedy = "give them as integers: y.astype(int)"
             if y.ndim == outputs.ndim > 1 and y.shape[-1] == classes:
                 remedy = "turn one-hot targets into labels: y.argmax(-1)"
             raise DataError(f"{place}: labels must be integers, got dtype {y.dtype}; {remedy}")
-        row = _beyond(y, classes) if classes else None
-        if classes and row is not None:
+        beyond = _beyond(y, classes) if classes else None
+        if classes and beyond is not None:
+            row, wrong = beyond
             raise DataError(
-                f"{place}: label {y[row]} at row {row[0]} (counted from 0) is out of range 0 to "
+                f"{place}: label {wrong} at row {row} (counted from 0) is out of range 0 to "
                 f"{classes - 1} of the model's outputs"
             )
         result[split] = x, y
     y = result["train"][1]
-    if (
-        y.ndim == 1 and len(y) > 1 and not isinstance(y, Column)
-    ):  # one example is learned by heart, as a test of the model
+    several = y.ndim == 1 and len(y) > 1  # one is learned by heart, as a test of the model
+    if several and not isinstance(y, Column):
         varied(result, f"{name}, targets")
     return result
 
 
-def _beyond(labels: np.ndarray, classes: int) -> tuple[int, ...] | None:
-    """The place of the first label that is none of 0 to `classes` - 1; of a stream, among the first
-    examples."""
+def _beyond(labels: np.ndarray, classes: int) -> tuple[int, object] | None:
+    """The row of the first label that is none of 0 to `classes` - 1, and the label; of a stream
+    that is no array, among the first examples."""
     if isinstance(labels, Column):
-        labels = labels[:LOOKED_AT]
+        labels = labels[:LOOKED_AT] if labels.array is None else labels.array
     for first, rows in parts(labels):
         bad = np.argwhere((rows < 0) | (rows > classes - 1))
         if len(bad):
-            row, *rest = (int(i) for i in bad[0])
-            return first + row, *rest
+            return first + int(bad[0][0]), rows[tuple(bad[0])]
     return None

@@ -12,7 +12,7 @@ from lrlab.core.text import JsonObject
 from lrlab.data.dataset import DataError
 from lrlab.data.random_access import has_mapped, is_arrays
 from lrlab.data.streams import Stream, stream, stream_of
-from lrlab.types import PyTree
+from lrlab.types import PyTree, TaskFunctions
 
 HELD_BYTES = 128 << 20
 """Bytes of a split up to which it is read into memory after all: training is then as fast, and
@@ -51,20 +51,29 @@ def _opened(name: str, split: str, given: object) -> object:
     return given.columns if whole is None else whole
 
 
-def settled(data: Mapping[str, PyTree]) -> dict[str, PyTree]:
-    """Splits with arrays in files: small ones as arrays in memory, others as columns of a stream.
-    Splits that are in memory stay as they are.
+def settled(name: str, data: Mapping[str, PyTree], functions: TaskFunctions) -> dict[str, PyTree]:
+    """Splits with arrays in files: small ones as arrays in memory, others as columns of a stream;
+    but in memory too where a task's `evaluate` takes only a whole split. Splits that are in memory
+    stay as they are.
 
-    >>> import numpy as np
-    >>> settled({"train": (np.zeros(2), np.zeros(2))})["train"][0]
-    array([0., 0.])
+    Raises:
+        DataError: a split that is evaluated streams, and cannot be evaluated in parts.
     """
-    return {split: _settled(tree) if has_mapped(tree) else tree for split, tree in data.items()}
+    result = {}
+    for split, tree in data.items():
+        whole = split != "train" and functions.part is None
+        if whole and stream_of(tree) is not None:
+            raise DataError(
+                f"{name}, {split}: one of the metrics needs all examples at once, and these "
+                "stream; give them as arrays, or a metric with a value for each example"
+            )
+        result[split] = _settled(tree, whole) if has_mapped(tree) else tree
+    return result
 
 
-def _settled(tree: PyTree) -> PyTree:
+def _settled(tree: PyTree, whole: bool) -> PyTree:
     leaves = jax.tree.leaves(tree)
-    if sum(max(leaf.nbytes, 4 * leaf.size) for leaf in leaves) <= HELD_BYTES:
+    if whole or sum(max(leaf.nbytes, 4 * leaf.size) for leaf in leaves) <= HELD_BYTES:
         return jax.tree.map(
             lambda leaf: aligned(leaf, leaf.dtype.newbyteorder("="), copy=is_mapped(leaf)), tree
         )

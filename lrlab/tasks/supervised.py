@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 
 import jax
@@ -78,8 +79,12 @@ def supervised(
     _check_values(name, label(loss), function, chosen, outputs, data["train"][1])
     with within("task"):
         given, trains = _weights(name, network, data["train"][0], params, trainable)
-    data = settled(data)
     pairs = tuple((metric, part[0]) for metric, part in chosen.items())
+    functions = supervised_functions(network, label(loss), function, pairs)
+    if any(_is_whole(metric, of, outputs, data["train"][1]) for metric, of in pairs):
+        functions = functions._replace(part=None)
+    with within("task", "data"):
+        data = settled(name, data, functions)
     described = {
         "model": repr(model) if not isinstance(model, Model) else "Model(init, apply)",
         "loss": label(loss),
@@ -94,7 +99,6 @@ def supervised(
     if trains is not None:
         described["trainable"] = list(trains.patterns)
     directions: dict[str, Direction] = {metric: part[1] for metric, part in chosen.items()}
-    functions = supervised_functions(network, label(loss), function, pairs)
     return TaskParts(
         functions=functions if trains is None else functions._replace(trains=trains),
         data=data,
@@ -116,6 +120,14 @@ def _weights(
     variables = jax.eval_shape(lambda key, x: network.init(key, x), key, one)
     given = None if params is None else fitted(name, params, variables)
     return given, trainable_of(trainable, separated(variables)[0])
+
+
+def _is_whole(
+    metric: str, function: PerExample, outputs: jax.ShapeDtypeStruct, targets: np.ndarray
+) -> bool:
+    """Whether a metric is one number for all examples."""
+    values = functools.partial(metric_values, metric, function)
+    return jax.eval_shape(values, outputs, struct(targets)).ndim == 0
 
 
 def _digest(pair: PyTree) -> str:
