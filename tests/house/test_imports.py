@@ -63,6 +63,7 @@ MODULES = {
     "tasks/task.py": {
         "lrlab.tasks.arrays": JAX,
         "lrlab.tasks.objective": JAX,
+        "lrlab.tasks.streams": JAX,
         "lrlab.tasks.supervised": JAX,
     },
     "verify/__init__.py": {"lrlab.verify.page": FIGURES},

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import flax.linen as nn
 import jax
 import numpy as np
 import optax
 import pytest
+from places import TESTS
 from sources import BATCH, CLASSES, NUMBERED, Again, arrays, batches, endless, mapped, same, task
 
 import lrlab
@@ -138,3 +141,46 @@ def test_an_order_that_seeds_share_is_said():
     np.testing.assert_array_equal(
         several.history["train_loss"][:, :, 1:], one.history["train_loss"]
     )
+
+
+MEMORY = """
+import re, sys, threading, time
+sys.path.insert(0, {tests!r})
+import numpy as np
+from sources import BATCH, task
+import lrlab
+
+peak = 0
+
+def watch():
+    global peak
+    while True:
+        text = open("/proc/self/status").read()
+        peak = max(peak, int(re.search(r"RssAnon:\\s+(\\d+)", text).group(1)))
+        time.sleep(0.02)
+
+threading.Thread(target=watch, daemon=True).start()
+x = np.load({file!r}, mmap_mode="r") if {file!r} else np.zeros((2000, 1000), np.float32)
+pair = x, np.arange(len(x)) % 3
+lrlab.sweep(task(pair, pair), lr=[0.1, 0.2], steps=20, batch_size=BATCH, eval_every=20,
+            progress=False, plan=lrlab.Plan(2, 1, 5))
+print(peak >> 10)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc/self/status")
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_a_large_file_is_never_held(tmp_path, dtype):
+    """MiB of anonymous memory at most, beside those with an array of 8 MB."""
+    file = np.lib.format.open_memmap(tmp_path / "x.npy", "w+", dtype, (120_000, 1000))
+    file.flush()  # zeros, which take no room on the disk
+    peaks = []
+    for name in ("", str(tmp_path / "x.npy")):
+        script = MEMORY.format(tests=str(TESTS), file=name)
+        ended = subprocess.run(
+            [sys.executable, "-c", script], capture_output=True, text=True, timeout=900, check=False
+        )
+        assert ended.returncode == 0, ended.stderr
+        peaks.append(int(ended.stdout))
+    assert peaks[1] - peaks[0] < 150, peaks
