@@ -191,6 +191,7 @@ class Progress(NamedTuple):
     best_loss: float
     best_lr: float
     steps_per_second: float
+    waiting: float = 0.0  # share of the time in which nothing trained because there were no data
 
 
 Decide = Callable[[int, LaneRecord], np.ndarray]

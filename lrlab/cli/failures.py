@@ -13,7 +13,15 @@ import typer
 
 from lrlab import config
 from lrlab.cli.output import emit
-from lrlab.core.errors import ConfigError, FieldError, Interrupted, Problem, RunError, Unwritable
+from lrlab.core.errors import (
+    ConfigError,
+    FieldError,
+    Interrupted,
+    Problem,
+    RunError,
+    StreamError,
+    Unwritable,
+)
 from lrlab.core.paths import shown
 from lrlab.runs import onward
 
@@ -103,7 +111,8 @@ def failure_of(
     if isinstance(error, (KeyboardInterrupt, Interrupted, typer.Abort)):
         more = f"; {onward(run)}" if run else ""
         return Failure(INTERRUPTED, f"interrupted{more}")
-    if isinstance(error, Unwritable):  # full disk, permission: nothing is wrong with the input
+    if isinstance(error, (Unwritable, StreamError)):  # full disk, a loader that fails: the input
+        # was right when it was looked at
         more = f"; {onward(run)}" if run else ""
         return Failure(FAILED, f"the run failed: {error}{more}")
     if hasattr(error, "format_message"):  # typer: a missing argument, an unknown option

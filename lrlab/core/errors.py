@@ -88,6 +88,11 @@ class Unwritable(RunError):
     """A run that could not be written (full disk, permission); what was committed still stands."""
 
 
+class StreamError(Exception):
+    """Data that end or fail while training goes on: says whose, after how many batches, and what to
+    do. What was committed still stands."""
+
+
 class Problem(NamedTuple):
     """One mistake. `line` counts from 1; for `--set` it counts the options; None for arguments."""
 

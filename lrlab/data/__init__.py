@@ -19,6 +19,7 @@ from lrlab.core.text import JsonObject, Table
 from lrlab.data.checks import varied
 from lrlab.data.dataset import DataError, Dataset, Raw
 from lrlab.data.splits import limited, scaled, split
+from lrlab.data.streams import Stream, stream
 
 NAMES: dict[str, str] = {
     "digits": "lrlab.data.bundled:digits",
@@ -41,7 +42,17 @@ NAMES: dict[str, str] = {
 """Name -> "module:function". `text`, `npz`, `csv`, `idx` take a path (`csv:PATH`), the last three a
 name (`hf:NAME`)."""
 
-__all__ = ["COMMON", "NAMES", "REGISTRY", "DataError", "Dataset", "load", "options"]
+__all__ = [
+    "COMMON",
+    "NAMES",
+    "REGISTRY",
+    "DataError",
+    "Dataset",
+    "Stream",
+    "load",
+    "options",
+    "stream",
+]
 
 
 def load(

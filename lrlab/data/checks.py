@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lrlab.core.arrays import parts
 from lrlab.data.dataset import DataError, Split
 from lrlab.data.values import numbers
 
@@ -89,7 +90,8 @@ def varied(splits: Mapping[str, Split], place: str) -> None:
     """Raises DataError where every target of every split is the same: there is nothing to learn."""
     ys = [y for _, y in splits.values()]
     first = ys[0][:1]
-    if all((y == first).all() for y in ys if y.shape[1:] == first.shape[1:]):
+    alike = (y for y in ys if y.shape[1:] == first.shape[1:])
+    if all(bool((rows == first).all()) for y in alike for _, rows in parts(y)):
         raise DataError(
             f"{place}: every target is {first[0]}; there is nothing to learn (another target?)"
         )

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from lrlab.core.arrays import parts
 from lrlab.core.errors import FieldError
 from lrlab.core.text import Table
+
+
+class Hash(Protocol):
+    """What `hashlib` gives."""
+
+    def update(self, data: bytes | memoryview, /) -> object:
+        """Adds bytes."""
+        ...
+
 
 Split = tuple[np.ndarray, np.ndarray]
 """Inputs [N, ...] and targets [N, ...] of the same length."""
@@ -75,5 +85,17 @@ def digest(arrays: Iterable[np.ndarray]) -> str:
     result = hashlib.sha256()
     for array in arrays:
         result.update(f"{array.dtype.str}{array.shape}".encode())
-        result.update(np.ascontiguousarray(array).tobytes())
+        hash_bytes(result, array)
     return result.hexdigest()
+
+
+def hash_bytes(total: Hash, array: np.ndarray) -> None:
+    """Adds an array's bytes to a digest, part by part: nothing is held as a whole.
+
+    >>> total = hashlib.sha256()
+    >>> hash_bytes(total, np.arange(3, dtype=np.int8))
+    >>> total.hexdigest() == hashlib.sha256(bytes([0, 1, 2])).hexdigest()
+    True
+    """
+    for _, rows in parts(array):
+        total.update(np.ascontiguousarray(rows).reshape(-1).view(np.uint8).data)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from lrlab.core.arrays import is_mapped, parts
 from lrlab.data.dataset import DataError
 
 EXACT = 1 << 53
@@ -33,7 +34,8 @@ def numbers(values: object, place: str) -> np.ndarray:
     """`values` as an array of finite numbers, in the byte order of this machine.
 
     Takes anything that NumPy reads: lists, data frames, arrays of other libraries, arrays of number
-    objects. bool becomes int8, longdouble float64, bfloat16 and other small floats float32.
+    objects. bool becomes int8, longdouble float64, bfloat16 and other small floats float32. An
+    array in a file (`np.memmap`) is looked at part by part, and stays where and as it is.
 
     Raises:
         DataError: not numbers; masked, missing, nan or inf (with the count); empty; integers that
@@ -42,19 +44,31 @@ def numbers(values: object, place: str) -> np.ndarray:
     >>> numbers([True, False], "mine").dtype, numbers(np.arange(3, dtype=">i4"), "mine").dtype
     (dtype('int8'), dtype('int32'))
     """
-    array = _native(_array(values, place), place)
+    array = native(_array(values, place), place)
     if array.ndim == 0 or array.size == 0:
         raise DataError(f"{place}: is empty (shape {array.shape})")
-    if array.dtype.kind == "f" and not (finite := np.isfinite(array)).all():
-        where: list[int] = np.argwhere(~finite)[0].tolist()
+    if array.dtype.kind == "f":
+        _check_finite(array, place)
+    _exact(array, place)
+    return array
+
+
+def _check_finite(array: np.ndarray, place: str) -> None:
+    bad, where = 0, list[int]()
+    for first, rows in parts(array):
+        finite = np.isfinite(rows)
+        if not finite.all():
+            if not bad:
+                row, *rest = np.argwhere(~finite)[0].tolist()
+                where = [first + row, *rest]
+            bad += finite.size - int(finite.sum())
+    if bad:
         column = f", position {where[1:]}" if len(where) > 1 else ""
         raise DataError(
             f"{place}: {array[tuple(where)]} at row {where[0]}{column} (counted from 0), "
-            f"{array.size - int(finite.sum()):,} of {array.size:,} numbers are not finite; "
+            f"{bad:,} of {array.size:,} numbers are not finite; "
             "remove or impute such values first"
         )
-    _exact(array, place)
-    return array
 
 
 def as_inputs(array: np.ndarray, divisor: float = 1) -> np.ndarray:
@@ -173,11 +187,22 @@ def _missing(value: object) -> bool:
         return not hasattr(value, "__len__")
 
 
-def _native(array: np.ndarray, place: str) -> np.ndarray:
-    """A dtype that NumPy has of its own, in native byte order."""
+def native(array: np.ndarray, place: str) -> np.ndarray:
+    """A dtype that NumPy has of its own, in native byte order (in a file: in any).
+
+    Raises:
+        DataError: no numbers, or in a file, in a dtype that only a copy of the whole could change.
+    """
     dtype = array.dtype
     if dtype.kind == "b":
-        return array.astype(np.int8)
+        return array.view(np.int8)
+    if is_mapped(array) and dtype.kind in "iuf" and dtype.itemsize <= 8:
+        return array
+    if is_mapped(array) and dtype.kind in "fV":
+        raise DataError(
+            f"{place}: an array of dtype {dtype} in a file cannot be read as it is; save it as "
+            f"{'float64' if dtype.kind == 'f' else 'float32'}"
+        )
     if dtype.kind == "V" and dtype.names is None:  # the types of ml_dtypes, or bytes
         for wider in (np.int8, np.float32):
             if np.can_cast(dtype, wider):

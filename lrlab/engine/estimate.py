@@ -8,12 +8,14 @@ import jax
 import numpy as np
 
 from lrlab.engine.binding import GIVEN
+from lrlab.engine.blocks import block_bytes
 from lrlab.engine.devices import precision, prepare_devices
-from lrlab.engine.host_data import held_dtype
+from lrlab.engine.host_data import dtype_on_host, held_dtype
 from lrlab.engine.kept import kept_bytes
 from lrlab.engine.limits import LIMITS, PlanLimits
 from lrlab.engine.programs import compiled
 from lrlab.engine.state import frozen_shapes, lane_shapes, tree_bytes
+from lrlab.engine.streaming import streams_of
 from lrlab.types import Lanes, Plan, Problem, PyTree
 
 
@@ -39,9 +41,9 @@ def planned_memory(
 ) -> int:
     """An estimate in bytes of what training holds at once, before anything is allocated.
 
-    The data (once on CPU, else on every device), the states of the lanes that are held together,
-    the weights that are kept of all lanes (`keeps`), the recorded rows, and what XLA says that the
-    compiled segment needs besides (`memory_analysis`).
+    The data (once on CPU, else on every device; of those that stream, the blocks), the states of
+    the lanes that are held together, the weights that are kept of all lanes (`keeps`), the recorded
+    rows, and what XLA says that the compiled segment needs besides (`memory_analysis`).
     """
     width, segment = plan.tile_width, plan.segment_steps
     assert width is not None and segment is not None
@@ -54,6 +56,7 @@ def planned_memory(
 
         shapes = lane_shapes(problem, data, tuple(lanes.hyper))
         wide = jax.tree.map(lambda leaf: struct((width, *leaf.shape), leaf.dtype), shapes)
+        streams = streams_of(data)
         here = {
             name: jax.tree.map(
                 lambda leaf, name=name: struct(
@@ -62,7 +65,16 @@ def planned_memory(
                 part,
             )
             for name, part in data.items()
+            if name not in streams
         }
+        blocks = 0
+        if "train" in streams:
+            count = segment * (problem.batch_size or 1)
+            here["train"] = jax.tree.map(
+                lambda leaf: struct((count, *leaf.shape[1:]), dtype_on_host(leaf, problem.dtype)),
+                streams["train"].first,
+            )
+            blocks = block_bytes(streams["train"], count, problem.dtype) * limits.blocks_ahead
         hyper = {name: struct((width,), problem.dtype) for name in lanes.hyper}
         batch = problem.batch_size
         rows = None if batch is None else struct((segment, batch), np.int32)
@@ -84,4 +96,4 @@ def planned_memory(
     recorded = len(lanes.seed) * problem.steps * 2 * np.dtype(problem.dtype).itemsize
     kept = kept_bytes(shapes, len(lanes.seed)) if keeps else 0
     scratch = 0 if analysis is None else int(analysis.temp_size_in_bytes)
-    return int(examples + len(devices) * scratch + held + kept + recorded)
+    return int(examples + blocks + len(devices) * scratch + held + kept + recorded)

@@ -11,6 +11,7 @@ import numpy as np
 
 from lrlab.core.arrays import aligned
 from lrlab.data.dataset import DataError
+from lrlab.data.streams import Column
 from lrlab.data.values import merged
 from lrlab.engine.binding import GIVEN
 from lrlab.types import Array, Device, PyTree
@@ -68,6 +69,7 @@ def dtype_on_host(leaf: Array, dtype: str) -> np.dtype:
     (dtype('int32'), dtype('float32'))
     """
     own = leaf.dtype if hasattr(leaf, "dtype") else np.asarray(leaf).dtype
+    own = own if own.isnative else own.newbyteorder("=")
     if jnp.issubdtype(own, np.floating):
         return np.dtype(dtype)
     if jnp.issubdtype(own, np.complexfloating):
@@ -88,6 +90,8 @@ def check_representable(data: Mapping[str, PyTree], dtype: str) -> None:
         named = zip(("inputs", "targets"), parts, strict=True) if pair else [("data", parts)]
         for part, leaves in named:
             for leaf in jax.tree.leaves(leaves):
+                if isinstance(leaf, Column):  # looked at batch by batch
+                    continue
                 values, place = np.asarray(leaf), f"{split} {part}"
                 _check_range(values, place, np.dtype(dtype))
                 if split == "train":  # a few held-out examples may well lie close together

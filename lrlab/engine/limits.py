@@ -56,6 +56,26 @@ class PlanLimits(NamedTuple):
     spill_bytes: int = 512 << 20
     """Bytes of one metric's rows beyond which they lie in a file (where temporary files go)."""
 
+    stream_bytes: int = 16 << 20
+    """Bytes of a block of streamed batches, which is what a segment reads of a seed (one batch at
+    least): small beside a process that has loaded JAX, and read in far more time than a visit of
+    the host takes."""
+
+    blocks_ahead: int = 2
+    """Blocks that are read before training asks for them: one that waits, while the next is read
+    into the other's place."""
+
+    sample_bytes: int = 64 << 20
+    """Bytes of streamed training examples that lie on the devices where something measures on them
+    (probes, statistics of BatchNorm at averaged parameters): all of a smaller split."""
+
+    sample_batches: int = 16
+    """Batches that such a sample holds at least."""
+
+    cast_bytes: int = 64 << 20
+    """Bytes that arrays of a streamed split may take in memory, where others of it are read from
+    their files as they are: labels in int64, which NumPy gives, beside float32 inputs."""
+
     timing_share: float = 0.05
     """Share of the expected run that timing tile widths may take."""
 

@@ -11,6 +11,7 @@ from lrlab.core.errors import Interrupted
 from lrlab.core.records import NOT_RUN, OK, PRUNED, LaneRecord, blank_record
 from lrlab.engine import devices as machine
 from lrlab.engine import threads
+from lrlab.engine.feed import StreamUse, feeding
 from lrlab.engine.kept import Kept, forget, keep_best, keep_last, kept_arrays
 from lrlab.engine.kept import continued as continue_kept
 from lrlab.engine.layout import boundaries, cohorts
@@ -20,9 +21,10 @@ from lrlab.engine.progress import meter
 from lrlab.engine.results import LaneStates, Saved, snapshot
 from lrlab.engine.segments import evaluate, train_segment
 from lrlab.engine.state import tree_bytes
+from lrlab.engine.streaming import SegmentIndices, feed_for, requests
 from lrlab.engine.tiles import (
     Group,
-    SegmentIndices,
+    Tile,
     begin,
     compact,
     group_on_devices,
@@ -47,6 +49,7 @@ def train(
     progress: Callable[[Progress], None] | None = None,
     interrupted: Callable[[], bool] = lambda: False,
     kept: Kept | None = None,
+    streamed: Callable[[StreamUse], None] | None = None,
     limits: PlanLimits = LIMITS,
 ) -> LaneRecord:
     """Trains N lanes for `problem.steps` updates each and gives everything measured.
@@ -69,20 +72,31 @@ def train(
         progress: called at segment ends.
         interrupted: asked between segments.
         kept: is filled with weights of the lanes (`engine.kept.blank_kept`).
+        streamed: told at the end how data that stream were read.
 
     Raises:
         Interrupted: `interrupted` said so; everything so far is recorded.
+        StreamError: data that stream ended or failed.
     """
-    with memory_scope(), machine.precision(problem.dtype), threads.scope():
+    places = {} if saved is None else saved.streams
+    feed = feed_for(problem, data, plan.segment_steps or 1, limits, places)
+    with (
+        memory_scope(),
+        machine.precision(problem.dtype),
+        threads.scope(),
+        feeding(feed, streamed),
+    ):
         began = time.perf_counter()
-        group = group_on_devices(problem, data, lanes, plan, indices, limits)
+        blocks = None if feed is None else feed.block
+        group = group_on_devices(problem, data, lanes, plan, indices, limits, blocks)
         if group.devices[0].platform == "cpu":
             keep_freed_memory()
         record = saved.record if saved else blank_record(lanes.columns, problem.steps, eval_steps)
         earlier = record.seconds
         if kept is not None and saved is not None:
             continue_kept(kept, saved.kept, record)
-        report = meter(progress, lanes, problem.steps)
+        waited = None if feed is None else lambda: feed.waited
+        report = meter(progress, lanes, problem.steps, waited)
         capacity = _capacity(group, saved, hold_all=decide is not None)
         parts = cohorts(lanes.seed, capacity)
         stops = sorted({*eval_steps, *rungs})
@@ -99,7 +113,11 @@ def train(
             else:
                 start, tiles = 0, begin(group, members)
                 evaluate(group, tiles, 0, record, recorder)
-            for first, end in boundaries(stops, start, problem.steps, group.segment_steps):
+            segments = boundaries(stops, start, problem.steps, group.segment_steps)
+            for number, (first, end) in enumerate(segments):
+                if feed is not None:  # the next one is read while this one trains
+                    seeds = _seeds(group, tiles)
+                    feed.want(requests(feed, indices, seeds, segments[number : number + 2]))
                 tiles = train_segment(group, tiles, first, end - first, record, recorder)
                 if end in eval_steps:
                     evaluate(group, tiles, end, record, recorder)
@@ -109,9 +127,11 @@ def train(
                     _prune(record, end, decide)
                 tiles = compact(group, tiles, record)
                 stopping = interrupted()
-                if recorder is not None and (stopping or recorder.due()):
+                ending = stopping or (feed is not None and feed.failed)
+                if recorder is not None and (ending or recorder.due()):
                     states = unpack(group, tiles, record)
                     arrays = snapshot(record, states) | kept_arrays(group, kept)
+                    arrays |= {} if feed is None else feed.states()
                     recorder.commit(arrays, place(cohort, end))
                 report(record)
                 if stopping:
@@ -131,6 +151,11 @@ def train(
                 arrays = snapshot(record, states) | kept_arrays(group, kept, stored=keeps)
                 recorder.commit(arrays, place(cohort + 1, 0))
         return record._replace(seconds=earlier + time.perf_counter() - began)
+
+
+def _seeds(group: Group, tiles: Sequence[Tile]) -> list[int]:
+    """The seeds of the tiles, in their order."""
+    return [int(group.lanes.seed[tile.lanes[0]]) for tile in tiles]
 
 
 def _capacity(group: Group, saved: Saved | None, hold_all: bool) -> int:

@@ -9,6 +9,7 @@ from lrlab.engine.devices import prepare_devices
 from lrlab.engine.limits import LIMITS, PlanLimits
 from lrlab.engine.memory import device_memory, host_memory
 from lrlab.engine.state import frozen_shapes, lane_state_bytes, tree_bytes
+from lrlab.engine.streaming import segment_limit
 from lrlab.types import Device, Plan, Problem, PyTree
 
 
@@ -52,6 +53,8 @@ def make_plan(
         width, why = _estimated_width(max(1, size), devices[0], min(lanes_per_seed, spread), limits)
         source = "estimated"
     reasons = (why_devices, why)
+    if (streamed := segment_limit(problem, data, limits)) is not None and segment > streamed[0]:
+        segment, reasons = streamed[0], (*reasons, streamed[1])
     return Plan(width, len(devices), segment, plan.memory_bytes, reasons, source)
 
 

@@ -92,7 +92,7 @@ def _evaluation(
 
 def _struct(leaf: np.ndarray, floating: str, rows: int | None = None) -> jax.ShapeDtypeStruct:
     """The shape and dtype of an array, cut to so many rows (None: all)."""
-    dtype = np.asarray(leaf).dtype
+    dtype = leaf.dtype
     dtype = np.dtype(floating) if np.issubdtype(dtype, np.floating) else dtype
     shape = np.shape(leaf) if rows is None else (rows, *np.shape(leaf)[1:])
     return jax.ShapeDtypeStruct(shape, jax.dtypes.canonicalize_dtype(dtype))

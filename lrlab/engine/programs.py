@@ -21,7 +21,7 @@ from lrlab.engine.batch_norm import refreshed
 from lrlab.engine.binding import Beginning, beginning, bound
 from lrlab.engine.executables import Replicated
 from lrlab.engine.probing import measured, view_of
-from lrlab.engine.shapes import Batches, Hypers, Rows, Scalar, Seed, Step
+from lrlab.engine.shapes import Batches, Hypers, RandomKey, Rows, Scalar, Seed, Step
 from lrlab.engine.state import LaneState, initial_state, scheduled
 from lrlab.engine.step import lane_step
 from lrlab.rng import key
@@ -34,6 +34,9 @@ Data = Mapping[str, PyTree]
 
 Updates = Callable[[LaneState, Rows, Step], tuple[LaneState, Rows]]
 """`(state, rows, count) -> (state, rows)`: `count` updates, or fewer where all lanes diverge."""
+
+Totals = tuple[dict[str, Array], dict[str, Array]]
+"""(Sums, weights) by metric [T]: an evaluation of which parts are done."""
 
 Attempt = tuple[Array, Step, LaneState, Rows, tuple[Array, Array, Array]]
 """Tries, updates to make, the state and the rows after them, and (alive, diverged_at, last_loss)
@@ -52,6 +55,9 @@ class Programs(NamedTuple):
     the step of the evaluation before (-1: none), for probes that measure at some of them only.
     `weights(device, state, data, frozen, seed, hyper, step i32) -> (params, model) [T, ...]`: what
     `evaluate` evaluates.
+    `part(device, totals, state, data, rows, frozen, seed, hyper, step) -> totals`, which are (sums,
+    weights) by metric, [T]: those of further examples `rows` of a split added to those of before
+    (None: there are none).
     """
 
     init: Replicated[[Data, Seed], Beginning]
@@ -62,6 +68,7 @@ class Programs(NamedTuple):
     ]
     evaluate: Replicated[[LaneState, Data, PyTree, Seed, Hypers, Step, Step], dict[str, Array]]
     weights: Replicated[[LaneState, Data, PyTree, Seed, Hypers, Step], tuple[Params, PyTree]]
+    part: Replicated[[Totals | None, LaneState, Data, PyTree, PyTree, Seed, Hypers, Step], Totals]
 
 
 @kept_with(lambda problem, *rest: problem.task.init)
@@ -71,9 +78,11 @@ def compiled(problem: Problem, tile_width: int, segment_steps: int) -> Programs:
     Probes are no part of the training program: with them or without, it is the very same.
     """
     training = _training(problem._replace(probes=()), tile_width, segment_steps)
-    evaluate = Replicated(functools.partial(_evaluate, problem, tile_width))
     return Programs(
-        *training, evaluate, Replicated(functools.partial(_weights, problem, tile_width))
+        *training,
+        Replicated(functools.partial(_evaluate, problem, tile_width)),
+        Replicated(functools.partial(_weights, problem, tile_width)),
+        Replicated(functools.partial(_part, problem, tile_width)),
     )
 
 
@@ -199,9 +208,7 @@ def _evaluate(
         return beginning(problem, data, seed)[:2]
 
     def lane(state: LaneState, hyper: Hyper) -> dict[str, Scalar]:
-        now = scheduled(problem, hyper, jnp.minimum(step, problem.steps - 1))
-        task = bound(problem, now, frozen)
-        params, model = _evaluated(problem, state, data, noise, step, task)
+        task, params, model = _evaluated(problem, state, data, frozen, noise, hyper, step)
         values: dict[str, Array] = {}
         for split in problem.splits:
             assert task.evaluate is not None, "no split is evaluated where nothing is"
@@ -221,16 +228,23 @@ def _evaluate(
 
 
 def _evaluated(
-    problem: Problem, state: LaneState, data: Data, noise: Array, step: Step, task: TaskFunctions
-) -> tuple[Params, PyTree]:
-    """What a lane is evaluated at: its parameters and the rest, or averages that its optimizer
-    keeps, with statistics of their own."""
+    problem: Problem,
+    state: LaneState,
+    data: Data,
+    frozen: PyTree,
+    noise: RandomKey,
+    hyper: Hyper,
+    step: Step,
+) -> tuple[TaskFunctions, Params, PyTree]:
+    """What a lane is evaluated with: its functions, parameters and collections."""
     params, model = state.params, state.model
+    now = scheduled(problem, hyper, jnp.minimum(step, problem.steps - 1))
+    task = bound(problem, now, frozen)
     if problem.optimizer.evaluation_params is not None:
         params = problem.optimizer.evaluation_params(state.optimizer, params)
     if params is not state.params:
         model = refreshed(problem, params, model, data.get("train"), noise, step, task)
-    return params, model
+    return task, params, model
 
 
 def _weights(
@@ -246,10 +260,34 @@ def _weights(
     noise = key(seed, "evaluation")
 
     def lane(state: LaneState, hyper: Hyper) -> tuple[Params, PyTree]:
-        now = scheduled(problem, hyper, jnp.minimum(step, problem.steps - 1))
-        return _evaluated(problem, state, data, noise, step, bound(problem, now, frozen))
+        return _evaluated(problem, state, data, frozen, noise, hyper, step)[1:]
 
     return _over_lanes(tile_width, lane, (0, 0))(state, hyper)
+
+
+def _part(
+    problem: Problem,
+    tile_width: int,
+    totals: Totals | None,
+    state: LaneState,
+    data: Data,
+    rows: PyTree,
+    frozen: PyTree,
+    seed: Seed,
+    hyper: Hypers,
+    step: Step,
+) -> Totals:
+    noise = key(seed, "evaluation")
+
+    def lane(state: LaneState, hyper: Hyper) -> Totals:
+        task, params, model = _evaluated(problem, state, data, frozen, noise, hyper, step)
+        assert task.part is not None
+        return jax.tree.map(
+            lambda value: jnp.asarray(value, problem.dtype), task.part(params, model, rows, noise)
+        )
+
+    more = _over_lanes(tile_width, lane, (0, 0))(state, hyper)
+    return more if totals is None else jax.tree.map(jnp.add, totals, more)
 
 
 def _over_lanes(

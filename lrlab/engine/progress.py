@@ -12,13 +12,18 @@ from lrlab.types import Lanes, Progress
 
 
 def meter(
-    listener: Callable[[Progress], None] | None, lanes: Lanes, steps: int
+    listener: Callable[[Progress], None] | None,
+    lanes: Lanes,
+    steps: int,
+    waited: Callable[[], float] | None = None,
 ) -> Callable[[LaneRecord], None]:
-    """A function to call at segment ends; `listener` gets a `Progress` each time."""
+    """A function to call at segment ends; `listener` gets a `Progress` each time. `waited`: the
+    seconds so far in which nothing trained because there were no data."""
     if listener is None:
         return lambda record: None
     rates = next(iter(lanes.hyper.values()))
     began: list[tuple[float, int]] = []
+    first = time.perf_counter()
 
     def report(record: LaneRecord) -> None:
         done = int(record.steps_trained.sum())
@@ -39,6 +44,7 @@ def meter(
                 best_loss=float(loss[best]) if len(loss) else float("nan"),
                 best_lr=float(rates[best]) if len(loss) else float("nan"),
                 steps_per_second=(done - began[0][1]) / elapsed if elapsed > 0 else 0.0,
+                waiting=0.0 if waited is None else waited() / max(now - first, 1e-9),
             )
         )
 

@@ -10,7 +10,9 @@ from typing import NamedTuple
 import numpy as np
 
 from lrlab.core.records import NOT_RUN, OK, PRUNED, LaneRecord, Metric, TimeAxis, blank_record
+from lrlab.core.text import JsonObject
 from lrlab.core.weights import KEPT_LEAF
+from lrlab.engine.feed import states_of
 from lrlab.engine.shapes import Block, LaneNumbers, LaneValues, Leaves
 from lrlab.types import Lanes, Recorder
 
@@ -31,7 +33,8 @@ class Saved(NamedTuple):
 
     `record` holds the results so far; `states` are those at step `step` of cohort `cohort` (step 0:
     that cohort has not begun). `capacity`: lanes per cohort (0: not recorded). `kept`: lanes whose
-    weights are kept, and these.
+    weights are kept, and these. `streams`: where the reading of each seed's data was, if they
+    stream.
     """
 
     record: LaneRecord
@@ -40,6 +43,7 @@ class Saved(NamedTuple):
     states: LaneStates
     capacity: int = 0
     kept: LaneStates = LaneStates()
+    streams: Mapping[int, JsonObject] = {}
 
 
 def passed(saved: Saved, rungs: Sequence[int], steps: int) -> list[int]:
@@ -170,4 +174,5 @@ def restore(
     cohort, step = int(place["cohort"]), int(place["step"])
     weights = [arrays[name] for name in sorted(arrays) if KEPT_LEAF.fullmatch(name)]
     kept = LaneStates(arrays.get("kept_lanes", np.empty(0, np.int64)), weights)
-    return Saved(record, cohort, step, states, int(place.get("capacity", 0)), kept)
+    capacity = int(place.get("capacity", 0))
+    return Saved(record, cohort, step, states, capacity, kept, states_of(arrays))

@@ -7,7 +7,7 @@ wait for the host.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 import jax
@@ -16,10 +16,11 @@ from jax import Array
 
 from lrlab.core.records import DIVERGED, NOT_RUN, PRUNED, LaneRecord
 from lrlab.engine.layout import PADDING
+from lrlab.engine.parts import in_parts
 from lrlab.engine.results import release, write, write_initial
 from lrlab.engine.shapes import Batches, LaneNumbers, Rows
 from lrlab.engine.tiles import Group, Tile
-from lrlab.types import Device, Recorder
+from lrlab.types import Device, PyTree, Recorder
 
 T = TypeVar("T")
 
@@ -54,8 +55,8 @@ def sent(
     """Every tile as it is after the segment, and its rows [S, T]; returns before they are there."""
     batches = _batches(group, first, count)
     for tile in tiles:
-        device, here = tile.device, group.data[tile.device]
-        indices, begin, steps = batches(tile.seed, device)
+        device = tile.device
+        here, indices, begin, steps = batches(tile.seed, device)
         state, rows = group.programs.train(
             device, tile.state, here, tile.frozen, tile.seed, tile.hyper, indices, begin, steps
         )
@@ -69,13 +70,7 @@ def evaluate(
     row = int(np.searchsorted(record.eval_steps, step))
     before = -1 if step == 0 else int(record.eval_steps[row - 1]) if row else 0
 
-    def measured(tile: Tile) -> tuple[Tile, dict[str, Array]]:
-        device, here = tile.device, group.data[tile.device]
-        at = jax.device_put((np.int32(step), np.int32(before)), device)
-        run = group.programs.evaluate
-        return tile, run(device, tile.state, here, tile.frozen, tile.seed, tile.hyper, *at)
-
-    for tile, values in _received(group, map(measured, tiles)):
+    for tile, values in _received(group, measured(group, tiles, step, before)):
         ids, shown = _shown(tile, record)
         for name, value in values.items():
             block, spill = np.asarray(value)[shown], group.limits.spill_bytes
@@ -83,6 +78,20 @@ def evaluate(
                 write_initial(record, name, ids, block)
             else:
                 write(record, name, "eval_step", row, ids, block[None], spill, recorder)
+
+
+def measured(
+    group: Group, tiles: Sequence[Tile], step: int, before: int
+) -> Iterator[tuple[Tile, Mapping[str, Array | np.ndarray]]]:
+    """Every tile, and what it measures after `step` updates, [T] by name; `before`: see `Programs`.
+    Returns before most of it is there."""
+    streamed = in_parts(group, tiles, step)
+    for tile, more in zip(tiles, streamed, strict=True):
+        device, here = tile.device, group.data[tile.device]
+        at = jax.device_put((np.int32(step), np.int32(before)), device)
+        run = group.programs.evaluate
+        values = run(device, tile.state, here, tile.frozen, tile.seed, tile.hyper, *at)
+        yield tile, {**values, **more}
 
 
 def _note_ends(group: Group, tile: Tile, step: int, record: LaneRecord) -> None:
@@ -116,23 +125,34 @@ def _received(group: Group, results: Iterator[T]) -> Iterator[T]:
         yield under_way.popleft()
 
 
-Batch = tuple[Batches | None, Array, Array]
+Batch = tuple[Mapping[str, PyTree], Batches | None, Array, Array]
 
 
 def _batches(group: Group, first: int, count: int) -> Callable[[Array, Device], Batch]:
-    """`(seed, device) -> (indices i32[S, B] | None, first, count)` there; rows past `count` are
-    never read. A seed's batches are drawn once, and go to each device once."""
+    """`(seed, device) -> (data, indices i32[S, B] | None, first, count)` there; rows past `count`
+    are never read. A seed's batches are drawn, or taken from the stream, once, and go to each
+    device once."""
     blocks: dict[tuple[int, Device], Batch] = {}
+    steps, batch = group.segment_steps, group.problem.batch_size or 1
+
+    def drawn(seed: int, device: Device) -> Batch:
+        data, indices = group.data[device], None
+        if group.blocks is not None:
+            # Tiles come seed by seed: the blocks of the one before are let go.
+            for place in [place for place in blocks if place[0] != seed]:
+                del blocks[place]
+            data = data | {"train": jax.device_put(group.blocks(seed, first, count), device)}
+            indices = np.arange(steps * batch, dtype=np.int32).reshape(steps, batch)
+        elif group.indices is not None:
+            rows = np.asarray(group.indices(seed, first, count), np.int32)
+            indices = np.pad(rows, ((0, steps - count), (0, 0)))
+        return data, *jax.device_put((indices, np.int32(first), np.int32(count)), device)
 
     def block(seed: Array, device: Device) -> Batch:
-        number = int(seed) if group.indices is not None else 0
-        if (number, device) not in blocks:
-            indices = None
-            if group.indices is not None:
-                rows = np.asarray(group.indices(number, first, count), np.int32)
-                indices = np.pad(rows, ((0, group.segment_steps - count), (0, 0)))
-            host = (indices, np.int32(first), np.int32(count))
-            blocks[number, device] = jax.device_put(host, device)
-        return blocks[number, device]
+        reads = group.indices is not None or group.blocks is not None
+        place = (int(seed) if reads else 0, device)
+        if place not in blocks:
+            blocks[place] = drawn(*place)
+        return blocks[place]
 
     return block

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import jax
@@ -11,6 +11,7 @@ import numpy as np
 from jax import Array
 
 from lrlab.core.records import DIVERGED, NOT_RUN, LaneRecord
+from lrlab.data.streams import Stream
 from lrlab.engine import devices as machine
 from lrlab.engine.binding import GIVEN, Beginning, frozen_of
 from lrlab.engine.host_data import on_devices
@@ -20,16 +21,15 @@ from lrlab.engine.programs import Programs, compiled
 from lrlab.engine.results import LaneStates
 from lrlab.engine.shapes import Hypers, LaneNumbers
 from lrlab.engine.state import LaneState, lane_shapes
+from lrlab.engine.streaming import Blocks, SegmentIndices, measures, resident, streams_of
 from lrlab.types import Device, Lanes, Plan, Problem, PyTree
-
-SegmentIndices = Callable[[int, int, int], np.ndarray]
-"""`(seed, first step, steps) -> int32[steps, batch]`: which examples each update reads."""
 
 
 class Group(NamedTuple):
     """What every tile of a group shares; `data` holds the splits once per device, `shapes` are
     those of one lane's state; `frozen` are parameters that are not trained, of a device and seed
-    that had a tile."""
+    that had a tile. Where training data stream, `blocks` gives a segment's batches; `streamed` are
+    the splits that are evaluated in parts."""
 
     problem: Problem
     programs: Programs
@@ -42,6 +42,8 @@ class Group(NamedTuple):
     shapes: LaneState
     limits: PlanLimits
     frozen: dict[tuple[Device, int], PyTree]
+    blocks: Blocks | None = None
+    streamed: Mapping[str, Stream] = {}
 
 
 class Tile(NamedTuple):
@@ -63,10 +65,15 @@ def group_on_devices(
     plan: Plan,
     indices: SegmentIndices | None,
     limits: PlanLimits,
+    blocks: Blocks | None = None,
 ) -> Group:
     """The group's programs, and its data on the plan's devices."""
     assert plan.tile_width is not None and plan.segment_steps is not None
     devices, _ = machine.prepare_devices(plan.devices)
+    shapes = lane_shapes(problem, data, tuple(lanes.hyper))
+    streams, asked = streams_of(data), problem.splits
+    problem, data = resident(problem, data, limits, devices, measures(problem, shapes))
+    streamed = {split: streams[split] for split in asked if split not in problem.splits}
     return Group(
         problem=problem,
         programs=compiled(problem, plan.tile_width, plan.segment_steps),
@@ -76,9 +83,11 @@ def group_on_devices(
         indices=indices,
         width=plan.tile_width,
         segment_steps=plan.segment_steps,
-        shapes=lane_shapes(problem, data, tuple(lanes.hyper)),
+        shapes=shapes,
         limits=limits,
         frozen={},
+        blocks=blocks,
+        streamed=streamed,
     )
 
 

@@ -17,7 +17,8 @@ from lrlab.engine.flops import StepCost, step_cost
 from lrlab.engine.limits import LIMITS, PlanLimits
 from lrlab.engine.programs import compiled
 from lrlab.engine.segments import sent
-from lrlab.engine.tiles import Group, SegmentIndices, begin, group_on_devices
+from lrlab.engine.streaming import SegmentIndices, example_blocks, streams_of
+from lrlab.engine.tiles import Group, begin, group_on_devices
 from lrlab.types import Device, Lanes, Plan, Problem, PyTree, WidthSource
 
 
@@ -48,7 +49,10 @@ def tuned(
         if width is not None:
             why = f"tile width {width}: the fastest when timed earlier on this machine"
             return _chosen(plan, width, "cache", why)
-        group = group_on_devices(problem, data, lanes, plan, indices, limits)
+        blocks = None
+        if "train" in streams_of(data):
+            blocks = example_blocks(problem, data, plan.segment_steps or 1)
+        group = group_on_devices(problem, data, lanes, plan, indices, limits, blocks)
         speeds = _speeds(group, _lanes_per_seed(lanes))
         best = max(speeds, key=lambda width: speeds[width])
         named = {str(width): round(speed, 1) for width, speed in sorted(speeds.items())}

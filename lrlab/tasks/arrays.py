@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sized
 import jax
 import numpy as np
 
-from lrlab.core.arrays import aligned
+from lrlab.core.arrays import aligned, is_mapped, parts
 from lrlab.data.checks import same_length, varied
 from lrlab.data.dataset import DataError
+from lrlab.data.streams import Column, stream_of
 from lrlab.data.values import numbers
 from lrlab.tasks.losses import (
     PerExample,
@@ -18,6 +19,9 @@ from lrlab.tasks.losses import (
     sigmoid_binary_cross_entropy,
 )
 from lrlab.types import Pair, PyTree
+
+LOOKED_AT = 1000
+"""Examples of a stream whose labels are checked before training."""
 
 
 def arrays(split: object, place: str) -> PyTree:
@@ -30,6 +34,8 @@ def arrays(split: object, place: str) -> PyTree:
     Raises:
         DataError: neither, no numbers, masked, nan, inf, empty, or different lengths.
     """
+    if stream_of(split) is not None and (isinstance(split, Mapping) or len(split) == 2):
+        return split
     if isinstance(split, Mapping):
         return _batch(split, place)
     if not isinstance(split, (tuple, list)) or len(split) != 2:
@@ -40,8 +46,6 @@ def arrays(split: object, place: str) -> PyTree:
             "dict of arrays by name, which the model gets whole (and loss and metrics as (outputs, "
             "batch)), or use lrlab.Task.custom"
         )
-    # Copied and aligned once, here: no run of the task has to do it again, and what the caller
-    # writes into the arrays later reaches no run, wherever they happen to lie.
     y = as_columns(split[1], _count(split[0]), f"{place} targets")
     x = as_columns(split[0], length(y), f"{place} inputs")
     for leaf in jax.tree.leaves(x):
@@ -81,8 +85,8 @@ def as_columns(tree: object, count: int | None, place: str, masks: bool = False)
         raise DataError(f"{place}: are empty")
     columns = []
     for path, leaf in paths:
-        own = jax.tree_util.keystr(path, simple=True, separator="/")
-        column = aligned(numbers(leaf, f"{place} {own}".rstrip()), copy=True)
+        name = jax.tree_util.keystr(path, simple=True, separator="/")
+        column = own(numbers(leaf, f"{place} {name}".rstrip()))
         is_mask = masks and np.asarray(leaf).dtype == bool
         columns.append(column.view(bool) if is_mask else column)
     return jax.tree.unflatten(structure, columns)
@@ -95,6 +99,15 @@ def _count(tree: object) -> int | None:
     if isinstance(tree, (list, tuple)) and not _is_rows(tree) and _is_examples(tree, len(tree)):
         first = tree
     return len(first) if isinstance(first, Sized) else None
+
+
+def own(array: np.ndarray) -> np.ndarray:
+    """An array of the task's own; one in a file stays there.
+
+    Copied and aligned once, here: no run of the task has to do it again, and what the caller
+    writes into the array later reaches no run, wherever it happens to lie.
+    """
+    return array if is_mapped(array) else aligned(array, copy=True)
 
 
 def length(data: PyTree) -> int:
@@ -150,7 +163,7 @@ def held(data: Mapping[str, PyTree], targets: bool) -> dict[str, PyTree]:
     wide[-1] &= targets  # the last leaf of a pair
     held = {
         split: [
-            aligned(leaf, np.dtype(np.float64)) if needed else leaf
+            _as_float64(leaf, split) if needed else leaf
             for leaf, needed in zip(leaves, wide, strict=True)
         ]
         for split, leaves in columns.items()
@@ -158,7 +171,15 @@ def held(data: Mapping[str, PyTree], targets: bool) -> dict[str, PyTree]:
     return {split: jax.tree.unflatten(structure, held[split]) for split in data}
 
 
+def _as_float64(leaf: np.ndarray, split: str) -> np.ndarray:
+    if isinstance(leaf, Column):
+        raise DataError(f"{split}: a stream holds integers beyond int32; give them as floats")
+    return aligned(leaf, np.dtype(np.float64))
+
+
 def _is_wide(integers: np.ndarray) -> bool:
+    if isinstance(integers, Column):
+        return False  # looked at batch by batch
     if integers.dtype.itemsize < 8:
         return False
     limits = np.iinfo(np.int32)
@@ -189,26 +210,41 @@ def checked_labels(
     for split, (x, y) in data.items():
         place = f"{name}, {split} targets"
         if not binary and y.ndim == outputs.ndim > 1 and y.shape[-1] == 1:
-            y = aligned(y[..., 0])
+            if isinstance(y, Column):
+                raise DataError(f"{place}: labels of a stream must be [N], got {list(y.shape)}")
+            y = y[..., 0] if is_mapped(y) else aligned(y[..., 0])
         if y.dtype.kind == "f" and not binary:
             remedy = "give them as integers: y.astype(int)"
             if y.ndim == outputs.ndim > 1 and y.shape[-1] == classes:
                 remedy = "turn one-hot targets into labels: y.argmax(-1)"
             raise DataError(f"{place}: labels must be integers, got dtype {y.dtype}; {remedy}")
-        kept = np.ones(y.shape, bool) if ignored is None else y != ignored
-        bad = np.argwhere(kept & ((y < 0) | (y > classes - 1))) if classes else []
-        if classes and len(bad):
-            row = tuple(int(i) for i in bad[0])
+        beyond = _beyond(y, classes, ignored) if classes else None
+        if classes and beyond is not None:
+            row, wrong = beyond
             raise DataError(
-                f"{place}: label {y[row]} at row {row[0]} (counted from 0) is out of range 0 to "
+                f"{place}: label {wrong} at row {row} (counted from 0) is out of range 0 to "
                 f"{classes - 1} of the model's outputs"
             )
-        if not kept.any():
+        if ignored is not None and not isinstance(y, Column) and (y == ignored).all():
             raise DataError(f"{place}: every label is {ignored}, which the loss ignores")
         result[split] = x, y
     y = result["train"][1]
-    if y.ndim == 1 and len(y) > 1:  # one example is learned by heart, as a test of the model
+    several = y.ndim == 1 and len(y) > 1  # one is learned by heart, as a test of the model
+    if several and not isinstance(y, Column):
         labels = {split: (x, y if ignored is None else y[y != ignored]) for split, (x, y) in
                   result.items()}  # fmt: skip
         varied(labels, f"{name}, targets")
     return result
+
+
+def _beyond(labels: np.ndarray, classes: int, ignored: float | None) -> tuple[int, object] | None:
+    """The row of the first label that is none of 0 to `classes` - 1, and the label; of a stream
+    that is no array, among the first examples."""
+    if isinstance(labels, Column):
+        labels = labels[:LOOKED_AT] if labels.array is None else labels.array
+    for first, rows in parts(labels):
+        outside = (rows < 0) | (rows > classes - 1)
+        bad = np.argwhere(outside if ignored is None else outside & (rows != ignored))
+        if len(bad):
+            return first + int(bad[0][0]), rows[tuple(bad[0])]
+    return None

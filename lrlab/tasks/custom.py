@@ -21,6 +21,7 @@ from lrlab.tasks.labels import label
 from lrlab.tasks.own_data import described, directions_of, splits_of
 from lrlab.tasks.parts import Totals, checked_totals, means_of, over_parts, scalar, scalars
 from lrlab.tasks.shapes import struct
+from lrlab.tasks.streams import settled
 from lrlab.tasks.trainable import trainable_of
 from lrlab.tasks.values import count_of
 from lrlab.tasks.weights import weights_of
@@ -74,8 +75,11 @@ def custom(
         record["params"] = {"sha256": digest(jax.tree.leaves(start)), **left}
     if trains is not None:
         record["trainable"] = list(trains.patterns)
+    functions = custom_functions(given._replace(trains=trains))
+    with within("task", "data"):
+        data = settled(name, data, functions)
     return TaskParts(
-        functions=custom_functions(given._replace(trains=trains)),
+        functions=functions,
         data=data,
         metrics={"loss": "min", **directions_of(name, metrics)},
         source=record,

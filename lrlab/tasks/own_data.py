@@ -9,8 +9,10 @@ import jax
 from lrlab.core.records import Direction
 from lrlab.core.synonyms import did_you_mean
 from lrlab.core.text import JsonObject
-from lrlab.data.dataset import DataError, digest
+from lrlab.data.dataset import DataError
+from lrlab.data.streams import stream_of
 from lrlab.tasks.arrays import as_columns, check_alike, held
+from lrlab.tasks.streams import described_streams, digest_of, opened
 from lrlab.types import PyTree
 
 DIRECTIONS: tuple[Direction, ...] = ("min", "max")
@@ -25,7 +27,7 @@ def splits_of(name: str, splits: Mapping[str, object]) -> dict[str, PyTree]:
     """
     data = {
         split: _split(part, f"{name}, {split}")
-        for split, part in splits.items()
+        for split, part in opened(name, splits).items()
         if part is not None
     }
     if data and "train" not in data:
@@ -37,6 +39,8 @@ def splits_of(name: str, splits: Mapping[str, object]) -> dict[str, PyTree]:
 
 
 def _split(part: object, place: str) -> PyTree:
+    if stream_of(part) is not None:
+        return part
     arrays = as_columns(part, None, place, masks=True)
     lengths = {
         jax.tree_util.keystr(path, simple=True, separator="/"): len(leaf)
@@ -51,8 +55,9 @@ def _split(part: object, place: str) -> PyTree:
 def described(data: Mapping[str, PyTree]) -> JsonObject:
     """Digest and shapes of every split, for the record."""
     return {
-        "sha256": {split: digest(jax.tree.leaves(part)) for split, part in data.items()},
+        "sha256": {split: digest_of(part) for split, part in data.items()},
         "shapes": {s: [list(a.shape) for a in jax.tree.leaves(p)] for s, p in data.items()},
+        **described_streams(data),
     }
 
 

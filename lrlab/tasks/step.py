@@ -17,6 +17,7 @@ from lrlab.tasks.flat_state import Form, differences, flat, form_of, whole
 from lrlab.tasks.labels import label
 from lrlab.tasks.own_data import described, directions_of, splits_of
 from lrlab.tasks.parts import Totals, checked_totals, means_of, over_parts, scalars
+from lrlab.tasks.streams import settled
 from lrlab.types import Array, Hyper, LaneContext, PyTree, TaskFunctions, TaskParts
 
 LEAKED = (
@@ -62,8 +63,11 @@ def step_task(
     if not isinstance(loss, str):
         raise FieldError("loss", f"{name}: loss must be the name of a metric, got {loss!r}")
     record: JsonObject = {"init": label(init), "step": label(step), "data": described(data)}
+    functions = step_functions(Step(init, step, evaluate, loss))
+    with within("task", "data"):
+        data = settled(name, data, functions)
     return TaskParts(
-        functions=step_functions(Step(init, step, evaluate, loss)),
+        functions=functions,
         data=data,
         metrics={"loss": "min", **directions_of(name, metrics)},
         source=record if source is None else source,
@@ -137,7 +141,13 @@ def _evaluated(
             return means_of(over_parts(part, data, context.batch_size, key))
         return scalars("evaluate", own(state, data, key), _dtype())
 
-    return functions._replace(evaluate=evaluate)
+    def part(params: PyTree, state: PyTree, rows: PyTree, key: Array) -> Totals:
+        rows, state = jax.tree.map(jnp.asarray, rows), whole(forms[0], state)
+        return over_parts(
+            lambda few, one: _part(own, state, few, one), rows, context.batch_size, key
+        )
+
+    return functions._replace(evaluate=evaluate, part=part)
 
 
 def _part(own: Callable[..., PyTree], state: PyTree, rows: PyTree, key: Array) -> Totals:

@@ -32,6 +32,7 @@ from lrlab.tasks.losses import (
 from lrlab.tasks.metrics import metric_functions
 from lrlab.tasks.registry import LOSSES
 from lrlab.tasks.shapes import Outputs, kind_of, output_shapes, struct
+from lrlab.tasks.streams import described_streams, digest_of, opened, settled
 from lrlab.tasks.trainable import trainable_of
 from lrlab.tasks.weights import weights_of
 from lrlab.types import LossChoice, MetricChoice, Model, PyTree, TaskParts
@@ -99,12 +100,16 @@ def supervised(
         single=outputs.single,
         trains=trains,
     )
+    functions = supervised_functions(parts)
+    with within("task", "data"):
+        data = settled(name, data, functions)
     described: JsonObject = {
         "model": repr(model) if not isinstance(model, Model) else "Model(init, apply)",
         "loss": label(function) if callable(loss) or isinstance(loss, Mapping) else loss,
         "data": {
-            "sha256": {split: digest(jax.tree.leaves(pair)) for split, pair in data.items()},
+            "sha256": {split: digest_of(pair) for split, pair in data.items()},
             "shapes": {s: [list(np.shape(a)) for a in jax.tree.leaves(p)] for s, p in data.items()},
+            **described_streams(data),
         },
     }
     start: JsonObject = {}
@@ -115,7 +120,7 @@ def supervised(
         start["trainable"] = list(trains.patterns)
     directions: dict[str, Direction] = {metric: part[1] for metric, part in chosen.items()}
     return TaskParts(
-        functions=supervised_functions(parts),
+        functions=functions,
         data=data,
         metrics={"loss": "min", **directions},
         source={**(described if source is None else source), **start},
@@ -162,14 +167,15 @@ def _named(loss: Mapping[str, object]) -> str:
 
 
 def _splits(name: str, splits: Mapping[str, object]) -> dict[str, PyTree]:
-    for split in ("train", "valid"):
-        if splits[split] is None:
-            raise DataError(f"{name}: {split} must be a pair (inputs, targets), got None")
+    splits = opened(name, splits)
     data = {
         split: arrays(part, f"{name}, {split}")
         for split, part in splits.items()
         if part is not None
     }
+    for split in ("train", "valid"):
+        if split not in data:
+            raise DataError(f"{name}: {split} must be a pair (inputs, targets), got None")
     check_alike(name, data)
     return data
 

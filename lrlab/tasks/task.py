@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from lrlab.core.text import Table
+from lrlab.data.streams import Stream
 from lrlab.types import (
     Array,
     LossChoice,
@@ -36,9 +37,9 @@ class Task(NamedTuple):
     params: PyTree = None
 
     def __repr__(self) -> str:
-        from lrlab.tasks.arrays import length
+        from lrlab.tasks.streams import size_of
 
-        sizes = ", ".join(f"{length(part):,} {split}" for split, part in self.data.items())
+        sizes = ", ".join(f"{size_of(part)} {split}" for split, part in self.data.items())
         return f"Task({self.name!r}: {sizes or 'an objective'}; {', '.join(self.metrics)})"
 
     @property
@@ -66,9 +67,9 @@ class Task(NamedTuple):
         *,
         model: object,
         loss: LossChoice,
-        train: PyTree,
-        valid: PyTree,
-        test: PyTree | None = None,
+        train: PyTree | Stream,
+        valid: PyTree | Stream | None = None,
+        test: PyTree | Stream | None = None,
         metrics: MetricChoice | None = None,
         params: PyTree = None,
         trainable: str | Sequence[str] | None = None,
@@ -96,8 +97,11 @@ class Task(NamedTuple):
                 weights) of one shape: the loss is sum(values weights) / sum(weights), over a batch
                 in training and over the whole split in evaluation; 0, with gradient 0, where the
                 weights are 0. Outputs and targets may then be pytrees.
-            train, valid, test: (inputs [N, ...], targets [N, ...]); copied. Or a dict of arrays
-                [N, ...]: the model gets the whole batch, loss and metrics get (outputs, batch).
+            train, valid, test: (inputs [N, ...], targets [N, ...]), copied, or what
+                `lrlab.data.stream` gives, which may bring `valid` along. Arrays in files
+                (`np.memmap`) are read batch by batch; a file of at most 128 MiB as a whole. Or a
+                dict of arrays [N, ...]: the model gets the whole batch, loss and metrics get
+                (outputs, batch).
             metrics: names ("accuracy", "mae"), or {name: (function, "min" | "max")}, of the form of
                 the loss, or one number for all examples: such a metric sees the outputs of a whole
                 split, and is not recorded in training. None for accuracy where targets are classes.

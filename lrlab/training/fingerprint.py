@@ -15,6 +15,8 @@ import numpy as np
 from lrlab import runs
 from lrlab.config import Resolved
 from lrlab.core.text import JsonObject, Table
+from lrlab.data.dataset import hash_bytes
+from lrlab.data.streams import stream_of
 from lrlab.engine.binding import GIVEN
 from lrlab.engine.program_digest import program_digest
 from lrlab.runs import RunFolder
@@ -56,13 +58,16 @@ def fingerprint(parts: Mapping[str, str]) -> str:
 
 
 def data_digest(data: Mapping[str, PyTree]) -> str:
-    """SHA-256 over every split's arrays."""
+    """SHA-256 over every split's arrays; of one that streams, what `Stream.digest` says."""
     total = hashlib.sha256()
     for name in sorted(data):
+        if (source := stream_of(data[name])) is not None:
+            total.update(f"{name}{source.digest}".encode())
+            continue
         for values in jax.tree.leaves(data[name]):
-            array = np.ascontiguousarray(values)
+            array = np.asarray(values)
             total.update(f"{name}{array.shape}{array.dtype}".encode())
-            total.update(array.tobytes())
+            hash_bytes(total, array)
     return total.hexdigest()
 
 

@@ -19,6 +19,7 @@ from lrlab.core.precisions import dtype_of
 from lrlab.core.records import Direction
 from lrlab.core.text import JsonObject
 from lrlab.data.batches import Batches, segment_indices
+from lrlab.data.streams import stream_of
 from lrlab.engine.binding import GIVEN
 from lrlab.engine.host_data import check_representable
 from lrlab.engine.layout import evaluation_steps
@@ -43,6 +44,7 @@ from lrlab.training.components import (
 from lrlab.training.evaluated import check_metric, directions_of
 from lrlab.training.lane_axes import entries, rates_of, refuse_unread
 from lrlab.training.limits import no_room_for
+from lrlab.training.streams import check_loader, check_numbered
 from lrlab.training.suitability import precision_of, refuse_on_step
 from lrlab.training.task import parametrized, refused
 from lrlab.training.task_trace import traced
@@ -75,6 +77,11 @@ def training_group(resolved: Resolved) -> TrainingGroup:
         ConfigError: whatever can be known to be wrong before anything compiles.
     """
     task, optimizer = parametrized(resolved)
+    stream = stream_of(task.data.get("train"))
+    if stream is not None:
+        with refused(resolved):
+            check_loader(resolved, stream)
+            check_numbered(resolved, stream)
     steps = _steps(resolved, task)
     with refused(resolved):
         group = _assembled(resolved, task, optimizer, steps)
@@ -200,6 +207,9 @@ def _unfinished(
 def _batch(resolved: Resolved, task: Task) -> int | None:
     """Examples per update; None where all the data are one batch, or there are none."""
     size, examples = resolved.batch_size, task.num_examples
+    stream = stream_of(task.data.get("train"))
+    if stream is not None and stream.batch_size is not None:
+        return stream.batch_size
     if not examples or isinstance(size, str):
         return None
     if size > examples:

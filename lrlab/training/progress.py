@@ -15,6 +15,10 @@ QUIET_SECONDS = 10.0
 """How often a line is printed where standard error is no terminal."""
 
 
+WORTH_SAYING = 0.05
+"""The share of time spent waiting for data from which on it is said: below, nothing is gained."""
+
+
 class Control(NamedTuple):
     """What a caller decides about how a job runs, and what is called when it ends unfinished; no
     recorded number depends on it."""
@@ -88,8 +92,11 @@ def describe(now: Progress) -> str:
 
     >>> describe(Progress(10, 100, 7, 8, 0.25, 0.01, 1234.0))
     '7 of 8 lanes alive, best loss 0.25 at lr 0.01, 1,234 steps/s'
+    >>> describe(Progress(10, 100, 7, 8, 0.25, 0.01, 1234.0, 0.4)).rpartition(", ")[2]
+    'waiting for data 40 %'
     """
+    waiting = f", waiting for data {100 * now.waiting:.0f} %" if now.waiting >= WORTH_SAYING else ""
     return (
         f"{now.alive:,} of {now.lanes:,} lanes alive, best loss {now.best_loss:.3g} "
-        f"at lr {now.best_lr:.3g}, {now.steps_per_second:,.0f} steps/s"
+        f"at lr {now.best_lr:.3g}, {now.steps_per_second:,.0f} steps/s{waiting}"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ import numpy as np
 from lrlab import engine
 from lrlab.core.records import LaneRecord
 from lrlab.core.weights import Weights
+from lrlab.engine.feed import StreamUse
 from lrlab.engine.kept import Keep, Kept, blank_kept, emptied, weights_of
 from lrlab.engine.results import Saved, passed, restore, rewound
 from lrlab.engine.state import lane_shapes
@@ -146,6 +148,7 @@ def _train(
                 progress=session.progress,
                 interrupted=session.interrupted,
                 kept=kept,
+                streamed=functools.partial(_streamed, session.run),
             )
         except Exception as error:
             if not out_of_memory(error) or session.retreats is None:
@@ -156,6 +159,15 @@ def _train(
             if recorder is not None and session.run is not None:
                 recorder.forget()
                 session.run.update(plan=session.plan._asdict(), claim="tolerance")
+
+
+def _streamed(run: Run | None, use: StreamUse) -> None:
+    """Adds to `run.json` how often data that stream were read, and how long training waited."""
+    if run is not None:
+        before = dict(run.info.get("streamed") or {})
+        passes = int(before.get("passes", 0)) + use.passes
+        waited = float(before.get("waited_seconds", 0.0)) + use.waited
+        run.update(streamed={"passes": passes, "waited_seconds": round(waited, 3)})
 
 
 def out_of_memory(error: BaseException) -> bool:

@@ -16,8 +16,10 @@ from lrlab.core.text import Table
 from lrlab.engine.binding import beginning, frozen_of
 from lrlab.engine.devices import precision
 from lrlab.engine.host_data import on_host
+from lrlab.engine.limits import LIMITS
 from lrlab.engine.probing import view_of
 from lrlab.engine.state import lane_shapes
+from lrlab.engine.streaming import resident
 from lrlab.probes.lane import training_loss
 from lrlab.results.landscape import Slice
 from lrlab.workflows.replay import lane_of
@@ -69,7 +71,8 @@ def slice_of(
         visits = {step: jax.tree.unflatten(structure, leaves) for step, leaves in states.items()}
         if not visits:
             raise ValueError("the lane broke before its first point; replay shows how")
-        data = jax.tree.map(jnp.asarray, on_host(group.data, problem.dtype))
+        _, held = resident(problem, group.data, LIMITS, jax.devices(), measured=True)
+        data = jax.tree.map(jnp.asarray, on_host(held, problem.dtype))
         number = jnp.uint32(lanes.seed[0])
         hyper = {
             name: jnp.asarray(values[0], problem.dtype) for name, values in lanes.hyper.items()

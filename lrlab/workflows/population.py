@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 import jax
@@ -13,18 +13,21 @@ from lrlab import config
 from lrlab.config import Experiment, PythonObjects, resolve
 from lrlab.core.score import LAST, running
 from lrlab.core.text import Table
-from lrlab.engine.binding import frozen_of
 from lrlab.engine.devices import precision
-from lrlab.engine.host_data import on_devices
-from lrlab.engine.programs import compiled
+from lrlab.engine.feed import Feed, feeding
+from lrlab.engine.layout import boundaries
+from lrlab.engine.limits import LIMITS
+from lrlab.engine.segments import measured, sent
 from lrlab.engine.state import LaneState
+from lrlab.engine.streaming import feed_for, requests, segment_limit
 from lrlab.engine.threads import scope
+from lrlab.engine.tiles import begin, group_on_devices
 from lrlab.optimizers.population import train
 from lrlab.results.population import Population
 from lrlab.training.components import OptimizerLike, ScheduleLike
 from lrlab.training.group import TrainingGroup, training_group
 from lrlab.training.task import TaskLike, python_objects
-from lrlab.types import Array, Floats, Hyper
+from lrlab.types import Array, Floats, Hyper, Lanes, Plan
 
 Members: TypeAlias = tuple[LaneState, Array]
 """The members' states, and what they measured f[N, G]; nan for generations to come. Whoever takes
@@ -137,9 +140,12 @@ def run_population(
         raise ValueError(f"population minimizes; {experiment.metric!r} is to be maximized")
     seed = resolved.seeds[0]
     ends = [round(steps * (i + 1) / generations) for i in range(generations)]
-    with precision(group.problem.dtype), scope():
+    longest = _longest(group, ends)
+    feed = feed_for(group.problem, group.data, longest, LIMITS)
+    with precision(group.problem.dtype), scope(), feeding(feed):
+        lanes = Lanes(dict(members), np.full(len(members["lr"]), seed))
         judged = experiment.metric, experiment.score
-        segment, state = _segments(group, members, seed, ends, *judged)
+        segment, state = _segments(group, lanes, longest, ends, judged, feed)
         start = {name: np.asarray(v, group.problem.dtype) for name, v in members.items()}
         losses: list[np.ndarray] = []
         _, _, rows = train(
@@ -162,49 +168,50 @@ def run_population(
     )
 
 
+def _longest(group: TrainingGroup, ends: Sequence[int]) -> int:
+    """The most updates between two visits of the host: a generation, or what a block of data that
+    stream has."""
+    longest = max(b - a for a, b in zip([0, *ends], ends, strict=False))
+    limit = segment_limit(group.problem, group.data, LIMITS)
+    return longest if limit is None else min(longest, limit[0])
+
+
 def _segments(
     group: TrainingGroup,
-    axes: Mapping[str, np.ndarray],
-    seed: int,
-    ends: list[int],
-    metric: str,
-    score: str,
+    lanes: Lanes,
+    longest: int,
+    ends: Sequence[int],
+    judged: tuple[str, str],
+    feed: Feed | None,
 ) -> tuple[Segment, Members]:
     """(a segment of training as `population.train` calls it, the members before it)."""
-    problem, starts = group.problem, [0, *ends]
-    width = len(axes["lr"])
-    longest = max(b - a for a, b in zip(starts, ends, strict=False))
-    programs, device = compiled(problem, width, longest), jax.devices()[0]
-    data = on_devices(group.data, problem.dtype, [device])[device]
-    number = jax.device_put(np.uint32(seed), device)
-
-    begun = programs.init(device, data, number)
-    frozen = frozen_of(problem, data, begun.frozen)
-
-    def place(hyper: Hyper) -> dict[str, Array]:
-        return jax.device_put({k: jnp.asarray(v, problem.dtype) for k, v in hyper.items()}, device)
+    problem, starts, (metric, score) = group.problem, [0, *ends], judged
+    plan = Plan(tile_width=len(lanes.seed), devices=1, segment_steps=longest)
+    blocks = None if feed is None else feed.block
+    here = group_on_devices(problem, group.data, lanes, plan, group.indices, LIMITS, blocks)
+    (first_tile,) = begin(here, np.arange(len(lanes.seed)))
 
     def segment(
         members: Members, hyper: Hyper, generation: int, losses: list[np.ndarray]
     ) -> tuple[Members, Array]:
-        state, measured = members
-        first, count = starts[generation], ends[generation] - starts[generation]
-        indices = None
-        if group.indices is not None:
-            rows = np.asarray(group.indices(seed, first, count), np.int32)
-            indices = np.pad(rows, ((0, longest - count), (0, 0)))
-        here = place(hyper)
-        block = jax.device_put((indices, np.int32(first), np.int32(count)), device)
-        state, rows = programs.train(device, state, data, frozen, number, here, *block)
-        losses.append(np.asarray(rows["train_loss"])[:count])
-        at = jax.device_put((np.int32(ends[generation]), np.int32(first)), device)
-        values = programs.evaluate(device, state, data, frozen, number, here, *at)[metric]
-        measured = measured.at[:, generation].set(values)
-        return (state, measured), scores_of(measured[:, : generation + 1], score)
+        state, values = members
+        begun, end = starts[generation], ends[generation]
+        now = {name: jnp.asarray(one, problem.dtype) for name, one in hyper.items()}
+        tile = first_tile._replace(state=state, hyper=jax.device_put(now, first_tile.device))
+        pieces = boundaries([], begun, end, longest)
+        for number, (first, last) in enumerate(pieces):
+            if feed is not None:
+                feed.want(
+                    requests(feed, group.indices, lanes.seed[:1], pieces[number : number + 2])
+                )
+            ((tile, rows),) = sent(here, [tile], first, last - first)
+            losses.append(np.asarray(rows["train_loss"])[: last - first])
+        ((_, found),) = measured(here, [tile], end, begun)
+        values = values.at[:, generation].set(found[metric])
+        return (tile.state, values), scores_of(values[:, : generation + 1], score)
 
-    alive = jax.device_put(np.ones(width, bool), device)
-    state = programs.start(device, *begun[:2], place(axes), alive, number)
-    return segment, (state, jnp.full((width, len(ends)), jnp.nan, problem.dtype))
+    nothing = jnp.full((len(lanes.seed), len(ends)), jnp.nan, problem.dtype)
+    return segment, (first_tile.state, nothing)
 
 
 def scores_of(measured: Array, score: str) -> Array:

@@ -66,6 +66,7 @@ MODULES = {
         "lrlab.tasks.custom": JAX,
         "lrlab.tasks.objective": JAX,
         "lrlab.tasks.step": JAX,
+        "lrlab.tasks.streams": JAX,
         "lrlab.tasks.supervised": JAX,
     },
     "verify/__init__.py": {"lrlab.verify.page": FIGURES},
