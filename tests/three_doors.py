@@ -13,6 +13,7 @@ RANDOM = np.random.default_rng(21)
 X = RANDOM.standard_normal((60, 4)).astype(np.float32)
 Y = (X[:, 0] * X[:, 1] > 0).astype(np.int32)
 HELD = X[:23], Y[:23]
+DATA = {"train": (X, Y), "valid": HELD, "name": "door"}
 OPTIONS = {"steps": 24, "batch_size": 8, "seeds": 2, "schedule": "cosine", "eval_every": 6}
 
 
@@ -32,11 +33,11 @@ def mean_loss(params, batch):
     return losses(Net().apply({"params": params}, batch[0]), batch[1]).mean()
 
 
-def supervised() -> lrlab.Task:
-    return lrlab.Task.supervised(model=Net(), loss=losses, train=(X, Y), valid=HELD, name="door")
+def supervised(**parts: object) -> lrlab.Task:
+    return lrlab.Task.supervised(model=Net(), loss=losses, **{**DATA, **parts})
 
 
-def custom() -> lrlab.Task:
+def custom(**parts: object) -> lrlab.Task:
     def evaluate(params, state, batch, key):
         size = len(batch[1])
         return {"loss": mean_loss(params, batch) * size}, {"loss": size}
@@ -44,11 +45,11 @@ def custom() -> lrlab.Task:
     return lrlab.Task.custom(
         init=lambda key, example: Net().init(key, example[0])["params"],
         loss=lambda params, batch, key: mean_loss(params, batch),
-        evaluate=evaluate, train=(X, Y), valid=HELD, name="door",
+        evaluate=evaluate, **{**DATA, **parts},
     )  # fmt: skip
 
 
-def step() -> lrlab.Task:
+def step(**parts: object) -> lrlab.Task:
     def init(key, hyper):
         params = Net().init(key, X[:1])["params"]
         return {"params": params, "adam": optax.scale_by_adam().init(params)}
@@ -64,9 +65,7 @@ def step() -> lrlab.Task:
     def evaluate(state, batch, key):
         return {"loss": mean_loss(state["params"], batch)}
 
-    return lrlab.Task.step(
-        init=init, step=update, evaluate=evaluate, train=(X, Y), valid=HELD, name="door"
-    )
+    return lrlab.Task.step(init=init, step=update, evaluate=evaluate, **{**DATA, **parts})
 
 
 DOORS = {"supervised": supervised, "custom": custom, "step": step}

@@ -34,7 +34,8 @@ def arrays(split: object, place: str) -> PyTree:
     Raises:
         DataError: neither, no numbers, masked, nan, inf, empty, or different lengths.
     """
-    if stream_of(split) is not None and (isinstance(split, Mapping) or len(split) == 2):
+    pair = isinstance(split, (tuple, list)) and len(split) == 2
+    if stream_of(split) is not None and (pair or isinstance(split, Mapping)):
         return split
     if isinstance(split, Mapping):
         return _batch(split, place)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 import jax
@@ -15,6 +15,7 @@ from lrlab.engine.binding import beginning, bound, by_name, follows, frozen_of
 from lrlab.engine.devices import precision
 from lrlab.engine.host_data import held_dtype
 from lrlab.engine.state import lane_shapes, start_shapes
+from lrlab.engine.streaming import streams_of
 from lrlab.rng import key
 from lrlab.tasks.step import LEAKED
 from lrlab.types import Array, Hyper, LaneContext, Problem, PyTree, TaskFunctions
@@ -96,7 +97,7 @@ def _descended(
         functions = bound(problem, scalars, frozen_of(problem, begins, drawn))
         _, (after, extra) = functions.loss(params, state, splits.get("train"), noise)
         _check_state(state, after)
-        return extra, _evaluations(problem, functions, params, state, splits)
+        return extra, _evaluations(problem, functions, params, state, splits, streams_of(data))
 
     shapes = start_shapes(problem, data)
     extra, evaluated = jax.eval_shape(once, shapes, _batches(problem, data), scalars)
@@ -116,7 +117,7 @@ def _stepped(
         now = by_name(problem, scalars)
         _, metrics = problem.task.step(state, splits.get("train"), now, key(0, "noise"))
         functions = bound(problem, scalars)
-        return metrics, _evaluations(problem, functions, (), state, splits)
+        return metrics, _evaluations(problem, functions, (), state, splits, streams_of(data))
 
     program, (metrics, evaluated) = jax.make_jaxpr(once, return_shape=True)(
         state, _batches(problem, data), scalars
@@ -133,11 +134,16 @@ def _evaluations(
     params: PyTree,
     state: PyTree,
     splits: Mapping[str, PyTree],
+    streamed: Collection[str],
 ) -> dict[str, dict[str, Array]]:
     evaluated: dict[str, dict[str, Array]] = {}
+    noise = key(0, "evaluation")
     for split in problem.splits:
+        if split in streamed:  # read part by part, never as a whole
+            assert functions.part is not None, "what cannot be evaluated in parts does not stream"
+            evaluated[split] = functions.part(params, state, splits.get(split), noise)[0]
+            continue
         assert functions.evaluate is not None, "no split is evaluated where nothing is"
-        noise = key(0, "evaluation")
         evaluated[split] = functions.evaluate(params, state, splits.get(split), noise)
     return evaluated
 

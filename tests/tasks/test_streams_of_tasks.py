@@ -1,0 +1,71 @@
+"""Data that stream, through each door: the bits of the same data in memory."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from test_any_training import BATCH, TOKENS, Words, masked
+from three_doors import DOORS, X, Y, options_of
+
+import lrlab
+from lrlab.core.errors import ConfigError
+from lrlab.data.batches import Batches, segment_indices
+from lrlab.tasks import streams
+
+
+class Numbered:
+    """Examples by number, as a data set of another library."""
+
+    def __init__(self, data):
+        self.data = data
+
+    def __len__(self):
+        return len(next(iter(self.data.values())))
+
+    def __getitem__(self, number):
+        return {name: part[number] for name, part in self.data.items()}
+
+
+def test_a_dict_of_a_stream_trains_as_in_memory():
+    held = {name: part[:31] for name, part in TOKENS.items()}
+
+    def sweep(train):
+        task = lrlab.Task.supervised(model=Words(), loss=masked, train=train, valid=held)
+        options = {"lr": [0.03, 0.3], "steps": 10, "batch_size": BATCH, "seeds": 2}
+        return lrlab.sweep(task, **options, progress=False)
+
+    one, other = sweep(TOKENS), sweep(lrlab.data.stream(Numbered(TOKENS)))
+    for name in ("train_loss", "valid_loss"):
+        np.testing.assert_array_equal(one.history[name], other.history[name])
+
+
+@pytest.mark.parametrize("door", list(DOORS))
+def test_every_door_reads_a_loader_in_its_own_batches(door):
+    options = options_of(door)
+
+    def loader(seed):
+        for rows in segment_indices(Batches(len(X), 8), seed, 0, options["steps"]):
+            yield X[rows], Y[rows]
+
+    streamed = DOORS[door](train=lrlab.data.stream(loader))
+    own = {name: value for name, value in options.items() if name != "batch_size"}
+    one = lrlab.sweep(DOORS[door](), lr=[0.03, 0.3], **options)
+    other = lrlab.sweep(streamed, lr=[0.03, 0.3], **own)
+    np.testing.assert_array_equal(one.history["train_loss"], other.history["train_loss"])
+    np.testing.assert_array_equal(one.history["valid_loss"], other.history["valid_loss"])
+
+
+def test_a_step_whose_evaluation_needs_the_whole_split_cannot_stream_it(monkeypatch):
+    monkeypatch.setattr(streams, "HELD_BYTES", 100)
+
+    def step(state, batch, hyper, key):
+        return state - hyper["lr"] * batch.mean(), {"loss": state**2}
+
+    task = lrlab.Task.step(
+        init=lambda key, hyper: 1.0, step=step, train=X[:, 0],
+        valid=lrlab.data.stream(list(X[:30, 0])),
+        evaluate=lambda state, batch, key: {"loss": state**2 + 0 * jnp.sum(batch)},
+    )  # fmt: skip
+    with pytest.raises(ConfigError, match=r"\(sums, weights\)"):
+        lrlab.sweep(task, lr=[0.1], steps=3, batch_size=4, progress=False)
