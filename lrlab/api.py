@@ -12,14 +12,13 @@ from typing import Any
 
 from lrlab import config
 from lrlab.core.text import Table
-from lrlab.results.population import Population
 from lrlab.results.range_test import RangeTest
 from lrlab.results.study import Study
-from lrlab.results.sweep import Result, load_result
+from lrlab.results.sweep import Result
 from lrlab.search import Comparison
 from lrlab.tasks import Task
 from lrlab.training.components import OptimizerLike, ScheduleLike
-from lrlab.training.task import TaskLike, python_objects
+from lrlab.training.task import TaskLike
 from lrlab.types import Answer, Floats, Params, Plan
 from lrlab.workflows.compare import objects_of, run_compare
 from lrlab.workflows.dispatch import plan as plan
@@ -27,7 +26,9 @@ from lrlab.workflows.dispatch import resume as resume
 from lrlab.workflows.dispatch import run as run
 from lrlab.workflows.find import run_find
 from lrlab.workflows.job import call
-from lrlab.workflows.population import Exploration, members_of, run_population
+from lrlab.workflows.origins import export_params as export_params
+from lrlab.workflows.origins import loaded
+from lrlab.workflows.population import population as population
 from lrlab.workflows.range_test import run_range_test
 from lrlab.workflows.report import concluded
 from lrlab.workflows.study import run_study, tasks_of
@@ -48,6 +49,8 @@ def sweep(
     groups: Mapping[str, str] | None = None,
     multipliers: Mapping[str, float | Floats] | None = None,
     metric: str | None = None,
+    score: str | None = None,
+    keep: str | None = None,
     eval_every: int | None = None,
     stop_diverged: bool | None = None,
     sampler: str | None = None,
@@ -82,6 +85,11 @@ def sweep(
             update and for decoupled weight decay. A list is a lane axis, the first after `lr`,
             named by `lrlab.config.multipliers.axis_name`: `multiplier_readout`.
         metric: what `best()` and the report look at, `<split>_<name>`.
+        score: which of its evaluations: "last", "best", or "mean:k" (the mean of the last k); a
+            finished run is read again with another one.
+        keep: which weights of the lanes that finish are kept, for `result.params(lr=, seed=)`:
+            "last", "best" (those at the best evaluation of `metric`) or "none"; with `out` in the
+            run folder, else in memory. None: the last ones, where they are small.
         eval_every: evaluate after each so many updates; None for 20 evaluations.
         stop_diverged: freeze a lane whose loss or parameters are not finite.
         sampler: "shuffle"; "replay" for the first epoch's order in every epoch; "in_order" for the
@@ -107,9 +115,9 @@ def sweep(
     experiment = config.from_arguments(
         "sweep", task=task, lr=lr, optimizer=optimizer, steps=steps, batch_size=batch_size,
         schedule=schedule, seeds=seeds, optimizer_args=optimizer_args, schedule_args=schedule_args,
-        groups=groups, multipliers=multipliers, metric=metric, eval_every=eval_every,
-        stop_diverged=stop_diverged, sampler=sampler, precision=precision, probes=probes,
-        plan=plan, seed=seed, **axes,
+        groups=groups, multipliers=multipliers, metric=metric, score=score, keep=keep,
+        eval_every=eval_every, stop_diverged=stop_diverged, sampler=sampler, precision=precision,
+        probes=probes, plan=plan, seed=seed, **axes,
     )  # fmt: skip
     return concluded(
         run_sweep(call(experiment, out, progress, task, optimizer, schedule)), progress
@@ -126,6 +134,8 @@ def find(
     seeds: int | Sequence[int] | None = None,
     lr_range: tuple[float, float] | None = None,
     metric: str | None = None,
+    score: str | None = None,
+    keep: str | None = None,
     budget: float | str | None = None,
     optimizer_args: Table | None = None,
     schedule_args: Table | None = None,
@@ -144,7 +154,8 @@ def find(
     Arguments as in `sweep`; a list for a multiplier, or for another hyper-parameter, is searched
     together with the learning rate (`answer.details["at"]`). `lr_range` is where to look first (it
     is extended when the best stands at an edge), `budget` a number of full-length runs, or a time
-    such as "60s".
+    such as "60s". `score` ("last", "best" or "mean:k", as in `sweep`) decides at the rungs too, by
+    the evaluations so far; it is part of the experiment.
 
     Raises:
         ConfigError: with every problem in the arguments.
@@ -157,9 +168,10 @@ def find(
     """
     experiment = config.from_arguments(
         "find", task=task, optimizer=optimizer, steps=steps, batch_size=batch_size,
-        schedule=schedule, seeds=seeds, lr_range=lr_range, metric=metric, budget=budget,
-        optimizer_args=optimizer_args, schedule_args=schedule_args, multipliers=multipliers,
-        eval_every=eval_every, sampler=sampler, precision=precision, plan=plan, seed=seed, **fixed,
+        schedule=schedule, seeds=seeds, lr_range=lr_range, metric=metric, score=score, keep=keep,
+        budget=budget, optimizer_args=optimizer_args, schedule_args=schedule_args,
+        multipliers=multipliers, eval_every=eval_every, sampler=sampler, precision=precision,
+        plan=plan, seed=seed, **fixed,
     )  # fmt: skip
     job = call(experiment, out, progress, task, optimizer, schedule)
     return concluded(run_find(job), progress)
@@ -289,62 +301,10 @@ def study(
     return concluded(run_study(job, tasks), progress)
 
 
-def population(
-    task: TaskLike,
-    *,
-    lr: Floats,
-    steps: int,
-    generations: int = 10,
-    optimizer: OptimizerLike = None,
-    batch_size: int | str | None = None,
-    schedule: ScheduleLike = "constant",
-    seed: int = 0,
-    metric: str | None = None,
-    fraction: float = 0.2,
-    factors: tuple[float, ...] = (0.8, 1.2),
-    optimizer_args: Table | None = None,
-    schedule_args: Table | None = None,
-    precision: str | None = None,
-    **hyper: Floats,
-) -> Population:
-    """Trains a population on one task; all members start from the same weights, see the same
-    batches, and train in one tile (Jaderberg et al. 2017, arXiv 1711.09846).
-
-    Args:
-        task, optimizer, batch_size, schedule, ...: as in `lrlab.sweep`.
-        lr: the members' first learning rates, f[N].
-        hyper: further hyper-parameters, f[N] each, member by member (no grid).
-        steps: updates of each member, in `generations` segments of about equal length.
-        metric: what decides, `valid_loss` unless given; one to minimize.
-        fraction, factors: as in `lrlab.optimizers.population.exploit_explore`.
-        seed: gives weights, batches and every choice: the same seed, the same population.
-
-    Raises:
-        ConfigError: an argument that is none.
-        ValueError: lengths that differ, more generations than steps, a metric to maximize.
-
-    >>> import lrlab
-    >>> found = lrlab.population("wine-linear", lr=[1e-4, 1e-2, 0.1, 0.3], optimizer="sgd",
-    ...                          steps=40, generations=4, batch_size=16, fraction=0.25)
-    >>> found.scores.shape, bool(found.scores[-1].max() < found.scores[0].max())
-    ((4, 4), True)
-    """
-    members = members_of({"lr": lr, **hyper})
-    experiment = config.from_arguments(
-        "sweep", task=task, steps=steps, optimizer=optimizer, batch_size=batch_size,
-        schedule=schedule, seeds=[seed], metric=metric, precision=precision,
-        optimizer_args=optimizer_args, schedule_args=schedule_args,
-        **{name: values.tolist() for name, values in members.items()},
-    )  # fmt: skip
-    objects = python_objects(task, optimizer, schedule)
-    exploration = Exploration(generations, fraction, factors)
-    return run_population(experiment, objects, members, exploration)
-
-
 def load(folder: str | os.PathLike[str]) -> Result:
     """A sweep's result from its run folder.
 
     Raises:
         RunError: not a run folder, or a damaged one; says what is lost.
     """
-    return load_result(folder)
+    return loaded(folder)

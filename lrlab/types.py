@@ -33,6 +33,7 @@ from lrlab.task_types import TaskParts as TaskParts
 
 if TYPE_CHECKING:  # commands that train nothing do without it
     import optax
+    from optax import GradientTransformationExtraArgs, Schedule
 
 
 class Dynamics(NamedTuple):
@@ -222,6 +223,22 @@ class Recorder(Protocol):
         ...
 
 
+class AnswerOrigin(Protocol):
+    """Where an answer's weights and methods are; `lrlab.results.origin`."""
+
+    def confirmed(self, answer: Answer) -> dict[int, tuple[PyTree, PyTree]]:
+        """Seed -> (parameters, the rest) of the lanes that stand for the answer."""
+        ...
+
+    def schedule(self, answer: Answer) -> Schedule:
+        """The learning rate of every update."""
+        ...
+
+    def optimizer(self, answer: Answer) -> GradientTransformationExtraArgs:
+        """The optimizer with that schedule."""
+        ...
+
+
 class Answer(NamedTuple):
     """The recommended learning rate with its evidence; see `lrlab.search.answer`."""
 
@@ -235,6 +252,52 @@ class Answer(NamedTuple):
     largest_stable: float | None = None
     details: Mapping[str, Any] = {}
     run: str | None = None
+    origin: AnswerOrigin | None = None
+
+    def params(self, seed: int | None = None) -> PyTree:
+        """The parameters of the confirmed lanes, a dict seed -> tree; with `seed` that one's tree.
+
+        The lanes are those at the rate that was trained to the end and is nearest to `lr` (of the
+        two around it the one with more seeds), after the last update, or at the best evaluation
+        (`keep = "best"`). The trees are whole: frozen parameters are in their places.
+
+        Raises:
+            ValueError: nothing is kept, or no rate is recommended. KeyError: no such seed.
+        """
+        trees = {seed: tree for seed, (tree, _) in self._origin().confirmed(self).items()}
+        if seed is None:
+            return trees
+        if seed not in trees:
+            raise KeyError(
+                f"no confirmed lane has seed {seed}; there are {', '.join(map(str, trees))}"
+            )
+        return trees[seed]
+
+    def schedule(self) -> Schedule:
+        """An Optax schedule: update -> learning rate, as a lane at `lr` has it. After the run's
+        length it stays what it was at the last update.
+
+        Raises:
+            ValueError: no rate is recommended.
+        """
+        return self._origin().schedule(self)
+
+    def optimizer(self) -> GradientTransformationExtraArgs:
+        """The optimizer with that schedule, an Optax transformation: a loop of one's own with it
+        makes the updates that a lane at `lr` makes. Methods that read the loss get it by
+        `update(grads, state, params, value=loss)`, line searches `value_fn` too.
+
+        Raises:
+            ValueError: no rate is recommended.
+        """
+        return self._origin().optimizer(self)
+
+    def _origin(self) -> AnswerOrigin:
+        if self.origin is None:
+            raise ValueError(
+                "this answer has only its numbers: it is not from sweep, find, compare or load"
+            )
+        return self.origin
 
     def __repr__(self) -> str:
         interval = (

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+import lrlab
 from lrlab.cli.export_formats import FORMATS, STDOUT
 from lrlab.cli.options import Folder, Json
 from lrlab.cli.output import emit, only_json
@@ -18,15 +20,34 @@ from lrlab.core.synonyms import did_you_mean
 def export(
     run: Folder,
     format: Annotated[
-        str, typer.Option("--format", "-f", help="csv (one row per lane), curves, npz, or nc.")
-    ] = "csv",
+        str | None,
+        typer.Option(
+            "--format", "-f", help="csv (one row per lane; the default), curves, npz, nc."
+        ),
+    ] = None,
     out: Annotated[
         str | None,
         typer.Option("--out", "-o", metavar="FILE", help="RUN/export.* unless given; - for csv."),
     ] = None,
+    params: Annotated[
+        str | None,
+        typer.Option(
+            "--params",
+            metavar="DIR",
+            help="An orbax checkpoint of the weights at the answer, by seed, instead of numbers.",
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Write a run's numbers for other tools: csv, curves (long csv), npz, nc (NetCDF)."""
+    """Write a run's numbers for other tools (csv, curves (long csv), npz, nc (NetCDF)), or the
+    weights of its answer."""
+    if params is not None:
+        if format is not None or out is not None:
+            message = "writes weights, not numbers: use it without --format and --out"
+            raise ConfigError([Problem("--params", None, "", message)])
+        _weights(find_run(run), resolved(params), json)
+        return
+    format = format or "csv"
     if format not in FORMATS:
         hint = did_you_mean(format, FORMATS)
         message = f"unknown format {format!r}{hint} (known: {', '.join(FORMATS)})"
@@ -41,3 +62,17 @@ def export(
         emit({"run": short(folder), "file": name, "format": format, "rows": rows})
     elif target != STDOUT:
         print(f"Wrote {shown(target)}")
+
+
+def _weights(folder: Path, target: Path, json: bool) -> None:
+    """Writes the weights of a run's answer."""
+    if target.exists():
+        message = f"{shown(target)} exists already; choose another folder"
+        raise ConfigError([Problem("--params", None, "", message)])
+    with only_json():
+        rate, seeds = lrlab.api.export_params(folder, target)
+    if json:
+        emit({"run": short(folder), "params": short(target), "lr": rate, "seeds": seeds})
+    else:
+        words = f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
+        print(f"Wrote the weights at learning rate {rate:.6g}, {words}, to {shown(target)}")

@@ -22,8 +22,8 @@ _CALL = ("out", "progress")
 
 _BOTH = {
     "name", "task", "optimizer", "schedule", "steps", "epochs", "batch_size", "sampler", "seeds",
-    "seed", "lr", "multipliers", "axes", "metric", "eval_every", "eval_steps", "stop_diverged",
-    "precision", "probes", "plan", "parametrization", *_OPTIONS,
+    "seed", "lr", "multipliers", "axes", "metric", "score", "keep", "eval_every",
+    "eval_steps", "stop_diverged", "precision", "probes", "plan", "parametrization", *_OPTIONS,
 }  # fmt: skip
 _FIND = _BOTH | {"lr_range", "budget"}
 _TAKES: Mapping[str, set[str]] = {

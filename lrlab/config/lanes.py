@@ -16,6 +16,7 @@ import numpy as np
 from pydantic import PlainValidator
 
 from lrlab.core.grids import log_grid
+from lrlab.core.score import checked
 from lrlab.core.text import JsonObject, Table, show
 
 FORMS = ("log", "linear", "values")
@@ -233,4 +234,5 @@ ScheduleName = Annotated[Any, PlainValidator(_schedule_name)]
 Interval = Annotated[list[float], PlainValidator(_interval)]
 Seeds = Annotated[int | list[int], PlainValidator(_seeds)]
 BatchSize = Annotated[int | str, PlainValidator(_batch_size)]
+Score = Annotated[str, PlainValidator(checked)]
 Budget = Annotated[float | str | None, _none_or(_budget)]

@@ -17,6 +17,7 @@ from lrlab.config.multipliers import axis_name
 from lrlab.config.schema import Experiment
 from lrlab.core.axes import Axis, rate_axis
 from lrlab.core.errors import ConfigError
+from lrlab.core.score import LAST
 from lrlab.core.text import JsonObject
 from lrlab.schedules import labels
 from lrlab.types import Plan
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 _NOT_IDENTITY = ("name", "out", "plan")
 """Fields that change where or how a run is made, never a recorded number."""
+_READING = ("sweep", "range-test")
+"""Commands whose lanes are the same whatever score is read from them."""
 _NOT_EXTERNAL = ("external", False)
 
 FIRST_RATES = 16
@@ -125,7 +128,7 @@ def resolve(
         plan=Plan(plan.tile_width, plan.devices, plan.segment_steps, plan.memory_bytes),
         budget=_budget(experiment),
         text=dumps(experiment),
-        digest=digest(experiment),
+        digest=digest(experiment, command),
     )
 
 
@@ -254,24 +257,27 @@ def _budget(experiment: Experiment) -> Budget:
 def dumps(experiment: Experiment) -> str:
     """The experiment as TOML text, complete; `load` gives it back.
 
-    Fields that are None are absent, as None is their default; so are empty tables.
+    Fields that are None are absent, as None is their default; so are empty tables, and the usual
+    score, which files from before it lack.
     """
     content = {}
     for key, value in experiment.model_dump().items():
         if isinstance(value, Mapping):
             unset = [name for name, v in value.items() if v is None or (name, v) == _NOT_EXTERNAL]
             value = {name: v for name, v in value.items() if name not in unset}
-        if value != {}:
+        if value != {} and (key, value) != ("score", LAST):
             content[key] = value
     content["probes"] = _probes(experiment)
     return toml.dumps(content)
 
 
-def digest(experiment: Experiment) -> str:
+def digest(experiment: Experiment, command: str = "sweep") -> str:
     """SHA-256 (hex) of what decides the recorded numbers: the same for the same experiment.
 
     The tile width counts (another width rounds differently); devices, segments, memory, name and
-    folder do not. A grid and the same numbers written out are the same experiment.
+    folder do not. A grid and the same numbers written out are the same experiment. The score
+    decides what a search trains next; of a sweep, and of a study of sweeps, it only reads what is
+    recorded, so does not count.
     """
     content = experiment.model_dump()
     width = content["plan"]["tile_width"]
@@ -280,6 +286,11 @@ def digest(experiment: Experiment) -> str:
     for later in ("parametrization", "multipliers"):  # runs from before them keep their digest
         if not content[later]:
             del content[later]
+    reads = command in _READING or (command == "study" and is_axis(experiment.lr))
+    if content["score"] == LAST or reads:
+        del content["score"]
+    if content["keep"] is None:
+        del content["keep"]
     rates = {axis.name: axis.values for axis in _rate_axes(experiment)}
     further = {axis.name: axis.values for axis in _further_axes(experiment)}
     content |= {"tile_width": width, "lr": rates, "axes": further, "fixed": _fixed(experiment)}

@@ -17,6 +17,7 @@ from lrlab.config.lanes import (
     Interval,
     LearningRate,
     ScheduleName,
+    Score,
     Seeds,
 )
 from lrlab.config.multipliers import Multipliers
@@ -182,6 +183,8 @@ class Experiment(BaseModel):
     axes: dict[str, Axis] = {}
     lr_range: Interval = [1e-6, 10.0]
     metric: str = "valid_loss"
+    score: Score = "last"
+    keep: Literal["none", "last", "best"] | None = None
     budget: Budget = None
     eval_every: int | None = Field(default=None, ge=1)
     eval_steps: list[Annotated[int, Field(ge=1, le=MAX_STEPS)]] | None = None

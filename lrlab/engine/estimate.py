@@ -10,6 +10,7 @@ import numpy as np
 from lrlab.engine.binding import GIVEN
 from lrlab.engine.devices import precision, prepare_devices
 from lrlab.engine.host_data import held_dtype
+from lrlab.engine.kept import kept_bytes
 from lrlab.engine.limits import LIMITS, PlanLimits
 from lrlab.engine.programs import compiled
 from lrlab.engine.state import frozen_shapes, lane_shapes, tree_bytes
@@ -34,12 +35,13 @@ def planned_memory(
     lanes: Lanes,
     plan: Plan,
     limits: PlanLimits = LIMITS,
+    keeps: bool = False,
 ) -> int:
     """An estimate in bytes of what training holds at once, before anything is allocated.
 
     The data (once on CPU, else on every device), the states of the lanes that are held together,
-    the recorded rows, and what XLA says that the compiled segment needs besides
-    (`memory_analysis`).
+    the weights that are kept of all lanes (`keeps`), the recorded rows, and what XLA says that the
+    compiled segment needs besides (`memory_analysis`).
     """
     width, segment = plan.tile_width, plan.segment_steps
     assert width is not None and segment is not None
@@ -80,5 +82,6 @@ def planned_memory(
     )
     examples = tree_bytes(here) * (1 if devices[0].platform == "cpu" else len(devices))
     recorded = len(lanes.seed) * problem.steps * 2 * np.dtype(problem.dtype).itemsize
+    kept = kept_bytes(shapes, len(lanes.seed)) if keeps else 0
     scratch = 0 if analysis is None else int(analysis.temp_size_in_bytes)
-    return int(examples + len(devices) * scratch + held + recorded)
+    return int(examples + len(devices) * scratch + held + kept + recorded)

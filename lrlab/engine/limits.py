@@ -39,6 +39,10 @@ class PlanLimits(NamedTuple):
     resident_bytes: int = 2 << 30
     """Bytes of lane states on CPU that are held at once; further lanes wait for their cohort."""
 
+    kept_bytes: int = 256 << 20
+    """Bytes of weights that a run without a folder keeps for afterwards where nobody said whether
+    it should: as much as a small model in many lanes, or a large one in a few, has."""
+
     resident_share: float = 0.25
     """The same for accelerators, as a share of their memory."""
 

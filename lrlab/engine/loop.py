@@ -11,6 +11,8 @@ from lrlab.core.errors import Interrupted
 from lrlab.core.records import NOT_RUN, OK, PRUNED, LaneRecord, blank_record
 from lrlab.engine import devices as machine
 from lrlab.engine import threads
+from lrlab.engine.kept import Kept, forget, keep_best, keep_last, kept_arrays
+from lrlab.engine.kept import continued as continue_kept
 from lrlab.engine.layout import boundaries, cohorts
 from lrlab.engine.limits import LIMITS, PlanLimits
 from lrlab.engine.memory import device_memory, keep_freed_memory, memory_scope
@@ -44,6 +46,7 @@ def train(
     saved: Saved | None = None,
     progress: Callable[[Progress], None] | None = None,
     interrupted: Callable[[], bool] = lambda: False,
+    kept: Kept | None = None,
     limits: PlanLimits = LIMITS,
 ) -> LaneRecord:
     """Trains N lanes for `problem.steps` updates each and gives everything measured.
@@ -65,6 +68,7 @@ def train(
         saved: an unfinished run to continue.
         progress: called at segment ends.
         interrupted: asked between segments.
+        kept: is filled with weights of the lanes (`engine.kept.blank_kept`).
 
     Raises:
         Interrupted: `interrupted` said so; everything so far is recorded.
@@ -76,6 +80,8 @@ def train(
             keep_freed_memory()
         record = saved.record if saved else blank_record(lanes.columns, problem.steps, eval_steps)
         earlier = record.seconds
+        if kept is not None and saved is not None:
+            continue_kept(kept, saved.kept, record)
         report = meter(progress, lanes, problem.steps)
         capacity = _capacity(group, saved, hold_all=decide is not None)
         parts = cohorts(lanes.seed, capacity)
@@ -97,13 +103,16 @@ def train(
                 tiles = train_segment(group, tiles, first, end - first, record, recorder)
                 if end in eval_steps:
                     evaluate(group, tiles, end, record, recorder)
+                    if kept is not None and kept.keep.kind == "best":
+                        keep_best(group, tiles, end, record, kept)
                 if decide is not None and end in rungs and end < problem.steps:
                     _prune(record, end, decide)
                 tiles = compact(group, tiles, record)
                 stopping = interrupted()
                 if recorder is not None and (stopping or recorder.due()):
                     states = unpack(group, tiles, record)
-                    recorder.commit(snapshot(record, states), place(cohort, end))
+                    arrays = snapshot(record, states) | kept_arrays(group, kept)
+                    recorder.commit(arrays, place(cohort, end))
                 report(record)
                 if stopping:
                     raise Interrupted
@@ -114,8 +123,13 @@ def train(
             keeps = recorder is not None and len(parts) == 1
             states = unpack(group, tiles, record) if keeps else LaneStates()
             record.outcome[members[record.outcome[members] == NOT_RUN]] = OK
+            if kept is not None:
+                if kept.keep.kind == "last":
+                    keep_last(group, tiles, record, kept, stored=keeps)
+                forget(members, record, kept)
             if recorder is not None and (cohort + 1 == len(parts) or recorder.due()):
-                recorder.commit(snapshot(record, states), place(cohort + 1, 0))
+                arrays = snapshot(record, states) | kept_arrays(group, kept, stored=keeps)
+                recorder.commit(arrays, place(cohort + 1, 0))
         return record._replace(seconds=earlier + time.perf_counter() - began)
 
 

@@ -25,7 +25,7 @@ from lrlab.engine.shapes import Batches, Hypers, Rows, Scalar, Seed, Step
 from lrlab.engine.state import LaneState, initial_state, scheduled
 from lrlab.engine.step import lane_step
 from lrlab.rng import key
-from lrlab.types import Hyper, Params, Problem, PyTree
+from lrlab.types import Hyper, Params, Problem, PyTree, TaskFunctions
 
 R = TypeVar("R")
 
@@ -50,6 +50,8 @@ class Programs(NamedTuple):
     `evaluate(device, state, data, frozen, seed, hyper, step i32, before i32) -> metrics [T]`, named
     `<split>_<metric>` and as the probes name theirs, nan for lanes that are not alive. `before`:
     the step of the evaluation before (-1: none), for probes that measure at some of them only.
+    `weights(device, state, data, frozen, seed, hyper, step i32) -> (params, model) [T, ...]`: what
+    `evaluate` evaluates.
     """
 
     init: Replicated[[Data, Seed], Beginning]
@@ -59,6 +61,7 @@ class Programs(NamedTuple):
         tuple[LaneState, Rows],
     ]
     evaluate: Replicated[[LaneState, Data, PyTree, Seed, Hypers, Step, Step], dict[str, Array]]
+    weights: Replicated[[LaneState, Data, PyTree, Seed, Hypers, Step], tuple[Params, PyTree]]
 
 
 @kept_with(lambda problem, *rest: problem.task.init)
@@ -68,7 +71,10 @@ def compiled(problem: Problem, tile_width: int, segment_steps: int) -> Programs:
     Probes are no part of the training program: with them or without, it is the very same.
     """
     training = _training(problem._replace(probes=()), tile_width, segment_steps)
-    return Programs(*training, Replicated(functools.partial(_evaluate, problem, tile_width)))
+    evaluate = Replicated(functools.partial(_evaluate, problem, tile_width))
+    return Programs(
+        *training, evaluate, Replicated(functools.partial(_weights, problem, tile_width))
+    )
 
 
 @kept_with(lambda problem, *rest: problem.task.init)
@@ -193,13 +199,9 @@ def _evaluate(
         return beginning(problem, data, seed)[:2]
 
     def lane(state: LaneState, hyper: Hyper) -> dict[str, Scalar]:
-        params, model = state.params, state.model
         now = scheduled(problem, hyper, jnp.minimum(step, problem.steps - 1))
         task = bound(problem, now, frozen)
-        if problem.optimizer.evaluation_params is not None:
-            params = problem.optimizer.evaluation_params(state.optimizer, params)
-        if params is not state.params:
-            model = refreshed(problem, params, model, data.get("train"), noise, step, task)
+        params, model = _evaluated(problem, state, data, noise, step, task)
         values: dict[str, Array] = {}
         for split in problem.splits:
             assert task.evaluate is not None, "no split is evaluated where nothing is"
@@ -214,6 +216,38 @@ def _evaluate(
             name: jnp.where(shown, jnp.asarray(value, problem.dtype), jnp.nan)
             for name, value in values.items()
         }
+
+    return _over_lanes(tile_width, lane, (0, 0))(state, hyper)
+
+
+def _evaluated(
+    problem: Problem, state: LaneState, data: Data, noise: Array, step: Step, task: TaskFunctions
+) -> tuple[Params, PyTree]:
+    """What a lane is evaluated at: its parameters and the rest, or averages that its optimizer
+    keeps, with statistics of their own."""
+    params, model = state.params, state.model
+    if problem.optimizer.evaluation_params is not None:
+        params = problem.optimizer.evaluation_params(state.optimizer, params)
+    if params is not state.params:
+        model = refreshed(problem, params, model, data.get("train"), noise, step, task)
+    return params, model
+
+
+def _weights(
+    problem: Problem,
+    tile_width: int,
+    state: LaneState,
+    data: Data,
+    frozen: PyTree,
+    seed: Seed,
+    hyper: Hypers,
+    step: Step,
+) -> tuple[Params, PyTree]:
+    noise = key(seed, "evaluation")
+
+    def lane(state: LaneState, hyper: Hyper) -> tuple[Params, PyTree]:
+        now = scheduled(problem, hyper, jnp.minimum(step, problem.steps - 1))
+        return _evaluated(problem, state, data, noise, step, bound(problem, now, frozen))
 
     return _over_lanes(tile_width, lane, (0, 0))(state, hyper)
 

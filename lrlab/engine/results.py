@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lrlab.core.records import NOT_RUN, OK, PRUNED, LaneRecord, Metric, TimeAxis, blank_record
+from lrlab.core.weights import KEPT_LEAF
 from lrlab.engine.shapes import Block, LaneNumbers, LaneValues, Leaves
 from lrlab.types import Lanes, Recorder
 
@@ -29,7 +30,8 @@ class Saved(NamedTuple):
     """An unfinished run as a recorder gives it back.
 
     `record` holds the results so far; `states` are those at step `step` of cohort `cohort` (step 0:
-    that cohort has not begun). `capacity`: lanes per cohort (0: not recorded).
+    that cohort has not begun). `capacity`: lanes per cohort (0: not recorded). `kept`: lanes whose
+    weights are kept, and these.
     """
 
     record: LaneRecord
@@ -37,6 +39,7 @@ class Saved(NamedTuple):
     step: int
     states: LaneStates
     capacity: int = 0
+    kept: LaneStates = LaneStates()
 
 
 def passed(saved: Saved, rungs: Sequence[int], steps: int) -> list[int]:
@@ -165,4 +168,6 @@ def restore(
     leaves = [arrays[name] for name in sorted(arrays) if name.startswith("state_")]
     states = LaneStates(arrays["lanes"], leaves)
     cohort, step = int(place["cohort"]), int(place["step"])
-    return Saved(record, cohort, step, states, int(place.get("capacity", 0)))
+    weights = [arrays[name] for name in sorted(arrays) if KEPT_LEAF.fullmatch(name)]
+    kept = LaneStates(arrays.get("kept_lanes", np.empty(0, np.int64)), weights)
+    return Saved(record, cohort, step, states, int(place.get("capacity", 0)), kept)

@@ -7,14 +7,16 @@ from typing import NamedTuple
 import numpy as np
 
 from lrlab.core.brief import fields_of
+from lrlab.core.score import LAST
 
 
 class Population(NamedTuple):
     """What became of N members over G generations.
 
-    `hyper` name -> f64[G, N]: what each member trained with; `scores` f[G, N] at the generation's
-    end (`metric`; nan: diverged); `source` int[G - 1, N]: whose state each took over then (its own
-    number: it continued). `steps` int[G]: updates done at each end. `train_loss` [T, N].
+    `hyper` name -> f64[G, N]: what each member trained with; `scores` f[G, N]: `metric` at the
+    generation's end, by its `score` (`lrlab.core.score`) of the ends so far; nan: diverged.
+    `source` int[G - 1, N]: whose state each took over then (its own number: it continued). `steps`
+    int[G]: updates done at each end. `train_loss` [T, N].
     """
 
     metric: str
@@ -23,6 +25,7 @@ class Population(NamedTuple):
     source: np.ndarray
     steps: np.ndarray
     train_loss: np.ndarray
+    score: str = LAST
 
     def __repr__(self) -> str:
         return fields_of(self)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from lrlab.config import Experiment
+from lrlab.core.score import LAST, in_words
 from lrlab.core.text import JsonObject, interval, rate
 from lrlab.scaling.laws import Group, Law, Transfer, group_of, law_of, sentence_of, transfer_of
 from lrlab.types import Answer
@@ -25,6 +26,7 @@ class Study(NamedTuple):
     transfers: tuple[Transfer, ...]
     sentence: str
     run: str | None = None
+    score: str = LAST
 
     @property
     def cost(self) -> float:
@@ -51,6 +53,7 @@ class Study(NamedTuple):
             "run": self.run,
             "axis": self.axis,
             "metric": self.metric,
+            **({} if self.score == LAST else {"score": self.score}),
             "sentence": self.sentence,
             "groups": [
                 {
@@ -125,7 +128,9 @@ def concluded(
     laws = tuple(law_of(part) for part in apart)
     transfers = tuple(transfer_of(part, base) for part in apart)
     sentence = sentence_of(axis, laws, transfers)
-    return Study(axis, experiment.metric, groups, laws, transfers, sentence, run)
+    if experiment.score != LAST:
+        sentence += f" Judged by {in_words(experiment.score, experiment.metric)}."
+    return Study(axis, experiment.metric, groups, laws, transfers, sentence, run, experiment.score)
 
 
 def _initial(answer: Answer) -> float:

@@ -4,37 +4,40 @@ from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from lrlab import report, runs
 from lrlab.core.paths import resolved
-from lrlab.core.records import LaneRecord
+from lrlab.core.records import OK, LaneRecord
+from lrlab.core.score import LAST
 from lrlab.results import unread
 from lrlab.results.representable import as_sentences, beyond_numbers, indistinct
 from lrlab.schedules import labels
 from lrlab.search.answer import from_scores
 from lrlab.search.naming import in_words, named
-from lrlab.search.scores import combination, sweep_scores
-from lrlab.types import OUTCOMES, Answer, Plan
+from lrlab.search.scores import combination, grid_scores, sweep_scores
+from lrlab.types import OUTCOMES, Answer, Plan, PyTree
 
 if TYPE_CHECKING:
     import xarray
     from matplotlib.figure import Figure
 
     from lrlab.report.html.document import Document
+    from lrlab.results.origin import Origin
 
 
 class Result(NamedTuple):
     """A finished sweep.
 
     `record` is all that was recorded, a grid of (learning rate, further lane axes as given, seed);
-    `metric` what `best()` and the report look at; `config` the whole configuration, TOML; `run` the
-    folder it is in, None where it is in none. The properties below are views on the record: T
-    updates, E evaluations; floats are float64 where the run was, else float32; nan where a lane was
-    not.
+    `metric` what `best()` and the report look at, by its `score` (see `scores`); `config` the whole
+    configuration, TOML; `run` the folder it is in, None where it is in none. The properties below
+    are views on the record: T updates, E evaluations; floats are float64 where the run was, else
+    float32; nan where a lane was not. `origin`: where its weights are (`params`, `state`).
     """
 
     name: str
@@ -43,6 +46,8 @@ class Result(NamedTuple):
     plan: Plan
     config: str = ""
     run: str | None = None
+    score: str = LAST
+    origin: Origin | None = None
 
     @property
     def axes(self) -> dict[str, np.ndarray]:
@@ -91,6 +96,75 @@ class Result(NamedTuple):
         last = {name: values[-1] for name, values in self.record.evaluated.items()}
         return last | {"train_loss": self.record.history["train_loss"][-1]}
 
+    def scores(self, metric: str | None = None) -> np.ndarray:
+        """What `best()` judges lanes by, [L, ..., S]: of the evaluations the last, the best, or the
+        mean of the last k, as `score` says ("last", "best", "mean:k"); nan where the lane did not
+        finish.
+
+        Of what is recorded at each update (`train_loss`) it is the mean of the run's last
+        twentieth, the best mean between two evaluations, or the mean of the last k updates.
+        `best()` counts a lane that ends worse than it began as one that was not trained.
+
+        Raises:
+            ValueError: the sweep has no such metric.
+
+        >>> import lrlab
+        >>> result = lrlab.sweep("wine-linear", lr=[0.1, 30.0], optimizer="sgd", steps=20, seeds=1,
+        ...                      batch_size=16, score="best", progress=False)
+        >>> bool((result.scores("valid_loss") <= result.final["valid_loss"]).all())
+        True
+        """
+        whole = grid_scores(self.record, metric or self.metric, self.score)
+        values = np.asarray(whole.values)[-1].reshape(self.record.outcome.shape)
+        values = np.where(self.record.outcome == OK, values, np.nan)
+        return values.astype(self.record.history["train_loss"].dtype)
+
+    def params(
+        self, *, lr: float | Mapping[str, float] | None = None, seed: int | None = None, **axes: Any
+    ) -> PyTree:
+        """The parameters of one lane, whole: frozen ones are in their places. NumPy arrays, after
+        the last update, or at the best evaluation (`keep = "best"`).
+
+        Args:
+            lr, seed, axes: the lane's values, within 1e-6 of the number; with several rates `lr` is
+                a dict by name. What all lanes have in common may be left out. Of several schedules
+                one is given by its name.
+
+        Raises:
+            KeyError: no lane that finished has these values, or several: says which there are.
+            ValueError: nothing was kept, or the task's state is its own (see `state`).
+
+        >>> import lrlab
+        >>> result = lrlab.sweep("wine-linear", lr=[0.1, 0.3], steps=5, seeds=1, batch_size=16,
+        ...                      progress=False)
+        >>> result.params(lr=0.3)["readout"]["kernel"].shape
+        (13, 3)
+        """
+        params, state = self._lane(lr, seed, axes)
+        if isinstance(params, tuple) and params == () and state != ():
+            raise ValueError("the state of this task is its own: result.state(...) gives it")
+        return params
+
+    def state(
+        self, *, lr: float | Mapping[str, float] | None = None, seed: int | None = None, **axes: Any
+    ) -> PyTree:
+        """(parameters, what is not trained by gradients) of one lane; of a task with a step of its
+        own the state that this step last gave. Arguments and errors as `params`."""
+        params, state = self._lane(lr, seed, axes)
+        return state if isinstance(params, tuple) and params == () else (params, state)
+
+    def _lane(
+        self, lr: float | Mapping[str, float] | None, seed: int | None, axes: Mapping[str, Any]
+    ) -> tuple[PyTree, PyTree]:
+        if self.origin is None:
+            raise ValueError("this result has only its numbers: it is not from sweep or load")
+        wanted = dict(axes)
+        if isinstance(lr, Mapping):
+            wanted |= {f"lr_{name}": value for name, value in lr.items()}
+        elif lr is not None:
+            wanted["lr"] = lr
+        return self.origin.lane(wanted if seed is None else {**wanted, "seed": seed})
+
     @property
     def outcome(self) -> np.ndarray:
         """str[...]: "ok", "diverged", "pruned" or "not_run"."""
@@ -137,13 +211,13 @@ class Result(NamedTuple):
         return {"schedule": labels(names)} if isinstance(names, list) else {}
 
     def best(self, metric: str | None = None) -> Answer:
-        """The answer of the full sweep for a metric: LR, interval, verdict, sentence; with further
-        lane axes that of the best combination, which is in `details["at"]`. Rates that the run's
-        numbers cannot hold are named at the sentence's end."""
+        """The answer of the full sweep for a metric, by the sweep's `score`: LR, interval, verdict,
+        sentence; with further lane axes that of the best combination, which is in `details["at"]`.
+        Rates that the run's numbers cannot hold are named at the sentence's end."""
         metric = metric or self.metric
-        answer = from_scores(sweep_scores(self.record, metric), metric)
+        answer = from_scores(sweep_scores(self.record, metric, self.score), metric)
         sentence, details = answer.sentence, dict(answer.details)
-        if places := combination(self.record, metric):
+        if places := combination(self.record, metric, self.score):
             further = list(self.axes.items())[1:]
             at = {
                 name: named(self.labels, name, values[place])
@@ -162,7 +236,8 @@ class Result(NamedTuple):
             *beyond_numbers(self.lr, dtype),
             *as_sentences(indistinct(self.numbers, dtype.name)),
         ]
-        return answer._replace(sentence=" ".join([answer.sentence, *notes]))
+        sentence = " ".join([answer.sentence, *notes])
+        return answer._replace(sentence=sentence, origin=self.origin)
 
     def dataset(self) -> xarray.Dataset:
         """All of it as an `xarray.Dataset` with dims step, eval_step, lr, further axes, seed.
@@ -184,10 +259,14 @@ class Result(NamedTuple):
         """Writes a run folder that `lrlab.load`, `lrlab show` and `lrlab report` read."""
         path, record = resolved(folder), self.record
         manifest = {"plan": self.plan._asdict(), "metric": self.metric, "modes": self.directions}
+        if self.score != LAST:
+            manifest["score"] = self.score
         run = runs.create(path, self.name, "sweep", self.config, manifest)
         try:
             runs.write_record(run, record)
-            run.finish({**self.best()._asdict(), "seconds": record.seconds})
+            answer = self.best()._asdict()
+            del answer["origin"]
+            run.finish({**answer, "seconds": record.seconds})
         finally:
             run.close()
         return path
@@ -222,4 +301,5 @@ def load_result(folder: str | os.PathLike[str] | runs.RunFolder) -> Result:
         plan=Plan(**plan),
         config=folder.config if (path / "config.toml").exists() else "",
         run=str(path),
+        score=str(info.get("score", LAST)),
     )

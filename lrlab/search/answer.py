@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from lrlab.core import score as scoring
 from lrlab.core.text import JsonObject
 from lrlab.search import seed_effects
 from lrlab.search.gaps import nothing_known, remarks
@@ -47,6 +48,16 @@ def from_scores(
         extended: the range was extended already; then a best at an edge stays there.
     """
     calls = [scores] if isinstance(scores, Scores) else list(scores)
+    answer, score = _judged(calls, metric, extended, settings), calls[0].score
+    if score == scoring.LAST:
+        return answer
+    text = f"{answer.sentence} Judged by {scoring.in_words(score, metric)}."
+    return answer._replace(sentence=text, details={**answer.details, "score": score})
+
+
+def _judged(
+    calls: Sequence[Scores], metric: str, extended: bool, settings: SearchSettings
+) -> Answer:
     paid, evidence = cost(calls), rows(table(calls))
     parts = [part for part in map(positive_rates, calls) if len(part.lr)]
     if not parts:

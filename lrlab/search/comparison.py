@@ -9,6 +9,8 @@ import numpy as np
 
 from lrlab.core.brief import fields_of
 from lrlab.core.records import Direction
+from lrlab.core.score import LAST
+from lrlab.core.score import in_words as score_words
 from lrlab.core.text import JsonObject
 from lrlab.search import statistics
 from lrlab.search.differences import TIE_SHARE, digits
@@ -51,6 +53,12 @@ class Comparison(NamedTuple):
     run: str | None = None
 
     @property
+    def score(self) -> str | None:
+        """What of a lane's evaluations counts (`lrlab.core.score`); None where entries differ."""
+        scores = {str(row.answer.details.get("score", LAST)) for row in self.rows}
+        return scores.pop() if len(scores) == 1 else None if scores else LAST
+
+    @property
     def winner(self) -> str | None:
         """The setting with the best mean, where every other is worse beyond the 95 % interval."""
         if not self.rows or not np.isfinite(self.rows[0].mean):
@@ -62,12 +70,21 @@ class Comparison(NamedTuple):
     def sentence(self) -> str:
         """Who wins and how sure that is, and whose learning rate nothing reads."""
         idle = [row.name for row in self.rows if "lr" in row.answer.details.get("unread", ())]
+        text = self._verdict()
+        if self.score not in (LAST, None):
+            text += f" Judged by {score_words(str(self.score), self.metric)}."
         if not idle:
-            return self._verdict()
+            return text
         return (
-            f"{self._verdict()} The learning rate is not used by {', '.join(idle)}: all its curves "
+            f"{text} The learning rate is not used by {', '.join(idle)}: all its curves "
             "are the same to the bit."
         )
+
+    def _title(self, row: Row) -> str:
+        """A setting in the sentence; with its score, where others have another one."""
+        if self.score is not None:
+            return row.title
+        return f"{row.title} [{score_words(row.answer.details.get('score', LAST), self.metric)}]"
 
     def _verdict(self) -> str:
         trained = [row for row in self.rows if np.isfinite(row.mean)]
@@ -77,21 +94,21 @@ class Comparison(NamedTuple):
         best = trained[0]
         shown = self.digits()
         if len(trained) == 1:
-            return f"Only {best.title} trains: {self.metric} {best.mean:.{shown}g}."
+            return f"Only {self._title(best)} trains: {self.metric} {best.mean:.{shown}g}."
         beaten, undecided = [], []
         for row in trained[1:]:
             pair = self.versus.get(row.name)
             if pair is None:
-                undecided.append(f"{row.title} (fewer than two seeds in common)")
+                undecided.append(f"{self._title(row)} (fewer than two seeds in common)")
             elif pair.difference.high < 0:
                 low, high = -pair.difference.high, -pair.difference.low
-                beaten.append(f"{row.title} by {low:.2g} to {high:.2g}")
+                beaten.append(f"{self._title(row)} by {low:.2g} to {high:.2g}")
             else:
                 low, high = -pair.difference.high, -pair.difference.low
-                undecided.append(f"{row.title} (from {-low:.2g} better to {high:.2g} worse)")
-        ahead = f"{best.title} ({self.metric} {best.mean:.{shown}g})"
+                undecided.append(f"{self._title(row)} (from {-low:.2g} better to {high:.2g} worse)")
+        ahead = f"{self._title(best)} ({self.metric} {best.mean:.{shown}g})"
         if not undecided:
-            won = f"{best.title} wins: {self.metric} {best.mean:.{shown}g}"
+            won = f"{self._title(best)} wins: {self.metric} {best.mean:.{shown}g}"
             return f"{won}, better than {', '.join(beaten)} (95 %, paired by seed)."
         text = f"No clear winner: {ahead} is ahead, but cannot be told from {', '.join(undecided)}"
         tail = f"; it beats {', '.join(beaten)}" if beaten else ""
@@ -106,6 +123,7 @@ class Comparison(NamedTuple):
         return {
             "run": self.run,
             "metric": self.metric,
+            **({} if self.score in (LAST, None) else {"score": self.score}),
             "winner": self.winner,
             "sentence": self.sentence,
             "entries": [

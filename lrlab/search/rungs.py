@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lrlab.core.records import DIVERGED, PRUNED
+from lrlab.core.score import BEST
 from lrlab.search.differences import coarse, lowest_place
 from lrlab.search.scores import Scores
 from lrlab.search.settings import DEFAULTS, SearchSettings
@@ -113,7 +114,10 @@ def standing(scores: Scores, row: int) -> np.ndarray:
     of the evaluations so far; f64[n].
 
     A loss that jumps about, as beyond a cliff, is low at one evaluation or the other by chance.
+    Where the best evaluation counts, one low one is enough: then the best so far stands.
     """
+    if scores.score == BEST:
+        return scores.losses[row]
     losses = scores.losses[: row + 1]
     late = losses[np.asarray(scores.eval_steps)[: row + 1] >= scores.eval_steps[row] / 2]
     with warnings.catch_warnings():  # evaluations without a value say nothing

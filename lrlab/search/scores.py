@@ -7,6 +7,7 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
+from lrlab.core import score as scoring
 from lrlab.core.brief import fields_of
 from lrlab.core.records import DIVERGED, NOT_RUN, OK, Direction, LaneRecord
 from lrlab.search.differences import coarse, rounding
@@ -16,7 +17,8 @@ class Scores(NamedTuple):
     """One metric of n lanes: what a search learns from training them, a view on a `LaneRecord`.
 
     `lr` f64[n], `seed` int[n]; `values` [E, n] of the metric at `eval_steps` int[E], nan where a
-    lane did not get; `initial` [n] before the first update, in the dtype in which it was computed;
+    lane did not get: row e is the `score` of the history up to there (`lrlab.core.score`), the
+    metric itself for "last"; `initial` [n] before the first update, in the dtype of the run;
     `outcome` int[n], indices into `lrlab.core.records.OUTCOMES`; `diverged_at`, `steps_trained`
     int[n]; `steps` of a full run; `direction` of the metric.
     """
@@ -31,6 +33,7 @@ class Scores(NamedTuple):
     steps_trained: np.ndarray
     steps: int
     direction: Direction = "min"
+    score: str = scoring.LAST
 
     @property
     def losses(self) -> np.ndarray:
@@ -57,7 +60,7 @@ class Scores(NamedTuple):
 class Table(NamedTuple):
     """Full-length results by learning rate and seed, always to be minimized.
 
-    `lr` f64[L] ascending; `seeds` int[S]; `score` f64[L, S]: min(final, initial), a diverged lane
+    `lr` f64[L] ascending; `seeds` int[S]; `score` f64[L, S]: min(score, initial), a diverged lane
     as its initial value, nan where no full-length lane was trained; `initial` f64[S]; `diverged`
     bool[L, S]; `diverged_at`, `steps_trained` int[L, S] (0: not run). `direction` is the metric's
     own (`as_loss` turns a score back). `rounding`: differences between scores that are no larger
@@ -104,9 +107,9 @@ def as_loss(values: Values, direction: str) -> Values:
 
 
 def lane_scores(scores: Scores) -> np.ndarray:
-    """min(final metric, initial metric) of each full-length lane, f64[n], mirrored for "max".
+    """min(score, initial metric) of each full-length lane, f64[n], mirrored for "max".
 
-    A diverged lane counts as its initial value; a final value that is not finite as well. Lanes
+    A diverged lane counts as its initial value; a score that is not finite as well. Lanes
     that were pruned or not run are nan. Without a finite initial value the final one stands.
 
     >>> s = Scores(np.ones(3), np.zeros(3, int), np.array([[0.5, np.nan, 3.0]]), np.array([9]),
@@ -156,35 +159,42 @@ def cost(parts: Sequence[Scores]) -> float:
     return float(sum(float(np.sum(part.steps_trained)) for part in parts) / parts[0].steps)
 
 
-def stage_scores(record: LaneRecord, metric: str) -> Scores:
+def stage_scores(record: LaneRecord, metric: str, score: str = scoring.LAST) -> Scores:
     """A metric of a flat record at each evaluation, as a search judges it. What is recorded at each
     update (`train_...`) is the mean of the updates since the last evaluation: single minibatches
-    are noisy."""
-    recorded = record.metrics[metric]
+    are noisy. The best of it is the best of these means; "mean:k" takes the last k updates."""
+    recorded, count = record.metrics[metric], scoring.last_evaluations(score)
     if recorded.axis == "eval_step":
-        return _view(record, metric, recorded.values, record.eval_steps)
-    rows = np.full((len(record.eval_steps), len(record.outcome)), np.nan)
-    start = 0
-    for row, end in enumerate(record.eval_steps):
-        rows[row] = recorded.values[start:end].mean(0, dtype=np.float64)  # float32 loses digits
-        start = end
-    return _view(record, metric, rows, record.eval_steps)
+        rows = recorded.values
+    else:
+        rows = np.full((len(record.eval_steps), len(record.outcome)), np.nan)
+        start = 0
+        for row, end in enumerate(record.eval_steps):
+            start = start if count is None else max(0, end - count)
+            rows[row] = recorded.values[start:end].mean(0, dtype=np.float64)  # float32 loses digits
+            start = end
+    if score != scoring.LAST:
+        if recorded.axis == "eval_step" or count is None:
+            rows = scoring.running(rows, score, recorded.direction or "min")
+        reached = np.asarray(record.eval_steps)[:, None] <= record.steps_trained
+        rows = np.where(reached, rows, np.nan)  # a lane that ended has no score later
+    return _view(record, metric, rows, record.eval_steps)._replace(score=score)
 
 
-def sweep_scores(record: LaneRecord, metric: str) -> Scores:
-    """A metric of a sweep's record; with further lane axes, of their best combination. What is
-    recorded at each update ends with the mean of its last twentieth.
+def sweep_scores(record: LaneRecord, metric: str, score: str = scoring.LAST) -> Scores:
+    """A metric of a sweep's record; with further lane axes, of their best combination. The last of
+    what is recorded at each update is the mean of its last twentieth.
 
     Raises:
         ValueError: the sweep has no such metric.
     """
     shape = record.outcome.shape
-    chosen = (slice(None), *combination(record, metric), slice(None))
+    chosen = (slice(None), *combination(record, metric, score), slice(None))
     places = np.arange(record.outcome.size).reshape(shape)[chosen]
-    return _flat_scores(record, metric).lanes(places.ravel())
+    return grid_scores(record, metric, score).lanes(places.ravel())
 
 
-def combination(record: LaneRecord, metric: str) -> tuple[int, ...]:
+def combination(record: LaneRecord, metric: str, score: str = scoring.LAST) -> tuple[int, ...]:
     """Places on a sweep's further lane axes, in order, with the best mean score at any rate; the
     first where the means are tied. () without further axes.
 
@@ -194,7 +204,7 @@ def combination(record: LaneRecord, metric: str) -> tuple[int, ...]:
     shape = record.outcome.shape
     if len(shape) <= 2:
         return ()
-    scores = _flat_scores(record, metric)
+    scores = grid_scores(record, metric, score)
     means = np.nan_to_num(lane_scores(scores), nan=np.inf).reshape(shape).mean(-1)
     start = scores.initial_losses
     start = float(start[np.isfinite(start)].mean()) if np.isfinite(start).any() else np.inf
@@ -202,11 +212,18 @@ def combination(record: LaneRecord, metric: str) -> tuple[int, ...]:
     return tuple(int(i) for i in np.unravel_index(int(np.argmin(ranked)), means.shape)[1:])
 
 
-def _flat_scores(record: LaneRecord, metric: str) -> Scores:
+def grid_scores(record: LaneRecord, metric: str, score: str = scoring.LAST) -> Scores:
+    """A metric of all lanes of a sweep's record, in C order.
+
+    Raises:
+        ValueError: the sweep has no such metric.
+    """
     if metric not in record.metrics:
         names = ", ".join(name for name in record.metrics if not name.startswith("learning_rate"))
         raise ValueError(f"there is no metric {metric!r} in this sweep; it has {names}")
     flat = record.flat()
+    if score != scoring.LAST:
+        return stage_scores(flat, metric, score)
     recorded = flat.metrics[metric]
     rows = np.asarray(recorded.values, np.float64)
     if recorded.axis == "eval_step":

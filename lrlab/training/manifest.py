@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import jax
 
 from lrlab.config import Experiment, Resolved
+from lrlab.core.score import LAST
 from lrlab.core.text import JsonObject
 from lrlab.engine.devices import setting
 from lrlab.training.fingerprint import fingerprint, versions
@@ -43,6 +44,8 @@ def manifest_of(
         "machine": platform.platform(),
         "metric": resolved.experiment.metric,
     }
+    if resolved.experiment.score != LAST:
+        fields["score"] = resolved.experiment.score
     if group is None:
         return fields
     return fields | {

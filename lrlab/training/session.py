@@ -9,7 +9,10 @@ import numpy as np
 
 from lrlab import engine
 from lrlab.core.records import LaneRecord
+from lrlab.core.weights import Weights
+from lrlab.engine.kept import Keep, Kept, blank_kept, emptied, weights_of
 from lrlab.engine.results import Saved, passed, restore, rewound
+from lrlab.engine.state import lane_shapes
 from lrlab.engine.tuning import explained, tuned
 from lrlab.runs import Run
 from lrlab.runs.recorder import Stage
@@ -26,6 +29,8 @@ class Session(NamedTuple):
     progress: Callable[[Progress], None] | None = None
     interrupted: Callable[[], bool] = lambda: False
     retreats: list[Plan] | None = None  # plans that replaced the group's; the last one holds
+    keep: Keep | None = None
+    weights: list[Weights] | None = None  # what was kept of every stage that no folder holds
 
     @property
     def plan(self) -> Plan:
@@ -61,8 +66,15 @@ def train_stage(
     """
     group = session.group
     decide = None if decide is None else _once(decide)
+    kept = None
+    if session.keep is not None:
+        shapes = lane_shapes(group.problem, group.data, tuple(lanes.hyper))
+        kept = blank_kept(session.keep, shapes, len(lanes.seed))
     if session.run is None:
-        return _train(session, lanes, None, lambda: None, rungs, decide)
+        record = _train(session, lanes, None, lambda: None, rungs, decide, kept)
+        if kept is not None and session.weights is not None:
+            session.weights.append(weights_of(kept, lanes))
+        return record
     if grid:  # the lanes are the whole grid in order; rates may repeat
         axes = {**group.axes, "seed": group.seeds}
         cells = np.arange(len(lanes.seed))
@@ -87,7 +99,9 @@ def train_stage(
         assert before is not None
         return before.record
     first = [before] if before is not None else []  # read already
-    record = _train(session, lanes, stage, lambda: first.pop() if first else saved(), rungs, decide)
+    record = _train(
+        session, lanes, stage, lambda: first.pop() if first else saved(), rungs, decide, kept
+    )
     stage.finish()
     return record
 
@@ -111,6 +125,7 @@ def _train(
     saved: Callable[[], Saved | None],
     rungs: tuple[int, ...],
     decide: Decide | None,
+    kept: Kept | None,
 ) -> LaneRecord:
     """`engine.train`; where a device runs out of memory, again with tiles half as wide, from the
     last commit (`saved()`, None: from the start)."""
@@ -130,11 +145,14 @@ def _train(
                 saved=saved(),
                 progress=session.progress,
                 interrupted=session.interrupted,
+                kept=kept,
             )
         except Exception as error:
             if not out_of_memory(error) or session.retreats is None:
                 raise
             session.retreats.append(retreat(session.plan, error))
+            if kept is not None:
+                emptied(kept)
             if recorder is not None and session.run is not None:
                 recorder.forget()
                 session.run.update(plan=session.plan._asdict(), claim="tolerance")

@@ -95,11 +95,12 @@ def plan(experiment: Experiment) -> JsonObject:
     group = training_group(resolved)
     lanes = grid_lanes(group.axes, group.seeds)
     group = planned(group, lanes)
+    keeps = experiment.keep in ("last", "best")
     return {
         "mesh": {"tiles": group.plan.devices},
         "tile_width": group.plan.tile_width,
         "waves": planned_waves(lanes, group.plan),
         "segment_steps": group.plan.segment_steps,
-        "memory_bytes": planned_memory(group.problem, group.data, lanes, group.plan),
+        "memory_bytes": planned_memory(group.problem, group.data, lanes, group.plan, keeps=keeps),
         "reasons": list(group.plan.reasons),
     }

@@ -12,10 +12,12 @@ from lrlab import search
 from lrlab.config import resolve
 from lrlab.core.axes import arrays_of, labels_of
 from lrlab.core.records import LaneRecord
+from lrlab.core.score import LAST
 from lrlab.engine.memory import memory_scope
 from lrlab.results import unread
 from lrlab.results.representable import as_sentences, indistinct, warn_indistinct
 from lrlab.runs import read_summary
+from lrlab.runs.weights import read_weights
 from lrlab.search import Scores
 from lrlab.search.find import Decide, Train
 from lrlab.search.scores import as_loss, cost, lane_scores, stage_scores
@@ -24,9 +26,13 @@ from lrlab.training.group import training_group
 from lrlab.training.recording import continued, ended, recorded
 from lrlab.training.session import Session, planned, train_stage
 from lrlab.types import Answer, Lanes
-from lrlab.workflows.job import Job, Ran, session, summary_of
+from lrlab.workflows.job import Job, Ran, keep_of, session, summary_of
+from lrlab.workflows.origins import fields_of as weights_fields
+from lrlab.workflows.origins import of_group, of_search, store_frozen
 
-FIELDS = ("run", "lr", "interval", "verdict", "sentence", "cost", "metric", "seconds", "at")
+FIELDS = (
+    "run", "lr", "interval", "verdict", "sentence", "cost", "metric", "score", "seconds", "at",
+)  # fmt: skip
 """The fields of the JSON object."""
 
 AFTER = 1000
@@ -49,7 +55,8 @@ def run_find(job: Job, final_seeds: int = 0, readings: Sequence[float] = ()) -> 
         group = training_group(resolved)
         if path := ended(here, group):
             summary = read_summary(path)
-            answer = summary.answer(metric, str(path))
+            origin = of_group(resolved, group, lambda: read_weights(path))
+            answer = summary.answer(metric, str(path))._replace(origin=origin)
             return Ran(str(path), summary.payload(path, FIELDS), answer, read=True)
         final_seeds = int(here.info.get("final_seeds", final_seeds))
         direction = group.directions.get(metric, "min")
@@ -62,13 +69,15 @@ def run_find(job: Job, final_seeds: int = 0, readings: Sequence[float] = ()) -> 
         group = planned(group, Lanes(some, np.repeat(seeds, len(rates))))
         axes = arrays_of(resolved.axes)
         warn_indistinct(axes, group.problem.dtype)
-        fields = {"final_seeds": final_seeds} if final_seeds else None
+        keep = keep_of(resolved.experiment, group, job.record)
+        fields = {"final_seeds": final_seeds} if final_seeds else {}
+        fields |= weights_fields(group, keep)
         with (
             recorded(here, group, job.record, job.control, fields) as run,
-            session(job, group, "searching", run) as work,
+            session(job, group, "searching", run, keep) as work,
         ):
             alike: list[str] = []
-            train = trainer(work, metric, alike)
+            train = trainer(work, metric, resolved.experiment.score, alike)
             labels = labels_of(resolved.axes)
             swept = {axis.name: axis.values for axis in further}
             over_axes = functools.partial(search.find_axes, axes=swept, labels=labels)
@@ -97,8 +106,14 @@ def run_find(job: Job, final_seeds: int = 0, readings: Sequence[float] = ()) -> 
                 run=place,
                 details={**answer.details, "direction": direction},
             )
+            answer = answer._replace(origin=of_search(resolved, work, answer))
+            tried_seeds = {seed for row in answer.evidence for seed in row["seeds"]}
+            tried_seeds |= {*(answer.details.get("final") or {}).get("seeds", ())}
+            store_frozen(run, group, sorted(tried_seeds))
             seconds = time.perf_counter() - began
             payload = search.answer_json(answer, run=place, seconds=seconds)
+            if "score" in answer.details:
+                payload["score"] = answer.details["score"]
             if further:
                 payload["at"] = answer.details["at"]
             if run is not None:
@@ -124,13 +139,13 @@ def _finally(
     return answer._replace(cost=paid, details={**answer.details, "final": final})
 
 
-def trainer(work: Session, metric: str, alike: list[str] | None = None) -> Train:
-    """The function that a search is handed. `alike` is filled with the axes that nothing reads, as
-    the first call shows."""
+def trainer(work: Session, metric: str, score: str = LAST, alike: list[str] | None = None) -> Train:
+    """The function that a search is handed; `score` as in `lrlab.core.score`. `alike` is
+    filled with the axes that nothing reads, as the first call shows."""
     calls: list[int] = []
 
     def scores_of(record: LaneRecord) -> Scores:
-        return stage_scores(record.directed(work.group.directions), metric)
+        return stage_scores(record.directed(work.group.directions), metric, score)
 
     def train(
         lr: np.ndarray,

@@ -11,6 +11,8 @@ from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 from lrlab import runs
 from lrlab.config import Experiment, PythonObjects
 from lrlab.core.text import JsonObject
+from lrlab.engine.kept import Keep
+from lrlab.engine.limits import LIMITS
 from lrlab.runs import RunFolder
 from lrlab.training.group import TrainingGroup
 from lrlab.training.interrupting import interruptible
@@ -73,10 +75,28 @@ AnyRan: TypeAlias = Ran[Any]
 
 
 @contextlib.contextmanager
-def session(job: Job, group: TrainingGroup, title: str, run: runs.Run | None) -> Iterator[Session]:
-    """The group at work, with its progress bar, and Ctrl-C as a request to stop."""
+def session(
+    job: Job,
+    group: TrainingGroup,
+    title: str,
+    run: runs.Run | None,
+    keep: Keep | None = None,
+) -> Iterator[Session]:
+    """The group at work, with its progress bar, and Ctrl-C as a request to stop; `keep`: what is
+    kept of its lanes."""
     with bar(job.progress, title) as listener, interruptible(job.control.stop) as stop:
-        yield Session(group, run, listener, stop, [])
+        yield Session(group, run, listener, stop, [], keep, [])
+
+
+def keep_of(experiment: Experiment, group: TrainingGroup, recorded: bool) -> Keep | None:
+    """What is kept of the lanes, as was asked; where nobody said, the last weights: those that a
+    run folder holds anyway, or, without one, as far as they are small (`PlanLimits.kept_bytes`)."""
+    metric, kind = experiment.metric, experiment.keep
+    if kind == "none":
+        return None
+    if kind is not None:
+        return Keep(kind, metric, group.directions.get(metric, "min"))
+    return Keep("last", metric, most=LIMITS.resident_bytes if recorded else LIMITS.kept_bytes)
 
 
 def summary_of(answer: Answer) -> JsonObject:

@@ -10,6 +10,7 @@ from lrlab import runs
 from lrlab.config import resolve
 from lrlab.config.groups import show_value
 from lrlab.config.lanes import is_axis
+from lrlab.core.score import LAST
 from lrlab.engine.memory import memory_scope
 from lrlab.results.study import Study, concluded
 from lrlab.results.sweep import Result
@@ -50,8 +51,10 @@ def run_study(job: Job, tasks: Mapping[str, Task] | None = None) -> Ran[Study]:
     with continued(resolve(experiment, job.objects, "study"), job.out) as here:
         if path := ended(here, None):
             refuse_unfinished(path / "groups" / name for name in experiment.entries)
-            payload = runs.read_summary(path).payload(path)
-            return Ran(str(path), payload, all_of(path), read=True)
+            payload, study = runs.read_summary(path).payload(path), all_of(path)
+            if experiment.score != here.info.get("score", LAST):  # the same lanes, read otherwise
+                payload = {**payload, **study.payload()}
+            return Ran(str(path), payload, study, read=True)
         with recorded(here, None, job.record, job.control) as run:
             study = all_of(None if run is None else run.path)
             payload = {**study.payload(), "seconds": time.perf_counter() - began}
@@ -75,5 +78,6 @@ def _answered(part: Job) -> Answer:
     if isinstance(part.out, Path):
         if not ran.read:
             write_report(part.out, figures=False)
-        return runs.read_summary(part.out).answer(experiment.metric, str(part.out))
+        if experiment.score == runs.read_info(part.out).get("score", LAST):
+            return runs.read_summary(part.out).answer(experiment.metric, str(part.out))
     return ran.value.best(experiment.metric) if isinstance(ran.value, Result) else ran.value

@@ -6,19 +6,23 @@ import time
 
 from lrlab.config import Resolved, resolve
 from lrlab.core.records import LaneRecord
+from lrlab.core.score import LAST
+from lrlab.core.text import JsonObject
 from lrlab.engine.memory import memory_scope
 from lrlab.results.representable import warn_indistinct
 from lrlab.results.sweep import Result, load_result
 from lrlab.runs import read_summary
+from lrlab.runs.weights import read_weights
 from lrlab.training.group import TrainingGroup, training_group
 from lrlab.training.lanes import grid_lanes
 from lrlab.training.manifest import name_of
 from lrlab.training.recording import continued, ended, recorded
 from lrlab.training.session import planned, train_stage
-from lrlab.types import Plan
-from lrlab.workflows.job import Job, Ran, session, summary_of
+from lrlab.types import Answer, Plan
+from lrlab.workflows.job import Job, Ran, keep_of, session, summary_of
+from lrlab.workflows.origins import fields_of, of_group, of_session, store_frozen
 
-FIELDS = ("run", "best", "lanes", "diverged", "metric", "seconds")
+FIELDS = ("run", "best", "lanes", "diverged", "metric", "score", "seconds")
 """The fields of the JSON object."""
 
 BEST = ("lr", "interval", "verdict", "sentence")
@@ -34,37 +38,51 @@ def run_sweep(job: Job) -> Ran[Result]:
         group = training_group(resolved)
         if path := ended(here, group):
             assert here.folder is not None
-            result = load_result(here.folder)
-            return Ran(str(path), read_summary(path).payload(path, FIELDS), result, read=True)
+            result, score = load_result(here.folder), resolved.experiment.score
+            origin = of_group(resolved, group, lambda: read_weights(path))
+            result = result._replace(origin=origin)
+            payload = read_summary(path).payload(path, FIELDS)
+            if result.score != score:  # the same lanes, read in another way
+                result = result._replace(score=score)
+                payload = payload | _ending(result, result.best())
+            return Ran(str(path), payload, result, read=True)
         warn_indistinct(group.axes, group.problem.dtype)
         lanes = grid_lanes(group.axes, group.seeds)
         group = planned(group, lanes)
+        keep = keep_of(resolved.experiment, group, job.record)
         with (
-            recorded(here, group, job.record, job.control) as run,
-            session(job, group, "training", run) as work,
+            recorded(here, group, job.record, job.control, fields_of(group, keep)) as run,
+            session(job, group, "training", run, keep) as work,
         ):
             record = train_stage(work, "", lanes, grid=True)
             place = None if run is None else str(run.path)
+            store_frozen(run, group, resolved.seeds)
             result = result_of(resolved, group, record, work.plan, place)
+            result = result._replace(origin=of_session(resolved, work))
             if run is None and not job.concluded:
                 return Ran(None, {}, result)
-            answer = result.best(resolved.experiment.metric)
-            best = {
-                name: getattr(answer, name) for name in ("lr", "interval", "verdict", "sentence")
-            }
-            if "at" in answer.details:
-                best["at"] = answer.details["at"]
+            answer = result.best()
             payload = {
                 "run": place,
-                "best": best,
+                **_ending(result, answer),
                 "lanes": int(result.outcome.size),
                 "diverged": int((result.outcome == "diverged").sum()),
-                "metric": resolved.experiment.metric,
+                "metric": result.metric,
                 "seconds": time.perf_counter() - began,
             }
             if run is not None:
+                if result.score != run.info.get("score", LAST):  # begun with another one
+                    run.update(score=result.score)
                 run.finish({**payload, **summary_of(answer)})
     return Ran(place, payload, result)
+
+
+def _ending(result: Result, answer: Answer) -> JsonObject:
+    """The fields of the JSON object that depend on what of the lanes is looked at."""
+    best = {name: getattr(answer, name) for name in BEST}
+    if "at" in answer.details:
+        best["at"] = answer.details["at"]
+    return {"best": best, "score": result.score} if result.score != LAST else {"best": best}
 
 
 def result_of(
@@ -79,4 +97,5 @@ def result_of(
         plan=plan,
         config=resolved.text,
         run=run,
+        score=resolved.experiment.score,
     )

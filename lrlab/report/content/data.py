@@ -10,6 +10,7 @@ import numpy as np
 
 from lrlab.core.records import DIVERGED, NOT_RUN, Direction, LaneRecord, Metric
 from lrlab.core.records import blank_record as blank_record
+from lrlab.core.score import LAST, in_words
 from lrlab.core.text import Table
 from lrlab.schedules import labels
 
@@ -28,7 +29,8 @@ class ReportData(NamedTuple):
     `record`: the lanes as a grid (see `of_record`). `answer`: the content of `summary.json` (lr,
     interval, verdict, sentence, cost, metric, evidence, seconds) or None. `suggestions`: rule ->
     LRs, one per seed; `suggested_by` says from which curves. `stages`: the training calls of a
-    search, in order. `test`: the curves of a range test's run.
+    search, in order. `test`: the curves of a range test's run. `score`: what of its evaluations a
+    lane is judged by (`lrlab.core.score`).
     """
 
     title: str
@@ -41,6 +43,7 @@ class ReportData(NamedTuple):
     suggested_by: str = ""
     stages: Sequence[Stage] = ()
     test: RangeCurves | None = None
+    score: str = LAST
 
     @property
     def lr(self) -> np.ndarray:
@@ -145,6 +148,11 @@ def metric_of(data: ReportData) -> str:
     )
 
 
+def judged_by(data: ReportData, metric: str) -> str:
+    """The score of a metric in words: the metric's name, or "best valid_loss over the run"."""
+    return in_words(data.score, metric)
+
+
 def direction_of(data: ReportData, metric: str) -> Direction:
     """Whether less or more of a metric is better."""
     return data.record.metrics[metric].direction or "min"
@@ -208,10 +216,11 @@ def from_result(result: Result, *, title: str = "") -> ReportData:
         result.record,
         answer=answer_dict(result.best()),
         config_text=result.config,
+        score=result.score,
     )
 
 
 def answer_dict(answer: Answer) -> Table:
     """An `Answer` as the mapping that reports read."""
-    fields = answer._asdict()
+    fields = {name: value for name, value in answer._asdict().items() if name != "origin"}
     return {**(fields.pop("details", None) or {}), **fields}

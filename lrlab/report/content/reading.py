@@ -13,6 +13,7 @@ from lrlab import runs
 from lrlab.core.errors import RunError
 from lrlab.core.files import read_json
 from lrlab.core.records import NOT_RUN, PRUNED, LaneRecord
+from lrlab.core.score import LAST
 from lrlab.core.text import Table
 from lrlab.report.content.data import (
     ReportData,
@@ -57,6 +58,7 @@ def read(run: str | Path) -> ReportData:
         config_text=_config_text(path, manifest),
         command=f"lrlab {manifest.get('command', 'sweep')} {path / 'config.toml'}",
         stages=_stages(path, record),
+        score=str(manifest.get("score", LAST)),
     )
     if manifest.get("command") == "range-test":
         return data._replace(test=_test(data))

@@ -8,16 +8,28 @@ from typing import NamedTuple
 import numpy as np
 
 from lrlab.core.records import DIVERGED, NOT_RUN, OK
+from lrlab.core.score import LAST
 from lrlab.core.text import duration, number
 from lrlab.report.content import data as d
 from lrlab.report.content.data import ReportData
 from lrlab.report.content.selection import with_rates
 from lrlab.search.differences import digits
+from lrlab.search.scores import grid_scores
 
 
 def final(data: ReportData, metric: str) -> np.ndarray:
     """The metric after the last update, f64[L, ..., S]; nan unless the lane's outcome is ok."""
     values = d.last_finite(d.curve(data, metric)[1])
+    return np.where(data.record.outcome == OK, values, np.nan)
+
+
+def ended(data: ReportData, metric: str) -> np.ndarray:
+    """What a lane is judged by, f64[L, ..., S]: the metric after the last update, or the run's
+    other score; nan unless the lane's outcome is ok."""
+    if data.score == LAST:
+        return final(data, metric)
+    losses = grid_scores(data.record, metric, data.score).values
+    values = np.asarray(losses, np.float64)[-1].reshape(data.record.outcome.shape)
     return np.where(data.record.outcome == OK, values, np.nan)
 
 
@@ -33,11 +45,11 @@ def initial(data: ReportData, metric: str) -> np.ndarray:
 
 
 def scores(data: ReportData, metric: str) -> np.ndarray:
-    """What `find` minimizes, f64[L, ..., S]: min(final, initial), a diverged lane as its initial.
+    """What `find` minimizes, f64[L, ..., S]: min(score, initial), a diverged lane as its initial.
 
     Mirrored for metrics that are maximized. nan for lanes that were pruned or not run.
     """
-    end, start = final(data, metric), initial(data, metric)
+    end, start = ended(data, metric), initial(data, metric)
     better = np.fmax if d.direction_of(data, metric) == "max" else np.fmin
     outcome = data.record.outcome
     value = np.where(outcome == DIVERGED, start, better(end, start))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lrlab.core.records import DIVERGED, NOT_RUN, OK, PRUNED
+from lrlab.core.score import LAST
 from lrlab.core.text import number
 from lrlab.report.content import data as d
 from lrlab.report.content import summary
@@ -54,7 +55,8 @@ def loss_vs_lr(data: ReportData, theme: str = "light") -> Figure | None:
                 below.axvspan(*answer["interval"], color=colors.accent, alpha=0.13, lw=0)
         ax.set_title(data.title or "Loss against learning rate")
         below.set_xlabel("peak learning rate")
-        ax.set_ylabel(f"final {style.label(metric)}")
+        last = data.score == LAST
+        ax.set_ylabel(f"final {style.label(metric)}" if last else d.judged_by(data, metric))
         fig.legend(loc="outside lower center", ncols=3, handlelength=1.8)
     return fig
 
@@ -62,7 +64,7 @@ def loss_vs_lr(data: ReportData, theme: str = "light") -> Figure | None:
 def y_range(data: ReportData, metric: str, start: float) -> tuple[float, float, bool]:
     """(low, high, logarithmic): all means and the initial value, hopeless outliers cut."""
     means = np.array([row.mean for row in summary.lr_rows(data, metric)])
-    values = summary.final(data, metric)
+    values = summary.ended(data, metric)
     seen = np.concatenate([means, [start], values[np.isfinite(values)]])
     seen = seen[np.isfinite(seen)]
     if not seen.size:
@@ -125,6 +127,7 @@ def _points(ax: Axes, data: ReportData, metric: str, colors: Theme) -> None:
     lr = np.broadcast_to(data.lr.reshape((-1,) + (1,) * (codes.ndim - 1)), codes.shape)
     low, high = ax.get_ylim()
     done = d.last_finite(d.curve(data, metric)[1])
+    done = np.where(codes == OK, summary.ended(data, metric), done)
     for outcome in (PRUNED, OK):
         here = (codes == outcome) & np.isfinite(done)
         if not here.any():

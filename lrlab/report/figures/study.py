@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lrlab.config.groups import show_value
+from lrlab.core.score import LAST, in_words
 from lrlab.core.text import Table, number, spaced
 from lrlab.report.figures import style
 from lrlab.report.figures.style import Theme
@@ -31,7 +32,7 @@ def overview(payload: Table, theme: str = "light") -> Figure:
         for ax, kind in zip(axes[:-1], kinds, strict=True):
             ax.sharey(axes[0])
             _curves(ax, payload, kind, colors, legend=ax is axes[-2])
-        axes[0].set_ylabel(f"final {style.label(payload['metric'])}")
+        axes[0].set_ylabel(_judged(payload))
         _best(axes[-1], payload, colors)
     return fig
 
@@ -46,7 +47,7 @@ def panels(payloads: Mapping[str, Table], theme: str = "light") -> Figure:
             above.set_title(title)
             _best(below, payload, colors)
             below.set_title("")
-        axes[0, 0].set_ylabel(f"final {style.label(next(iter(payloads.values()))['metric'])}")
+        axes[0, 0].set_ylabel(_judged(next(iter(payloads.values()))))
     return fig
 
 
@@ -59,8 +60,14 @@ def u_curves(payload: Table, theme: str = "light") -> Figure:
         axes = np.atleast_1d(fig.subplots(1, len(kinds), sharey=True))
         for ax, kind in zip(axes, kinds, strict=True):
             _curves(ax, payload, kind, colors, legend=ax is axes[-1])
-        axes[0].set_ylabel(f"final {style.label(payload['metric'])}")
+        axes[0].set_ylabel(_judged(payload))
     return fig
+
+
+def _judged(payload: Table) -> str:
+    """What a number on the axis of scores is."""
+    score, metric = payload.get("score", LAST), payload["metric"]
+    return f"final {style.label(metric)}" if score == LAST else in_words(score, metric)
 
 
 def best_lr(payload: Table, theme: str = "light") -> Figure:

@@ -155,7 +155,12 @@ def _answer_cards(data: ReportData) -> list[tuple[str, str, str, str]]:
     return [
         (f"main {verdict}", "Learning rate", number(lr) if lr else "none", verdict),
         ("", "As good", interval(ends, lambda end: number(end, 2)), wide),
-        ("", f"Best mean {metric}", number(best), f"up to {seeds} seeds per rate"),
+        (
+            "",
+            f"Best mean {d.judged_by(data, metric)}",
+            number(best),
+            f"up to {seeds} seeds per rate",
+        ),
         ("", "Diverges from", number(edge), "half of the lanes or more" if edge else "nowhere"),
     ]
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lrlab.core.score import LAST, in_words
 from lrlab.core.text import Table, interval, number, spaced
 from lrlab.report.figures import style
 from lrlab.report.figures.study import FIGURES, LABELS, axis_value, bound, floats
@@ -93,8 +94,9 @@ def _groups(payload: Table) -> str:
             text(interval(group["interval"])), text(group["verdict"]), text(number(best)),
             text(number(group["cost"])),
         ])  # fmt: skip
+    judged = in_words(payload.get("score", LAST), payload["metric"])
     head = [spaced(payload["axis"]), "parametrization", "best rate", "as good", "verdict",
-            f"best mean {payload['metric']}", "cost"]  # fmt: skip
+            f"best mean {judged}", "cost"]  # fmt: skip
     return _table(head, rows)
 
 

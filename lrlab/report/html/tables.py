@@ -60,8 +60,8 @@ def learning_rates(data: ReportData) -> str:
         ]
         body.append(f'<tr class="{"near" if near else ""}">{"".join(cells)}</tr>')
     heads = [
-        ">learning rate", *(f">{name}" for name in data.extra), f">mean {metric}", "", ">lowest",
-        ">highest", ">steps", "outcomes",
+        ">learning rate", *(f">{name}" for name in data.extra),
+        f">mean {d.judged_by(data, metric)}", "", ">lowest", ">highest", ">steps", "outcomes",
     ]  # fmt: skip
     return table(heads, body, "rates")
 

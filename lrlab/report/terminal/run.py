@@ -84,7 +84,7 @@ def valley(data: ReportData, rows: Sequence[LrRow], width: int) -> Iterator[Text
     if d.direction_of(data, metric) == "min":
         columns = heights(columns)
     nearest = np.abs(np.arange(count)[:, None] - place).argmin(1)
-    yield Text(f"{metric} against learning rate", style="dim")
+    yield Text(f"{d.judged_by(data, metric)} against learning rate", style="dim")
     blocks = sparkline(columns)
     line = Text("  ")
     for column, block in enumerate(blocks):
