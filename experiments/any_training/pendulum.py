@@ -1,0 +1,47 @@
+"""Which learning rate does a physics-informed network of a pendulum need?
+
+Hypothesis: the rate with the smallest residual is also the one nearest to the true motion.
+Command: python experiments/any_training/pendulum.py
+Cost: TODO
+Result: TODO
+"""
+
+from __future__ import annotations
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+from scipy.integrate import solve_ivp
+
+import lrlab
+
+START = 2.0  # angle in radians, at rest; time in units of sqrt(length / gravity)
+NET = nn.Sequential([nn.Dense(32), nn.tanh, nn.Dense(32), nn.tanh, nn.Dense(1)])
+
+
+def angle(params, time):
+    return START + jnp.tanh(time) ** 2 * NET.apply(params, time[None] / 2 - 2)[0]
+
+
+def loss(params, batch, key):
+    bend = jax.vmap(jax.grad(jax.grad(angle, 1), 1), (None, 0))(params, batch["time"])
+    now = jax.vmap(angle, (None, 0))(params, batch["time"])
+    error = jnp.abs(now - batch["angle"]).mean()  # only watched: training does not see the motion
+    return ((bend + jnp.sin(now)) ** 2).mean(), {"error": error}
+
+
+def make_task():
+    time = np.linspace(0, 8, 256)
+    motion = solve_ivp(lambda t, y: (y[1], -np.sin(y[0])), (0, 8), (START, 0), t_eval=time, rtol=1e-9)
+    data = {"time": time, "angle": motion.y[0]}
+    init = lambda key, example: NET.init(key, jnp.zeros(1))  # noqa: E731
+    return lrlab.Task.custom(name="pendulum", init=init, loss=loss, train=data, valid=data)
+
+
+def main() -> None:
+    print(lrlab.find(make_task(), optimizer="adam", steps=2000, batch_size=64, metric="valid_error", budget=20))
+
+
+if __name__ == "__main__":
+    main()

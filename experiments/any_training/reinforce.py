@@ -1,0 +1,57 @@
+"""Which learning rate does a policy gradient (REINFORCE) need to balance a pole?
+
+Hypothesis: policy gradients are so noisy that the interval is wide and the best rate near a cliff.
+Command: python experiments/any_training/reinforce.py
+Cost: TODO
+Result: TODO
+"""
+
+from __future__ import annotations
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+import lrlab
+
+POLICY = nn.Sequential([nn.Dense(32), nn.tanh, nn.Dense(2)])
+EPISODES, LONGEST = 16, 200
+
+
+def moved(s, action):  # CartPole of Barto, Sutton and Anderson 1983, by Euler steps of 0.02 s
+    x, v, angle, w = s
+    push = (20.0 * action - 10 + 0.05 * w**2 * jnp.sin(angle)) / 1.1
+    turn = (9.8 * jnp.sin(angle) - jnp.cos(angle) * push) / (2 / 3 - jnp.cos(angle) ** 2 / 22)
+    return s + 0.02 * jnp.array([v, push - 0.05 * turn * jnp.cos(angle) / 1.1, w, turn])
+
+
+def episode(params, key):
+    def step(carry, key):
+        s, up = carry
+        logits = nn.log_softmax(POLICY.apply(params, s))
+        action = jax.random.categorical(key, logits)
+        after = moved(s, action)
+        return (after, up & (abs(after[0]) < 2.4) & (abs(after[2]) < 0.2095)), (logits[action], up)
+
+    start = jax.random.uniform(key, (4,), minval=-0.05, maxval=0.05), True
+    return jax.lax.scan(step, start, jax.random.split(key, LONGEST))[1]
+
+
+def loss(params, batch, key):
+    chosen, up = jax.vmap(episode, (None, 0))(params, jax.random.split(key, EPISODES))
+    rewards = jnp.cumsum(up[:, ::-1], 1)[:, ::-1].astype(float)  # steps still to come
+    worth = jnp.where(up, (rewards - rewards.mean(0)) / (rewards.std(0) + 1), 0)
+    return -(chosen * worth).sum(1).mean(), {"return": up.sum(1).mean().astype(float)}
+
+
+def make_task():
+    init = lambda key, example: POLICY.init(key, jnp.zeros(4))  # noqa: E731
+    return lrlab.Task.custom(name="cartpole", init=init, loss=loss, metrics={"return": "max"})
+
+
+def main() -> None:
+    print(lrlab.find(make_task(), optimizer="adam", steps=150, metric="valid_return", budget=15))
+
+
+if __name__ == "__main__":
+    main()

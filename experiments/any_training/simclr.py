@@ -1,0 +1,57 @@
+"""Which learning rate does a contrastive encoder (SimCLR) train with, and at which temperature?
+
+Hypothesis: the temperature matters more than the rate.
+Command: python experiments/any_training/simclr.py
+Cost: TODO
+Result: TODO
+"""
+
+from __future__ import annotations
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import lrlab
+
+
+class Encoder(nn.Module):
+    @nn.compact
+    def __call__(self, views):
+        h = nn.Dense(32)(nn.relu(nn.Dense(128)(views)))
+        return h / jnp.linalg.norm(h, axis=-1, keepdims=True)
+
+
+def contrast(codes, labels, hyper):
+    logits = codes[:, 0] @ codes[:, 1].T / hyper["temperature"]
+    return -(jnp.diag(jax.nn.log_softmax(logits)) + jnp.diag(jax.nn.log_softmax(logits.T))).mean()
+
+
+def neighbors(codes, labels):  # accuracy of the nearest neighbor, whose class nobody trained on
+    near = codes[:, 0] @ codes[:, 0].T - 9 * jnp.eye(len(codes))
+    return (labels[near.argmax(1)] == labels).mean()
+
+
+def distorted(batch, key):
+    views, labels = batch
+    shifts = jax.random.randint(key, (*views.shape[:2], 2), -1, 2)
+    move = jax.vmap(jax.vmap(lambda image, by: jnp.roll(image.reshape(8, 8), by, (0, 1)).ravel()))
+    kept = jax.random.bernoulli(lrlab.rng.key(key, "kept"), 0.8, views.shape)
+    return move(views, shifts) * kept, labels
+
+
+def make_task():
+    parts = {s: (np.stack([x, x], 1), y) for s, (x, y) in lrlab.data.load("digits").splits().items()}
+    metrics = {"neighbors": (neighbors, "max")}
+    return lrlab.Task.supervised(name="simclr", model=Encoder(), loss=contrast, metrics=metrics,
+                                 augment=distorted, batch_loss=True, **parts)  # fmt: skip
+
+
+def main() -> None:
+    options = {"optimizer": "adam", "steps": 500, "batch_size": 128, "metric": "valid_neighbors"}
+    print(lrlab.find(make_task(), temperature=[0.05, 0.2, 0.8], budget=20, **options))
+
+
+if __name__ == "__main__":
+    main()
