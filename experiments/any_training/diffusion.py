@@ -35,7 +35,9 @@ def loss(params, x, key):
 
 
 def make_task():
-    x = make_moons(3000, noise=0.05, random_state=0)[0].astype(np.float32) * 1.2 - np.float32([0.6, 0.3])
+    x = make_moons(3000, noise=0.05, random_state=0)[0].astype(np.float32) * 1.2 - np.float32(
+        [0.6, 0.3]
+    )
     init = lambda key, x: Denoiser().init(key, x, jnp.zeros(len(x), int))  # noqa: E731
     return lrlab.Task.custom(name="diffusion", init=init, loss=loss, train=x[:2000], valid=x[2000:])
 

@@ -33,14 +33,25 @@ def loss(params, batch, key):
 
 def make_task():
     time = np.linspace(0, 8, 256)
-    motion = solve_ivp(lambda t, y: (y[1], -np.sin(y[0])), (0, 8), (START, 0), t_eval=time, rtol=1e-9)
+    motion = solve_ivp(
+        lambda t, y: (y[1], -np.sin(y[0])), (0, 8), (START, 0), t_eval=time, rtol=1e-9
+    )
     data = {"time": time, "angle": motion.y[0]}
     init = lambda key, example: NET.init(key, jnp.zeros(1))  # noqa: E731
     return lrlab.Task.custom(name="pendulum", init=init, loss=loss, train=data, valid=data)
 
 
 def main() -> None:
-    print(lrlab.find(make_task(), optimizer="adam", steps=2000, batch_size=64, metric="valid_error", budget=20))
+    print(
+        lrlab.find(
+            make_task(),
+            optimizer="adam",
+            steps=2000,
+            batch_size=64,
+            metric="valid_error",
+            budget=20,
+        )
+    )
 
 
 if __name__ == "__main__":

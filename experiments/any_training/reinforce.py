@@ -15,14 +15,12 @@ import jax.numpy as jnp
 import lrlab
 
 POLICY = nn.Sequential([nn.Dense(32), nn.tanh, nn.Dense(2)])
-EPISODES, LONGEST = 16, 200
 
 
 def moved(s, action):  # CartPole of Barto, Sutton and Anderson 1983, by Euler steps of 0.02 s
-    x, v, angle, w = s
-    push = (20.0 * action - 10 + 0.05 * w**2 * jnp.sin(angle)) / 1.1
-    turn = (9.8 * jnp.sin(angle) - jnp.cos(angle) * push) / (2 / 3 - jnp.cos(angle) ** 2 / 22)
-    return s + 0.02 * jnp.array([v, push - 0.05 * turn * jnp.cos(angle) / 1.1, w, turn])
+    push = (20.0 * action - 10 + 0.05 * s[3] ** 2 * jnp.sin(s[2])) / 1.1
+    turn = (9.8 * jnp.sin(s[2]) - jnp.cos(s[2]) * push) / (2 / 3 - jnp.cos(s[2]) ** 2 / 22)
+    return s + 0.02 * jnp.array([s[1], push - turn * jnp.cos(s[2]) / 22, s[3], turn])
 
 
 def episode(params, key):
@@ -30,18 +28,18 @@ def episode(params, key):
         s, up = carry
         logits = nn.log_softmax(POLICY.apply(params, s))
         action = jax.random.categorical(key, logits)
-        after = moved(s, action)
-        return (after, up & (abs(after[0]) < 2.4) & (abs(after[2]) < 0.2095)), (logits[action], up)
+        up = up & (abs(s[0]) < 2.4) & (abs(s[2]) < 0.2095)
+        return (moved(s, action), up), (logits[action], up)
 
-    start = jax.random.uniform(key, (4,), minval=-0.05, maxval=0.05), True
-    return jax.lax.scan(step, start, jax.random.split(key, LONGEST))[1]
+    start = jax.random.uniform(key, (4,), minval=-0.05, maxval=0.05)
+    return jax.lax.scan(step, (start, True), jax.random.split(key, 200))[1]
 
 
 def loss(params, batch, key):
-    chosen, up = jax.vmap(episode, (None, 0))(params, jax.random.split(key, EPISODES))
-    rewards = jnp.cumsum(up[:, ::-1], 1)[:, ::-1].astype(float)  # steps still to come
-    worth = jnp.where(up, (rewards - rewards.mean(0)) / (rewards.std(0) + 1), 0)
-    return -(chosen * worth).sum(1).mean(), {"return": up.sum(1).mean().astype(float)}
+    chosen, up = jax.vmap(episode, (None, 0))(params, jax.random.split(key, 16))
+    left = jnp.cumsum(up[:, ::-1], 1)[:, ::-1]  # steps still to come: the reward
+    gain = jnp.where(up, (left - left.mean(0)) / (left.std(0) + 1), 0.0)
+    return -(chosen * gain).sum(1).mean(), {"return": up.sum(1).mean()}
 
 
 def make_task():

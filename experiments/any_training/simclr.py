@@ -11,7 +11,6 @@ from __future__ import annotations
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 import lrlab
 
@@ -19,33 +18,30 @@ import lrlab
 class Encoder(nn.Module):
     @nn.compact
     def __call__(self, views):
-        h = nn.Dense(32)(nn.relu(nn.Dense(128)(views)))
-        return h / jnp.linalg.norm(h, axis=-1, keepdims=True)
+        codes = nn.Dense(4)(nn.relu(nn.Dense(128)(views)))
+        return codes / jnp.linalg.norm(codes, axis=-1, keepdims=True)
 
 
 def contrast(codes, labels, hyper):
     logits = codes[:, 0] @ codes[:, 1].T / hyper["temperature"]
-    return -(jnp.diag(jax.nn.log_softmax(logits)) + jnp.diag(jax.nn.log_softmax(logits.T))).mean()
+    return -jnp.diag(jax.nn.log_softmax(logits, 0) + jax.nn.log_softmax(logits, 1)).mean()
 
 
-def neighbors(codes, labels):  # accuracy of the nearest neighbor, whose class nobody trained on
+def neighbors(codes, labels):  # how often the nearest image shows the same digit
     near = codes[:, 0] @ codes[:, 0].T - 9 * jnp.eye(len(codes))
     return (labels[near.argmax(1)] == labels).mean()
 
 
 def distorted(batch, key):
-    views, labels = batch
-    shifts = jax.random.randint(key, (*views.shape[:2], 2), -1, 2)
+    shifts = jax.random.randint(key, (*batch[0].shape[:2], 2), -1, 2)
     move = jax.vmap(jax.vmap(lambda image, by: jnp.roll(image.reshape(8, 8), by, (0, 1)).ravel()))
-    kept = jax.random.bernoulli(lrlab.rng.key(key, "kept"), 0.8, views.shape)
-    return move(views, shifts) * kept, labels
+    return move(batch[0], shifts) * jax.random.bernoulli(key, 0.8, batch[0].shape), batch[1]
 
 
 def make_task():
-    parts = {s: (np.stack([x, x], 1), y) for s, (x, y) in lrlab.data.load("digits").splits().items()}
-    metrics = {"neighbors": (neighbors, "max")}
-    return lrlab.Task.supervised(name="simclr", model=Encoder(), loss=contrast, metrics=metrics,
-                                 augment=distorted, batch_loss=True, **parts)  # fmt: skip
+    parts = {s: (jnp.stack([x, x], 1), y) for s, (x, y) in lrlab.data.load("digits").splits().items()}
+    more = {"metrics": {"neighbors": (neighbors, "max")}, "augment": distorted, "batch_loss": True}
+    return lrlab.Task.supervised(name="simclr", model=Encoder(), loss=contrast, **more, **parts)
 
 
 def main() -> None:
