@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
 import optax
 
 import lrlab
@@ -20,13 +19,12 @@ import lrlab
 NET = nn.Sequential([nn.Dense(64), nn.relu, nn.Dense(64), nn.relu, nn.Dense(2)])
 
 
-def optimizers(rates):
-    adams = {name: optax.adam(rate, b1=0.5) for name, rate in rates.items()}
-    return optax.partition(adams, {name: name for name in rates})
+def optimizers(lr):
+    return optax.partition({k: optax.adam(r, b1=0.5) for k, r in lr.items()}, {k: k for k in lr})
 
 
 def init(key, hyper):
-    nets = {name: NET.init(lrlab.rng.key(key, name), jnp.zeros(2)) for name in hyper["lr"]}
+    nets = {name: NET.init(lrlab.rng.key(key, name), jax.numpy.zeros(2)) for name in hyper["lr"]}
     return nets, optimizers(hyper["lr"]).init(nets)
 
 
@@ -44,14 +42,13 @@ def step(state, x, hyper, key):
 
 def evaluate(state, x, key):
     fake = NET.apply(state[0]["gen"], jax.random.normal(key, x.shape))
-    apart = lambda a, b: jnp.linalg.norm(a[:, None] - b, axis=-1).mean()  # noqa: E731
+    apart = lambda a, b: jax.numpy.linalg.norm(a[:, None] - b, axis=-1).mean()  # noqa: E731
     return {"energy_distance": 2 * apart(x, fake) - apart(x, x) - apart(fake, fake)}
 
 
 def make_task():
-    x = jax.random.double_sided_maxwell(jax.random.key(0), 0, 1, (3000, 2))  # four clouds
-    parts = {"train": x[500:], "valid": x[:500]}
-    return lrlab.Task.step(init=init, step=step, evaluate=evaluate, loss="disc", **parts)
+    x = jax.random.double_sided_maxwell(jax.random.key(0), 0, 1, (500, 2))  # four clouds
+    return lrlab.Task.step(init=init, step=step, evaluate=evaluate, loss="disc", train=x, valid=x)
 
 
 def main() -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 from pydoc_data import topics
 
 import flax.linen as nn
-import jax.numpy as jnp
 
 import lrlab
 
@@ -29,24 +28,22 @@ class Adapted(nn.Module):
 class Transformer(nn.Module):
     @nn.compact
     def __call__(self, tokens):
-        h = nn.Embed(256, 64)(tokens) + nn.Embed(32, 64)(jnp.arange(tokens.shape[1]))
+        h = nn.Embed(256, 64)(tokens) + self.param("places", nn.initializers.normal(0.1), (32, 64))
         for _ in range(2):
-            mixed = nn.SelfAttention(4)(nn.LayerNorm()(h), nn.make_causal_mask(tokens))
-            h = h + Adapted(64)(mixed)
+            h = h + Adapted(64)(nn.SelfAttention(4)(nn.LayerNorm()(h), nn.make_causal_mask(tokens)))
             h = h + Adapted(64)(nn.gelu(Adapted(256)(nn.LayerNorm()(h))))
         return nn.Dense(256)(nn.LayerNorm()(h))
 
 
-def make_task(text=f"text:{topics.__file__}", trainable="lora_*", steps=600):
-    start = {"params": pretrained(steps)} if trainable == "lora_*" else {}
+def task_of(text, **start):
     data = lrlab.data.load(text, context=32, max_train=3000, max_valid=300).splits()
-    start |= {"loss": "softmax_cross_entropy", "trainable": trainable}
-    return lrlab.Task.supervised(name="lora", model=Transformer(), **start, **data)
+    return lrlab.Task.supervised(model=Transformer(), loss="softmax_cross_entropy", **start, **data)
 
 
-def pretrained(steps):
-    code = make_task("stdlib", trainable="/(?!lora_)")
-    return lrlab.sweep(code, lr=[3e-3], optimizer="adam", steps=steps, seeds=1).params()
+def make_task(steps=600):
+    code = task_of("stdlib", trainable="^(?!.*lora_)")  # everything but the adapters
+    params = lrlab.sweep(code, lr=[3e-3], optimizer="adam", steps=steps, seeds=1).params()
+    return task_of(f"text:{topics.__file__}", params=params, trainable="lora_*")
 
 
 def main() -> None:

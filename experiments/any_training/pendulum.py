@@ -42,16 +42,8 @@ def make_task():
 
 
 def main() -> None:
-    print(
-        lrlab.find(
-            make_task(),
-            optimizer="adam",
-            steps=2000,
-            batch_size=64,
-            metric="valid_error",
-            budget=20,
-        )
-    )
+    options = {"optimizer": "adam", "steps": 2000, "batch_size": 64, "metric": "valid_error"}
+    print(lrlab.find(make_task(), budget=20, **options))
 
 
 if __name__ == "__main__":

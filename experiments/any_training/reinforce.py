@@ -14,7 +14,7 @@ import jax.numpy as jnp
 
 import lrlab
 
-POLICY = nn.Sequential([nn.Dense(32), nn.tanh, nn.Dense(2)])
+POLICY = nn.Sequential([nn.Dense(32), nn.tanh, nn.Dense(2), nn.log_softmax])
 
 
 def moved(s, action):  # CartPole of Barto, Sutton and Anderson 1983, by Euler steps of 0.02 s
@@ -26,13 +26,12 @@ def moved(s, action):  # CartPole of Barto, Sutton and Anderson 1983, by Euler s
 def episode(params, key):
     def step(carry, key):
         s, up = carry
-        logits = nn.log_softmax(POLICY.apply(params, s))
-        action = jax.random.categorical(key, logits)
+        action = jax.random.categorical(key, chances := POLICY.apply(params, s))
         up = up & (abs(s[0]) < 2.4) & (abs(s[2]) < 0.2095)
-        return (moved(s, action), up), (logits[action], up)
+        return (moved(s, action), up), (chances[action], up)
 
-    start = jax.random.uniform(key, (4,), minval=-0.05, maxval=0.05)
-    return jax.lax.scan(step, (start, True), jax.random.split(key, 200))[1]
+    start = jax.random.normal(key, (4,)) / 30, True
+    return jax.lax.scan(step, start, jax.random.split(key, 200))[1]
 
 
 def loss(params, batch, key):

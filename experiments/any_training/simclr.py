@@ -39,7 +39,8 @@ def distorted(batch, key):
 
 
 def make_task():
-    parts = {s: (jnp.stack([x, x], 1), y) for s, (x, y) in lrlab.data.load("digits").splits().items()}
+    splits = lrlab.data.load("digits").splits()
+    parts = {name: (jnp.stack([x, x], 1), y) for name, (x, y) in splits.items()}
     more = {"metrics": {"neighbors": (neighbors, "max")}, "augment": distorted, "batch_loss": True}
     return lrlab.Task.supervised(name="simclr", model=Encoder(), loss=contrast, **more, **parts)
 
