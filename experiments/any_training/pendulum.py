@@ -16,12 +16,12 @@ from scipy.integrate import solve_ivp
 
 import lrlab
 
-START = 2.0  # angle in radians, at rest; time in units of sqrt(length / gravity)
+START, END = 1.0, 2 * np.pi  # angle in radians, at rest; time in units of sqrt(length / gravity)
 NET = nn.Sequential([nn.Dense(32), nn.tanh, nn.Dense(32), nn.tanh, nn.Dense(1)])
 
 
 def angle(params, time):
-    return START + jnp.tanh(time) ** 2 * NET.apply(params, time[None] / 2 - 2)[0]
+    return START + jnp.tanh(time) ** 2 * NET.apply(params, 2 * time[None] / END - 1)[0]
 
 
 def loss(params, batch, key):
@@ -32,10 +32,9 @@ def loss(params, batch, key):
 
 
 def make_task():
-    time = np.linspace(0, 8, 256)
-    motion = solve_ivp(
-        lambda t, y: (y[1], -np.sin(y[0])), (0, 8), (START, 0), t_eval=time, rtol=1e-9
-    )
+    time = np.linspace(0, END, 256)
+    swing = lambda t, y: (y[1], -np.sin(y[0]))  # noqa: E731
+    motion = solve_ivp(swing, (0, END), (START, 0), t_eval=time, rtol=1e-9)
     data = {"time": time, "angle": motion.y[0]}
     init = lambda key, example: NET.init(key, jnp.zeros(1))  # noqa: E731
     return lrlab.Task.custom(name="pendulum", init=init, loss=loss, train=data, valid=data)
