@@ -74,14 +74,15 @@ def _batch(split: Mapping[object, object], place: str) -> PyTree:
 
 def as_columns(tree: object, count: int | None, place: str, masks: bool = False) -> PyTree:
     """An array, or a pytree of arrays; `count`: the number of examples, where it is known."""
-    leaves, structure = jax.tree.flatten(tree, is_leaf=_is_rows)
+    paths, structure = jax.tree_util.tree_flatten_with_path(tree, is_leaf=_is_rows)
     if count is not None and _is_examples(tree, count):
-        leaves, structure = [tree], jax.tree.structure(0)
-    if not leaves:
+        paths, structure = [((), tree)], jax.tree.structure(0)
+    if not paths:
         raise DataError(f"{place}: are empty")
     columns = []
-    for leaf in leaves:
-        column = aligned(numbers(leaf, place), copy=True)
+    for path, leaf in paths:
+        own = jax.tree_util.keystr(path, simple=True, separator="/")
+        column = aligned(numbers(leaf, f"{place} {own}".rstrip()), copy=True)
         is_mask = masks and np.asarray(leaf).dtype == bool
         columns.append(column.view(bool) if is_mask else column)
     return jax.tree.unflatten(structure, columns)

@@ -121,7 +121,7 @@ def test_what_cannot_be_cast_is_refused():
     bowl = lrlab.Task.objective(
         "bowl", init=lambda key: jnp.ones(3), loss=lambda x, key: (x**2).sum()
     )
-    with pytest.raises(ConfigError, match="function to minimize.*Task.custom"):
+    with pytest.raises(ConfigError, match=r"function to minimize.*Task\.custom"):
         lrlab.sweep(bowl, lr=[0.1], steps=2, precision="mixed", progress=False)
     step = lrlab.Task.step(init=lambda k, h: 1.0, step=lambda s, b, h, k: (s, {"loss": s}))
     with pytest.raises(ConfigError, match="step of its own"):

@@ -62,7 +62,9 @@ MODULES = {
     "tasks/loading.py": {"lrlab.tasks.checks": JAX},
     "tasks/task.py": {
         "lrlab.tasks.arrays": JAX,
+        "lrlab.tasks.custom": JAX,
         "lrlab.tasks.objective": JAX,
+        "lrlab.tasks.step": JAX,
         "lrlab.tasks.supervised": JAX,
     },
     "verify/__init__.py": {"lrlab.verify.page": FIGURES},

@@ -149,7 +149,7 @@ def test_without_held_out_data_only_training_is_recorded_and_find_asks_for_a_met
     result = sweep(alone)
     assert not [name for name in result.history if name.startswith("valid")]
     options = {"steps": 30, "batch_size": BATCH, "seeds": 2, "budget": 8, "progress": False}
-    with pytest.raises(ConfigError, match="no metric 'valid_loss'.*train_loss"):
+    with pytest.raises(ConfigError, match=r"no metric 'valid_loss'.*train_loss"):
         lrlab.find(alone, **options)
     answer = lrlab.find(alone, metric="train_loss", **options)
     assert answer.interval[0] <= answer.lr <= answer.interval[1]

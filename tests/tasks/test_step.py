@@ -209,7 +209,7 @@ def test_a_dtype_that_changes_is_named_with_its_path():
     ],
 )
 def test_what_is_a_step_s_own_business_is_refused(option):
-    with pytest.raises(ConfigError, match="of its own|of one's own"):
+    with pytest.raises(ConfigError, match=r"of its own|of one's own"):
         sweep(task(), **option)
 
 
