@@ -16,7 +16,7 @@ from sklearn.datasets import make_moons
 
 import lrlab
 
-KEPT = jnp.cumprod(1 - jnp.linspace(1e-3, 0.2, 50))  # of the signal, after each step of noise
+KEPT = np.cumprod(1 - np.linspace(1e-3, 0.2, 50))  # of the signal, after each step of noise
 
 
 class Denoiser(nn.Module):
@@ -29,7 +29,7 @@ class Denoiser(nn.Module):
 def loss(params, x, key):
     steps = jax.random.randint(key, (len(x),), 0, len(KEPT))
     noise = jax.random.normal(lrlab.rng.key(key, "noise"), x.shape)
-    kept = KEPT[steps, None]
+    kept = jnp.take(KEPT, steps)[:, None]
     noisy = jnp.sqrt(kept) * x + jnp.sqrt(1 - kept) * noise
     return ((Denoiser().apply(params, noisy, steps) - noise) ** 2).mean()
 

@@ -52,6 +52,7 @@ def make_task():
 
 
 def main() -> None:
+    lrlab.prepare()  # before the first use of JAX, in make_task: all cores
     rates = lrlab.log_grid(1e-4, 1e-2, 5)
     options = {"steps": 1500, "batch_size": 64, "metric": "valid_energy_distance", "seeds": 2}
     result = lrlab.sweep(make_task(), lr={"gen": rates, "disc": rates}, **options)

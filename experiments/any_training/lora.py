@@ -28,26 +28,26 @@ class Adapted(nn.Module):
 class Transformer(nn.Module):
     @nn.compact
     def __call__(self, tokens):
-        h = nn.Embed(256, 64)(tokens) + self.param("places", nn.initializers.normal(0.1), (32, 64))
+        h = nn.Embed(256, 32)(tokens) + self.param("places", nn.initializers.normal(0.1), (32, 32))
         for _ in range(2):
-            h = h + Adapted(64)(nn.SelfAttention(4)(nn.LayerNorm()(h), nn.make_causal_mask(tokens)))
-            h = h + Adapted(64)(nn.gelu(Adapted(256)(nn.LayerNorm()(h))))
+            h = h + Adapted(32)(nn.SelfAttention(4)(nn.LayerNorm()(h), nn.make_causal_mask(tokens)))
+            h = h + Adapted(32)(nn.gelu(Adapted(128)(nn.LayerNorm()(h))))
         return nn.Dense(256)(nn.LayerNorm()(h))
 
 
 def task_of(text, **start):
-    data = lrlab.data.load(text, context=32, max_train=3000, max_valid=300).splits()
+    data = lrlab.data.load(text, context=32, max_train=3000, max_valid=200).splits()
     return lrlab.Task.supervised(model=Transformer(), loss="softmax_cross_entropy", **start, **data)
 
 
 def make_task(steps=600):
     code = task_of("stdlib", trainable="^(?!.*lora_)")  # everything but the adapters
-    params = lrlab.sweep(code, lr=[3e-3], optimizer="adam", steps=steps, seeds=1).params()
-    return task_of(f"text:{topics.__file__}", params=params, trainable="lora_*")
+    trained = lrlab.sweep(code, lr=[3e-3], optimizer="adam", steps=steps, batch_size=16, seeds=1)
+    return task_of(f"text:{topics.__file__}", params=trained.params(), trainable="lora_*")
 
 
 def main() -> None:
-    print(lrlab.find(make_task(), optimizer="adam", steps=200, batch_size=32, budget=12))
+    print(lrlab.find(make_task(), optimizer="adam", steps=150, batch_size=16, budget=10))
 
 
 if __name__ == "__main__":

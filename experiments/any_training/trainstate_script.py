@@ -1,14 +1,13 @@
 # A training script as researchers have them: Flax, Optax, a TrainState.
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
 import optax
 from flax.training.train_state import TrainState
 from sklearn.datasets import load_digits
 
 CONFIG = {"lr": 0.003, "batch_size": 64, "steps": 500}
 X, Y = load_digits(return_X_y=True)
-X, Y = jnp.asarray(X / 16, jnp.float32), jnp.asarray(Y, jnp.int32)
+X, Y = (X / 16).astype("float32"), Y.astype("int32")
 TRAIN, VALID = (X[:1400], Y[:1400]), (X[1400:], Y[1400:])
 MODEL = nn.Sequential([nn.Dense(64), nn.relu, nn.Dense(64), nn.relu, nn.Dense(10)])
 

