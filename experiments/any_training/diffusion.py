@@ -2,8 +2,9 @@
 
 Hypothesis: the rate that predicts noise best on held-out points also draws the best samples.
 Command: python experiments/any_training/diffusion.py
-Cost: TODO
-Result: TODO
+Cost: 20 full runs' worth of 2,000 steps, DIFFCOST on a busy machine.
+Result: 0.041, anything from 0.013 to 0.15 is as good (4 seeds); the figure of the gallery shows
+samples.
 """
 
 from __future__ import annotations

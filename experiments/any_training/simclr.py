@@ -11,6 +11,7 @@ from __future__ import annotations
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 import lrlab
 
@@ -40,7 +41,7 @@ def distorted(batch, key):
 
 def make_task():
     splits = lrlab.data.load("digits").splits()
-    parts = {name: (jnp.stack([x, x], 1), y) for name, (x, y) in splits.items()}
+    parts = {name: (np.stack([x, x], 1), y) for name, (x, y) in splits.items()}
     more = {"metrics": {"neighbors": (neighbors, "max")}, "augment": distorted, "batch_loss": True}
     return lrlab.Task.supervised(name="simclr", model=Encoder(), loss=contrast, **more, **parts)
 

@@ -2,8 +2,9 @@
 
 Hypothesis: the script's 0.003 was a guess; it is inside the interval or it is not.
 Command: python experiments/any_training/trainstate.py
-Cost: TODO
-Result: TODO
+Cost: 20 full runs' worth of 500 steps, 21 s of CPU on a busy machine.
+Result: 0.0042, anything from 0.0013 to 0.016 is as good (4 seeds): the script's 0.003 was a good
+guess.
 """
 
 from __future__ import annotations
