@@ -2,8 +2,9 @@
 
 Hypothesis: the temperature matters more than the rate.
 Command: python experiments/any_training/simclr.py
-Cost: TODO
-Result: TODO
+Cost: 20 full runs' worth of 500 steps, 17 s of CPU.
+Result: it does: temperature 0.8 with 0.019 (0.013 to 0.026) shows the same digit most often (1
+seed, too few to be sure). A larger temperature goes with a smaller rate.
 """
 
 from __future__ import annotations
