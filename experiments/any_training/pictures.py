@@ -70,19 +70,22 @@ def sampled(params, key) -> np.ndarray:
 
 
 def moons(ax: Axes, out: Path, colors: Theme) -> None:
-    rates = [1e-4, 1e-2, 1.0]
+    rates = [1e-4, 0.03, 1.0]
     result = lrlab.sweep(diffusion.make_task(), lr=rates, steps=2000, batch_size=128, out=out,
                          **{**ADAM, "seeds": 1})  # fmt: skip
-    data = diffusion.make_task().data["train"]
+    clouds = [("data", diffusion.make_task().data["train"][::2], "#8b949e")]
     for place, (rate, color) in enumerate(zip(rates, COLORS, strict=False)):
-        shift = np.array([0.0, -4.4 * place])
         points = sampled(result.params(lr=rate), jax.random.key(0))
-        points = points[(abs(points) < 2.3).all(1)]
-        ax.plot(*(data[::2] + shift).T, ".", color="#c9ced6", markersize=1.5)
-        ax.plot(*(points + shift).T, ".", color=color, markersize=1.5)
-        loss = result.final["valid_loss"][place, 0]
-        ax.text(2.6, shift[1], f"rate {number(rate)}\nloss {loss:.2f}", color=color, va="center")
-    ax.set(title="Diffusion: samples over the data (gray)", xlim=(-2.6, 5.2), aspect="equal")
+        inside = points[(abs(points) < 2).all(1)]
+        said = f"rate {number(rate)}, loss {result.final['valid_loss'][place, 0]:.2f}"
+        clouds.append((said, inside, color))
+    for (said, points, color), shift in zip(
+        clouds, [(0, 0), (5, 0), (0, -4.6), (5, -4.6)], strict=True
+    ):
+        ax.plot(*(points + np.array(shift)).T, ".", color=color, markersize=1.8)
+        ax.text(shift[0], shift[1] + 2.1, said, color=color, ha="center")
+    ax.set(title="Diffusion: a thousand samples")
+    ax.set_aspect("equal", adjustable="datalim")
     ax.axis("off")
 
 
@@ -142,7 +145,8 @@ def main() -> None:
     arguments = parser.parse_args()
     lrlab.prepare()
     with use("light") as colors:
-        picture = figure(13, 7.6)
+        picture = figure(13.6, 7.8)
+        picture.get_layout_engine().set(w_pad=0.14, h_pad=0.12)
         for panel, ax in zip(PANELS, picture.subplots(2, 3).flat, strict=True):
             panel(ax, arguments.out / panel.__name__, colors)
         picture.savefig(arguments.out / "any_training.png", dpi=150)
