@@ -84,6 +84,7 @@ def moons(ax: Axes, out: Path, colors: Theme) -> None:
     ):
         ax.plot(*(points + np.array(shift)).T, ".", color=color, markersize=1.8)
         ax.text(shift[0], shift[1] + 2.1, said, color=color, ha="center")
+    ax.plot([0, 0], [-6.6, 2.5], alpha=0)  # room for the words above
     ax.set(title="Diffusion: a thousand samples")
     ax.set_aspect("equal", adjustable="datalim")
     ax.axis("off")
