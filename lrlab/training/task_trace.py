@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from typing import NamedTuple
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, NamedTuple
 
 import jax
 from jax.core import Tracer
@@ -60,6 +60,20 @@ def traced(problem: Problem, data: Mapping[str, PyTree], names: tuple[str, ...])
     except Exception as error:
         raise FieldError("task", fault("a function of the task", error)) from error
     return Traced(frozenset(reads.names), evaluated if problem.task.own else None, trained)
+
+
+def _entries(hyper: Recording) -> tuple[list[Any], tuple[str, ...]]:
+    """Every entry, which counts as read: what a jitted function of the user's reads is not seen."""
+    names = sorted(hyper)
+    return [hyper[name] for name in names], tuple(names)
+
+
+def _again(names: tuple[str, ...], entries: Iterable[Any]) -> Recording:
+    return Recording(dict(zip(names, entries, strict=True)), Reads(set()))
+
+
+# Users hand `hyper` on to functions of theirs that are jitted, vmapped or differentiated.
+jax.tree_util.register_pytree_node(Recording, _entries, _again)
 
 
 Measured = tuple[tuple[str, ...], dict[str, tuple[str, ...]]]

@@ -83,6 +83,26 @@ def test_a_lane_is_the_run_by_hand():
     assert "train_size" in result.history
 
 
+def test_hyper_may_be_handed_on_to_jitted_functions():
+    inner = jax.jit(lambda state, batch, hyper, key: stepped(state, batch, hyper, key))
+    plain, jitted = sweep(task()), sweep(task(step=inner))
+    np.testing.assert_allclose(
+        jitted.history["train_loss"], plain.history["train_loss"], rtol=1e-5, atol=1e-7
+    )
+    rates = lrlab.Task.step(
+        init=lambda key, hyper: 1.0,
+        step=jax.jit(lambda s, b, hyper, k: (s - hyper["lr"]["a"] * hyper["beta"], {"loss": s})),
+    )
+    result = lrlab.sweep(
+        rates, lr={"a": [0.1], "b": [0.2]}, beta=[2.0], schedule="constant", steps=2, seeds=1,
+        progress=False,
+    )  # fmt: skip
+    np.testing.assert_allclose(result.history["train_loss"].ravel(), [1.0, 0.8], atol=1e-6)
+    unknown = jax.jit(lambda s, b, hyper, k: (s * hyper["gamma"], {"loss": s}))
+    with pytest.raises(ConfigError, match=r"reads hyper\['gamma'\]"):
+        lrlab.sweep(lrlab.Task.step(init=lambda key, hyper: 1.0, step=unknown), lr=[0.1], steps=2)
+
+
 def test_sums_and_weights_are_exact_over_parts():
     def summed(state, batch, key):
         logits = NET.apply({"params": state.params}, batch[0])
