@@ -67,7 +67,7 @@ class Replicated(Generic[P, R]):
         if device not in by_device:
             program = None
             if shapes in payloads:
-                program = _load_on(payloads[shapes].content, device)
+                program = _load_on(payloads[shapes].content, payloads[shapes].trees, device)
             if program is None:
                 program, payloads[shapes] = _compile(self._jitted, self._donate, device, args)
             by_device[device] = Loaded(program, placed(payloads[shapes].constants, device))
@@ -83,10 +83,15 @@ class _Payload(NamedTuple):
     content: bytes | None
     constants: Constants
     calls: tuple[str, ...]
+    trees: Trees
 
 
 Signature = tuple[jax.tree_util.PyTreeDef, tuple[tuple[tuple[int, ...], np.dtype], ...]]
 """The tree of a program's arguments, and the shape and dtype of each leaf."""
+
+Trees = tuple[jax.tree_util.PyTreeDef, jax.tree_util.PyTreeDef]
+"""Those of a program's arguments and results in this process. What comes out of a pickle may not be
+them: the static parts of somebody's modules (Equinox's) are compared by identity."""
 
 
 def _signature(args: Sequence[PyTree]) -> Signature:
@@ -115,8 +120,9 @@ def _compile(
 
         args = (*args, placed(large, device)) if large else args
         traced = jax.jit(function, donate_argnums=donate).trace(*args)
-    program, content = _compiled(traced.lower(), device, args)
-    return program, _Payload(content, large, calls)
+    lowered = traced.lower()
+    program, content = _compiled(lowered, device, args)
+    return program, _Payload(content, large, calls, (lowered.in_tree, lowered.out_tree))
 
 
 def _compiled(
@@ -130,7 +136,7 @@ def _compiled(
     name = _name(lowered, device, str(_signature(args)))
     kept = cache.kept_program(name)
     if kept is not None:
-        loaded = _load_on(kept, device)
+        loaded = _load_on(kept, (lowered.in_tree, lowered.out_tree), device)
         if loaded is not None:
             return loaded, kept
     compiled = lowered.compile()
@@ -173,7 +179,7 @@ def _serialized(compiled: jax.stages.Compiled) -> bytes | None:
         return None
 
 
-def _load_on(payload: bytes | None, device: Device) -> jax.stages.Compiled | None:
+def _load_on(payload: bytes | None, trees: Trees, device: Device) -> jax.stages.Compiled | None:
     """A serialized program on a device; JAX itself loads only where the program was compiled."""
     if payload is None:
         return None
@@ -181,7 +187,8 @@ def _load_on(payload: bytes | None, device: Device) -> jax.stages.Compiled | Non
         from jax._src import compiler
         from jax._src.lib import xla_client  # pyright: ignore
 
-        content, in_tree, out_tree = pickle.loads(payload)
+        content, _, _ = pickle.loads(payload)
+        in_tree, out_tree = trees
         options = compiler.get_compile_options(
             num_replicas=1, num_partitions=1, device_assignment=np.array([[device.id]])
         )
