@@ -38,13 +38,24 @@ def directions_of(problem: Problem, task: Task, shown: Traced) -> dict[str, Dire
     }
 
 
-def check_metric(resolved: Resolved, directions: Mapping[str, Direction]) -> None:
-    """What decides is measured: by evaluation, or (`train_...`) by training."""
-    metric = resolved.experiment.metric
+DECIDING = ("find", "compare", "study")
+"""Commands whose answer follows from the metric."""
+
+
+def metric_of(resolved: Resolved, directions: Mapping[str, Direction]) -> str:
+    """The metric that decides. A sweep or range test of a task without the usual one, where nobody
+    names another, goes by the first that is evaluated, or by the training loss.
+
+    Raises:
+        ConfigError: there is no such metric.
+    """
+    metric, fields = resolved.experiment.metric, type(resolved.experiment).model_fields
     if metric in directions or metric.startswith("train_"):
-        return
-    if "metric" not in resolved.experiment.model_fields_set and resolved.command == "sweep":
-        return  # nothing is decided by it
+        return metric
+    # In a file the default may stand as well.
+    named = resolved.objects.task is not None and "metric" in resolved.experiment.model_fields_set
+    if resolved.command not in DECIDING and metric == fields["metric"].default and not named:
+        return next(iter(directions), "train_loss")
     close = did_you_mean(metric, directions, end=".")
     names = ", ".join([*directions, "train_loss"])
     raise resolved.refuse(

@@ -41,7 +41,7 @@ from lrlab.training.components import (
     schedule_parameters,
     scheduled_hyper,
 )
-from lrlab.training.evaluated import check_metric, directions_of
+from lrlab.training.evaluated import directions_of, metric_of
 from lrlab.training.lane_axes import entries, rates_of, refuse_unread
 from lrlab.training.limits import no_room_for
 from lrlab.training.streams import check_loader, check_numbered
@@ -55,7 +55,8 @@ class TrainingGroup(NamedTuple):
     """Lanes that one compiled program trains, and all that they need.
 
     `axes`: lane axes in order, learning rates first, each f64; `seeds` int64[S]; `directions`:
-    evaluated metric -> "min" or "max"; `source`: where the data are from, for the record.
+    evaluated metric -> "min" or "max"; `source`: where the data are from, for the record; `metric`:
+    the one that decides.
     """
 
     problem: Problem
@@ -67,6 +68,7 @@ class TrainingGroup(NamedTuple):
     plan: Plan
     directions: dict[str, Direction]
     source: JsonObject
+    metric: str = "valid_loss"
 
 
 @usual()
@@ -85,8 +87,7 @@ def training_group(resolved: Resolved) -> TrainingGroup:
     steps = _steps(resolved, task)
     with refused(resolved):
         group = _assembled(resolved, task, optimizer, steps)
-    check_metric(resolved, group.directions)
-    return group
+    return group._replace(metric=metric_of(resolved, group.directions))
 
 
 def _steps(resolved: Resolved, task: Task) -> int:

@@ -67,6 +67,7 @@ def manifest_of(
         "data": group.source,
         "data_sha256": identity["data"],
         "modes": group.directions,
+        "metric": group.metric,
     }
 
 

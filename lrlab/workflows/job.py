@@ -91,7 +91,7 @@ def session(
 def keep_of(experiment: Experiment, group: TrainingGroup, recorded: bool) -> Keep | None:
     """What is kept of the lanes, as was asked; where nobody said, the last weights: those that a
     run folder holds anyway, or, without one, as far as they are small (`PlanLimits.kept_bytes`)."""
-    metric, kind = experiment.metric, experiment.keep
+    metric, kind = group.metric, experiment.keep
     if kind == "none":
         return None
     if kind is not None:

@@ -93,7 +93,7 @@ def result_of(
     return Result(
         name=name_of(resolved.experiment),
         record=record.grid(axes).directed(group.directions),
-        metric=resolved.experiment.metric,
+        metric=group.metric,
         plan=plan,
         config=resolved.text,
         run=run,

@@ -144,13 +144,16 @@ def test_there_need_be_no_data():
     assert (result.final["valid_loss"][1] == 0).all()
 
 
-def test_without_held_out_data_only_training_is_recorded_and_find_asks_for_a_metric():
+def test_without_held_out_data_training_decides_and_find_asks_for_a_metric(tmp_path):
     alone = task(valid=None)
-    result = sweep(alone)
+    result = sweep(alone, out=tmp_path / "run")
+    assert result.metric == "train_loss" and result.best().metric == "train_loss"
+    assert np.isfinite(lrlab.range_test(alone, num_steps=40, progress=False).loss).any()
     assert not [name for name in result.history if name.startswith("valid")]
     options = {"steps": 30, "batch_size": BATCH, "seeds": 2, "budget": 8, "progress": False}
-    with pytest.raises(ConfigError, match=r"no metric 'valid_loss'.*train_loss"):
-        lrlab.find(alone, **options)
+    for call in (lrlab.find, lambda task, **given: sweep(task, metric="valid_loss")):
+        with pytest.raises(ConfigError, match=r"no metric 'valid_loss'.*train_loss"):
+            call(alone, **options)
     answer = lrlab.find(alone, metric="train_loss", **options)
     assert answer.interval[0] <= answer.lr <= answer.interval[1]
 
