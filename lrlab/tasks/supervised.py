@@ -76,6 +76,9 @@ def supervised(
     if classes:
         with within("task", "data"):
             data = checked_labels(name, data, outputs.valid, function)
+        batch = jax.tree.map(struct, data["train"])  # labels [N, 1] are [N] from here on
+        with within("task"):
+            training = batch if augment is None else augmented(name, augment, batch)
     targets = data["train"][1] if pair else data["train"]
     with within("task", "metrics"):
         chosen = metric_functions(metrics, function, outputs.valid, targets)
@@ -190,7 +193,7 @@ def _check_kind(name: str, loss: PerExample, data: PyTree, batch_loss: bool) -> 
             "none by name; give the loss as a function (outputs, batch)"
         )
     if not hasattr(data[1], "shape"):
-        raise ValueError(
+        raise DataError(
             f"{name}: the loss {label(loss)!r} needs one array of targets, got {kind_of(data[1])}; "
             "give the loss as a function (outputs, targets)"
         )

@@ -17,7 +17,8 @@ from lrlab.training.components import Schedule
 def rates_of(resolved: Resolved, task: Task) -> tuple[str, ...]:
     """The entries of `hyper` that are learning rates."""
     groups = resolved.experiment.groups or {}
-    own = [axis.name for axis in resolved.axes if axis.name.startswith("lr_")]
+    every = [axis.name for axis in resolved.axes if axis.kind == "learning_rate"]
+    own = [name for name in every if name != "lr"]
     if task.functions.step is None:
         for axis in own:
             if axis.removeprefix("lr_") not in groups:
@@ -26,8 +27,7 @@ def rates_of(resolved: Resolved, task: Task) -> tuple[str, ...]:
                     ("lr", name), f"no group {name!r} in groups{did_you_mean(name, groups)}"
                 )
         return ("lr", *(f"lr_{name}" for name in groups))
-    rates = [axis.name for axis in resolved.axes if axis.kind == "learning_rate"]
-    return ("lr", *(name for name in rates if name != "lr"))
+    return ("lr", *own)
 
 
 def entries(rates: Sequence[str], axes: Mapping[str, np.ndarray]) -> tuple[str, ...]:

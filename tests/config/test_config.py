@@ -71,7 +71,7 @@ def test_every_problem_at_once_with_its_line(tmp_path: Path) -> None:
         ("budget=soon", "budget", "60s"),
         ("lr_range=[1.0, 0.1]", "lr_range", "low must be below high"),
         ("lr_range=[0.0, 1.0]", "lr_range", "greater than 0"),
-        ("precision=float16", "precision", "must be 'float32' or 'float64'"),
+        ("precision=float16", "precision", "must be 'float32', 'float64', 'bfloat16' or 'mixed'"),
         ("sampler=random", "sampler", "must be 'shuffle', 'replay' or 'in_order'"),
         ("stop_diverged=1", "stop_diverged", "true or false"),
         ("metric=accuracy", "metric", "did you mean 'valid_accuracy'?"),

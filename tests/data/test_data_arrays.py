@@ -138,7 +138,7 @@ def test_masked_inputs_are_refused_wherever_they_are():
     x = np.ma.masked_greater(X, 0.5)
     count = int((X > 0.5).sum())
     for inputs in (x, list(x), {"a": X, "b": x}, (x, X)):
-        with pytest.raises(DataError, match=f"valid inputs: {count} of 36 values are masked"):
+        with pytest.raises(DataError, match=rf"valid inputs.*: {count} of 36 values are masked"):
             task(valid=(inputs, Y))
     assert task((np.ma.array(X), Y)).num_examples == 12  # nothing is masked
 
@@ -263,7 +263,7 @@ def test_arrays_of_other_libraries():
         (np.ones(12, complex), "needs numbers.*real and imaginary"),
         (np.zeros(12, "V2"), "needs numbers.*bfloat16"),
         (np.zeros(12, [("a", "f4")]), "needs numbers"),
-        ({"a": Y}, "needs numbers"),
+        ({"a": Y}, "needs one array of targets"),
         ([[0], [1, 2]] * 6, "train targets: cannot be read as one array"),
         (jax.random.key(0), "train targets: cannot be read as one array"),
         (np.array([[0], [1, 2]] * 6, object), "needs numbers, got dtype object"),
