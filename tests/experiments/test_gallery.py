@@ -257,3 +257,9 @@ def test_the_whole_answer(name, load, capsys):
     said = capsys.readouterr().out
     assert re.search(r"learning rate|best guess", said)
     assert "Nothing trains" not in said
+
+
+def test_masked_text_trains_on_batches_of_a_grain_loader(load):
+    task = load("masked_text").make_task()
+    result = lrlab.sweep(task, lr=[0.01], optimizer="adam", steps=30, seeds=1, progress=False)
+    assert result.final["valid_loss"][0, 0] < 0.8 * result.initial["valid_loss"][0, 0]
