@@ -125,6 +125,7 @@ class Problem(NamedTuple):
     `rates` are the entries of `hyper` that are learning rates, and follow the schedule.
     `dtype` is that of losses, scalars and records; `parameters` that of trained parameters and what
     the optimizer keeps of them, `compute` that of the model's arithmetic (None: `dtype`).
+    `fixed`: scalars that functions of the task read and that are the same for all lanes.
     """
 
     task: TaskFunctions
@@ -143,6 +144,7 @@ class Problem(NamedTuple):
     rates: tuple[str, ...] = ("lr",)
     parameters: str | None = None
     compute: str | None = None
+    fixed: tuple[tuple[str, float], ...] = ()
 
 
 class Lanes(NamedTuple):

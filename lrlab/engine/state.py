@@ -47,7 +47,8 @@ def scheduled(problem: Problem, hyper: Hyper, step: Step) -> dict[str, ArrayLike
         if name in hyper
     }
     moved = {} if problem.scheduled_hyper is None else problem.scheduled_hyper(hyper, step)
-    return {**hyper, **moved, **rates}
+    fixed = {name: jnp.asarray(value, problem.dtype) for name, value in problem.fixed}
+    return {**fixed, **hyper, **moved, **rates}
 
 
 def transformation(problem: Problem, hyper: Hyper) -> optax.GradientTransformationExtraArgs:

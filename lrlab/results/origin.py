@@ -102,8 +102,8 @@ class Origin:
         at = {name: self._number(name, v) for name, v in (answer.details.get("at") or {}).items()}
         lanes: dict[float, dict[int, tuple[Weights, int]]] = {}
         for part in self._weights():
-            first = np.asarray(next(iter(part.axes.values())), np.float64)
-            match = first > 0
+            first = np.asarray(part.axes[_rate_of(part.axes, at)], np.float64)
+            match = np.isfinite(first) & (first > 0)
             for name, value in at.items():
                 match &= np.isclose(part.axes[name], value, rtol=1e-6, atol=0)
             for number in np.flatnonzero(match):
@@ -152,6 +152,18 @@ class Origin:
             listed = f"; there are {', '.join(names)}" if names else ""
             raise KeyError(f"{name} has no value {value!r}{listed}")
         return float(names.index(value))
+
+
+def _rate_of(axes: Mapping[str, np.ndarray], at: Mapping[str, float]) -> str:
+    """The axis that an answer's rate is on, whatever order the axes were read in: `lr`, or of
+    several rates the one that does not stand beside it.
+
+    >>> _rate_of({"kl": np.zeros(1), "lr": np.ones(1), "seed": np.zeros(1)}, {"kl": 0.0})
+    'lr'
+    """
+    if "lr" in axes:
+        return "lr"
+    return next(name for name in axes if name.startswith("lr_") and name not in at)
 
 
 def _elsewhere() -> Origin:

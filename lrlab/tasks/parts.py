@@ -110,7 +110,8 @@ def scalar(what: str, value: object, dtype: str) -> Array:
         raise FieldError("task", f"{what} as {type(value).__name__}, expected a number") from error
     if array.shape != () or jnp.issubdtype(array.dtype, jnp.complexfloating):
         raise FieldError(
-            "task", f"{what} as {array.dtype}{list(array.shape)}, expected one real number: []"
+            "task",
+            f"{what} as {array.dtype}{list(array.shape)}, expected one real number, of shape []",
         )
     return array if array.dtype == dtype else array.astype(dtype)
 

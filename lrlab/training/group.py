@@ -42,7 +42,7 @@ from lrlab.training.components import (
     scheduled_hyper,
 )
 from lrlab.training.evaluated import directions_of, metric_of
-from lrlab.training.lane_axes import entries, rates_of, refuse_unread
+from lrlab.training.lane_axes import entries, rates_of, refuse_unread, refuse_unread_by_step
 from lrlab.training.limits import no_room_for
 from lrlab.training.streams import check_loader, check_numbered
 from lrlab.training.suitability import precision_of, refuse_on_step
@@ -134,14 +134,21 @@ def _assembled(
     shown = traced(problem, data, (*entries(rates, axes), *fixed))
     read = shown.reads
     multiplied = [value for value in multipliers.values() if isinstance(value, str)]
-    elsewhere = {"init_scale", *rates, *multiplied, *schedule_axes(schedule)}
+    own_step = task.functions.step is not None
+    elsewhere = {*rates, *multiplied, *schedule_axes(schedule)}
+    elsewhere |= set() if own_step else {"init_scale"}
     further = [name for name in (*axes, *fixed) if name not in elsewhere]
-    if isinstance(optimizer, str):
+    if own_step:
+        refuse_unread_by_step(further, elsewhere | read)
+    elif isinstance(optimizer, str):
         refuse_unread(further, optimizer, schedule, elsewhere | read)
+    held: dict[str, float] = {}
     for name, value in fixed.items():
-        if name in elsewhere & schedule_parameters(schedule):
+        if name in read and name not in elsewhere:
+            held[name] = value
+        elif name in elsewhere & schedule_parameters(schedule):
             schedule_args.setdefault(name, value)
-        elif name in keywords(optimizer) and name not in read:
+        elif name in keywords(optimizer):
             optimizer_args.setdefault(name, value)
         else:
             axes[name] = np.array([value], np.float64)
@@ -156,11 +163,12 @@ def _assembled(
         optimizer=engine_optimizer(optimizer, optimizer_args, groups, multipliers, own),
         schedule=shape,
         scheduled_hyper=scheduled,
+        fixed=tuple(held.items()),
     )
     check_representable(data, dtype)
     traced_checks.schedule(schedule, shape, steps, schedule_args, axes, dtype)
     if not isinstance(optimizer, str):
-        every = ("lr", *(name for name in names if name not in rates))
+        every = ("lr", *(name for name in (*names, *held) if name not in rates))
         base = engine_optimizer(optimizer, optimizer_args, axes=own)
         traced_checks.optimizer(base, problem, data, every, own, read)
     if multipliers:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -48,4 +48,15 @@ def refuse_unread(
                 f"{name!r} cannot be swept: neither the task, optimizer {optimizer!r} nor schedule "
                 f"{schedule!r} has it{did_you_mean(name, names, OPTIMIZER, end='.')} They have: "
                 f"{', '.join(sorted(names))}",
+            )
+
+
+def refuse_unread_by_step(further: Sequence[str], names: Collection[str]) -> None:
+    """Raises FieldError for an axis that neither a step of one's own nor the schedule reads."""
+    for name in further:
+        if name not in names:
+            raise FieldError(
+                ("axes", name),
+                f"{name!r} is read by nobody: neither the task's own step nor the schedule looks "
+                f"at it{did_you_mean(name, names, end='.')} They read: {', '.join(sorted(names))}",
             )

@@ -173,7 +173,10 @@ def test_given_parameters_and_frozen_ones():
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"loss": lambda p, b, k: (b["x"] @ p["w"]) ** 2}, r"float32\[8, 2\], expected one real"),
+        (
+            {"loss": lambda p, b, k: (b["x"] @ p["w"]) ** 2},
+            r"float32\[8, 2\], expected one real number",
+        ),
         ({"loss": lambda p, b, k: "good"}, "as str, expected a number"),
         ({"loss": lambda p, b, k: (0.0, 1.0, 2.0)}, "a tuple of 3, expected value, or"),
         ({"loss": lambda p, b, k: p["v"].sum()}, r"KeyError.*'v'"),
@@ -207,3 +210,31 @@ def test_find_range_test_probes_and_population(tmp_path):
     assert np.isfinite(probed.history["sharpness"]).any()
     with pytest.raises(ValueError, match="outputs"):
         sweep(task(), probes=["ntk"])
+
+
+def squared(params, batch, key, hyper):
+    value, more = loss(params, batch, key)
+    return value + hyper["l2"] * (params["w"] ** 2).sum(), more
+
+
+def test_a_scalar_for_all_lanes_is_no_axis_and_is_known_to_every_workflow():
+    mine, options = task(loss=squared), {"batch_size": BATCH, "seeds": 2, "progress": False}
+    fixed = sweep(mine, l2=0.5)
+    axis = sweep(mine, axes={"l2": [0.5]})
+    np.testing.assert_allclose(
+        fixed.history["train_loss"], axis.history["train_loss"][:, :, 0], rtol=1e-5, atol=1e-6
+    )
+    answer = lrlab.find(mine, steps=20, budget=8, l2=0.5, **options)
+    assert answer.interval[0] <= answer.lr <= answer.interval[1]
+    assert np.isfinite(lrlab.range_test(mine, num_steps=30, l2=0.5, **options).loss).any()
+
+
+def test_the_weights_of_an_answer_are_of_its_rate_whatever_axes_there_are(tmp_path):
+    options = {"axes": {"l2": [0.0, 5.0]}, "keep": "last", "lr": [0.3, 0.1, 1e-6]}
+    for out in (None, tmp_path / "run"):
+        result = sweep(task(loss=squared), out=out, **options)
+        answer = result.best()
+        assert answer.details["at"] == {"l2": 0.0} and answer.lr > 0.01
+        near = min((0.3, 0.1), key=lambda lr: abs(np.log(lr / answer.lr)))
+        mine = result.params(lr=near, l2=0.0, seed=1)
+        np.testing.assert_array_equal(answer.params(seed=1)["w"], mine["w"])

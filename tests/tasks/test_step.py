@@ -255,3 +255,12 @@ def test_the_state_comes_back_as_init_gives_it(tmp_path):
     assert float(answer.schedule()(0)) == pytest.approx(answer.lr)
     with pytest.raises(ValueError, match="has its own optimizer"):
         answer.optimizer()
+
+
+@pytest.mark.parametrize(
+    "option",
+    [{"weight_decay": [0.0, 1.0]}, {"init_scale": [1.0, 5.0]}, {"ema": 0.9}, {"foo": [1.0]}],
+)
+def test_what_a_step_does_not_read_is_refused(option):
+    with pytest.raises(ConfigError, match=r"read by nobody.*own step"):
+        sweep(task(), **option)
