@@ -23,7 +23,7 @@ from lrlab.core.errors import ConfigError, FieldError
 from lrlab.core.files import sha256
 from lrlab.core.own_sources import INSTALLED, NOT_OURS, Sources, nearby, sources
 from lrlab.core.synonyms import did_you_mean
-from lrlab.core.text import Table
+from lrlab.core.text import Table, first_line
 
 
 class _Kept(NamedTuple):
@@ -149,11 +149,10 @@ def check_function(place: str, function: object, what: str) -> None:
 
 def raised(error: BaseException, folder: Path) -> str:
     """An exception in one line, with the last line of the folder's own files that it passed."""
-    lines = [line for line in str(error).splitlines() if line.strip()]
     kind = type(error).__name__
-    first = f"{kind}: {lines[0][:300]}" if lines else kind
-    if lines and isinstance(error, (FieldError, ConfigError)):  # our own words
-        first = lines[0][:500]
+    first = first_line(error, 500)
+    if isinstance(error, (FieldError, ConfigError)):  # our own words
+        first = first.removeprefix(f"{kind}: ")
     if isinstance(error, SyntaxError) and error.filename:
         return f"{kind}: {error.msg} at {error.filename}:{error.lineno}"
     frames = traceback.extract_tb(error.__traceback__)

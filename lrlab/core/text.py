@@ -102,3 +102,14 @@ def show(value: object) -> str:
     except (TypeError, ValueError):
         text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def first_line(error: BaseException, longest: int = 200) -> str:
+    r"""An exception in one line: its kind, and the first line that it says, cut to so many
+    characters.
+
+    >>> first_line(ValueError("no such axis\nat 3")), first_line(KeyError())
+    ('ValueError: no such axis', 'KeyError')
+    """
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0][:longest]}" if lines else type(error).__name__

@@ -6,8 +6,7 @@ import traceback
 
 import jax
 
-LONGEST = 200
-"""Characters of an exception's own text that are shown."""
+from lrlab.core.text import first_line
 
 OTHERS = ("jax", "optax", "flax", "lrlab")
 """Packages whose lines are not the user's."""
@@ -45,5 +44,4 @@ def fault(what: str, error: Exception) -> str:
             "are trained in one program, so use jnp.where, or compare the cases as settings of "
             "their own"
         )
-    first = (str(error).splitlines() or [""])[0][:LONGEST]
-    return f"{what} fails where JAX traces it{where}: {type(error).__name__}: {first}"
+    return f"{what} fails where JAX traces it{where}: {first_line(error)}"

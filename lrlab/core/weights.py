@@ -55,6 +55,10 @@ def place_of(axes: Mapping[str, np.ndarray], wanted: Mapping[str, float]) -> int
     if unknown := [name for name in wanted if name not in axes]:
         raise KeyError(f"there is no axis {unknown[0]!r}; there are {', '.join(axes)}")
     match = np.ones(len(next(iter(axes.values()), ())), bool)
+    if not match.size:
+        raise KeyError(
+            "no lane's weights are kept: only those of lanes that finish are, and none did"
+        )
     for name, value in wanted.items():
         rtol = 0 if name == "seed" else NEAR
         near = np.isclose(np.asarray(axes[name], np.float64), value, rtol=rtol, atol=0)
@@ -72,8 +76,6 @@ def place_of(axes: Mapping[str, np.ndarray], wanted: Mapping[str, float]) -> int
         several = np.unique(np.asarray(values)[match])
         if len(several) > 1:
             raise KeyError(f"several lanes: say which {name}; there are {_listed(several)}")
-    if not match.any():
-        raise KeyError("no lane's weights are kept")
     return int(np.argmax(match))
 
 

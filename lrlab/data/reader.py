@@ -53,7 +53,7 @@ class Reader:
         form: that of every batch; None: whatever the first one has.
         saved: a state (see `state`) to go on from: by the iterator's own `set_state`, where it has
             one, else the batches up to there are read again.
-        say: told of what is worth a line.
+        say: is called with what is worth a line.
 
     Raises:
         StreamError: from here and from `batch`, if the loader raises or gives something else than
@@ -176,7 +176,8 @@ class Reader:
             self.batch()
         seconds, count = time.monotonic() - began, self.position - first
         if count:
-            self._say(f"{self.place}: read {count:,} batches again in {seconds:.1f} s")
+            batches = "batch" if count == 1 else "batches"
+            self._say(f"{self.place}: read {count:,} {batches} again in {seconds:.1f} s")
 
 
 def _words(form: Form) -> str:

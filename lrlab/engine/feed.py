@@ -241,7 +241,7 @@ def states_of(arrays: Mapping[str, np.ndarray]) -> dict[int, JsonObject]:
 def feeding(
     feed: Feed | None, used: Callable[[StreamUse], None] | None = None
 ) -> Iterator[Feed | None]:
-    """The feed, closed at the end; `used` is told how it was used, whatever happens."""
+    """The feed, closed at the end; `used` gets how it was used, whatever happens."""
     try:
         yield feed
     finally:

@@ -72,7 +72,7 @@ def train(
         progress: called at segment ends.
         interrupted: asked between segments.
         kept: is filled with weights of the lanes (`engine.kept.blank_kept`).
-        streamed: told at the end how data that stream were read.
+        streamed: called at the end with how data that stream were read.
 
     Raises:
         Interrupted: `interrupted` said so; everything so far is recorded.

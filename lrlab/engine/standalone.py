@@ -38,7 +38,7 @@ def lane_schedule(
 def lane_optimizer(
     problem: Problem, hyper: Mapping[str, float]
 ) -> optax.GradientTransformationExtraArgs:
-    """The optimizer of a lane with its schedule: built anew in every update from that update's
+    """The optimizer of a lane with its schedule: built again in every update from that update's
     scalars, just as the engine does, and so with the same bits.
 
     Raises:

@@ -18,7 +18,7 @@ from lrlab.data.dataset import digest
 from lrlab.tasks.functions import computed_in
 from lrlab.tasks.given import fitted
 from lrlab.tasks.labels import label
-from lrlab.tasks.own_data import described, directions_of, splits_of
+from lrlab.tasks.own_data import check_callable, described, directions_of, splits_of
 from lrlab.tasks.parts import Totals, checked_totals, means_of, over_parts, scalar, scalars
 from lrlab.tasks.shapes import struct
 from lrlab.tasks.streams import settled
@@ -55,9 +55,8 @@ def custom(
     source: Table | None,
 ) -> TaskParts:
     """See `Task.custom`."""
-    for what, function in (("init", init), ("loss", loss), ("evaluate", evaluate)):
-        if function is not None and not callable(function):
-            raise FieldError(what, f"{name}: {what} must be a function, got {function!r}")
+    check_callable(name, init=init, loss=loss)
+    check_callable(name, optional=True, evaluate=evaluate)
     with within("task", "data"):
         data = splits_of(name, {"train": train, "valid": valid, "test": test})
     held_out = any(split != "train" for split in data)

@@ -1,7 +1,7 @@
 """A state of the user's as the engine holds it: a dict of arrays by path, whatever it is made of.
 
 A state may have static parts (functions of a Flax `TrainState`, the graph of an NNX module), which
-belong to its structure and are made anew by every call of `init`. JAX takes structures with other
+belong to its structure and are made again by every call of `init`. JAX takes structures with other
 functions for different ones. So the structure of the first call is kept, and arrays alone travel:
 through compiled programs, to the disk, and into the next process.
 """

@@ -1,4 +1,5 @@
-"""The data of tasks with functions of one's own: any pytree of arrays [N, ...], or none."""
+"""What tasks with functions of one's own are given: data (any pytree of arrays [N, ...], or none),
+functions, and what is better of their metrics."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ from collections.abc import Mapping
 
 import jax
 
+from lrlab.core.errors import FieldError
 from lrlab.core.records import Direction
 from lrlab.core.synonyms import did_you_mean
 from lrlab.core.text import JsonObject
@@ -16,6 +18,14 @@ from lrlab.tasks.streams import described_streams, digest_of, opened
 from lrlab.types import PyTree
 
 DIRECTIONS: tuple[Direction, ...] = ("min", "max")
+
+
+def check_callable(name: str, optional: bool = False, **functions: object) -> None:
+    """Raises FieldError where one of a task's functions, by the argument's name, is none; None is
+    taken where they are `optional`."""
+    for what, function in functions.items():
+        if not callable(function) and not (optional and function is None):
+            raise FieldError(what, f"{name}: {what} must be a function, got {function!r}")
 
 
 def splits_of(name: str, splits: Mapping[str, object]) -> dict[str, PyTree]:

@@ -15,7 +15,7 @@ from lrlab.core.memo import closure_of, kept_with
 from lrlab.core.text import JsonObject, Table
 from lrlab.tasks.flat_state import Form, differences, flat, form_of, whole
 from lrlab.tasks.labels import label
-from lrlab.tasks.own_data import described, directions_of, splits_of
+from lrlab.tasks.own_data import check_callable, described, directions_of, splits_of
 from lrlab.tasks.parts import Totals, checked_totals, means_of, over_parts, scalars
 from lrlab.tasks.streams import settled
 from lrlab.types import Array, Hyper, LaneContext, PyTree, TaskFunctions, TaskParts
@@ -50,9 +50,8 @@ def step_task(
     source: Table | None,
 ) -> TaskParts:
     """See `Task.step`."""
-    for what, function in (("init", init), ("step", step), ("evaluate", evaluate)):
-        if not callable(function) and not (what == "evaluate" and function is None):
-            raise FieldError(what, f"{name}: {what} must be a function, got {function!r}")
+    check_callable(name, init=init, step=step)
+    check_callable(name, optional=True, evaluate=evaluate)
     with within("task", "data"):
         data = splits_of(name, {"train": train, "valid": valid, "test": test})
     if evaluate is None and any(split != "train" for split in data):
@@ -109,8 +108,11 @@ def step_functions(given: Step) -> TaskFunctions:
     def bind(context: LaneContext) -> TaskFunctions:
         return _evaluated(functions, given, context, forms)
 
+    def init(key: Array, example: PyTree) -> tuple[PyTree, PyTree]:
+        return (), ()  # of this task alone: compiled programs are kept on it (`core.memo`)
+
     functions = TaskFunctions(
-        _no_parameters,
+        init,
         _no_gradient,
         None,
         bind=bind,
@@ -179,10 +181,6 @@ def _named(loss: str, metrics: dict[str, Array]) -> dict[str, Array]:
 def _dtype() -> str:
     """That of a float in the precision that is set."""
     return str(jnp.zeros(()).dtype)
-
-
-def _no_parameters(key: Array, example: PyTree) -> tuple[PyTree, PyTree]:
-    return (), ()
 
 
 def _no_gradient(params: PyTree, state: PyTree, batch: PyTree, key: Array) -> tuple[Array, PyTree]:

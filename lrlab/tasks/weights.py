@@ -21,6 +21,7 @@ from flax import serialization
 from lrlab.core.errors import FieldError
 from lrlab.core.paths import resolved, short
 from lrlab.core.synonyms import did_you_mean
+from lrlab.core.text import first_line
 from lrlab.engine.devices import prepare_devices
 from lrlab.types import PyTree
 
@@ -62,7 +63,7 @@ def weights_of(params: object) -> Weights:
         except Exception as error:
             raise FieldError(
                 "params",
-                f"the function {name} that gives the weights fails: {_first_line(error)}; it is "
+                f"the function {name} that gives the weights fails: {first_line(error)}; it is "
                 "called without arguments",
             ) from error
         if inspect.isroutine(params):
@@ -140,7 +141,7 @@ def _read(place: Path, what: str, reader: Callable[[Path], PyTree]) -> dict[str,
         raise error.reworded(f"{short(place)}: {error}") from error
     except Exception as error:  # damaged files raise anything
         raise FieldError(
-            "params", f"{short(place)}: cannot be read as {what} ({_first_line(error)})"
+            "params", f"{short(place)}: cannot be read as {what} ({first_line(error)})"
         ) from error
     if not isinstance(tree, dict):
         raise FieldError("params", f"{short(place)}: holds no tree of weights by name")
@@ -209,8 +210,3 @@ def _nearby(place: Path) -> str:
     except OSError:
         return ""
     return did_you_mean(place.name, names)
-
-
-def _first_line(error: Exception) -> str:
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[0][:200]}" if lines else type(error).__name__

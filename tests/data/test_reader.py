@@ -45,7 +45,7 @@ def test_it_goes_on_from_a_state(source, at):
     ]
     assert other.state() == whole.state()
     if source is endless and at:
-        assert f"read {at} batches again in" in said[0]
+        assert f"read {at} batch{'es' if at > 1 else ''} again in" in said[0]
     assert not said or source is not by_number or "again" not in said[0]
 
 

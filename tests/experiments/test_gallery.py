@@ -1,4 +1,4 @@
-"""The examples of `experiments/any_training`: short, as told, and right where that can be known."""
+"""The examples of `experiments/any_training`: short, and right where that can be known."""
 
 from __future__ import annotations
 

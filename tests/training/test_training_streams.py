@@ -96,8 +96,8 @@ def test_every_workflow_takes_a_stream(source, tmp_path):
         this, lr_range=(1e-2, 10.0), seeds=2, progress=False, out=tmp_path / "run", **options
     )
     assert answer.lr is not None
-    told = json.loads((tmp_path / "run" / "run.json").read_text())
-    assert told["streamed"]["passes"] >= 2 and told["streamed"]["waited_seconds"] >= 0.0
+    info = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert info["streamed"]["passes"] >= 2 and info["streamed"]["waited_seconds"] >= 0.0
     test = lrlab.range_test(this, num_steps=20, batch_size=BATCH, seeds=2, progress=False)
     assert test.loss.shape == (2, 20)
     population = lrlab.population(this, lr=[0.01, 0.1, 0.3], generations=3, **options)
