@@ -1,9 +1,10 @@
 """Someone's own functions by "module:function", imported from the folder of a configuration.
 
-The folder stands first in `sys.path` while a module is imported and while one of its functions is
-called, and no longer. Modules that a function imports later (a loss, when it is traced) are there:
-whatever a module of the folder imports from that folder is imported with it. Of two folders with
-modules of one name each gets its own; a module whose text has changed is imported again.
+The folder (or that of PYTHONPATH which holds the module) is first in `sys.path` while a module is
+imported and while one of its functions is called, and no longer. Modules that a function imports
+later (a loss, when it is traced) are there: whatever a module of the folder imports from there is
+imported with it. Of two folders with modules of one name each gets its own; a module whose text has
+changed is imported again.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import NamedTuple, cast
 
 from lrlab.core.errors import ConfigError, FieldError
 from lrlab.core.files import sha256
-from lrlab.core.own_sources import INSTALLED, NOT_OURS, Sources, nearby, sources
+from lrlab.core.own_sources import INSTALLED, NOT_OURS, Sources, home, nearby, sources
 from lrlab.core.synonyms import did_you_mean
 from lrlab.core.text import Table, first_line
 
@@ -76,9 +77,10 @@ def loaded(place: str, folder: Path) -> object:
         FieldError: no such module or name, with the nearest, or the module raises, with the line.
     """
     module, _, name = place.partition(":")
+    folder = home(module, folder)
     with inside(folder):
         text = sources(module, folder)
-        if not text.there and module not in sys.modules:
+        if not text.there and not _has_no_file(module):
             _refuse_absent(module, folder)
         try:
             value: object = importlib.import_module(module)
@@ -102,8 +104,9 @@ def loaded(place: str, folder: Path) -> object:
 
 def is_loaded(place: str, folder: Path) -> bool:
     """Whether the module of "module:name" is imported already, with the text that it has now."""
-    _drop_changed(folder)
     module = place.partition(":")[0]
+    folder = home(module, folder)
+    _drop_changed(folder)
     kept = _every().get(folder)
     if kept is not None and module in kept.modules:
         return True
@@ -131,7 +134,7 @@ def called(
     known = parameters(function) or {}
     given = {name: value for name, value in filled.items() if name in known}
     check_options(place, function, options, filled=tuple(given))
-    with inside(folder):
+    with inside(home(place.partition(":")[0], folder)):
         try:
             return cast(Callable[..., object], function)(**{**given, **options})
         except (Exception, SystemExit) as error:
@@ -224,6 +227,13 @@ def _refuse_absent(module: str, folder: Path) -> None:
         place, known = folder / first, [f"{first}.{one}" for one in nearby(folder / first)]
     hint = did_you_mean(module, known)
     raise FieldError("python", f"no module {module!r} in {place}, nor in the environment{hint}")
+
+
+def _has_no_file(module: str) -> bool:
+    """Whether a module is there without a text: made by a program, or `__main__`. One with a file
+    that is not found now was imported from another folder."""
+    one = sys.modules.get(module)
+    return one is not None and (module == "__main__" or _file(one) is None)
 
 
 def _import_siblings(text: Sources, folder: Path) -> None:

@@ -97,6 +97,15 @@ def sources(module: str, folder: Path) -> Sources:
     return Sources(True, file, root, {_relative(path, root): sha256(path) for path in seen})
 
 
+def home(module: str, folder: Path) -> Path:
+    """The folder that a module is imported from: `folder`, or one of the environment (one on
+    PYTHONPATH) where `folder` does not hold it. Installed and absent modules are `folder`'s."""
+    if _walk(module, [str(folder)]) is not None or _walk(module, None) is None:
+        return folder
+    root = _root(module.partition(".")[0])
+    return folder if root == Path() or str(root).startswith(INSTALLED) else root
+
+
 def nearby(folder: Path) -> list[str]:
     """The modules and packages that a folder holds; none of a folder that cannot be read."""
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -117,6 +118,32 @@ def test_unknown_options(tmp_path: Path) -> None:
 def test_a_folder_that_is_gone(tmp_path: Path) -> None:
     error = refused("own_test_gone:f", tmp_path / "gone")
     assert "is not there any more" in str(error) and "PYTHONPATH=" in str(error)
+
+
+def test_a_module_of_another_folder_is_not_taken_for_one_that_is_gone(
+    tmp_path: Path, monkeypatch
+) -> None:
+    other = module(tmp_path / "other", "def f(): return 'other'\n", "own_test_gone")
+    monkeypatch.syspath_prepend(str(other))
+    importlib.import_module("own_test_gone")
+    monkeypatch.undo()
+    gone, moved = (
+        tmp_path / "gone",
+        module(tmp_path / "moved", "def f(): return 'moved'\n", "own_test_gone"),
+    )
+    assert "is not there any more" in str(refused("own_test_gone:f", gone))
+    monkeypatch.syspath_prepend(str(moved))
+    assert not is_loaded("own_test_gone:f", gone)
+    assert called("own_test_gone:f", loaded("own_test_gone:f", gone), {}, gone, "it") == "moved"
+    assert is_loaded("own_test_gone:f", gone)
+    assert sys.modules.pop("own_test_gone").f() == "other"
+
+
+def test_a_module_without_a_file(tmp_path: Path, monkeypatch) -> None:
+    made = ModuleType("own_test_made")
+    made.f = lambda: 3  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "own_test_made", made)
+    assert loaded("own_test_made:f", tmp_path) is made.f
 
 
 def test_our_own_refusals_are_not_called_exceptions(tmp_path: Path) -> None:
