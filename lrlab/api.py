@@ -127,6 +127,7 @@ def sweep(
 def find(
     task: TaskLike,
     *,
+    lr: Floats | Mapping[str, float | Floats] | None = None,
     optimizer: OptimizerLike = None,
     steps: int | None = None,
     batch_size: int | str | None = None,
@@ -139,6 +140,7 @@ def find(
     budget: float | str | None = None,
     optimizer_args: Table | None = None,
     schedule_args: Table | None = None,
+    groups: Mapping[str, str] | None = None,
     multipliers: Mapping[str, float | Floats] | None = None,
     eval_every: int | None = None,
     sampler: str | None = None,
@@ -157,6 +159,11 @@ def find(
     such as "60s". `score` ("last", "best" or "mean:k", as in `sweep`) decides at the rungs too, by
     the evaluations so far; it is part of the experiment.
 
+    With `groups`, and for the rates of a step task (`Task.step`), `lr` is name -> rates: the lowest
+    and the highest are where to look, a single number is held. `answer.lr` and `answer.interval`
+    are dicts by name then; an interval holds with the other rates where the answer has them
+    (`lrlab.search.find_rates`). One list of rates is `lr_range` from the lowest to the highest.
+
     Raises:
         ConfigError: with every problem in the arguments.
 
@@ -167,9 +174,9 @@ def find(
     True
     """
     experiment = config.from_arguments(
-        "find", task=task, optimizer=optimizer, steps=steps, batch_size=batch_size,
+        "find", task=task, lr=lr, optimizer=optimizer, steps=steps, batch_size=batch_size,
         schedule=schedule, seeds=seeds, lr_range=lr_range, metric=metric, score=score, keep=keep,
-        budget=budget, optimizer_args=optimizer_args, schedule_args=schedule_args,
+        budget=budget, optimizer_args=optimizer_args, schedule_args=schedule_args, groups=groups,
         multipliers=multipliers, eval_every=eval_every, sampler=sampler, precision=precision,
         plan=plan, seed=seed, **fixed,
     )  # fmt: skip

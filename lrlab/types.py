@@ -233,7 +233,7 @@ class AnswerOrigin(Protocol):
         """Seed -> (parameters, the rest) of the lanes that stand for the answer."""
         ...
 
-    def schedule(self, answer: Answer) -> Schedule:
+    def schedule(self, answer: Answer, name: str | None = None) -> Schedule:
         """The learning rate of every update."""
         ...
 
@@ -242,11 +242,20 @@ class AnswerOrigin(Protocol):
         ...
 
 
-class Answer(NamedTuple):
-    """The recommended learning rate with its evidence; see `lrlab.search.answer`."""
+Interval = tuple[float, float]
+"""The lowest and the highest learning rate that are as good as the recommended one."""
 
-    lr: float | None
-    interval: tuple[float, float] | None
+
+class Answer(NamedTuple):
+    """The recommended learning rate with its evidence; see `lrlab.search.answer`.
+
+    Where several rates were searched (one per parameter group, or per optimizer of a step task),
+    `lr`, `interval` and the rates of the `evidence` are dicts by name; see
+    `lrlab.search.find_rates`.
+    """
+
+    lr: float | Mapping[str, float] | None
+    interval: Interval | Mapping[str, Interval] | None
     verdict: str  # interior | edge | flat | noisy | none
     sentence: str
     metric: str
@@ -280,14 +289,14 @@ class Answer(NamedTuple):
             )
         return trees[seed]
 
-    def schedule(self) -> Schedule:
-        """An Optax schedule: update -> learning rate, as a lane at `lr` has it. After the run's
-        length it stays what it was at the last update.
+    def schedule(self, name: str | None = None) -> Schedule:
+        """An Optax schedule: update -> learning rate, as a lane at `lr` has it; of several rates
+        that of the one named. After the run's length it stays what it was at the last update.
 
         Raises:
-            ValueError: no rate is recommended.
+            ValueError: no rate is recommended; of several no such one is named.
         """
-        return self._origin().schedule(self)
+        return self._origin().schedule(self, name)
 
     def optimizer(self) -> GradientTransformationExtraArgs:
         """The optimizer with that schedule, an Optax transformation: a loop of one's own with it
@@ -307,17 +316,35 @@ class Answer(NamedTuple):
         return self.origin
 
     def __repr__(self) -> str:
-        interval = (
-            None if self.interval is None else tuple(float(f"{x:.3g}") for x in self.interval)
-        )
-        best = None if self.lr is None else float(f"{self.lr:.4g}")
+        lr, ends = _short(self.lr, 4), _short(self.interval, 3)
         return (
-            f"Answer(lr={best}, interval={interval}, verdict={self.verdict!r}, "
-            f"metric={self.metric!r}, cost={self.cost:.4g})"
+            f"Answer(lr={lr}, interval={ends}, verdict={self.verdict!r}, metric={self.metric!r}, "
+            f"cost={self.cost:.4g})"
         )
 
     def __str__(self) -> str:
         return self.sentence
+
+
+def rate_of(answer: Answer) -> float | None:
+    """The learning rate of an answer about one."""
+    assert not isinstance(answer.lr, Mapping)
+    return answer.lr
+
+
+def interval_of(answer: Answer) -> Interval | None:
+    """The interval of an answer about one learning rate."""
+    assert not isinstance(answer.interval, Mapping)
+    return answer.interval
+
+
+def _short(value: object, digits: int) -> object:
+    """Numbers in few digits, in whatever holds them."""
+    if isinstance(value, Mapping):
+        return {name: _short(one, digits) for name, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return tuple(_short(one, digits) for one in value)
+    return float(f"{value:.{digits}g}") if isinstance(value, (int, float)) else value
 
 
 Floats = Sequence[float] | np.ndarray

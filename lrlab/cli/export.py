@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -75,4 +76,6 @@ def _weights(folder: Path, target: Path, json: bool) -> None:
         emit({"run": short(folder), "params": short(target), "lr": rate, "seeds": seeds})
     else:
         words = f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
-        print(f"Wrote the weights at learning rate {rate:.6g}, {words}, to {shown(target)}")
+        named = rate.items() if isinstance(rate, Mapping) else [("", rate)]
+        at = ", ".join(f"{name} {value:.6g}".strip() for name, value in named)
+        print(f"Wrote the weights at learning rate {at}, {words}, to {shown(target)}")

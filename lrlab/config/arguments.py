@@ -25,12 +25,12 @@ _BOTH = {
     "seed", "lr", "multipliers", "axes", "metric", "score", "keep", "eval_every",
     "eval_steps", "stop_diverged", "precision", "probes", "plan", "parametrization", *_OPTIONS,
 }  # fmt: skip
-_FIND = _BOTH | {"lr_range", "budget"}
+_FIND = _BOTH | {"lr_range", "budget", "groups"}
 _TAKES: Mapping[str, set[str]] = {
     "sweep": _BOTH | {"groups"},
     "find": _FIND,
     "compare": _FIND | {"entries"},
-    "study": _FIND | {"groups", *_STUDY},
+    "study": _FIND | {*_STUDY},
     "range-test": {
         "name", "task", "optimizer", "optimizer_args", "sampler", "seed", "multipliers", "axes",
         "stop_diverged", "precision", "plan", "params", *_RAMP,
@@ -75,7 +75,7 @@ def unknown(command: str, arguments: Table, where: str = "") -> dict[str, Proble
     >>> [str(one) for one in unknown("sweep", {"lr": [0.1], "optimiser_args": {}}).values()]
     ["optimiser_args: unknown argument of sweep; did you mean 'optimizer_args'?"]
     """
-    takes, result = _TAKES.get(command, _FIND | {"groups"}), {}
+    takes, result = _TAKES.get(command, _FIND), {}
     # An entry of a comparison has no folder of its own, and a population is not recorded.
     own = () if where or command == "population" else _CALL
     for key, value in arguments.items():

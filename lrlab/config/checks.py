@@ -12,6 +12,7 @@ from lrlab.config.field_checks import check_fields
 from lrlab.config.field_words import hint
 from lrlab.config.lanes import is_axis, is_form
 from lrlab.config.options import Found, Path, at, dates, probes, wrong_with
+from lrlab.config.rates import searched
 from lrlab.config.schema import TABLES, Experiment
 from lrlab.core.synonyms import did_you_mean
 from lrlab.core.text import Table, show
@@ -251,8 +252,8 @@ def _learning_rate(raw: Table, command: str) -> Found:
         for path, value in _swept(raw):
             yield path, f"{command} takes one value, sweep takes several; got {show(value)}"
     rates: Table = lr if isinstance(lr, Mapping) and not is_form(lr) else {}
-    if command in ("find", "compare") and rates:
-        yield ("lr",), "find searches one learning rate; sweep takes one per group"
+    if command in ("find", "compare", "study"):
+        yield from searched(rates, raw, command)
     if command == "find" and isinstance(lr, (int, float)) and "lr_range" not in raw:
         yield ("lr",), "find searches a range: write lr_range = [low, high], or use sweep"
     groups = raw.get("groups")
@@ -287,8 +288,8 @@ def _swept(raw: Table) -> Iterator[tuple[Path, object]]:
 def _plain_names(raw: Table) -> Found:
     """Names that become arrays or folders of a run: nothing that leads elsewhere."""
     for table, what in (("axes", "an axis"), ("groups", "a group"), ("compare", "an entry")):
-        values = raw.get(table)
-        for name in values if isinstance(values, Mapping) else ():
+        named = raw.get(table)
+        for name in named if isinstance(named, Mapping) else ():
             if not isinstance(name, str) or not _PLAIN[table].fullmatch(name):
                 yield (
                     (table, str(name)),

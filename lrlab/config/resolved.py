@@ -15,7 +15,7 @@ from lrlab.config.build import problem
 from lrlab.config.lanes import is_axis, is_form, parse_budget, values
 from lrlab.config.multipliers import axis_name
 from lrlab.config.schema import Experiment
-from lrlab.core.axes import Axis, rate_axis
+from lrlab.core.axes import RATE_PREFIX, Axis, rate_axis
 from lrlab.core.errors import ConfigError
 from lrlab.core.score import LAST
 from lrlab.core.text import JsonObject
@@ -107,7 +107,7 @@ def resolve(
     further = _further_axes(experiment)
     rates = _rate_axes(experiment)
     if command in ("find", "compare") or (command == "study" and not rates):
-        rates = (_first_rates(experiment),)
+        rates = _searched_rates(experiment)
     plan = experiment.plan
     return Resolved(
         command=command,
@@ -189,14 +189,28 @@ def _rate_axes(experiment: Experiment) -> tuple[Axis, ...]:
     lr = experiment.lr
     if lr is None:
         return ()
-    if isinstance(lr, Mapping) and not is_form(lr):
-        return tuple(rate_axis(values(form), f"lr_{group}") for group, form in lr.items())
+    if _several(experiment):
+        return tuple(rate_axis(values(form), f"{RATE_PREFIX}{group}") for group, form in lr.items())
     return (rate_axis(values(lr)),)
 
 
-def _first_rates(experiment: Experiment) -> Axis:
-    low, high = experiment.lr_range
-    return rate_axis(np.geomspace(low, high, FIRST_RATES))
+def _several(experiment: Experiment) -> bool:
+    """Whether there are learning rates by name, one per group or optimizer."""
+    return isinstance(experiment.lr, Mapping) and not is_form(experiment.lr)
+
+
+def _searched_rates(experiment: Experiment) -> tuple[Axis, ...]:
+    """What a search begins with: `FIRST_RATES` of its rate; of several, of the first, and the ends
+    of the others' ranges."""
+    if not _several(experiment):
+        low, high = experiment.lr_range
+        return (rate_axis(np.geomspace(low, high, FIRST_RATES)),)
+    axes = _rate_axes(experiment)
+    ends = [sorted({min(axis.values), max(axis.values)}) for axis in axes]
+    low, high = ends[0][0], ends[0][-1]
+    many = np.geomspace(low, high, FIRST_RATES).tolist() if low < high else [low]
+    both = zip(axes, [many, *ends[1:]], strict=True)
+    return tuple(rate_axis(some, axis.name) for axis, some in both)
 
 
 def _further_axes(experiment: Experiment) -> tuple[Axis, ...]:
@@ -265,7 +279,8 @@ def dumps(experiment: Experiment) -> str:
         if isinstance(value, Mapping):
             unset = [name for name, v in value.items() if v is None or (name, v) == _NOT_EXTERNAL]
             value = {name: v for name, v in value.items() if name not in unset}
-        if value != {} and (key, value) != ("score", LAST):
+        several = key == "lr_range" and _several(experiment)  # each rate has its own range
+        if value != {} and (key, value) != ("score", LAST) and not several:
             content[key] = value
     content["probes"] = _probes(experiment)
     return toml.dumps(content)

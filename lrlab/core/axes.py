@@ -13,6 +13,10 @@ learning rate at some parameters; `schedule`: counts several schedules; `hyper`:
 an optimizer, a schedule or the engine reads."""
 
 
+RATE_PREFIX = "lr_"
+"""In front of the names of several learning rates, where they are arrays: `lr_head`."""
+
+
 class Axis(NamedTuple):
     """One axis of a sweep. `values` are the numbers that train, in order; `labels` their names
     where they only count something (the axis `schedule`)."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from lrlab.core.axes import RATE_PREFIX
 from lrlab.core.weights import Weights, place_of
 from lrlab.engine.standalone import lane_optimizer, lane_schedule
 from lrlab.types import Answer, Problem, PyTree
@@ -90,9 +91,11 @@ class Origin:
         lanes = self.nearest(answer)[1]
         return {seed: self._tree(*lanes[seed]) for seed in sorted(lanes)}
 
-    def nearest(self, answer: Answer) -> tuple[float, dict[int, tuple[Weights, int]]]:
-        """The rate that was trained to the end and is nearest to an answer's, of the nearer two the
-        one with more seeds; and its lanes by seed.
+    def nearest(
+        self, answer: Answer
+    ) -> tuple[float | Mapping[str, float], dict[int, tuple[Weights, int]]]:
+        """The rate (of several the point, by name) that was trained to the end and is nearest to an
+        answer's, of the nearer two the one with more seeds; and its lanes by seed.
 
         Raises:
             ValueError: no rate is recommended, or nothing is kept there.
@@ -100,27 +103,39 @@ class Origin:
         if answer.lr is None:
             raise ValueError(f"there is no rate to give weights of: {answer.sentence}")
         at = {name: self._number(name, v) for name, v in (answer.details.get("at") or {}).items()}
-        lanes: dict[float, dict[int, tuple[Weights, int]]] = {}
+        lanes: dict[tuple[float, ...], dict[int, tuple[Weights, int]]] = {}
         for part in self._weights():
-            first = np.asarray(part.axes[_rate_of(part.axes, at)], np.float64)
-            match = np.isfinite(first) & (first > 0)
+            columns = _columns(part.axes, answer.lr, at)
+            rates = np.stack([np.asarray(part.axes[name], np.float64) for name in columns], 1)
+            match = (np.isfinite(rates) & (rates > 0)).all(1)
             for name, value in at.items():
                 match &= np.isclose(part.axes[name], value, rtol=1e-6, atol=0)
             for number in np.flatnonzero(match):
-                near = [lr for lr in lanes if np.isclose(lr, first[number], rtol=1e-9, atol=0)]
-                lr = near[0] if near else float(first[number])
-                lanes.setdefault(lr, {})[int(part.axes["seed"][number])] = part, int(number)
+                near = [one for one in lanes if np.allclose(one, rates[number], rtol=1e-9, atol=0)]
+                point = near[0] if near else tuple(rates[number].tolist())
+                lanes.setdefault(point, {})[int(part.axes["seed"][number])] = part, int(number)
         if not lanes:
             raise ValueError("no lane of this answer finished with weights that are kept")
-        pick = float(answer.lr)
-        nearest = sorted(lanes, key=lambda lr: abs(np.log(lr / pick)))[:2]
-        best = max(nearest, key=lambda lr: len(lanes[lr]))
-        return best, lanes[best]
+        several = answer.lr if isinstance(answer.lr, Mapping) else {}
+        pick = np.array(list(several.values()) or [answer.lr], np.float64)
+        nearest = sorted(lanes, key=lambda point: float(np.abs(np.log(point / pick)).sum()))[:2]
+        best = max(nearest, key=lambda point: len(lanes[point]))
+        point = dict(zip(several, best, strict=True)) if several else best[0]
+        return point, lanes[best]
 
-    def schedule(self, answer: Answer) -> Schedule:
+    def schedule(self, answer: Answer, name: str | None = None) -> Schedule:
         """The learning rate of every update at an answer; see `Answer.schedule`."""
-        methods = self._methods()
-        return lane_schedule(methods.problem, self._scalars(answer), methods.rate)
+        methods, rate = self._methods(), None
+        if isinstance(answer.lr, Mapping):
+            if name not in answer.lr:
+                said = "several rates" if name is None else f"no rate {name!r}"
+                raise ValueError(
+                    f"the answer has {said}: write schedule(NAME), of {', '.join(answer.lr)}"
+                )
+            rate = f"{RATE_PREFIX}{name}"
+        elif name is not None:
+            raise ValueError(f"the answer has one rate, and none is named {name!r}")
+        return lane_schedule(methods.problem, self._scalars(answer), rate or methods.rate)
 
     def optimizer(self, answer: Answer) -> GradientTransformationExtraArgs:
         """The optimizer at an answer; see `Answer.optimizer`."""
@@ -131,6 +146,9 @@ class Origin:
             raise ValueError(f"there is no rate to train with: {answer.sentence}")
         at = {name: self._number(name, v) for name, v in (answer.details.get("at") or {}).items()}
         methods = self._methods()
+        if isinstance(answer.lr, Mapping):
+            named = {f"{RATE_PREFIX}{name}": float(rate) for name, rate in answer.lr.items()}
+            return {**methods.hyper, **named, **at}
         return {**methods.hyper, methods.rate: float(answer.lr), **at}
 
     def _weights(self) -> Sequence[Weights]:
@@ -154,6 +172,15 @@ class Origin:
         return float(names.index(value))
 
 
+def _columns(
+    axes: Mapping[str, np.ndarray], lr: float | Mapping[str, float], at: Mapping[str, float]
+) -> list[str]:
+    """The axes that an answer's rates are on."""
+    if isinstance(lr, Mapping):
+        return [f"{RATE_PREFIX}{name}" for name in lr]
+    return [_rate_of(axes, at)]
+
+
 def _rate_of(axes: Mapping[str, np.ndarray], at: Mapping[str, float]) -> str:
     """The axis that an answer's rate is on, whatever order the axes were read in: `lr`, or of
     several rates the one that does not stand beside it.
@@ -163,7 +190,7 @@ def _rate_of(axes: Mapping[str, np.ndarray], at: Mapping[str, float]) -> str:
     """
     if "lr" in axes:
         return "lr"
-    return next(name for name in axes if name.startswith("lr_") and name not in at)
+    return next(name for name in axes if name.startswith(RATE_PREFIX) and name not in at)
 
 
 def _elsewhere() -> Origin:

@@ -31,8 +31,8 @@ class Summary(BaseModel):
     run: str | None = None
     metric: str | None = None
     seconds: float | None = None
-    lr: float | None = None
-    interval: tuple[float, float] | None = None
+    lr: float | dict[str, float] | None = None
+    interval: tuple[float, float] | dict[str, tuple[float, float]] | None = None
     verdict: str | None = None
     sentence: str | None = None
     cost: float | None = None

@@ -10,7 +10,7 @@ import numpy as np
 from lrlab.config.groups import show_value
 from lrlab.core.brief import fields_of
 from lrlab.search.statistics import PowerLaw, power_law
-from lrlab.types import Answer
+from lrlab.types import Answer, interval_of, rate_of
 
 SAME = 2.0
 """A best rate that changes by less than this factor over the values of the axis is called the same,
@@ -80,9 +80,9 @@ def group_of(value: object, parametrization: str, answer: Answer, initial: float
     with np.errstate(invalid="ignore"):
         means = [float(np.nanmean(s)) if np.isfinite(s).any() else np.nan for s in scores]
     rates = np.array([row["lr"] for row in rows], np.float64)
+    ends = interval_of(answer)
     return Group(
-        value, parametrization, answer.lr,
-        None if answer.interval is None else (answer.interval[0], answer.interval[1]),
+        value, parametrization, rate_of(answer), None if ends is None else (ends[0], ends[1]),
         answer.verdict, answer.sentence, rates, np.array(means, np.float64),
         initial, answer.cost, answer.run,
     )  # fmt: skip

@@ -24,7 +24,7 @@ from lrlab.search.verdict import (
     seeds_needed,
     why_nothing,
 )
-from lrlab.types import Answer
+from lrlab.types import Answer, Interval
 
 
 def from_scores(
@@ -128,12 +128,19 @@ def rows(whole: Table) -> tuple[Mapping[str, Any], ...]:
     )
 
 
+def listed(interval: Interval | Mapping[str, Interval] | None) -> object:
+    """An interval, or one per rate, as JSON has it."""
+    if isinstance(interval, Mapping):
+        return {name: list(ends) for name, ends in interval.items()}
+    return None if interval is None else list(interval)
+
+
 def answer_json(answer: Answer, run: str | None = None, seconds: float = 0.0) -> JsonObject:
     """The JSON object of `lrlab find`."""
     return {
         "run": run,
         "lr": answer.lr,
-        "interval": None if answer.interval is None else list(answer.interval),
+        "interval": listed(answer.interval),
         "verdict": answer.verdict,
         "sentence": answer.sentence,
         "cost": answer.cost,

@@ -17,7 +17,7 @@ from lrlab.search.posterior import posterior_of
 from lrlab.search.scores import Scores, Table, as_loss, cost, table
 from lrlab.search.settings import DEFAULTS, SearchSettings
 from lrlab.search.verdict import NONE, why_nothing
-from lrlab.types import Answer
+from lrlab.types import Answer, rate_of
 
 MIN_CORRELATION = 0.7
 """The correlation of an axis with the best learning rate from which on it is mentioned: half of the
@@ -142,7 +142,7 @@ def correlations(search: AxesSearch, answers: Sequence[Answer]) -> dict[str, flo
     """Axis -> correlation of its values with log10 of the best learning rate there; a combination
     that stopped at a rung counts with the rate that led there. None below three combinations."""
     rates = [
-        answer.lr if answer.lr is not None else leading_rate(parts)
+        leading_rate(parts) if answer.lr is None else rate_of(answer)
         for answer, parts in zip(answers, search.parts, strict=True)
     ]
     some = [k for k, rate in enumerate(rates) if rate is not None]

@@ -16,7 +16,7 @@ from lrlab.search import statistics
 from lrlab.search.differences import TIE_SHARE, digits
 from lrlab.search.naming import in_words
 from lrlab.search.scores import as_loss
-from lrlab.types import Answer
+from lrlab.types import Answer, interval_of, rate_of
 
 HALF_DECADE = float(np.sqrt(10.0))
 """The sensitivity looks at rates from the pick / this to the pick * this, one decade in all, as
@@ -164,9 +164,9 @@ class Comparison(NamedTuple):
         for row in self.rows:
             answer = row.answer
             lr = "-" if answer.lr is None else f"{answer.lr:.2g}"
-            range_ = "-"
-            if answer.interval is not None:
-                range_ = f"{answer.interval[0]:.2g} - {answer.interval[1]:.2g}"
+            range_, ends = "-", interval_of(answer)
+            if ends is not None:
+                range_ = f"{ends[0]:.2g} - {ends[1]:.2g}"
             error = "-"
             if len(row.scores) > 1:
                 around = statistics.mean_interval(list(row.scores.values()))
@@ -237,11 +237,12 @@ def _sensitivity(answer: Answer, direction: Direction) -> float:
     """How much worse training is, in the mean, with a rate up to half a decade off the pick: the
     sensitivity of Wortsman et al. 2023 on the fitted curve, over one decade around the pick."""
     fit, initial = answer.details.get("fit"), answer.details.get("initial")
-    if answer.lr is None or fit is None or initial is None:
+    pick = rate_of(answer)
+    if pick is None or fit is None or initial is None:
         return float("nan")
     lr = np.asarray(fit["lr"], np.float64)
-    low = max(float(lr.min()), answer.lr / HALF_DECADE)
-    high = min(float(lr.max()), answer.lr * HALF_DECADE)
+    low = max(float(lr.min()), pick / HALF_DECADE)
+    high = min(float(lr.max()), pick * HALF_DECADE)
     if not low < high:
         return float("nan")
     score = as_loss(np.asarray(fit["mean"], np.float64), direction)

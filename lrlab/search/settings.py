@@ -158,6 +158,23 @@ class SearchSettings(NamedTuple):
     """Combinations of lane axes that are refined and confirmed."""
     finalist_budget: float = 3.0
     """Runs for each finalist below which only fresh seeds are trained."""
+    together_share: float = 0.5
+    """Part of the budget that several learning rates are searched with together, as one scale with
+    several ratios; the rest is for each rate by itself."""
+    ratio_decades: float = 1.0
+    """Decades between two ratios of rates: a rate by itself is searched that far on either side."""
+    ratio_share: float = 0.7
+    """Part of the widest ratio that ranges allow: beyond, lines of one ratio are short."""
+    ratios: int = 5
+    """Ratios to each further rate, at most."""
+    ratio_budget: float = 2.2
+    """Runs for each ratio below which fewer are looked at: what a small scout costs."""
+    alone_decades: float = 1.0
+    """Decades on either side of the point in which a rate is searched by itself."""
+    alone_seeds: int = 100
+    """How far apart the seeds of these searches are: those that chose the point flatter it."""
+    least_alone: float = 3.0
+    """Runs below which a rate is not searched by itself."""
     max_rounds: int = 40
     """Blocks and confirmations, at most: no budget that a person gives reaches it."""
     posterior: PosteriorSettings = PosteriorSettings()

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from lrlab import search
-from lrlab.config import resolve
-from lrlab.core.axes import arrays_of, labels_of
+from lrlab.config import Resolved, resolve
+from lrlab.core.axes import RATE_PREFIX, arrays_of, labels_of
 from lrlab.core.records import LaneRecord
 from lrlab.core.score import LAST
 from lrlab.engine.memory import memory_scope
@@ -25,7 +25,7 @@ from lrlab.training.clock import clock_of
 from lrlab.training.group import training_group
 from lrlab.training.recording import continued, ended, recorded
 from lrlab.training.session import Session, planned, train_stage
-from lrlab.types import Answer, Lanes
+from lrlab.types import Answer, Interval, Lanes, rate_of
 from lrlab.workflows.job import Job, Ran, keep_of, session, summary_of
 from lrlab.workflows.origins import fields_of as weights_fields
 from lrlab.workflows.origins import of_group, of_search, store_frozen
@@ -60,12 +60,12 @@ def run_find(job: Job, final_seeds: int = 0, readings: Sequence[float] = ()) -> 
             return Ran(str(path), summary.payload(path, FIELDS), answer, read=True)
         final_seeds = int(here.info.get("final_seeds", final_seeds))
         direction = group.directions.get(metric, "min")
-        first, *further = resolved.axes
-        low, high = resolved.experiment.lr_range
-        others = arrays_of(further)
+        first, *others = resolved.axes
+        ranges = _ranges(resolved)
+        further = others[len(ranges) - 1 :]
         seeds, rates = resolved.seeds, np.asarray(first.values)
-        some = {"lr": np.tile(rates, len(seeds))}
-        some |= {name: np.full(len(some["lr"]), values[0]) for name, values in others.items()}
+        some = {first.name: np.tile(rates, len(seeds))}
+        some |= {axis.name: np.full(len(some[first.name]), axis.values[0]) for axis in others}
         group = planned(group, Lanes(some, np.repeat(seeds, len(rates))))
         axes = arrays_of(resolved.axes)
         warn_indistinct(axes, group.problem.dtype)
@@ -77,14 +77,20 @@ def run_find(job: Job, final_seeds: int = 0, readings: Sequence[float] = ()) -> 
             session(job, group, "searching", run, keep) as work,
         ):
             alike: list[str] = []
-            train = trainer(work, metric, resolved.experiment.score, alike)
+            train = trainer(work, metric, resolved.experiment.score, alike, first.name)
             labels = labels_of(resolved.axes)
             swept = {axis.name: axis.values for axis in further}
-            over_axes = functools.partial(search.find_axes, axes=swept, labels=labels)
+            one = functools.partial(search.find, lr_range=ranges[first.name])
+            if len(ranges) > 1:
+                named = {axis.removeprefix(RATE_PREFIX): ends for axis, ends in ranges.items()}
+                one = functools.partial(search.find_rates, ranges=named, axes=swept, labels=labels)
+            elif further:
+                one = functools.partial(
+                    search.find_axes, lr_range=ranges[first.name], axes=swept, labels=labels
+                )
             timed = resolved.budget.seconds is not None
-            answer = (over_axes if further else search.find)(
+            answer = one(
                 train,
-                lr_range=(low, high),
                 seeds=list(seeds),
                 steps=group.problem.steps,
                 eval_steps=group.eval_steps,
@@ -95,7 +101,7 @@ def run_find(job: Job, final_seeds: int = 0, readings: Sequence[float] = ()) -> 
             )
             if final_seeds and answer.lr is not None:
                 answer = _finally(train, answer, labels, max(seeds) + AFTER, final_seeds)
-            tried = {"lr": np.array([row["lr"] for row in answer.evidence]), **others}
+            tried = {**_tried(answer), **arrays_of(further)}
             method = unread.method_of(resolved.text)
             answer = unread.remarked(answer, alike, tried, labels, method)
             notes = as_sentences(indistinct(axes, group.problem.dtype))
@@ -120,6 +126,25 @@ def run_find(job: Job, final_seeds: int = 0, readings: Sequence[float] = ()) -> 
     return Ran(place, payload, answer)
 
 
+def _ranges(resolved: Resolved) -> dict[str, Interval]:
+    """The axes of learning rates, each with where to look; equal ends where it is held."""
+    rates = [axis for axis in resolved.axes if axis.kind == "learning_rate"]
+    if len(rates) == 1 and not rates[0].name.startswith(RATE_PREFIX):
+        low, high = resolved.experiment.lr_range
+        return {rates[0].name: (low, high)}
+    return {axis.name: (min(axis.values), max(axis.values)) for axis in rates}
+
+
+def _tried(answer: Answer) -> dict[str, np.ndarray]:
+    """The learning rates that were tried, by axis."""
+    if not isinstance(answer.lr, Mapping):
+        return {"lr": np.array([row["lr"] for row in answer.evidence])}
+    return {
+        f"{RATE_PREFIX}{name}": np.array([row["lr"][name] for row in answer.evidence])
+        for name in answer.lr
+    }
+
+
 def _finally(
     train: Train, answer: Answer, labels: Mapping[str, Sequence[str]], first: int, count: int
 ) -> Answer:
@@ -130,7 +155,7 @@ def _finally(
         name: labels[name].index(value) if name in labels else value for name, value in at.items()
     }
     further = {name: np.full(count, float(value)) for name, value in numbers.items()}
-    scores = train(np.full(count, answer.lr), seed, (), None, further)
+    scores = train(np.full(count, rate_of(answer)), seed, (), None, further)
     values = as_loss(lane_scores(scores), scores.direction)
     finite = np.isfinite(values)
     final = {"seeds": seed[finite].tolist(), "scores": values[finite].tolist()}
@@ -138,9 +163,16 @@ def _finally(
     return answer._replace(cost=paid, details={**answer.details, "final": final})
 
 
-def trainer(work: Session, metric: str, score: str = LAST, alike: list[str] | None = None) -> Train:
+def trainer(
+    work: Session,
+    metric: str,
+    score: str = LAST,
+    alike: list[str] | None = None,
+    rate: str = "lr",
+) -> Train:
     """The function that a search is handed; `score` as in `lrlab.core.score`. `alike` is
-    filled with the axes that nothing reads, as the first call shows."""
+    filled with the axes that nothing reads, as the first call shows; `rate` is the axis of its
+    learning rates."""
     calls: list[int] = []
 
     def scores_of(record: LaneRecord) -> Scores:
@@ -153,7 +185,7 @@ def trainer(work: Session, metric: str, score: str = LAST, alike: list[str] | No
         decide: Decide | None = None,
         further: Mapping[str, np.ndarray] | None = None,
     ) -> Scores:
-        hyper = {"lr": np.asarray(lr, np.float64), **(further or {})}
+        hyper = {rate: np.asarray(lr, np.float64), **(further or {})}
         name = "" if not calls else f"stage{len(calls)}"
         calls.append(1)
         inner = None

@@ -145,7 +145,7 @@ def answer_in(folder: str | os.PathLike[str]) -> Answer:
     return answer._replace(origin=of_folder(path))
 
 
-def export_params(folder: Path, target: Path) -> tuple[float, list[int]]:
+def export_params(folder: Path, target: Path) -> tuple[float | Mapping[str, float], list[int]]:
     """Writes the weights of an answer's confirmed lanes as an orbax checkpoint: a dict by seed (see
     `variables_of`). The task's code is not run.
 
@@ -163,9 +163,9 @@ def export_params(folder: Path, target: Path) -> tuple[float, list[int]]:
     return rate, sorted(map(int, trees))
 
 
-def variables_of(answer: Answer) -> tuple[float, JsonObject]:
-    """The rate of an answer's confirmed lanes; and by seed, as a string, what a model takes:
-    {"params": ..., and collections}, or the state of a task with a step of its own.
+def variables_of(answer: Answer) -> tuple[float | Mapping[str, float], JsonObject]:
+    """The rate (or rates by name) of an answer's confirmed lanes; and by seed, as a string, what a
+    model takes: {"params": ..., and collections}, or the state of a task with a step of its own.
 
     Raises:
         ValueError: see `Answer.params`.

@@ -69,7 +69,7 @@ def test_a_number_for_an_optimizer_of_ones_own_is_an_axis(name) -> None:
     [
         ("sweep", {"budget": 20}, "budget", "find takes it"),
         ("sweep", {"lr_range": (1e-3, 1.0)}, "lr_range", "find takes it"),
-        ("find", {"groups": {"a": "b"}}, "groups", "sweep takes it"),
+        ("range-test", {"groups": {"a": "b"}}, "groups", "sweep takes it"),
         ("find", {"params": {}}, "params", "range_test takes it"),
         ("range-test", {"steps": 50}, "steps", "sweep takes it"),
         ("range-test", {"schedule": "cosine"}, "schedule", "sweep takes it"),

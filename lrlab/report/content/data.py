@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from lrlab.core.axes import RATE_PREFIX
 from lrlab.core.records import DIVERGED, NOT_RUN, Direction, LaneRecord, Metric
 from lrlab.core.records import blank_record as blank_record
 from lrlab.core.score import LAST, in_words
@@ -49,6 +50,14 @@ class ReportData(NamedTuple):
     def lr(self) -> np.ndarray:
         """The learning rates, f64[L], in any order."""
         return next(iter(self.record.axes.values()))
+
+    @property
+    def rate_name(self) -> str:
+        """What the learning rates of `lr` are called: of several the first one's name."""
+        name = next(iter(self.record.axes))
+        return (
+            "learning rate" if name == "lr" else f"learning rate {name.removeprefix(RATE_PREFIX)}"
+        )
 
     @property
     def seeds(self) -> np.ndarray:
@@ -120,7 +129,27 @@ def of_record(
         for name, one in metrics.items()
     }
     record = record._replace(axes=axes, metrics=metrics)
-    return ReportData(title, record, answer, config_text=config_text, **rest)
+    return ReportData(title, record, of_first_rate(answer), config_text=config_text, **rest)
+
+
+def of_first_rate(answer: Table | None) -> Table | None:
+    """An answer as figures draw it, which have one axis of learning rates: of several rates the
+    first, and `rates`, name -> (lr, interval), of all.
+
+    >>> ends = {"a": [0.1, 0.2], "b": [1, 2]}
+    >>> one = of_first_rate({"lr": {"a": 0.1, "b": 1.0}, "interval": ends})
+    >>> one["lr"], one["interval"], one["rates"]["b"]
+    (0.1, [0.1, 0.2], (1.0, [1, 2]))
+    """
+    if answer is None or not isinstance(answer.get("lr"), Mapping):
+        return answer
+    lr, ends, details = answer["lr"], answer["interval"], dict(answer.get("details") or {})
+    first = next(iter(lr))
+    alone = (details.get("rates") or answer.get("rates") or {}).get(first) or {}
+    if alone.get("fit"):
+        details["fit"] = alone["fit"]
+    rates = {name: (lr[name], ends[name]) for name in lr}
+    return {**answer, "lr": lr[first], "interval": ends[first], "rates": rates, "details": details}
 
 
 def _schedule_names(rows: np.ndarray, config_text: str) -> np.ndarray:

@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from lrlab.core.axes import RATE_PREFIX
 from lrlab.core.records import DIVERGED, NOT_RUN, OK
 from lrlab.core.score import LAST
-from lrlab.core.text import duration, number
+from lrlab.core.text import Table, duration, number
 from lrlab.report.content import data as d
 from lrlab.report.content.data import ReportData
 from lrlab.report.content.selection import with_rates
@@ -124,6 +125,19 @@ def inside(rate: float, interval: Sequence[float] | None) -> bool:
     (True, False)
     """
     return bool(interval) and interval[0] / ENDS <= rate <= interval[1] * ENDS
+
+
+def recommended(row: LrRow, answer: Table) -> bool:
+    """Whether a row's learning rate is in the answer's interval; of several rates whether all are,
+    as far as each is an axis of its own."""
+    if not inside(row.lr, answer.get("interval")):
+        return False
+    others = list((answer.get("rates") or {}).items())[1:]
+    return all(
+        inside(float(row.extra[f"{RATE_PREFIX}{name}"]), ends)
+        for name, (_, ends) in others
+        if f"{RATE_PREFIX}{name}" in row.extra
+    )
 
 
 def fewer(data: ReportData, lanes: int) -> ReportData:

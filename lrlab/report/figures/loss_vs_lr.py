@@ -54,7 +54,7 @@ def loss_vs_lr(data: ReportData, theme: str = "light") -> Figure | None:
             if answer.get("interval"):
                 below.axvspan(*answer["interval"], color=colors.accent, alpha=0.13, lw=0)
         ax.set_title(data.title or "Loss against learning rate")
-        below.set_xlabel("peak learning rate")
+        below.set_xlabel(f"peak {data.rate_name}")
         last = data.score == LAST
         ax.set_ylabel(f"final {style.label(metric)}" if last else d.judged_by(data, metric))
         fig.legend(loc="outside lower center", ncols=3, handlelength=1.8)

@@ -152,9 +152,22 @@ def _answer_cards(data: ReportData) -> list[tuple[str, str, str, str]]:
     wide = f"a factor of {number(ends[1] / ends[0], 2)}" if ends else ""
     seeds = int(max((sum(row.counts.values()) for row in summary.lr_rows(data)), default=0))
     edge = summary.diverged_from(data)
-    return [
+    first = [
         (f"main {verdict}", "Learning rate", number(lr) if lr else "none", verdict),
         ("", "As good", interval(ends, lambda end: number(end, 2)), wide),
+    ]
+    if several := answer.get("rates"):
+        first = [
+            (
+                f"main {verdict}",
+                f"Learning rate {name}",
+                number(one),
+                f"as good: {interval(both, lambda end: number(end, 2))}",
+            )
+            for name, (one, both) in several.items()
+        ]
+    return [
+        *first,
         (
             "",
             f"Best mean {d.judged_by(data, metric)}",

@@ -36,14 +36,14 @@ def table(heads: Sequence[str], rows: Sequence[str], classes: str = "") -> str:
 def learning_rates(data: ReportData) -> str:
     """Every learning rate with its score, spread, steps and outcomes."""
     metric = d.metric_of(data)
-    low_high = (data.answer or {}).get("interval")
+    answer = data.answer or {}
     rows = summary.lr_rows(data, metric)
     shown = summary.shown_digits(data, rows, metric)
     finite = [row.mean for row in rows if np.isfinite(row.mean)]
     high, low = (max(finite), min(finite)) if finite else (1.0, 0.0)
     body = []
     for row in rows:
-        near = summary.inside(row.lr, low_high)
+        near = summary.recommended(row, answer)
         seen = high > low and np.isfinite(row.mean)
         share = 100 * (row.mean - low) / (high - low) if seen else 0
         meter = f'<span class="meter" style="width:{share:.1f}%"></span>' if seen else ""
@@ -60,7 +60,7 @@ def learning_rates(data: ReportData) -> str:
         ]
         body.append(f'<tr class="{"near" if near else ""}">{"".join(cells)}</tr>')
     heads = [
-        ">learning rate", *(f">{name}" for name in data.extra),
+        f">{data.rate_name}", *(f">{name}" for name in data.extra),
         f">mean {d.judged_by(data, metric)}", "", ">lowest", ">highest", ">steps", "outcomes",
     ]  # fmt: skip
     return table(heads, body, "rates")

@@ -144,7 +144,9 @@ def _table(data: ReportData, rows: Sequence[LrRow], width: int, every_row: bool)
     metric, answer = d.metric_of(data), data.answer or {}
     wide = width >= NARROW
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, caption_justify="left")
-    table.add_column("learning rate" if wide else "lr", justify="right", no_wrap=True)
+    table.add_column(
+        data.rate_name if wide else next(iter(data.record.axes)), justify="right", no_wrap=True
+    )
     for name in data.extra:
         table.add_column(name, justify="right")
     heads = (f"mean {metric}", "lowest", "highest", "steps") if wide else (metric,)
@@ -159,7 +161,7 @@ def _table(data: ReportData, rows: Sequence[LrRow], width: int, every_row: bool)
     shown = summary.shown_digits(data, rows, metric)
     for group in groups:
         row, last = group[0], group[-1]
-        inside = summary.inside(row.lr, answer.get("interval"))
+        inside = summary.recommended(row, answer)
         color = "red" if "diverged" in row.counts else "bold" if inside else "dim"
         rate = number(row.lr) + (f" to {number(last.lr)}" if last is not row else "")
         cells = [*(number(v, shown) for v in (row.mean, row.low, row.high)), _steps(group)]
