@@ -13,6 +13,7 @@ from lrlab.config.resolved import (
     defaults,
     digest,
     dumps,
+    of_own_step,
     resolve,
     schedule_entries,
     total_steps,

@@ -18,7 +18,7 @@ from lrlab.config.schema import Experiment
 from lrlab.core.axes import RATE_PREFIX, Axis, rate_axis
 from lrlab.core.errors import ConfigError
 from lrlab.core.score import LAST
-from lrlab.core.text import JsonObject
+from lrlab.core.text import OWN_STEP, JsonObject
 from lrlab.schedules import labels
 from lrlab.types import Plan
 
@@ -268,14 +268,24 @@ def _budget(experiment: Experiment) -> Budget:
     return Budget() if written is None else Budget(*parse_budget(written))
 
 
-def dumps(experiment: Experiment) -> str:
+def of_own_step(resolved: Resolved) -> Resolved:
+    """The same of a task with a step of its own, whose text names no optimizer: the default one is
+    not used, and any other is refused."""
+    return resolved._replace(text=dumps(resolved.experiment, own_step=True))
+
+
+def dumps(experiment: Experiment, own_step: bool = False) -> str:
     """The experiment as TOML text, complete; `load` gives it back.
 
     Fields that are None are absent, as None is their default; so are empty tables, and the usual
-    score, which files from before it lack.
+    score, which files from before it lack. So is an optimizer that was not given, with a line that
+    says why, where the task has a step of its own.
     """
     content = {}
+    unused = own_step and "optimizer" not in experiment.model_fields_set
     for key, value in own_code.spoken(experiment.model_dump()).items():
+        if unused and key == "optimizer":
+            continue
         if isinstance(value, Mapping):
             unset = [name for name, v in value.items() if v is None or (name, v) == _NOT_EXTERNAL]
             value = {name: v for name, v in value.items() if name not in unset}
@@ -283,7 +293,7 @@ def dumps(experiment: Experiment) -> str:
         if value != {} and (key, value) != ("score", LAST) and not several:
             content[key] = value
     content["probes"] = _probes(experiment)
-    return toml.dumps(content)
+    return (f"# Updates: {OWN_STEP}, no optimizer.\n" if unused else "") + toml.dumps(content)
 
 
 def digest(experiment: Experiment, command: str = "sweep") -> str:

@@ -17,6 +17,9 @@ used."""
 JsonObject: TypeAlias = dict[str, Any]
 """A JSON object that is made here, to be written or printed."""
 
+OWN_STEP = "the task's own step"
+"""What stands where others name their optimizer (`Task.step`)."""
+
 JSON_DIGITS = 5
 """Significant digits of a plotted number in JSON: finer than a pixel, and a third of the bytes."""
 

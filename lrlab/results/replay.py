@@ -12,8 +12,9 @@ from lrlab.core.brief import fields_of
 class Replay(NamedTuple):
     """What a lane did. `steps` int[n]: the updates watched; `series` name -> f64[n], each read at
     that update: `train_loss` (before it), `learning_rate`, `gradient_norm`, `update_norm`,
-    `weight_norm` and `update_to_weight` (after it), and what the probes measure; `stored_loss`
-    f64[n]: what the run recorded. `same`: every loss equals the recorded one, bit for bit."""
+    `weight_norm` and `update_to_weight` (after it), and what the probes measure; of a step of one's
+    own (`Task.step`) no norms. `stored_loss` f64[n]: what the run recorded. `same`: every loss
+    equals the recorded one, bit for bit."""
 
     run: str
     lane: dict[str, float]

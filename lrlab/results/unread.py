@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 
 from lrlab.core.records import LaneRecord
-from lrlab.core.text import Table
+from lrlab.core.text import OWN_STEP, Table
 from lrlab.search.naming import named
 from lrlab.search.unread import remark, sentence, unread
 from lrlab.search.verdict import FLAT
@@ -47,8 +47,11 @@ def rates_of(config_text: str) -> tuple[str, ...]:
 
 
 def method_of(config_text: str) -> str | None:
-    """The optimizer's registered name; None where it, or the schedule, is a function."""
+    """The optimizer's registered name; `OWN_STEP` of a task with a step of its own; None where the
+    optimizer, or the schedule, is a function."""
     table = _table(config_text)
+    if table and "optimizer" not in table:
+        return OWN_STEP
     tables = [table.get(name) or {} for name in ("optimizer", "schedule")]
     if any(one.get("external") is True or one.get("python") is not None for one in tables):
         return None

@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 
+from lrlab.core.text import OWN_STEP
+
 MIN_RATIO = 1.01
 """Factor: learning rates that are closer may well round to the same curve."""
 
@@ -78,14 +80,19 @@ def _same(curve: np.ndarray, lanes: np.ndarray) -> bool:
 
 def sentence(low: float, high: float, method: str | None, ramp: bool = False) -> str:
     """What is said where the learning rate is not read; `method`: a registered optimizer's name,
-    None for a function, which was meant to read it; `ramp`: there is one run, with no other to
-    compare."""
+    `OWN_STEP`, or None for a function, which was meant to read it; `ramp`: there is one run, with
+    no other to compare."""
     span = f"from {low:.2g} to {high:.2g}"
     seen = (
         f"no update depends on it as it climbs {span}."
         if ramp
         else f"{span} all curves are the same to the bit."
     )
+    if method == OWN_STEP:
+        return (
+            f"The learning rate is not used: {seen} {OWN_STEP.capitalize()} does not read "
+            'hyper["lr"], the rate of the update.'
+        )
     if method is not None:
         return (
             f"The learning rate does not matter: {seen} {method} has no use of one here, as where "

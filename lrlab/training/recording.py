@@ -21,6 +21,7 @@ from lrlab.training.group import TrainingGroup, training_group
 from lrlab.training.manifest import device_of, manifest_of, name_of
 from lrlab.training.own_code import changed, say_changed
 from lrlab.training.progress import Control
+from lrlab.training.suitability import text_of
 
 
 def folder_of(out: str | os.PathLike[str] | None) -> Path | None:
@@ -65,7 +66,8 @@ def ended(here: Continuation, group: TrainingGroup | None) -> Path | None:
             "choose another folder",
         )
     changes = [] if group is None else changed_machine(folder.info, device_of(group))
-    same(folder, identity(here.resolved, group), changes, here.resolved.text, _sources(here))
+    text = _text(here.resolved, group)
+    same(folder, identity(here.resolved, group), changes, text, _sources(here))
     runs.vouch(folder.path, "summary.json")
     return folder.path
 
@@ -111,24 +113,28 @@ def _sources(here: Continuation) -> list[str]:
     return changed(here.info, here.resolved.experiment)
 
 
+def _text(resolved: Resolved, group: TrainingGroup | None) -> str:
+    return text_of(resolved, None if group is None else group.problem.task)
+
+
 def _run(
     here: Continuation, group: TrainingGroup | None, control: Control, fields: Table
 ) -> runs.Run:
     """The run to record in: a new one, the one that is continued, or one made longer."""
     resolved, folder = here.resolved, here.folder
-    parts = identity(resolved, group)
+    parts, text = identity(resolved, group), _text(resolved, group)
     if folder is None or not folder.is_run:
         manifest = {**manifest_of(resolved, group, parts), **fields}
         place = None if folder is None else folder.path
         name = name_of(resolved.experiment)
         interval = control.commit_every
-        return runs.create(place, name, resolved.command, resolved.text, manifest, interval)
+        return runs.create(place, name, resolved.command, text, manifest, interval)
     changes = [] if group is None else changed_machine(folder.info, device_of(group))
     if here.shorter is not None and group is not None:
         run = _longer(here, folder, group, parts, changes, control)
     else:
         if "identity" in folder.info:
-            same(folder, parts, changes, resolved.text, _sources(here))
+            same(folder, parts, changes, text, _sources(here))
         run = folder.writer(control.commit_every)
     if changes and not runs.finished(run.info):
         # Another machine or version rounds differently: from here on bits may not be the same.
@@ -148,12 +154,13 @@ def _longer(
     assert here.shorter is not None
     before = training_group(here.shorter)
     now = identity(here.shorter, before)
-    same(folder, now, changes, here.shorter.text, _sources(here))
+    same(folder, now, changes, _text(here.shorter, before), _sources(here))
     check_extension(folder, before, group, dtype_of(here.resolved.experiment.precision))
     run = folder.writer(control.commit_every, extended=True)
     fields = {"fingerprint": fingerprint(parts), "identity": dict(parts)}
     try:
-        runs.lengthen(run, group.problem.steps, group.eval_steps, here.resolved.text, fields)
+        text = _text(here.resolved, group)
+        runs.lengthen(run, group.problem.steps, group.eval_steps, text, fields)
     except BaseException:
         run.close()
         raise

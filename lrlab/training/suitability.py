@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from lrlab.config import Resolved
+from lrlab.config import Resolved, of_own_step
 from lrlab.core.errors import FieldError
 from lrlab.core.precisions import PRECISIONS, Precision
 from lrlab.tasks import Task
+from lrlab.types import TaskFunctions
 
 
 def precision_of(resolved: Resolved, task: Task) -> Precision:
@@ -28,6 +29,11 @@ def precision_of(resolved: Resolved, task: Task) -> Precision:
             "minimize, computed as it is written; give it as Task.custom, or cast in the function",
         )
     return PRECISIONS[name]
+
+
+def text_of(resolved: Resolved, task: TaskFunctions | None) -> str:
+    """The configuration as TOML, as a run folder has it; `task` None: nobody knows it yet."""
+    return resolved.text if task is None or task.step is None else of_own_step(resolved).text
 
 
 def refuse_on_step(resolved: Resolved) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lrlab import config, runs
-from lrlab.config import PythonObjects, resolve
+from lrlab.config import PythonObjects, of_own_step, resolve
 from lrlab.core.axes import rate_axis
 from lrlab.core.text import Table
 from lrlab.engine.memory import memory_scope
@@ -38,7 +38,9 @@ def run_compare(
     began = time.perf_counter()
     experiment = job.experiment
     objects = {name: (entry_objects or {}).get(name, job.objects) for name in experiment.entries}
-    _check(experiment, objects)
+    resolved = resolve(experiment, job.objects, "compare")
+    if _check(experiment, objects):
+        resolved = of_own_step(resolved)
 
     def all_of(folder: Path | None) -> Comparison:
         answers, direction = {}, "min"
@@ -51,7 +53,7 @@ def run_compare(
         base = None if folder is None else str(folder)
         return compared(answers, experiment.metric, direction)._replace(run=base)
 
-    with continued(resolve(experiment, job.objects, "compare"), job.out) as here:
+    with continued(resolved, job.out) as here:
         if path := ended(here, None):
             refuse_unfinished(path / name for name in experiment.entries)
             payload = runs.read_summary(path).payload(path)
@@ -73,21 +75,23 @@ def objects_of(entries: Mapping[str, Table], shared: Table) -> dict[str, PythonO
     }
 
 
-def _check(experiment: config.Experiment, objects: Mapping[str, PythonObjects]) -> None:
+def _check(experiment: config.Experiment, objects: Mapping[str, PythonObjects]) -> bool:
     """Puts every entry's group together, so that a mistake in the last is found before the first
-    is trained.
+    is trained. Says whether all entries have steps of their own.
 
     Raises:
         ConfigError: with the problems of all entries.
     """
-    problems = []
+    problems, own_steps = [], True
     for name, entry in experiment.entries.items():
         try:
             resolved = resolve(entry, objects[name], "find")
             ends = rate_axis(entry.lr_range)
-            training_group(resolved._replace(axes=(ends, *resolved.axes[1:])))
+            group = training_group(resolved._replace(axes=(ends, *resolved.axes[1:])))
+            own_steps &= group.problem.task.step is not None
         except config.ConfigError as error:
             for one in error.problems:
                 problems.append(one._replace(field=f"compare.{name}.{one.field}"))
     if problems:
         raise config.ConfigError(dict.fromkeys(problems))
+    return own_steps

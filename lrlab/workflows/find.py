@@ -25,6 +25,7 @@ from lrlab.training.clock import clock_of
 from lrlab.training.group import training_group
 from lrlab.training.recording import continued, ended, recorded
 from lrlab.training.session import Session, planned, train_stage
+from lrlab.training.suitability import text_of
 from lrlab.types import Answer, Interval, Lanes, rate_of
 from lrlab.workflows.job import Job, Ran, keep_of, session, summary_of
 from lrlab.workflows.origins import fields_of as weights_fields
@@ -102,7 +103,7 @@ def run_find(job: Job, final_seeds: int = 0, readings: Sequence[float] = ()) -> 
             if final_seeds and answer.lr is not None:
                 answer = _finally(train, answer, labels, max(seeds) + AFTER, final_seeds)
             tried = {**_tried(answer), **arrays_of(further)}
-            method = unread.method_of(resolved.text)
+            method = unread.method_of(text_of(resolved, group.problem.task))
             answer = unread.remarked(answer, alike, tried, labels, method)
             notes = as_sentences(indistinct(axes, group.problem.dtype))
             place = None if run is None else str(run.path)

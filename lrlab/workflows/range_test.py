@@ -27,6 +27,7 @@ from lrlab.training.group import TrainingGroup, training_group
 from lrlab.training.lanes import grid_lanes
 from lrlab.training.recording import continued, ended, recorded
 from lrlab.training.session import train_stage
+from lrlab.training.suitability import text_of
 from lrlab.training.traced_checks import reads_rate
 from lrlab.types import Array, Hyper, Params, PyTree
 from lrlab.workflows.job import Job, Ran, session
@@ -105,9 +106,7 @@ def _remark(resolved: Resolved, group: TrainingGroup, record: LaneRecord) -> str
         alike = "lr" in unread.of_record(record)
     if not alike:
         return ""
-    optimizer = resolved.experiment.optimizer
-    named = resolved.objects.optimizer is None and optimizer.python is None
-    method = optimizer.name if named else None
+    method = unread.method_of(text_of(resolved, group.problem.task))
     remark = sentence(spec.start, spec.end, method, ramp=spec.kind == "ramp")
     return f"{remark} No rule's pick means anything here."
 

@@ -65,11 +65,11 @@ def replay(
         raise ValueError(
             f"the lane was trained for {ended} updates; from_step = {start} is past it"
         )
-    problem = group.problem._replace(
-        optimizer=watched(group.problem.optimizer),
-        probes=(*group.problem.probes, Probe("step", norms)),
-        splits=(),
-    )
+    problem = group.problem._replace(splits=())
+    if problem.task.step is None:  # else there are neither gradients nor an optimizer to watch
+        problem = problem._replace(
+            optimizer=watched(problem.optimizer), probes=(*problem.probes, Probe("step", norms))
+        )
     watch = list(range(start + 1, end + 1))
     trained = engine.train(
         problem,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from lrlab import runs
-from lrlab.config import resolve
+from lrlab.config import Resolved, of_own_step, resolve
 from lrlab.config.groups import show_value
 from lrlab.config.lanes import is_axis
 from lrlab.core.score import LAST
@@ -16,7 +16,7 @@ from lrlab.results.study import Study, concluded
 from lrlab.results.sweep import Result
 from lrlab.tasks import Task
 from lrlab.training.recording import continued, ended, recorded
-from lrlab.training.task import TaskLike
+from lrlab.training.task import TaskLike, task_of
 from lrlab.types import Answer
 from lrlab.workflows.find import run_find
 from lrlab.workflows.job import Job, Ran, refuse_unfinished
@@ -48,7 +48,7 @@ def run_study(job: Job, tasks: Mapping[str, Task] | None = None) -> Ran[Study]:
             answers.append((value, kind, _answered(part)))
         return concluded(experiment, answers, None if folder is None else str(folder))
 
-    with continued(resolve(experiment, job.objects, "study"), job.out) as here:
+    with continued(_resolved(job, tasks or {}), job.out) as here:
         if path := ended(here, None):
             refuse_unfinished(path / "groups" / name for name in experiment.entries)
             payload, study = runs.read_summary(path).payload(path), all_of(path)
@@ -62,6 +62,16 @@ def run_study(job: Job, tasks: Mapping[str, Task] | None = None) -> Ran[Study]:
                 run.update(groups=list(experiment.entries))
                 run.finish(payload)
     return Ran(study.run, payload, study)
+
+
+def _resolved(job: Job, tasks: Mapping[str, Task]) -> Resolved:
+    """The experiment; its text names no optimizer where the tasks have steps of their own."""
+    resolved = resolve(job.experiment, job.objects, "study")
+    task = next(iter(tasks.values()), job.objects.task)
+    if task is None and job.experiment.task.python is not None:
+        first = next(iter(job.experiment.entries.values()))  # has options that the axis gives
+        task = task_of(resolve(first, job.objects))
+    return resolved if task is None or task.functions.step is None else of_own_step(resolved)
 
 
 def tasks_of(task: TaskLike | Callable[..., Task], values: Sequence[object]) -> dict[str, Task]:

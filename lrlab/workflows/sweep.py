@@ -18,6 +18,7 @@ from lrlab.training.lanes import grid_lanes
 from lrlab.training.manifest import name_of
 from lrlab.training.recording import continued, ended, recorded
 from lrlab.training.session import planned, train_stage
+from lrlab.training.suitability import text_of
 from lrlab.types import Answer, Plan
 from lrlab.workflows.job import Job, Ran, keep_of, session, summary_of
 from lrlab.workflows.origins import fields_of, of_group, of_session, store_frozen
@@ -95,7 +96,7 @@ def result_of(
         record=record.grid(axes).directed(group.directions),
         metric=group.metric,
         plan=plan,
-        config=resolved.text,
+        config=text_of(resolved, group.problem.task),
         run=run,
         score=resolved.experiment.score,
     )
