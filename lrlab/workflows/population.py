@@ -62,7 +62,7 @@ def population(
     optimizer_args: Table | None = None,
     schedule_args: Table | None = None,
     precision: str | None = None,
-    **hyper: Floats,
+    **hyper: Floats | float,
 ) -> Population:
     """Trains a population on one task; all members start from the same weights, see the same
     batches, and train in one tile (Jaderberg et al. 2017, arXiv 1711.09846).
@@ -70,7 +70,8 @@ def population(
     Args:
         task, optimizer, batch_size, schedule, ...: as in `lrlab.sweep`.
         lr: the members' first learning rates, f[N].
-        hyper: further hyper-parameters, f[N] each, member by member (no grid).
+        hyper: further hyper-parameters, f[N] each, member by member (no grid); a single number
+            holds for all members and stays as it is.
         steps: updates of each member, in `generations` segments of about equal length.
         metric: what decides, `valid_loss` unless given; one to minimize.
         score: which of the generations so far: "last", "best" or "mean:k", as in `lrlab.sweep`;
@@ -93,15 +94,15 @@ def population(
         "sweep", task=task, steps=steps, optimizer=optimizer, batch_size=batch_size,
         schedule=schedule, seeds=[seed], metric=metric, score=score, precision=precision,
         optimizer_args=optimizer_args, schedule_args=schedule_args,
-        **{name: values.tolist() for name, values in members.items()},
+        **{**hyper, **{name: values.tolist() for name, values in members.items()}},
     )  # fmt: skip
     objects = python_objects(task, optimizer, schedule)
     exploration = Exploration(generations, fraction, factors)
     return run_population(experiment, objects, members, exploration)
 
 
-def members_of(lists: Mapping[str, Floats]) -> dict[str, np.ndarray]:
-    """The members' first values by hyper-parameter, f64[N] each.
+def members_of(lists: Mapping[str, Floats | float]) -> dict[str, np.ndarray]:
+    """The members' first values by hyper-parameter, f64[N] each, without single numbers.
 
     Raises:
         ConfigError: an argument that is none; ValueError: lengths that differ.
@@ -109,13 +110,18 @@ def members_of(lists: Mapping[str, Floats]) -> dict[str, np.ndarray]:
     hyper = {name: values for name, values in lists.items() if name != "lr"}
     if wrong := config.unknown("population", hyper):
         raise config.ConfigError(wrong.values())
-    lengths = {name: len(np.atleast_1d(values)) for name, values in lists.items()}
+    members = {
+        name: np.atleast_1d(np.asarray(values, np.float64))
+        for name, values in lists.items()
+        if name == "lr" or np.ndim(values)
+    }
+    lengths = {name: len(values) for name, values in members.items()}
     if len(set(lengths.values())) != 1:
         counts = ", ".join(f"{name} {count}" for name, count in lengths.items())
         raise ValueError(
             f"every member needs one value of each hyper-parameter; there are {counts}"
         )
-    return {name: np.asarray(values, np.float64) for name, values in lists.items()}
+    return members
 
 
 def run_population(
@@ -143,7 +149,9 @@ def run_population(
     longest = _longest(group, ends)
     feed = feed_for(group.problem, group.data, longest, LIMITS)
     with precision(group.problem.dtype), scope(), feeding(feed):
-        lanes = Lanes(dict(members), np.full(len(members["lr"]), seed))
+        count = len(members["lr"])
+        same = {name: np.full(count, v[0]) for name, v in group.axes.items() if name not in members}
+        lanes = Lanes({**same, **members}, np.full(count, seed))
         judged = experiment.metric, experiment.score
         segment, state = _segments(group, lanes, longest, ends, judged, feed)
         start = {name: np.asarray(v, group.problem.dtype) for name, v in members.items()}
@@ -197,7 +205,8 @@ def _segments(
         state, values = members
         begun, end = starts[generation], ends[generation]
         now = {name: jnp.asarray(one, problem.dtype) for name, one in hyper.items()}
-        tile = first_tile._replace(state=state, hyper=jax.device_put(now, first_tile.device))
+        every = {**first_tile.hyper, **jax.device_put(now, first_tile.device)}
+        tile = first_tile._replace(state=state, hyper=every)
         pieces = boundaries([], begun, end, longest)
         for number, (first, last) in enumerate(pieces):
             if feed is not None:

@@ -51,3 +51,19 @@ def test_members_take_further_hyper_parameters_one_by_one():
         lrlab.population("wine-linear", lr=[0.1, 0.2], **{**COMMON, "generations": 61})
     with pytest.raises(ValueError, match="to be maximized"):
         lrlab.population("wine-linear", lr=[0.1, 0.2], metric="valid_accuracy", **COMMON)
+
+
+def test_a_single_number_holds_for_all_members():
+    x = np.linspace(-1, 1, 32, dtype=np.float32)[:, None]
+    task = lrlab.Task.custom(
+        init=lambda key, example: {"w": 0.5}, train=(x, 3 * x), valid=(x, 3 * x),
+        loss=lambda p, b, key, hyper: ((p["w"] * b[0] - b[1]) ** 2).mean() + hyper["kl"] * p["w"],
+    )  # fmt: skip
+    options = dict(lr=[0.01, 0.1, 0.2], steps=8, batch_size=8, generations=2, fraction=0.34)
+    one = lrlab.population(task, kl=0.1, optimizer="sgd", **options)
+    listed = lrlab.population(task, kl=[0.1] * 3, optimizer="sgd", **options)
+    assert set(one.hyper) == {"lr"}
+    np.testing.assert_array_equal(one.scores[0], listed.scores[0])
+    # One of the optimizer's own, and one that scales what lanes begin with.
+    more = dict(optimizer="momentum", momentum=0.5, init_scale=2.0, kl=0.1)
+    assert np.isfinite(lrlab.population(task, **more, **options).scores).all()
