@@ -25,9 +25,10 @@ from lrlab.types import Hyper, Params, Problem, PyTree
 class LaneState(NamedTuple):
     """All that evolves while a lane trains.
 
-    `model` is what is not trained by gradients; `alive` bool: the lane still trains; `diverged_at`
-    int32: the first update whose loss or parameters were not finite (-1: none); `last_loss`: the
-    last finite training loss.
+    `model` is what is not trained by gradients; `optimizer` of a step of one's own: for each array
+    of floats of its state, whether that was finite at the start; `alive` bool: the lane still
+    trains; `diverged_at` int32: the first update whose loss or parameters were not finite (-1:
+    none); `last_loss`: the last finite training loss.
     """
 
     params: Params
@@ -64,7 +65,8 @@ def initial_state(
     at_start = scheduled(problem, hyper, jnp.zeros((), jnp.int32))
     if problem.task.start is not None:
         model = problem.task.start(key(seed, "init"), by_name(problem, at_start))
-        optimizer = ()
+        # A maximum so far begins at -inf, and says nothing about divergence.
+        optimizer = tuple(jnp.isfinite(leaf).all() for leaf in floats_of(model))
     else:
         optimizer = transformation(problem, at_start).init(params)
     return LaneState(
@@ -75,6 +77,11 @@ def initial_state(
         diverged_at=jnp.full((), -1, jnp.int32),
         last_loss=jnp.full((), jnp.nan, problem.dtype),
     )
+
+
+def floats_of(tree: PyTree) -> list[Array]:
+    """The arrays of floating or complex numbers, in order."""
+    return [leaf for leaf in jax.tree.leaves(tree) if jnp.issubdtype(leaf.dtype, jnp.inexact)]
 
 
 def scaled(params: Params, hyper: Hyper) -> Params:

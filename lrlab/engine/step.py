@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import jax
 import jax.numpy as jnp
 import optax
@@ -10,7 +12,7 @@ from jax.typing import ArrayLike, DTypeLike
 
 from lrlab.engine.binding import bound, by_name
 from lrlab.engine.shapes import Flag, RandomKey, Scalar, Step
-from lrlab.engine.state import LaneState, scheduled, transformation
+from lrlab.engine.state import LaneState, floats_of, scheduled, transformation
 from lrlab.types import Hyper, Params, Problem, PyTree
 
 
@@ -26,7 +28,8 @@ def lane_step(
 ) -> tuple[LaneState, dict[str, Scalar]]:
     """One update of one lane, and what it measured before the update.
 
-    A lane diverges at the first update whose loss or updated parameters are not finite. It then
+    A lane diverges at the first update whose loss or updated parameters (of a step of one's own,
+    the arrays of its state that were finite at the start) are not finite. It then
     keeps the state from before that update for ever and its later metrics are nan; with
     `stop_diverged=False` it only gets the label. `keep=False` leaves the state that diverged, for
     callers that go back by themselves (see `programs`).
@@ -38,7 +41,10 @@ def lane_step(
         new, loss, extra = _stepped(problem, state, batch, now, key)
     params, model, optimizer = new
 
-    finite = jnp.isfinite(loss) & all_finite(params if problem.task.step is None else model)
+    if problem.task.step is None:
+        finite = jnp.isfinite(loss) & all_finite(params)
+    else:
+        finite = jnp.isfinite(loss) & all_finite(model, optimizer if problem.task.start else None)
     alive = state.alive & finite
     metrics = {"train_loss": loss, **{f"train_{name}": value for name, value in extra.items()}}
     if problem.optimizer.effective_lr is not None:
@@ -108,7 +114,7 @@ def _stepped(
     assert problem.task.step is not None
     model, metrics = problem.task.step(state.model, batch, by_name(problem, now), key)
     extra = {name: value for name, value in metrics.items() if name != "loss"}
-    return ((), model, ()), _in(problem.dtype, metrics["loss"]), extra
+    return ((), model, state.optimizer), _in(problem.dtype, metrics["loss"]), extra
 
 
 def _alike(tree: PyTree, before: PyTree) -> PyTree:
@@ -127,12 +133,16 @@ def _in(dtype: DTypeLike, value: ArrayLike) -> Array:
     return value if value.dtype == dtype else value.astype(dtype)
 
 
-def all_finite(tree: PyTree) -> Flag:
+def all_finite(tree: PyTree, counts: Sequence[Flag] | None = None) -> Flag:
     """Whether every number of `tree` is finite; a bool scalar.
+
+    Args:
+        counts: for each array of floats, in order, whether it is looked at; None: all are.
 
     A sum of zeros, which only nan and infinities spoil (inf - inf is nan): XLA adds floats far
     faster than it joins bools. `leaf * 0` would do as well, but its zeros are read from memory.
     """
-    leaves = [leaf for leaf in jax.tree.leaves(tree) if jnp.issubdtype(leaf.dtype, jnp.inexact)]
-    zeros = [jnp.sum(leaf - leaf) for leaf in leaves]
+    zeros = [jnp.sum(leaf - leaf) for leaf in floats_of(tree)]
+    if counts is not None:
+        zeros = [jnp.where(flag, zero, 0) for flag, zero in zip(counts, zeros, strict=True)]
     return jnp.isfinite(sum(zeros[1:], zeros[0])) if zeros else jnp.ones((), bool)

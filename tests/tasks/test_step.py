@@ -171,6 +171,26 @@ def test_random_keys_and_numbers_may_be_state():
     assert (result.history["train_count"][:, 0, 0] == np.arange(5)).all()
 
 
+def test_what_is_not_finite_at_the_start_does_not_say_diverged():
+    def init(key, hyper):
+        return {"w": jnp.ones(2), "most": -jnp.inf, "seen": jnp.array([0.0, jnp.nan])}
+
+    def step(state, batch, hyper, key):
+        w = state["w"] - hyper["lr"] * 2 * state["w"]
+        loss = (state["w"] ** 2).sum()
+        quiet = jnp.where(jnp.isfinite(loss), loss, 0.0)
+        most = jnp.maximum(state["most"], quiet)
+        return {"w": w, "most": most, "seen": state["seen"]}, {"loss": quiet}
+
+    def evaluate(state, batch, key):
+        return {"loss": state["w"].sum()}
+
+    task = lrlab.Task.step(name="most", init=init, step=step, evaluate=evaluate)
+    result = lrlab.sweep(task, lr=[0.1, 1e9], seeds=1, steps=6, schedule="constant", progress=False)
+    assert result.outcome.tolist() == [["ok"], ["diverged"]]
+    assert result.state(lr=0.1)["most"] == 2.0
+
+
 def test_a_lane_diverges_by_its_state_or_its_loss():
     def step(state, batch, hyper, key):
         after = state * (1 + 1e12 * hyper["lr"])
