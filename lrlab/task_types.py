@@ -69,12 +69,14 @@ class LaneContext(NamedTuple):
 
     `hyper`: the lane's scalars as of this update, traced. `batch_size`: examples of a training
     batch; None where an update takes all of them, or there are none. `compute`: the dtype that
-    models compute in ("bfloat16"); None: that of the parameters.
+    models compute in ("bfloat16"); None: that of the parameters. `first`: examples of the split
+    before those that `part` gets, a number or a scalar that JAX traces.
     """
 
     hyper: Hyper
     batch_size: int | None = None
     compute: str | None = None
+    first: int | Array = 0
 
 
 class TaskFunctions(NamedTuple):

@@ -30,13 +30,16 @@ class Beginning(NamedTuple):
     frozen: PyTree = ()
 
 
-def bound(problem: Problem, hyper: Hyper, frozen: PyTree = ()) -> TaskFunctions:
+def bound(
+    problem: Problem, hyper: Hyper, frozen: PyTree = (), first: int | Array = 0
+) -> TaskFunctions:
     """The task's functions for a lane whose scalars at this step are `hyper`; the task's very own
-    where they follow from nothing else."""
+    where they follow from nothing else. `first`: examples before those of a part that is evaluated.
+    """
     task = problem.task
     if task.bind is not None:
         scalars = by_name(problem, hyper)
-        task = task.bind(LaneContext(scalars, problem.batch_size, problem.compute))
+        task = task.bind(LaneContext(scalars, problem.batch_size, problem.compute, first))
     if problem.task.trains is None:
         return task
 

@@ -24,14 +24,16 @@ def in_parts(group: Group, tiles: Sequence[Tile], step: int) -> list[dict[str, n
     results: list[dict[str, np.ndarray]] = [{} for _ in tiles]
     for split, stream in group.streamed.items():
         totals: list[Totals | None] = [None] * len(tiles)
+        first = 0
         for rows in _blocks(group, split, stream):
             before = totals
             here = {device: jax.device_put(rows, device) for device in group.devices}
             totals = [
-                _added(group, tile, part, here[tile.device], step)
+                _added(group, tile, part, here[tile.device], first, step)
                 for tile, part in zip(tiles, before, strict=True)
             ]
             jax.block_until_ready(before)  # of the blocks, two are held
+            first += len(jax.tree.leaves(rows)[0])
         for tile, part, result in zip(tiles, totals, results, strict=True):
             assert part is not None
             shown = np.asarray(tile.state.alive) | (not group.problem.stop_diverged)
@@ -43,7 +45,9 @@ def in_parts(group: Group, tiles: Sequence[Tile], step: int) -> list[dict[str, n
     return results
 
 
-def _added(group: Group, tile: Tile, totals: Totals | None, rows: PyTree, step: int) -> Totals:
+def _added(
+    group: Group, tile: Tile, totals: Totals | None, rows: PyTree, first: int, step: int
+) -> Totals:
     device = tile.device
     return group.programs.part(
         device,
@@ -51,6 +55,7 @@ def _added(group: Group, tile: Tile, totals: Totals | None, rows: PyTree, step: 
         tile.state,
         group.data[device],
         rows,
+        jax.device_put(np.int32(first), device),
         tile.frozen,
         tile.seed,
         tile.hyper,
@@ -69,9 +74,12 @@ def _ratio(total: np.ndarray, weight: np.ndarray) -> np.ndarray:
 
 def _blocks(group: Group, split: str, stream: Stream) -> Iterator[PyTree]:
     """Every example once, in blocks of one size (the last one may be smaller), so that there are
-    two programs at most."""
+    two programs at most. A block holds whole batches, so that what is measured batch by batch is
+    cut as a split in memory is."""
     dtype = group.problem.dtype
     size = max(1, group.limits.stream_bytes // max(1, block_bytes(stream, 1, dtype)))
+    batch = group.problem.batch_size or 1
+    size = max(1, size // batch) * batch
     if stream.length is not None:
         size = min(size, stream.length)
     block, count = blank(stream, size, dtype), 0

@@ -68,7 +68,9 @@ class Programs(NamedTuple):
     ]
     evaluate: Replicated[[LaneState, Data, PyTree, Seed, Hypers, Step, Step], dict[str, Array]]
     weights: Replicated[[LaneState, Data, PyTree, Seed, Hypers, Step], tuple[Params, PyTree]]
-    part: Replicated[[Totals | None, LaneState, Data, PyTree, PyTree, Seed, Hypers, Step], Totals]
+    part: Replicated[
+        [Totals | None, LaneState, Data, PyTree, Step, PyTree, Seed, Hypers, Step], Totals
+    ]
 
 
 @kept_with(lambda problem, *rest: problem.task.init)
@@ -235,11 +237,12 @@ def _evaluated(
     noise: RandomKey,
     hyper: Hyper,
     step: Step,
+    first: int | Step = 0,
 ) -> tuple[TaskFunctions, Params, PyTree]:
     """What a lane is evaluated with: its functions, parameters and collections."""
     params, model = state.params, state.model
     now = scheduled(problem, hyper, jnp.minimum(step, problem.steps - 1))
-    task = bound(problem, now, frozen)
+    task = bound(problem, now, frozen, first)
     if problem.optimizer.evaluation_params is not None:
         params = problem.optimizer.evaluation_params(state.optimizer, params)
     if params is not state.params:
@@ -272,6 +275,7 @@ def _part(
     state: LaneState,
     data: Data,
     rows: PyTree,
+    first: Step,
     frozen: PyTree,
     seed: Seed,
     hyper: Hypers,
@@ -280,7 +284,7 @@ def _part(
     noise = key(seed, "evaluation")
 
     def lane(state: LaneState, hyper: Hyper) -> Totals:
-        task, params, model = _evaluated(problem, state, data, frozen, noise, hyper, step)
+        task, params, model = _evaluated(problem, state, data, frozen, noise, hyper, step, first)
         assert task.part is not None
         return jax.tree.map(
             lambda value: jnp.asarray(value, problem.dtype), task.part(params, model, rows, noise)

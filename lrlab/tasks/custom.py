@@ -172,7 +172,7 @@ def _of_lane(given: Custom, context: LaneContext) -> TaskFunctions:
     def totals(params: Params, state: PyTree, data: PyTree, key: Array) -> Totals:
         data = jax.tree.map(jnp.asarray, data)
         measure = lambda rows, key: part(params, state, rows, key)  # noqa: E731
-        return over_parts(measure, data, context.batch_size, key)
+        return over_parts(measure, data, context.batch_size, key, context.first)
 
     def evaluate(params: Params, state: PyTree, data: PyTree, key: Array) -> dict[str, Array]:
         return means_of(totals(params, state, data, key))

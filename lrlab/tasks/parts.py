@@ -18,22 +18,34 @@ Part = Callable[[PyTree, Array], Totals]
 """`(part of a split, key) -> (sums, weights)`."""
 
 
-def over_parts(measure: Part, data: PyTree, size: int | None, key: Array) -> Totals:
+def over_parts(
+    measure: Part, data: PyTree, size: int | None, key: Array, first: int | Array = 0
+) -> Totals:
     """Sums and weights over a split, in parts of `size` examples; the last part has the rest.
 
     The first part gets `key` itself, part i gets `fold_in(key, i)`, so that a split of one part is
-    measured as `measure(data, key)` would be.
+    measured as `measure(data, key)` would be. Parts are counted from the beginning of the split,
+    whose blocks may come one after the other.
 
     Args:
         data: a pytree of arrays [N, ...], or None, which is measured once.
         size: examples of a part; None: all.
+        first: examples of the split that lie before `data`, whole parts.
     """
     if data is None:
         return measure(None, key)
     count = count_of(data)
+    done = first // (size or 1)
     size = count if size is None else min(size, count)
+
+    def key_of(number: int | Array) -> Array:
+        if isinstance(done, int) and isinstance(number, int):
+            return key if done + number == 0 else jax.random.fold_in(key, done + number)
+        place = done + number
+        return jnp.where(place == 0, key, jax.random.fold_in(key, place))
+
     full, rest = divmod(count, size)
-    total = measure(_rows(data, 0, size), key)
+    total = measure(_rows(data, 0, size), key_of(0))
     if full > 1:
         others = jax.tree.map(
             lambda leaf: leaf[size : full * size].reshape(full - 1, size, *leaf.shape[1:]), data
@@ -41,11 +53,11 @@ def over_parts(measure: Part, data: PyTree, size: int | None, key: Array) -> Tot
 
         def body(total: Totals, item: tuple[Array, PyTree]) -> tuple[Totals, None]:
             number, part = item
-            return _added(total, measure(part, jax.random.fold_in(key, number))), None
+            return _added(total, measure(part, key_of(number))), None
 
         total, _ = jax.lax.scan(body, total, (jnp.arange(1, full), others))
     if rest:
-        last = measure(_rows(data, full * size, count), jax.random.fold_in(key, full))
+        last = measure(_rows(data, full * size, count), key_of(full))
         total = _added(total, last)
     return total
 

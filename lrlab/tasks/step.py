@@ -145,9 +145,8 @@ def _evaluated(
 
     def part(params: PyTree, state: PyTree, rows: PyTree, key: Array) -> Totals:
         rows, state = jax.tree.map(jnp.asarray, rows), whole(forms[0], state)
-        return over_parts(
-            lambda few, one: _part(own, state, few, one), rows, context.batch_size, key
-        )
+        measure = lambda few, one: _part(own, state, few, one)  # noqa: E731
+        return over_parts(measure, rows, context.batch_size, key, context.first)
 
     return functions._replace(evaluate=evaluate, part=part)
 
