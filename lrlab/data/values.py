@@ -30,12 +30,13 @@ _HINTS = {
 }
 
 
-def numbers(values: object, place: str) -> np.ndarray:
+def numbers(values: object, place: str, complex_too: bool = False) -> np.ndarray:
     """`values` as an array of finite numbers, in the byte order of this machine.
 
     Takes anything that NumPy reads: lists, data frames, arrays of other libraries, arrays of number
     objects. bool becomes int8, longdouble float64, bfloat16 and other small floats float32. An
-    array in a file (`np.memmap`) is looked at part by part, and stays where and as it is.
+    array in a file (`np.memmap`) is looked at part by part, and stays where and as it is. Complex
+    numbers are taken where `complex_too` says so.
 
     Raises:
         DataError: not numbers; masked, missing, nan or inf (with the count); empty; integers that
@@ -44,10 +45,14 @@ def numbers(values: object, place: str) -> np.ndarray:
     >>> numbers([True, False], "mine").dtype, numbers(np.arange(3, dtype=">i4"), "mine").dtype
     (dtype('int8'), dtype('int32'))
     """
-    array = native(_array(values, place), place)
+    array = _array(values, place)
+    if complex_too and array.dtype.kind == "c" and array.dtype.itemsize <= 16:
+        array = array.astype(array.dtype.newbyteorder("="), copy=False)
+    else:
+        array = native(array, place)
     if array.ndim == 0 or array.size == 0:
         raise DataError(f"{place}: is empty (shape {array.shape})")
-    if array.dtype.kind == "f":
+    if array.dtype.kind in "fc":
         _check_finite(array, place)
     _exact(array, place)
     return array

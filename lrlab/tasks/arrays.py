@@ -77,8 +77,11 @@ def _batch(split: Mapping[object, object], place: str) -> PyTree:
     return columns
 
 
-def as_columns(tree: object, count: int | None, place: str, masks: bool = False) -> PyTree:
-    """An array, or a pytree of arrays; `count`: the number of examples, where it is known."""
+def as_columns(
+    tree: object, count: int | None, place: str, masks: bool = False, complex_too: bool = False
+) -> PyTree:
+    """An array, or a pytree of arrays; `count`: the number of examples, where it is known; `masks`:
+    what is bool stays so; `complex_too`: complex numbers are taken."""
     paths, structure = jax.tree_util.tree_flatten_with_path(tree, is_leaf=_is_rows)
     if count is not None and _is_examples(tree, count):
         paths, structure = [((), tree)], jax.tree.structure(0)
@@ -87,7 +90,7 @@ def as_columns(tree: object, count: int | None, place: str, masks: bool = False)
     columns = []
     for path, leaf in paths:
         name = jax.tree_util.keystr(path, simple=True, separator="/")
-        column = own(numbers(leaf, f"{place} {name}".rstrip()))
+        column = own(numbers(leaf, f"{place} {name}".rstrip(), complex_too))
         is_mask = masks and np.asarray(leaf).dtype == bool
         columns.append(column.view(bool) if is_mask else column)
     return jax.tree.unflatten(structure, columns)

@@ -51,7 +51,7 @@ def splits_of(name: str, splits: Mapping[str, object]) -> dict[str, PyTree]:
 def _split(part: object, place: str) -> PyTree:
     if stream_of(part) is not None:
         return part
-    arrays = as_columns(part, None, place, masks=True)
+    arrays = as_columns(part, None, place, masks=True, complex_too=True)
     lengths = {
         jax.tree_util.keystr(path, simple=True, separator="/"): len(leaf)
         for path, leaf in jax.tree_util.tree_leaves_with_path(arrays)

@@ -187,15 +187,17 @@ class Task(NamedTuple):
         `hyper`: any lane axis stands there under its own name.
 
         Args:
-            init: `init(key, example) -> params`, any pytree of floating arrays; `example` is a
-                batch of one training example, None without data. The key is that of the seed:
-                `lrlab.rng.key(seed, "init")`. With `stateful`: `-> (params, state)`.
+            init: `init(key, example) -> params`, any pytree of floating or complex arrays;
+                `example` is a batch of one training example, None without data. The optimizer gets
+                the conjugate of JAX's gradient by complex ones, the steepest ascent. The key is
+                that of the seed: `lrlab.rng.key(seed, "init")`. With `stateful`: `-> (params,
+                state)`.
             loss: `loss(params, batch, key) -> value`, or `(value, metrics)`: a real scalar, and a
                 dict of such, recorded as `train_<name>`. With `stateful`: `loss(params, state,
                 batch, key) -> (value, (state, metrics))`. The key is
                 `fold_in(lrlab.rng.key(seed, "noise"), step)`.
-            train, valid, test: pytrees of arrays [N, ...], copied; None: there are no data, and
-                batches are None.
+            train, valid, test: pytrees of arrays [N, ...], real or complex, copied; None: there are
+                no data, and batches are None.
             evaluate: `evaluate(params, state, batch, key) -> ({metric: sum}, {metric: weight})`,
                 called with parts of a split of the training batch's size, the last one smaller;
                 what is recorded as `valid_<name>` is sum / weight over the whole split. Always with
@@ -265,7 +267,8 @@ class Task(NamedTuple):
                 Without held-out data the batch is None. None: nothing is evaluated.
             train, valid, test: pytrees of arrays [N, ...], copied; None: batches are None.
             loss: the metric of `step` that is recorded as `train_loss`. A lane diverges where it,
-                or a float of the state, is not finite.
+                or a float of the state, is not finite; arrays of the state that hold nan or an
+                infinity at the start (a maximum so far) are not looked at.
             metrics: what is better of a metric, {name: "min" or "max"}; "min" where not named.
 
         Raises:

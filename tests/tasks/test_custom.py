@@ -238,3 +238,24 @@ def test_the_weights_of_an_answer_are_of_its_rate_whatever_axes_there_are(tmp_pa
         near = min((0.3, 0.1), key=lambda lr: abs(np.log(lr / answer.lr)))
         mine = result.params(lr=near, l2=0.0, seed=1)
         np.testing.assert_array_equal(answer.params(seed=1)["w"], mine["w"])
+
+
+def test_complex_data_and_parameters():
+    random = np.random.default_rng(3)
+    x = random.standard_normal((64, 3)) + 1j * random.standard_normal((64, 3))
+    pair = x, x @ np.array([1 + 1j, 2.0, -1j])
+
+    def loss(params, batch, key):
+        return jnp.mean(jnp.abs(batch[0] @ params["w"] - batch[1]) ** 2)
+
+    task = lrlab.Task.custom(
+        init=lambda key, example: {"w": jnp.zeros(3, complex)}, loss=loss, train=pair, valid=pair
+    )
+    options = {"steps": 60, "batch_size": 16, "seeds": 1, "progress": False}
+    result = lrlab.sweep(task, lr=[0.1], optimizer="sgd", schedule="constant", **options)
+    assert result.params(lr=0.1)["w"].dtype == np.complex64
+    np.testing.assert_allclose(result.params(lr=0.1)["w"], [1 + 1j, 2, -1j], atol=1e-3)
+    spoiled = x.copy()
+    spoiled[3, 0] = complex(0, np.inf)
+    with pytest.raises(ValueError, match="at row 3, position"):
+        lrlab.Task.custom(init=lambda k, e: jnp.zeros(3), loss=loss, train=(spoiled, pair[1]))
