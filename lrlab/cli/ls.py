@@ -17,6 +17,7 @@ from lrlab.core.errors import ConfigError, Problem, RunError
 from lrlab.core.paths import resolved, short, shown
 from lrlab.core.registry import Registry
 from lrlab.core.synonyms import did_you_mean
+from lrlab.core.text import counted
 
 KINDS = ("runs", "tasks", "models", "schedules", "optimizers", "rules", "probes", "data")
 """What can be listed."""
@@ -100,7 +101,7 @@ def _list_runs(root: Path, json: bool) -> None:
         return
     cells = [[_text(value) for value in {**row, "run": _name(row["run"])}.values()] for row in rows]
     unfinished = sum(row["status"] in ("running", "interrupted") for row in rows)
-    caption = f"{len(rows)} runs under {shown(root)}/"
+    caption = f"{counted(len(rows), 'run')} under {shown(root)}/"
     caption += f", {unfinished} to resume" if unfinished else ""
     console().print(table("", tuple(rows[0]), cells, caption))
 

@@ -13,6 +13,7 @@ from lrlab.cli.output import emit, only_json
 from lrlab.cli.run_folders import find_run
 from lrlab.core.errors import ConfigError, Problem, Unwritable
 from lrlab.core.paths import resolved, short, shown
+from lrlab.core.text import counted
 from lrlab.runs import is_study
 
 FORMATS = ("png", "svg")
@@ -65,7 +66,7 @@ def report(
         return
     print(f"Report:  {shown(page)}")
     if drawn:
-        print(f"Figures: {shown(target / 'figures')} ({len(drawn)} files)")
+        print(f"Figures: {shown(target / 'figures')} ({counted(len(drawn), 'file')})")
 
 
 def _write(

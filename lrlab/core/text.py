@@ -38,6 +38,15 @@ def number(value: SupportsFloat | str | None, significant: int = 3) -> str:
     return f"{digits}e{int(power)}" if power else digits
 
 
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """A count with its noun, in the singular or the plural (the noun with an s, unless given).
+
+    >>> counted(1, "seed"), counted(2000, "seed"), counted(3, "batch", "batches")
+    ('1 seed', '2,000 seeds', '3 batches')
+    """
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+
+
 def rate(value: float | None) -> str:
     """A recommended learning rate in the two digits that a person types; "-" for none.
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lrlab.core.errors import StreamError
-from lrlab.core.text import JsonObject, Table
+from lrlab.core.text import JsonObject, Table, counted
 from lrlab.data.dataset import DataError, hash_bytes
 from lrlab.data.examples import as_arrays, count_of
 from lrlab.data.loaders import Loader, opened, raised
@@ -129,19 +129,19 @@ class Reader:
             )
         if self._short or form.size > self.form.size:
             raise StreamError(
-                f"{self._where()}: batches differ in size: one has {form.size} examples, the first "
-                f"had {self.form.size}"
+                f"{self._where()}: batches differ in size: one has "
+                f"{counted(form.size, 'example')}, the first had {self.form.size}"
             )
         self._short = form.size < self.form.size
         if self._short and self.epoch == 0:
             self._say(
-                f"the last batch of a loader's pass has {form.size} examples instead of "
+                f"the last batch of a loader's pass has {counted(form.size, 'example')} instead of "
                 f"{self.form.size}, and is left out"
             )
         return not self._short
 
     def _where(self) -> str:
-        return f"{self.place} after {self.position:,} batches"
+        return f"{self.place} after {counted(self.position, 'batch', 'batches')}"
 
     def state(self) -> JsonObject:
         """What `saved` takes, JSON-able."""
@@ -176,8 +176,8 @@ class Reader:
             self.batch()
         seconds, count = time.monotonic() - began, self.position - first
         if count:
-            batches = "batch" if count == 1 else "batches"
-            self._say(f"{self.place}: read {count:,} {batches} again in {seconds:.1f} s")
+            batches = counted(count, "batch", "batches")
+            self._say(f"{self.place}: read {batches} again in {seconds:.1f} s")
 
 
 def _words(form: Form) -> str:

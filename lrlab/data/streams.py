@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from lrlab.core.errors import StreamError
-from lrlab.core.text import JsonObject
+from lrlab.core.text import JsonObject, counted
 from lrlab.data import random_access
 from lrlab.data.dataset import DataError, hash_bytes
 from lrlab.data.examples import as_arrays, count_of
@@ -109,6 +109,10 @@ class Stream:
     def _one_pass(self) -> Iterator[Tree]:
         assert self.loader is not None and self.form is not None
         iterator, count = None, 0
+
+        def place() -> str:
+            return f"a pass of the loader, after {counted(count, 'batch', 'batches')}"
+
         while True:
             try:
                 iterator = opened(self.loader, 0, 0) if iterator is None else iterator
@@ -117,19 +121,12 @@ class Stream:
             except StopIteration:
                 return
             except DataError as error:
-                raise StreamError(
-                    f"a pass of the loader, after {count:,} batches: {error}"
-                ) from error
+                raise StreamError(f"{place()}: {error}") from error
             except Exception as error:
                 message = f"it raised {raised(error)}"
-                raise StreamError(
-                    f"a pass of the loader, after {count:,} batches: {message}"
-                ) from error
+                raise StreamError(f"{place()}: {message}") from error
             if form.arrays != self.form.arrays:
-                raise StreamError(
-                    f"a pass of the loader, after {count:,} batches: a batch has other arrays than "
-                    "the first"
-                )
+                raise StreamError(f"{place()}: a batch has other arrays than the first")
             count += 1
             yield batch
 

@@ -14,6 +14,7 @@ import jax
 
 from lrlab.core.errors import FieldError
 from lrlab.core.jax_settings import usual
+from lrlab.core.text import counted
 from lrlab.types import Device
 
 
@@ -120,7 +121,7 @@ def prepare_devices(count: int | None = None) -> tuple[list[Device], str]:
                 "plan.devices", f"plan.devices = {count}, but there are {len(devices)}: {devices}"
             )
         chosen = devices[: count or len(devices)]
-        return chosen, f"{len(chosen)} {devices[0].device_kind} device(s)"
+        return chosen, counted(len(chosen), f"{devices[0].device_kind} device")
     chosen = devices[: min(wanted, count or cores())]
     if len(chosen) < (count or cores()):
         meant = configured > 0 or "host_platform_device_count" in os.environ.get("XLA_FLAGS", "")
@@ -128,10 +129,10 @@ def prepare_devices(count: int | None = None) -> tuple[list[Device], str]:
         if late and count is None and not meant:
             _warn(len(chosen), wanted)
         return chosen, (
-            f"{len(chosen)} CPU device(s) instead of {count or cores()}: {why}; "
+            f"{counted(len(chosen), 'CPU device')} instead of {count or cores()}: {why}; "
             f"start lrlab before other JAX code, or call lrlab.prepare(), to use every core"
         )
-    return chosen, f"{len(chosen)} CPU device(s), one per core"
+    return chosen, f"{counted(len(chosen), 'CPU device')}, one per core"
 
 
 def _used() -> bool:

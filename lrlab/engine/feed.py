@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lrlab.core.errors import StreamError
-from lrlab.core.text import JsonObject
+from lrlab.core.text import JsonObject, counted
 from lrlab.data.loaders import raised
 from lrlab.data.reader import Reader
 from lrlab.data.streams import Stream
@@ -197,7 +197,7 @@ class Feed:
             except StreamError:
                 raise
             except Exception as error:
-                where = f"{place} after {first:,} batches"
+                where = f"{place} after {counted(first, 'batch', 'batches')}"
                 raise StreamError(f"{where}: reading examples raised {raised(error)}") from error
             return Ready(block, None)
         reader = self._reader(seed, first)

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from lrlab.core.arrays import is_aligned
-from lrlab.core.text import JsonObject
+from lrlab.core.text import JsonObject, counted
 from lrlab.data.streams import Stream, stream_of
 from lrlab.data.trees import filled
 from lrlab.engine.blocks import blank, block_bytes, fill
@@ -101,7 +101,10 @@ def segment_limit(
     batch = block_bytes(stream, problem.batch_size, problem.dtype)
     most = max(1, limits.stream_bytes // max(1, batch))
     mib = limits.stream_bytes >> 20
-    return most, f"segments of at most {most} updates: the data stream in blocks of {mib} MiB"
+    return (
+        most,
+        f"segments of at most {counted(most, 'update')}: the data stream in blocks of {mib} MiB",
+    )
 
 
 def example_blocks(problem: Problem, data: Mapping[str, PyTree], segment_steps: int) -> Blocks:

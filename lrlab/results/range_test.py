@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from lrlab.core.text import JsonObject
+from lrlab.core.text import JsonObject, counted
 from lrlab.search import rules
 from lrlab.search.range_test import ADVICE, RangeCurves, middle
 from lrlab.search.rules.own import Rule
@@ -132,13 +132,13 @@ class RangeTest(NamedTuple):
     def __repr__(self) -> str:
         return (
             f"RangeTest({self.kind}, {self.split} loss: {len(self.lr)} rates from "
-            f"{self.lr[0]:.2g} to {self.lr[-1]:.2g}, {len(self.seeds)} seeds)"
+            f"{self.lr[0]:.2g} to {self.lr[-1]:.2g}, {counted(len(self.seeds), 'seed')})"
         )
 
     def __str__(self) -> str:
         lines = [
             f"Range test ({self.kind}, {self.split} loss): {len(self.lr)} rates from "
-            f"{self.lr[0]:.2g} to {self.lr[-1]:.2g}, {len(self.seeds)} seeds",
+            f"{self.lr[0]:.2g} to {self.lr[-1]:.2g}, {counted(len(self.seeds), 'seed')}",
             "  rule                       median   between seeds",
         ]
         for name in rules.NAMES:

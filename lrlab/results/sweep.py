@@ -14,6 +14,7 @@ from lrlab import report, runs
 from lrlab.core.paths import resolved
 from lrlab.core.records import OK, LaneRecord
 from lrlab.core.score import LAST
+from lrlab.core.text import counted
 from lrlab.results import unread
 from lrlab.results.representable import as_sentences, beyond_numbers, indistinct
 from lrlab.schedules import labels
@@ -275,9 +276,9 @@ class Result(NamedTuple):
         counts = {name: int((self.outcome == name).sum()) for name in OUTCOMES}
         what = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
         shape = " x ".join(
-            [*(f"{len(v)} {k}" for k, v in self.axes.items()), f"{len(self.seeds)} seeds"]
+            [*(f"{len(v)} {k}" for k, v in self.axes.items()), counted(len(self.seeds), "seed")]
         )
-        return f"Result({self.name}: {shape}, {len(self.steps)} steps; {what})"
+        return f"Result({self.name}: {shape}, {counted(len(self.steps), 'step')}; {what})"
 
 
 def load_result(folder: str | os.PathLike[str] | runs.RunFolder) -> Result:

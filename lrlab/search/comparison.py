@@ -11,7 +11,7 @@ from lrlab.core.brief import fields_of
 from lrlab.core.records import Direction
 from lrlab.core.score import LAST
 from lrlab.core.score import in_words as score_words
-from lrlab.core.text import JsonObject
+from lrlab.core.text import JsonObject, counted
 from lrlab.search import statistics
 from lrlab.search.differences import TIE_SHARE, digits
 from lrlab.search.naming import in_words
@@ -178,8 +178,8 @@ class Comparison(NamedTuple):
             )
         seeds = max((len(row.scores) for row in self.rows), default=0)
         note = (
-            f"+-: 95 % interval of the mean over {seeds} seeds. if off: how much worse with a rate "
-            "up to half a decade off. cost: full-length runs, search included."
+            f"+-: 95 % interval of the mean over {counted(seeds, 'seed')}. if off: how much worse "
+            "with a rate up to half a decade off. cost: full-length runs, search included."
         )
         return "\n".join([*lines, note, self.sentence])
 

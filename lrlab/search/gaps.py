@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lrlab.core.records import NOT_RUN, OK, PRUNED
+from lrlab.core.text import counted
 from lrlab.search.scores import Scores
 
 
@@ -60,18 +61,18 @@ def nothing_known(parts: Sequence[Scores], metric: str) -> str | None:
     if lack.started and not lack.ended and lack.unknown == lack.started:
         return (
             f"Nothing trains: {metric} is {lack.kind} before the first update, in all "
-            f"{lack.started} lanes, so that no learning rate can help. Look at the loss, the "
-            "initial parameters and the data."
+            f"{counted(lack.started, 'lane')}, so that no learning rate can help. Look at "
+            "the loss, the initial parameters and the data."
         )
     if not lack.ended or lack.lost < lack.ended:
         return None
     what = f"{metric} is {lack.kind}"
     if lack.missing == lack.seen:
-        when = f"at every evaluation of all {lack.ended} lanes that trained to the end"
+        when = f"at every evaluation of all {counted(lack.ended, 'lane')} that trained to the end"
     else:
         when = (
-            f"at the end of all {lack.ended} lanes that trained to it, and at {lack.missing} of "
-            f"{lack.seen} evaluations in all"
+            f"at the end of all {counted(lack.ended, 'lane')} that trained to it, and at "
+            f"{lack.missing} of {counted(lack.seen, 'evaluation')} in all"
         )
     return (
         f"Nothing can be chosen by {metric}: {what} {when}. The training went on; look at what "
@@ -87,11 +88,12 @@ def remarks(parts: Sequence[Scores], metric: str) -> list[str]:
         seeds = ", ".join(map(str, lack.seeds[:6])) + (", ..." if len(lack.seeds) > 6 else "")
         which = f"seed{'s' if len(lack.seeds) > 1 else ''} {seeds}"
         sentences.append(
-            f"{metric} is {lack.kind} at the end of {lack.lost} of {lack.ended} lanes that "
-            f"trained to it ({which}): they count as untrained."
+            f"{metric} is {lack.kind} at the end of {lack.lost} of "
+            f"{counted(lack.ended, 'lane')} that trained to it ({which}): they count as untrained."
         )
     elif lack.missing:
-        sentences.append(f"{metric} is {lack.kind} at {lack.missing} of {lack.seen} evaluations.")
+        seen = counted(lack.seen, "evaluation")
+        sentences.append(f"{metric} is {lack.kind} at {lack.missing} of {seen}.")
     if lack.unknown:
         every = lack.unknown == lack.started
         rest = (
@@ -99,6 +101,6 @@ def remarks(parts: Sequence[Scores], metric: str) -> list[str]:
             if every
             else "of these, lanes that diverge have no score"
         )
-        which = "every lane" if every else f"{lack.unknown} of {lack.started} lanes"
+        which = "every lane" if every else f"{lack.unknown} of {counted(lack.started, 'lane')}"
         sentences.append(f"{metric} is {lack.kind} before training for {which}: {rest}.")
     return sentences

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from lrlab.core.text import counted
 from lrlab.search import seed_effects
 from lrlab.search.scores import Table, as_loss
 from lrlab.search.settings import DEFAULTS, VerdictSettings
@@ -34,7 +35,7 @@ def advice(
         range_ = f"anything from {low} to {high} is as good"
         if interval[0] == interval[1]:
             range_ = "no other rate that was tried is as good"
-        return f"Train with learning rate {show(lr)}; {range_} ({seeds} seeds).{end}"
+        return f"Train with learning rate {show(lr)}; {range_} ({counted(seeds, 'seed')}).{end}"
     if verdict == FLAT:
         return (
             f"The learning rate does not matter here: anything from {show(whole.lr[0])} to "

@@ -13,7 +13,7 @@ from lrlab.config import resolve
 from lrlab.core.axes import Axis
 from lrlab.core.paths import resolved as absolute
 from lrlab.core.records import LaneRecord
-from lrlab.core.text import Table
+from lrlab.core.text import Table, counted
 from lrlab.engine.layout import evaluation_steps
 from lrlab.results.replay import Replay
 from lrlab.runs import read_stage, stages
@@ -63,7 +63,7 @@ def replay(
     start = max(0, end - WATCHED) if from_step is None else from_step
     if not 0 <= start < end:
         raise ValueError(
-            f"the lane was trained for {ended} updates; from_step = {start} is past it"
+            f"the lane was trained for {counted(ended, 'update')}; from_step = {start} is past it"
         )
     problem = group.problem._replace(splits=())
     if problem.task.step is None:  # else there are neither gradients nor an optimizer to watch
@@ -149,8 +149,8 @@ def _sentence(
 ) -> str:
     what = {
         "diverged": f"The lane diverged at update {broke}.",
-        "pruned": f"The lane was pruned after {ended} updates.",
-    }.get(outcome, f"The lane trained to the end ({ended} updates).")
+        "pruned": f"The lane was pruned after {counted(ended, 'update')}.",
+    }.get(outcome, f"The lane trained to the end ({counted(ended, 'update')}).")
     if same:
         return f"{what} Its losses are the recorded ones, bit for bit."
     apart = ~(

@@ -80,12 +80,12 @@ ONE = np.zeros((2, 3), np.float32)
 
 
 @pytest.mark.parametrize(("source", "message"), [
-    (of(ONE), "train of seed 1 after 1 batches: the iterator has ended; it must last as long"),
+    (of(ONE), "train of seed 1 after 1 batch: the iterator has ended; it must last as long"),
     (of(ONE, ONE[:, :2]), r"of a batch are array float32\[2\], and were array float32\[3\]"),
     (of(ONE, ONE.astype(int)), r"are array int64\[3\], and were array float32\[3\]"),
     (of(ONE, ONE[:1], ONE), "batches differ in size: one has 2 examples, the first had 2"),
     (of(ONE, np.zeros((3, 3), np.float32)), "one has 3 examples, the first had 2"),
-    (of(ONE, "text"), "after 1 batches: a batch: 'text' is no number"),
+    (of(ONE, "text"), "after 1 batch: a batch: 'text' is no number"),
     (lambda seed, epoch: iter([]), "epoch 0 gave no whole batch"),
     (lambda seed: 1 / 0, r"after 0 batches: the loader raised ZeroDivisionError"),
 ])  # fmt: skip

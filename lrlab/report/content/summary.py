@@ -10,7 +10,7 @@ import numpy as np
 from lrlab.core.axes import RATE_PREFIX
 from lrlab.core.records import DIVERGED, NOT_RUN, OK
 from lrlab.core.score import LAST
-from lrlab.core.text import Table, duration, number
+from lrlab.core.text import Table, counted, duration, number
 from lrlab.report.content import data as d
 from lrlab.report.content.data import ReportData
 from lrlab.report.content.selection import with_rates
@@ -255,7 +255,7 @@ def costs(data: ReportData) -> list[tuple[str, str, str]]:
     for kind in ("pruned", "diverged"):
         lanes = outcome == kind
         if lanes.any():
-            share = f"{int(steps[lanes].sum()):,} in {int(lanes.sum())} lanes"
+            share = f"{int(steps[lanes].sum()):,} in {counted(int(lanes.sum()), 'lane')}"
             rows.append((f"Spent on {kind} lanes", share, "included above"))
     paid = answer.get("cost")
     paid = float(paid) if paid is not None else float(steps.sum()) / full

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lrlab.core.records import DIVERGED, NOT_RUN
-from lrlab.core.text import number
+from lrlab.core.text import counted, number
 from lrlab.report.content import data as d
 from lrlab.report.content import summary
 from lrlab.report.content.data import ReportData
@@ -117,7 +117,7 @@ def _label(
     cells = data.record.outcome[i]
     if diverged >= 0.5:
         hit = data.record.diverged_at[i][cells == DIVERGED]
-        count = f"{hit.size} of {np.count_nonzero(cells != NOT_RUN)} lanes"
+        count = f"{hit.size} of {counted(int(np.count_nonzero(cells != NOT_RUN)), 'lane')}"
         return (
             "diverged",
             f"the loss stopped being finite at step {int(np.median(hit))} ({count})",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lrlab.core.text import Table, interval, number
+from lrlab.core.text import Table, counted, interval, number
 from lrlab.report.content import data as d
 from lrlab.report.content import summary
 from lrlab.report.content.data import ReportData
@@ -172,7 +172,7 @@ def _answer_cards(data: ReportData) -> list[tuple[str, str, str, str]]:
             "",
             f"Best mean {d.judged_by(data, metric)}",
             number(best),
-            f"up to {seeds} seeds per rate",
+            f"up to {counted(seeds, 'seed')} per rate",
         ),
         ("", "Diverges from", number(edge), "half of the lanes or more" if edge else "nowhere"),
     ]

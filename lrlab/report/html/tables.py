@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lrlab.core.text import Table, interval, number
+from lrlab.core.text import Table, counted, interval, number
 from lrlab.report.content import data as d
 from lrlab.report.content import summary
 from lrlab.report.content.data import ReportData
@@ -75,7 +75,11 @@ def rules(test: RangeCurves) -> str:
         why = sorted(set(test.reasons.get(name, {}).values()))
         missing = len(picks) - len(seen)
         said = sorted(set(test.notes.get(name, {}).values()))
-        none = f"none for {missing} of {len(picks)} seeds: {'; '.join(why)}" if missing else ""
+        none = (
+            f"none for {missing} of {counted(len(picks), 'seed')}: {'; '.join(why)}"
+            if missing
+            else ""
+        )
         note = none or "; ".join(said)
         cells = [f"<td>{text(name)}</td>"]
         if seen.size:
