@@ -13,6 +13,7 @@ from lrlab.core.score import LAST
 from lrlab.core.score import in_words as score_words
 from lrlab.core.text import JsonObject, counted
 from lrlab.search import statistics
+from lrlab.search.best_of import pair_level
 from lrlab.search.differences import TIE_SHARE, digits
 from lrlab.search.naming import in_words
 from lrlab.search.scores import as_loss
@@ -22,15 +23,20 @@ HALF_DECADE = float(np.sqrt(10.0))
 """The sensitivity looks at rates from the pick / this to the pick * this, one decade in all, as
 Wortsman et al. 2023 do per decade."""
 
+MANY_SEEDS = 1000
+"""Seeds that nobody trains: beyond so many a comparison does not say how many would tell."""
+
 
 class Row(NamedTuple):
-    """One setting at its own best rate; `scores` by seed (the metric's own sign)."""
+    """One setting at its own best rate; `scores` by seed (the metric's own sign); `probability`
+    that its mean over all seeds is the best one, nan where fewer than two seeds are shared."""
 
     name: str
     answer: Answer
     scores: dict[int, float]
     mean: float
     sensitivity: float  # nan where too few rates were trained to the end
+    probability: float = float("nan")
 
     @property
     def title(self) -> str:
@@ -44,7 +50,8 @@ class Row(NamedTuple):
 
 class Comparison(NamedTuple):
     """What `compare` found; rows from best to worst. `versus`: name -> the best minus this one,
-    paired by seed, nan where fewer than two seeds are shared. Print it."""
+    paired by seed, None where fewer than two seeds are shared. All its intervals hold at once with
+    95 %, the picking of the best included (`lrlab.search.best_of.pair_level`). Print it."""
 
     metric: str
     direction: Direction
@@ -60,7 +67,7 @@ class Comparison(NamedTuple):
 
     @property
     def winner(self) -> str | None:
-        """The setting with the best mean, where every other is worse beyond the 95 % interval."""
+        """The setting with the best mean, where every other is worse beyond its interval."""
         if not self.rows or not np.isfinite(self.rows[0].mean):
             return None
         sure = all(pair is not None and pair.difference.high < 0 for pair in self.versus.values())
@@ -105,14 +112,38 @@ class Comparison(NamedTuple):
                 beaten.append(f"{self._title(row)} by {low:.2g} to {high:.2g}")
             else:
                 low, high = -pair.difference.high, -pair.difference.low
-                undecided.append(f"{self._title(row)} (from {-low:.2g} better to {high:.2g} worse)")
-        ahead = f"{self._title(best)} ({self.metric} {best.mean:.{shown}g})"
+                more = self._seeds_words(row)
+                undecided.append(
+                    f"{self._title(row)} (from {-low:.2g} better to {high:.2g} worse{more})"
+                )
+        chance = f", the best with probability {best.probability:.2f}"
+        chance = chance if np.isfinite(best.probability) else ""
+        ahead = f"{self._title(best)} ({self.metric} {best.mean:.{shown}g}{chance})"
         if not undecided:
             won = f"{self._title(best)} wins: {self.metric} {best.mean:.{shown}g}"
-            return f"{won}, better than {', '.join(beaten)} (95 %, paired by seed)."
+            return f"{won}, better than {', '.join(beaten)} ({self._sure()})."
         text = f"No clear winner: {ahead} is ahead, but cannot be told from {', '.join(undecided)}"
         tail = f"; it beats {', '.join(beaten)}" if beaten else ""
-        return f"{text}{tail} (95 %, paired by seed)."
+        return f"{text}{tail} ({self._sure()})."
+
+    def _sure(self) -> str:
+        others = sum(pair is not None for pair in self.versus.values())
+        return "95 % for all together, paired by seed" if others > 1 else "95 %, paired by seed"
+
+    def _seeds_words(self, row: Row) -> str:
+        """How many seeds would tell a setting from the best, by the difference that is seen."""
+        pair = self.versus[row.name]
+        apart = [self.rows[0].scores[s] - row.scores[s] for s in self._shared(row)]
+        if pair is None or np.ptp(apart) == 0 or np.mean(apart) == 0:
+            return ""
+        wanted = abs(float(np.mean(apart)))
+        count = statistics.seeds_needed(apart, wanted, pair.confidence)
+        if count <= len(apart):  # so many by Student's t, but the differences are skewed
+            return ""
+        return f"; about {count} seeds would tell" if count <= MANY_SEEDS else ""
+
+    def _shared(self, row: Row) -> list[int]:
+        return sorted(set(row.scores) & set(self.rows[0].scores))
 
     def digits(self) -> int:
         """Significant digits that tell the settings' means apart."""
@@ -133,6 +164,7 @@ class Comparison(NamedTuple):
                     "interval": row.answer.interval,
                     "verdict": row.answer.verdict,
                     "mean": row.mean,
+                    "probability_best": row.probability,
                     "cost": row.answer.cost,
                     "sensitivity": row.sensitivity,
                     "run": row.answer.run,
@@ -148,6 +180,7 @@ class Comparison(NamedTuple):
                     "interval": [pair.difference.low, pair.difference.high],
                     "p_value": pair.p_value,
                     "effect_size": pair.effect_size,
+                    "confidence": pair.confidence,
                 }
                 for name, pair in self.versus.items()
             },
@@ -160,6 +193,7 @@ class Comparison(NamedTuple):
 
     def __str__(self) -> str:
         head = f"{'':16}{'lr':>9}{'as good':>18}{self.metric:>14}{'+-':>9}{'if off':>9}{'cost':>7}"
+        head += f"{'P best':>8}"
         lines, shown = [head + "  verdict"], self.digits()
         for row in self.rows:
             answer = row.answer
@@ -171,15 +205,17 @@ class Comparison(NamedTuple):
             if len(row.scores) > 1:
                 around = statistics.mean_interval(list(row.scores.values()))
                 error = f"{(around.high - around.low) / 2:.2g}"
+            chance = "-" if np.isnan(row.probability) else f"{row.probability:.2f}"
             lines.append(
                 f"{row.name:16}{lr:>9}{range_:>18}{row.mean:>14.{shown}g}{error:>9}"
-                f"{row.sensitivity:>9.2g}{answer.cost:>7.1f}  {answer.verdict}"
+                f"{row.sensitivity:>9.2g}{answer.cost:>7.1f}{chance:>8}  {answer.verdict}"
                 + (f", {in_words(answer.details['at'])}" if answer.details.get("at") else "")
             )
         seeds = max((len(row.scores) for row in self.rows), default=0)
         note = (
             f"+-: 95 % interval of the mean over {counted(seeds, 'seed')}. if off: how much worse "
-            "with a rate up to half a decade off. cost: full-length runs, search included."
+            "with a rate up to half a decade off. cost: full-length runs, search included. P best: "
+            "the probability that its mean over all seeds is the best."
         )
         return "\n".join([*lines, note, self.sentence])
 
@@ -200,8 +236,23 @@ def compared(answers: Mapping[str, Answer], metric: str, direction: Direction) -
         b = [as_loss(row.scores[seed], direction) for seed in shared]
         # Floors that are reached to the last digit, or nearly, are the same floor.
         b = [x if abs(y - x) <= tie else y for x, y in zip(a, b, strict=True)]
-        versus[row.name] = statistics.paired_comparison(a, b)
-    return Comparison(metric, direction, tuple(rows), versus)
+        level = pair_level(len(trained), len(shared))
+        versus[row.name] = statistics.paired_comparison(a, b, level)
+    return Comparison(metric, direction, _with_probabilities(rows, direction, tie), versus)
+
+
+def _with_probabilities(rows: list[Row], direction: Direction, tie: float) -> tuple[Row, ...]:
+    """The rows with the probability of each to be the best, from the seeds that all share. Scores
+    that differ from the best row's by no more than `tie` are the same."""
+    trained = [row for row in rows if np.isfinite(row.mean)]
+    shared = sorted(set.intersection(*(set(row.scores) for row in trained))) if trained else []
+    if len(shared) < 2 or len(trained) < 2:
+        return tuple(rows)
+    losses = np.array([[as_loss(row.scores[s], direction) for s in shared] for row in trained])
+    losses = np.where(np.abs(losses - losses[0]) <= tie, losses[0], losses)
+    chances = statistics.probability_best(losses)
+    named = dict(zip((row.name for row in trained), chances.tolist(), strict=True))
+    return tuple(row._replace(probability=named.get(row.name, 0.0)) for row in rows)
 
 
 def _gain(row: Row) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -69,6 +71,31 @@ def test_what_does_not_train_cannot_win():
     assert found.winner == "a" and found.sentence.startswith("Only a trains")
     nothing = compared({"x": answered((), None)}, "valid_loss", "min")
     assert nothing.winner is None and nothing.sentence == "No setting trains."
+
+
+def test_intervals_allow_for_the_picking_of_the_best():
+    entries = {"a": answered(A), "b": answered(SHIFTED)}
+    two = compared(entries, "valid_loss", "min").versus["b"]
+    many = {str(i): answered(A + 0.5 + 0.01 * i) for i in range(4)}
+    six = compared(entries | many, "valid_loss", "min").versus["b"]
+    assert two.confidence == 0.95 and six.confidence > 0.99
+    assert six.difference.low < two.difference.low < two.difference.high < six.difference.high
+    assert six.p_value == two.p_value  # of this pair alone
+
+
+def test_probabilities_and_the_seeds_that_would_tell():
+    entries = {"a": answered(A), "c": answered(NOISY), "d": answered((), None)}
+    found = compared(entries, "valid_loss", "min")
+    chances = {row.name: row.probability for row in found.rows}
+    assert chances["d"] == 0.0 and sum(chances.values()) == pytest.approx(1.0)
+    ahead = found.rows[0]
+    assert 0.5 < ahead.probability < 0.9
+    assert f"the best with probability {ahead.probability:.2f}" in found.sentence
+    assert re.search(r"about \d+ seeds would tell", found.sentence)
+    entry = found.payload()["entries"][0]
+    assert entry["probability_best"] == ahead.probability
+    same = compared({"a": answered(A), "b": answered(A + 1e-9)}, "valid_loss", "min")
+    assert [row.probability for row in same.rows] == [0.5, 0.5] and same.winner is None
 
 
 def test_sensitivity_is_the_mean_loss_of_a_decade_around_the_pick():

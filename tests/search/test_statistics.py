@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 
 from lrlab.search import statistics as s
+from lrlab.search.best_of import EFFECT_SCALE
 
 X = np.array([3.0, 1.0, 4.0, 1.5, 5.0, 9.0])
 
@@ -82,14 +83,36 @@ def test_values_that_are_not_finite_are_refused(values):
         s.mean_interval(values)
 
 
-def test_probability_best_by_enumeration_of_all_resamples():
-    scores = np.array([[1.0, 3.0, 2.0], [2.0, 1.5, 2.1], [2.5, 2.5, 1.0]])
-    shares = np.zeros(3)
-    for picks in itertools.product(range(3), repeat=3):
-        means = scores[:, picks].mean(1)
-        best = means == means.min()
-        shares += best / best.sum() / 27
-    assert s.probability_best(scores, draws=40_000) == pytest.approx(shares, abs=0.01)
+def test_probability_best_of_two_by_the_integral():
+    """Rouder et al. 2009: noncentral t likelihood, Cauchy prior on the standardized difference."""
+    scores = np.array([[1.0, 1.3, 0.8], [1.4, 1.5, 1.5]])
+    d = scores[1] - scores[0]
+    t = d.mean() / (d.std(ddof=1) / np.sqrt(3))
+    size = np.linspace(-12, 12, 4801)
+    weight = stats.nct.pdf(t, 2, size * np.sqrt(3)) * stats.cauchy.pdf(size, 0, EFFECT_SCALE)
+    wanted = weight[size > 0].sum() / weight.sum()
+    assert s.probability_best(scores, draws=40_000)[0] == pytest.approx(wanted, abs=0.01)
+
+
+def test_skewed_intervals_reach_further_on_the_long_side():
+    skewed = [1.0, 1.1, 1.2, 1.0, 4.0]
+    plain, wide = s.mean_interval(skewed), s.skewed_interval(skewed)
+    assert wide.low == plain.low and wide.high > plain.high + 1
+    mirrored = s.skewed_interval([-x for x in skewed])
+    assert mirrored == pytest.approx((-wide.value, -wide.high, -wide.low))
+    even = [1.0, 2.0, 3.0]
+    assert s.skewed_interval(even) == s.mean_interval(even)
+    assert s.skewed_interval([1.0, 2.0]) == s.mean_interval([1.0, 2.0])
+
+
+def test_sensitivity_over_the_grid_is_a_mean():
+    lr, score = [0.01, 0.1, 1.0, 10.0], [2.0, 1.0, 1.5, 9.0]
+    found = s.learning_rate_sensitivity(lr, score, 5.0, 0.01, 10.0, average="grid")
+    assert found == pytest.approx(np.mean([2.0, 1.0, 1.5, 5.0]) - 1.0)
+    inside = s.learning_rate_sensitivity(lr, score, 5.0, 0.05, 5.0, average="grid")
+    assert inside == pytest.approx(np.mean([1.0, 1.5]) - 1.0)
+    with pytest.raises(ValueError, match=r'average must be "integral" or "grid"'):
+        s.learning_rate_sensitivity(lr, score, 5.0, 0.01, 10.0, average="mean")
 
 
 def test_rank_stability_counts_pairs():
