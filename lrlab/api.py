@@ -286,7 +286,9 @@ def study(
             on the others; None for the first.
         out: the study's folder, a run folder per group inside; one that is unfinished is
             continued, and finished groups are read, not trained.
-        arguments: as in `sweep` and `find`.
+        arguments: as in `sweep` and `find`; and `scale`: "gain" (the default), regret as a share of
+            what training gains, or "log", the same in the log of the loss, for losses that span
+            decades (a loss at or below 0 is refused).
 
     Raises:
         ConfigError: with every problem in the arguments.

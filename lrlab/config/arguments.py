@@ -25,7 +25,7 @@ _BOTH = {
     "seed", "lr", "multipliers", "axes", "metric", "score", "keep", "eval_every",
     "eval_steps", "stop_diverged", "precision", "probes", "plan", "parametrization", *_OPTIONS,
 }  # fmt: skip
-_FIND = _BOTH | {"lr_range", "budget", "groups"}
+_FIND = _BOTH | {"lr_range", "budget", "groups", "scale"}
 _TAKES: Mapping[str, set[str]] = {
     "sweep": _BOTH | {"groups"},
     "find": _FIND,

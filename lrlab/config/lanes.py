@@ -15,6 +15,7 @@ from typing import Annotated, Any, TypeAlias, TypeGuard
 import numpy as np
 from pydantic import PlainValidator
 
+from lrlab.core import scale as scaling
 from lrlab.core.grids import log_grid
 from lrlab.core.score import checked
 from lrlab.core.text import JsonObject, Table, show
@@ -235,4 +236,5 @@ Interval = Annotated[list[float], PlainValidator(_interval)]
 Seeds = Annotated[int | list[int], PlainValidator(_seeds)]
 BatchSize = Annotated[int | str, PlainValidator(_batch_size)]
 Score = Annotated[str, PlainValidator(checked)]
+Scale = Annotated[str, PlainValidator(scaling.checked)]
 Budget = Annotated[float | str | None, _none_or(_budget)]

@@ -17,6 +17,7 @@ from lrlab.config.multipliers import axis_name
 from lrlab.config.schema import Experiment
 from lrlab.core.axes import RATE_PREFIX, Axis, rate_axis
 from lrlab.core.errors import ConfigError
+from lrlab.core.scale import GAIN
 from lrlab.core.score import LAST
 from lrlab.core.text import OWN_STEP, JsonObject
 from lrlab.schedules import labels
@@ -278,8 +279,8 @@ def dumps(experiment: Experiment, own_step: bool = False) -> str:
     """The experiment as TOML text, complete; `load` gives it back.
 
     Fields that are None are absent, as None is their default; so are empty tables, and the usual
-    score, which files from before it lack. So is an optimizer that was not given, with a line that
-    says why, where the task has a step of its own.
+    score and scale, which files from before them lack. So is an optimizer that was not given, with
+    a line that says why, where the task has a step of its own.
     """
     content = {}
     unused = own_step and "optimizer" not in experiment.model_fields_set
@@ -290,7 +291,8 @@ def dumps(experiment: Experiment, own_step: bool = False) -> str:
             unset = [name for name, v in value.items() if v is None or (name, v) == _NOT_EXTERNAL]
             value = {name: v for name, v in value.items() if name not in unset}
         several = key == "lr_range" and _several(experiment)  # each rate has its own range
-        if value != {} and (key, value) != ("score", LAST) and not several:
+        usual = (key, value) in (("score", LAST), ("scale", GAIN))
+        if value != {} and not usual and not several:
             content[key] = value
     content["probes"] = _probes(experiment)
     return (f"# Updates: {OWN_STEP}, no optimizer.\n" if unused else "") + toml.dumps(content)
@@ -301,8 +303,8 @@ def digest(experiment: Experiment, command: str = "sweep") -> str:
 
     The tile width counts (another width rounds differently); devices, segments, memory, name and
     folder do not, nor where own code lies. A grid and the same numbers written out are the same
-    experiment. The score decides what a search trains next; of a sweep, and of a study of sweeps,
-    it only reads what is recorded, so does not count.
+    experiment. The score and the scale decide what a search trains next; of a sweep, and of a study
+    of sweeps, they only read what is recorded, so do not count.
     """
     content = own_code.placeless(own_code.spoken(experiment.model_dump()))
     width = content["plan"]["tile_width"]
@@ -314,6 +316,8 @@ def digest(experiment: Experiment, command: str = "sweep") -> str:
     reads = command in _READING or (command == "study" and is_axis(experiment.lr))
     if content["score"] == LAST or reads:
         del content["score"]
+    if content["scale"] == GAIN or reads:
+        del content["scale"]
     if content["keep"] is None:
         del content["keep"]
     rates = {axis.name: axis.values for axis in _rate_axes(experiment)}

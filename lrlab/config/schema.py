@@ -17,6 +17,7 @@ from lrlab.config.lanes import (
     Budget,
     Interval,
     LearningRate,
+    Scale,
     ScheduleName,
     Score,
     Seeds,
@@ -199,6 +200,7 @@ class Experiment(BaseModel):
     lr_range: Interval = [1e-6, 10.0]
     metric: str = "valid_loss"
     score: Score = "last"
+    scale: Scale = "gain"
     keep: Literal["none", "last", "best"] | None = None
     budget: Budget = None
     eval_every: int | None = Field(default=None, ge=1)

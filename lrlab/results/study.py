@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
 from lrlab.config import Experiment
+from lrlab.core import scale as scales
+from lrlab.core.scale import GAIN
 from lrlab.core.score import LAST, in_words
 from lrlab.core.text import JsonObject, interval, rate
 from lrlab.scaling.laws import Group, Law, Transfer, group_of, law_of, sentence_of, transfer_of
@@ -27,6 +31,7 @@ class Study(NamedTuple):
     sentence: str
     run: str | None = None
     score: str = LAST
+    scale: str = GAIN
 
     @property
     def cost(self) -> float:
@@ -54,6 +59,7 @@ class Study(NamedTuple):
             "axis": self.axis,
             "metric": self.metric,
             **({} if self.score == LAST else {"score": self.score}),
+            **({} if self.scale == GAIN else {"scale": self.scale}),
             "sentence": self.sentence,
             "groups": [
                 {
@@ -62,6 +68,8 @@ class Study(NamedTuple):
                     "lr": group.lr,
                     "interval": group.interval,
                     "verdict": group.verdict,
+                    "best": None if group.best is None else float(np.exp(group.best.log)),
+                    "log_error": None if group.best is None else group.best.error,
                     "rates": group.rates,
                     "means": group.means,
                     "initial": group.initial,
@@ -117,7 +125,8 @@ def concluded(
     spec = experiment.study
     assert spec is not None
     groups = tuple(
-        group_of(value, kind, answer, _initial(answer)) for value, kind, answer in answers
+        group_of(value, kind, answer, _initial(answer), experiment.scale)
+        for value, kind, answer in answers
     )
     base = spec.values[0] if spec.base is None else spec.base
     axis = spec.axis.rpartition(".")[2]
@@ -130,7 +139,12 @@ def concluded(
     sentence = sentence_of(axis, laws, transfers)
     if experiment.score != LAST:
         sentence += f" Judged by {in_words(experiment.score, experiment.metric)}."
-    return Study(axis, experiment.metric, groups, laws, transfers, sentence, run, experiment.score)
+    if experiment.scale != GAIN:
+        sentence += f" {scales.in_words(experiment.scale, experiment.metric)}"
+    return Study(
+        axis, experiment.metric, groups, laws, transfers, sentence, run, experiment.score,
+        experiment.scale,
+    )  # fmt: skip
 
 
 def _initial(answer: Answer) -> float:

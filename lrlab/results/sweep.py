@@ -13,11 +13,13 @@ import numpy as np
 from lrlab import report, runs
 from lrlab.core.paths import resolved
 from lrlab.core.records import OK, LaneRecord
+from lrlab.core.scale import GAIN, LOG, checked
 from lrlab.core.score import LAST
 from lrlab.core.text import counted
 from lrlab.results import unread
 from lrlab.results.representable import as_sentences, beyond_numbers, indistinct
 from lrlab.schedules import labels
+from lrlab.search import log_scale
 from lrlab.search.answer import from_scores
 from lrlab.search.naming import in_words, named
 from lrlab.search.scores import combination, grid_scores, sweep_scores
@@ -211,12 +213,22 @@ class Result(NamedTuple):
             return {}
         return {"schedule": labels(names)} if isinstance(names, list) else {}
 
-    def best(self, metric: str | None = None) -> Answer:
+    def best(self, metric: str | None = None, scale: str = GAIN) -> Answer:
         """The answer of the full sweep for a metric, by the sweep's `score`: LR, interval, verdict,
         sentence; with further lane axes that of the best combination, which is in `details["at"]`.
-        Rates that the run's numbers cannot hold are named at the sentence's end."""
+        Rates that the run's numbers cannot hold are named at the sentence's end. `scale` "log":
+        regret is measured in the log of the loss.
+
+        Raises:
+            ValueError: another scale, or `scale` "log" with values that have no logarithm.
+        """
         metric = metric or self.metric
-        answer = from_scores(sweep_scores(self.record, metric, self.score), metric)
+        scores = sweep_scores(self.record, metric, self.score)
+        if checked(scale) == LOG:
+            answer = from_scores(log_scale.logged(scores, metric), log_scale.named(metric))
+            answer = log_scale.unlogged(answer, metric)
+        else:
+            answer = from_scores(scores, metric)
         sentence, details = answer.sentence, dict(answer.details)
         if places := combination(self.record, metric, self.score):
             further = list(self.axes.items())[1:]

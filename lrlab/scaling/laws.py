@@ -9,6 +9,9 @@ import numpy as np
 
 from lrlab.config.groups import show_value
 from lrlab.core.brief import fields_of
+from lrlab.core.scale import GAIN, LOG
+from lrlab.core.text import Table
+from lrlab.scaling.best_rate import BestRate, best_rate
 from lrlab.search.statistics import PowerLaw, power_law
 from lrlab.types import Answer, interval_of, rate_of
 
@@ -18,13 +21,19 @@ where its interval allows no more than the factor's square."""
 
 LABELS = {"standard": "the standard parametrization", "mup": "muP"}
 
+TRUST = 4.0
+"""Degrees of freedom that the standard errors of best rates are worth in a law: so many points'
+scatter about the line weigh as much as they (`experiments/calibration.py`)."""
+
 
 class Group(NamedTuple):
     """One value of the axis, trained at many learning rates.
 
     `lr`, `interval`, `verdict`, `sentence`, `cost` as in `Answer`; `rates` f64[L] ascending and
     `means` f64[L], the mean score over seeds (a diverged lane counts as its initial value; nan:
-    pruned before the end); `initial`: the metric before training; `run`: its folder.
+    pruned before the end; with `scale` "log" the geometric mean); `initial`: the metric before
+    training; `run`: its folder; `best`: the rate of the least mean score with its standard error,
+    None where too few lanes say.
     """
 
     value: Any
@@ -38,6 +47,8 @@ class Group(NamedTuple):
     initial: float
     cost: float
     run: str | None = None
+    best: BestRate | None = None
+    scale: str = GAIN
 
     def __repr__(self) -> str:
         return fields_of(self)
@@ -73,19 +84,39 @@ class Transfer(NamedTuple):
     regret: tuple[tuple[object, float | None], ...]
 
 
-def group_of(value: object, parametrization: str, answer: Answer, initial: float) -> Group:
-    """A group from the answer of its sweep or search."""
+def group_of(
+    value: object, parametrization: str, answer: Answer, initial: float, scale: str = GAIN
+) -> Group:
+    """A group from the answer of its sweep or search; `scale` as in `lrlab.core.scale`."""
     rows = sorted(answer.evidence, key=lambda row: row["lr"])
-    scores = [_numbers(row["scores"]) for row in rows]
-    with np.errstate(invalid="ignore"):
-        means = [float(np.nanmean(s)) if np.isfinite(s).any() else np.nan for s in scores]
+    scores = _table(rows)
+    start = initial
+    if scale == LOG:
+        scores, start = np.log(scores), float(np.log(initial))
+    seen = np.isfinite(scores).any(1)
+    means = np.full(len(rows), np.nan)
+    means[seen] = np.nanmean(scores[seen], 1)
     rates = np.array([row["lr"] for row in rows], np.float64)
-    ends = interval_of(answer)
+    cut = np.array(["pruned" in row["outcome"] for row in rows], bool)
+    best, ends = None, interval_of(answer)
+    if seen.any() and (rates > 0).all():
+        # Scores are at most as bad as the start, so that the farthest from it is the best.
+        sign = -1.0 if np.nanmax(means) > start else 1.0
+        best = best_rate(rates, sign * scores, sign * start, cut)
     return Group(
         value, parametrization, rate_of(answer), None if ends is None else (ends[0], ends[1]),
-        answer.verdict, answer.sentence, rates, np.array(means, np.float64),
-        initial, answer.cost, answer.run,
+        answer.verdict, answer.sentence, rates, np.exp(means) if scale == LOG else means,
+        initial, answer.cost, answer.run, best, scale,
     )  # fmt: skip
+
+
+def _table(rows: Sequence[Table]) -> np.ndarray:
+    """The scores of an answer's evidence, f64[L, S]: a column per seed, nan where there is none."""
+    seeds = sorted({seed for row in rows for seed in row["seeds"]})
+    scores = np.full((len(rows), len(seeds)), np.nan)
+    for place, row in enumerate(rows):
+        scores[place, np.searchsorted(seeds, row["seeds"])] = _numbers(row["scores"])
+    return scores
 
 
 def _numbers(values: Sequence[float | None]) -> np.ndarray:
@@ -95,9 +126,10 @@ def _numbers(values: Sequence[float | None]) -> np.ndarray:
 def law_of(groups: Sequence[Group]) -> Law:
     """The power law rate = c value^a through the groups of one parametrization.
 
-    A group's interval, the rates as good as its best, counts as the 95 % range of its best rate (at
-    least half the distance between rates tried); see `statistics.power_law` for how that becomes
-    the interval of a. Groups without a best rate inside the tried ones are left out.
+    The rates are those of the least mean score, with their standard errors (`best_rate`), which
+    count as `TRUST` degrees of freedom (`statistics.power_law`). Where the lanes do not tell a best
+    rate, the recommended one stands for it, its interval (at least half the distance between rates
+    tried) for a 95 % range. Groups without a best rate inside the tried ones are left out.
     """
     used, left = [], []
     for group in groups:
@@ -110,16 +142,21 @@ def law_of(groups: Sequence[Group]) -> Law:
     values = tuple(float(group.value) for group in used)
     if len(set(values)) < 2:
         return Law(kind, None, values, tuple(left), "unclear")
-    fit = power_law(values, [group.lr for group in used], errors=[_error(g) for g in used])
+    rates = [_best(group) for group in used]
+    fit = power_law(
+        values, np.exp([rate.log for rate in rates]), errors=[r.error for r in rates], freedom=TRUST
+    )
     return Law(kind, fit, values, tuple(left), trend_of(fit, max(values) / min(values)))
 
 
-def _error(group: Group) -> float:
-    """The standard deviation of the log of a group's best rate."""
+def _best(group: Group) -> BestRate:
+    """The best rate of a group that can be used, with the standard deviation of its logarithm."""
+    if group.best is not None:
+        return group.best
     low, high = group.interval or (1.0, 1.0)
     between = np.diff(np.log(group.rates))
     half = max(float(np.log(high / low)) / 2, float(between.min()) / 2)
-    return half / 1.96
+    return BestRate(float(np.log(group.lr or np.nan)), half / 1.96)
 
 
 def _unusable(group: Group) -> str:
@@ -128,9 +165,10 @@ def _unusable(group: Group) -> str:
         return "is no positive number"
     if group.lr is None:
         return "nothing trains"
-    seen = group.means[np.isfinite(group.means)]
-    best = int(np.argmax(np.abs(seen - group.initial)))
-    if group.verdict == "edge" or best in (0, len(seen) - 1):
+    # Rates that were cut short are tried ones too: they were behind.
+    seen = np.flatnonzero(np.isfinite(group.means))
+    best = int(seen[np.argmax(np.abs(group.means[seen] - group.initial))])
+    if group.verdict == "edge" or best in (0, len(group.means) - 1):
         return "the best rate tried is at the edge"
     if group.verdict == "flat":
         return "the rate does not matter"
@@ -169,15 +207,18 @@ def transfer_of(groups: Sequence[Group], base: object) -> Transfer:
 
 
 def regret_at(group: Group, lr: float) -> float | None:
-    """(score at `lr` - best score) / (initial - best score); the score between rates is linear in
-    log LR. None outside the rates that were trained to the end."""
+    """(score at `lr` - best score) / (initial - best score), of the logarithms where the group's
+    scale is "log"; the score between rates is linear in log LR. None outside the rates that were
+    trained to the end."""
     seen = np.isfinite(group.means)
-    rates, means = group.rates[seen], group.means[seen]
+    rates, means, initial = group.rates[seen], group.means[seen], group.initial
     if len(rates) < 2 or not rates[0] * 0.999 <= lr <= rates[-1] * 1.001:
         return None
+    if group.scale == LOG:
+        means, initial = np.log(means), float(np.log(initial))
     score = float(np.interp(np.log(lr), np.log(rates), means))
-    best = float(means[np.argmax(np.abs(means - group.initial))])
-    gain = group.initial - best
+    best = float(means[np.argmax(np.abs(means - initial))])
+    gain = initial - best
     return None if gain == 0 or not np.isfinite(gain) else max(0.0, (score - best) / gain)
 
 

@@ -246,14 +246,34 @@ class PowerLaw(NamedTuple):
 
 
 def power_law(
-    x: ArrayLike, y: ArrayLike, confidence: float = 0.95, errors: ArrayLike | None = None
+    x: ArrayLike,
+    y: ArrayLike,
+    confidence: float = 0.95,
+    errors: ArrayLike | None = None,
+    freedom: float | None = None,
 ) -> PowerLaw:
     """Least squares of log y on log x, with an interval for the slope.
 
     Without `errors` it is Student's t interval from the scatter about the line. With `errors`, the
-    standard deviations of log y, they are carried through to the slope, and made larger by the
-    Birge ratio sqrt(chi^2 / (n - 2)) where the points scatter more than that (Birge 1932, Phys.
-    Rev. 40:207); then two points have an interval as well.
+    standard deviations of log y, points have weights 1 / errors^2, and chi^2 = sum of (residual /
+    error)^2 says whether the errors are right. Then the interval is
+
+    - of three points and more without `freedom`: that of the errors, made larger by the Birge ratio
+      sqrt(chi^2 / (n - 2)) where the points scatter more (Birge 1932, Phys. Rev. 40:207), with the
+      quantile of t(n - 2): it covers though all errors are too small by one factor;
+    - of two points without `freedom`: that of the errors as they are, with the normal quantile. Two
+      points show no scatter, so the errors given are taken as true; if they are half as large as
+      the truth, an interval of 95 % covers 67 %;
+    - with `freedom` f, what the errors are worth as an estimate of their own common size (degrees
+      of freedom): times sqrt((f + chi^2) / (f + n - 2)), with the quantile of t(f + n - 2).
+
+    Args:
+        x, y: f64[n], positive.
+        errors: f64[n], positive.
+
+    Raises:
+        ValueError: fewer than two points, or points and errors that are not as many or not
+            positive.
 
     >>> round(power_law([1, 2, 4, 8], [3, 6, 12, 24]).exponent.value, 12)
     1.0
@@ -266,21 +286,28 @@ def power_law(
     a, b = _checked(x, "x", 2), _checked(y, "y", 2)
     if len(a) != len(b) or (a <= 0).any() or (b <= 0).any():
         raise ValueError("a power law needs as many positive x as y")
-    slope, line, *_, error = map(float, stats.linregress(np.log(a), np.log(b)))
-    if errors is not None:
-        sigma = _checked(errors, "errors", 2)
-        if len(sigma) != len(a) or (sigma <= 0).any():
-            raise ValueError("errors must be as many as points, and positive")
-        centered = np.log(a) - np.log(a).mean()
-        deviation = float(np.sqrt(((centered * sigma) ** 2).sum()) / (centered**2).sum())
-        if len(a) > 2:
-            residual = np.log(b) - line - slope * np.log(a)
-            deviation *= max(1.0, float(np.sqrt(((residual / sigma) ** 2).sum() / (len(a) - 2))))
-        half = float(stats.norm.ppf(0.5 + confidence / 2)) * deviation
-    elif len(a) == 2:
-        half = np.inf
+    u, v, count = np.log(a), np.log(b), len(a)
+    sigma = np.ones(count) if errors is None else _checked(errors, "errors", 2)
+    if len(sigma) != count or (sigma <= 0).any():
+        raise ValueError("errors must be as many as points, and positive")
+    weight = (sigma.min() / sigma) ** 2
+    center, level = np.average(u, weights=weight), np.average(v, weights=weight)
+    across = float((weight * (u - center) ** 2).sum())
+    if across == 0:
+        raise ValueError("a power law needs two different x")
+    slope = float((weight * (u - center) * (v - level)).sum()) / across
+    line, deviation = float(level - slope * center), float(sigma.min() / np.sqrt(across))
+    chi2, left = float((((v - line - slope * u) / sigma) ** 2).sum()), count - 2
+    tail = 0.5 + confidence / 2
+    if errors is not None and freedom is not None:
+        scale = float(np.sqrt((freedom + chi2) / (freedom + left)))
+        half = float(stats.t.ppf(tail, freedom + left)) * deviation * scale
+    elif left == 0:
+        half = np.inf if errors is None else float(stats.norm.ppf(tail)) * deviation
     else:
-        half = float(stats.t.ppf(0.5 + confidence / 2, len(a) - 2)) * error
+        scale = float(np.sqrt(chi2 / left))
+        scale = scale if errors is None else max(1.0, scale)
+        half = float(stats.t.ppf(tail, left)) * deviation * scale
     return PowerLaw(float(np.exp(line)), Interval(slope, slope - half, slope + half))
 
 

@@ -12,13 +12,14 @@ from lrlab import search
 from lrlab.config import Resolved, resolve
 from lrlab.core.axes import RATE_PREFIX, arrays_of, labels_of
 from lrlab.core.records import LaneRecord
+from lrlab.core.scale import GAIN, LOG
 from lrlab.core.score import LAST
 from lrlab.engine.memory import memory_scope
 from lrlab.results import unread
 from lrlab.results.representable import as_sentences, indistinct, warn_indistinct
 from lrlab.runs import read_summary
 from lrlab.runs.weights import read_weights
-from lrlab.search import Scores
+from lrlab.search import Scores, log_scale
 from lrlab.search.find import Decide, Train
 from lrlab.search.scores import as_loss, cost, lane_scores, stage_scores
 from lrlab.training.clock import clock_of
@@ -32,7 +33,8 @@ from lrlab.workflows.origins import fields_of as weights_fields
 from lrlab.workflows.origins import of_group, of_search, store_frozen
 
 FIELDS = (
-    "run", "lr", "interval", "verdict", "sentence", "cost", "metric", "score", "seconds", "at",
+    "run", "lr", "interval", "verdict", "sentence", "cost", "metric", "score", "scale", "seconds",
+    "at",
 )  # fmt: skip
 """The fields of the JSON object."""
 
@@ -53,6 +55,7 @@ def run_find(job: Job, final_seeds: int = 0, readings: Sequence[float] = ()) -> 
     began = time.perf_counter()
     with continued(resolve(job.experiment, job.objects, "find"), job.out) as here:
         resolved, metric = here.resolved, here.resolved.experiment.metric
+        scale = resolved.experiment.scale
         group = training_group(resolved)
         if path := ended(here, group):
             summary = read_summary(path)
@@ -78,7 +81,7 @@ def run_find(job: Job, final_seeds: int = 0, readings: Sequence[float] = ()) -> 
             session(job, group, "searching", run, keep) as work,
         ):
             alike: list[str] = []
-            train = trainer(work, metric, resolved.experiment.score, alike, first.name)
+            train = trainer(work, metric, resolved.experiment.score, alike, first.name, scale)
             labels = labels_of(resolved.axes)
             swept = {axis.name: axis.values for axis in further}
             one = functools.partial(search.find, lr_range=ranges[first.name])
@@ -95,13 +98,15 @@ def run_find(job: Job, final_seeds: int = 0, readings: Sequence[float] = ()) -> 
                 seeds=list(seeds),
                 steps=group.problem.steps,
                 eval_steps=group.eval_steps,
-                metric=metric,
+                metric=log_scale.named(metric) if scale == LOG else metric,
                 budget_runs=resolved.budget.runs,
                 budget_seconds=resolved.budget.seconds,
                 clock=clock_of(run, readings) if timed else time.monotonic,
             )
             if final_seeds and answer.lr is not None:
                 answer = _finally(train, answer, labels, max(seeds) + AFTER, final_seeds)
+            if scale == LOG:
+                answer = log_scale.unlogged(answer, metric)
             tried = {**_tried(answer), **arrays_of(further)}
             method = unread.method_of(text_of(resolved, group.problem.task))
             answer = unread.remarked(answer, alike, tried, labels, method)
@@ -120,6 +125,8 @@ def run_find(job: Job, final_seeds: int = 0, readings: Sequence[float] = ()) -> 
             payload = search.answer_json(answer, run=place, seconds=seconds)
             if "score" in answer.details:
                 payload["score"] = answer.details["score"]
+            if scale != GAIN:
+                payload["scale"] = scale
             if further:
                 payload["at"] = answer.details["at"]
             if run is not None:
@@ -170,14 +177,16 @@ def trainer(
     score: str = LAST,
     alike: list[str] | None = None,
     rate: str = "lr",
+    scale: str = GAIN,
 ) -> Train:
     """The function that a search is handed; `score` as in `lrlab.core.score`. `alike` is
     filled with the axes that nothing reads, as the first call shows; `rate` is the axis of its
-    learning rates."""
+    learning rates. With `scale` "log" the scores are logarithms."""
     calls: list[int] = []
 
     def scores_of(record: LaneRecord) -> Scores:
-        return stage_scores(record.directed(work.group.directions), metric, score)
+        scores = stage_scores(record.directed(work.group.directions), metric, score)
+        return log_scale.logged(scores, metric) if scale == LOG else scores
 
     def train(
         lr: np.ndarray,

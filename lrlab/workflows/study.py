@@ -10,6 +10,7 @@ from lrlab import runs
 from lrlab.config import Resolved, of_own_step, resolve
 from lrlab.config.groups import show_value
 from lrlab.config.lanes import is_axis
+from lrlab.core.scale import GAIN
 from lrlab.core.score import LAST
 from lrlab.engine.memory import memory_scope
 from lrlab.results.study import Study, concluded
@@ -52,7 +53,8 @@ def run_study(job: Job, tasks: Mapping[str, Task] | None = None) -> Ran[Study]:
         if path := ended(here, None):
             refuse_unfinished(path / "groups" / name for name in experiment.entries)
             payload, study = runs.read_summary(path).payload(path), all_of(path)
-            if experiment.score != here.info.get("score", LAST):  # the same lanes, read otherwise
+            read = here.info.get("score", LAST), payload.get("scale", GAIN)
+            if (experiment.score, experiment.scale) != read:  # the same lanes, read otherwise
                 payload = {**payload, **study.payload()}
             return Ran(str(path), payload, study, read=True)
         with recorded(here, None, job.record, job.control) as run:
@@ -84,10 +86,14 @@ def tasks_of(task: TaskLike | Callable[..., Task], values: Sequence[object]) -> 
 def _answered(part: Job) -> Answer:
     """The answer of a group: read where it is finished, else trained."""
     experiment = part.experiment
-    ran = run_sweep(part) if is_axis(experiment.lr) else run_find(part)
+    swept, scale = is_axis(experiment.lr), experiment.scale
+    ran = run_sweep(part) if swept else run_find(part)
     if isinstance(part.out, Path):
         if not ran.read:
             write_report(part.out, figures=False)
-        if experiment.score == runs.read_info(part.out).get("score", LAST):
+        same = experiment.score == runs.read_info(part.out).get("score", LAST)
+        if same and not (swept and scale != GAIN):  # a sweep's own answer is in the gain
             return runs.read_summary(part.out).answer(experiment.metric, str(part.out))
-    return ran.value.best(experiment.metric) if isinstance(ran.value, Result) else ran.value
+    if isinstance(ran.value, Result):
+        return ran.value.best(experiment.metric, scale)
+    return ran.value

@@ -17,6 +17,18 @@ def pairs(monkeypatch):
     return importlib.import_module("calibration_pairs")
 
 
+@pytest.fixture
+def studies(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "experiments"))
+    return importlib.import_module("calibration_laws")
+
+
+@pytest.mark.parametrize("place", [0, 3])
+def test_exponents_intervals_cover(studies, place: int) -> None:
+    coverage, wider = studies.exponent_coverage(studies.SETTINGS[place], 12)
+    assert coverage >= 0.8 and wider <= 3
+
+
 @pytest.mark.parametrize("name", ["normal", "log-normal 0.5 against a constant"])
 @pytest.mark.parametrize("seeds", [3, 5, 10])
 def test_paired_intervals_cover(pairs, name: str, seeds: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -66,6 +67,48 @@ def test_the_command_end_to_end(config: str, capsys: pytest.CaptureFixture[str])
     capsys.readouterr()
     assert run(["study", config, "--out", "s", "--json"]) == 0  # read
     assert json.loads(capsys.readouterr().out) == found
+
+
+@pytest.mark.slow
+def test_the_scale_of_a_study_of_sweeps(
+    config: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert run(["study", config, "--out", "s", "--json", "--quiet"]) == 0
+    gain = json.loads(capsys.readouterr().out)
+    log = ["study", config, "--out", "s", "--json", "--quiet", "--set", "scale='log'"]
+    assert run(log) == 0  # the same lanes, read otherwise
+    found = json.loads(capsys.readouterr().out)
+    assert "scale" not in gain and found["scale"] == "log"
+    assert found["sentence"].endswith("Regret is measured in the log of valid_loss.")
+    for one, other in zip(gain["groups"], found["groups"], strict=True):
+        pairs = [(a, b) for a, b in zip(one["means"], other["means"], strict=True) if a is not None]
+        assert all(b == pytest.approx(a, rel=0.3) and b <= a * (1 + 1e-9) for a, b in pairs)
+    Path("log.toml").write_text("scale = 'log'\n" + CONFIG)
+    assert run(["study", "log.toml", "--out", "t", "--json", "--quiet"]) == 0
+    assert (
+        json.loads(capsys.readouterr().out)["groups"][0]["interval"]
+        == (found["groups"][0]["interval"])
+    )
+    assert run(["study", config, "--set", "scale='logs'", "--json"]) == 2
+    assert 'must be \\"gain\\"' in capsys.readouterr().out
+    assert run(["sweep", config, "--set", "scale='log'", "--json"]) == 2
+    assert "makes no use of it" in capsys.readouterr().out
+
+
+def test_a_study_of_searches_in_the_log() -> None:
+    arguments = {
+        "axis": "task.largest", "values": [4.0], "optimizer": "sgd", "steps": 20, "seeds": 2,
+        "schedule": "constant", "budget": 8, "progress": False,
+    }  # fmt: skip
+    found = lrlab.study("quadratic", scale="log", **arguments)
+    group = found.groups[0]
+    assert found.scale == "log" and "in the log of" in found.sentence and found.scale == group.scale
+    assert group.initial > np.nanmin(group.means) > 0
+    below = lrlab.Task.objective(
+        name="below", init=lambda key: jnp.ones(2), loss=lambda p, key: (p**2).sum() - 1.0
+    )
+    with pytest.raises(ValueError, match=r"needs losses above 0"):
+        lrlab.study(below, scale="log", **(arguments | {"axis": "steps", "values": [10, 20]}))
 
 
 @pytest.mark.slow

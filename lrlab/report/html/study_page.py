@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lrlab.core.scale import LOG
 from lrlab.core.score import LAST, in_words
 from lrlab.core.text import Table, interval, number, spaced
 from lrlab.report.figures import style
@@ -125,5 +126,6 @@ def _transfers(payload: Table) -> str:
                 text(f"{number(part['lr'])} (of {axis_value(part['base'])})"),
                 text(axis_value(row["value"])), text(share),
             ])  # fmt: skip
-    head = ["parametrization", "rate", f"used at {spaced(payload['axis'])}", "lost of the gain"]
+    lost = "lost of the gain" + (" in the log" if payload.get("scale") == LOG else "")
+    head = ["parametrization", "rate", f"used at {spaced(payload['axis'])}", lost]
     return _table(head, rows)
