@@ -68,6 +68,7 @@ class Study(NamedTuple):
                     "lr": group.lr,
                     "interval": group.interval,
                     "verdict": group.verdict,
+                    "best_mean": None if group.place is None else group.means[group.place],
                     "best": None if group.best is None else float(np.exp(group.best.log)),
                     "log_error": None if group.best is None else group.best.error,
                     "rates": group.rates,

@@ -32,8 +32,8 @@ class Group(NamedTuple):
     `lr`, `interval`, `verdict`, `sentence`, `cost` as in `Answer`; `rates` f64[L] ascending and
     `means` f64[L], the mean score over seeds (a diverged lane counts as its initial value; nan:
     pruned before the end; with `scale` "log" the geometric mean); `initial`: the metric before
-    training; `run`: its folder; `best`: the rate of the least mean score with its standard error,
-    None where too few lanes say.
+    training; `run`: its folder; `best`: the rate of the best mean score with its standard error,
+    None where too few lanes say; `direction`: of the metric, None where the answer does not say.
     """
 
     value: Any
@@ -49,6 +49,7 @@ class Group(NamedTuple):
     run: str | None = None
     best: BestRate | None = None
     scale: str = GAIN
+    direction: str | None = None
 
     def __repr__(self) -> str:
         return fields_of(self)
@@ -57,6 +58,25 @@ class Group(NamedTuple):
     def name(self) -> str:
         """For people: the value as written."""
         return show_value(self.value)
+
+    @property
+    def place(self) -> int | None:
+        """The place of the best mean score; None without one."""
+        return best_place(self.means, self.initial, self.direction)
+
+
+def best_place(means: np.ndarray, initial: float, direction: str | None) -> int | None:
+    """The place of the best mean score. Without a direction it is the farthest from the start, as
+    no lane counts for worse than it started.
+
+    >>> best_place(np.array([2.0, np.nan, 0.5]), 2.0, None)
+    2
+    """
+    if not np.isfinite(means).any():
+        return None
+    if direction is None:
+        return int(np.nanargmax(np.abs(means - initial)))
+    return int(np.nanargmin(means) if direction == "min" else np.nanargmax(means))
 
 
 class Law(NamedTuple):
@@ -98,15 +118,15 @@ def group_of(
     means[seen] = np.nanmean(scores[seen], 1)
     rates = np.array([row["lr"] for row in rows], np.float64)
     cut = np.array(["pruned" in row["outcome"] for row in rows], bool)
-    best, ends = None, interval_of(answer)
-    if seen.any() and (rates > 0).all():
-        # Scores are at most as bad as the start, so that the farthest from it is the best.
-        sign = -1.0 if np.nanmax(means) > start else 1.0
+    direction, best = answer.details.get("direction"), None
+    place, ends = best_place(means, start, direction), interval_of(answer)
+    if place is not None and (rates > 0).all():
+        sign = -1.0 if means[place] > start else 1.0
         best = best_rate(rates, sign * scores, sign * start, cut)
     return Group(
         value, parametrization, rate_of(answer), None if ends is None else (ends[0], ends[1]),
         answer.verdict, answer.sentence, rates, np.exp(means) if scale == LOG else means,
-        initial, answer.cost, answer.run, best, scale,
+        initial, answer.cost, answer.run, best, scale, direction,
     )  # fmt: skip
 
 
@@ -166,9 +186,7 @@ def _unusable(group: Group) -> str:
     if group.lr is None:
         return "nothing trains"
     # Rates that were cut short are tried ones too: they were behind.
-    seen = np.flatnonzero(np.isfinite(group.means))
-    best = int(seen[np.argmax(np.abs(group.means[seen] - group.initial))])
-    if group.verdict == "edge" or best in (0, len(group.means) - 1):
+    if group.verdict == "edge" or group.place in (None, 0, len(group.means) - 1):
         return "the best rate tried is at the edge"
     if group.verdict == "flat":
         return "the rate does not matter"
@@ -217,7 +235,7 @@ def regret_at(group: Group, lr: float) -> float | None:
     if group.scale == LOG:
         means, initial = np.log(means), float(np.log(initial))
     score = float(np.interp(np.log(lr), np.log(rates), means))
-    best = float(means[np.argmax(np.abs(means - initial))])
+    best = float(means[best_place(means, initial, group.direction) or 0])
     gain = initial - best
     return None if gain == 0 or not np.isfinite(gain) else max(0.0, (score - best) / gain)
 

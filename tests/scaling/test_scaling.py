@@ -14,7 +14,6 @@ from few import few
 from flax import nnx
 from scipy import stats
 
-import lrlab
 from lrlab import models, optimizers, scaling
 from lrlab.scaling import laws
 from lrlab.scaling.rules import Place, factors
@@ -301,24 +300,6 @@ def test_the_sentence_says_what_the_interval_says(exponent: float, words: str) -
     text = laws.sentence_of("width", [law], [transfer])
     assert words in text and law.fit is not None
     assert f"{law.fit.exponent.low:.2f} to {law.fit.exponent.high:.2f}" in text
-
-
-def test_rates_that_a_rung_cut_are_no_edge() -> None:
-    cut = group(64, 0.01, means=(0.5, 0.3, 0.1, np.nan, np.nan))
-    law = laws.law_of([group(16, 0.04), cut])
-    assert law.used == (16.0, 64.0) and law.left_out == ()
-
-
-@pytest.mark.slow
-def test_a_law_of_searches_uses_every_interior_group() -> None:
-    found = lrlab.study(
-        "quadratic", axis="task.largest", values=[1.0, 4.0, 16.0, 64.0], optimizer="sgd", steps=60,
-        schedule="constant", seeds=4, precision="float64", progress=False,
-    )  # fmt: skip
-    law = found.law()
-    assert law.used == (1.0, 4.0, 16.0, 64.0) and law.trend == "falls" and law.fit is not None
-    assert law.fit.exponent.value == pytest.approx(-1.0, abs=0.15)
-    assert law.fit.exponent.low < -1.0 < law.fit.exponent.high < -0.7
 
 
 def test_regret_of_transfer() -> None:

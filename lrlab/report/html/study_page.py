@@ -86,7 +86,8 @@ def _groups(payload: Table) -> str:
         start = group["initial"]
         good = means[np.isfinite(means)]
         far = np.abs(good - (start if start is not None else 0))
-        best = good[np.argmax(far)] if good.size else None
+        # Studies from before there was `best_mean` lack it.
+        best = group.get("best_mean", good[np.argmax(far)] if good.size else None)
         name = text(axis_value(group["value"]))
         if group.get("run"):
             name = f'<a href="groups/{text(Path(group["run"]).name)}/report.html">{name}</a>'
