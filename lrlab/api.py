@@ -12,6 +12,7 @@ from typing import Any
 
 from lrlab import config
 from lrlab.core.text import Table
+from lrlab.core.tolerance import CONFIDENCE
 from lrlab.results.range_test import RangeTest
 from lrlab.results.study import Study
 from lrlab.results.sweep import Result
@@ -50,6 +51,7 @@ def sweep(
     multipliers: Mapping[str, float | Floats] | None = None,
     metric: str | None = None,
     score: str | None = None,
+    tolerance: float | None = None,
     keep: str | None = None,
     eval_every: int | None = None,
     stop_diverged: bool | None = None,
@@ -87,6 +89,8 @@ def sweep(
         metric: what `best()` and the report look at, `<split>_<name>`.
         score: which of its evaluations: "last", "best", or "mean:k" (the mean of the last k); a
             finished run is read again with another one.
+        tolerance: what a rate may cost and still be in the interval of `best()`, as a share of what
+            training gains from the initial metric to the best; None for 0.01, one percent.
         keep: which weights of the lanes that finish are kept, for `result.params(lr=, seed=)`:
             "last", "best" (those at the best evaluation of `metric`) or "none"; with `out` in the
             run folder, else in memory. None: the last ones, where they are small.
@@ -115,9 +119,9 @@ def sweep(
     experiment = config.from_arguments(
         "sweep", task=task, lr=lr, optimizer=optimizer, steps=steps, batch_size=batch_size,
         schedule=schedule, seeds=seeds, optimizer_args=optimizer_args, schedule_args=schedule_args,
-        groups=groups, multipliers=multipliers, metric=metric, score=score, keep=keep,
-        eval_every=eval_every, stop_diverged=stop_diverged, sampler=sampler, precision=precision,
-        probes=probes, plan=plan, seed=seed, **axes,
+        groups=groups, multipliers=multipliers, metric=metric, score=score, tolerance=tolerance,
+        keep=keep, eval_every=eval_every, stop_diverged=stop_diverged, sampler=sampler,
+        precision=precision, probes=probes, plan=plan, seed=seed, **axes,
     )  # fmt: skip
     return concluded(
         run_sweep(call(experiment, out, progress, task, optimizer, schedule)), progress
@@ -136,6 +140,8 @@ def find(
     lr_range: tuple[float, float] | None = None,
     metric: str | None = None,
     score: str | None = None,
+    tolerance: float | None = None,
+    confidence: float | None = CONFIDENCE,
     keep: str | None = None,
     budget: float | str | None = None,
     optimizer_args: Table | None = None,
@@ -155,9 +161,16 @@ def find(
 
     Arguments as in `sweep`; a list for a multiplier, or for another hyper-parameter, is searched
     together with the learning rate (`answer.details["at"]`). `lr_range` is where to look first (it
-    is extended when the best stands at an edge), `budget` a number of full-length runs, or a time
-    such as "60s". `score` ("last", "best" or "mean:k", as in `sweep`) decides at the rungs too, by
-    the evaluations so far; it is part of the experiment.
+    is extended when the best stands at an edge).
+
+    The interval holds the rates that cost at most `tolerance` (None: 0.01, one percent of what
+    training gains). The search stops as soon as the probability that `answer.lr` costs no more,
+    `answer.confidence`, is `confidence`; with None it spends its whole budget. `budget` is a number
+    of full-length runs (None: at most 40; 24 for several rates and for one with further axes, which
+    spend it all), or a time such as "60s". `answer.resolved` is the smallest tolerance that the
+    lanes tell at that confidence; where it is larger than the one asked for, the interval is for
+    it, and the sentence says so. `score` ("last", "best" or "mean:k", as in `sweep`) decides at the
+    rungs too, by the evaluations so far; it is part of the experiment.
 
     With `groups`, and for the rates of a step task (`Task.step`), `lr` is name -> rates: the lowest
     and the highest are where to look, a single number is held. `answer.lr` and `answer.interval`
@@ -176,6 +189,7 @@ def find(
     experiment = config.from_arguments(
         "find", task=task, lr=lr, optimizer=optimizer, steps=steps, batch_size=batch_size,
         schedule=schedule, seeds=seeds, lr_range=lr_range, metric=metric, score=score, keep=keep,
+        tolerance=tolerance, confidence=confidence,
         budget=budget, optimizer_args=optimizer_args, schedule_args=schedule_args, groups=groups,
         multipliers=multipliers, eval_every=eval_every, sampler=sampler, precision=precision,
         plan=plan, seed=seed, **fixed,

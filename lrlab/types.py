@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_ch
 
 import numpy as np
 
-from lrlab.core.brief import fields_of
+from lrlab.core.brief import fields_of, rounded
 from lrlab.core.records import OUTCOMES as OUTCOMES
 from lrlab.core.records import LaneRecord, TimeAxis
 from lrlab.core.text import Table
@@ -243,7 +243,7 @@ class AnswerOrigin(Protocol):
 
 
 Interval = tuple[float, float]
-"""The lowest and the highest learning rate that are as good as the recommended one."""
+"""The lowest and the highest learning rate that cost at most the tolerance."""
 
 
 class Answer(NamedTuple):
@@ -265,6 +265,9 @@ class Answer(NamedTuple):
     details: Mapping[str, Any] = {}
     run: str | None = None
     origin: AnswerOrigin | None = None
+    confidence: float | None = None  # probability that lr costs at most the tolerance
+    tolerance: float | None = None  # share of what training gains, as asked for
+    resolved: float | None = None  # the smallest that the lanes tell; the interval's, if larger
 
     def params(self, seed: int | None = None) -> PyTree:
         """The parameters of the confirmed lanes, a dict seed -> tree; with `seed` that one's tree.
@@ -316,7 +319,7 @@ class Answer(NamedTuple):
         return self.origin
 
     def __repr__(self) -> str:
-        lr, ends = _short(self.lr, 4), _short(self.interval, 3)
+        lr, ends = rounded(self.lr, 4), rounded(self.interval, 3)
         return (
             f"Answer(lr={lr}, interval={ends}, verdict={self.verdict!r}, metric={self.metric!r}, "
             f"cost={self.cost:.4g})"
@@ -336,15 +339,6 @@ def interval_of(answer: Answer) -> Interval | None:
     """The interval of an answer about one learning rate."""
     assert not isinstance(answer.interval, Mapping)
     return answer.interval
-
-
-def _short(value: object, digits: int) -> object:
-    """Numbers in few digits, in whatever holds them."""
-    if isinstance(value, Mapping):
-        return {name: _short(one, digits) for name, one in value.items()}
-    if isinstance(value, (list, tuple)):
-        return tuple(_short(one, digits) for one in value)
-    return float(f"{value:.{digits}g}") if isinstance(value, (int, float)) else value
 
 
 Floats = Sequence[float] | np.ndarray

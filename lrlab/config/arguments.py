@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lrlab.config.build import numeric
 from lrlab.config.field_words import hint
-from lrlab.config.lanes import is_axis
+from lrlab.config.lanes import NO_GOAL, is_axis
 from lrlab.config.layers import absolute_paths
 from lrlab.config.loading import build
 from lrlab.config.schema import Experiment, RangeTestSpec, StudySpec
@@ -22,10 +22,10 @@ _CALL = ("out", "progress")
 
 _BOTH = {
     "name", "task", "optimizer", "schedule", "steps", "epochs", "batch_size", "sampler", "seeds",
-    "seed", "lr", "multipliers", "axes", "metric", "score", "keep", "eval_every",
+    "seed", "lr", "multipliers", "axes", "metric", "score", "tolerance", "keep", "eval_every",
     "eval_steps", "stop_diverged", "precision", "probes", "plan", "parametrization", *_OPTIONS,
 }  # fmt: skip
-_FIND = _BOTH | {"lr_range", "budget", "groups", "scale"}
+_FIND = _BOTH | {"lr_range", "confidence", "budget", "groups", "scale"}
 _TAKES: Mapping[str, set[str]] = {
     "sweep": _BOTH | {"groups"},
     "find": _FIND,
@@ -104,6 +104,8 @@ def _table(command: str, arguments: Table, problems: list[Problem], where: str =
     wrong = unknown(command, arguments, where)
     problems += wrong.values()
     for key, value in arguments.items():
+        if key == "confidence" and value is None:
+            table[key] = NO_GOAL
         if value is None or key in wrong or key in _OPTIONS or key == "progress":
             continue
         if key in ("optimizer", "schedule"):

@@ -36,6 +36,8 @@ _USUAL: Mapping[Path, Mapping[str, str]] = {
         "metric": "monitor metric_name",
         "score": "aggregate aggregation",
         "scale": "log_scale loss_scale_of_regret regret_scale",
+        "tolerance": "tol epsilon",
+        "confidence": "certainty confidence_level",
         "budget": "n_trials num_trials max_trials num_samples timeout time_budget max_time",
         "eval_every": "eval_interval eval_freq eval_frequency evaluate_every validate_every "
         "val_check_interval eval_steps_every",

@@ -225,6 +225,25 @@ def _budget(value: object) -> float | str:
     return value.strip()
 
 
+NO_GOAL = "none"
+"""A file's word for no confidence at which a search stops: TOML has no null."""
+
+
+def _confidence(value: object) -> float | None:
+    if value is None or value == NO_GOAL:
+        return None
+    if isinstance(value, str):
+        raise ValueError(f'must be a probability such as 0.9, or "{NO_GOAL}", got {show(value)}')
+    return _share(value)
+
+
+def _share(value: object) -> float:
+    number = _number(value, POSITIVE)
+    if number >= 1:
+        raise ValueError(f"must be below 1 (0.01 is one percent), got {show(value)}")
+    return number
+
+
 def _none_or(check: Callable[[object], object]) -> PlainValidator:
     return PlainValidator(lambda value: None if value is None else check(value))
 
@@ -237,4 +256,6 @@ Seeds = Annotated[int | list[int], PlainValidator(_seeds)]
 BatchSize = Annotated[int | str, PlainValidator(_batch_size)]
 Score = Annotated[str, PlainValidator(checked)]
 Scale = Annotated[str, PlainValidator(scaling.checked)]
+Confidence = Annotated[float | None, PlainValidator(_confidence)]
+Share = Annotated[float, PlainValidator(_share)]
 Budget = Annotated[float | str | None, _none_or(_budget)]

@@ -15,12 +15,12 @@ from lrlab.core.errors import PYTHON, ConfigError, Problem
 from lrlab.core.text import Table
 
 UNUSED: Mapping[str, Collection[str]] = {
-    "sweep": ("budget", "lr_range", "scale", "range_test", "compare", "study"),
+    "sweep": ("confidence", "budget", "lr_range", "scale", "range_test", "compare", "study"),
     "find": ("range_test", "compare", "study"),
     "compare": ("range_test", "study"),
     "range-test": (
-        "steps", "epochs", "schedule", "lr", "lr_range", "budget", "metric", "scale",
-        "eval_every", "eval_steps", "probes", "compare", "study",
+        "steps", "epochs", "schedule", "lr", "lr_range", "tolerance", "confidence", "budget",
+        "metric", "scale", "eval_every", "eval_steps", "probes", "compare", "study",
     ),
 }  # fmt: skip
 """Fields that a command has no use for. A file serves several commands, so that it may hold them;

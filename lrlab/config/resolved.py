@@ -12,7 +12,7 @@ import numpy as np
 
 from lrlab.config import names, own_code, toml
 from lrlab.config.build import problem
-from lrlab.config.lanes import is_axis, is_form, parse_budget, values
+from lrlab.config.lanes import NO_GOAL, is_axis, is_form, parse_budget, values
 from lrlab.config.multipliers import axis_name
 from lrlab.config.schema import Experiment
 from lrlab.core.axes import RATE_PREFIX, Axis, rate_axis
@@ -20,6 +20,7 @@ from lrlab.core.errors import ConfigError
 from lrlab.core.scale import GAIN
 from lrlab.core.score import LAST
 from lrlab.core.text import OWN_STEP, JsonObject
+from lrlab.core.tolerance import CONFIDENCE, TOLERANCE
 from lrlab.schedules import labels
 from lrlab.types import Plan
 
@@ -32,6 +33,8 @@ _NOT_IDENTITY = ("name", "out", "plan")
 """Fields that change where or how a run is made, never a recorded number."""
 _READING = ("sweep", "range-test")
 """Commands whose lanes are the same whatever score is read from them."""
+_USUAL = (("score", LAST), ("scale", GAIN), ("tolerance", TOLERANCE), ("confidence", CONFIDENCE))
+"""Fields that files from before them lack, and what they are there."""
 _NOT_EXTERNAL = ("external", False)
 
 FIRST_RATES = 16
@@ -279,8 +282,8 @@ def dumps(experiment: Experiment, own_step: bool = False) -> str:
     """The experiment as TOML text, complete; `load` gives it back.
 
     Fields that are None are absent, as None is their default; so are empty tables, and the usual
-    score and scale, which files from before them lack. So is an optimizer that was not given, with
-    a line that says why, where the task has a step of its own.
+    score, scale, tolerance and confidence, which files from before them lack. So is an optimizer
+    that was not given, with a line that says why, where the task has a step of its own.
     """
     content = {}
     unused = own_step and "optimizer" not in experiment.model_fields_set
@@ -291,9 +294,8 @@ def dumps(experiment: Experiment, own_step: bool = False) -> str:
             unset = [name for name, v in value.items() if v is None or (name, v) == _NOT_EXTERNAL]
             value = {name: v for name, v in value.items() if name not in unset}
         several = key == "lr_range" and _several(experiment)  # each rate has its own range
-        usual = (key, value) in (("score", LAST), ("scale", GAIN))
-        if value != {} and not usual and not several:
-            content[key] = value
+        if value != {} and (key, value) not in _USUAL and not several:
+            content[key] = NO_GOAL if key == "confidence" and value is None else value
     content["probes"] = _probes(experiment)
     return (f"# Updates: {OWN_STEP}, no optimizer.\n" if unused else "") + toml.dumps(content)
 
@@ -303,8 +305,8 @@ def digest(experiment: Experiment, command: str = "sweep") -> str:
 
     The tile width counts (another width rounds differently); devices, segments, memory, name and
     folder do not, nor where own code lies. A grid and the same numbers written out are the same
-    experiment. The score and the scale decide what a search trains next; of a sweep, and of a study
-    of sweeps, they only read what is recorded, so do not count.
+    experiment. Score, scale, tolerance and confidence decide what a search trains next; of a sweep,
+    and of a study of sweeps, they only read what is recorded, so do not count.
     """
     content = own_code.placeless(own_code.spoken(experiment.model_dump()))
     width = content["plan"]["tile_width"]
@@ -314,10 +316,9 @@ def digest(experiment: Experiment, command: str = "sweep") -> str:
         if not content[later]:
             del content[later]
     reads = command in _READING or (command == "study" and is_axis(experiment.lr))
-    if content["score"] == LAST or reads:
-        del content["score"]
-    if content["scale"] == GAIN or reads:
-        del content["scale"]
+    for name, usual in _USUAL:
+        if content[name] == usual or reads:
+            del content[name]
     if content["keep"] is None:
         del content["keep"]
     rates = {axis.name: axis.values for axis in _rate_axes(experiment)}

@@ -15,16 +15,19 @@ from lrlab.config.lanes import (
     Axis,
     BatchSize,
     Budget,
+    Confidence,
     Interval,
     LearningRate,
     Scale,
     ScheduleName,
     Score,
     Seeds,
+    Share,
 )
 from lrlab.config.multipliers import Multipliers
 from lrlab.core.synonyms import did_you_mean
 from lrlab.core.text import JsonObject, show
+from lrlab.core.tolerance import CONFIDENCE, TOLERANCE
 
 _CLOSED = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
 _OPEN = ConfigDict(extra="allow", strict=True, allow_inf_nan=False, frozen=True)
@@ -202,6 +205,8 @@ class Experiment(BaseModel):
     score: Score = "last"
     scale: Scale = "gain"
     keep: Literal["none", "last", "best"] | None = None
+    tolerance: Share = TOLERANCE
+    confidence: Confidence = CONFIDENCE
     budget: Budget = None
     eval_every: int | None = Field(default=None, ge=1)
     eval_steps: list[Annotated[int, Field(ge=1, le=MAX_STEPS)]] | None = None

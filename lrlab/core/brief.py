@@ -60,3 +60,16 @@ def short(value: object) -> str:
         return f"({', '.join(map(short, value))})"
     text = repr(value)
     return text if len(text) <= CHARACTERS else f"{text[: CHARACTERS - 1]}…"
+
+
+def rounded(value: object, digits: int) -> object:
+    """Numbers in few digits, in whatever holds them.
+
+    >>> rounded({"a": (0.123456, 2.0)}, 3), rounded(None, 3)
+    ({'a': (0.123, 2.0)}, None)
+    """
+    if isinstance(value, Mapping):
+        return {name: rounded(one, digits) for name, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return tuple(rounded(one, digits) for one in value)
+    return float(f"{value:.{digits}g}") if isinstance(value, (int, float)) else value

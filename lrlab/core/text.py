@@ -125,3 +125,13 @@ def first_line(error: BaseException, longest: int = 200) -> str:
     """
     lines = [line for line in str(error).splitlines() if line.strip()]
     return f"{type(error).__name__}: {lines[0][:longest]}" if lines else type(error).__name__
+
+
+def percent(share: float) -> str:
+    """A share as a person writes it.
+
+    >>> percent(0.01), percent(0.0234), percent(0.996), percent(1.0)
+    ('1 %', '2.3 %', '99.6 %', '100 %')
+    """
+    value = 100 * share
+    return f"{value:.3g} %" if 99 < value < 100 else f"{float(f'{value:.2g}'):g} %"

@@ -16,6 +16,7 @@ from lrlab.core.records import OK, LaneRecord
 from lrlab.core.scale import GAIN, LOG, checked
 from lrlab.core.score import LAST
 from lrlab.core.text import counted
+from lrlab.core.tolerance import TOLERANCE
 from lrlab.results import unread
 from lrlab.results.representable import as_sentences, beyond_numbers, indistinct
 from lrlab.schedules import labels
@@ -23,6 +24,7 @@ from lrlab.search import log_scale
 from lrlab.search.answer import from_scores
 from lrlab.search.naming import in_words, named
 from lrlab.search.scores import combination, grid_scores, sweep_scores
+from lrlab.search.settings import DEFAULTS
 from lrlab.types import OUTCOMES, Answer, Plan, PyTree
 
 if TYPE_CHECKING:
@@ -50,6 +52,7 @@ class Result(NamedTuple):
     config: str = ""
     run: str | None = None
     score: str = LAST
+    tolerance: float = TOLERANCE
     origin: Origin | None = None
 
     @property
@@ -214,21 +217,22 @@ class Result(NamedTuple):
         return {"schedule": labels(names)} if isinstance(names, list) else {}
 
     def best(self, metric: str | None = None, scale: str = GAIN) -> Answer:
-        """The answer of the full sweep for a metric, by the sweep's `score`: LR, interval, verdict,
-        sentence; with further lane axes that of the best combination, which is in `details["at"]`.
-        Rates that the run's numbers cannot hold are named at the sentence's end. `scale` "log":
-        regret is measured in the log of the loss.
+        """The answer of the full sweep for a metric, by the sweep's `score` and `tolerance`: LR,
+        interval, verdict, sentence; with further lane axes that of the best combination, which is
+        in `details["at"]`. Rates that the run's numbers cannot hold are named at the sentence's
+        end. `scale` "log": regret is measured in the log of the loss.
 
         Raises:
             ValueError: another scale, or `scale` "log" with values that have no logarithm.
         """
         metric = metric or self.metric
+        settings = DEFAULTS._replace(tolerance=self.tolerance)
         scores = sweep_scores(self.record, metric, self.score)
         if checked(scale) == LOG:
-            answer = from_scores(log_scale.logged(scores, metric), log_scale.named(metric))
-            answer = log_scale.unlogged(answer, metric)
+            scores, name = log_scale.logged(scores, metric), log_scale.named(metric)
+            answer = log_scale.unlogged(from_scores(scores, name, settings=settings), metric)
         else:
-            answer = from_scores(scores, metric)
+            answer = from_scores(scores, metric, settings=settings)
         sentence, details = answer.sentence, dict(answer.details)
         if places := combination(self.record, metric, self.score):
             further = list(self.axes.items())[1:]
@@ -274,6 +278,8 @@ class Result(NamedTuple):
         manifest = {"plan": self.plan._asdict(), "metric": self.metric, "modes": self.directions}
         if self.score != LAST:
             manifest["score"] = self.score
+        if self.tolerance != TOLERANCE:
+            manifest["tolerance"] = self.tolerance
         run = runs.create(path, self.name, "sweep", self.config, manifest)
         try:
             runs.write_record(run, record)
@@ -315,4 +321,5 @@ def load_result(folder: str | os.PathLike[str] | runs.RunFolder) -> Result:
         config=folder.config if (path / "config.toml").exists() else "",
         run=str(path),
         score=str(info.get("score", LAST)),
+        tolerance=float(info.get("tolerance", TOLERANCE)),
     )

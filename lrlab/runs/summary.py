@@ -35,6 +35,9 @@ class Summary(BaseModel):
     interval: tuple[float, float] | dict[str, tuple[float, float]] | None = None
     verdict: str | None = None
     sentence: str | None = None
+    confidence: float | None = None
+    tolerance: float | None = None
+    resolved: float | None = None
     cost: float | None = None
     evidence: list[JsonObject] = []
     largest_stable: float | None = None
@@ -52,6 +55,7 @@ class Summary(BaseModel):
         return Answer(
             self.lr, self.interval, str(self.verdict), str(self.sentence), metric,
             float(self.cost or 0.0), tuple(self.evidence), self.largest_stable, self.details, run,
+            confidence=self.confidence, tolerance=self.tolerance, resolved=self.resolved,
         )  # fmt: skip
 
 

@@ -11,9 +11,10 @@ from lrlab.core import score as scoring
 from lrlab.core.text import JsonObject
 from lrlab.search import seed_effects
 from lrlab.search.gaps import nothing_known, remarks
-from lrlab.search.posterior import pick_and_interval, posterior_of
+from lrlab.search.posterior import Posterior, posterior_of
+from lrlab.search.promise import promise_of
 from lrlab.search.scores import Scores, Table, as_loss, cost, table
-from lrlab.search.sentences import advice, nothing
+from lrlab.search.sentences import Promised, advice, nothing
 from lrlab.search.settings import DEFAULTS, SearchSettings
 from lrlab.search.verdict import (
     EDGE,
@@ -38,9 +39,8 @@ def from_scores(
 
     A Gaussian process in log LR with seed effects and noise (`lrlab.search.gaussian_process`) gives
     the curves of mean score that agree with the lanes. The pick has the least expected regret among
-    them, or lies between rates as good; the interval holds the rates that the lanes cannot tell
-    from the best (`lrlab.search.posterior.pick_and_interval`); `lrlab.search.verdict` decides what
-    kind of answer it is.
+    them, or lies between rates as good; the interval holds the rates that cost at most the
+    tolerance (`lrlab.search.promise`); `lrlab.search.verdict` decides what kind of answer it is.
 
     Args:
         scores: one or more training calls.
@@ -70,13 +70,18 @@ def _judged(
         return Answer(None, None, NONE, text, metric, paid, evidence, stable, lost)
     if reason := why_nothing(whole, settings.verdict):
         text = nothing(reason, whole, metric)
-        return Answer(None, None, NONE, text, metric, paid, evidence, stable)
+        return Answer(
+            None, None, NONE, text, metric, paid, evidence, stable, tolerance=settings.tolerance
+        )
     posterior = posterior_of(parts, settings=settings.posterior)
-    place, low, high = pick_and_interval(posterior)
+    goal = settings.confidence or settings.usual_confidence
+    place, low, high, confidence, resolved = promise_of(posterior, settings.tolerance, goal)
     verdict = decide_verdict(whole, posterior, place, settings.verdict)
     lr, curves = posterior.lr, posterior.curves
     if verdict == EDGE:
         place = 0 if curves[:, 0].mean() < curves[:, -1].mean() else len(lr) - 1
+        confidence = posterior.probability(place, settings.tolerance)
+        resolved = posterior.resolved(place, goal)
     if verdict == FLAT:
         low, high = np.searchsorted(lr, whole.lr[seed_effects.usable(whole)][[0, -1]] * (1 - 1e-9))
     low, high = min(low, place), max(high, place)
@@ -88,15 +93,36 @@ def _judged(
         "gap": seed_effects.gap(whole),
         "initial": initial if np.isfinite(initial) else None,
         "best_score": as_loss(best, whole.direction),
-        "regret": posterior.quantile_at(place),
-        "fit": {"lr": lr, "mean": as_loss(posterior.mean, whole.direction)},
+        "regret": posterior.resolved(place, posterior.settings.quantile),
+        "fit": fit_of(posterior, whole, max(settings.tolerance, resolved)),
     }
-    if verdict == NOISY:
-        details["seeds_needed"] = seeds_needed(whole, posterior, place, settings.verdict)
+    if verdict == NOISY or resolved > settings.tolerance:
+        error = max(resolved, settings.tolerance)
+        details["seeds_needed"] = seeds_needed(whole, error, settings.tolerance)
     pick = float(lr[place]) if verdict == FLAT else _rounded(float(lr[place]), interval)
-    text = advice(verdict, pick, interval, whole, metric, details, extended, settings.verdict)
+    promised = Promised(interval, settings.tolerance, resolved, confidence)
+    text = advice(verdict, pick, promised, whole, metric, details, extended, settings.verdict)
     text = " ".join([text, *remarks(parts, metric)])
-    return Answer(pick, interval, verdict, text, metric, paid, evidence, stable, details)
+    return Answer(
+        pick, interval, verdict, text, metric, paid, evidence, stable, details,
+        confidence=confidence, tolerance=settings.tolerance, resolved=resolved,
+    )  # fmt: skip
+
+
+def fit_of(posterior: Posterior, whole: Table, tolerance: float) -> Mapping[str, Any]:
+    """The fitted curve for reports: over `lr` f64[G] its `mean`, the band between `low` and `high`
+    (90 % of the possible curves), and `limit`, what a rate may come to within the tolerance."""
+    direction = whole.direction
+    ends = [as_loss(end, direction) for end in posterior.band]
+    low, high = ends if direction == "min" else ends[::-1]
+    limit = float(posterior.mean.min()) + tolerance * seed_effects.gap(whole)
+    return {
+        "lr": posterior.lr,
+        "mean": as_loss(posterior.mean, direction),
+        "low": low,
+        "high": high,
+        "limit": as_loss(limit, direction) if np.isfinite(limit) else None,
+    }
 
 
 def positive_rates(part: Scores) -> Scores:
@@ -143,6 +169,8 @@ def answer_json(answer: Answer, run: str | None = None, seconds: float = 0.0) ->
         "interval": listed(answer.interval),
         "verdict": answer.verdict,
         "sentence": answer.sentence,
+        "confidence": answer.confidence,
+        "tolerance": answer.tolerance,
         "cost": answer.cost,
         "metric": answer.metric,
         "seconds": seconds,

@@ -13,11 +13,13 @@ from typing import Protocol
 
 import numpy as np
 
+from lrlab.core.text import JsonObject
 from lrlab.search import seed_effects
 from lrlab.search.answer import from_scores
 from lrlab.search.budget import Budget
 from lrlab.search.differences import coarse, lowest_place
 from lrlab.search.posterior import contenders, posterior_of
+from lrlab.search.promise import promise_of
 from lrlab.search.rungs import rung_record, scout_plan, survivors
 from lrlab.search.scores import Scores, Table, cost, table
 from lrlab.search.settings import DEFAULTS, SearchSettings
@@ -61,6 +63,9 @@ def find(
 ) -> Answer:
     """The learning rate to train with, found within a budget.
 
+    The search stops as soon as it is sure: when the probability that the pick costs at most
+    `settings.tolerance` has reached `settings.confidence`.
+
     Args:
         train: trains lanes and gives their scores, which hold the metric's direction.
         lr_range: where to look first; extended up to twice where the best stands at an end.
@@ -91,10 +96,14 @@ def find(
     scout = np.full(len(rates), scout_seed)
     parts.append(train(rates, scout, tuple(keep), prune if keep else None))
     extensions, waiting, fresh = 0, [int(s) for s in seeds], max(seeds) + 1
-    total = budget.left(parts)
+    total, sureness = budget.left(parts), list[JsonObject]()
     if total >= settings.paired_budget and len(waiting) > 1:
         waiting.pop(0)  # the scout's: other seeds say more
     for number in range(settings.max_rounds):
+        confidence = confidence_of(parts, number, settings)
+        sureness.append({"cost": cost(parts), "confidence": confidence})
+        if settings.confidence is not None and (confidence or 0.0) >= settings.confidence:
+            break
         left = budget.left(parts)
         outer = np.empty(0)
         if extensions < settings.extensions:
@@ -115,8 +124,23 @@ def find(
             parts.append(train(lr, seed))
     answer = from_scores(parts, metric, extended=extensions > 0, settings=settings)
     stages = [stage_record(part) for part in parts]
-    decided = {"stages": stages, "rungs": decisions, **budget.record(parts)}
+    decided = {"stages": stages, "rungs": decisions, "sureness": sureness}
+    decided |= budget.record(parts)
     return answer._replace(details={**answer.details, **decided})
+
+
+def confidence_of(
+    parts: Sequence[Scores], number: int, settings: SearchSettings = DEFAULTS
+) -> float | None:
+    """The probability that the pick is within the tolerance; None where nothing trains, and before
+    a good rate had two seeds, as nothing is known of noise then."""
+    if why_nothing(table(parts), settings.verdict):
+        return None
+    posterior = posterior_of(parts, seed=number, settings=settings.posterior)
+    if not posterior.measured:
+        return None
+    goal = settings.confidence or settings.usual_confidence
+    return promise_of(posterior, settings.tolerance, goal).confidence
 
 
 def scout_rates(lr_range: tuple[float, float], count: int) -> tuple[np.ndarray, float]:

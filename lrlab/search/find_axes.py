@@ -55,7 +55,7 @@ def find_axes(
     """
     values = [[float(value) for value in row] for row in axes.values()]
     combinations = list(itertools.product(*values))
-    default = settings.default_budget + settings.combination_budget * (len(combinations) - 1)
+    default = settings.axes_budget + settings.combination_budget * (len(combinations) - 1)
     budget = Budget(budget_runs, budget_seconds, steps, clock, default)
     parts: list[list[Scores]] = [[] for _ in combinations]
     search = AxesSearch(tuple(axes), combinations, parts, budget, [], [], settings, labels or {})

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lrlab.core.axes import RATE_PREFIX
+from lrlab.core.text import percent
 from lrlab.search.find import Decide, Train, find
 from lrlab.search.find_axes import find_axes
 from lrlab.search.naming import in_words
@@ -68,7 +69,8 @@ def find_rates(
 
     Returns:
         An answer whose `lr` and `interval` are dicts by name, as are the rates in its `evidence`.
-        `verdict`: "none" where nothing trains; else "noisy" or "edge" where one rate's is, "flat"
+        `confidence` is the product of the rates' own, `resolved` the largest of theirs. `verdict`:
+        "none" where nothing trains; else "noisy" or "edge" where one rate's is, "flat"
         where all are. `details`: `rates` (name -> what its own search said: lr, interval, verdict,
         sentence, cost), `ratios` (what each ratio came to), `at`, `stages`, `rungs`.
     """
@@ -76,7 +78,7 @@ def find_rates(
     free = [name for name, (low, high) in ranges.items() if low < high]
     total = budget_runs
     if total is None:
-        total = settings.default_budget * max(1, len(free))
+        total = settings.axes_budget * max(1, len(free))
     first = total if len(free) < 2 else total * settings.together_share
     cells = int(np.prod([len(values) for values in (axes or {}).values()] or [1]))
     rates = ratios_of(ranges, first / cells, steps, eval_steps, settings)
@@ -241,10 +243,16 @@ def _concluded(
     for answer in alone.values():
         details["stages"] = [*details["stages"], *answer.details["stages"]]
         details["rungs"] = [*details["rungs"], *answer.details["rungs"]]
-    text = _sentence(point, interval, alone, rates, at)
+    levels = [max(a.tolerance or 0.0, a.resolved or 0.0) for a in (together, *alone.values())]
+    level = max(levels[1:] or levels)
+    text = _sentence(point, interval, level, alone, rates, at)
+    each = list(alone.values()) or [together]
     return Answer(
-        dict(point), interval, verdict, text, together.metric, paid, evidence, None, details
-    )
+        dict(point), interval, verdict, text, together.metric, paid, evidence, None, details,
+        confidence=float(np.prod([answer.confidence or 0.0 for answer in each])),
+        tolerance=together.tolerance,
+        resolved=max(answer.resolved or 0.0 for answer in each),
+    )  # fmt: skip
 
 
 def _joined(verdicts: Sequence[str]) -> str:
@@ -263,6 +271,7 @@ def _joined(verdicts: Sequence[str]) -> str:
 def _sentence(
     point: Mapping[str, float],
     interval: Mapping[str, tuple[float, float]],
+    level: float,
     alone: Mapping[str, Answer],
     rates: Rates,
     at: Mapping[str, float | str],
@@ -271,16 +280,19 @@ def _sentence(
     parts = []
     for name, value in point.items():
         low, high = map(show, interval[name])
-        as_good = "held" if name in rates.held else f"{low} to {high} is as good"
+        as_good = "held" if name in rates.held else f"{low} to {high}"
         parts.append(f"{name} {show(value)} ({as_good})")
     text = f"Train with learning rates {', '.join(parts)}"
     free = [name for name in point if name not in rates.held]
     if all(name in alone for name in free) and len(free) > 1:
-        text += ", each range with the other rates held."
+        text += f": each costs at most {percent(level)} more in its range, the other rates held."
     elif len(free) > 1:
-        text += "; the budget did not reach for each rate by itself, so ranges of all together."
+        text += (
+            f": they cost at most {percent(level)} more in their ranges, all moved together; the "
+            "budget did not reach for each rate by itself."
+        )
     else:
-        text += "."
+        text += f": it costs at most {percent(level)} more in its range."
     for name, answer in alone.items():
         if answer.verdict != INTERIOR:
             text += f" {name}: {answer.sentence}"

@@ -156,8 +156,8 @@ def _heaviest(kernels: list[_Kernel], share: float) -> list[_Kernel]:
 
 
 def _matern(distance: np.ndarray) -> np.ndarray:
-    scaled = np.sqrt(3) * distance
-    return (1 + scaled) * np.exp(-scaled)
+    scaled = np.sqrt(5) * distance
+    return (1 + scaled + scaled**2 / 3) * np.exp(-scaled)
 
 
 def _shares(weights: np.ndarray, total: int) -> np.ndarray:

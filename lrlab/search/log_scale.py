@@ -58,7 +58,9 @@ def unlogged(answer: Answer, metric: str) -> Answer:
         if details.get(name) is not None:
             details[name] = float(np.exp(details[name]))
     if details.get("fit") is not None:
-        details["fit"] = {**details["fit"], "mean": np.exp(details["fit"]["mean"])}
+        losses = {name: np.exp(details["fit"][name]) for name in ("mean", "low", "high")}
+        limit = details["fit"]["limit"]
+        details["fit"] = {**details["fit"], **losses, "limit": limit and float(np.exp(limit))}
     if details.get("final") is not None:
         details["final"] = {**details["final"], "scores": _losses(details["final"]["scores"])}
     return answer._replace(

@@ -13,14 +13,18 @@ from lrlab.search.gaussian_process import Observations, saturated, unsaturated
 from lrlab.search.scores import Scores, Table, as_loss, table
 from lrlab.search.settings import DEFAULTS, PosteriorSettings
 
+BAND = (0.05, 0.95)
+"""The quantiles of possible curves between which a band is drawn."""
+
 
 class Posterior(NamedTuple):
     """`lr` f64[G] ascending; `curves` f64[N, G] possible curves of the mean score as saturated
-    regret (share of the gap); `mean` f64[G] their mean in the metric's units, to be minimized;
-    `safe` bool[G]: nearer to rates that trained than to any at which a lane failed; `replicated`
-    bool[G]: the nearest rate that was tried has at least half the seeds of any within
-    `settings.replication` of it; `cap` of the saturation; `spread` between seeds as a share of the
-    gap, `noise` the same in the metric's units, 0 where it is not `measured`: no good rate had two
+    regret (share of the gap); `mean` f64[G] their mean in the metric's units, to be minimized, and
+    `band` the ends, f64[G] each, between which 90 % of them lie; `safe` bool[G]: nearer to rates
+    that trained than to any at which a lane failed; `replicated` bool[G]: the nearest rate that was
+    tried has at least half the seeds of any within `settings.replication` of it, and lies below any
+    failure as such rates do; `cap` of the saturation; `spread` between seeds as a share of the gap,
+    `noise` the same in the metric's units, 0 where it is not `measured`: no good rate had two
     seeds."""
 
     lr: np.ndarray
@@ -33,6 +37,7 @@ class Posterior(NamedTuple):
     noise: float
     measured: bool = True
     settings: PosteriorSettings = DEFAULTS.posterior
+    band: tuple[np.ndarray, np.ndarray] = (np.empty(0), np.empty(0))
 
     @property
     def regret(self) -> np.ndarray:
@@ -46,19 +51,21 @@ class Posterior(NamedTuple):
 
     @property
     def equivalence(self) -> float:
-        """The difference between two rates, as a share of the gap, that does not matter."""
+        """The difference between two rates, as a share of the gap, that a few lanes do not tell."""
         return float(np.clip(self.spread, *self.settings.equivalence))
 
-    @property
-    def regret_limit(self) -> float:
-        """The regret that no rate of an interval should have, saturated."""
-        return float(saturated(np.array(self.settings.max_regret), self.cap))
+    def probability(self, place: int, tolerance: float) -> float:
+        """The probability that the regret at a grid place is at most `tolerance` (share of the
+        gap): that of the possible curves, and never 0 or 1, as they are finitely many."""
+        limit = saturated(np.array(tolerance), self.cap)
+        within = int((self.regret[:, place] <= limit).sum())
+        return (within + 0.5) / (len(self.curves) + 1)
 
-    def quantile_at(self, place: int) -> float:
-        """What the regret at a grid place (share of the gap) stays below, but in one of ten
+    def resolved(self, place: int, confidence: float) -> float:
+        """What the regret at a grid place (share of the gap) is at most, in so large a share of the
         possible curves."""
-        worst = np.quantile(self.regret[:, place], self.settings.quantile)
-        return float(unsaturated(worst, self.cap))
+        most = np.quantile(self.regret[:, place], confidence, method="inverted_cdf")
+        return float(unsaturated(most, self.cap))
 
 
 def posterior_of(
@@ -86,13 +93,15 @@ def posterior_of(
     curves = gaussian_process.draw_curves(
         lanes, cap, spread, grid, seed=seed, priors=settings.priors
     )
-    mean = float(np.nanmin(level)) + gap * unsaturated(curves.mean(0), cap)
+    of_metric = lambda shares: float(np.nanmin(level)) + gap * unsaturated(shares, cap)  # noqa: E731
+    mean, ends = of_metric(curves.mean(0)), np.quantile(curves, BAND, axis=0)
     best = float(grid[int(np.argmin((curves - curves.min(1, keepdims=True)).mean(0)))])
     safe = _safe(whole, lanes, saturated(np.array(settings.failed), cap), grid, best)
     replicated = _replicated(whole, grid, settings.replication)
+    replicated &= grid <= _ceiling(whole, replicated, grid, best)
     return Posterior(
         10**grid, curves, mean, safe, replicated, cap, spread, noise or 0.0, noise is not None,
-        settings,
+        settings, (of_metric(ends[0]), of_metric(ends[1])),
     )  # fmt: skip
 
 
@@ -161,6 +170,18 @@ def _replicated(whole: Table, grid: np.ndarray, around: float) -> np.ndarray:
     return enough[np.abs(grid[:, None] - tried).argmin(1)]
 
 
+def _ceiling(whole: Table, replicated: np.ndarray, grid: np.ndarray, best: float) -> float:
+    """Where some rate above `best` (log10) diverged: the largest rate below it that was trained
+    with several seeds. Between that and the failure a lane survives by luck; inf without one."""
+    broken = np.log10(whole.lr[(whole.diverged & (whole.steps_trained > 0)).any(1)])
+    if not (broken > best).any():
+        return np.inf
+    tried = np.log10(whole.lr[seed_effects.usable(whole)])
+    below = tried[tried < broken[broken > best].min()]
+    several = below[replicated[np.abs(grid[:, None] - below).argmin(0)]]
+    return float(several.max()) + 1e-9 if several.size else np.inf
+
+
 def _safe(
     whole: Table, lanes: Observations, limit: np.ndarray, grid: np.ndarray, best: float
 ) -> np.ndarray:
@@ -186,82 +207,14 @@ def _safe(
     return safe
 
 
-def pick_and_interval(posterior: Posterior) -> tuple[int, int, int]:
-    """Grid places of (pick, low, high): the learning rate and the ends of its interval.
-
-    The interval around the least expected regret is the one that is most likely right in what it
-    says (`_likeliest`), and at least `min_half_width` wide on either side where regret stays small.
-    The pick is its middle (far from what is bad on either side), as near as the expected regret
-    allows: it may cost a quarter of what does not matter.
-    """
-    expected, settings = posterior.expected_regret, posterior.settings
-    best = int(np.argmin(np.where(posterior.replicated, expected, np.inf)))
-    low, high = _likeliest(posterior, best)
-    x = np.log10(posterior.lr)
-    inner = np.arange(low, high + 1)
-    cheap = expected[inner] <= expected[best] + posterior.equivalence / 4
-    inner = inner[cheap & posterior.replicated[inner]]
-    pick = int(inner[np.argmin(np.abs(x[inner] - (x[low] + x[high]) / 2))])
-    worst = np.quantile(posterior.regret, settings.quantile, axis=0)
-    near = (np.abs(x - x[pick]) <= settings.min_half_width) & posterior.safe
-    near &= worst <= np.maximum(posterior.regret_limit, worst[best] + posterior.equivalence)
-    near[low : high + 1] = True
-    low, high = run_around(near, pick)
-    return pick, low, high
-
-
-def _likeliest(posterior: Posterior, best: int) -> tuple[int, int]:
-    """The interval around `best` that is most likely right, (low, high): in most possible curves it
-    holds half (in log) of the rates that are equivalent, and none with a regret above the limit.
-
-    Wider would hold more of the good, narrower less of the bad; neither level is chosen by hand. Of
-    intervals that are right in as many curves, the narrowest.
-    """
-    x, regret = np.log10(posterior.lr), posterior.regret
-    inside = posterior.safe.copy()
-    inside[best] = True
-    first, last = run_around(inside, best)
-    equivalent = (regret <= posterior.equivalence) * _decades(x)
-    half = equivalent.sum(1, keepdims=True) / 2
-    bad = regret > posterior.regret_limit
-    # Sums up to a place, so that those of every interval are differences.
-    held, failed = (
-        np.pad(np.cumsum(values[:, first : last + 1], 1), ((0, 0), (1, 0)))
-        for values in (equivalent, bad)
-    )
-    ends = slice(best - first + 1, None)
-    odds = np.zeros((best - first + 1, last - best + 1))
-    for low in range(len(odds)):
-        enough = held[:, ends] - held[:, [low]] >= half - 1e-12
-        odds[low] = (enough & (failed[:, ends] == failed[:, [low]])).mean(0)
-    width = x[best : last + 1] - x[first : best + 1, None]
-    narrow = np.where(odds >= odds.max() - 1e-9, width, np.inf)
-    low, high = np.unravel_index(int(np.argmin(narrow)), odds.shape)
-    return first + int(low), best + int(high)
-
-
-def _decades(x: np.ndarray) -> np.ndarray:
+def decades(x: np.ndarray) -> np.ndarray:
     """What each place of a grid stands for, f64[G]."""
     return np.gradient(x) if len(x) > 1 else np.ones(len(x))
-
-
-def run_around(good: np.ndarray, place: int) -> tuple[int, int]:
-    """The ends of the run of True that holds `place`.
-
-    >>> run_around(np.array([True, False, True, True]), 3)
-    (2, 3)
-    """
-    low = high = place
-    while low > 0 and good[low - 1]:
-        low -= 1
-    while high < len(good) - 1 and good[high + 1]:
-        high += 1
-    return low, high
 
 
 def contenders(posterior: Posterior, count: int) -> np.ndarray:
     """Log10 of `count` rates spread evenly over those that may be among the best, f64[count]."""
     x = np.log10(posterior.lr)
-    weight = (posterior.regret <= posterior.equivalence).mean(0) * _decades(x)
+    weight = (posterior.regret <= posterior.equivalence).mean(0) * decades(x)
     share = np.cumsum(weight) / weight.sum()
     return np.interp((np.arange(count) + 0.5) / count, share, x)

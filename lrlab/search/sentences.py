@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from lrlab.core.text import counted
+from lrlab.core.text import counted, percent
 from lrlab.search import seed_effects
 from lrlab.search.scores import Table, as_loss
 from lrlab.search.settings import DEFAULTS, VerdictSettings
 from lrlab.search.verdict import EDGE, FLAT, INTERIOR, Nothing
 
 
+class Promised(NamedTuple):
+    """What a sentence promises: the interval, the tolerance that was asked for and the one that is
+    told (shares of the gap), and the probability that the rate is within the former."""
+
+    interval: tuple[float, float]
+    tolerance: float
+    resolved: float
+    confidence: float
+
+
 def advice(
     verdict: str,
     lr: float,
-    interval: tuple[float, float],
+    promised: Promised,
     whole: Table,
     metric: str,
     details: Mapping[str, Any],
@@ -25,6 +35,7 @@ def advice(
     settings: VerdictSettings = DEFAULTS.verdict,
 ) -> str:
     """What a person should do where some rate trains."""
+    interval, tolerance, resolved, confidence = promised
     seeds = int(np.isfinite(whole.score).sum(1).max())
     low, high = show(interval[0]), show(interval[1])
     end = ""
@@ -32,10 +43,20 @@ def advice(
     if (broken > lr).any():
         end = f" At {show(broken[broken > lr].min())} training diverges for some seed."
     if verdict == INTERIOR:
-        range_ = f"anything from {low} to {high} is as good"
+        level = percent(max(tolerance, resolved))
+        range_ = f"anything from {low} to {high} costs at most {level} more"
         if interval[0] == interval[1]:
-            range_ = "no other rate that was tried is as good"
-        return f"Train with learning rate {show(lr)}; {range_} ({counted(seeds, 'seed')}).{end}"
+            range_ = f"any other rate that was tried costs more than {level}"
+        sure = f"{counted(seeds, 'seed')}, {percent(confidence)} sure"
+        if resolved > tolerance:
+            sure += f" of {percent(tolerance)}"
+        text = f"Train with learning rate {show(lr)}; {range_} ({sure})."
+        if resolved > tolerance:
+            text += (
+                f" {level} is what {counted(seeds, 'seed')} can tell; "
+                f"about {details['seeds_needed']} would tell {percent(tolerance)}."
+            )
+        return f"{text}{end}"
     if verdict == FLAT:
         return (
             f"The learning rate does not matter here: anything from {show(whole.lr[0])} to "

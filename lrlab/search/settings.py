@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from lrlab.core.tolerance import CONFIDENCE, TOLERANCE
+
 
 class Priors(NamedTuple):
     """What the Gaussian process assumes of a curve before it sees a lane.
@@ -31,7 +33,7 @@ class Priors(NamedTuple):
     """Standard deviation of a lane's noise, in units of the measured spread."""
     scale_factor: float = 4.0
     """One standard deviation of both scales about 1, as a factor (log-normal)."""
-    offset: float = 0.05
+    offset: float = 0.01
     """Least standard deviation, as a share, of what a seed adds to all rates alike. Wide on
     purpose: rates are then compared within a seed (randomized blocks)."""
     offset_per_spread: float = 3.0
@@ -58,13 +60,13 @@ class PosteriorSettings(NamedTuple):
     held within these limits."""
     failed: float = 0.5
     """Share: a lane that lost this much failed; the interval ends halfway to its rate."""
-    max_regret: float = 0.05
-    """Share: the largest regret that an interval may hold, the promise of the README."""
+    ends: float = 1.25
+    """Tolerances that the fit costs at the ends of an interval: few lanes place an end no more
+    sharply, and with 1 it holds less than half of the good rates three times as often."""
+    slack: float = 0.1
+    """Tolerances that the pick may cost more than the least expected, to stand in the middle."""
     quantile: float = 0.9
     """"May be" means: in one of ten possible curves."""
-    min_half_width: float = 0.12
-    """Decades on either side of the pick that an interval holds where that is safe: closer rates
-    are not distinguished by a few lanes."""
     replication: float = 0.3
     """Decades within which the pick needs half the seeds of the rate that has most: one lucky seed
     does not beat a rate that was good with several."""
@@ -121,10 +123,19 @@ class ScoutSize(NamedTuple):
 class SearchSettings(NamedTuple):
     """How a search spends its budget, and what it decides by."""
 
-    default_budget: float = 24.0
-    """Runs, where the user gives none: beyond 20 the regret hardly falls."""
+    tolerance: float = TOLERANCE
+    """Share: what a rate may cost and be good enough."""
+    confidence: float | None = CONFIDENCE
+    """The probability that the pick is good enough, at which a search for one rate stops; None: it
+    spends its whole budget."""
+    usual_confidence: float = CONFIDENCE
+    """The probability that `Answer.resolved` holds with, where none is asked for."""
+    default_budget: float = 40.0
+    """Runs at most, where the user gives no number."""
+    axes_budget: float = 24.0
+    """The same for several rates, and for one with further lane axes, which spend it all."""
     combination_budget: float = 8.0
-    """Runs that each further combination of lane axes adds to the default."""
+    """Runs that each further combination of lane axes adds to that."""
     scouts: tuple[ScoutSize, ...] = (
         ScoutSize(0.0, 12, ((0.05, 3), (0.25, 1))),
         ScoutSize(4.5, 12, ((0.1, 4), (0.25, 2))),

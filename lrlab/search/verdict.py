@@ -17,9 +17,6 @@ INTERIOR, EDGE, FLAT, NOISY, NONE = "interior", "edge", "flat", "noisy", "none"
 Nothing = Literal["unfinished", "diverged", "no_gain"]
 """Why the verdict is "none"."""
 
-ONE_SIDED_95 = 1.64
-"""Standard errors of a one-sided bound at 95 %."""
-
 
 def why_nothing(whole: Table, settings: VerdictSettings = DEFAULTS.verdict) -> Nothing | None:
     """Why no learning rate is to be recommended; None where one trains."""
@@ -55,7 +52,7 @@ def decide_verdict(
     acceptable = settings.noisy if posterior.measured else settings.noisy_unreplicated
     if (
         len(rates) == 1
-        or posterior.quantile_at(pick) > acceptable
+        or posterior.resolved(pick, posterior.settings.quantile) > acceptable
         or seeds_explain(whole, settings)
     ):
         return NOISY
@@ -104,11 +101,8 @@ def one_way(groups: Sequence[np.ndarray]) -> float:
     return float(fdtrc(above, below, (between / above) / (within / below)))
 
 
-def seeds_needed(
-    whole: Table, posterior: Posterior, pick: int, settings: VerdictSettings = DEFAULTS.verdict
-) -> int:
-    """Seeds per rate that would bring the doubt about the pick to `settings.flat` of the gap, its
-    error shrinking as one over the square root of the seeds."""
+def seeds_needed(whole: Table, resolved: float, tolerance: float) -> int:
+    """Seeds per rate that would tell `tolerance` where those trained tell `resolved` (shares of the
+    gap): errors shrink as one over the square root of the seeds."""
     seeds = int(np.isfinite(whole.score).sum(1).max())
-    error = max(posterior.quantile_at(pick), ONE_SIDED_95 * posterior.spread / np.sqrt(seeds))
-    return int(min(9999, max(seeds + 1, np.ceil(seeds * (error / settings.flat) ** 2))))
+    return int(min(9999, max(seeds + 1, np.ceil(seeds * (resolved / tolerance) ** 2))))

@@ -13,6 +13,7 @@ import jax
 from lrlab.config import Experiment, Resolved
 from lrlab.core.score import LAST
 from lrlab.core.text import JsonObject
+from lrlab.core.tolerance import TOLERANCE
 from lrlab.engine.devices import setting
 from lrlab.training.fingerprint import fingerprint, versions
 from lrlab.training.group import TrainingGroup
@@ -59,6 +60,8 @@ def manifest_of(
         }
     if resolved.experiment.score != LAST:
         fields["score"] = resolved.experiment.score
+    if resolved.experiment.tolerance != TOLERANCE:
+        fields["tolerance"] = resolved.experiment.tolerance
     if group is None:
         return fields
     return fields | {

@@ -22,6 +22,7 @@ from lrlab.runs.weights import read_weights
 from lrlab.search import Scores, log_scale
 from lrlab.search.find import Decide, Train
 from lrlab.search.scores import as_loss, cost, lane_scores, stage_scores
+from lrlab.search.settings import DEFAULTS
 from lrlab.training.clock import clock_of
 from lrlab.training.group import training_group
 from lrlab.training.recording import continued, ended, recorded
@@ -33,8 +34,8 @@ from lrlab.workflows.origins import fields_of as weights_fields
 from lrlab.workflows.origins import of_group, of_search, store_frozen
 
 FIELDS = (
-    "run", "lr", "interval", "verdict", "sentence", "cost", "metric", "score", "scale", "seconds",
-    "at",
+    "run", "lr", "interval", "verdict", "sentence", "confidence", "tolerance", "cost", "metric",
+    "score", "scale", "seconds", "at",
 )  # fmt: skip
 """The fields of the JSON object."""
 
@@ -102,6 +103,10 @@ def run_find(job: Job, final_seeds: int = 0, readings: Sequence[float] = ()) -> 
                 budget_runs=resolved.budget.runs,
                 budget_seconds=resolved.budget.seconds,
                 clock=clock_of(run, readings) if timed else time.monotonic,
+                settings=DEFAULTS._replace(
+                    tolerance=resolved.experiment.tolerance,
+                    confidence=resolved.experiment.confidence,
+                ),
             )
             if final_seeds and answer.lr is not None:
                 answer = _finally(train, answer, labels, max(seeds) + AFTER, final_seeds)

@@ -7,11 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from lrlab import runs
-from lrlab.config import Resolved, of_own_step, resolve
+from lrlab.config import Experiment, Resolved, of_own_step, resolve
 from lrlab.config.groups import show_value
 from lrlab.config.lanes import is_axis
 from lrlab.core.scale import GAIN
 from lrlab.core.score import LAST
+from lrlab.core.text import Table
+from lrlab.core.tolerance import TOLERANCE
 from lrlab.engine.memory import memory_scope
 from lrlab.results.study import Study, concluded
 from lrlab.results.sweep import Result
@@ -53,8 +55,8 @@ def run_study(job: Job, tasks: Mapping[str, Task] | None = None) -> Ran[Study]:
         if path := ended(here, None):
             refuse_unfinished(path / "groups" / name for name in experiment.entries)
             payload, study = runs.read_summary(path).payload(path), all_of(path)
-            read = here.info.get("score", LAST), payload.get("scale", GAIN)
-            if (experiment.score, experiment.scale) != read:  # the same lanes, read otherwise
+            changed = payload.get("scale", GAIN) != experiment.scale
+            if changed or _read_otherwise(experiment, here.info):
                 payload = {**payload, **study.payload()}
             return Ran(str(path), payload, study, read=True)
         with recorded(here, None, job.record, job.control) as run:
@@ -83,6 +85,12 @@ def tasks_of(task: TaskLike | Callable[..., Task], values: Sequence[object]) -> 
     return {show_value(value): task(value) for value in values}
 
 
+def _read_otherwise(experiment: Experiment, info: Table) -> bool:
+    """Whether the lanes of a finished run are to be read with another score or tolerance."""
+    wanted = experiment.score, experiment.tolerance
+    return wanted != (info.get("score", LAST), info.get("tolerance", TOLERANCE))
+
+
 def _answered(part: Job) -> Answer:
     """The answer of a group: read where it is finished, else trained."""
     experiment = part.experiment
@@ -91,7 +99,7 @@ def _answered(part: Job) -> Answer:
     if isinstance(part.out, Path):
         if not ran.read:
             write_report(part.out, figures=False)
-        same = experiment.score == runs.read_info(part.out).get("score", LAST)
+        same = not _read_otherwise(experiment, runs.read_info(part.out))
         if same and not (swept and scale != GAIN):  # a sweep's own answer is in the gain
             return runs.read_summary(part.out).answer(experiment.metric, str(part.out))
     if isinstance(ran.value, Result):

@@ -8,6 +8,7 @@ from lrlab.config import Resolved, resolve
 from lrlab.core.records import LaneRecord
 from lrlab.core.score import LAST
 from lrlab.core.text import JsonObject
+from lrlab.core.tolerance import TOLERANCE
 from lrlab.engine.memory import memory_scope
 from lrlab.results.representable import warn_indistinct
 from lrlab.results.sweep import Result, load_result
@@ -40,11 +41,12 @@ def run_sweep(job: Job) -> Ran[Result]:
         if path := ended(here, group):
             assert here.folder is not None
             result, score = load_result(here.folder), resolved.experiment.score
+            tolerance = resolved.experiment.tolerance
             origin = of_group(resolved, group, lambda: read_weights(path))
             result = result._replace(origin=origin)
             payload = read_summary(path).payload(path, FIELDS)
-            if result.score != score:  # the same lanes, read in another way
-                result = result._replace(score=score)
+            if (result.score, result.tolerance) != (score, tolerance):  # the same lanes
+                result = result._replace(score=score, tolerance=tolerance)
                 payload = payload | _ending(result, result.best())
             return Ran(str(path), payload, result, read=True)
         warn_indistinct(group.axes, group.problem.dtype)
@@ -72,8 +74,11 @@ def run_sweep(job: Job) -> Ran[Result]:
                 "seconds": time.perf_counter() - began,
             }
             if run is not None:
-                if result.score != run.info.get("score", LAST):  # begun with another one
+                # They may be others than when the run began.
+                if result.score != run.info.get("score", LAST):
                     run.update(score=result.score)
+                if result.tolerance != run.info.get("tolerance", TOLERANCE):
+                    run.update(tolerance=result.tolerance)
                 run.finish({**payload, **summary_of(answer)})
     return Ran(place, payload, result)
 
@@ -99,4 +104,5 @@ def result_of(
         config=text_of(resolved, group.problem.task),
         run=run,
         score=resolved.experiment.score,
+        tolerance=resolved.experiment.tolerance,
     )

@@ -82,7 +82,7 @@ def test_with_time_to_spare_it_is_the_search_without_a_clock():
     assert found["runs"] == pytest.approx(answer.cost)
     assert found["seconds"] == pytest.approx(world.now - 1000.0)
     assert found["rungs"] and all(set(rung) == DECISION for rung in found["rungs"])
-    assert "budget_seconds" not in free.details and free.details["budget_runs"] == 24.0
+    assert "budget_seconds" not in free.details and free.details["budget_runs"] == 40.0
 
 
 def test_a_rung_keeps_what_can_still_finish():
@@ -153,11 +153,11 @@ def test_what_is_left():
     now = [0.0]
     budget = Budget(None, 60.0, STEPS, lambda: now[0], DEFAULTS.default_budget)
     part = search_part(10)
-    assert budget.left([]) == 24.0
+    assert budget.left([]) == 40.0
     now[0] = 29.0  # ten runs in 29 s, of which compilation may be most: not trusted yet
-    assert budget.left([part]) == 14.0
-    now[0] = 49.0  # ten more in 20 s: 11 s pay for 5.5, but 24 runs are the most
-    assert budget.left([part, part]) == pytest.approx(4.0)
+    assert budget.left([part]) == 30.0
+    now[0] = 49.0  # ten more in 20 s: 11 s pay for 5.5
+    assert budget.left([part, part]) == pytest.approx(5.5)
     now[0] = 54.0
     assert budget.left([part, part]) == pytest.approx(3.0)
     now[0] = 70.0

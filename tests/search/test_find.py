@@ -11,7 +11,6 @@ from lrlab.core.records import DIVERGED, NOT_RUN, OK, OUTCOMES, PRUNED
 from lrlab.search import Scores, find, from_scores, lane_scores, table
 from lrlab.search.budget import Budget
 from lrlab.search.find import block
-from lrlab.search.posterior import Posterior, pick_and_interval
 from lrlab.search.rungs import hopes, scout_cost, scout_plan, standing, survivors
 from lrlab.search.settings import DEFAULTS
 from lrlab.search.verdict import one_way
@@ -228,35 +227,6 @@ def test_one_lucky_seed_is_not_picked_over_a_rate_that_held():
     assert abs(np.log10(answer.lr / 0.01)) < 0.15
     alone = from_scores(evidence({**held, 0.01: [0.20]}), "valid_loss")
     assert alone.lr > 0.012
-
-
-def posterior(regret, safe=None):
-    """A posterior without doubt: one curve, `regret` over log10 of the rate, from 1e-4 to 1."""
-    x = np.linspace(-4, 0, 81)
-    safe = np.ones(len(x), bool) if safe is None else safe(x)
-    replicated = np.ones(len(x), bool)
-    return Posterior(10**x, np.array([regret(x)]), regret(x), safe, replicated, 1.0, 0.01, 0.01)
-
-
-def test_the_interval_holds_half_of_what_is_alike_and_nothing_bad():
-    broad = posterior(lambda x: np.clip(np.abs(x + 2) - 0.5, 0, None))
-    place, low, high = pick_and_interval(broad)
-    inside = (broad.regret[0, low : high + 1] <= broad.equivalence).sum()
-    assert inside >= (broad.regret[0] <= broad.equivalence).sum() / 2
-    assert (
-        broad.regret[0, low : high + 1].max() <= DEFAULTS.posterior.max_regret
-        and low < place < high
-    )
-    # A valley so sharp that nothing else is as good: two steps of the grid on either side stay.
-    sharp = posterior(lambda x: 0.2 * np.abs(x + 2))
-    place, low, high = pick_and_interval(sharp)
-    assert broad.lr[place] == pytest.approx(0.01) and (high - place, place - low) == (2, 2)
-    # ... where that is safe, and not bad.
-    cliff = posterior(lambda x: 0.2 * np.abs(x + 2), safe=lambda x: x < -1.98)
-    assert pick_and_interval(cliff)[0] == pick_and_interval(cliff)[2]
-    steep = posterior(lambda x: 5 * np.abs(x + 2))
-    place, low, high = pick_and_interval(steep)
-    assert low == place == high
 
 
 def test_the_leader_is_among_the_rates_of_a_block():

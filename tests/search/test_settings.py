@@ -86,12 +86,11 @@ def test_what_is_noisy_is_a_setting() -> None:
     assert from_scores(scores, "valid_loss", settings=strict).verdict == "noisy"
 
 
-def test_a_wider_equivalence_gives_a_wider_interval() -> None:
+def test_a_larger_tolerance_gives_a_wider_interval() -> None:
     lr, seed = np.repeat(np.geomspace(1e-5, 1, 21), 2), np.tile([0, 1], 21)
     widths = []
-    for limits in ((0.005, 0.02), (0.1, 0.2)):
-        posterior = PosteriorSettings(equivalence=limits, max_regret=0.3)
-        settings = DEFAULTS._replace(posterior=posterior)
+    for tolerance in (0.01, 0.1):
+        settings = DEFAULTS._replace(tolerance=tolerance)
         low, high = from_scores(train(lr, seed), "valid_loss", settings=settings).interval
         widths.append(np.log10(high / low))
-    assert widths[1] > 1.3 * widths[0]
+    assert widths[1] > 2 * widths[0]

@@ -103,7 +103,7 @@ def _marks(ax: Axes, data: ReportData, colors: Theme, start: float) -> None:
             color=colors.accent,
             alpha=0.13,
             lw=0,
-            label="as good as the best",
+            label="costs at most the tolerance",
         )
     if answer.get("lr"):
         text = f"recommended: {number(answer['lr'])}"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lrlab.core.text import Table, counted, interval, number
+from lrlab.core.text import Table, counted, interval, number, percent
 from lrlab.report.content import data as d
 from lrlab.report.content import summary
 from lrlab.report.content.data import ReportData
@@ -152,9 +152,17 @@ def _answer_cards(data: ReportData) -> list[tuple[str, str, str, str]]:
     wide = f"a factor of {number(ends[1] / ends[0], 2)}" if ends else ""
     seeds = int(max((sum(row.counts.values()) for row in summary.lr_rows(data)), default=0))
     edge = summary.diverged_from(data)
+    sure = answer.get("confidence")
+    level = max(answer.get("tolerance") or 0.0, answer.get("resolved") or 0.0)
     first = [
         (f"main {verdict}", "Learning rate", number(lr) if lr else "none", verdict),
-        ("", "As good", interval(ends, lambda end: number(end, 2)), wide),
+        (
+            "",
+            f"Costs at most {percent(level)} more" if level else "As good",
+            interval(ends, lambda end: number(end, 2)),
+            wide,
+        ),
+        *([("", "Confidence", percent(sure), f"that {number(lr)} does")] if sure else []),
     ]
     if several := answer.get("rates"):
         first = [
@@ -162,7 +170,7 @@ def _answer_cards(data: ReportData) -> list[tuple[str, str, str, str]]:
                 f"main {verdict}",
                 f"Learning rate {name}",
                 number(one),
-                f"as good: {interval(both, lambda end: number(end, 2))}",
+                interval(both, lambda end: number(end, 2)),
             )
             for name, (one, both) in several.items()
         ]

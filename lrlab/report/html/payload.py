@@ -73,6 +73,8 @@ def payload_of(data: ReportData) -> dict[str, Json]:
         ],
         "answer": {"lr": rounded(answer.get("lr")), "interval": _interval(answer)},
         "fit": None if data.extra else _fit(answer),
+        "limit": None if data.extra else rounded(_fit_of(answer).get("limit")),
+        "sureness": _sureness(answer),
         "diverged_from": rounded(summary.diverged_from(data)),
         "picks": {
             str(rule): [rounded(v) for v in np.atleast_1d(np.asarray(values, float))]
@@ -128,14 +130,31 @@ def _interval(answer: Table) -> list[Json] | None:
 
 
 def _fit(answer: Table) -> list[Json] | None:
-    """The fitted mean over learning rates that a search's answer carries, at most
-    `FIT_POINTS` points."""
-    fit = (answer.get("details") or {}).get("fit") or {}
-    lr, mean = fit.get("lr"), fit.get("mean")
+    """The fitted mean over learning rates that a search's answer carries, and the ends of its band
+    where they are there, at most `FIT_POINTS` points: [rate, mean, low, high]."""
+    fit = _fit_of(answer)
+    lr, mean = _column(fit, "lr"), _column(fit, "mean")
     if not lr or not mean or len(lr) != len(mean):
         return None
     keep = np.unique(np.linspace(0, len(lr) - 1, FIT_POINTS).round().astype(int))
-    return [[rounded(lr[i]), rounded(mean[i])] for i in keep]
+    band = [some for name in ("low", "high") if len(some := _column(fit, name)) == len(lr)]
+    return [[rounded(values[i]) for values in (lr, mean, *band)] for i in keep]
+
+
+def _column(fit: Table, name: str) -> list[float]:
+    values = fit.get(name)
+    return [] if values is None else list(values)
+
+
+def _fit_of(answer: Table) -> Table:
+    """The fit of an answer: that of a result in memory has its details beside the rest."""
+    return (answer.get("details") or {}).get("fit") or answer.get("fit") or {}
+
+
+def _sureness(answer: Table) -> list[Json]:
+    """How sure a search was after each of its rounds: [full-length runs, confidence]."""
+    rounds = (answer.get("details") or {}).get("sureness") or answer.get("sureness") or []
+    return [[rounded(one["cost"]), rounded(one["confidence"])] for one in rounds]
 
 
 def _test(test: RangeCurves) -> dict[str, Json]:

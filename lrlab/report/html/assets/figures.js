@@ -104,6 +104,18 @@ function lossChart(run, host) {
         path(g, c, rows.map((r) => r.lr), rows.map((r) => r.mean));
       }
       g.globalAlpha = 1;
+      if (fit.length && fit[0].length > 3) {
+        g.fillStyle = colors.accent; g.globalAlpha = 0.16;
+        g.beginPath();
+        fit.forEach((p, j) => (j ? g.lineTo : g.moveTo).call(g, c.x(p[0]), heightOf(c, p[2])));
+        for (const p of [...fit].reverse()) g.lineTo(c.x(p[0]), heightOf(c, p[3]));
+        g.fill(); g.globalAlpha = 1;
+      }
+      if (fit.length && d.limit != null) {
+        g.strokeStyle = colors.accent; g.setLineDash([7, 3]);
+        line(g, c.x(fit[0][0]), heightOf(c, d.limit), c.x(fit[fit.length - 1][0]), heightOf(c, d.limit));
+        g.setLineDash([]);
+      }
       if (fit.length) {
         g.strokeStyle = colors.accent; g.lineWidth = 1.3; g.setLineDash([2, 3]);
         path(g, c, fit.map((p) => p[0]), fit.map((p) => p[1])); g.setLineDash([]);
@@ -153,10 +165,14 @@ function lossChart(run, host) {
       keys.length > 1 ? "mean, the best combination strong" : "mean over seeds"],
     ...(fit.length ? [['<path d="M1 6H21" stroke="var(--accent)" stroke-width="1.4" ' +
       'stroke-dasharray="2 3"/>', "fit"]] : []),
+    ...(fit.length && fit[0].length > 3 ? [['<rect x="1" width="20" height="12" ' +
+      'fill="var(--accent)" opacity=".16"/>', "holds the fit at 90 %"]] : []),
+    ...(fit.length && d.limit != null ? [['<path d="M1 6H21" stroke="var(--accent)" ' +
+      'stroke-dasharray="7 3"/>', "the best and the tolerance"]] : []),
     ...(d.answer.lr ? [['<path d="M11 0V12" stroke="var(--accent)" stroke-width="2"/>',
       "recommended"]] : []),
     ...(d.answer.interval ? [['<rect x="1" width="20" height="12" fill="var(--band)"/>',
-      "as good as the best"]] : []),
+      "costs at most the tolerance"]] : []),
     ...(d.initial != null ? [['<path d="M1 6H21" stroke="var(--faint)" stroke-dasharray="4 4"/>',
       "before training"]] : []),
     ...(some("pruned") ? [['<circle cx="11" cy="6" r="3.2" fill="none" stroke="var(--faint)"/>',
@@ -169,6 +185,30 @@ function lossChart(run, host) {
 }
 
 /* Where each rule would train: a dot per seed, a bar at the median. */
+/* How sure a search was of its rate, by what it had cost. */
+function sureChart(run, host) {
+  const d = run.data, points = d.sureness.filter((p) => p[1] != null);
+  const last = d.sureness[d.sureness.length - 1][0];
+  chart(run, host, {
+    title: "How confidence grew", height: 250, fixed: true,
+    note: "Probability that the rate found so far costs at most the tolerance, by full-length runs.",
+    view: () => ({ x: [0, last * 1.04], y: [0, 1.02], xlabel: "cost, full-length runs" }),
+    paint(g, c) {
+      g.strokeStyle = colors.accent; g.lineWidth = 1.7;
+      path(g, c, points.map((p) => p[0]), points.map((p) => p[1]));
+      for (const p of points) disc(g, c.x(p[0]), heightOf(c, p[1]), 4, colors.accent, colors.paper);
+      g.lineWidth = 1;
+    },
+    hit(c, px) {
+      const near = points.reduce((a, p) =>
+        (!a || Math.abs(c.x(p[0]) - px) < Math.abs(c.x(a[0]) - px) ? p : a), null);
+      return near && { lead: `${fmt(near[0])} full-length runs`, color: colors.accent,
+        px: c.x(near[0]), py: heightOf(c, near[1]), rows: [["confidence", fmt(near[1], 3)]] };
+    },
+    click() {},
+  });
+}
+
 function picksChart(run, host, rates, xlog) {
   const d = run.data, rules = Object.keys(d.picks), row = 21;
   const spec = {

@@ -93,6 +93,7 @@ function build(data, host) {
   if (rates.length)
     curveChart(run, figure(!stops), rates, "Learning rate as applied", null, 260);
   if (stops) rungChart(run, figure(!rates.length));
+  if (data.sureness.filter((p) => p[1] != null).length > 1) sureChart(run, figure(true));
 }
 
 readTheme();

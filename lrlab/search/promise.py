@@ -1,0 +1,78 @@
+"""What an answer promises: a learning rate, an interval, and how sure both are.
+
+The regret of a rate is what it costs: its mean score minus the best, as a share of what training
+gains. A rate is good enough where its regret is at most the tolerance.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from lrlab.search.gaussian_process import saturated
+from lrlab.search.posterior import Posterior
+
+
+class Promise(NamedTuple):
+    """Grid places of the learning rate and of the ends of its interval; `confidence`: probability
+    that the pick's regret is within the tolerance; `resolved`: the smallest tolerance (share of the
+    gap) within which it is at the confidence that was asked for. The interval is for the larger of
+    tolerance and `resolved`."""
+
+    pick: int
+    low: int
+    high: int
+    confidence: float
+    resolved: float
+
+
+def promise_of(posterior: Posterior, tolerance: float, goal: float) -> Promise:
+    """The pick and its interval, from the curves that are possible.
+
+    The interval holds the rates around the least expected regret that cost at most the tolerance
+    (or what is resolved, where that is larger) by the mean of the curves, as far as no lane failed
+    nearby. The pick is its middle (far from what is bad on either side), as near as the expected
+    regret allows.
+
+    Args:
+        tolerance: share of the gap.
+        goal: the probability for `resolved`.
+    """
+    expected, x = posterior.expected_regret, np.log10(posterior.lr)
+    sound = posterior.replicated & posterior.safe
+    best = int(
+        np.argmin(np.where(sound if sound.any() else posterior.replicated, expected, np.inf))
+    )
+    low, high = _within(posterior, best, max(tolerance, posterior.resolved(best, goal)))
+    inner = np.arange(low, high + 1)
+    cheap = expected[inner] <= expected[best] + posterior.settings.slack * tolerance
+    inner = inner[cheap & posterior.replicated[inner]]
+    pick = int(inner[np.argmin(np.abs(x[inner] - (x[low] + x[high]) / 2))])
+    resolved = posterior.resolved(pick, goal)
+    low, high = _within(posterior, pick, max(tolerance, resolved))
+    return Promise(pick, low, high, posterior.probability(pick, tolerance), resolved)
+
+
+def _within(posterior: Posterior, place: int, level: float) -> tuple[int, int]:
+    """The ends of the run of rates around `place` that cost at most `level` by the mean of the
+    possible curves."""
+    mean = posterior.curves.mean(0)
+    limit = saturated(np.array(posterior.settings.ends * level), posterior.cap)
+    good = (mean - mean.min() <= limit) & posterior.safe
+    good[place] = True
+    return run_around(good, place)
+
+
+def run_around(good: np.ndarray, place: int) -> tuple[int, int]:
+    """The ends of the run of True that holds `place`.
+
+    >>> run_around(np.array([True, False, True, True]), 3)
+    (2, 3)
+    """
+    low = high = place
+    while low > 0 and good[low - 1]:
+        low -= 1
+    while high < len(good) - 1 and good[high + 1]:
+        high += 1
+    return low, high

@@ -1,0 +1,78 @@
+"""What an answer promises, from curves that are given: pick, interval, confidence, resolution."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lrlab.search.gaussian_process import saturated
+from lrlab.search.posterior import Posterior
+from lrlab.search.promise import promise_of
+
+CAP = 0.2
+X = np.linspace(-4, 0, 401)
+
+
+def posterior(*regrets, safe=None, replicated=None) -> Posterior:
+    """One possible curve for each function of log10 of the rate, from 1e-4 to 1."""
+    curves = saturated(np.array([regret(X) for regret in regrets], np.float64), CAP)
+    every = np.ones(len(X), bool)
+    return Posterior(
+        10**X, curves, curves.mean(0), every if safe is None else safe(X),
+        every if replicated is None else replicated(X), CAP, 0.01, 0.01,
+    )  # fmt: skip
+
+
+def bowl(best: float, steepness: float = 0.04):
+    return lambda x: steepness * (x - best) ** 2
+
+
+@pytest.mark.parametrize("tolerance", [0.001, 0.01, 0.05])
+def test_without_doubt_the_interval_ends_at_the_tolerance(tolerance: float) -> None:
+    promise = promise_of(posterior(bowl(-2)), tolerance, 0.9)
+    width = np.sqrt(1.25 * tolerance / 0.04)
+    ends = X[promise.low], X[promise.high]
+    assert ends == pytest.approx((-2 - width, -2 + width), abs=0.03)
+    assert X[promise.pick] == pytest.approx(-2, abs=0.03)
+    assert promise.confidence > 0.7 and promise.resolved < tolerance
+
+
+def test_the_pick_stands_in_the_middle_of_a_plain() -> None:
+    plain = posterior(lambda x: np.where((x > -3) & (x < -1), 0.0, 1.0))
+    promise = promise_of(plain, 0.01, 0.9)
+    assert X[promise.pick] == pytest.approx(-2, abs=0.02)
+
+
+def test_confidence_is_the_share_of_curves_in_which_the_pick_is_good() -> None:
+    near, far = bowl(-2), bowl(-0.5, 0.1)
+    promise = promise_of(posterior(*[near] * 16, *[far] * 4), 0.01, 0.9)
+    assert promise.confidence == pytest.approx(16.5 / 21)
+    assert promise.resolved > 0.1  # one curve of five says that it costs 0.225
+    sure = promise_of(posterior(*[near] * 19, far), 0.01, 0.9)
+    assert sure.confidence >= 0.9 and sure.resolved <= 0.01
+
+
+def test_confidence_reaches_the_goal_where_the_tolerance_is_resolved() -> None:
+    random = np.random.default_rng(0)
+    for _ in range(20):
+        centers = random.normal(-2, random.uniform(0.05, 1.0), 64)
+        promise = promise_of(posterior(*map(bowl, centers)), 0.01, 0.9)
+        if abs(promise.resolved - 0.01) > 1e-3:
+            assert (promise.confidence >= 0.9 - 1 / 65) == (promise.resolved <= 0.01)
+
+
+def test_what_is_not_resolved_widens_the_interval() -> None:
+    wide = promise_of(posterior(*[bowl(c) for c in (-3, -2.5, -2, -1.5, -1)] * 4), 0.001, 0.9)
+    assert wide.resolved > 0.02
+    assert X[wide.high] - X[wide.low] > 1
+
+
+def test_neither_pick_nor_interval_go_where_a_lane_failed() -> None:
+    cliff = posterior(lambda x: 0.01 * np.abs(x + 1), safe=lambda x: x < -1.5)
+    promise = promise_of(cliff, 0.01, 0.9)
+    assert X[promise.pick] < -1.5 and X[promise.high] < -1.5
+
+
+def test_a_rate_with_one_seed_is_not_picked() -> None:
+    lucky = posterior(bowl(-1), replicated=lambda x: x < -1.4)
+    assert X[promise_of(lucky, 0.001, 0.9).pick] < -1.4
