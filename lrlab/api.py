@@ -141,6 +141,7 @@ def find(
     metric: str | None = None,
     score: str | None = None,
     tolerance: float | None = None,
+    scale: str | None = None,
     confidence: float | None = CONFIDENCE,
     keep: str | None = None,
     budget: float | str | None = None,
@@ -169,7 +170,8 @@ def find(
     of full-length runs (None: at most 40; 24 for several rates and for one with further axes, which
     spend it all), or a time such as "60s". `answer.resolved` is the smallest tolerance that the
     lanes tell at that confidence; where it is larger than the one asked for, the interval is for
-    it, and the sentence says so. `score` ("last", "best" or "mean:k", as in `sweep`) decides at the
+    it, and the sentence says so. `scale` "log" measures regret in the log of the loss, for losses
+    that span decades. `score` ("last", "best" or "mean:k", as in `sweep`) decides at the
     rungs too, by the evaluations so far; it is part of the experiment.
 
     With `groups`, and for the rates of a step task (`Task.step`), `lr` is name -> rates: the lowest
@@ -189,7 +191,7 @@ def find(
     experiment = config.from_arguments(
         "find", task=task, lr=lr, optimizer=optimizer, steps=steps, batch_size=batch_size,
         schedule=schedule, seeds=seeds, lr_range=lr_range, metric=metric, score=score, keep=keep,
-        tolerance=tolerance, confidence=confidence,
+        tolerance=tolerance, scale=scale, confidence=confidence,
         budget=budget, optimizer_args=optimizer_args, schedule_args=schedule_args, groups=groups,
         multipliers=multipliers, eval_every=eval_every, sampler=sampler, precision=precision,
         plan=plan, seed=seed, **fixed,

@@ -60,7 +60,11 @@ def unlogged(answer: Answer, metric: str) -> Answer:
     if details.get("fit") is not None:
         losses = {name: np.exp(details["fit"][name]) for name in ("mean", "low", "high")}
         limit = details["fit"]["limit"]
-        details["fit"] = {**details["fit"], **losses, "limit": limit and float(np.exp(limit))}
+        details["fit"] = {
+            **details["fit"],
+            **losses,
+            "limit": None if limit is None else float(np.exp(limit)),
+        }
     if details.get("final") is not None:
         details["final"] = {**details["final"], "scores": _losses(details["final"]["scores"])}
     return answer._replace(
