@@ -15,8 +15,10 @@ gets its lanes from that record (the nearest rate; the seeds 24 and up, in anoth
 root seed): what it would have trained, a hundred times cheaper. The truth is a sweep of 49 rates
 from 1e-5 to 10 with the first 24 seeds: 12 choose the best, all scores are read on the 12 others,
 so that luck does not count. Regret: (score at the pick - score of the best) / (initial loss - score
-of the best). An interval covers where it holds at least half (in log) of the rates that a paired
-t test on the truth does not tell from the best, and no rate in it has a regret above 5 %.
+of the best). An interval is right where no rate in it costs more than three tolerances (and two
+standard errors of the truth), and it holds at least half (in log) of the rates within the tolerance
+(`finder_regret_judge.py`). "until sure": the search as it is by default, which stops at a
+confidence of 0.9.
 """
 
 from __future__ import annotations
@@ -25,59 +27,55 @@ import argparse
 import functools
 import hashlib
 import inspect
+import itertools
 import json
 import time
 from pathlib import Path
 
-import numpy as np
+from finder_regret_judge import ERRORS, TOLERANCE, biases, judged, regret_at, truth_of
 from finder_regret_record import OPTIMIZERS, OUTSIDE, PROBLEMS, recorded
-from finder_regret_replay import TRUTH, replayed
-from scipy import stats
+from finder_regret_replay import replayed
 
 import lrlab
-from lrlab.search import find
+from lrlab.search import SearchSettings, find
 
 DEFAULT = ("wine", "breast_cancer"), ("momentum", "adam")
-BUDGETS = (5, 10, 20, 40)
+WAYS = (
+    ("find 5", 5, None),
+    ("find 10", 10, None),
+    ("find 20", 20, None),
+    ("find 40", 40, None),
+    ("until sure", 40, 0.9),
+)
+"""(name, budget in full-length runs, confidence at which the search stops)."""
 
 
 def measure(name: str, optimizer: str, lanes: dict, roots: int) -> list[dict]:
-    start, final, x = lanes["initial"], lanes["metric"][-1], np.log10(lanes["lr"])
-    good = (lanes["outcome"] == "ok") & np.isfinite(final)
-    score = np.where(good, np.minimum(final, start), start)[:, :TRUTH].astype(float)
-    swept = (x > -5.01) & (x < 1.01)  # a search may look beyond; the truth is these 49
-    best = int(np.where(swept, score[:, : TRUTH // 2].mean(1), np.inf).argmin())
-    held = score[:, TRUTH // 2 :]
-    initial, mean = float(start[:, :TRUTH].mean()), held.mean(1)
-    with np.errstate(all="ignore"):
-        p = np.nan_to_num(stats.ttest_rel(held, held[[best]], axis=1).pvalue, nan=1.0)
-    alike = swept & (p > 0.05)
-    half = (x[1] - x[0]) / 2
-
-    def regret(lr) -> float:
-        if lr is None or not np.isfinite(lr) or lr <= 0:
-            return 1.0
-        value = float(np.interp(np.log10(lr), x, mean)) if lr >= 10 ** x[0] else initial
-        return max(0.0, (min(value, initial) - mean[best]) / (initial - mean[best]))
-
-    rows = []
-    for root, budget in ((root, budget) for root in range(roots) for budget in BUDGETS):
-        answer = find(
-            replayed(lanes, root), lr_range=(1e-6, 10.0), seeds=[0, 1, 2], metric="valid_loss",
-            steps=int(lanes["eval_steps"][-1]), eval_steps=lanes["eval_steps"], budget_runs=budget,
-        )  # fmt: skip
-        row = {"way": f"find {budget}", "cost": answer.cost, "verdict": answer.verdict}
+    truth, rows = truth_of(lanes), []
+    common = {
+        "lr_range": (1e-6, 10.0), "seeds": [0, 1, 2], "metric": "valid_loss",
+        "steps": int(lanes["eval_steps"][-1]), "eval_steps": lanes["eval_steps"],
+    }  # fmt: skip
+    for root, (way, budget, confidence) in itertools.product(range(roots), WAYS):
+        settings = SearchSettings(confidence=confidence)
+        train = replayed(lanes, root)
+        answer = find(train, budget_runs=budget, settings=settings, **common)
+        regret, error = regret_at(truth, answer.lr)
+        row = {
+            "way": way, "cost": answer.cost, "verdict": answer.verdict, "lr": answer.lr,
+            "regret": regret, "confidence": answer.confidence, "resolved": answer.resolved,
+            "within": regret <= TOLERANCE + ERRORS * error,
+            "bias": biases(answer.evidence, answer.details.get("fit")),
+        }  # fmt: skip
         if answer.interval is not None:
-            low, high = np.log10(answer.interval)
-            inside = max(regret(10**place) for place in np.linspace(low, high, 33))
-            over = np.clip(np.minimum(x + half, high) - np.maximum(x - half, low), 0, None)
-            cover = over[alike].sum() / (2 * half * alike.sum())
-            row |= {"inside": inside, "cover": cover, "width": 10 ** (high - low)}
-        rows.append({**row, "lr": answer.lr, "regret": regret(answer.lr)})
+            row |= judged(truth, answer.interval, max(TOLERANCE, answer.resolved))
+        rows.append(row)
     for rule, picks in lanes["picks"].items():
         # A ramp of 100 updates; find's cost counts full-length runs in the same unit.
         cost = 100 / int(lanes["eval_steps"][-1])
-        rows += [{"way": rule, "cost": cost, "lr": lr, "regret": regret(lr)} for lr in picks]
+        rows += [
+            {"way": rule, "cost": cost, "lr": lr, "regret": regret_at(truth, lr)[0]} for lr in picks
+        ]
     return [{"problem": name, "optimizer": optimizer, **row} for row in rows]
 
 

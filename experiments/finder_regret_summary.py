@@ -23,29 +23,36 @@ def summary(rows: list[dict]) -> None:
     for way, mine in by(rows, "way").items():
         values = np.array([row["regret"] for row in mine])
         parts = (np.median(values), np.percentile(values, 90), values.max())
-        cost = np.mean([row["cost"] for row in mine])
+        cost = np.median([row["cost"] for row in mine])
         table.add_row(way, f"{cost:.2f}", *(f"{100 * part:.2f} %" for part in parts))
     console = Console()
     console.print(table)
     table = Table(title="What find says of its answer")
-    for head in ("way", "covers half", "inside <= 5 %", "both", "width (interior)", "repeats",
-                 "verdicts", "verdicts right"):  # fmt: skip
+    for head in ("way", "right", "sound", "covers half", "width (interior)", "said 0.9, within",
+                 "bias", "repeats", "verdicts", "verdicts right"):  # fmt: skip
         table.add_column(head, justify="left" if head in ("way", "verdicts") else "right")
     for way, mine in by(rows, "way").items():
-        if not way.startswith("find"):
+        if "verdict" not in mine[0]:
             continue
-        stated = [row for row in mine if "inside" in row]
-        covers = np.array([row["cover"] >= 0.5 for row in stated])
-        inside = np.array([row["inside"] <= 0.05 for row in stated])
+        stated = [row for row in mine if "right" in row]
         widths = [row["width"] for row in stated if row["verdict"] == "interior"]
+        sure = [row for row in mine if (row["confidence"] or 0) >= 0.9]
+        biases = np.concatenate([row["bias"] for row in mine])
         kinds = {kind: len(some) for kind, some in by(mine, "verdict").items()}
         table.add_row(
-            way, f"{covers.mean():.0%}", f"{inside.mean():.0%}", f"{(covers & inside).mean():.0%}",
-            f"{np.median(widths) if widths else np.nan:.1f}", f"{repeats(mine):.0%}",
-            ", ".join(f"{kind} {count}" for kind, count in kinds.items()),
-            f"{np.mean([right(row) for row in mine]):.0%}",
+            way, *(share([row[name] for row in stated]) for name in ("right", "sound")),
+            share([row["cover"] >= 0.5 for row in stated]),
+            f"{np.median(widths) if widths else np.nan:.2f}",
+            f"{share([row['within'] for row in sure])} of {len(sure)}",
+            f"{biases.mean():+.2f} ({len(biases)})" if len(biases) else "-",
+            f"{repeats(mine):.0%}", ", ".join(f"{kind} {count}" for kind, count in kinds.items()),
+            share([right(row) for row in mine]),
         )  # fmt: skip
     console.print(table)
+
+
+def share(hits: list[bool]) -> str:
+    return f"{np.mean(hits):.0%}" if hits else "-"
 
 
 def by(rows: list[dict], field: str) -> dict[str, list[dict]]:
@@ -91,7 +98,7 @@ def figure(rows: list[dict], path: Path) -> None:
     for place, way in enumerate(order):
         values = np.clip(100 * np.array([row["regret"] for row in ways[way]]), 0.01, None)
         parts = np.median(values), np.percentile(values, 90), values.max()
-        color = "#35618f" if way.startswith("find") else "0.45"
+        color = "#35618f" if "verdict" in ways[way][0] else "0.45"
         left.plot(parts[:2], [place, place], color=color, lw=2.5, alpha=0.5)
         left.plot(parts[0], place, "o", color=color, ms=6)
         left.plot(parts[2], place, "|", color=color, ms=9, mew=1.5)
@@ -104,14 +111,14 @@ def figure(rows: list[dict], path: Path) -> None:
     left.set(xscale="log", xlim=(0.008, 160), xlabel="normalized regret: median, bar to the 90th "
              "percentile, worst (|)", title="way (cost in full-length runs)")  # fmt: skip
     left.set_xticks([0.01, 0.1, 1, 10, 100], ["0.01 %", "0.1 %", "1 %", "10 %", "100 %"])
+    finds = [way for way in order if "verdict" in ways[way][0]]
     for label, mark, judge in (
-        ("covers half of the best rates", "s:", lambda row: row.get("cover", 0) >= 0.5),
-        ("no regret above 5 % inside", "^:", lambda row: row.get("inside", 1) <= 0.05),
-        ("both", "o-", lambda r: r.get("cover", 0) >= 0.5 and r.get("inside", 1) <= 0.05),
+        ("interval right", "o-", lambda row: row.get("right", False)),
+        ("holds half of the good rates", "s:", lambda row: row.get("cover", 0) >= 0.5),
+        ("pick within the tolerance", "^:", lambda row: row["within"]),
     ):
-        finds = [way for way in order if way.startswith("find")]
         shares = [100 * np.mean([judge(row) for row in ways[way]]) for way in finds]
-        dark = "#35618f" if label == "both" else "#8aa8c8"
+        dark = "#35618f" if label == "interval right" else "#8aa8c8"
         right.plot([cost[way] for way in finds], shares, mark, color=dark, ms=5, label=label)
     right.axhline(90, color="0.8", lw=0.8, zorder=0)
     right.set(xscale="log", ylim=(0, 103), xlabel="cost in full-length runs", ylabel="% of cases",

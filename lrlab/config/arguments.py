@@ -80,6 +80,7 @@ def unknown(command: str, arguments: Table, where: str = "") -> dict[str, Proble
     own = () if where or command == "population" else _CALL
     for key, value in arguments.items():
         field = key in Experiment.model_fields or key in (*_OPTIONS, *_CALL)
+        field = field and not (key == "scale" and numeric(plain(value)))
         if (
             key in takes
             or key in own

@@ -119,7 +119,12 @@ def normalized(table: Table, command: str) -> JsonObject:
         task["trainable"] = [task["trainable"]]
     if isinstance(raw.get("probes"), (list, tuple)):
         raw["probes"] = [{"name": e} if isinstance(e, str) else e for e in raw["probes"]]
-    loose = [key for key in raw if key not in Experiment.model_fields]
+    # A number under that name is somebody's hyper-parameter: the field holds a word.
+    loose = [
+        key
+        for key in raw
+        if key not in Experiment.model_fields or (key == "scale" and numeric(raw[key]))
+    ]
     if loose:
         # What a user's task or optimizer reads is found by tracing it; what neither reads is
         # refused.
@@ -127,7 +132,8 @@ def normalized(table: Table, command: str) -> JsonObject:
         fields = Experiment.model_fields
 
         def may_be_axis(key: str) -> bool:
-            return anything and numeric(raw[key]) and not _means(key, fields)
+            own = key not in fields and _means(key, fields)
+            return anything and numeric(raw[key]) and not own
 
         moved = {key: raw.pop(key) for key in loose if key in accepted or may_be_axis(key)}
         axes = raw.get("axes", {})

@@ -117,7 +117,7 @@ def group_of(
     means = np.full(len(rows), np.nan)
     means[seen] = np.nanmean(scores[seen], 1)
     rates = np.array([row["lr"] for row in rows], np.float64)
-    cut = np.array(["pruned" in row["outcome"] for row in rows], bool)
+    cut = np.array(["pruned" in row.get("outcome", ()) for row in rows], bool)
     direction, best = answer.details.get("direction"), None
     place, ends = best_place(means, start, direction), interval_of(answer)
     if place is not None and (rates > 0).all():

@@ -13,4 +13,4 @@ def test_one_seed_is_no_seeds():
     assert "1 seed" in repr(test) and "1 seeds" not in f"{test!r} {test}"
     lrs = lrlab.log_grid(1e-3, 1e4, 15)
     options |= {"steps": 40}
-    assert "(1 seed)" in lrlab.sweep("wine-linear", lr=lrs, seeds=1, **options).best().sentence
+    assert "(1 seed, " in lrlab.sweep("wine-linear", lr=lrs, seeds=1, **options).best().sentence
