@@ -158,11 +158,11 @@ def _answer_cards(data: ReportData) -> list[tuple[str, str, str, str]]:
         (f"main {verdict}", "Learning rate", number(lr) if lr else "none", verdict),
         (
             "",
-            f"Costs at most {percent(level)} more" if level else "As good",
+            f"At most {percent(level)} worse" if level else "As good",
             interval(ends, lambda end: number(end, 2)),
             wide,
         ),
-        *([("", "Confidence", percent(sure), f"that {number(lr)} does")] if sure else []),
+        *([("", "Confidence", percent(sure), f"that {number(lr)} is")] if sure else []),
     ]
     if several := answer.get("rates"):
         first = [
