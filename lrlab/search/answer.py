@@ -76,7 +76,7 @@ def _judged(
     posterior = posterior_of(parts, settings=settings.posterior)
     goal = settings.confidence or settings.usual_confidence
     place, low, high, confidence, resolved = promise_of(posterior, settings.tolerance, goal)
-    verdict = decide_verdict(whole, posterior, place, settings.verdict)
+    verdict = decide_verdict(whole, posterior, place, settings.tolerance, settings.verdict)
     lr, curves = posterior.lr, posterior.curves
     if verdict == EDGE:
         place = 0 if curves[:, 0].mean() < curves[:, -1].mean() else len(lr) - 1

@@ -102,6 +102,9 @@ class VerdictSettings(NamedTuple):
     """The same where no rate has two seeds, and the spread between seeds is a guess."""
     edge: float = 0.1
     """Decades: a curve whose best is this close to an end has it there."""
+    edge_width: float = 0.5
+    """Decades: a best at an end counts where any rate this far inside costs more than the
+    tolerance."""
     edge_probability: float = 0.25
     """At an edge is what is there in so many of the possible curves."""
     seed_p_value: float = 0.01

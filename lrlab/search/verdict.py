@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from lrlab.search import seed_effects
+from lrlab.search.gaussian_process import saturated
 from lrlab.search.posterior import Posterior
 from lrlab.search.scores import Table
 from lrlab.search.settings import DEFAULTS, VerdictSettings
@@ -29,7 +30,11 @@ def why_nothing(whole: Table, settings: VerdictSettings = DEFAULTS.verdict) -> N
 
 
 def decide_verdict(
-    whole: Table, posterior: Posterior, pick: int, settings: VerdictSettings = DEFAULTS.verdict
+    whole: Table,
+    posterior: Posterior,
+    pick: int,
+    tolerance: float,
+    settings: VerdictSettings = DEFAULTS.verdict,
 ) -> str:
     """The verdict where some rate trains (`why_nothing` is None).
 
@@ -39,6 +44,7 @@ def decide_verdict(
 
     Args:
         pick: the grid place of the learning rate to recommend.
+        tolerance: share of the gap that a rate may cost.
     """
     rates = whole.lr[seed_effects.usable(whole)]
     level = np.interp(np.log10(rates), np.log10(posterior.lr), posterior.mean)
@@ -57,15 +63,25 @@ def decide_verdict(
     ):
         return NOISY
     # Of all rates that were tried: those that a rung cut short were worse there.
-    return EDGE if at_edge(posterior, settings) else INTERIOR
+    return EDGE if at_edge(posterior, tolerance, settings) else INTERIOR
 
 
-def at_edge(posterior: Posterior, settings: VerdictSettings = DEFAULTS.verdict) -> bool:
-    """Whether the best of the rates that were tried may well be an end of them."""
-    best = np.log10(posterior.lr[posterior.curves.argmin(1)])
-    low, high = np.log10(posterior.lr[[0, -1]])
-    at_ends = (best < low + settings.edge).mean(), (best > high - settings.edge).mean()
-    return bool(max(at_ends) >= settings.edge_probability)
+def at_edge(
+    posterior: Posterior, tolerance: float, settings: VerdictSettings = DEFAULTS.verdict
+) -> bool:
+    """Whether the best of the rates that were tried may well be an end of them, and any rate
+    further inside costs more than the tolerance: a plain may reach the end."""
+    x, least = np.log10(posterior.lr), posterior.curves.min(1)
+    best, limit = x[posterior.curves.argmin(1)], saturated(np.array(tolerance), posterior.cap)
+    ends = (
+        (best < x[0] + settings.edge, x > x[0] + settings.edge_width),
+        (best > x[-1] - settings.edge, x < x[-1] - settings.edge_width),
+    )
+    shares = [
+        (there & ((posterior.curves[:, inside].min(1, initial=np.inf) - least) > limit)).mean()
+        for there, inside in ends
+    ]
+    return bool(max(shares) >= settings.edge_probability)
 
 
 def seeds_explain(whole: Table, settings: VerdictSettings = DEFAULTS.verdict) -> bool:
