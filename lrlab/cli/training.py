@@ -10,6 +10,7 @@ import lrlab
 from lrlab import config, runs
 from lrlab.cli.failures import placed
 from lrlab.cli.output import console, emit, only_json
+from lrlab.cli.show import show_study
 from lrlab.core.paths import short, shown
 from lrlab.training.progress import Control
 
@@ -46,6 +47,8 @@ def report(ran: Ran[Any], json: bool, quiet: bool) -> None:
         console().print(lrlab.report.rules_table(ran.value.curves))
     elif "versus" in ran.payload:
         console().print(lrlab.report.comparison(ran.payload))
+    elif "laws" in ran.payload:
+        show_study(ran.payload)
     elif ran.run is None:
         print(ran.value)
     else:
