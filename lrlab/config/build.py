@@ -135,8 +135,10 @@ def normalized(table: Table, command: str) -> JsonObject:
             own = key not in fields and _means(key, fields)
             return anything and numeric(raw[key]) and not own
 
-        moved = {key: raw.pop(key) for key in loose if key in accepted or may_be_axis(key)}
         axes = raw.get("axes", {})
+        twice = axes if isinstance(axes, Mapping) else {}  # what is given twice stays and is said
+        here = [key for key in loose if key not in twice]
+        moved = {key: raw.pop(key) for key in here if key in accepted or may_be_axis(key)}
         if moved and isinstance(axes, Mapping):
             raw["axes"] = {**axes, **moved}
     if isinstance(raw.get("parametrization"), str):
@@ -270,6 +272,9 @@ def describe(error: JsonObject, raw: Table | None = None, python: bool = False) 
         *table, key = map(str, error["loc"])
         model = TABLES.get(tuple(table))
         fields = [] if model is None else list(model.model_fields)
+        axes = None if raw is None else raw.get("axes")
+        if not table and isinstance(axes, Mapping) and key in axes:
+            return f"{key} is already given by axes.{key}"
         if not table:
             further = EXTRA_AXES if raw is None else _hyperparameters(raw)[0]
             fields = [*fields, *further, *(ARGUMENTS if python else BELOW)]

@@ -32,10 +32,16 @@ def checked(score: object) -> str:
 def last_evaluations(score: str) -> int | None:
     """How many of the last evaluations are averaged; None for "last" and "best".
 
+    Raises:
+        ValueError: no score.
+
     >>> last_evaluations("mean:5"), last_evaluations("best")
     (5, None)
     """
-    match = _MEAN.fullmatch(score)
+    try:
+        match = _MEAN.fullmatch(checked(score))
+    except ValueError as error:
+        raise ValueError(f"score {error}") from None
     return None if match is None else int(match[1])
 
 

@@ -16,7 +16,7 @@ from jax.extend.core import ClosedJaxpr, Jaxpr
 from lrlab.engine.binding import bound, by_name, follows
 from lrlab.engine.devices import precision
 from lrlab.engine.jaxprs import inner_programs, opened
-from lrlab.engine.state import LaneState, frozen_shapes, lane_shapes
+from lrlab.engine.state import LaneState, frozen_shapes, lane_shapes, with_fixed
 from lrlab.engine.step import lane_step
 from lrlab.rng import key
 from lrlab.types import Hyper, Params, Problem, PyTree
@@ -67,7 +67,11 @@ def program_digest(
 def _beginning(problem: Problem, example: PyTree, hyper: Hyper) -> ClosedJaxpr:
     task, start = problem.task, problem.task.start
     if start is not None:
-        return jax.make_jaxpr(lambda hyper: start(key(0, "init"), by_name(problem, hyper)))(hyper)
+
+        def begin(hyper: Hyper) -> PyTree:
+            return start(key(0, "init"), by_name(problem, with_fixed(problem, hyper)))
+
+        return jax.make_jaxpr(begin)(hyper)
     return jax.make_jaxpr(lambda example: task.init(key(0, "init"), example))(example)
 
 
@@ -77,7 +81,7 @@ def _evaluation(
     def evaluate(
         params: Params, model: PyTree, rows: PyTree, hyper: Hyper, frozen: PyTree
     ) -> dict[str, Array]:
-        functions = bound(problem, hyper, frozen)
+        functions = bound(problem, with_fixed(problem, hyper), frozen)
         assert functions.evaluate is not None, "no split is evaluated where nothing is"
         return functions.evaluate(params, model, rows, key(0))
 

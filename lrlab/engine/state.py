@@ -48,8 +48,13 @@ def scheduled(problem: Problem, hyper: Hyper, step: Step) -> dict[str, ArrayLike
         if name in hyper
     }
     moved = {} if problem.scheduled_hyper is None else problem.scheduled_hyper(hyper, step)
+    return {**with_fixed(problem, hyper), **moved, **rates}
+
+
+def with_fixed(problem: Problem, hyper: Hyper) -> dict[str, ArrayLike]:
+    """`hyper` with the scalars that all lanes share, which the task reads beside the axes."""
     fixed = {name: jnp.asarray(value, problem.dtype) for name, value in problem.fixed}
-    return {**fixed, **hyper, **moved, **rates}
+    return {**fixed, **hyper}
 
 
 def transformation(problem: Problem, hyper: Hyper) -> optax.GradientTransformationExtraArgs:

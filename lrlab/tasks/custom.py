@@ -153,8 +153,14 @@ def _of_lane(given: Custom, context: LaneContext) -> TaskFunctions:
             loss_of(weights, state, batch, key) if given.stateful else loss_of(weights, batch, key)
         )
         value, after, metrics = parted(returned, state, given.stateful)
+        if "loss" in metrics:
+            raise FieldError(
+                "task",
+                "the loss gave a metric named 'loss' beside its value, which has that name; give "
+                "it another",
+            )
         # A function of the user's may compute in a shorter dtype than the run's.
-        return scalar("the loss gave its value", value, dtype), (
+        return differentiable(value, dtype), (
             after,
             scalars("the loss", metrics, dtype),
         )
@@ -185,6 +191,26 @@ def _of_lane(given: Custom, context: LaneContext) -> TaskFunctions:
         trains=given.trains,
         own=True,
     )
+
+
+def differentiable(value: PyTree, dtype: str) -> Array:
+    """A loss's value as a scalar of `dtype`.
+
+    Raises:
+        FieldError: it is none, or of a dtype that has no gradient.
+
+    >>> differentiable(jnp.float32(2), "float32").item()
+    2.0
+    """
+    result = scalar("the loss gave its value", value, dtype)
+    if not jnp.issubdtype(given := jnp.asarray(value).dtype, jnp.floating):
+        raise FieldError(
+            "task",
+            f"the loss gave its value as {given}, which has no gradient: nothing would train. "
+            "Counts and comparisons are metrics; give a floating number that follows smoothly "
+            "from the parameters",
+        )
+    return result
 
 
 def parted(returned: PyTree, state: PyTree, stateful: bool) -> tuple[PyTree, PyTree, PyTree]:

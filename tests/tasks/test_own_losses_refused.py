@@ -1,0 +1,80 @@
+"""Losses, metrics and scalars of one's own that would be trained with silently, in another sense."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import lrlab
+from lrlab.core.errors import ConfigError
+
+X = np.random.default_rng(3).standard_normal((20, 3)).astype(np.float32)
+DATA = (X, X[:, 0])
+QUICK = {"steps": 3, "batch_size": 5, "seeds": 1, "progress": False}
+
+
+def init(key, example):
+    return {"w": jax.random.normal(key, (3,))}
+
+
+def error(params, batch):
+    return ((batch[0] @ params["w"] - batch[1]) ** 2).mean()
+
+
+def decayed(params, batch, key, hyper):
+    return error(params, batch) + hyper["kl"] * (params["w"] ** 2).sum()
+
+
+def task(loss):
+    return lrlab.Task.custom(name="c", init=init, loss=loss, train=DATA, valid=DATA)
+
+
+@pytest.mark.parametrize(
+    ("loss", "words"),
+    [
+        (lambda p, b, k: (error(p, b), {"loss": 2.0}), "metric named 'loss' beside its value"),
+        (lambda p, b, k: ((b[0] @ p["w"] > 0) != (b[1] > 0)).sum(), "int32, which has no gradient"),
+        (lambda p, b, k: jnp.bool_(True), "bool, which has no gradient"),
+    ],
+)
+def test_what_would_train_otherwise_is_refused(loss, words):
+    with pytest.raises(ConfigError, match=words):
+        lrlab.sweep(task(loss), lr=[0.1], **QUICK)
+
+
+@pytest.mark.parametrize("kl", [0.5, [0.5, 0.7]])
+def test_a_scalar_is_given_once(kl):
+    with pytest.raises(ConfigError, match=r"kl: kl is already given by axes\.kl"):
+        lrlab.sweep(task(decayed), lr=[0.1], kl=kl, axes={"kl": [0.1, 0.2]}, **QUICK)
+
+
+def started(key, hyper):
+    return {"w": jax.random.normal(key, (3,)) * hyper["kl"]}
+
+
+def stepped(state, batch, hyper, key):
+    value, grads = jax.value_and_grad(error)(state, batch)
+    return {"w": state["w"] - hyper["lr"] * hyper["kl"] * grads["w"]}, {"loss": value}
+
+
+@pytest.mark.parametrize("own_step", [False, True])
+def test_a_scalar_for_all_lanes_is_recorded(own_step, tmp_path):
+    mine = task(decayed)
+    if own_step:
+        mine = lrlab.Task.step(name="s", init=started, step=stepped, train=DATA)
+    alone = lrlab.sweep(mine, lr=[0.1, 0.3], kl=0.5, **QUICK)
+    written = lrlab.sweep(mine, lr=[0.1, 0.3], kl=0.5, out=tmp_path / "run", **QUICK)
+    again = lrlab.sweep(mine, lr=[0.1, 0.3], kl=0.5, out=tmp_path / "run", **QUICK)
+    for one in (written, again):
+        np.testing.assert_array_equal(one.history["train_loss"], alone.history["train_loss"])
+
+
+def test_a_mistyped_score_is_refused_where_results_are_read():
+    result = lrlab.sweep(task(lambda p, b, k: error(p, b)), lr=[0.1], **QUICK)
+    for score in ("bst", "mean:x"):
+        with pytest.raises(ValueError, match=r"score must be .last"):
+            result._replace(score=score).best()
+        with pytest.raises(ValueError, match=r"score must be .last"):
+            result._replace(score=score).scores("valid_loss")
