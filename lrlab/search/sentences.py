@@ -101,8 +101,12 @@ def nothing(reason: Nothing, whole: Table, metric: str) -> str:
     start = as_loss(seed_effects.mean_initial(whole), whole.direction)
     some = int(whole.diverged[ran].sum())
     also = f"; {some} of {int(ran.sum())} lanes diverged" if some else ""
+    judged = int(seed_effects.usable(whole).sum())
+    rates = "for every learning rate"
+    if judged < len(whole.lr):  # of those that a rung ended nothing is known
+        rates = f"at the {counted(judged, 'rate')} that no rung ended, of {len(whole.lr)} tried"
     return (
-        f"Nothing trains: {metric} stays at {start:.4g} for every learning rate "
+        f"Nothing trains: {metric} stays at {start:.4g} {rates} "
         f"{span}{also}. Look for a dead gradient (all-zero "
         "activations, a detached loss), labels that do not belong to the inputs, or too few "
         "steps."

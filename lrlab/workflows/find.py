@@ -98,7 +98,7 @@ def run_find(job: Job, final_seeds: int = 0, readings: Sequence[float] = ()) -> 
                 train,
                 seeds=list(seeds),
                 steps=group.problem.steps,
-                eval_steps=group.eval_steps,
+                eval_steps=judged_at(group.eval_steps, metric),
                 metric=log_scale.named(metric) if scale == LOG else metric,
                 budget_runs=resolved.budget.runs,
                 budget_seconds=resolved.budget.seconds,
@@ -137,6 +137,17 @@ def run_find(job: Job, final_seeds: int = 0, readings: Sequence[float] = ()) -> 
             if run is not None:
                 run.finish({**payload, **summary_of(answer)})
     return Ran(place, payload, answer)
+
+
+def judged_at(eval_steps: Sequence[int], metric: str) -> list[int]:
+    """The evaluations at which rates can be told apart: a training loss is read before its update,
+    and the first of them is the same for every rate.
+
+    >>> judged_at([1, 2, 3], "train_loss"), judged_at([1, 2, 3], "valid_loss")
+    ([2, 3], [1, 2, 3])
+    """
+    first = 2 if metric.startswith("train_") else 1
+    return [step for step in eval_steps if step >= first]
 
 
 def _ranges(resolved: Resolved) -> dict[str, Interval]:

@@ -1,4 +1,4 @@
-"""Losses, metrics and scalars of one's own that would be trained with silently, in another sense."""
+"""Losses and scalars of one's own that would silently be trained in another sense."""
 
 from __future__ import annotations
 
