@@ -231,6 +231,9 @@ def _data(data: object) -> Found:
 def _axes(raw: Table) -> Found:
     """Every axis has one place."""
     taken: dict[str, Path] = {"lr": ("lr",), "seed": ("seeds",)}
+    lr = raw.get("lr")
+    if isinstance(lr, Mapping) and not is_form(lr):
+        taken |= {f"lr_{name}": ("lr", name) for name in lr}
     taken |= {multipliers.axis_name(path[-1]): path for path, _ in multipliers.swept(raw)}
     for path in (("axes",), ("optimizer",), ("schedule",)):
         table = at(raw, path)

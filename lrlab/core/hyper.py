@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 import inspect
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple, TypeVar, cast
 
 from lrlab.core.errors import FieldError
 from lrlab.core.synonyms import did_you_mean
@@ -21,29 +21,39 @@ class Reads(NamedTuple):
 
 
 class Missing(KeyError):
-    """A function reads the entry `key` of `hyper`, which there is not."""
+    """A function reads the entry `key` of `hyper`, which there is not; or of the entry `inside` of
+    `hyper`, which has the entries `others`."""
 
-    def __init__(self, key: str) -> None:
+    def __init__(self, key: str, inside: str = "", others: Iterable[str] = ()) -> None:
         super().__init__(key)
-        self.key = key
+        self.key, self.inside, self.others = key, inside, tuple(others)
 
 
 class Recording(dict[str, Any]):
     """`hyper` that notes what is read from it. A dict, as users may pass it on as one.
 
+    Several learning rates are a dict inside: each is noted as the lane axis that it is.
+
     >>> reads = Reads(set())
     >>> Recording({"lr": 0.1, "kl": 2.0}, reads)["kl"], reads.names
     (2.0, {'kl'})
+    >>> Recording({"lr": {"a": 0.1, "b": 2.0}}, reads)["lr"]["b"], sorted(reads.names)
+    (2.0, ['kl', 'lr', 'lr_b'])
     """
 
-    def __init__(self, hyper: Mapping[str, Any], reads: Reads) -> None:
-        super().__init__(hyper)
-        self.reads = reads
+    def __init__(self, hyper: Mapping[str, Any], reads: Reads, inside: str = "") -> None:
+        super().__init__(
+            {
+                key: Recording(value, reads, key) if isinstance(value, Mapping) else value
+                for key, value in dict.items(cast(dict[str, Any], hyper))
+            }
+        )
+        self.reads, self.inside = reads, inside
 
     def __getitem__(self, key: str) -> Any:
         if not super().__contains__(key):
-            raise Missing(key)
-        self.reads.names.add(key)
+            raise Missing(key, self.inside, dict.keys(self))
+        self.reads.names.add(f"{self.inside}_{key}" if self.inside else key)
         return super().__getitem__(key)
 
     def get(self, key: str, default: Any = None) -> Any:
@@ -116,6 +126,13 @@ def with_hyper(function: Callable[..., T], hyper: Mapping[str, Any]) -> Callable
 def missing(error: Missing, hyper: Mapping[str, object]) -> FieldError:
     """What is said of a scalar that no lane has."""
     key = error.key
+    if error.inside:
+        close = did_you_mean(key, error.others, end=".") or "."
+        return FieldError(
+            (error.inside, key),
+            f"a function of the task reads hyper[{error.inside!r}][{key!r}], and there is no such "
+            f"rate{close} There are {', '.join(error.others)}: name the rates as the task does",
+        )
     close = did_you_mean(key, hyper) or "."
     return FieldError(
         ("axes", key),

@@ -42,7 +42,13 @@ from lrlab.training.components import (
     scheduled_hyper,
 )
 from lrlab.training.evaluated import directions_of, metric_of
-from lrlab.training.lane_axes import entries, rates_of, refuse_unread, refuse_unread_by_step
+from lrlab.training.lane_axes import (
+    entries,
+    rates_of,
+    refuse_unread,
+    refuse_unread_by_step,
+    refuse_unread_rates,
+)
 from lrlab.training.limits import no_room_for
 from lrlab.training.streams import check_loader, check_numbered
 from lrlab.training.suitability import precision_of, refuse_on_step
@@ -140,6 +146,7 @@ def _assembled(
     further = [name for name in (*axes, *fixed) if name not in elsewhere]
     if own_step:
         refuse_unread_by_step(further, elsewhere | read)
+        refuse_unread_rates(axes, rates, read)
     elif isinstance(optimizer, str):
         refuse_unread(further, optimizer, schedule, elsewhere | read)
     held: dict[str, float] = {}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
 from lrlab import optimizers
 from lrlab.config import Resolved
+from lrlab.core.axes import RATE_PREFIX
 from lrlab.core.errors import FieldError
 from lrlab.core.synonyms import OPTIMIZER, did_you_mean
 from lrlab.tasks import Task
@@ -21,12 +23,12 @@ def rates_of(resolved: Resolved, task: Task) -> tuple[str, ...]:
     own = [name for name in every if name != "lr"]
     if task.functions.step is None:
         for axis in own:
-            if axis.removeprefix("lr_") not in groups:
-                name = axis.removeprefix("lr_")
+            if axis.removeprefix(RATE_PREFIX) not in groups:
+                name = axis.removeprefix(RATE_PREFIX)
                 raise FieldError(
                     ("lr", name), f"no group {name!r} in groups{did_you_mean(name, groups)}"
                 )
-        return ("lr", *(f"lr_{name}" for name in groups))
+        return ("lr", *(f"{RATE_PREFIX}{name}" for name in groups))
     return ("lr", *own)
 
 
@@ -59,4 +61,32 @@ def refuse_unread_by_step(further: Sequence[str], names: Collection[str]) -> Non
                 ("axes", name),
                 f"{name!r} is read by nobody: neither the task's own step nor the schedule looks "
                 f"at it{did_you_mean(name, names, end='.')} They read: {', '.join(sorted(names))}",
+            )
+
+
+def refuse_unread_rates(
+    axes: Mapping[str, np.ndarray], rates: Sequence[str], read: Collection[str]
+) -> None:
+    """Whether a step of one's own reads every rate; of one rate alone it is said, as its lanes may
+    stand for something else.
+
+    Raises:
+        FieldError: a rate with a name that it does not read.
+    """
+    for axis in rates:
+        if axis not in axes or axis in read:
+            continue
+        name = axis.removeprefix(RATE_PREFIX)
+        if axis != "lr":
+            others = [one.removeprefix(RATE_PREFIX) for one in rates if one in read and one != "lr"]
+            raise FieldError(
+                ("lr", name),
+                f'the rate {name!r} is read by nobody: no function of the task looks at hyper["lr"]'
+                f"[{name!r}]. They read: {', '.join(others) or 'none'}",
+            )
+        if len(np.unique(axes[axis])) > 1:
+            warnings.warn(
+                'The learning rate is not used: no function of the task reads hyper["lr"], the '
+                "rate of the update, so that all rates will train alike.",
+                stacklevel=2,
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -18,6 +18,7 @@ from lrlab.engine.state import lane_shapes, start_shapes
 from lrlab.engine.streaming import streams_of
 from lrlab.rng import key
 from lrlab.tasks.step import LEAKED
+from lrlab.training.misread_rates import misread_rates
 from lrlab.types import Array, Hyper, LaneContext, Problem, PyTree, TaskFunctions
 
 
@@ -43,12 +44,16 @@ def traced(problem: Problem, data: Mapping[str, PyTree], names: tuple[str, ...])
     if not problem.task.own and not follows(problem.task):
         return Traced()
     reads = Reads(set())
-    recorded = problem._replace(task=_recorded(problem.task, reads))
     scalars = {name: jax.ShapeDtypeStruct((), problem.dtype) for name in names}
     run = _stepped if problem.task.step is not None else _descended
-    try:
+
+    def once(seen: Callable[[Hyper], Hyper]) -> Measured:
+        recorded = problem._replace(task=_recorded(problem.task, seen))
         with precision(problem.dtype):
-            trained, evaluated = run(recorded, data, names, scalars)
+            return run(recorded, data, names, scalars)
+
+    try:
+        trained, evaluated = once(lambda hyper: Recording(hyper, reads))
     except Missing as error:
         raise missing(error, by_name(problem, scalars)) from error
     except FieldError:
@@ -58,42 +63,51 @@ def traced(problem: Problem, data: Mapping[str, PyTree], names: tuple[str, ...])
             raise FieldError("task", fault("the task", error)) from error
         raise FieldError("task", LEAKED) from error
     except Exception as error:
+        if (said := misread_rates(once)) is not None:
+            raise FieldError("lr", said) from error
         raise FieldError("task", fault("a function of the task", error)) from error
     return Traced(frozenset(reads.names), evaluated if problem.task.own else None, trained)
 
 
-def _entries(hyper: Recording) -> tuple[list[Any], tuple[str, ...]]:
+Entries = tuple[tuple[str, ...], str]
+"""The names of the entries of a `Recording`, and what it is inside."""
+
+
+def _entries(hyper: Recording) -> tuple[list[tuple[Any, Any]], Entries]:
     """Every entry, which counts as read: what a jitted function of the user's reads is not seen."""
     names = sorted(hyper)
-    return [hyper[name] for name in names], tuple(names)
+    paths = [(jax.tree_util.DictKey(name), hyper[name]) for name in names]
+    return paths, (tuple(names), hyper.inside)
 
 
-def _again(names: tuple[str, ...], entries: Iterable[Any]) -> Recording:
-    return Recording(dict(zip(names, entries, strict=True)), Reads(set()))
+def _again(kept: Entries, entries: Iterable[Any]) -> Recording:
+    names, inside = kept
+    return Recording(dict(zip(names, entries, strict=True)), Reads(set()), inside)
 
 
-# Users hand `hyper` on to functions of theirs that are jitted, vmapped or differentiated.
-jax.tree_util.register_pytree_node(Recording, _entries, _again)
+# Users hand `hyper` on to functions of theirs that are jitted, vmapped or differentiated, and keep
+# several rates in their state.
+jax.tree_util.register_pytree_with_keys(Recording, _entries, _again)
 
 
 Measured = tuple[tuple[str, ...], dict[str, tuple[str, ...]]]
 """The metrics of training, and those of evaluation by split."""
 
 
-def _recorded(task: TaskFunctions, reads: Reads) -> TaskFunctions:
-    """The functions with what they read noted."""
+def _recorded(task: TaskFunctions, seen: Callable[[Hyper], Hyper]) -> TaskFunctions:
+    """The functions, which see `hyper` as `seen` gives it."""
 
     def bind(context: LaneContext) -> TaskFunctions:
         assert task.bind is not None
-        return task.bind(context._replace(hyper=Recording(context.hyper, reads)))
+        return task.bind(context._replace(hyper=seen(context.hyper)))
 
     def start(random: Array, hyper: Hyper) -> PyTree:
         assert task.start is not None
-        return task.start(random, Recording(hyper, reads))
+        return task.start(random, seen(hyper))
 
     def step(state: PyTree, batch: PyTree, hyper: Hyper, random: Array) -> PyTree:
         assert task.step is not None
-        return task.step(state, batch, Recording(hyper, reads), random)
+        return task.step(state, batch, seen(hyper), random)
 
     if task.step is None:
         return task._replace(bind=bind)

@@ -125,8 +125,10 @@ def test_a_rate_that_nothing_reads_is_the_steps_own(tmp_path: Path) -> None:
         init=lambda key, hyper: 1.0, step=still, evaluate=lambda s, b, k: {"loss": s}
     )
     options = {"steps": 5, "progress": False}
-    best = lrlab.sweep(task, lr=[0.1, 1.0], seeds=2, **options).best()
-    sentences = [best.sentence, lrlab.find(task, budget=4, **options).sentence]
+    with pytest.warns(UserWarning, match="all rates will train alike"):
+        best = lrlab.sweep(task, lr=[0.1, 1.0], seeds=2, **options).best()
+    with pytest.warns(UserWarning, match="all rates will train alike"):
+        sentences = [best.sentence, lrlab.find(task, budget=4, **options).sentence]
     sentences.append(str(lrlab.range_test(task, num_steps=5, progress=False).remark))
     for one in sentences:
         assert "The task's own step does not read" in one and "adam" not in one
