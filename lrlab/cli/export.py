@@ -9,9 +9,11 @@ from typing import Annotated
 import typer
 
 import lrlab
+from lrlab import runs
 from lrlab.cli.export_formats import FORMATS, STDOUT
 from lrlab.cli.options import Folder, Json
 from lrlab.cli.output import emit, only_json
+from lrlab.cli.output import words as words_of
 from lrlab.cli.run_folders import find_run
 from lrlab.core.errors import ConfigError, Problem
 from lrlab.core.paths import resolved, short, shown
@@ -72,10 +74,13 @@ def _weights(folder: Path, target: Path, json: bool) -> None:
         raise ConfigError([Problem("--params", None, "", message)])
     with only_json():
         rate, seeds = lrlab.api.export_params(folder, target)
+    further = runs.read_summary(folder).details.get("at") or {}
     if json:
-        emit({"run": short(folder), "params": short(target), "lr": rate, "seeds": seeds})
+        more = {"at": further} if further else {}
+        emit({"run": short(folder), "params": short(target), "lr": rate, "seeds": seeds, **more})
     else:
         words = f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
         named = rate.items() if isinstance(rate, Mapping) else [("", rate)]
         at = ", ".join(f"{name} {value:.6g}".strip() for name, value in named)
+        at += "".join(f", {name} {words_of(value)}" for name, value in further.items())
         print(f"Wrote the weights at learning rate {at}, {words}, to {shown(target)}")

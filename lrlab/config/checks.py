@@ -194,7 +194,7 @@ def _task(task: object) -> Found:
             yield ("task", part, "name"), f"is missing; known: {accepted}"
     yield from _data(at(task, ("data",)))
     params = task.get("params")
-    if isinstance(params, str) and not os.path.exists(place := os.path.expanduser(params)):
+    if isinstance(params, str) and not _may_be_weights(place := os.path.expanduser(params)):
         yield ("task", "params"), f"no such file: {os.path.abspath(place)}"
     yield from _loss(task)
     fractions = (at(task, ("data", f"{split}_fraction")) for split in ("valid", "test"))
@@ -204,6 +204,13 @@ def _task(task: object) -> Found:
             ("task", "data", "test_fraction"),
             "valid and test fractions leave nothing to train on",
         )
+
+
+def _may_be_weights(place: str) -> bool:
+    """Whether a file is there, or the folder of weights by seed that it would be one of."""
+    above, seed = os.path.split(place)
+    of_seed = seed.isdecimal() and os.path.exists(os.path.join(above, "_METADATA"))
+    return os.path.exists(place) or of_seed
 
 
 def _loss(task: Table) -> Found:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from lrlab.config import names, own_code
 from lrlab.config.build import build_one, normalized
@@ -39,8 +39,7 @@ def groups_of(
         return {}  # the schema says so
     path = axis_path(raw, axis)
     if path is None:
-        accepted = axes_known(raw)
-        hint = did_you_mean(axis, [*accepted, *(name.rpartition(".")[2] for name in accepted)])
+        hint = _alike(axis, axes_known(raw))
         wrong.setdefault(("study", "axis"), f"no such field: {axis!r}{hint}")
         return {}
     written = study.get("parametrization", "standard")
@@ -118,8 +117,15 @@ def axis_path(raw: Table, axis: str) -> Path | None:
         before = f"{'.'.join((*path, 'options'))}."
         if own_code.is_own(at(raw, path)) and axis.startswith(before):
             return (*path, "options", *axis.removeprefix(before).split("."))
+    if own_code.is_own(at(raw, ("task",))) and axis.isidentifier() and not _alike(axis, accepted):
+        return ("task", "options", axis)  # an argument, perhaps with a default; the call says
     external = at(raw, ("task", "external")) is True
     return ("task", axis) if external and axis.isidentifier() else None
+
+
+def _alike(axis: str, accepted: Sequence[str]) -> str:
+    """The hint for a name that is near to a field's; "" where it is near to none."""
+    return did_you_mean(axis, [*accepted, *(name.rpartition(".")[2] for name in accepted)])
 
 
 def axes_known(raw: Table) -> list[str]:

@@ -6,6 +6,7 @@ import traceback
 
 import jax
 
+from lrlab.core.own_sources import INSTALLED
 from lrlab.core.text import first_line
 
 OTHERS = ("jax", "optax", "flax", "lrlab")
@@ -18,7 +19,17 @@ def place_of(error: BaseException) -> str:
     ours = tuple(__import__(name).__path__[0] for name in OTHERS)
     frames = traceback.extract_tb(error.__traceback__)
     outside = [frame for frame in frames if not frame.filename.startswith((*ours, "<"))]
+    # What the user's line calls may raise in a library that is neither.
+    outside = [one for one in outside if not one.filename.startswith(INSTALLED)] or outside
     return f" at {outside[-1].filename}:{outside[-1].lineno}" if outside else ""
+
+
+TRACED = (
+    jax.errors.ConcretizationTypeError,
+    jax.errors.TracerArrayConversionError,
+    jax.errors.TracerIntegerConversionError,
+)
+"""What JAX raises where Python, NumPy or another library wants the value of what is traced."""
 
 
 def fault(what: str, error: Exception) -> str:
@@ -31,16 +42,15 @@ def fault(what: str, error: Exception) -> str:
     'the loss fails where JAX traces it: ValueError: no such axis'
     """
     where = place_of(error)
-    if isinstance(
-        error,
-        (
-            jax.errors.ConcretizationTypeError,
-            jax.errors.TracerArrayConversionError,
-            jax.errors.TracerIntegerConversionError,
-        ),
-    ):
+    if isinstance(error, jax.errors.TracerArrayConversionError):
         return (
-            f"{what} decides in Python on a traced value{where} (`if`, `float`, NumPy): all lanes "
+            f"{what} hands a traced value to NumPy, or to a library that is built on it{where}: "
+            "all lanes are trained in one program, so write it with jax.numpy, or call it by "
+            'jax.pure_callback(..., vmap_method="sequential")'
+        )
+    if isinstance(error, TRACED):
+        return (
+            f"{what} decides in Python on a traced value{where} (`if`, `float`): all lanes "
             "are trained in one program, so use jnp.where, or compare the cases as settings of "
             "their own"
         )

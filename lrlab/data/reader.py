@@ -74,7 +74,7 @@ class Reader:
         self.position, self.begun, self.epoch = 0, 0, 0
         self._say = say
         self._head: list[str] = []
-        self._short = False
+        self._short = 0
         self._iterator: Iterator[Tree] | None = None
         if saved is not None:
             self._go_on(saved)
@@ -115,8 +115,14 @@ class Reader:
             )
         if self.position == self.begun:
             raise StreamError(f"{self._where()}: epoch {self.epoch} gave no whole batch")
+        if self._short and self.epoch == 0:
+            assert self.form is not None
+            self._say(
+                f"the last batch of a loader's pass has {counted(self._short, 'example')} instead "
+                f"of {self.form.size}, and is left out"
+            )
         self.epoch, self.begun = self.epoch + 1, self.position
-        self._iterator, self._head, self._short = None, [], False
+        self._iterator, self._head, self._short = None, [], 0
 
     def _fits(self, form: Form) -> bool:
         """Whether a batch is whole; the last one of an epoch need not be, and is dropped."""
@@ -127,17 +133,15 @@ class Reader:
                 f"{self._where()}: the arrays of a batch are {_words(form)}, and were "
                 f"{_words(self.form)}"
             )
+        # Whether a short batch was the last one shows when the next is asked for.
         if self._short or form.size > self.form.size:
+            size, number = self._short or form.size, self.position - self.begun + 1
             raise StreamError(
-                f"{self._where()}: batches differ in size: one has "
-                f"{counted(form.size, 'example')}, the first had {self.form.size}"
+                f"{self._where()}: batches differ in size: batch {number} of the pass has "
+                f"{counted(size, 'example')}, the first had {self.form.size}; all but the last one "
+                "must have as many"
             )
-        self._short = form.size < self.form.size
-        if self._short and self.epoch == 0:
-            self._say(
-                f"the last batch of a loader's pass has {counted(form.size, 'example')} instead of "
-                f"{self.form.size}, and is left out"
-            )
+        self._short = form.size if form.size < self.form.size else 0
         return not self._short
 
     def _where(self) -> str:

@@ -79,12 +79,20 @@ class Origin:
             KeyError: no such lane, or several; says which values there are.
         """
         parts = self._weights()
-        numbers = {name: self._number(name, value) for name, value in wanted.items()}
+        numbers = self.numbers(wanted)
         counts = [len(part.axes["seed"]) for part in parts]
         axes = {name: np.concatenate([p.axes[name] for p in parts]) for name in parts[0].axes}
         place = place_of(axes, numbers)
         part = int(np.searchsorted(np.cumsum(counts), place, side="right"))
         return self._tree(parts[part], place - sum(counts[:part]))
+
+    def numbers(self, wanted: Mapping[str, float | str]) -> dict[str, float]:
+        """The values as numbers.
+
+        Raises:
+            KeyError: a name that no value of its axis has.
+        """
+        return {name: self._number(name, value) for name, value in wanted.items()}
 
     def confirmed(self, answer: Answer) -> dict[int, tuple[PyTree, PyTree]]:
         """Seed -> (parameters, the rest) of the lanes that stand for an answer; see `nearest`."""

@@ -18,6 +18,7 @@ from lrlab.core.score import LAST
 from lrlab.core.text import counted
 from lrlab.core.tolerance import TOLERANCE
 from lrlab.results import unread
+from lrlab.results.lost import why_lost
 from lrlab.results.representable import as_sentences, beyond_numbers, indistinct
 from lrlab.schedules import labels
 from lrlab.search import log_scale
@@ -169,7 +170,13 @@ class Result(NamedTuple):
             wanted |= {f"lr_{name}": value for name, value in lr.items()}
         elif lr is not None:
             wanted["lr"] = lr
-        return self.origin.lane(wanted if seed is None else {**wanted, "seed": seed})
+        wanted = wanted if seed is None else {**wanted, "seed": seed}
+        try:
+            return self.origin.lane(wanted)
+        except KeyError:
+            if said := why_lost(self.record, self.origin.numbers(wanted)):
+                raise KeyError(said) from None
+            raise
 
     @property
     def outcome(self) -> np.ndarray:

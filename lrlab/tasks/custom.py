@@ -15,6 +15,7 @@ from lrlab.core.memo import closure_of, kept_with
 from lrlab.core.text import JsonObject, Table
 from lrlab.core.user_code import fault
 from lrlab.data.dataset import digest
+from lrlab.tasks.flat_state import arrays_of
 from lrlab.tasks.functions import computed_in
 from lrlab.tasks.given import fitted
 from lrlab.tasks.labels import label
@@ -159,6 +160,7 @@ def _of_lane(given: Custom, context: LaneContext) -> TaskFunctions:
                 "the loss gave a metric named 'loss' beside its value, which has that name; give "
                 "it another",
             )
+        after = arrays_of("the state that the loss gave", after)
         # A function of the user's may compute in a shorter dtype than the run's.
         return differentiable(value, dtype), (
             after,

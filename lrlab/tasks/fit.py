@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from lrlab.core.errors import within
 from lrlab.core.hyper import any_hyper, with_hyper
+from lrlab.core.user_code import TRACED, fault
 from lrlab.engine.devices import prepare_devices
 from lrlab.tasks.coupling import broadcasts, is_coupled, is_of_own_token, one_axis_apart
 from lrlab.tasks.losses import PerExample, is_built_in
@@ -112,6 +113,8 @@ def _shape(
     except KeyError as error:
         shapes = described(outputs, targets)
         raise ValueError(f"{fit.task}: {what} fails on {shapes}: there is no {error}") from error
+    except TRACED as error:
+        raise ValueError(f"{fit.task}: {fault(what, error)}") from error
     except (TypeError, AttributeError, IndexError) as error:
         shapes = described(outputs, targets)
         raise ValueError(f"{fit.task}: {what} fails on {shapes}: {error}") from error

@@ -62,6 +62,19 @@ def form_of(what: str, state: PyTree) -> Form:
     return Form(jax.tree.structure(state), tuple(leaves))
 
 
+def arrays_of(what: str, state: PyTree) -> PyTree:
+    """The state with numbers of Python as arrays.
+
+    Raises:
+        FieldError: as `form_of`.
+
+    >>> arrays_of("the state", {"n": 1.5})["n"].shape
+    ()
+    """
+    form_of(what, state)
+    return jax.tree.map(jnp.asarray, state)
+
+
 def flat(state: PyTree) -> dict[str, Array]:
     """Arrays by path, random keys as their numbers; numbers of Python as arrays, none of weak type.
 

@@ -76,17 +76,22 @@ def weights_of(params: object) -> Weights:
 def read(path: str | os.PathLike[str]) -> Weights:
     """The weights in a file or an orbax checkpoint's folder, as nested dicts of NumPy arrays.
 
-    Of a saved TrainState `opt_state` and `step` are left out.
+    Of a saved TrainState `opt_state` and `step` are left out. What `lrlab export --params` wrote
+    holds weights by seed: `FOLDER/SEED` takes one of them, and of one seed alone `FOLDER` does.
 
     Raises:
-        FieldError: no such file, of an unknown kind, damaged, or its package is not installed.
+        FieldError: no such file, of an unknown kind, damaged, of several seeds, or its package is
+            not installed.
     """
     try:
         place = resolved(path)
     except (TypeError, ValueError) as error:
         raise FieldError("params", str(error)) from None
     if place.is_dir():
-        tree = _read(place, "an orbax checkpoint", _orbax)
+        tree = _of_seed(_read(place, "an orbax checkpoint", _orbax), None, place)
+    elif is_seed_of_export(place):
+        held = _read(place.parent, "an orbax checkpoint", _orbax)
+        tree = _of_seed(held, place.name, place.parent)
     elif not place.is_file():
         raise FieldError("params", f"no such file: {place}{_nearby(place)}")
     elif (kind := KINDS.get(place.suffix.lower())) is None:
@@ -101,6 +106,36 @@ def read(path: str | os.PathLike[str]) -> Weights:
     left = [key for key in OF_TRAINING if "params" in tree and key in tree]
     kept = {key: value for key, value in tree.items() if key not in left}
     return Weights(kept, short(place), tuple(left))
+
+
+def is_seed_of_export(place: Path) -> bool:
+    """Whether a path that is not there may be the seed of an export, `FOLDER/SEED`."""
+    return place.name.isdecimal() and (place.parent / "_METADATA").is_file()
+
+
+def _of_seed(tree: dict[str, PyTree], seed: str | None, place: Path) -> dict[str, PyTree]:
+    """The weights of one seed of an export; any other tree as it is."""
+    if not tree or not all(name.isdecimal() and _has_params(tree[name]) for name in tree):
+        if seed is not None:
+            raise FieldError(
+                "params", f"{short(place)}: holds no weights by seed: leave /{seed} out"
+            )
+        return tree
+    seeds = sorted(tree, key=int)
+    if seed is None and len(seeds) == 1:
+        return tree[seeds[0]]
+    if seed not in tree:
+        which = "the weights of several seeds" if seed is None else f"no weights of seed {seed}"
+        raise FieldError(
+            "params",
+            f"{short(place)}: holds {which}, as lrlab export writes them: take one, as in "
+            f'params="{short(place / seeds[0])}"; there are {", ".join(seeds)}',
+        )
+    return tree[seed]
+
+
+def _has_params(tree: PyTree) -> bool:
+    return isinstance(tree, dict) and "params" in tree
 
 
 PICKLES = (

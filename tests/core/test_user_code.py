@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from lrlab.core.user_code import fault, place_of
@@ -27,6 +28,17 @@ def test_a_decision_in_python_is_explained():
         jax.eval_shape(lambda x: 1.0 if x > 0 else x, jax.ShapeDtypeStruct((), "float32"))
     assert "decides in Python" in fault("the loss", caught.value)
     assert "jnp.where" in fault("the loss", caught.value)
+
+
+def test_what_numpy_or_a_library_cannot_read_is_explained():
+    def mine(x):
+        return np.median(x)
+
+    with pytest.raises(jax.errors.TracerArrayConversionError) as caught:
+        jax.eval_shape(mine, jax.ShapeDtypeStruct((3,), "float32"))
+    said = fault("the metric", caught.value)
+    assert "jax.pure_callback" in said and "jax.numpy" in said
+    assert f" at {__file__}:{mine.__code__.co_firstlineno + 1}" in said
 
 
 def test_long_texts_are_cut():

@@ -83,13 +83,15 @@ ONE = np.zeros((2, 3), np.float32)
     (of(ONE), "train of seed 1 after 1 batch: the iterator has ended; it must last as long"),
     (of(ONE, ONE[:, :2]), r"of a batch are array float32\[2\], and were array float32\[3\]"),
     (of(ONE, ONE.astype(int)), r"are array int64\[3\], and were array float32\[3\]"),
-    (of(ONE, ONE[:1], ONE), "batches differ in size: one has 2 examples, the first had 2"),
-    (of(ONE, np.zeros((3, 3), np.float32)), "one has 3 examples, the first had 2"),
+    (of(ONE, ONE[:1], ONE), "batch 2 of the pass has 1 example, the first had 2"),
+    (of(ONE, np.zeros((3, 3), np.float32)), "batch 2 of the pass has 3 examples, the first had 2"),
     (of(ONE, "text"), "after 1 batch: a batch: 'text' is no number"),
     (lambda seed, epoch: iter([]), "epoch 0 gave no whole batch"),
     (lambda seed: 1 / 0, r"after 0 batches: the loader raised ZeroDivisionError"),
 ])  # fmt: skip
 def test_what_a_loader_must_not_do(source, message):
-    this = reader(source)
+    said: list[str] = []
+    this = reader(source, say=said.append)
     with pytest.raises(StreamError, match=message):
         [this.batch() for _ in range(3)]
+    assert not said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -78,3 +79,48 @@ def test_a_mistyped_score_is_refused_where_results_are_read():
             result._replace(score=score).best()
         with pytest.raises(ValueError, match=r"score must be .last"):
             result._replace(score=score).scores("valid_loss")
+
+
+def counting(params, state, batch, key):
+    return error(params, batch), ({**state, "n": 1.0}, {})
+
+
+def test_a_state_takes_numbers_of_python():
+    def of(start, loss=counting):
+        return lrlab.Task.custom(
+            init=lambda key, example: (init(key, example), start), loss=loss, train=DATA,
+            valid=DATA, stateful=True,
+        )  # fmt: skip
+
+    result = lrlab.sweep(of({"n": jnp.zeros(())}), lr=[0.1], **QUICK)
+    assert result.state(lr=0.1)[1]["n"] == 1.0
+    with pytest.raises(ConfigError, match=r"n was not there -> float32\[\]"):
+        lrlab.sweep(of({}), lr=[0.1], **QUICK)
+    with pytest.raises(ConfigError, match="the state that the loss gave holds str at n"):
+        lrlab.sweep(
+            of({"n": jnp.zeros(())}, lambda p, s, b, k: (error(p, b), ({"n": "a"}, {}))),
+            lr=[0.1], **QUICK,
+        )  # fmt: skip
+
+
+def test_a_lane_that_diverged_is_said_to_have_diverged(tmp_path):
+    mine, options = task(lambda p, b, k: error(p, b)), {**QUICK, "steps": 40, "optimizer": "sgd"}
+    result = lrlab.sweep(mine, lr=[0.01, 1e3], out=tmp_path / "run", **options)
+    for one in (result, lrlab.load(tmp_path / "run")):
+        at = int(one.diverged_at[1, 0])
+        with pytest.raises(KeyError, match=f"lr = 1000, seed = 0 diverged at update {at}, and"):
+            one.params(lr=1e3, seed=0)
+        with pytest.raises(KeyError, match=r"no lane has lr = 5; there are 0\.01"):
+            one.params(lr=5)
+
+
+def ranked(outputs, targets):
+    return np.median(np.asarray(outputs))
+
+
+def test_a_metric_of_another_library_is_told_the_way_out():
+    with pytest.raises(ValueError, match=r"metric 'auc' hands a traced value.*pure_callback"):
+        lrlab.Task.supervised(
+            model=nn.Dense(1), loss=lambda o, t: (o[:, 0] - t) ** 2, train=DATA, valid=DATA,
+            metrics={"auc": (ranked, "max")},
+        )  # fmt: skip
