@@ -114,6 +114,16 @@ def _works(gather: Gather, rows: np.ndarray, expected: Tree) -> bool:
     )
 
 
+def first_failing(gather: Gather, rows: np.ndarray) -> int | None:
+    """The first of some examples that cannot be read alone; None where each can."""
+    for row in rows:
+        try:
+            gather(np.array([row]))
+        except Exception:
+            return int(row)
+    return None
+
+
 def _counted(length: int, place: str) -> int:
     if length > MOST:
         raise DataError(

@@ -78,7 +78,7 @@ class Stream:
         elif self.numbered is not None:
             count = self.numbered.length
             ends = np.unique([*range(min(ENDS, count)), *range(max(0, count - ENDS), count)])
-            total.update(digest_of(self.numbered.gather(ends)).encode())
+            total.update(digest_of(self._gathered(ends)).encode())
         else:
             total.update("".join(self.heads).encode())
         return total.hexdigest()
@@ -86,7 +86,7 @@ class Stream:
     def head(self, rows: int) -> Tree:
         """The first examples, at most so many (of a loader: of seed 0, up to where it fails)."""
         if self.numbered is not None:
-            return self.numbered.gather(np.arange(min(rows, self.numbered.length)))
+            return self._gathered(np.arange(min(rows, self.numbered.length)))
         batches, size = [self.first], self.batch_size or 1
         if rows > size:
             with contextlib.suppress(StreamError):  # training says so, where it comes to that
@@ -104,7 +104,23 @@ class Stream:
             yield from self._one_pass()
             return
         for first in range(0, self.numbered.length, rows):
-            yield self.numbered.gather(np.arange(first, min(first + rows, self.numbered.length)))
+            yield self._gathered(np.arange(first, min(first + rows, self.numbered.length)))
+
+    def _gathered(self, rows: np.ndarray) -> Tree:
+        """Examples by number.
+
+        Raises:
+            StreamError: one cannot be read; says which.
+        """
+        assert self.numbered is not None
+        try:
+            return self.numbered.gather(rows)
+        except DataError:
+            raise
+        except Exception as error:
+            row = random_access.first_failing(self.numbered.gather, rows)
+            which = "examples" if row is None else f"example {row}"
+            raise StreamError(f"reading {which} raised {raised(error)}") from error
 
     def _one_pass(self) -> Iterator[Tree]:
         assert self.loader is not None and self.form is not None
@@ -224,7 +240,10 @@ def stream(source: object, *, valid: object = None) -> Stream:
         source: by number: an array [N, ...] or a tuple or dict of arrays (`np.memmap` among them),
             a list of examples, or anything with `len(source)` and `source[number]` (a grain
             `MapDataset` or `ArrayRecordDataSource`, a Hugging Face `Dataset`, a PyTorch map-style
-            data set). Batches are drawn as from arrays in memory, with the same numbers.
+            data set). Batches are drawn as from arrays in memory, with the same numbers. Where
+            `source[[4, 0, 2]]` (or `source.__getitems__`) gives for the last, the first and the
+            middle example what `source[number]` does, examples are read so, many at once; a
+            source that takes lists of numbers must take any.
             A loader: a function `seed -> iterator` of batches, which lasts as long as training;
             a function `(seed, epoch) -> iterator` (a second parameter that has no default, or is
             named `epoch`), which is called again at each end; or what can be iterated again and

@@ -50,7 +50,9 @@ def numbers(values: object, place: str, complex_too: bool = False) -> np.ndarray
         array = array.astype(array.dtype.newbyteorder("="), copy=False)
     else:
         array = native(array, place)
-    if array.ndim == 0 or array.size == 0:
+    if array.ndim == 0:
+        raise DataError(f"{place}: is a single number, expected an array [N, ...] of examples")
+    if array.size == 0:
         raise DataError(f"{place}: is empty (shape {array.shape})")
     if array.dtype.kind in "fc":
         _check_finite(array, place)

@@ -145,14 +145,32 @@ def check_alike(name: str, data: Mapping[str, PyTree]) -> None:
     structure, shapes = jax.tree.structure(data["train"]), _item_shapes(data["train"])
     for split, pair in data.items():
         if jax.tree.structure(pair) != structure:
-            raise DataError(
-                f"{name}: an example of {split} has the parts {jax.tree.structure(pair)}, of train "
-                f"{structure}"
-            )
+            differ = differing_parts(pair, data["train"])
+            raise DataError(f"{name}: an example of {split} {differ} of one of train")
         if _item_shapes(pair) != shapes:
             raise DataError(
                 f"{name}: an example of {split} has shapes {_item_shapes(pair)}, of train {shapes}"
             )
+
+
+def differing_parts(tree: PyTree, expected: PyTree) -> str:
+    """How the parts of a tree differ from what is expected, in words.
+
+    >>> differing_parts({"x": 1, "z": 2}, {"x": 1, "y": 2})
+    'lacks the part y and has z beside the parts'
+    """
+    mine, theirs = (
+        [
+            jax.tree_util.keystr(path, simple=True, separator="/") or "array"
+            for path, _ in jax.tree_util.tree_leaves_with_path(one)
+        ]
+        for one in (tree, expected)
+    )
+    lacks = [part for part in theirs if part not in mine]
+    more = [part for part in mine if part not in theirs]
+    said = [f"lacks the part{'s' if lacks[1:] else ''} {', '.join(lacks)}"] if lacks else []
+    said += [f"has {', '.join(more)} beside the parts"] if more else []
+    return " and ".join(said) or "is put together otherwise than the parts"
 
 
 def held(data: Mapping[str, PyTree], targets: bool) -> dict[str, PyTree]:

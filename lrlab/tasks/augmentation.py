@@ -9,6 +9,7 @@ import jax
 from lrlab.core.errors import FieldError
 from lrlab.core.hyper import any_hyper, with_hyper
 from lrlab.rng import key as key_of
+from lrlab.tasks.arrays import differing_parts
 from lrlab.types import PyTree
 
 
@@ -45,8 +46,8 @@ def augmented(name: str, augment: Callable[..., PyTree], batch: PyTree) -> PyTre
     if jax.tree.structure(result) != jax.tree.structure(batch):
         raise FieldError(
             "augment",
-            f"{name}: augment gives a batch of other parts: {jax.tree.structure(result)}, expected "
-            f"{jax.tree.structure(batch)}",
+            f"{name}: augment gives a batch of other parts: it {differing_parts(result, batch)} "
+            "of the batch that it got",
         )
     leaves = zip(jax.tree_util.tree_leaves_with_path(result), jax.tree.leaves(batch), strict=True)
     for (path, now), before in leaves:

@@ -19,7 +19,7 @@ from lrlab.tasks.flat_state import arrays_of
 from lrlab.tasks.functions import computed_in
 from lrlab.tasks.given import fitted
 from lrlab.tasks.labels import label
-from lrlab.tasks.own_data import check_callable, described, directions_of, splits_of
+from lrlab.tasks.own_data import check_callable, check_takes, described, directions_of, splits_of
 from lrlab.tasks.parts import Totals, checked_totals, means_of, over_parts, scalar, scalars
 from lrlab.tasks.shapes import struct
 from lrlab.tasks.streams import settled
@@ -58,6 +58,12 @@ def custom(
     """See `Task.custom`."""
     check_callable(name, init=init, loss=loss)
     check_callable(name, optional=True, evaluate=evaluate)
+    check_takes(name, "init", init, ("key", "example"), scalars=False)
+    held = ("params", "state") if stateful else ("params",)
+    check_takes(name, "loss", loss, (*held, "batch", "key"), scalars=True)
+    if evaluate is not None:
+        taken = ("params", "state", "batch", "key")
+        check_takes(name, "evaluate", evaluate, taken, scalars=True)
     with within("task", "data"):
         data = splits_of(name, {"train": train, "valid": valid, "test": test})
     held_out = any(split != "train" for split in data)

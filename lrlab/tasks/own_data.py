@@ -3,11 +3,13 @@ functions, and what is better of their metrics."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Callable, Mapping, Sequence
 
 import jax
 
 from lrlab.core.errors import FieldError
+from lrlab.core.hyper import takes_hyper
 from lrlab.core.records import Direction
 from lrlab.core.synonyms import did_you_mean
 from lrlab.core.text import JsonObject
@@ -26,6 +28,35 @@ def check_callable(name: str, optional: bool = False, **functions: object) -> No
     for what, function in functions.items():
         if not callable(function) and not (optional and function is None):
             raise FieldError(what, f"{name}: {what} must be a function, got {function!r}")
+
+
+def check_takes(
+    name: str, what: str, function: Callable[..., object], arguments: Sequence[str], scalars: bool
+) -> None:
+    """Whether one of a task's functions can be called with these arguments.
+
+    Args:
+        arguments: what it gets, in order; `scalars`: it may have a parameter `hyper` beside them.
+
+    Raises:
+        FieldError: it takes others; names the function, what it gets, and where it stands.
+    """
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # builtins do not always say
+        return
+    hyper = {"hyper": None} if scalars and takes_hyper(function) else {}
+    try:
+        signature.bind(*arguments, **hyper)
+    except TypeError as error:
+        code = getattr(function, "__code__", None)
+        where = "" if code is None else f" at {code.co_filename}:{code.co_firstlineno}"
+        none = "" if scalars or "hyper" in arguments else "; it gets no hyper"
+        raise FieldError(
+            what,
+            f"{name}: {what} is called with ({', '.join(arguments)}), and takes "
+            f"{signature}{where}{none}",
+        ) from error
 
 
 def splits_of(name: str, splits: Mapping[str, object]) -> dict[str, PyTree]:

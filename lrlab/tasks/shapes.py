@@ -87,6 +87,7 @@ def output_shapes(
         except (TypeError, ValueError, AttributeError, KeyError, flax.errors.FlaxError) as error:
             given = ", ".join(f"{leaf.dtype}{list(leaf.shape)}" for leaf in jax.tree.leaves(x))
             text = f"there is no {error}" if isinstance(error, KeyError) else str(error)
+            given += "" if same or not train else ", as augment makes them,"
             raise ValueError(
                 f"{name}: the model fails on inputs {given} (it must take any number of examples, "
                 f"here {count}, along the first axis): {text}"

@@ -15,7 +15,7 @@ from lrlab.core.memo import closure_of, kept_with
 from lrlab.core.text import JsonObject, Table
 from lrlab.tasks.flat_state import Form, differences, flat, form_of, whole
 from lrlab.tasks.labels import label
-from lrlab.tasks.own_data import check_callable, described, directions_of, splits_of
+from lrlab.tasks.own_data import check_callable, check_takes, described, directions_of, splits_of
 from lrlab.tasks.parts import Totals, checked_totals, means_of, over_parts, scalars
 from lrlab.tasks.streams import settled
 from lrlab.types import Array, Hyper, LaneContext, PyTree, TaskFunctions, TaskParts
@@ -52,6 +52,10 @@ def step_task(
     """See `Task.step`."""
     check_callable(name, init=init, step=step)
     check_callable(name, optional=True, evaluate=evaluate)
+    check_takes(name, "init", init, ("key", "hyper"), scalars=False)
+    check_takes(name, "step", step, ("state", "batch", "hyper", "key"), scalars=False)
+    if evaluate is not None:
+        check_takes(name, "evaluate", evaluate, ("state", "batch", "key"), scalars=True)
     with within("task", "data"):
         data = splits_of(name, {"train": train, "valid": valid, "test": test})
     if evaluate is None and any(split != "train" for split in data):

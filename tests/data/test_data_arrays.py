@@ -267,7 +267,7 @@ def test_arrays_of_other_libraries():
         ([[0], [1, 2]] * 6, "train targets: cannot be read as one array"),
         (jax.random.key(0), "train targets: cannot be read as one array"),
         (np.array([[0], [1, 2]] * 6, object), "needs numbers, got dtype object"),
-        (np.float64(3), "is empty"),
+        (np.float64(3), "is a single number"),
         (np.full(12, np.finfo(np.longdouble).max), "train targets: .*beyond float64|not finite"),
     ],
 )
@@ -300,7 +300,7 @@ def test_classes_of_a_model_with_one_output():
 
 
 def test_splits_with_other_parts_are_refused():
-    with pytest.raises(DataError, match=r"an example of valid has the parts .*'b'"):
+    with pytest.raises(DataError, match=r"an example of valid lacks the part 0/a and has 0/b"):
         task(({"a": X}, Y), ({"b": X}, Y))
 
 

@@ -222,6 +222,10 @@ def updated(state, batch, hyper, key):
         ({"step": lambda s, b, h, k: (s, {"loss": b[0]})}, r"float32\[8, 5\], expected one real"),
         ({"step": lambda s, b, h, k: (s, {"loss": h["beta"]})}, r"reads hyper\['beta'\]"),
         ({"init": lambda k, h: {"f": max}}, "holds builtin_function_or_method at f"),
+        (
+            {"step": lambda s, b, h: s},
+            r"step is called with \(state, batch, hyper, key\), and takes",
+        ),
         ({"evaluate": None}, "held-out data need evaluate"),
         ({"evaluate": lambda s, b, k: 1.0}, "evaluate gave float, expected a dict"),
         ({"loss": "size", "step": lambda s, b, h, k: (s, {"loss": 0.0, "size": 0.0})}, "beside"),
