@@ -146,7 +146,8 @@ def _assembled(
     further = [name for name in (*axes, *fixed) if name not in elsewhere]
     if own_step:
         refuse_unread_by_step(further, elsewhere | read)
-        refuse_unread_rates(axes, rates, read)
+        if task.functions.own:  # others are not traced
+            refuse_unread_rates(axes, rates, read)
     elif isinstance(optimizer, str):
         refuse_unread(further, optimizer, schedule, elsewhere | read)
     held: dict[str, float] = {}
