@@ -1,8 +1,9 @@
 """The numbers that a search decides by, with their units and where they come from.
 
 Where a field names no other source, its value was chosen on the 35 pairs of problem and optimizer
-of `experiments/finder_regret.py --full`; what the values reach there, and on 16 problems that were
-not looked at (`--outside`), is in `experiments/README.md`, "How good are learning-rate finders?".
+of `experiments/finder_regret.py --full`; `ends`, `slack` and the kernel on 8 of these and 7 of 16
+other pairs (`--outside`). What the values reach is in `experiments/README.md`, "How good are
+learning-rate finders?".
 
 Shares are shares of the gap: the metric before training minus the best mean score. A run is a lane
 that is trained to the end; a decade is a factor of 10 in the learning rate.
