@@ -101,12 +101,11 @@ def nothing(reason: Nothing, whole: Table, metric: str) -> str:
     start = as_loss(seed_effects.mean_initial(whole), whole.direction)
     some = int(whole.diverged[ran].sum())
     also = f"; {some} of {int(ran.sum())} lanes diverged" if some else ""
-    judged = int(seed_effects.usable(whole).sum())
-    rates = "for every learning rate"
-    if judged < len(whole.lr):  # of those that a rung ended nothing is known
-        rates = f"at the {counted(judged, 'rate')} that no rung ended, of {len(whole.lr)} tried"
+    cut = len(whole.lr) - int(seed_effects.usable(whole).sum())
+    if cut:  # nothing is known of how they would have ended
+        also = f" ({cut} of {counted(len(whole.lr), 'rate')} ended at a rung){also}"
     return (
-        f"Nothing trains: {metric} stays at {start:.4g} {rates} "
+        f"Nothing trains: {metric} stays at {start:.4g} for every learning rate "
         f"{span}{also}. Look for a dead gradient (all-zero "
         "activations, a detached loss), labels that do not belong to the inputs, or too few "
         "steps."
