@@ -123,6 +123,7 @@ eval_every = 2
 batch_size = 16
 seeds = 2
 budget = 14
+confidence = "none"
 task.name = "iris-linear"
 optimizer.name = "sgd"
 plan = {tile_width = 4, segment_steps = 3}
