@@ -18,12 +18,12 @@ from lrlab.search import seed_effects
 from lrlab.search.answer import from_scores
 from lrlab.search.budget import Budget
 from lrlab.search.differences import coarse, lowest_place
-from lrlab.search.posterior import contenders, posterior_of
+from lrlab.search.posterior import Posterior, contenders, posterior_of
 from lrlab.search.promise import promise_of
 from lrlab.search.rungs import rung_record, scout_plan, survivors
 from lrlab.search.scores import Scores, Table, cost, table
 from lrlab.search.settings import DEFAULTS, SearchSettings
-from lrlab.search.verdict import why_nothing
+from lrlab.search.verdict import at_edge, why_nothing
 from lrlab.types import Answer
 
 Decide = Callable[[int, Scores], np.ndarray]
@@ -100,9 +100,13 @@ def find(
     if total >= settings.paired_budget and len(waiting) > 1:
         waiting.pop(0)  # the scout's: other seeds say more
     for number in range(settings.max_rounds):
-        confidence = confidence_of(parts, number, settings)
+        trains = why_nothing(table(parts), settings.verdict) is None
+        posterior = (
+            posterior_of(parts, seed=number, settings=settings.posterior) if trains else None
+        )
+        confidence = None if posterior is None else confidence_of(posterior, settings)
         sureness.append({"cost": cost(parts), "confidence": confidence})
-        if settings.confidence is not None and (confidence or 0.0) >= settings.confidence:
+        if posterior is not None and sure(posterior, confidence, settings):
             break
         left = budget.left(parts)
         outer = np.empty(0)
@@ -111,13 +115,13 @@ def find(
         if len(outer):
             extensions += 1
             lr, seed = outer, np.full(len(outer), scout_seed)
-        elif why_nothing(table(parts), settings.verdict):
+        elif posterior is None:
             break
         elif waiting and left > settings.confirmation_share * total:
             count = min(settings.block_rates, left)
-            lr, seed = block(parts, [waiting.pop(0)], count, number, settings)
+            lr, seed = block(parts, posterior, [waiting.pop(0)], count, settings)
         else:
-            lr, seed, fresh = confirmation(parts, fresh, left, number, settings)
+            lr, seed, fresh = confirmation(parts, posterior, fresh, left, settings)
             if not len(lr):
                 break
         if len(lr):
@@ -129,18 +133,21 @@ def find(
     return answer._replace(details={**answer.details, **decided})
 
 
-def confidence_of(
-    parts: Sequence[Scores], number: int, settings: SearchSettings = DEFAULTS
-) -> float | None:
-    """The probability that the pick is within the tolerance; None where nothing trains, and before
-    a good rate had two seeds, as nothing is known of noise then."""
-    if why_nothing(table(parts), settings.verdict):
-        return None
-    posterior = posterior_of(parts, seed=number, settings=settings.posterior)
+def confidence_of(posterior: Posterior, settings: SearchSettings = DEFAULTS) -> float | None:
+    """The probability that the pick is within the tolerance; None before a good rate had two seeds,
+    as nothing is known of noise then."""
     if not posterior.measured:
         return None
     goal = settings.confidence or settings.usual_confidence
     return promise_of(posterior, settings.tolerance, goal).confidence
+
+
+def sure(posterior: Posterior, confidence: float | None, settings: SearchSettings) -> bool:
+    """Whether a search may stop: it is as sure as was asked for, and not of an end of the range,
+    beyond which nothing is known."""
+    if settings.confidence is None or (confidence or 0.0) < settings.confidence:
+        return False
+    return not at_edge(posterior, settings.tolerance, settings.verdict)
 
 
 def scout_rates(lr_range: tuple[float, float], count: int) -> tuple[np.ndarray, float]:
@@ -195,9 +202,9 @@ def beyond(
 
 def block(
     parts: Sequence[Scores],
+    posterior: Posterior,
     seeds: Sequence[int],
     budget: float,
-    number: int = 0,
     settings: SearchSettings = DEFAULTS,
 ) -> tuple[np.ndarray, np.ndarray]:
     """At most `budget` lanes: rates spread over those that may be the best, each with `seeds`.
@@ -206,7 +213,6 @@ def block(
     seeds so far leave possible, so that each block looks more closely.
     """
     count = max(1, int(budget) // len(seeds))
-    posterior = posterior_of(parts, seed=number, settings=settings.posterior)
     x = contenders(posterior, count)
     if count > 1:  # the leader among them, so that a lucky lane is exposed
         leader = np.log10(posterior.lr[int(np.argmin(posterior.expected_regret))])
@@ -216,9 +222,9 @@ def block(
 
 def confirmation(
     parts: Sequence[Scores],
+    posterior: Posterior,
     first_seed: int,
     budget: float,
-    number: int = 0,
     settings: SearchSettings = DEFAULTS,
 ) -> tuple[np.ndarray, np.ndarray, int]:
     """Lanes of the leading rates with fresh seeds, so that luck does not choose; and the seed that
@@ -228,7 +234,7 @@ def confirmation(
         return np.empty(0), np.empty(0, np.int64), first_seed
     count = min(settings.confirmed_seeds, int(budget) // rates)
     seeds = [first_seed + i for i in range(count)]
-    lr, seed = block(parts, seeds, rates * len(seeds), number, settings)
+    lr, seed = block(parts, posterior, seeds, rates * len(seeds), settings)
     return lr, seed, seeds[-1] + 1
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from lrlab.search.budget import Budget
 from lrlab.search.combinations import AxesSearch, answer_of, leaders, ranked, trains
 from lrlab.search.find import Train, beyond, block, scout_rates, stage_record
+from lrlab.search.posterior import posterior_of
 from lrlab.search.rungs import rung_record, scout_plan, survivors
 from lrlab.search.scores import Scores
 from lrlab.search.settings import DEFAULTS, SearchSettings
@@ -103,7 +104,10 @@ def _block(
     count = min(search.settings.confirmed_rates, budget)
     for k in finalists:
         if trains(search.parts[k], search.settings):
-            lr, seed = block(search.parts[k], seeds, count, number, search.settings)
+            posterior = posterior_of(
+                search.parts[k], seed=number, settings=search.settings.posterior
+            )
+            lr, seed = block(search.parts[k], posterior, seeds, count, search.settings)
             lanes += [(k, float(a), int(b)) for a, b in zip(lr, seed, strict=True)]
     return lanes
 

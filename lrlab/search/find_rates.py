@@ -139,22 +139,21 @@ def find_rates(
     return _concluded(together, rates, point, said, at, tuple(evidence), paid)
 
 
+Split = Callable[
+    [np.ndarray, dict[str, np.ndarray]], tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]]
+]
+"""`(one number per lane, further axes) -> (rates by name, the further axes that are left)`."""
+
+
 def scaled(train: Train, rates: Rates, names: Sequence[str]) -> Train:
     """A trainer of one learning rate, the scale, and further axes `offset_<name>`."""
 
-    def by_scale(
-        lr: np.ndarray,
-        seed: np.ndarray,
-        rungs: tuple[int, ...] = (),
-        decide: Decide | None = None,
-        further: Mapping[str, np.ndarray] | None = None,
-    ) -> Scores:
-        rest = dict(further or {})
+    def split(lr: np.ndarray, rest: dict[str, np.ndarray]) -> tuple[Any, Any]:
         zero = np.zeros(len(lr))
         offsets = {name: rest.pop(f"{AXIS}{name}", zero) for name in names}
-        return _by_name(train, lr, rates.arrays(lr, offsets), seed, rungs, decide, rest)
+        return rates.arrays(lr, offsets), rest
 
-    return by_scale
+    return _of_one(train, split)
 
 
 def alone(
@@ -166,40 +165,36 @@ def alone(
 ) -> Train:
     """A trainer of the rate `name`, the others and the further axes held."""
 
-    def by_rate(
+    def split(lr: np.ndarray, rest: dict[str, np.ndarray]) -> tuple[Any, Any]:
+        ones = np.ones(len(lr))
+        values = {one: lr if one == name else point[one] * ones for one in names}
+        return values, {axis: value * ones for axis, value in held.items()}
+
+    return _of_one(train, split)
+
+
+def _of_one(train: Train, split: Split) -> Train:
+    """A trainer of lanes by one number each, which is all that a search sees of them."""
+
+    def by_one(
         lr: np.ndarray,
         seed: np.ndarray,
         rungs: tuple[int, ...] = (),
         decide: Decide | None = None,
         further: Mapping[str, np.ndarray] | None = None,
     ) -> Scores:
-        ones = np.ones(len(lr))
-        values = {one: lr if one == name else point[one] * ones for one in names}
-        rest = {axis: value * ones for axis, value in held.items()}
-        return _by_name(train, lr, values, seed, rungs, decide, rest)
+        values, rest = split(lr, dict(further or {}))
+        first, *others = values
+        named = {f"{RATE_PREFIX}{name}": values[name] for name in others} | dict(rest)
 
-    return by_rate
+        def judge(step: int, scores: Scores) -> np.ndarray:
+            assert decide is not None
+            return decide(step, scores._replace(lr=lr))
 
+        inner = None if decide is None else judge
+        return train(values[first], seed, rungs, inner, named)._replace(lr=lr)
 
-def _by_name(
-    train: Train,
-    lr: np.ndarray,
-    values: Mapping[str, np.ndarray],
-    seed: np.ndarray,
-    rungs: tuple[int, ...],
-    decide: Decide | None,
-    rest: Mapping[str, np.ndarray],
-) -> Scores:
-    """Trains lanes with these rates; the search sees the one number `lr` of each."""
-    first, *others = values
-    further = {f"{RATE_PREFIX}{name}": values[name] for name in others} | dict(rest)
-
-    def judge(step: int, scores: Scores) -> np.ndarray:
-        assert decide is not None
-        return decide(step, scores._replace(lr=lr))
-
-    inner = None if decide is None else judge
-    return train(values[first], seed, rungs, inner, further)._replace(lr=lr)
+    return by_one
 
 
 def _concluded(

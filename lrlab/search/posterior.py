@@ -84,7 +84,12 @@ def posterior_of(
         gap = max(float(np.nanmax(level) - np.nanmin(level)), 1e-300)
     noise = seed_effects.noise_of(whole)
     least, most = settings.spread_limits
-    spread = settings.unknown_spread if noise is None else min(max(least, noise / gap), most)
+    if noise is not None:
+        spread = max(least, noise / gap)
+    else:  # that of a worse rate says more than a guess, where it is larger
+        other = seed_effects.noise_of(whole, everywhere=True) or 0.0
+        spread = max(settings.unknown_spread, other / gap)
+    spread = min(spread, most)
     cap = max(settings.cap, settings.cap_per_spread * spread)
     lanes = _observations(parts, whole, float(np.nanmin(level)), gap, cap, settings)
     low, high = np.log10(whole.lr[0]), np.log10(whole.lr[-1])

@@ -84,13 +84,16 @@ def _mean(values: np.ndarray, mask: np.ndarray, axis: int) -> np.ndarray:
     return (values * mask).sum(axis) / np.maximum(mask.sum(axis), 1)
 
 
-def noise_of(table: Table) -> float | None:
+def noise_of(table: Table, everywhere: bool = False) -> float | None:
     """The standard deviation between seeds near the best rates, shared seed effects taken out; None
-    where no rate there had two seeds."""
+    where no rate there had two seeds. `everywhere`: at the best rate that had."""
     level = mean_scores(table)
     rates = usable(table)
     with np.errstate(invalid="ignore"):
         near = rates & (level <= np.nanmin(level) + NOISE_SPAN * max(gap(table), 0))
+    several = rates & (np.isfinite(table.score).sum(1) > 1)
+    if everywhere and several.any():
+        near = several & (level <= level[several].min())
     residuals = table.score[near] - level[near][:, None]
     many = np.isfinite(residuals).sum(1) > 1
     if not many.any():

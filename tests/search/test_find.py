@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lrlab.core.records import DIVERGED, NOT_RUN, OK, OUTCOMES, PRUNED
-from lrlab.search import Scores, find, from_scores, lane_scores, table
+from lrlab.search import Scores, find, from_scores, lane_scores, seed_effects, table
 from lrlab.search.budget import Budget
 from lrlab.search.find import block
+from lrlab.search.posterior import posterior_of
 from lrlab.search.rungs import hopes, scout_cost, scout_plan, standing, survivors
 from lrlab.search.settings import DEFAULTS
 from lrlab.search.verdict import one_way
@@ -231,7 +232,8 @@ def test_one_lucky_seed_is_not_picked_over_a_rate_that_held():
 
 def test_the_leader_is_among_the_rates_of_a_block():
     lucky = {0.001: [0.5], 0.01: [0.20, 0.22], 0.1: [0.05], 1.0: [2.2]}
-    lr, seed = block([evidence(lucky)], [7], 3)
+    parts = [evidence(lucky)]
+    lr, seed = block(parts, posterior_of(parts), [7], 3)
     assert np.isclose(lr, 0.1).any() and (seed == 7).all()
 
 
@@ -297,3 +299,15 @@ def test_one_way_analysis_of_variance_is_scipys() -> None:
         np.testing.assert_allclose(
             one_way(groups), stats.f_oneway(*groups).pvalue, rtol=1e-10, atol=1e-14
         )
+
+
+def test_noise_is_that_of_a_worse_rate_where_no_good_one_has_two_seeds():
+    alone = {0.01: [0.1], 0.03: [0.9, 1.5], 0.1: [1.2, 1.8]}
+    whole = table([evidence(alone)])
+    assert seed_effects.noise_of(whole) is None
+    assert seed_effects.noise_of(whole, everywhere=True) == pytest.approx(
+        0.6 / np.sqrt(2), rel=1e-6
+    )
+    assert posterior_of([evidence(alone)]).spread > 0.1
+    assert not posterior_of([evidence(alone)]).measured
+    assert posterior_of([evidence({0.01: [0.1], 0.03: [0.9]})]).spread == pytest.approx(0.01)

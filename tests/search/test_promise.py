@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from lrlab.search.find import confidence_of, sure
 from lrlab.search.gaussian_process import saturated
 from lrlab.search.posterior import Posterior
 from lrlab.search.promise import promise_of
+from lrlab.search.settings import DEFAULTS
 
 CAP = 0.2
 X = np.linspace(-4, 0, 401)
@@ -76,3 +78,13 @@ def test_neither_pick_nor_interval_go_where_a_lane_failed() -> None:
 def test_a_rate_with_one_seed_is_not_picked() -> None:
     lucky = posterior(bowl(-1), replicated=lambda x: x < -1.4)
     assert X[promise_of(lucky, 0.001, 0.9).pick] < -1.4
+
+
+def test_a_search_is_not_sure_of_an_end_of_the_range_nor_without_noise_or_goal() -> None:
+    inside, falling = posterior(*[bowl(-2)] * 320), posterior(*[lambda x: -0.2 * x] * 320)
+    said = [confidence_of(one) for one in (inside, falling)]
+    assert min(said) > 0.9
+    assert sure(inside, said[0], DEFAULTS) and not sure(falling, said[1], DEFAULTS)
+    assert not sure(inside, said[0], DEFAULTS._replace(confidence=None))
+    assert confidence_of(inside._replace(measured=False)) is None
+    assert not sure(inside, None, DEFAULTS)
