@@ -43,7 +43,7 @@ def arrays(split: object, place: str) -> PyTree:
     if not isinstance(split, (tuple, list)) or len(split) != 2:
         kind = type(split).__name__
         of = f" of {len(split)}" if isinstance(split, (tuple, list)) else ""
-        if _streams(split):
+        if streams(split):
             raise DataError(
                 f"{place}: must be a pair (inputs, targets) or a dict of arrays, got {kind}; give "
                 "a data set or a loader as lrlab.data.stream(...)"
@@ -102,9 +102,13 @@ def as_columns(
     return jax.tree.unflatten(structure, columns)
 
 
-def _streams(split: object) -> bool:
-    """Whether a split is something that `lrlab.data.stream` takes, and no array or table."""
-    if isinstance(split, (tuple, list, str, Stream)) or hasattr(split, "shape"):
+def streams(split: object) -> bool:
+    """Whether a split is something that `lrlab.data.stream` takes, and no arrays or table.
+
+    >>> streams(range(3)), streams(np.zeros(3)), streams({"x": np.zeros(3)})
+    (True, False, False)
+    """
+    if isinstance(split, (tuple, list, str, Mapping, Stream)) or hasattr(split, "shape"):
         return False
     return as_collection(split) is not None or callable(split) or hasattr(split, "__iter__")
 
