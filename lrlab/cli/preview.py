@@ -41,9 +41,10 @@ def preview(config: Config, set_: Set = None, json: Json = False) -> None:
 def described(experiment: Experiment) -> JsonObject:
     """The JSON object of `preview`."""
     resolved = configuration.resolve(experiment, command="preview")
+    text = _text(resolved)  # first: own code is imported before other JAX operations
     schedules = _schedules(resolved)
     return {
-        "config": _text(resolved),
+        "config": text,
         "axes": {axis.name: list(axis.values) for axis in resolved.axes},
         "seeds": list(resolved.seeds),
         "lanes": len(resolved.seeds) * math.prod(len(axis.values) for axis in resolved.axes),

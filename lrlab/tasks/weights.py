@@ -189,7 +189,7 @@ def _orbax(place: Path) -> PyTree:
     if (place / "run.json").is_file():
         raise FieldError(
             "params",
-            f"is a run folder; `lrlab export {short(place)} --params DIR` writes its weights to DIR",
+            f"is a run folder; `lrlab export {short(place)} --params DIR` writes its weights",
         )
     if not (place / "_METADATA").is_file():
         inside = sorted(one.parent for one in place.glob("*/_METADATA"))
