@@ -2,8 +2,8 @@
 
 Hypothesis: the same as the Flax model of the same shape; a pytree is a pytree.
 Command: python experiments/any_training/equinox_mlp.py
-Cost: 20 full runs' worth of 500 steps, less than 1 minute on a busy machine.
-Result: 0.026, anything from 0.0033 to 0.037 is as good (4 seeds).
+Cost: 20 full runs' worth of 500 steps at most, 13 s of CPU.
+Result: 0.0066, anything from 0.0017 to 0.029 costs at most 1 % more (3 seeds, 98 % sure).
 """
 
 from __future__ import annotations

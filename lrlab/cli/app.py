@@ -75,7 +75,8 @@ def _common(
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and exit: 0 done, 2 bad input, 3 the run failed, 130 interrupted."""
+    """Run the command line and exit: 0 done, 1 a check came out differently, 2 bad input, 3 the run
+    failed, 130 interrupted."""
     # Matplotlib keeps a list of fonts; that belongs to lrlab's cache too.
     os.environ.setdefault("MPLCONFIGDIR", str(cache_folder() / "matplotlib"))
     with reported_once():

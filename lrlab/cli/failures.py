@@ -25,8 +25,8 @@ from lrlab.core.errors import (
 from lrlab.core.paths import shown
 from lrlab.runs import onward
 
-DONE, BAD_INPUT, FAILED, INTERRUPTED = 0, 2, 3, 130
-"""Exit statuses."""
+DONE, UNLIKE, BAD_INPUT, FAILED, INTERRUPTED = 0, 1, 2, 3, 130
+"""Exit statuses; `UNLIKE`: what was checked (`verify`, `reproduce`) came out differently."""
 
 
 class CommandError(Exception):

@@ -41,9 +41,10 @@ def preview(config: Config, set_: Set = None, json: Json = False) -> None:
 def described(experiment: Experiment) -> JsonObject:
     """The JSON object of `preview`."""
     resolved = configuration.resolve(experiment, command="preview")
+    text = _text(resolved)  # first: own code is imported before other JAX operations
     schedules = _schedules(resolved)
     return {
-        "config": resolved.text,
+        "config": text,
         "axes": {axis.name: list(axis.values) for axis in resolved.axes},
         "seeds": list(resolved.seeds),
         "lanes": len(resolved.seeds) * math.prod(len(axis.values) for axis in resolved.axes),
@@ -53,6 +54,20 @@ def described(experiment: Experiment) -> JsonObject:
         "schedules": schedules,
         "digest": resolved.digest,
     }
+
+
+def _text(resolved: Resolved) -> str:
+    """The configuration as TOML. Own code that may have a step of its own, which no optimizer goes
+    with, is imported to see; where an optimizer is named, there is nothing to see."""
+    experiment = resolved.experiment
+    if experiment.task.python is None or "optimizer" in experiment.model_fields_set:
+        return resolved.text
+    from lrlab.training.suitability import text_of
+    from lrlab.training.task import task_of
+
+    entry = next(iter(experiment.entries.values()), experiment)  # a study's axis may be an option
+    task = task_of(configuration.resolve(entry, command="preview"))
+    return text_of(resolved, task.functions)
 
 
 def _schedules(resolved: Resolved) -> dict[str, JsonObject]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import lrlab
-from lrlab.cli.failures import DONE
+from lrlab.cli.failures import DONE, UNLIKE
 from lrlab.cli.options import Json, Quiet
 from lrlab.cli.output import emit
 
@@ -67,7 +67,7 @@ def verify(
         passed = sum(verdict.passed for verdict in verdicts)
         print(f"\n{passed} of {len(verdicts)} published results reproduced; figures: {page}")
     sys.stdout.flush()
-    return DONE if payload["passed"] else 1
+    return DONE if payload["passed"] else UNLIKE
 
 
 def _numbers(verdict: Verdict) -> list[str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple, cast
 
@@ -40,6 +40,12 @@ def as_loader(source: object, place: str) -> Loader:
     >>> as_loader(lambda seed, epoch: iter([seed]), "train").again
     True
     """
+    if isinstance(source, Mapping):
+        names = ", ".join(map(repr, source)) or "nothing"
+        raise DataError(
+            f"{place}: {type(source).__name__} holds {names}, which are no arrays; give one of its "
+            "data sets, and another as valid="
+        )
     iterable = hasattr(source, "__iter__")
     if iterable and iter(cast("Iterable[Tree]", source)) is source:
         raise DataError(

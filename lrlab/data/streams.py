@@ -78,7 +78,7 @@ class Stream:
         elif self.numbered is not None:
             count = self.numbered.length
             ends = np.unique([*range(min(ENDS, count)), *range(max(0, count - ENDS), count)])
-            total.update(digest_of(self._gathered(ends)).encode())
+            total.update(digest_of(self.looked_at(ends)).encode())
         else:
             total.update("".join(self.heads).encode())
         return total.hexdigest()
@@ -107,11 +107,7 @@ class Stream:
             yield self._gathered(np.arange(first, min(first + rows, self.numbered.length)))
 
     def _gathered(self, rows: np.ndarray) -> Tree:
-        """Examples by number.
-
-        Raises:
-            StreamError: one cannot be read; says which.
-        """
+        """Examples by number. Raises StreamError that says which fails."""
         assert self.numbered is not None
         try:
             return self.numbered.gather(rows)
@@ -121,6 +117,13 @@ class Stream:
             row = random_access.first_failing(self.numbered.gather, rows)
             which = "examples" if row is None else f"example {row}"
             raise StreamError(f"reading {which} raised {raised(error)}") from error
+
+    def looked_at(self, rows: np.ndarray) -> Tree:
+        """Examples by number, before anything trains. Raises DataError that says which fails."""
+        try:
+            return self._gathered(rows)
+        except StreamError as error:
+            raise DataError(f"the stream: {error}") from error
 
     def _one_pass(self) -> Iterator[Tree]:
         assert self.loader is not None and self.form is not None
@@ -223,7 +226,7 @@ class Column:
         if self.stream.numbered is None:
             batch = self.stream.first
         else:
-            batch, chosen = self.stream.numbered.gather(chosen), slice(None)
+            batch, chosen = self.stream.looked_at(chosen), slice(None)
         return np.asarray(list(leaves(batch))[self.number][1])[chosen]
 
     def __array__(self, *args: object, **options: object) -> np.ndarray:
@@ -310,9 +313,10 @@ def _read(source: Collection, place: str) -> Numbered:
 
 
 def _by_number(numbered: Numbered, kind: str, valid: object) -> Stream:
-    first = numbered.gather(np.arange(min(2, numbered.length)))
+    blank = Stream((), numbered, None, None, (), {}, valid)
+    first = blank.looked_at(np.arange(min(2, numbered.length)))
     described = {"stream": kind, "length": numbered.length, "arrays": _described(first)}
-    return Stream(first, numbered, None, None, (), described, valid)
+    return dataclasses.replace(blank, first=first, source=described)
 
 
 def _described(batch: Tree) -> JsonObject:

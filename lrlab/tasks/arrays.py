@@ -10,7 +10,8 @@ import numpy as np
 from lrlab.core.arrays import aligned, is_mapped, parts
 from lrlab.data.checks import same_length, varied
 from lrlab.data.dataset import DataError
-from lrlab.data.streams import Column, stream_of
+from lrlab.data.random_access import as_collection
+from lrlab.data.streams import Column, Stream, stream_of
 from lrlab.data.values import numbers
 from lrlab.tasks.losses import (
     PerExample,
@@ -42,6 +43,11 @@ def arrays(split: object, place: str) -> PyTree:
     if not isinstance(split, (tuple, list)) or len(split) != 2:
         kind = type(split).__name__
         of = f" of {len(split)}" if isinstance(split, (tuple, list)) else ""
+        if streams(split):
+            raise DataError(
+                f"{place}: must be a pair (inputs, targets) or a dict of arrays, got {kind}; give "
+                "a data set or a loader as lrlab.data.stream(...)"
+            )
         raise DataError(
             f"{place}: must be a pair (inputs, targets), got {kind}{of}; give anything else as a "
             "dict of arrays by name, which the model gets whole (and loss and metrics as (outputs, "
@@ -94,6 +100,17 @@ def as_columns(
         is_mask = masks and np.asarray(leaf).dtype == bool
         columns.append(column.view(bool) if is_mask else column)
     return jax.tree.unflatten(structure, columns)
+
+
+def streams(split: object) -> bool:
+    """Whether a split is something that `lrlab.data.stream` takes, and no arrays or table.
+
+    >>> streams(range(3)), streams(np.zeros(3)), streams({"x": np.zeros(3)})
+    (True, False, False)
+    """
+    if isinstance(split, (tuple, list, str, Mapping, Stream)) or hasattr(split, "shape"):
+        return False
+    return as_collection(split) is not None or callable(split) or hasattr(split, "__iter__")
 
 
 def _count(tree: object) -> int | None:

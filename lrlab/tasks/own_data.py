@@ -15,7 +15,7 @@ from lrlab.core.synonyms import did_you_mean
 from lrlab.core.text import JsonObject
 from lrlab.data.dataset import DataError
 from lrlab.data.streams import stream_of
-from lrlab.tasks.arrays import as_columns, check_alike, held
+from lrlab.tasks.arrays import as_columns, check_alike, held, streams
 from lrlab.tasks.streams import described_streams, digest_of, opened
 from lrlab.types import PyTree
 
@@ -82,6 +82,11 @@ def splits_of(name: str, splits: Mapping[str, object]) -> dict[str, PyTree]:
 def _split(part: object, place: str) -> PyTree:
     if stream_of(part) is not None:
         return part
+    if streams(part):
+        raise DataError(
+            f"{place}: must be arrays [N, ...] (a tuple or dict of them, too), got "
+            f"{type(part).__name__}; give a data set or a loader as lrlab.data.stream(...)"
+        )
     arrays = as_columns(part, None, place, masks=True, complex_too=True)
     lengths = {
         jax.tree_util.keystr(path, simple=True, separator="/"): len(leaf)

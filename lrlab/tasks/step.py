@@ -13,6 +13,7 @@ from lrlab.core.hyper import with_hyper
 from lrlab.core.jax_settings import usual
 from lrlab.core.memo import closure_of, kept_with
 from lrlab.core.text import JsonObject, Table
+from lrlab.core.user_code import fault
 from lrlab.tasks.flat_state import Form, differences, flat, form_of, whole
 from lrlab.tasks.labels import label
 from lrlab.tasks.own_data import check_callable, check_takes, described, directions_of, splits_of
@@ -142,7 +143,7 @@ def _evaluated(
         data = jax.tree.map(jnp.asarray, data)
         state = whole(forms[0], state)
         # Sums and weights are of any part of a split; a dict alone is of the split as it is.
-        if isinstance(jax.eval_shape(own, state, data, key), tuple):
+        if isinstance(_given_back(own, state, data, key), tuple):
             part = lambda rows, key: _part(own, state, rows, key)  # noqa: E731
             return means_of(over_parts(part, data, context.batch_size, key))
         return scalars("evaluate", own(state, data, key), _dtype())
@@ -153,6 +154,21 @@ def _evaluated(
         return over_parts(measure, rows, context.batch_size, key, context.first)
 
     return functions._replace(evaluate=evaluate, part=part)
+
+
+def _given_back(own: Callable[..., PyTree], state: PyTree, data: PyTree, key: Array) -> PyTree:
+    """The shapes of what `evaluate` gives.
+
+    Raises:
+        FieldError: it fails without data, where it may have expected some.
+    """
+    try:
+        return jax.eval_shape(own, state, data, key)
+    except (TypeError, AttributeError) as error:  # what None raises where an array is meant
+        if data is not None:
+            raise
+        message = f"{fault('evaluate', error)}; it gets None for a batch, as valid= was not given"
+        raise FieldError("task", message) from error
 
 
 def _part(own: Callable[..., PyTree], state: PyTree, rows: PyTree, key: Array) -> Totals:

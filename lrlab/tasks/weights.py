@@ -186,6 +186,11 @@ def _read(place: Path, what: str, reader: Callable[[Path], PyTree]) -> dict[str,
 def _orbax(place: Path) -> PyTree:
     import orbax.checkpoint as orbax
 
+    if (place / "run.json").is_file():
+        raise FieldError(
+            "params",
+            f"is a run folder; `lrlab export {short(place)} --params DIR` writes its weights",
+        )
     if not (place / "_METADATA").is_file():
         inside = sorted(one.parent for one in place.glob("*/_METADATA"))
         inside += sorted(one.parent for one in place.glob("*/*/_METADATA"))

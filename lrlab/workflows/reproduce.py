@@ -177,10 +177,10 @@ def compared(before: LaneRecord, after: LaneRecord) -> tuple[float, str]:
         n: v.tolist() for n, v in after.axes.items()
     }:
         return np.inf, "other lanes were trained"
-    largest, first = 0.0, ""
+    largest, first, earliest = 0.0, "", np.inf
     if not (before.outcome == after.outcome).all():
         lane = np.argwhere(before.outcome != after.outcome)[0]
-        largest, first = np.inf, f"outcome of lane {place(before, lane)}"
+        largest, first, earliest = np.inf, f"outcome of lane {place(before, lane)}", -1
     stable = (before.outcome == OK) & (after.outcome == OK)
     for name, old in {**before.history, **before.evaluated}.items():
         new = after.metrics[name].values if name in after.metrics else None
@@ -190,9 +190,12 @@ def compared(before: LaneRecord, after: LaneRecord) -> tuple[float, str]:
         if not differs.any():
             continue
         step, *lane = np.argwhere(differs)[0]
-        first = first or f"{name}, row {step}, lane {place(before, np.array(lane))}"
+        if not first or (name in before.history and step < earliest):
+            first = f"{name}, row {step}, lane {place(before, np.array(lane))}"
+            earliest = step
         scale = np.maximum(np.abs(old), 1e-3 * np.nanmax(np.abs(old[:, stable]), initial=1e-30))
-        apart = np.abs(old - new) / scale
+        with np.errstate(invalid="ignore"):  # of lanes that are not stable
+            apart = np.abs(old - new) / scale
         largest = max(largest, float(np.nanmax(apart[:, stable], initial=0.0)))
     return largest, first
 

@@ -78,7 +78,26 @@ def test_a_second_source_comes_along():
     ((np.zeros(2), np.zeros(3)), "differ in length"),
     (3, "can neither be read by number"),
     (lambda seed: iter([(np.zeros((2, 2)), "cats")]), "'cats' is no number"),
+    ({"train": [1, 2], "test": [3]}, "holds 'train', 'test', which are no arrays"),
 ])  # fmt: skip
 def test_what_is_no_stream_is_bad_input(source, message):
     with pytest.raises(DataError, match=message):
         stream(source)
+
+
+@pytest.mark.parametrize("bad", [1, 20])
+def test_an_example_that_cannot_be_read_is_named_before_training(bad):
+    class Broken:
+        def __len__(self):
+            return 200
+
+        def __getitem__(self, number):
+            if int(number) == bad:
+                raise OSError("gone")
+            return np.float32([number]), np.float32([number])
+
+    message = rf"the stream: reading example {bad} raised OSError: gone"
+    with pytest.raises(DataError, match=message):
+        stream(Broken()).columns[0][:40]
+    with pytest.raises(DataError, match=message):
+        _ = stream(Broken()).digest

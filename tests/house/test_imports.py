@@ -40,7 +40,7 @@ MODULES = {
         "lrlab.engine.devices": JAX,
     },
     "cli/ls.py": {"lrlab.search.rules": START},
-    "cli/preview.py": {"lrlab.training.task": START},
+    "cli/preview.py": {"lrlab.training.suitability": START, "lrlab.training.task": START},
     "cli/replay.py": {
         "lrlab.report.figures.slices": FIGURES,
         "lrlab.report.figures.style": FIGURES,

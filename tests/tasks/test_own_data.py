@@ -40,6 +40,10 @@ def test_none_is_no_data():
         ({"train": {"x": np.array(["a", "b"])}}, "train x: needs numbers"),
         ({"train": {"x": np.full((3, 2), np.nan)}}, "nan"),
         ({"train": {}}, "empty"),
+        (
+            {"train": {"x": X}.values()},
+            r"got dict_values; give a data set or a loader as lrlab\.data",
+        ),
     ],
 )
 def test_what_is_wrong_is_named(splits, words):

@@ -236,6 +236,20 @@ def test_what_is_wrong_is_named(change, words):
         sweep(task(**change))
 
 
+def test_evaluate_without_valid_data_may_want_none():
+    def step(w, batch, hyper, key):
+        return w - hyper["lr"] * w, {"loss": (w**2).sum()}
+
+    def sweep(evaluate):
+        task = lrlab.Task.step(init=lambda key, hyper: jnp.ones(2), step=step, evaluate=evaluate,
+                               train=(X, Y))  # fmt: skip
+        return lrlab.sweep(task, lr=[0.1], steps=2, batch_size=BATCH, seeds=1, progress=False)
+
+    assert sweep(lambda w, batch, key: {"loss": (w**2).sum()}).final["valid_loss"].shape == (1, 1)
+    with pytest.raises(ConfigError, match=r"evaluate fails .*None for a batch, as valid= was not"):
+        sweep(lambda w, batch, key: {"loss": (batch[0] ** 2).sum()})
+
+
 def test_a_dtype_that_changes_is_named_with_its_path():
     mine = lrlab.Task.step(
         init=lambda key, hyper: {"n": 0}, step=lambda s, b, h, k: ({"n": h["lr"]}, {"loss": 0.0})

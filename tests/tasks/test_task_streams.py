@@ -5,7 +5,7 @@ from __future__ import annotations
 import flax.linen as nn
 import numpy as np
 import pytest
-from sources import Again, arrays, batches, mapped, task
+from sources import Again, Numbered, arrays, batches, mapped, task
 
 import lrlab
 from lrlab.core.arrays import is_mapped
@@ -58,6 +58,8 @@ def broken():
 @pytest.mark.parametrize(("train", "valid", "message"), [
     (stream(batches), stream(lambda: broken()), "a pass of the loader, after 2 batches: it raised"),
     (stream(arrays()[0]), None, "must be a pair"),
+    ([*zip(*arrays(), strict=True)].__iter__, None, r"as lrlab\.data\.stream\("),
+    (Numbered(), None, r"got Numbered; give a data set or a loader as lrlab\.data\.stream\("),
     (stream((arrays()[0], arrays()[1] + 5)), None, r"label \d at row \d+ .* out of range 0 to 2"),
     (stream((arrays()[0], arrays()[0][:, 0])), None, "labels must be integers, got dtype float32"),
     (stream((arrays()[0][:, :4], arrays()[1])), None, "shapes"),

@@ -202,6 +202,9 @@ def test_what_is_no_file_of_weights(tmp_path: Path) -> None:
         read(tmp_path / "many")
     with pytest.raises(FieldError, match="is no path"):
         read("")
+    write(tmp_path / "many" / "run.json", b"{}")
+    with pytest.raises(FieldError, match=r"a run folder; `lrlab export .*many --params DIR`"):
+        read(tmp_path / "many")
     with pytest.raises(FieldError, match="holds no tree of weights"):
         read(write(tmp_path / "l.msgpack", serialization.msgpack_serialize([1])))
 

@@ -128,9 +128,12 @@ def test_a_changed_program_is_refused(module, old, new, what, project: Path, mon
     assert what in str(error.value) and f"own_runs/{module}.py" in str(error.value)
 
 
-def test_reproduce_says_what_changed(project: Path) -> None:
+def test_reproduce_says_what_changed(project: Path, capsys) -> None:
     train(project)
     changed(project, "methods", "clip_by_global_norm(clip)", "clip(clip)")
+    capsys.readouterr()
+    assert command_line(["reproduce", str(project / "run"), "--quiet"]) == 1
+    assert capsys.readouterr().out.startswith("Different: first at train_loss, row 1, lane lr 0.02")
     again = reproduce(project / "run", progress=False)
     assert again.level == "different" and "the source of own_runs.methods:clipped" in again.changes
 

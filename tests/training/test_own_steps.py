@@ -11,6 +11,7 @@ from own_project import experiment, train
 from stopped_runs import equal, stopped
 
 import lrlab
+from lrlab.cli.app import run as command_line
 from lrlab.core.errors import Interrupted
 from lrlab.core.text import OWN_STEP
 from lrlab.workflows.dispatch import resume, run
@@ -68,6 +69,15 @@ def said(folder: Path) -> str:
     text = (folder / "config.toml").read_text()
     assert "optimizer" not in tomllib.loads(text) and OWN_STEP in text and "adam" not in text
     return text
+
+
+def test_a_preview_shows_no_optimizer(project: Path, capsys) -> None:
+    assert command_line(["preview", str(project / "a.toml")]) == 0
+    text = capsys.readouterr().out
+    assert "optimizer" not in tomllib.loads(text) and OWN_STEP in text and "adam" not in text
+    (project / "a.toml").write_text(CONFIG.replace("options = {start = 2.0}", "") + STUDY)
+    assert command_line(["preview", str(project / "a.toml")]) == 0
+    assert "[optimizer]" not in capsys.readouterr().out
 
 
 def test_a_folder_names_no_optimizer_and_stands_alone(project: Path, monkeypatch) -> None:
