@@ -131,6 +131,7 @@ def find_rates(
             clock=clock,
             settings=settings,
         )
+        answer = placed(answer, ranges[name])
         evidence += [{**row, "lr": {**point, name: row["lr"]}} for row in answer.evidence]
         paid += answer.cost
         said.append(RateAnswer(name, answer))
@@ -195,6 +196,21 @@ def _of_one(train: Train, split: Split) -> Train:
         return train(values[first], seed, rungs, inner, named)._replace(lr=lr)
 
     return by_one
+
+
+def placed(answer: Answer, given: tuple[float, float]) -> Answer:
+    """An answer about a rate by itself whose best is at an end of what was tried: where the range
+    that was given reaches further, a larger budget looks there, and no other range is needed."""
+    lr = answer.lr
+    if answer.verdict != EDGE or not isinstance(lr, float) or not given[0] < lr < given[1]:
+        return answer
+    tried = [row["lr"] for row in answer.evidence]
+    side = "largest" if lr / min(tried) > max(tried) / lr else "smallest"
+    text = (
+        f"The best rate tried by itself, {show(lr)}, is the {side} one of these, inside the range "
+        "that was given: the true best may lie beyond. Raise the budget."
+    )
+    return answer._replace(sentence=text)
 
 
 def _concluded(

@@ -7,6 +7,8 @@ import pytest
 
 from lrlab.core.records import DIVERGED, OK, PRUNED
 from lrlab.search import Scores, find_rates
+from lrlab.search.find_rates import placed
+from lrlab.types import Answer
 
 STEPS, EVALS = 100, list(range(5, 101, 5))
 WIDE = (1e-5, 10.0)
@@ -120,3 +122,14 @@ def test_every_row_of_the_evidence_was_trained() -> None:
     for row in answer.evidence:
         point = [row["lr"]["a"], row["lr"]["b"]]
         assert np.isclose(trained, point, rtol=1e-5, atol=0).all(1).any()
+
+
+@pytest.mark.parametrize(("best", "side"), [(0.26, "largest"), (0.003, "smallest")])
+def test_an_edge_inside_the_given_range_asks_for_a_larger_budget(best: float, side: str) -> None:
+    rows = tuple({"lr": lr} for lr in (0.003, 0.03, 0.26))
+    answer = Answer(best, (best, best), "edge", "Raise lr_range[1].", "valid_loss", 9.0, rows)
+    inside = placed(answer, (1e-4, 1.0)).sentence
+    assert f"is the {side} one" in inside and "Raise the budget" in inside
+    assert placed(answer, (0.003, 0.26)).sentence == answer.sentence
+    interior = answer._replace(verdict="interior")
+    assert placed(interior, (1e-4, 1.0)) == interior
