@@ -102,6 +102,12 @@ def installed() -> list[tuple[str, str, Peer]]:
     return found
 
 
+def recorded(folder: Path) -> list[str]:
+    """The pairs that have lanes to be searched."""
+    files = sorted(path for path in folder.glob("*-*.npz") if ".part" not in path.name)
+    return [path.stem for path in files if np.load(path)["outcome"].shape[-1] > TRUTH]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pairs", help="problem-optimizer, with commas; all that are recorded")
@@ -110,8 +116,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("finder_regret"))
     given = parser.parse_args()
     until = time.monotonic() + 60 * given.minutes if given.minutes else float("inf")
-    files = sorted(path for path in given.out.glob("*-*.npz") if ".part" not in path.name)
-    pairs = given.pairs.split(",") if given.pairs else [path.stem for path in files]
+    pairs = given.pairs.split(",") if given.pairs else recorded(given.out)
     if missing := [pair for pair in pairs if not (given.out / f"{pair}.npz").exists()]:
         parser.error(
             f"no record of {', '.join(missing)} in {given.out}: run finder_regret.py first"

@@ -71,16 +71,29 @@ def peer_table(rows: list[dict]) -> None:
     for head in ("search", "cases", *(f"{budget} runs" for budget in budgets)):
         table.add_column(head, justify="left" if head == "search" else "right")
     for peer, mine in found.items():
-        parts = [100 * np.array([*np.percentile(v, (50, 90)), v.max()]) for v in mine.values()]
-        cells = dict(zip(mine, (" / ".join(f"{p:.2f}" for p in part) for part in parts)))
-        count = min(len(values) for values in mine.values())
-        table.add_row(peer, str(count), *(cells.get(budget, "") for budget in budgets))
+        cells = [cell(mine[budget]) if budget in mine else "" for budget in budgets]
+        table.add_row(peer, str(min(map(len, mine.values()))), *cells)
     Console(width=140).print(table)
+
+
+def whole(rows: list[dict]) -> list[dict]:
+    """The rows of the searches that ran on as many pairs as any: a part of them is another set."""
+    pairs: dict[str, set[tuple[str, str]]] = {}
+    for row in rows:
+        if "peer" in row:
+            pairs.setdefault(row["peer"], set()).add((row["problem"], row["optimizer"]))
+    most = max(map(len, pairs.values()), default=0)
+    return [row for row in rows if "peer" in row and len(pairs[row["peer"]]) == most]
+
+
+def cell(values: np.ndarray) -> str:
+    parts = *np.percentile(values, (50, 90)), values.max()
+    return " / ".join(f"{100 * part:.2f}" for part in parts)
 
 
 def peer_panels(part, rows: list[dict]) -> None:
     """Regret over cost, one line for each search: the median, and nine of ten cases."""
-    found = {peer: mine for peer, mine in shares(rows).items() if peer in STYLES}
+    found = {peer: mine for peer, mine in shares(whole(rows)).items() if peer in STYLES}
     panels = part.subplots(1, 2, sharey=True)
     for axes, percent, title in zip(
         panels, (50, 90), ("half of all cases are within", "nine of ten cases are within"),
