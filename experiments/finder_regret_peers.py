@@ -8,12 +8,12 @@ Cost: RESULT_COST
 Result: RESULT
 
 The records that `finder_regret.py` left in `--out` are read, of the pairs that have one: a trial
-gets the lane of the nearest rate, with the seeds that find gets. It works in pieces, as that does:
-`--minutes`, and the next call goes on with what is left, peer by peer. Packages that are not there
-are left out. A trial starts where a full run still fits the budget; lanes that diverge, and trials
-that are pruned, cost what they trained. A run that diverges counts as its initial loss, as does one
-that ends worse: no peer is sent astray by losses of 1e9. Three habits of seeds: another one for
-each trial; seed 0 for all; two for each rate, of which the mean is told.
+gets the lane of the nearest rate, with the seeds that find gets, and is judged at that rate. It
+works in pieces, as that does: `--minutes`, and the next call goes on, peer by peer. Packages that
+are not there are left out. A trial starts where a full run still fits the budget; lanes that
+diverge, and trials that are pruned, cost what they trained. A run that diverges counts as its
+initial loss, as does one that ends worse: no peer is sent astray by losses of 1e9. Three habits of
+seeds: another one for each trial; seed 0 for all; two for each rate, of which the mean is told.
 """
 
 from __future__ import annotations
@@ -73,6 +73,12 @@ def searched(lanes: dict) -> str:
     return hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest()
 
 
+def nearest(lanes: dict, lr: float | None) -> float | None:
+    """The rate whose lanes a trial got: what a person would see of it. Beside a cliff the one that
+    was asked for can be another matter."""
+    return None if lr is None else float(lanes["lr"][np.abs(np.log(lr / lanes["lr"])).argmin()])
+
+
 def measured(folder: Path, pair: str, part: str, name: str, peer: Peer, roots: int) -> None:
     """Puts a peer's rows of a pair into the folder; what was searched before is judged anew."""
     path, lanes = folder / f"{pair}.peers.json", dict(np.load(folder / f"{pair}.npz"))
@@ -85,6 +91,8 @@ def measured(folder: Path, pair: str, part: str, name: str, peer: Peer, roots: i
         print(f"{pair}, {name}: {mine['seconds']:.0f} s of a core", flush=True)
     truth = truth_of(lanes)
     for row in mine["rows"]:
+        row.setdefault("asked", row["lr"])
+        row["lr"] = nearest(lanes, row["asked"])
         row["regret"] = regret_at(truth, row["lr"])[0]
     part_file = path.with_suffix(".part")
     part_file.write_text(json.dumps({**kept, name: mine}))

@@ -131,8 +131,12 @@ def test_rows_are_kept_and_judged_anew(load, tmp_path, monkeypatch):
     peers.measured(tmp_path, "bowl-sgd", "trials", "random search", peer, 2)
     rows = json.loads(kept.read_text())["random search"]["rows"]
     assert len(rows) == 3 * 2 * 4
+    assert {row["lr"] for row in rows} <= set(RATES)  # judged where its lanes were trained
     assert {row["problem"] for row in rows} == {"bowl"}
     assert all(row["regret"] < 0.05 for row in rows if row["budget"] == 40)
+
+    assert peers.nearest(lanes, 0.0104) == lanes["lr"][32]
+    assert peers.nearest(lanes, None) is None
 
     def searches(*_):
         raise AssertionError
