@@ -107,7 +107,7 @@ def peer_panels(part, rows: list[dict]) -> None:
                 list(found[peer]), points, mark, color=color, label=peer, ms=6.5 if own else 4.5,
                 lw=3 if own else 1.4, mew=0, clip_on=False, zorder=5 if own else 3,
             )  # fmt: skip
-        axes.set(xscale="log", yscale="log", xlabel="cost in full-length runs", xlim=(4.6, 43))
+        axes.set(xscale="log", yscale="log", xlabel="budget in full-length runs", xlim=(4.6, 43))
         axes.set(ylim=(0.01, 100))
         axes.set_title(title, fontsize=10)
         axes.set_xticks([5, 10, 20, 40], ["5", "10", "20", "40"])
