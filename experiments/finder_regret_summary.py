@@ -1,6 +1,7 @@
 """The table and the figure of `finder_regret.py`, from its rows; trains nothing.
 
 Command: python experiments/finder_regret_summary.py finder_regret/rows.json
+Where the folder has rows of `finder_regret_peers.py` of the same pairs, they stand beside.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from finder_regret_peers_summary import peer_panels, peer_rows, peer_table, with_find
 
 
 def summary(rows: list[dict]) -> None:
@@ -17,6 +19,7 @@ def summary(rows: list[dict]) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    beside, rows = apart(rows)
     table = Table(title="Normalized regret of the learning rate picked")
     for head in ("way", "cost (runs)", "median", "90 %", "worst"):
         table.add_column(head, justify="left" if head == "way" else "right")
@@ -49,6 +52,13 @@ def summary(rows: list[dict]) -> None:
             share([right(row) for row in mine]),
         )  # fmt: skip
     console.print(table)
+    if beside:
+        peer_table(with_find(rows) + beside)
+
+
+def apart(rows: list[dict]) -> tuple[list[dict], list[dict]]:
+    """(rows of peers, all others)."""
+    return [row for row in rows if "peer" in row], [row for row in rows if "peer" not in row]
 
 
 def share(hits: list[bool]) -> str:
@@ -82,15 +92,18 @@ def right(row: dict) -> bool:
 
 def figure(rows: list[dict], path: Path) -> None:
     """Left: regret of every way, cheapest on top; right: what the interval of find is worth, and
-    at which cost."""
+    at which cost. Below, where there are peers: regret over cost, beside theirs."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
-    shown, (left, right) = plt.subplots(
-        1, 2, figsize=(10, 4.6), width_ratios=(1.7, 1), constrained_layout=True
-    )
+    beside, rows = apart(rows)
+    shown = plt.figure(figsize=(10, 8.8 if beside else 4.6), layout="constrained")
+    top, *below = shown.subfigures(1 + bool(beside), 1, squeeze=False).flat
+    left, right = top.subplots(1, 2, width_ratios=(1.7, 1))
+    for part in below:
+        peer_panels(part, with_find(rows) + beside)
     ways = by(rows, "way")
     cost = {way: float(np.mean([row["cost"] for row in mine])) for way, mine in ways.items()}
     middle = {way: float(np.median([row["regret"] for row in mine])) for way, mine in ways.items()}
@@ -134,5 +147,7 @@ def figure(rows: list[dict], path: Path) -> None:
 
 if __name__ == "__main__":
     loaded = json.loads(Path(sys.argv[1]).read_text())
+    there = dict.fromkeys(f"{row['problem']}-{row['optimizer']}" for row in loaded)
+    loaded += peer_rows(Path(sys.argv[1]).parent, list(there))
     summary(loaded)
     figure(loaded, Path(sys.argv[1]).with_name("finder_regret.png"))
