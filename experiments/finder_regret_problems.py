@@ -53,12 +53,6 @@ OUTSIDE = {  # the same, and with which optimizers: the first of the checked
 }  # fmt: skip
 FUNCTIONS = {function.__name__: function for function in (*CHECKED, *SEALED)}
 
-QUICK = (
-    ("wine", "momentum"), ("breast_cancer", "adam"),
-    ("iris_mlp", "signum"), ("rosenbrock", "adam"), ("autoencoder", "adam"), ("rare_class", "lion"),
-)  # fmt: skip
-"""Two of `made`, four of `checked`, and none that is sealed."""
-
 
 def _pairs(problems: dict) -> list[Pair]:
     return [(make.__name__, optimizer) for make, some in problems.items() for optimizer in some]
@@ -73,23 +67,36 @@ SETS: dict[str, list[Pair]] = {
     "sealed": _pairs(SEALED),
 }
 
+PARTS: dict[str, list[Pair]] = {
+    "default": [(name, some) for name in ("wine", "breast_cancer") for some in OPTIMIZERS[:2]],
+    "outside": OLD,
+    "quick": [
+        ("wine", "momentum"), ("breast_cancer", "adam"), ("iris_mlp", "signum"),
+        ("rosenbrock", "adam"), ("autoencoder", "adam"), ("rare_class", "lion"),
+    ],
+}  # fmt: skip
+"""Parts of `made` and `checked`."""
+
 
 def set_of(pair: Pair) -> str:
     """The name of the set that a pair is in."""
     return next(name for name, pairs in SETS.items() if tuple(pair) in pairs)
 
 
-def chosen(text: str) -> list[Pair]:
-    """Pairs as the command line gives them, "wine-adam,quadratic-sgd".
+def chosen(name: str, text: str | None = None) -> list[Pair]:
+    """The pairs of a set or a part; of them those of the text, "wine-adam,quadratic-sgd". The
+    default stands for all that are not sealed where there is a text.
 
     Raises:
-        ValueError: one that is in no set.
+        ValueError: one that is not among them.
     """
+    if not text:
+        return list((SETS | PARTS)[name])
+    known = (SETS | PARTS)[name] if name != "default" else [*SETS["made"], *SETS["checked"]]
     pairs = [tuple(word.split("-")) for word in text.split(",")]
-    known = [pair for some in SETS.values() for pair in some]
     for pair in pairs:
         if pair not in known:
-            raise ValueError(f"no pair {'-'.join(pair)!r}; there are {', '.join(names(known))}")
+            raise ValueError(f"no pair {'-'.join(pair)}; there are {', '.join(names(known))}")
     return pairs
 
 

@@ -51,19 +51,23 @@ def recorded(
 def read(path: Path) -> dict[str, np.ndarray] | None:
     """The lanes of a file that holds all seeds; None where it is absent or some are missing.
 
-    Records without `version` are of the time when there were no maximized metrics.
+    Records without `version` are of the time when all metrics were to be minimized.
 
     Raises:
         ValueError: they are of another version of the problem.
     """
-    lanes = dict(np.load(path)) if path.exists() else {}
-    version = version_of(path.stem.partition("-")[0])
+    if not path.exists():
+        return None
+    lanes, name = dict(np.load(path)), path.stem.partition("-")[0]
+    version = version_of(name)
     if str(lanes.get("version", version)) != version:
         raise ValueError(
             f"{path}: recorded from another version of the problem; delete it to train it anew"
         )
-    lanes = {"direction": np.array("min"), "wanted": np.array(0), **lanes} if lanes else lanes
-    return lanes if lanes and lanes["outcome"].shape[-1] >= int(lanes["wanted"]) else None
+    if "wanted" not in lanes:
+        seeds = (PROBLEMS | OUTSIDE)[name][2]
+        lanes |= {"direction": np.array("min"), "wanted": np.array(seeds)}
+    return lanes if lanes["outcome"].shape[-1] >= int(lanes["wanted"]) else None
 
 
 def trained(

@@ -14,7 +14,7 @@ TRUTH = 24
 def replayed(lanes: dict, root: int):
     """A `train` for `find` that reads lanes from the record."""
     order = np.random.default_rng(root).permutation(np.arange(TRUTH, lanes["outcome"].shape[1]))
-    evals = lanes["eval_steps"]
+    evals, direction = lanes["eval_steps"], str(lanes.get("direction", "min"))
 
     def train(lr, seed, rungs=(), decide=None):
         i = np.abs(np.log(np.asarray(lr)[:, None] / lanes["lr"])).argmin(1)
@@ -30,10 +30,12 @@ def replayed(lanes: dict, root: int):
             so_far = np.where((evals > step)[:, None], np.nan, metric)
             now = np.where(later, NOT_RUN, outcome)
             done = np.minimum(steps, step)
-            keep = decide(step, Scores(*rest, so_far, evals, start, now, at, done, total))
+            keep = decide(
+                step, Scores(*rest, so_far, evals, start, now, at, done, total, direction)
+            )
             cut = later & ~keep
             outcome = np.where(cut, PRUNED, outcome)
             steps, metric = np.where(cut, step, steps), np.where(cut, so_far, metric)
-        return Scores(*rest, metric, evals, start, outcome, at, steps, total)
+        return Scores(*rest, metric, evals, start, outcome, at, steps, total, direction)
 
     return train
