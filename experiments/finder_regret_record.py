@@ -42,9 +42,9 @@ def recorded(
     picks = path.with_suffix(".json")
     lanes = read(path)
     if lanes is None or not picks.exists():
-        lanes = trained(path, problem_of(name), optimizer, until)
-    if lanes is None:
-        return None
+        if not trained(path, problem_of(name), optimizer, until):
+            return None
+        lanes = read(path)
     return {**lanes, "picks": json.loads(picks.read_text())}
 
 
@@ -70,15 +70,13 @@ def read(path: Path) -> dict[str, np.ndarray] | None:
     return lanes if lanes["outcome"].shape[-1] >= int(lanes["wanted"]) else None
 
 
-def trained(
-    path: Path, problem: Problem, optimizer: str, until: float
-) -> dict[str, np.ndarray] | None:
-    """Trains the seeds that a record lacks, and the ramps; see `recorded`."""
+def trained(path: Path, problem: Problem, optimizer: str, until: float) -> bool:
+    """Trains the seeds that a record lacks, and the ramps; False where `until` came before."""
     lanes = dict(np.load(path)) if path.exists() else {}
     kept = ("metric", "initial", "outcome", "diverged_at", "steps_trained")
     while (done := lanes["outcome"].shape[-1] if lanes else 0) < problem.seeds:
         if time.monotonic() > until:
-            return None
+            return False
         result = lrlab.sweep(
             problem.task, lr=RATES, seeds=range(done, min(done + BLOCK, problem.seeds)),
             progress=False, keep="none", **problem.swept(optimizer),
@@ -101,4 +99,4 @@ def trained(
         test = lrlab.range_test(problem.task, seeds=16, num_steps=RAMP, **problem.common(optimizer))
         found = {rule: np.asarray(test.suggest(rule)).tolist() for rule in rules.NAMES}
         picks.write_text(json.dumps(found))
-    return lanes
+    return True

@@ -250,3 +250,28 @@ def test_committed_truths_are_of_these_problems(load, problems):
         better = entry["initial_score"] - entry["best_score"]
         assert (better > 0) == (entry["direction"] == "min"), name
         assert entry["seeds"]["recorded"] >= 36, name
+
+
+def test_summary_has_tables_for_each_set(load, capsys):
+    rows = [
+        {"problem": name, "optimizer": "adam", "set": some, "way": "valley", "cost": 0.5,
+         "lr": 0.1, "regret": regret}
+        for some, name, regret in (("made", "a", 0.1), ("checked", "b", 0.2), ("checked", "c", 0.3))
+    ]  # fmt: skip
+    load("finder_regret_summary").summaries(rows)
+    said = " ".join(capsys.readouterr().out.split())
+    assert said.index("made, 1 pairs") < said.index("10.00 %") < said.index("checked, 2 pairs")
+    assert "25.00 %" in said
+
+
+@pytest.mark.slow
+def test_record_is_continued_and_goes_on_to_the_ramps(load, tmp_path):
+    record, until = load("finder_regret_record"), float("-inf")
+    assert record.recorded(tmp_path, "beale", "adam", until) is None
+    lanes = record.recorded(tmp_path, "beale", "adam")
+    assert lanes["metric"].shape == (20, 61, 48)
+    assert (tmp_path / "beale-adam.npz").exists()
+    (tmp_path / "beale-adam.json").unlink()
+    again = record.recorded(tmp_path, "beale", "adam")
+    assert again["picks"] == lanes["picks"]
+    np.testing.assert_array_equal(again["metric"], lanes["metric"])
