@@ -193,7 +193,7 @@ SEALED = {
     cooled_down: ("sgd", "adagrad"),
     sharp_start: ("adam",),
     scale_free: ("momentum", "adamw"),
-    pupil: ("sgd", "adamax"),
+    pupil: ("adamax", "sign_sgd"),
     spirals: ("adam",),
     sprint: ("adopt",),
     fraud: ("rmsprop",),
