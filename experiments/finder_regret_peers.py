@@ -27,14 +27,15 @@ import importlib
 import itertools
 import json
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import finder_regret_trials
 import numpy as np
 from finder_regret_judge import regret_at, truth_of
 from finder_regret_peers_summary import find_rows, peer_figure, peer_rows, peer_table
-from finder_regret_replay import TRUTH
-from finder_regret_trials import SEARCHED, Peer, picks
+from finder_regret_replay import TRUTH, searched
+from finder_regret_trials import Peer, picks
 
 PARTS = ("trials", "optuna", "skopt", "hyperoptax", "botorch")
 """The modules with searches: one that needs no package, and one for each package."""
@@ -68,9 +69,9 @@ def program(part: str) -> str:
     return hashlib.sha256("".join(path.read_text() for path in files).encode()).hexdigest()
 
 
-def searched(lanes: dict) -> str:
+def digest_of_searched(lanes: dict) -> str:
     """A digest of the seeds that searches get, which others of the record do not change."""
-    some = slice(TRUTH, SEARCHED)
+    some = np.array(searched(lanes["outcome"].shape[-1]))
     parts = (lanes[name][..., some] for name in ("metric", "initial", "outcome", "steps_trained"))
     return hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest()
 
@@ -85,7 +86,7 @@ def measured(folder: Path, pair: str, part: str, name: str, peer: Peer, roots: i
     """Puts a peer's rows of a pair into the folder; what was searched before is judged anew."""
     path, lanes = folder / f"{pair}.peers.json", dict(np.load(folder / f"{pair}.npz"))
     kept = json.loads(path.read_text()) if path.exists() else {}
-    made = [program(part), searched(lanes), roots]
+    made = [program(part), digest_of_searched(lanes), roots]
     if (mine := kept.get(name, {})).get("made") != made:
         start = time.process_time()
         rows = measure(pair, lanes, name, peer, roots)
@@ -101,10 +102,10 @@ def measured(folder: Path, pair: str, part: str, name: str, peer: Peer, roots: i
     part_file.replace(path)  # a call that is killed leaves whole files
 
 
-def installed() -> list[tuple[str, str, Peer]]:
-    """(module, name, peer) of the packages that are there."""
+def installed(parts: Iterable[str] = PARTS) -> list[tuple[str, str, Peer]]:
+    """(module, name, peer) of those parts whose packages are there."""
     found = []
-    for part in PARTS:
+    for part in parts:
         try:
             found += [(part, *item) for item in module(part).PEERS.items()]
         except ImportError as error:
@@ -115,13 +116,14 @@ def installed() -> list[tuple[str, str, Peer]]:
 def recorded(folder: Path) -> list[str]:
     """The pairs that have lanes to be searched."""
     files = sorted(path for path in folder.glob("*-*.npz") if ".part" not in path.name)
-    return [path.stem for path in files if np.load(path)["outcome"].shape[-1] > TRUTH]
+    return [path.stem for path in files if np.load(path)["outcome"].shape[-1] > 2 * TRUTH]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pairs", help="problem-optimizer, with commas; all that are recorded")
     parser.add_argument("--roots", type=int, default=20)
+    parser.add_argument("--only", help=f"of {','.join(PARTS)}, with commas")
     parser.add_argument("--minutes", type=float, help="stop after these; the next call goes on")
     parser.add_argument("--out", type=Path, default=Path("finder_regret"))
     given = parser.parse_args()
@@ -131,7 +133,10 @@ def main() -> None:
         parser.error(
             f"no record of {', '.join(missing)} in {given.out}: run finder_regret.py first"
         )
-    pieces = list(itertools.product(installed(), pairs))
+    parts = given.only.split(",") if given.only else PARTS
+    if unknown := [part for part in parts if part not in PARTS]:
+        parser.error(f"no part {', '.join(unknown)}; there are {', '.join(PARTS)}")
+    pieces = list(itertools.product(installed(parts), pairs))
     for done, (peer, pair) in enumerate(pieces):
         if time.monotonic() > until:
             print(f"{len(pieces) - done} of {len(pieces)} pieces are left; call again to go on.")

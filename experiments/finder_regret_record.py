@@ -1,4 +1,4 @@
-"""What `finder_regret.py` trains: problems, and their lanes in a folder, some seeds at a time."""
+"""What `finder_regret.py` trains: the lanes of a pair in a folder, some seeds at a time."""
 
 from __future__ import annotations
 
@@ -7,44 +7,24 @@ import time
 from pathlib import Path
 
 import numpy as np
+from finder_regret_kinds import Problem
+from finder_regret_problems import OPTIMIZERS as OPTIMIZERS
+from finder_regret_problems import OUTSIDE as OUTSIDE
+from finder_regret_problems import PROBLEMS as PROBLEMS
+from finder_regret_problems import problem_of, version_of
+from finder_regret_replay import TRUTH
 
 import lrlab
 from lrlab.search import rules
 
-MLP = {"name": "mlp", "width": 64}
-TEXT = {"name": "transformer", "width": 32, "depth": 1, "heads": 2}
-BYTES = {"name": "stdlib", "context": 16, "max_valid": 64}
-FASHION = {"name": "fashion_mnist", "max_valid": 1000}
-PROBLEMS = {  # task, updates, seeds
-    "wine": ({"model": {"name": "mlp", "width": 32}, "data": {"name": "wine"}}, 400, 48),
-    "digits": ({"model": MLP, "data": {"name": "digits"}}, 400, 48),
-    "breast_cancer": ({"model": {"name": "linear"}, "data": {"name": "breast_cancer"}}, 400, 48),
-    "diabetes": ({"model": MLP, "data": {"name": "diabetes"}}, 400, 48),
-    "mnist1d": ({"model": {**MLP, "width": [64, 64]}, "data": {"name": "mnist1d"}}, 400, 48),
-    "fashion_mnist": ({"model": MLP, "data": FASHION}, 400, 40),
-    "text": ({"model": TEXT, "data": BYTES}, 100, 40),
-}
-OPTIMIZERS = ("momentum", "adam", "sgd", "adamw", "lion")
-SMALL = {"name": "mlp", "width": [32, 32]}
-OUTSIDE = {  # the same, and with which optimizers: not looked at while find was made
-    "quadratic": ({"name": "quadratic"}, 300, 48, ("sgd", "nesterov")),
-    "rosenbrock": ({"name": "rosenbrock"}, 1000, 48, ("adam", "momentum")),
-    "noisy_quadratic": ({"name": "noisy_quadratic"}, 300, 48, ("sgd", "rmsprop")),
-    "iris": ({"model": {"name": "linear"}, "data": {"name": "iris"}}, 200, 48,
-             ("adagrad", "adamax")),
-    "iris_mlp": ({"model": SMALL, "data": {"name": "iris"}}, 200, 48, ("nadam", "signum")),
-    "cancer_mlp": ({"model": SMALL, "data": {"name": "breast_cancer"}}, 200, 48,
-                   ("radam", "rmsprop")),
-    "diabetes_linear": ({"model": {"name": "linear"}, "data": {"name": "diabetes"}}, 200, 48,
-                        ("adabelief", "nesterov")),
-    "wine_linear": ({"model": {"name": "linear"}, "data": {"name": "wine"}}, 200, 48,
-                    ("amsgrad", "adopt")),
-}  # fmt: skip
 RATES = 10 ** np.linspace(-6, 1.5, 61)
 """8 rates a decade: the 49 of the truth from 1e-5 to 10, and what a search may look at beyond."""
 
 BLOCK = 8
 """Seeds that are trained and kept at a time."""
+
+RAMP = 100
+"""Updates of a ramp, from which the rules pick."""
 
 
 def recorded(
@@ -52,31 +32,72 @@ def recorded(
 ) -> dict[str, np.ndarray] | None:
     """The lanes of a pair, and what each rule picks from 16 ramps; trained now where they are not
     in the folder yet. None where `until` (seconds of `time.monotonic`) came before the last block.
+
+    `metric` [evaluations, rates, seeds] is what the problem is judged by, `direction` whether it is
+    to be minimized ("min") or maximized.
+
+    Raises:
+        ValueError: the folder's record is of another version of the problem.
     """
     path = folder / f"{name}-{optimizer}.npz"
-    spec, steps, seeds = (PROBLEMS | OUTSIDE)[name][:3]
-    make = lrlab.tasks.load if "name" in spec else lrlab.tasks.build
-    common = {"optimizer": optimizer} | ({} if "name" in spec else {"batch_size": 32})
-    lanes = dict(np.load(path)) if path.exists() else {}
-    while (done := lanes["outcome"].shape[-1] if lanes else 0) < seeds:
-        if time.monotonic() > until:
+    picks = path.with_suffix(".json")
+    lanes = read(path)
+    if lanes is None or not picks.exists():
+        if not trained(path, problem_of(name), optimizer, until):
             return None
+        lanes = read(path)
+    return {**lanes, "picks": json.loads(picks.read_text())}
+
+
+def read(path: Path) -> dict[str, np.ndarray] | None:
+    """The lanes of a file that holds all seeds; None where it is absent or some are missing.
+
+    Records without `version` are of the time when all metrics were to be minimized.
+
+    Raises:
+        ValueError: they are of another version of the problem.
+    """
+    if not path.exists():
+        return None
+    lanes, name = dict(np.load(path)), path.stem.partition("-")[0]
+    version = version_of(name)
+    if str(lanes.get("version", version)) != version:
+        raise ValueError(
+            f"{path}: recorded from another version of the problem; delete it to train it anew"
+        )
+    if "wanted" not in lanes:
+        seeds = (PROBLEMS | OUTSIDE)[name][2]
+        lanes |= {"direction": np.array("min"), "wanted": np.array(seeds)}
+    return lanes if lanes["outcome"].shape[-1] >= int(lanes["wanted"]) + TRUTH else None
+
+
+def trained(path: Path, problem: Problem, optimizer: str, until: float) -> bool:
+    """Trains the seeds that a record lacks, and the ramps; False where `until` came before."""
+    lanes, total = dict(np.load(path)) if path.exists() else {}, problem.seeds + TRUTH
+    kept = ("metric", "initial", "outcome", "diverged_at", "steps_trained")
+    while (done := lanes["outcome"].shape[-1] if lanes else 0) < total:
+        if time.monotonic() > until:
+            return False
         result = lrlab.sweep(
-            make(**spec), lr=RATES, seeds=range(done, min(done + BLOCK, seeds)),
-            schedule="cosine", steps=steps, progress=False, **common,
+            problem.task, lr=RATES, seeds=range(done, min(done + BLOCK, total)),
+            progress=False, keep="none", **problem.swept(optimizer),
         )  # fmt: skip
-        block = {"metric": result.history["valid_loss"], "initial": result.initial["valid_loss"]}
-        block |= {
-            part: getattr(result, part) for part in ("outcome", "diverged_at", "steps_trained")
-        }
-        joined = {k: np.concatenate([lanes[k], v], -1) if lanes else v for k, v in block.items()}
-        lanes = {**joined, "lr": result.lr, "eval_steps": result.eval_steps}
+        block = {
+            "metric": result.history[problem.metric], "initial": result.initial[problem.metric],
+            **{part: getattr(result, part) for part in kept[2:]},
+        }  # fmt: skip
+        joined = {k: np.concatenate([lanes[k], block[k]], -1) if lanes else block[k] for k in kept}
+        lanes = {
+            **joined, "lr": result.lr, "eval_steps": result.eval_steps,
+            "direction": np.array(problem.direction), "wanted": np.array(problem.seeds),
+            "version": np.array(version_of(path.stem.partition("-")[0])),
+        }  # fmt: skip
         part = path.with_suffix(".part.npz")
         np.savez_compressed(part, **lanes)
         part.replace(path)  # a call that is killed leaves whole files
     picks = path.with_suffix(".json")
     if not picks.exists():
-        test = lrlab.range_test(make(**spec), seeds=16, num_steps=100, **common)
+        test = lrlab.range_test(problem.task, seeds=16, num_steps=RAMP, **problem.common(optimizer))
         found = {rule: np.asarray(test.suggest(rule)).tolist() for rule in rules.NAMES}
         picks.write_text(json.dumps(found))
-    return {**lanes, "picks": json.loads(picks.read_text())}
+    return True

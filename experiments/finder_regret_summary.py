@@ -14,13 +14,26 @@ import numpy as np
 from finder_regret_peers_summary import peer_panels, peer_rows, peer_table, with_find
 
 
-def summary(rows: list[dict]) -> None:
+def summaries(rows: list[dict]) -> None:
+    """Prints the tables of each set of pairs by itself; rows without a set are of one."""
+    of = {pair_of(row): row["set"] for row in rows if "set" in row}  # peers' rows have none
+    sets = by([{"set": of.get(pair_of(row), ""), **row} for row in rows], "set")
+    for name, mine in sets.items():
+        count = len({pair_of(row) for row in mine})
+        summary(mine, f": {name}, {count} pairs" if name else "")
+
+
+def pair_of(row: dict) -> tuple[str, str]:
+    return row["problem"], row["optimizer"]
+
+
+def summary(rows: list[dict], of: str = "") -> None:
     """Prints regret by way, what find's intervals are worth, and how well its picks repeat."""
     from rich.console import Console
     from rich.table import Table
 
     beside, rows = apart(rows)
-    table = Table(title="Normalized regret of the learning rate picked")
+    table = Table(title=f"Normalized regret of the learning rate picked{of}")
     for head in ("way", "cost (runs)", "median", "90 %", "worst"):
         table.add_column(head, justify="left" if head == "way" else "right")
     for way, mine in by(rows, "way").items():
@@ -30,7 +43,7 @@ def summary(rows: list[dict]) -> None:
         table.add_row(way, f"{cost:.2f}", *(f"{100 * part:.2f} %" for part in parts))
     console = Console()
     console.print(table)
-    table = Table(title="What find says of its answer")
+    table = Table(title=f"What find says of its answer{of}")
     for head in ("way", "right", "sound", "covers half", "width (interior)", "said 0.9, within",
                  "bias", "repeats", "verdicts", "verdicts right"):  # fmt: skip
         table.add_column(head, justify="left" if head in ("way", "verdicts") else "right")
@@ -84,10 +97,12 @@ def repeats(rows: list[dict]) -> float:
 
 
 def right(row: dict) -> bool:
-    """All pairs here have their best inside the range: "interior" is right where the pick's regret
-    is at most 5 %, "noisy" where it is not, the others never."""
+    """Nearly all pairs have their best inside the range: "interior" is right where the pick's
+    regret is at most 5 %, "noisy" where it is not, "edge" where the best stands at an end of the
+    truth's range, the others never."""
     fine = row["regret"] <= 0.05
-    return {"interior": fine, "noisy": not fine}.get(row["verdict"], False)
+    edge = fine and row.get("at_end", False)
+    return {"interior": fine, "noisy": not fine, "edge": edge}.get(row["verdict"], False)
 
 
 def figure(rows: list[dict], path: Path) -> None:
@@ -149,5 +164,5 @@ if __name__ == "__main__":
     loaded = json.loads(Path(sys.argv[1]).read_text())
     there = dict.fromkeys(f"{row['problem']}-{row['optimizer']}" for row in loaded)
     loaded += peer_rows(Path(sys.argv[1]).parent, list(there))
-    summary(loaded)
+    summaries(loaded)
     figure(loaded, Path(sys.argv[1]).with_name("finder_regret.png"))

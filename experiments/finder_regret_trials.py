@@ -10,13 +10,10 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
-from finder_regret_replay import TRUTH
+from finder_regret_replay import searched
 
 LOW, HIGH = -6.0, 1.0
 """log10 of the range that everyone searches."""
-
-SEARCHED = 48
-"""Searches get the seeds of a record from `TRUTH` up to this one."""
 
 TRIALS = 10
 """Trials per full-length run of the budget, at most: lanes that diverge at once, or are pruned,
@@ -60,8 +57,7 @@ Train = Callable[[float, int], Lanes]
 def training(lanes: dict, root: int, habit: str = "fresh") -> Train:
     """What a trial gets from a record: the nearest rate; the seeds that are not the truth's, in
     `find`'s order for this root."""
-    last = min(SEARCHED, lanes["outcome"].shape[1])
-    order = np.random.default_rng(root).permutation(np.arange(TRUTH, last))
+    order = np.random.default_rng(root).permutation(searched(lanes["outcome"].shape[1]))
     sign = -1.0 if str(lanes.get("direction", "min")) == "max" else 1.0
     total, count = int(lanes["eval_steps"][-1]), SEEDS[habit]
     shares = lanes["eval_steps"] / total

@@ -17,7 +17,7 @@ INITIAL = 4.0
 
 def bowl(seed: int = 0) -> dict[str, np.ndarray]:
     """A record with its best rate at 0.01, noise of 0.001, and divergence from 1 on at update 3."""
-    shape = (len(RATES), 48)
+    shape = (len(RATES), 72)
     final = 1 + (np.log10(RATES)[:, None] + 2) ** 2 / 10
     final = final + np.random.default_rng(seed).normal(0, 1e-3, shape)
     falling = np.linspace(1, 0, len(EVALS))[:, None, None]
