@@ -1,7 +1,8 @@
 """Several lane axes at once: which weight decay, momentum, ..., and which learning rate with it.
 
 The combinations of the further axes are searched side by side in the same training calls; those
-that fall behind stop, so that most of the budget goes to the best two.
+that fall behind stop. What is left goes to the best combination and to the one that most likely
+beats it, on the same seeds, until the search is sure (`lrlab.search.joint`).
 """
 
 from __future__ import annotations
@@ -12,17 +13,21 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from lrlab.core.text import JsonObject
 from lrlab.search.budget import Budget
-from lrlab.search.combinations import AxesSearch, answer_of, leaders, ranked, trains
-from lrlab.search.find import Train, beyond, block, scout_rates, stage_record
-from lrlab.search.posterior import posterior_of
+from lrlab.search.combinations import AxesSearch, answer_of, leaders, look, ranked
+from lrlab.search.find import Train, beyond, block, scout_rates, stage_record, sure
+from lrlab.search.joint import Choice, Joint, challenger, side_by_side
 from lrlab.search.rungs import rung_record, scout_plan, survivors
-from lrlab.search.scores import Scores
+from lrlab.search.scores import Scores, cost
 from lrlab.search.settings import DEFAULTS, SearchSettings
 from lrlab.types import Answer
 
 Lane = tuple[int, float, int]
 """(combination, learning rate, seed)"""
+
+CHALLENGE = 0.02
+"""Probability with which another combination must beat the pick to be trained further."""
 
 
 def find_axes(
@@ -42,7 +47,9 @@ def find_axes(
 ) -> Answer:
     """The learning rate and the values of further lane axes to train with.
 
-    As `lrlab.search.find`, over every combination of `axes` (name -> values). `train` takes the
+    As `lrlab.search.find`, over every combination of `axes` (name -> values): it stops when the
+    probability that the pick costs at most the tolerance, against the best of all combinations, has
+    reached `settings.confidence`. `train` takes the
     further hyper-parameters by name: `train(lr, seed, rungs, decide, {name: f64[n]})`. `labels`:
     axis -> what its values are called, where they only count names.
 
@@ -51,15 +58,15 @@ def find_axes(
         `combinations` (per combination: its values, best `lr`, `interval`, `score`, `cost`) and
         `correlation` (axis -> correlation of its values with log10 of the best learning rate over
         the combinations that train; of log10 of its values where these are positive and a factor of
-        10 or more apart; None below three of them, and for names); `stages`, `rungs` and the budget
-        as `find`.
+        10 or more apart; None below three of them, and for names); `ridge` (`combinations.ridge`);
+        `stages`, `rungs`, `sureness` and the budget as `find`.
     """
     values = [[float(value) for value in row] for row in axes.values()]
     combinations = list(itertools.product(*values))
     default = settings.axes_budget + settings.combination_budget * (len(combinations) - 1)
     budget = Budget(budget_runs, budget_seconds, steps, clock, default)
     parts: list[list[Scores]] = [[] for _ in combinations]
-    search = AxesSearch(tuple(axes), combinations, parts, budget, [], [], settings, labels or {})
+    search = AxesSearch(tuple(axes), combinations, parts, [], budget, [], [], settings, labels or {})
     plan = scout_plan(search.left() / len(combinations), steps, eval_steps, settings)
     rates, ratio = scout_rates(lr_range, plan.rates)
     scout_seed, count = int(seeds[0]), settings.finalists
@@ -77,38 +84,53 @@ def find_axes(
             break
         _train(train, search, lanes)
     others = [int(s) for s in seeds[1:]] or [scout_seed]
-    fresh = max(seeds) + 1
+    fresh, sureness = max(seeds) + 1, list[JsonObject]()
+    joint, choice = look(search)
     for number in range(settings.max_rounds):
-        # The same seeds for the finalists, the confirmation's fresh: compared pair by pair.
-        finalists = leaders(search, count)
-        if not finalists:
+        confidence = None if choice is None else choice.promise.confidence
+        confidence = confidence if joint is not None and joint.measured else None
+        sureness.append({"cost": cost(search.all_parts()), "confidence": confidence})
+        if joint is None or choice is None:
             break
+        if sure(joint.posteriors[choice.combination], confidence, settings):
+            break
+        # The same seeds for both, the confirmation's fresh: compared pair by pair.
+        finalists = _finalists(joint, choice, settings)
         each = search.left() / len(finalists)
         waiting = number < len(others) and each > settings.finalist_budget
         seed = [others[number]] if waiting else [fresh]
-        lanes = _block(search, finalists, seed, each, number)
+        lanes = _block(search, joint, finalists, seed, each)
         if not lanes:
             break
         fresh += not waiting
         _train(train, search, lanes)
-    answer = answer_of(search, metric)
-    decided = {"stages": search.stages, "rungs": search.rungs, **budget.record(search.all_parts())}
+        joint, choice = look(search)
+    answer = answer_of(search, metric, joint, choice)
+    decided = {"stages": search.stages, "rungs": search.rungs, "sureness": sureness}
+    decided |= budget.record(search.all_parts())
     return answer._replace(details={**answer.details, **decided})
 
 
+def _finalists(joint: Joint, choice: Choice, settings: SearchSettings) -> list[int]:
+    """The best combination, and the one that most likely beats it, where that is likely enough."""
+    other = challenger(joint, choice, settings.tolerance)
+    rest = [] if other is None or other[1] < CHALLENGE else [other[0]]
+    return [choice.combination, *rest]
+
+
 def _block(
-    search: AxesSearch, finalists: Sequence[int], seeds: Sequence[int], budget: float, number: int
+    search: AxesSearch,
+    joint: Joint,
+    finalists: Sequence[int],
+    seeds: Sequence[int],
+    budget: float,
 ) -> list[Lane]:
     """Lanes of the finalists around their best rates, as many for each."""
     lanes: list[Lane] = []
     count = min(search.settings.confirmed_rates, budget)
     for k in finalists:
-        if trains(search.parts[k], search.settings):
-            posterior = posterior_of(
-                search.parts[k], seed=number, settings=search.settings.posterior
-            )
-            lr, seed = block(search.parts[k], posterior, seeds, count, search.settings)
-            lanes += [(k, float(a), int(b)) for a, b in zip(lr, seed, strict=True)]
+        lr, seed = block(search.parts[k], joint.posteriors[k], seeds, count, search.settings)
+        lanes += [(k, float(a), int(b)) for a, b in zip(lr, seed, strict=True)]
     return lanes
 
 
@@ -134,6 +156,7 @@ def _train(
 
     scores = train(lr, seed, tuple(keep), decide if keep else None, hyper)
     search.stages.append(stage_record(scores))
+    search.calls.append(side_by_side(scores, which))
     for k in np.unique(which):
         search.parts[k].append(scores.lanes(which == k))
 

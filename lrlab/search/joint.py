@@ -1,0 +1,221 @@
+"""All combinations of further lane axes in one posterior: which is best, at which rate, how surely.
+
+Each combination has a curve of its own, with the same assumptions as a search for the rate alone
+(`lrlab.search.gaussian_process`); what a seed adds to all rates alike it adds in every combination.
+So lanes of one seed are compared across combinations, and every draw has one curve for each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from lrlab.core.records import PRUNED
+from lrlab.search import gaussian_process, seed_effects
+from lrlab.search.gaussian_process import Observations, saturated, unsaturated
+from lrlab.search.posterior import BAND, Posterior, posterior_of, scales_of
+from lrlab.search.promise import Promise, promise_of
+from lrlab.search.scores import Scores, as_loss, table
+from lrlab.search.settings import DEFAULTS, PosteriorSettings
+
+APART = 100.0
+"""Decades from the curve of one combination to the next on a common axis: farther than any kernel
+reaches, so that curves share seeds and nothing else."""
+
+CUT_PER_DECADE = 8
+"""Places of the grid for a combination that was cut at a rung: its curve is known roughly at
+best."""
+
+MOST = 12
+"""Combinations that are followed, those that came nearest to the best: the cost of a draw is the
+cube of their number. The others are behind all of these."""
+
+
+class Joint(NamedTuple):
+    """`curves` f64[N, G]: in each draw the curves of all combinations side by side, saturated
+    regret against one best; `owner` int[G] their combinations; `posteriors`: combination -> its
+    part of the draws; `trained`: combinations of which a lane reached the end; `cap` of the
+    saturation."""
+
+    curves: np.ndarray
+    owner: np.ndarray
+    posteriors: Mapping[int, Posterior]
+    trained: tuple[int, ...]
+    cap: float
+
+    @property
+    def least(self) -> np.ndarray:
+        """The best of all combinations in each draw, f64[N]."""
+        return np.asarray(self.curves.min(1))
+
+    @property
+    def measured(self) -> bool:
+        """Whether some good rate had two seeds, so that noise is known."""
+        return next(iter(self.posteriors.values())).measured
+
+    def best_of(self, combination: int) -> np.ndarray:
+        """How much its best rate costs in each draw, saturated, f64[N]."""
+        mine = self.curves[:, self.owner == combination]
+        return np.asarray(mine.min(1) - self.least)
+
+    def regret(self, combination: int, place: int) -> np.ndarray:
+        """What a place of a combination's grid costs in each draw, saturated, f64[N]."""
+        return np.asarray(self.posteriors[combination].curves[:, place] - self.least)
+
+    def share(self, regret: np.ndarray, tolerance: float) -> float:
+        """The probability that a regret f64[N] is within a tolerance (share of the gap); never 0 or
+        1, as draws are finitely many."""
+        within = int((regret <= saturated(np.array(tolerance), self.cap)).sum())
+        return (within + 0.5) / (len(regret) + 1)
+
+    def most(self, regret: np.ndarray, confidence: float) -> float:
+        """What a regret f64[N] is at most (share of the gap) in so large a share of the draws."""
+        quantile = np.quantile(regret, confidence, method="inverted_cdf")
+        return float(unsaturated(quantile, self.cap))
+
+
+class Choice(NamedTuple):
+    """The combination to train with and what its rate promises, against all combinations."""
+
+    combination: int
+    promise: Promise
+
+
+def side_by_side(scores: Scores, which: np.ndarray) -> Scores:
+    """Lanes of several combinations int[n] on one axis: their `lr` is log10 of the rate, `APART`
+    decades further for each combination."""
+    return scores._replace(lr=np.log10(scores.lr) + APART * which)
+
+
+def joint_of(
+    calls: Sequence[Scores],
+    parts: Sequence[Sequence[Scores]],
+    *,
+    trained: Sequence[int],
+    seed: int = 0,
+    settings: PosteriorSettings = DEFAULTS.posterior,
+) -> Joint:
+    """What all lanes leave possible.
+
+    Args:
+        calls: what was trained, `side_by_side`.
+        parts: the same by combination.
+        trained: combinations of which a lane reached the end with some gain; at least one.
+        seed: of the drawing.
+    """
+    whole = table(calls)
+    best, gap, noise, spread, cap = scales_of(whole, settings)
+    row, column = np.nonzero(np.isfinite(whole.score))
+    regret = saturated((whole.score[row, column] - best) / gap, cap)
+    lanes = Observations(whole.lr[row], column, regret, np.zeros(len(row)))
+    cut = _clues(calls, cap, settings.clue)
+    lanes = Observations(*(np.concatenate(pair) for pair in zip(lanes, cut, strict=True)))
+    lanes, followed = _followed(lanes, settings.max_lanes)
+    own = {
+        k: posterior_of(parts[k], seed=seed, settings=settings) for k in trained if k in followed
+    }
+    grids = {k: np.log10(own[k].lr) if k in own else _rough(parts[k]) for k in followed}
+    places = np.concatenate([x + APART * k for k, x in grids.items()])
+    owner = np.concatenate([np.full(len(x), k) for k, x in grids.items()])
+    curves = gaussian_process.draw_curves(
+        lanes, cap, spread, places, seed=seed, priors=settings.priors
+    )
+    of_metric = lambda shares: best + gap * unsaturated(shares, cap)  # noqa: E731
+    posteriors = {}
+    for k, x in grids.items():
+        mine = curves[:, owner == k]
+        low, high = np.quantile(mine, BAND, axis=0)
+        part = own[k] if k in own else _unknown(x)
+        posteriors[k] = part._replace(
+            curves=mine, mean=of_metric(mine.mean(0)), cap=cap, spread=spread, noise=noise or 0.0,
+            measured=noise is not None, settings=settings, band=(of_metric(low), of_metric(high)),
+        )  # fmt: skip
+    return Joint(curves, owner, posteriors, tuple(own), cap)
+
+
+def choice_of(joint: Joint, tolerance: float, goal: float) -> Choice:
+    """The combination whose best sound rate has the least expected regret, with its promise.
+
+    The interval is for the rate at this combination, against the best rate there; `confidence` and
+    `resolved` are against the best of all combinations.
+    """
+    chosen = min(joint.trained, key=lambda k: _expected(joint, k))
+    return Choice(chosen, promised(joint, chosen, tolerance, goal))
+
+
+def promised(joint: Joint, combination: int, tolerance: float, goal: float) -> Promise:
+    """What the best rate of a combination promises."""
+    posterior = joint.posteriors[combination]
+    own = promise_of(posterior, tolerance, goal)
+    regret = joint.regret(combination, own.pick)
+    resolved = joint.most(regret, goal)
+    if resolved > max(tolerance, own.resolved):  # others may be better: the rate is no surer
+        wide = promise_of(posterior, resolved, goal)
+        own = own._replace(low=min(wide.low, own.pick), high=max(wide.high, own.pick))
+    return own._replace(confidence=joint.share(regret, tolerance), resolved=resolved)
+
+
+def challenger(joint: Joint, choice: Choice, tolerance: float) -> tuple[int, float] | None:
+    """The other combination that most likely beats the pick by more than the tolerance, and how
+    likely; None without one."""
+    pick = joint.posteriors[choice.combination].curves[:, choice.promise.pick]
+    limit = saturated(np.array(tolerance), joint.cap)
+    chances = {
+        int(k): float((pick - joint.curves[:, joint.owner == k].min(1) > limit).mean())
+        for k in np.unique(joint.owner)
+        if k != choice.combination
+    }
+    return max(chances.items(), key=lambda item: item[1]) if chances else None
+
+
+def _expected(joint: Joint, combination: int) -> float:
+    """The least expected regret of a combination's sound rates."""
+    posterior = joint.posteriors[combination]
+    sound = posterior.replicated & posterior.safe
+    sound = sound if sound.any() else posterior.replicated
+    expected = (posterior.curves - joint.least[:, None]).mean(0)
+    return float(np.where(sound, expected, np.inf).min())
+
+
+def _clues(calls: Sequence[Scores], cap: float, error: float) -> Observations:
+    """Lanes that a rung cut: how far they were behind the best of all combinations then."""
+    x, y = [], []
+    for call in calls:
+        losses, start = call.losses, call.initial[np.isfinite(call.initial)]
+        for lane in np.flatnonzero(call.outcome == PRUNED) if start.size else ():
+            reached = np.flatnonzero(np.isfinite(losses[:, lane]))
+            if reached.size:
+                row = losses[reached[-1]]
+                least = row[np.isfinite(row)].min()
+                gap = max(as_loss(float(start.mean()), call.direction) - least, 1e-300)
+                x.append(call.lr[lane])
+                y.append(min((row[lane] - least) / gap, 1.0))
+    own, extra = np.full(len(x), -1), np.full(len(x), (error * cap) ** 2)
+    return Observations(np.array(x), own, saturated(np.array(y, np.float64), cap), extra)
+
+
+def _followed(lanes: Observations, most: int) -> tuple[Observations, list[int]]:
+    """The lanes of the combinations that came nearest to the best, and these combinations; the best
+    lanes of them where there are more than `most`."""
+    owner = np.round(lanes.x / APART).astype(int)
+    nearest = {int(k): float(lanes.y[owner == k].min()) for k in np.unique(owner)}
+    followed = sorted(sorted(nearest, key=lambda k: nearest[k])[:MOST])
+    keep = np.flatnonzero(np.isin(owner, followed))
+    if len(keep) > most:
+        keep = np.sort(keep[np.argsort(lanes.y[keep], kind="stable")[:most]])
+    return Observations(*(column[keep] for column in lanes)), followed
+
+
+def _unknown(x: np.ndarray) -> Posterior:
+    """Of a combination that was cut: nothing was seen to the end, nor failed."""
+    every, none = np.ones(len(x), bool), np.empty(0)
+    return Posterior(10**x, none, none, every, ~every, 0.0, 0.0, 0.0)
+
+
+def _rough(parts: Sequence[Scores]) -> np.ndarray:
+    """The grid of a combination that was cut, log10 of rates."""
+    lr = np.concatenate([part.lr for part in parts])
+    low, high = np.log10(lr.min()), np.log10(lr.max())
+    return np.linspace(low, high, max(2, int((high - low) * CUT_PER_DECADE) + 2))
