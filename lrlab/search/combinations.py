@@ -12,7 +12,7 @@ from lrlab.search import seed_effects
 from lrlab.search.answer import from_scores
 from lrlab.search.budget import Budget
 from lrlab.search.differences import coarse
-from lrlab.search.joint import Choice, Joint, choice_of, joint_of
+from lrlab.search.joint import Choice, Joint, choice_of, joint_of, steps_between
 from lrlab.search.naming import in_words, named
 from lrlab.search.posterior import posterior_of
 from lrlab.search.promise import promise_of
@@ -93,7 +93,10 @@ def look(search: AxesSearch) -> tuple[Joint, Choice] | tuple[None, None]:
     trained = [k for k, parts in enumerate(search.parts) if trains(parts, settings)]
     if not trained:
         return None, None
-    joint = joint_of(search.calls, search.parts, trained=trained, settings=settings.posterior)
+    steps = steps_between(search.combinations, [name in search.labels for name in search.names])
+    joint = joint_of(
+        search.calls, search.parts, trained=trained, steps=steps, settings=settings.posterior
+    )
     return joint, choice_of(joint, settings.tolerance, goal_of(settings))
 
 

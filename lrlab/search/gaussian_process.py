@@ -43,7 +43,7 @@ class Observations(NamedTuple):
     extra: np.ndarray
 
 
-class _Kernel(NamedTuple):
+class Kernel(NamedTuple):
     """One choice of length and scales: its weight, the Cholesky factor f64[n, n] of the covariance
     of the lanes, and the residuals f64[n] whitened by it."""
 
@@ -109,27 +109,27 @@ def _drawn(
     height = level**2
     across = np.abs(grid[:, None] - lanes.x)
     between = np.abs(grid[:, None] - grid)
-    kernels = _heaviest(_kernels(lanes, level, spread, priors), priors.kernel_weight)
-    counts = _shares(np.array([kernel.weight for kernel in kernels]), priors.curves)
+    kernels = heaviest(_kernels(lanes, level, spread, priors), priors.kernel_weight)
+    counts = shares_of(np.array([kernel.weight for kernel in kernels]), priors.curves)
     curves = []
     for count, kernel in zip(counts, kernels, strict=True):
-        reach = np.linalg.solve(kernel.factor, height * _matern(across / kernel.length).T)
+        reach = np.linalg.solve(kernel.factor, height * matern(across / kernel.length).T)
         mean = level + reach.T @ kernel.whitened
-        covariance = height * _matern(between / kernel.length) - reach.T @ reach
+        covariance = height * matern(between / kernel.length) - reach.T @ reach
         covariance[np.diag_indices_from(covariance)] += JITTER * height
         root = np.linalg.cholesky(covariance)
         curves.append(mean + random.standard_normal((int(count), len(grid))) @ root.T)
     return np.concatenate(curves)
 
 
-def _kernels(lanes: Observations, level: float, spread: float, priors: Priors) -> list[_Kernel]:
+def _kernels(lanes: Observations, level: float, spread: float, priors: Priors) -> list[Kernel]:
     """Every choice of length and scales, its weight the logarithm of its posterior."""
     apart = np.abs(lanes.x[:, None] - lanes.x)
     same_seed = lanes.seed[:, None] == lanes.seed
     of_seed = np.exp(-((apart / priors.seed_length) ** 2) / 2) * same_seed
     offset = max(priors.offset, priors.offset_per_spread * spread)
     choices = list(itertools.product(priors.lengths, priors.seed_scales, priors.noise_scales))
-    among = np.stack([level**2 * _matern(apart / length) for length, _, _ in choices])
+    among = np.stack([level**2 * matern(apart / length) for length, _, _ in choices])
     seeds, noises = (np.array([choice[i] for choice in choices]) for i in (1, 2))
     among += ((seeds * spread) ** 2)[:, None, None] * of_seed + offset**2 * same_seed
     diagonal = np.arange(len(lanes.x))
@@ -142,10 +142,10 @@ def _kernels(lanes: Observations, level: float, spread: float, priors: Priors) -
     # Scales near the spread that is seen are likelier beforehand than far ones.
     logs -= (np.log(seeds) ** 2 + np.log(noises) ** 2) / (2 * np.log(priors.scale_factor) ** 2)
     lengths = [choice[0] for choice in choices]
-    return [_Kernel(*kernel) for kernel in zip(logs, lengths, factors, whitened, strict=True)]
+    return [Kernel(*kernel) for kernel in zip(logs, lengths, factors, whitened, strict=True)]
 
 
-def _heaviest(kernels: list[_Kernel], share: float) -> list[_Kernel]:
+def heaviest(kernels: list[Kernel], share: float) -> list[Kernel]:
     """Those with `share` of the weight, heaviest first; weights (logarithms so far) then sum to
     1."""
     logs = np.array([kernel.weight for kernel in kernels])
@@ -157,15 +157,15 @@ def _heaviest(kernels: list[_Kernel], share: float) -> list[_Kernel]:
     return [kernels[i]._replace(weight=float(weights[i] / sum_)) for i in order]
 
 
-def _matern(distance: np.ndarray) -> np.ndarray:
+def matern(distance: np.ndarray) -> np.ndarray:
     scaled = np.sqrt(5) * distance
     return (1 + scaled + scaled**2 / 3) * np.exp(-scaled)
 
 
-def _shares(weights: np.ndarray, total: int) -> np.ndarray:
+def shares_of(weights: np.ndarray, total: int) -> np.ndarray:
     """`total` divided in proportion to `weights`, int[len(weights)], largest remainders first.
 
-    >>> _shares(np.array([0.5, 0.3, 0.2]), 4).tolist()
+    >>> shares_of(np.array([0.5, 0.3, 0.2]), 4).tolist()
     [2, 1, 1]
     """
     exact = weights * total

@@ -1,8 +1,8 @@
 """All combinations of further lane axes in one posterior: which is best, at which rate, how surely.
 
-Each combination has a curve of its own, with the same assumptions as a search for the rate alone
-(`lrlab.search.gaussian_process`); what a seed adds to all rates alike it adds in every combination.
-So lanes of one seed are compared across combinations, and every draw has one curve for each.
+Every draw has a curve for each combination, from one Gaussian process over all lanes
+(`lrlab.search.joint_process`): lanes of one seed are compared across combinations, and what
+combinations have in common is learned once.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from typing import NamedTuple
 import numpy as np
 
 from lrlab.core.records import PRUNED
-from lrlab.search import gaussian_process, seed_effects
 from lrlab.search.gaussian_process import Observations, saturated, unsaturated
+from lrlab.search.joint_process import Lanes, Likeness, draw_joint
 from lrlab.search.posterior import BAND, Posterior, posterior_of, scales_of
 from lrlab.search.promise import Promise, promise_of
 from lrlab.search.scores import Scores, as_loss, table
 from lrlab.search.settings import DEFAULTS, PosteriorSettings
 
 APART = 100.0
-"""Decades from the curve of one combination to the next on a common axis: farther than any kernel
-reaches, so that curves share seeds and nothing else."""
+"""Decades from one combination to the next where their lanes are in one table: more than rates
+span."""
 
 CUT_PER_DECADE = 8
 """Places of the grid for a combination that was cut at a rung: its curve is known roughly at
@@ -89,11 +89,30 @@ def side_by_side(scores: Scores, which: np.ndarray) -> Scores:
     return scores._replace(lr=np.log10(scores.lr) + APART * which)
 
 
+def steps_between(
+    combinations: Sequence[Sequence[float]], are_names: Sequence[bool]
+) -> np.ndarray:
+    """Steps along the values of each axis between combinations, f64[K, K]; 1 between two names.
+
+    >>> steps_between([(0.0,), (0.1,), (1.0,)], [False])[0].tolist()
+    [0.0, 1.0, 2.0]
+    >>> steps_between([(0.0,), (1.0,), (2.0,)], [True])[0].tolist()
+    [0.0, 1.0, 1.0]
+    """
+    total = np.zeros((len(combinations), len(combinations)))
+    for column, names in zip(np.array(combinations).T, are_names, strict=True):
+        rank = np.searchsorted(np.unique(column), column)
+        apart = np.abs(rank[:, None] - rank)
+        total += np.minimum(apart, 1) if names else apart
+    return total
+
+
 def joint_of(
     calls: Sequence[Scores],
     parts: Sequence[Sequence[Scores]],
     *,
     trained: Sequence[int],
+    steps: np.ndarray,
     seed: int = 0,
     settings: PosteriorSettings = DEFAULTS.posterior,
 ) -> Joint:
@@ -103,6 +122,7 @@ def joint_of(
         calls: what was trained, `side_by_side`.
         parts: the same by combination.
         trained: combinations of which a lane reached the end with some gain; at least one.
+        steps: f64[K, K] between combinations (`steps_between`).
         seed: of the drawing.
     """
     whole = table(calls)
@@ -112,16 +132,22 @@ def joint_of(
     lanes = Observations(whole.lr[row], column, regret, np.zeros(len(row)))
     cut = _clues(calls, cap, settings.clue)
     lanes = Observations(*(np.concatenate(pair) for pair in zip(lanes, cut, strict=True)))
-    lanes, followed = _followed(lanes, settings.max_lanes)
+    lanes, followed = _followed(Lanes(lanes, np.round(lanes.x / APART).astype(int)), settings)
     own = {
         k: posterior_of(parts[k], seed=seed, settings=settings) for k in trained if k in followed
     }
     grids = {k: np.log10(own[k].lr) if k in own else _rough(parts[k]) for k in followed}
-    places = np.concatenate([x + APART * k for k, x in grids.items()])
+    middle = np.zeros(len(parts))
+    for k in followed:
+        mine = lanes.owner == k
+        leading = lanes.seen.x[mine][int(np.argmin(lanes.seen.y[mine]))]
+        middle[k] = np.log10(own[k].lr[own[k].expected_regret.argmin()]) if k in own else leading
+    places = np.concatenate(list(grids.values()))
     owner = np.concatenate([np.full(len(x), k) for k, x in grids.items()])
-    curves = gaussian_process.draw_curves(
-        lanes, cap, spread, places, seed=seed, priors=settings.priors
-    )
+    curves = draw_joint(
+        lanes, Likeness(steps, middle), cap, spread, places, owner, seed=seed,
+        priors=settings.priors,
+    )  # fmt: skip
     of_metric = lambda shares: best + gap * unsaturated(shares, cap)  # noqa: E731
     posteriors = {}
     for k, x in grids.items():
@@ -196,16 +222,17 @@ def _clues(calls: Sequence[Scores], cap: float, error: float) -> Observations:
     return Observations(np.array(x), own, saturated(np.array(y, np.float64), cap), extra)
 
 
-def _followed(lanes: Observations, most: int) -> tuple[Observations, list[int]]:
-    """The lanes of the combinations that came nearest to the best, and these combinations; the best
-    lanes of them where there are more than `most`."""
-    owner = np.round(lanes.x / APART).astype(int)
-    nearest = {int(k): float(lanes.y[owner == k].min()) for k in np.unique(owner)}
+def _followed(lanes: Lanes, settings: PosteriorSettings) -> tuple[Lanes, list[int]]:
+    """The lanes of the combinations that came nearest to the best, with `x` log10 of their rates,
+    and these combinations; the best lanes of them where there are too many."""
+    seen, owner = lanes
+    nearest = {int(k): float(seen.y[owner == k].min()) for k in np.unique(owner)}
     followed = sorted(sorted(nearest, key=lambda k: nearest[k])[:MOST])
     keep = np.flatnonzero(np.isin(owner, followed))
-    if len(keep) > most:
-        keep = np.sort(keep[np.argsort(lanes.y[keep], kind="stable")[:most]])
-    return Observations(*(column[keep] for column in lanes)), followed
+    if len(keep) > settings.max_lanes:
+        keep = np.sort(keep[np.argsort(seen.y[keep], kind="stable")[: settings.max_lanes]])
+    some = Observations(*(column[keep] for column in seen))
+    return Lanes(some._replace(x=some.x - APART * owner[keep]), owner[keep]), followed
 
 
 def _unknown(x: np.ndarray) -> Posterior:
