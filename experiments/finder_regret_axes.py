@@ -3,15 +3,15 @@
 Hypothesis: the learning rate together with a weight decay or a momentum is found as surely as the
 rate alone, at a few runs more for each value, and its probabilities are true.
 Command: python experiments/finder_regret_axes.py [--roots 12] [--out finder_regret_axes]
-For the others, with Optuna in an environment of its own (numpy is all else that it needs), after it:
-python experiments/finder_regret_axes_peers.py finder_regret_axes; then the first command again.
-Cost: 4 minutes on 2 CPU cores to train the 8 pairs, once; minutes for the searches.
+For the others, in an environment of its own with Optuna and numpy, after it: python
+experiments/finder_regret_axes_peers.py finder_regret_axes; then the first command with --read.
+Cost: 8 minutes on 2 CPU cores to train the 8 pairs, once; minutes for the searches.
 Result: experiments/README.md, "How good is find with a further axis?".
 
-Every pair is trained once at 31 rates x 4 or 5 values x 24 seeds; searches get their lanes from
+Every pair is trained once at 31 rates x 4 or 5 values x 48 seeds; searches get their lanes from
 that record, linear in log LR between two rates. The truth is the 25 rates from 1e-5 to 10 with the
-first 12 seeds: 6 choose the best rate and value of the whole table, all scores are read on the
-other 6. An interval is judged at the value that was chosen, against the best rate there
+first 24 seeds: 12 choose the best rate and value of the whole table, all scores are read on the
+other 12. An interval is judged at the value that was chosen, against the best rate there
 (`finder_regret_judge.py`).
 """
 

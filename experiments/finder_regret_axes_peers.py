@@ -1,10 +1,10 @@
 """What Optuna's TPE and random search pick on the pairs of `finder_regret_axes.py`, at equal cost.
 
-Command: python experiments/finder_regret_axes_peers.py FOLDER, where finder_regret_axes.py has been
-run; needs numpy and Optuna (5.0), not lrlab. Both search the rate on a log scale over the same range
-and the further axis as a category, with one full-length run a trial, all of one seed, the first
-that `find` sees too; the best trial is the pick. They get 24 trials, and as many as the search that
-stops when it is sure paid for.
+Command: python experiments/finder_regret_axes_peers.py FOLDER, in which finder_regret_axes.py was
+run; needs numpy and Optuna (5.0), not lrlab. Both search the rate on a log scale over the same
+range and the further axis as a category, with one full-length run a trial, all of one seed, the
+first that `find` sees too; the best trial is the pick. They get 24 trials, and as many as the
+search that stops when it is sure paid for.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What `finder_regret_axes.py` trains: problems with a further axis, and their lanes in a folder."""
+"""What `finder_regret_axes.py` trains: problems with a further axis, their lanes in a folder."""
 
 from __future__ import annotations
 
@@ -43,29 +43,33 @@ PAIRS = {  # task, optimizer, further axis, its values, updates
 RATES = 10 ** np.linspace(-6, 1.5, 31)
 """4 rates a decade: the 25 of the truth from 1e-5 to 10, and what a search may look at beyond."""
 
-SEEDS = 24
-"""The first half is the truth, the other half is for the searches."""
+SEEDS, BLOCK = 48, 24
+"""The first half is the truth, the other half is for the searches; trained and kept in blocks."""
 
 
 def recorded(folder: Path, name: str) -> dict[str, np.ndarray]:
     """The lanes of a pair, `metric` f[E, rates, values, seeds] and so on; trained now where they
     are not in the folder yet."""
     path = folder / f"{name.replace(', ', '-')}.npz"
-    if path.exists():
-        return dict(np.load(path))
-    began = time.perf_counter()
+    lanes = dict(np.load(path)) if path.exists() else {}
     spec, optimizer, axis, values, steps = PAIRS[name]
     make = lrlab.tasks.load if "name" in spec else lrlab.tasks.build
     common = {} if "name" in spec else {"batch_size": 32}
     common |= {"multipliers": {axis: values}} if axis == "readout" else {axis: values}
-    result = lrlab.sweep(
-        make(**spec), lr=RATES, seeds=range(SEEDS), optimizer=optimizer, schedule="cosine",
-        steps=steps, progress=False, **common,
-    )  # fmt: skip
-    lanes = {"metric": result.history["valid_loss"], "initial": result.initial["valid_loss"]}
-    lanes |= {part: getattr(result, part) for part in ("outcome", "diverged_at", "steps_trained")}
-    lanes |= {"lr": result.lr, "eval_steps": result.eval_steps, "values": np.array(values)}
-    np.savez_compressed(path, **lanes)
-    print(f"{name}: {time.perf_counter() - began:.0f} s", flush=True)
+    while (done := lanes["outcome"].shape[-1] if lanes else 0) < SEEDS:
+        began = time.perf_counter()
+        result = lrlab.sweep(
+            make(**spec), lr=RATES, seeds=range(done, done + BLOCK), optimizer=optimizer,
+            schedule="cosine", steps=steps, progress=False, **common,
+        )  # fmt: skip
+        block = {"metric": result.history["valid_loss"], "initial": result.initial["valid_loss"]}
+        block |= {
+            part: getattr(result, part) for part in ("outcome", "diverged_at", "steps_trained")
+        }
+        joined = {k: np.concatenate([lanes[k], v], -1) if lanes else v for k, v in block.items()}
+        lanes = {
+            **joined, "lr": result.lr, "eval_steps": result.eval_steps, "values": np.array(values),
+        }  # fmt: skip
+        np.savez_compressed(path, **lanes)
+        print(f"{name}: {BLOCK} seeds in {time.perf_counter() - began:.0f} s", flush=True)
     return lanes
-

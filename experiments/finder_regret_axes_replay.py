@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-SEEDS = 24
+SEEDS = 48
 """Of a record; searches see the second half."""
 
 
@@ -52,10 +52,10 @@ def replayed(lanes: dict[str, np.ndarray], axis: str, order: Sequence[int]):
         i = np.where(weight > 0.5, low + 1, low)  # what happens is the nearest rate's
         ends = [lanes["metric"][:, at, k, j].astype(float) for at in (low, low + 1)]
         fine = [lanes["outcome"][at, k, j] == "ok" for at in (low, low + 1)]
-        metric = np.where(
-            fine[0] & fine[1], (1 - weight) * ends[0] + weight * ends[1],
-            lanes["metric"][:, i, k, j].astype(float),
-        )  # fmt: skip
+        metric = lanes["metric"][:, i, k, j].astype(float)
+        both = fine[0] & fine[1]
+        w = weight[both]
+        metric[:, both] = (1 - w) * ends[0][:, both] + w * ends[1][:, both]
         outcome = (lanes["outcome"][i, k, j][:, None] == kinds).argmax(-1)
         steps, at = lanes["steps_trained"][i, k, j].copy(), lanes["diverged_at"][i, k, j]
         start, total = lanes["initial"][i, k, j], int(evals[-1])

@@ -148,13 +148,12 @@ def answer_of(
     return best._replace(sentence=text, cost=paid, details={**best.details, **details})
 
 
-def against_all(
-    answer: Answer, joint: Joint, combination: int, settings: SearchSettings
-) -> Answer:
+def against_all(answer: Answer, joint: Joint, combination: int, settings: SearchSettings) -> Answer:
     """The answer of a combination; what it says of its rate is against the best of all."""
-    if answer.lr is None:
+    lr = rate_of(answer)
+    if lr is None:
         return answer
-    regret = joint.regret(combination, place_of(joint, combination, rate_of(answer)))
+    regret = joint.regret(combination, place_of(joint, combination, lr))
     most = joint.most(regret, settings.posterior.quantile)
     return answer._replace(
         confidence=joint.share(regret, settings.tolerance),

@@ -66,7 +66,9 @@ def find_axes(
     default = settings.axes_budget + settings.combination_budget * (len(combinations) - 1)
     budget = Budget(budget_runs, budget_seconds, steps, clock, default)
     parts: list[list[Scores]] = [[] for _ in combinations]
-    search = AxesSearch(tuple(axes), combinations, parts, [], budget, [], [], settings, labels or {})
+    search = AxesSearch(
+        tuple(axes), combinations, parts, [], budget, [], [], settings, labels or {}
+    )
     plan = scout_plan(search.left() / len(combinations), steps, eval_steps, settings)
     rates, ratio = scout_rates(lr_range, plan.rates)
     scout_seed, count = int(seeds[0]), settings.finalists

@@ -14,7 +14,7 @@ import numpy as np
 
 from lrlab.core.records import PRUNED
 from lrlab.search.gaussian_process import Observations, saturated, unsaturated
-from lrlab.search.joint_process import Lanes, Likeness, draw_joint
+from lrlab.search.joint_process import Lanes, Likeness, Places, draw_joint
 from lrlab.search.posterior import BAND, Posterior, posterior_of, scales_of
 from lrlab.search.promise import Promise, promise_of
 from lrlab.search.scores import Scores, as_loss, table
@@ -27,6 +27,10 @@ span."""
 CUT_PER_DECADE = 8
 """Places of the grid for a combination that was cut at a rung: its curve is known roughly at
 best."""
+
+NEAR, FAR = 1.5, 4
+"""Decades from the best rate of a combination within which its grid is fine; beyond, one place of
+so many is kept: the cost of a draw is the cube of their number."""
 
 MOST = 12
 """Combinations that are followed, those that came nearest to the best: the cost of a draw is the
@@ -89,9 +93,7 @@ def side_by_side(scores: Scores, which: np.ndarray) -> Scores:
     return scores._replace(lr=np.log10(scores.lr) + APART * which)
 
 
-def steps_between(
-    combinations: Sequence[Sequence[float]], are_names: Sequence[bool]
-) -> np.ndarray:
+def steps_between(combinations: Sequence[Sequence[float]], are_names: Sequence[bool]) -> np.ndarray:
     """Steps along the values of each axis between combinations, f64[K, K]; 1 between two names.
 
     >>> steps_between([(0.0,), (0.1,), (1.0,)], [False])[0].tolist()
@@ -134,7 +136,9 @@ def joint_of(
     lanes = Observations(*(np.concatenate(pair) for pair in zip(lanes, cut, strict=True)))
     lanes, followed = _followed(Lanes(lanes, np.round(lanes.x / APART).astype(int)), settings)
     own = {
-        k: posterior_of(parts[k], seed=seed, settings=settings) for k in trained if k in followed
+        k: _thinned(posterior_of(parts[k], seed=seed, settings=settings))
+        for k in trained
+        if k in followed
     }
     grids = {k: np.log10(own[k].lr) if k in own else _rough(parts[k]) for k in followed}
     middle = np.zeros(len(parts))
@@ -145,7 +149,7 @@ def joint_of(
     places = np.concatenate(list(grids.values()))
     owner = np.concatenate([np.full(len(x), k) for k, x in grids.items()])
     curves = draw_joint(
-        lanes, Likeness(steps, middle), cap, spread, places, owner, seed=seed,
+        lanes, Likeness(steps, middle), cap, spread, Places(places, owner), seed=seed,
         priors=settings.priors,
     )  # fmt: skip
     of_metric = lambda shares: best + gap * unsaturated(shares, cap)  # noqa: E731
@@ -235,6 +239,17 @@ def _followed(lanes: Lanes, settings: PosteriorSettings) -> tuple[Lanes, list[in
     return Lanes(some._replace(x=some.x - APART * owner[keep]), owner[keep]), followed
 
 
+def _thinned(posterior: Posterior) -> Posterior:
+    """With one of `FAR` places of the grid where the best rate is far."""
+    x, places = np.log10(posterior.lr), np.arange(len(posterior.lr))
+    near = np.abs(x - x[posterior.expected_regret.argmin()]) <= NEAR
+    keep = near | (places % FAR == 0) | (places == len(x) - 1)
+    return posterior._replace(
+        lr=posterior.lr[keep], curves=posterior.curves[:, keep], safe=posterior.safe[keep],
+        replicated=posterior.replicated[keep],
+    )  # fmt: skip
+
+
 def _unknown(x: np.ndarray) -> Posterior:
     """Of a combination that was cut: nothing was seen to the end, nor failed."""
     every, none = np.ones(len(x), bool), np.empty(0)
@@ -245,4 +260,4 @@ def _rough(parts: Sequence[Scores]) -> np.ndarray:
     """The grid of a combination that was cut, log10 of rates."""
     lr = np.concatenate([part.lr for part in parts])
     low, high = np.log10(lr.min()), np.log10(lr.max())
-    return np.linspace(low, high, max(2, int((high - low) * CUT_PER_DECADE) + 2))
+    return np.unique(np.linspace(low, high, max(2, int((high - low) * CUT_PER_DECADE) + 2)))

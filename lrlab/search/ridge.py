@@ -1,4 +1,4 @@
-"""The ridge: the best learning rate at each value of the further axes, and what that value costs."""
+"""The ridge: the best rate at each value of the further axes, and what that value costs."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from lrlab.core.text import JsonObject, percent
+from lrlab.search.answer import listed
 from lrlab.search.gaussian_process import unsaturated
 from lrlab.search.joint import Joint
 from lrlab.search.naming import in_words
@@ -31,10 +32,10 @@ def ridge(
     """A row for each combination, in their order.
 
     Each holds the axes' values; `lr`, the best rate there; `interval` [low, high] of the rates that
-    cost at most the tolerance against it, None where the lanes do not tell; `regret`, what that
-    combination's best is expected to cost (share of the gap); `within`, the probability that this is
-    at most the tolerance. The last two are against the best of all combinations, and None for one
-    that was no longer followed (`lrlab.search.joint.MOST`).
+    cost at most the tolerance against it, None where the lanes do not tell; `regret`, what its best
+    rate is expected to cost (share of the gap); `within`, the probability that this is at most the
+    tolerance. The last two are against the best of all combinations, and None for one that was no
+    longer followed (`lrlab.search.joint.MOST`).
 
     Args:
         answers: what each said by itself.
@@ -46,7 +47,7 @@ def ridge(
         row: JsonObject = {
             **at,
             "lr": leading[k] if answer.lr is None else rate_of(answer),
-            "interval": answer.interval if told else None,
+            "interval": listed(answer.interval) if told else None,
             "regret": None,
             "within": None,
         }
@@ -95,7 +96,9 @@ def _several(rows: Sequence[JsonObject], good: Sequence[int], names: Sequence[st
         low, high = min(values), max(values)
         if sum(low <= row[name] <= high for row in rows) == len(values):
             return f"{name} {low:g} to {high:g}"
-    shown = [value if isinstance(value, str) else f"{value:g}" for value in sorted(values, key=_key)]
+    shown = [
+        value if isinstance(value, str) else f"{value:g}" for value in sorted(values, key=_key)
+    ]
     return f"{name} {', '.join(shown[:-1])} and {shown[-1]}"
 
 
