@@ -24,7 +24,7 @@ def pick(lanes: dict[str, np.ndarray], sampler, trials: int, root: int) -> tuple
     """(rate, place of the value) of the best trial."""
     seed, values = int(order_of(root)[0]), list(range(len(lanes["values"])))
 
-    def objective(trial) -> float:
+    def objective(trial: optuna.Trial) -> float:
         lr = trial.suggest_float("lr", *RANGE, log=True)
         return score_at(lanes, lr, trial.suggest_categorical("value", values), seed)
 

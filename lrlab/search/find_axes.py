@@ -17,7 +17,7 @@ from lrlab.core.text import JsonObject
 from lrlab.search.budget import Budget
 from lrlab.search.combinations import AxesSearch, answer_of, leaders, look, ranked
 from lrlab.search.find import Train, beyond, block, scout_rates, stage_record, sure
-from lrlab.search.joint import Choice, Joint, challenger, side_by_side
+from lrlab.search.joint import Joint, rival, side_by_side
 from lrlab.search.rungs import rung_record, scout_plan, survivors
 from lrlab.search.scores import Scores, cost
 from lrlab.search.settings import DEFAULTS, SearchSettings
@@ -26,8 +26,9 @@ from lrlab.types import Answer
 Lane = tuple[int, float, int]
 """(combination, learning rate, seed)"""
 
-CHALLENGE = 0.02
-"""Probability with which another combination must beat the pick to be trained further."""
+SCOUT_BUDGET = 4.6
+"""Runs, at most, for which the scout of a combination is sized: combinations say much about each
+other, so that a larger one is better spent on seeds (`experiments/finder_regret_axes.py`)."""
 
 
 def find_axes(
@@ -69,7 +70,8 @@ def find_axes(
     search = AxesSearch(
         tuple(axes), combinations, parts, [], budget, [], [], settings, labels or {}
     )
-    plan = scout_plan(search.left() / len(combinations), steps, eval_steps, settings)
+    each = min(search.left() / len(combinations), SCOUT_BUDGET)
+    plan = scout_plan(each, steps, eval_steps, settings)
     rates, ratio = scout_rates(lr_range, plan.rates)
     scout_seed, count = int(seeds[0]), settings.finalists
     _train(
@@ -97,7 +99,8 @@ def find_axes(
         if sure(joint.posteriors[choice.combination], confidence, settings):
             break
         # The same seeds for both, the confirmation's fresh: compared pair by pair.
-        finalists = _finalists(joint, choice, settings)
+        other = rival(joint, choice, settings.tolerance)
+        finalists = [choice.combination, *(() if other is None else (other,))]
         each = search.left() / len(finalists)
         waiting = number < len(others) and each > settings.finalist_budget
         seed = [others[number]] if waiting else [fresh]
@@ -111,13 +114,6 @@ def find_axes(
     decided = {"stages": search.stages, "rungs": search.rungs, "sureness": sureness}
     decided |= budget.record(search.all_parts())
     return answer._replace(details={**answer.details, **decided})
-
-
-def _finalists(joint: Joint, choice: Choice, settings: SearchSettings) -> list[int]:
-    """The best combination, and the one that most likely beats it, where that is likely enough."""
-    other = challenger(joint, choice, settings.tolerance)
-    rest = [] if other is None or other[1] < CHALLENGE else [other[0]]
-    return [choice.combination, *rest]
 
 
 def _block(

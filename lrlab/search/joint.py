@@ -32,9 +32,14 @@ NEAR, FAR = 1.5, 4
 """Decades from the best rate of a combination within which its grid is fine; beyond, one place of
 so many is kept: the cost of a draw is the cube of their number."""
 
-MOST = 12
+MOST = 8
 """Combinations that are followed, those that came nearest to the best: the cost of a draw is the
 cube of their number. The others are behind all of these."""
+
+
+CHALLENGE = 0.02
+"""Probability below which another combination is not trained further: that it beats the pick, or
+that it is as good and this is not known yet."""
 
 
 class Joint(NamedTuple):
@@ -187,17 +192,28 @@ def promised(joint: Joint, combination: int, tolerance: float, goal: float) -> P
     return own._replace(confidence=joint.share(regret, tolerance), resolved=resolved)
 
 
-def challenger(joint: Joint, choice: Choice, tolerance: float) -> tuple[int, float] | None:
-    """The other combination that most likely beats the pick by more than the tolerance, and how
-    likely; None without one."""
+def rival(joint: Joint, choice: Choice, tolerance: float) -> int | None:
+    """The combination to train beside the chosen one: that which most likely beats the pick by more
+    than the tolerance; where none is likely to (`CHALLENGE`), the one of which it is least known
+    whether it is as good. None where that is known of all."""
     pick = joint.posteriors[choice.combination].curves[:, choice.promise.pick]
     limit = saturated(np.array(tolerance), joint.cap)
-    chances = {
-        int(k): float((pick - joint.curves[:, joint.owner == k].min(1) > limit).mean())
-        for k in np.unique(joint.owner)
-        if k != choice.combination
+    others = [k for k in joint.posteriors if k != choice.combination]
+    beats = {
+        k: float((pick - joint.curves[:, joint.owner == k].min(1) > limit).mean()) for k in others
     }
-    return max(chances.items(), key=lambda item: item[1]) if chances else None
+    if not others:
+        return None
+    likely = max(others, key=lambda k: beats[k])
+    if beats[likely] >= CHALLENGE:
+        return likely
+    within = {k: joint.share(joint.best_of(k), tolerance) for k in others}
+    # What a rung cut is known from its beginning alone.
+    doubt = {
+        k: share * (1.0 if k not in joint.trained else 1 - share) for k, share in within.items()
+    }
+    unknown = max(others, key=lambda k: doubt[k])
+    return unknown if doubt[unknown] >= CHALLENGE else None
 
 
 def _expected(joint: Joint, combination: int) -> float:

@@ -51,7 +51,10 @@ def test_one_value_alone_is_good() -> None:
     assert "are as good" not in answer.sentence
 
 
-ROWS = [{"wd": wd, "within": 0.5, "regret": 0.02} for wd in (0.0, 0.01, 0.1, 1.0)]
+ROWS = [
+    {"wd": wd, "within": 0.5, "regret": 0.02, "interval": [0.1, 0.2]}
+    for wd in (0.0, 0.01, 0.1, 1.0)
+]
 
 
 @pytest.mark.parametrize(
@@ -72,7 +75,7 @@ def test_the_others_in_words(within, words) -> None:
 
 def test_several_axes_and_names_in_words() -> None:
     rows = [
-        {"wd": wd, "schedule": name, "within": 0.95, "regret": 0.0}
+        {"wd": wd, "schedule": name, "within": 0.95, "regret": 0.0, "interval": [0.1, 0.2]}
         for wd in (0.0, 0.1) for name in ("linear", "wsd")
     ]  # fmt: skip
     said = others_in_words(rows, 0, ["wd", "schedule"], 0.9)
