@@ -85,6 +85,8 @@ def test_from_python_and_from_the_command_line(tmp_path, capsys) -> None:
         seeds=2, budget=12, progress=False,
     )  # fmt: skip
     assert set(answer.details["at"]) == {"weight_decay"} and answer.cost <= 12
+    assert [row["weight_decay"] for row in answer.details["ridge"]] == [0.0, 1.0]
+    assert answer.verdict == "none" or 0 < answer.confidence < 1
     config = tmp_path / "joint.toml"
     config.write_text(
         'steps = 30\nbatch_size = 16\nseeds = 2\nbudget = 12\n[task]\nname = "iris-linear"\n'
@@ -93,4 +95,9 @@ def test_from_python_and_from_the_command_line(tmp_path, capsys) -> None:
     status = run(["find", str(config), "--out", str(tmp_path / "run"), "--json", "--quiet"])
     payload = json.loads(capsys.readouterr().out)
     assert status == 0 and set(payload["at"]) == {"momentum"} and payload["lr"] > 0
-    assert (tmp_path / "run" / "report.html").exists()
+    assert [row["momentum"] for row in payload["ridge"]] == [0.0, 0.9]
+    assert all(0 < row["within"] < 1 and row["lr"] > 0 for row in payload["ridge"])
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "<h2>The best rate at each value</h2>" in page and "its best costs" in page
+    again = run(["find", str(config), "--out", str(tmp_path / "run"), "--json", "--quiet"])
+    assert again == 0 and json.loads(capsys.readouterr().out)["ridge"] == payload["ridge"]
