@@ -33,8 +33,8 @@ def pick(lanes: dict[str, np.ndarray], sampler, trials: int, root: int) -> tuple
     return study.best_params["lr"], study.best_params["value"]
 
 
-def main() -> None:
-    folder = Path(sys.argv[1])
+def write_picks(folder: Path) -> None:
+    """`peers.json`, from the searches in `rows.json`."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     samplers = {
         "TPE": lambda root: optuna.samplers.TPESampler(seed=root),
@@ -57,4 +57,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    write_picks(Path(sys.argv[1]))

@@ -17,7 +17,8 @@ def order_of(root: int) -> np.ndarray:
 
 
 def scores_of(lanes: dict[str, np.ndarray]) -> np.ndarray:
-    """min(final, initial) of each lane, its initial value where it diverged: f64[L, V, S]."""
+    """min(final, initial) of each lane, its initial value where it diverged: f64[L, V, S] or as few
+    as `lanes` hold."""
     start, final = lanes["initial"], lanes["metric"][-1]
     good = (lanes["outcome"] == "ok") & np.isfinite(final)
     return np.where(good, np.minimum(final, start), start).astype(float)
@@ -33,7 +34,8 @@ def between(lanes: dict[str, np.ndarray], lr: np.ndarray) -> tuple[np.ndarray, n
 def score_at(lanes: dict[str, np.ndarray], lr: float, value: int, seed: int) -> float:
     """What a run would have scored."""
     (low,), (weight,) = between(lanes, np.array([lr]))
-    curve = scores_of(lanes)[:, value, seed]
+    some = {k: lanes[k][..., value, seed] for k in ("metric", "initial", "outcome")}
+    curve = scores_of(some)
     return float((1 - weight) * curve[low] + weight * curve[low + 1])
 
 
