@@ -38,7 +38,6 @@ def write_picks(folder: Path) -> None:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     samplers = {
         "TPE": lambda root: optuna.samplers.TPESampler(seed=root),
-        "TPE, multivariate": lambda root: optuna.samplers.TPESampler(seed=root, multivariate=True),
         "random": lambda root: optuna.samplers.RandomSampler(seed=root),
     }
     rows = []

@@ -165,9 +165,9 @@ def find(
     is for the rate there, `confidence` is against the best of all combinations, and
     `answer.details["ridge"]` has for each combination its values, its best `lr` with its `interval`
     (None where too little was trained), `regret` (what its best is expected to cost, as a share of
-    what training gains; None for those far behind) and `within` (the probability that this is at
-    most the tolerance). `lr_range` is where to look first (it is extended when the best stands at
-    an edge).
+    what training gains; None for those that ended at a rung) and `within` (the probability that
+    this is at most the tolerance). `lr_range` is where to look first (it is extended when the best
+    stands at an edge).
 
     The interval holds the rates that cost at most `tolerance` (None: 0.01, one percent of what
     training gains). The search stops as soon as the probability that `answer.lr` costs no more,

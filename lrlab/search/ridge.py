@@ -34,8 +34,8 @@ def ridge(
     Each holds the axes' values; `lr`, the best rate there; `interval` [low, high] of the rates that
     cost at most the tolerance against it, None where the lanes do not tell; `regret`, what its best
     rate is expected to cost (share of the gap); `within`, the probability that this is at most the
-    tolerance. The last two are against the best of all combinations, and None for one that was no
-    longer followed (`lrlab.search.joint.MOST`).
+    tolerance. The last two are against the best of all combinations, and None for one that a rung
+    cut: what a beginning says of the end is too little.
 
     Args:
         answers: what each said by itself.
@@ -51,7 +51,7 @@ def ridge(
             "regret": None,
             "within": None,
         }
-        if k in joint.posteriors:
+        if k in joint.trained:
             least = joint.best_of(k)
             row["regret"] = float(np.mean(unsaturated(least, joint.cap)))
             row["within"] = joint.share(least, settings.tolerance)
