@@ -62,6 +62,11 @@ def trains(parts: Sequence[Scores], settings: SearchSettings = DEFAULTS) -> bool
     return bool(seed_effects.usable(whole).any()) and not why_nothing(whole, settings.verdict)
 
 
+def several_seeds(parts: Sequence[Scores]) -> bool:
+    """Whether lanes of more than one seed reached the end."""
+    return int(np.isfinite(table(parts).score).any(0).sum()) > 1
+
+
 def promise(parts: Sequence[Scores], settings: SearchSettings = DEFAULTS) -> float:
     """What a combination may reach: the mean score at its best rate (to be minimized) by the
     posterior; inf where nothing trained to the end."""
@@ -141,7 +146,7 @@ def answer_of(
     best, at = against_all(answers[chosen], joint, chosen, settings), search.at(chosen)
     leading = [leading_rate(parts) for parts in search.parts]
     everywhere = [search.at(k) for k in range(len(answers))]
-    details |= {"at": at, "ridge": ridge(everywhere, answers, leading, joint, settings)}
+    details |= {"at": at, "ridge": ridge(everywhere, answers, leading, joint, chosen, settings)}
     text = f"With {in_words(at)}: {best.sentence}"
     text += others_in_words(details["ridge"], chosen, search.names, goal)
     text += _tendency(details["correlation"])

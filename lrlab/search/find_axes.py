@@ -15,7 +15,7 @@ import numpy as np
 
 from lrlab.core.text import JsonObject
 from lrlab.search.budget import Budget
-from lrlab.search.combinations import AxesSearch, answer_of, leaders, look, ranked
+from lrlab.search.combinations import AxesSearch, answer_of, leaders, look, ranked, several_seeds
 from lrlab.search.find import Train, beyond, block, scout_rates, stage_record, sure
 from lrlab.search.joint import Joint, rival, side_by_side
 from lrlab.search.rungs import rung_record, scout_plan, survivors
@@ -96,11 +96,15 @@ def find_axes(
         sureness.append({"cost": cost(search.all_parts()), "confidence": confidence})
         if joint is None or choice is None:
             break
-        if sure(joint.posteriors[choice.combination], confidence, settings):
+        chosen = choice.combination
+        # A combination that is best with one seed may be so by luck.
+        if several_seeds(search.parts[chosen]) and sure(
+            joint.posteriors[chosen], confidence, settings
+        ):
             break
         # The same seeds for both, the confirmation's fresh: compared pair by pair.
         other = rival(joint, choice, settings.tolerance)
-        finalists = [choice.combination, *(() if other is None else (other,))]
+        finalists = [chosen, *(() if other is None else (other,))]
         each = search.left() / len(finalists)
         waiting = number < len(others) and each > settings.finalist_budget
         seed = [others[number]] if waiting else [fresh]

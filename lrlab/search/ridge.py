@@ -27,23 +27,28 @@ def ridge(
     answers: Sequence[Answer],
     leading: Sequence[float | None],
     joint: Joint,
+    chosen: int,
     settings: SearchSettings = DEFAULTS,
 ) -> list[JsonObject]:
     """A row for each combination, in their order.
 
     Each holds the axes' values; `lr`, the best rate there; `interval` [low, high] of the rates that
-    cost at most the tolerance against it, None where the lanes do not tell; `regret`, what its best
-    rate is expected to cost (share of the gap); `within`, the probability that this is at most the
+    cost at most the tolerance against it, None where the lanes do not tell that much (the chosen
+    one has the answer's, where its verdict is "interior" or "flat"); `regret`, what its best rate
+    is expected to cost (share of the gap); `within`, the probability that this is at most the
     tolerance. The last two are against the best of all combinations, and None for one that a rung
     cut: what a beginning says of the end is too little.
 
     Args:
         answers: what each said by itself.
         leading: the rate that led where a combination was cut.
+        chosen: the combination of the answer.
     """
     rows = []
     for k, (at, answer) in enumerate(zip(combinations, answers, strict=True)):
+        resolved = answer.resolved or 0.0
         told = k in joint.trained and answer.verdict in (INTERIOR, FLAT)
+        told &= k == chosen or resolved <= settings.tolerance
         row: JsonObject = {
             **at,
             "lr": leading[k] if answer.lr is None else rate_of(answer),

@@ -27,6 +27,7 @@ def test_an_easy_surface_stops_early_and_a_hard_one_goes_on() -> None:
     answer = search(easy(), {"decay": VALUES})
     assert answer.confidence >= 0.9 and answer.details["at"] == {"decay": 0.1}
     assert answer.cost < 0.7 * answer.details["budget_runs"]
+    assert max(len(row["seeds"]) for row in answer.evidence) > 1
     sureness = answer.details["sureness"]
     assert sureness[-1] == {"cost": answer.cost, "confidence": answer.confidence}
     assert all((row["confidence"] or 0) < 0.9 for row in sureness[:-1])
