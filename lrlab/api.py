@@ -161,18 +161,23 @@ def find(
     """The learning rate to train with: how sure, where it breaks, and what it cost to know.
 
     Arguments as in `sweep`; a list for a multiplier, or for another hyper-parameter, is searched
-    together with the learning rate (`answer.details["at"]`). `lr_range` is where to look first (it
-    is extended when the best stands at an edge).
+    together with the learning rate: `answer.details["at"]` is the combination to take, the interval
+    is for the rate there, `confidence` is against the best of all combinations, and
+    `answer.details["ridge"]` has for each combination its values, its best `lr` with its `interval`
+    (None where too little was trained), `regret` (what its best is expected to cost, as a share of
+    what training gains; None for those that ended at a rung) and `within` (the probability that
+    this is at most the tolerance). `lr_range` is where to look first (it is extended when the best
+    stands at an edge).
 
     The interval holds the rates that cost at most `tolerance` (None: 0.01, one percent of what
     training gains). The search stops as soon as the probability that `answer.lr` costs no more,
     `answer.confidence`, is `confidence`; with None it spends its whole budget. `budget` is a number
-    of full-length runs (None: at most 40; 24 for several rates and for one with further axes, which
-    spend it all), or a time such as "60s". `answer.resolved` is the smallest tolerance that the
-    lanes tell at that confidence; where it is larger than the one asked for, the interval is for
-    it, and the sentence says so. `scale` "log" measures regret in the log of the loss, for losses
-    that span decades. `score` ("last", "best" or "mean:k", as in `sweep`) decides at the
-    rungs too, by the evaluations so far; it is part of the experiment.
+    of full-length runs (None: at most 40; with further axes 24, and 8 for each further combination;
+    24 for each of several rates), or a time such as "60s". `answer.resolved` is the smallest
+    tolerance that the lanes tell at that confidence; where it is larger than the one asked for, the
+    interval is for it, and the sentence says so. `scale` "log" measures regret in the log of the
+    loss, for losses that span decades. `score` ("last", "best" or "mean:k", as in `sweep`) decides
+    at the rungs too, by the evaluations so far; it is part of the experiment.
 
     With `groups`, and for the rates of a step task (`Task.step`), `lr` is name -> rates: the lowest
     and the highest are where to look, a single number is held. `answer.lr` and `answer.interval`

@@ -12,7 +12,7 @@ from lrlab.core.text import JsonObject
 from lrlab.search import seed_effects
 from lrlab.search.gaps import nothing_known, remarks
 from lrlab.search.posterior import Posterior, posterior_of
-from lrlab.search.promise import promise_of
+from lrlab.search.promise import Promise, promise_of
 from lrlab.search.scores import Scores, Table, as_loss, cost, table
 from lrlab.search.sentences import Promised, advice, nothing
 from lrlab.search.settings import DEFAULTS, SearchSettings
@@ -34,6 +34,7 @@ def from_scores(
     *,
     extended: bool = False,
     settings: SearchSettings = DEFAULTS,
+    given: tuple[Posterior, Promise] | None = None,
 ) -> Answer:
     """The answer that trained lanes hold.
 
@@ -46,9 +47,10 @@ def from_scores(
         scores: one or more training calls.
         metric: its name, for the sentence.
         extended: the range was extended already; then a best at an edge stays there.
+        given: what the lanes leave possible and promise, where more is known than they say.
     """
     calls = [scores] if isinstance(scores, Scores) else list(scores)
-    answer, score = _judged(calls, metric, extended, settings), calls[0].score
+    answer, score = _judged(calls, metric, extended, settings, given), calls[0].score
     if score == scoring.LAST:
         return answer
     text = f"{answer.sentence} Judged by {scoring.in_words(score, metric)}."
@@ -56,7 +58,11 @@ def from_scores(
 
 
 def _judged(
-    calls: Sequence[Scores], metric: str, extended: bool, settings: SearchSettings
+    calls: Sequence[Scores],
+    metric: str,
+    extended: bool,
+    settings: SearchSettings,
+    given: tuple[Posterior, Promise] | None,
 ) -> Answer:
     paid, evidence = cost(calls), rows(table(calls))
     parts = [part for part in map(positive_rates, calls) if len(part.lr)]
@@ -73,9 +79,11 @@ def _judged(
         return Answer(
             None, None, NONE, text, metric, paid, evidence, stable, tolerance=settings.tolerance
         )
-    posterior = posterior_of(parts, settings=settings.posterior)
     goal = settings.confidence or settings.usual_confidence
-    place, low, high, confidence, resolved = promise_of(posterior, settings.tolerance, goal)
+    if given is None:
+        posterior = posterior_of(parts, settings=settings.posterior)
+        given = posterior, promise_of(posterior, settings.tolerance, goal)
+    posterior, (place, low, high, confidence, resolved) = given
     verdict = decide_verdict(whole, posterior, place, settings.tolerance, settings.verdict)
     lr, curves = posterior.lr, posterior.curves
     if verdict == EDGE:

@@ -11,12 +11,15 @@ from lrlab.core.text import JsonObject
 from lrlab.search import seed_effects
 from lrlab.search.answer import from_scores
 from lrlab.search.budget import Budget
-from lrlab.search.differences import TIE_SHARE, coarse
+from lrlab.search.differences import coarse
+from lrlab.search.joint import Choice, Joint, choice_of, joint_of, steps_between
 from lrlab.search.naming import in_words, named
 from lrlab.search.posterior import posterior_of
-from lrlab.search.scores import Scores, Table, as_loss, cost, table
+from lrlab.search.promise import promise_of
+from lrlab.search.ridge import others_in_words, ridge
+from lrlab.search.scores import Scores, as_loss, cost, table
 from lrlab.search.settings import DEFAULTS, SearchSettings
-from lrlab.search.verdict import NONE, why_nothing
+from lrlab.search.verdict import why_nothing
 from lrlab.types import Answer, rate_of
 
 MIN_CORRELATION = 0.7
@@ -25,13 +28,14 @@ variance."""
 
 
 class AxesSearch(NamedTuple):
-    """The search so far: `combinations` [K] tuples of axis values; `parts[k]` the scores
-    of each. `stages` and `rungs`: what each call trained, and what was decided between, for the
-    record."""
+    """The search so far: `combinations` [K] tuples of axis values; `parts[k]` the scores of each,
+    `calls` the same by training call, side by side. `stages` and `rungs`: what each call trained,
+    and what was decided between, for the record."""
 
     names: tuple[str, ...]
     combinations: list[tuple[float, ...]]
     parts: list[list[Scores]]
+    calls: list[Scores]
     budget: Budget
     stages: list[dict[str, float]]
     rungs: list[dict[str, int]]
@@ -58,6 +62,11 @@ def trains(parts: Sequence[Scores], settings: SearchSettings = DEFAULTS) -> bool
     return bool(seed_effects.usable(whole).any()) and not why_nothing(whole, settings.verdict)
 
 
+def several_seeds(parts: Sequence[Scores]) -> bool:
+    """Whether lanes of more than one seed reached the end."""
+    return int(np.isfinite(table(parts).score).any(0).sum()) > 1
+
+
 def promise(parts: Sequence[Scores], settings: SearchSettings = DEFAULTS) -> float:
     """What a combination may reach: the mean score at its best rate (to be minimized) by the
     posterior; inf where nothing trained to the end."""
@@ -82,60 +91,85 @@ def ranked(scores: Mapping[int, float], gain: float) -> list[int]:
     return [keys[place] for place in order]
 
 
-def answer_of(search: AxesSearch, metric: str) -> Answer:
-    """The answer of the best combination, with what the others said."""
+def look(search: AxesSearch) -> tuple[Joint, Choice] | tuple[None, None]:
+    """What the lanes so far leave possible, and which combination is best; None where nothing
+    trains."""
     settings = search.settings
-    answers = [from_scores(parts, metric, settings=settings) for parts in search.parts]
-    scores = [promise(parts, settings) for parts in search.parts]
+    trained = [k for k, parts in enumerate(search.parts) if trains(parts, settings)]
+    if not trained:
+        return None, None
+    steps = steps_between(search.combinations, [name in search.labels for name in search.names])
+    joint = joint_of(
+        search.calls, search.parts, trained=trained, steps=steps, settings=settings.posterior
+    )
+    return joint, choice_of(joint, settings.tolerance, goal_of(settings))
+
+
+def goal_of(settings: SearchSettings) -> float:
+    """The probability that what is promised holds with."""
+    return settings.confidence or settings.usual_confidence
+
+
+def answer_of(
+    search: AxesSearch, metric: str, joint: Joint | None, choice: Choice | None
+) -> Answer:
+    """The answer of the best combination, with what the others said."""
+    settings, goal = search.settings, goal_of(search.settings)
+    answers: list[Answer] = []
+    scores: list[float | None] = []
+    for k, parts in enumerate(search.parts):
+        given, score = None, None
+        if joint is not None and choice is not None and k in joint.trained:
+            posterior = joint.posteriors[k]
+            mine = choice.combination == k
+            promise = promise_of(posterior, settings.tolerance, goal)
+            given = posterior, choice.promise if mine else promise
+            score = float(posterior.mean[int(np.argmin(posterior.expected_regret))])
+        answers.append(from_scores(parts, metric, settings=settings, given=given))
+        scores.append(score)
     paid, direction = cost(search.all_parts()), search.parts[0][0].direction
-    order = [k for k in leaders(search, len(scores)) if answers[k].verdict != NONE]
     rows = [
         {
             **search.at(k),
             "lr": answer.lr,
             "interval": answer.interval,
-            "score": as_loss(score, direction) if np.isfinite(score) else None,
+            "score": None if score is None else as_loss(score, direction),
             "cost": answer.cost,
         }
         for k, (answer, score) in enumerate(zip(answers, scores, strict=True))
     ]
     details: JsonObject = {"combinations": rows, "correlation": correlations(search, answers)}
-    if not order:
-        return answers[0]._replace(cost=paid, details={**answers[0].details, **details, "at": {}})
-    best = answers[order[0]]
-    at = search.at(order[0])
+    if joint is None or choice is None:
+        details |= {"at": {}, "ridge": []}
+        return answers[0]._replace(cost=paid, details={**answers[0].details, **details})
+    chosen = choice.combination
+    best, at = against_all(answers[chosen], joint, chosen, settings), search.at(chosen)
+    leading = [leading_rate(parts) for parts in search.parts]
+    everywhere = [search.at(k) for k in range(len(answers))]
+    details |= {"at": at, "ridge": ridge(everywhere, answers, leading, joint, chosen, settings)}
     text = f"With {in_words(at)}: {best.sentence}"
-    if len(order) > 1:
-        text += " " + _second(search, order[0], order[1])
+    text += others_in_words(details["ridge"], chosen, search.names, goal)
     text += _tendency(details["correlation"])
-    return best._replace(sentence=text, cost=paid, details={**best.details, **details, "at": at})
+    return best._replace(sentence=text, cost=paid, details={**best.details, **details})
 
 
-def _second(search: AxesSearch, best: int, other: int) -> str:
-    """How sure it is that the best combination beats the next one: at their best rates, over the
-    seeds that both were trained with."""
-    next_best = in_words(search.at(other))
-    tables = [table(search.parts[k]) for k in (best, other)]
-    columns = [_at_best(whole) for whole in tables]
-    common = sorted(set(columns[0]) & set(columns[1]))
-    if len(common) < 2:
-        return f"Next: {next_best} (too few common seeds to compare)."
-    apart = np.array([columns[1][seed] - columns[0][seed] for seed in common])
-    error = apart.std(ddof=1) / np.sqrt(len(apart))
-    tie = max(TIE_SHARE * max(map(seed_effects.gap, tables)), tables[0].rounding)
-    if apart.mean() <= max(2 * error, tie):
-        return f"{next_best} is as good ({len(common)} common seeds)."
-    return f"{next_best} is worse by {apart.mean():.2g} +- {2 * error:.1g} ({len(common)} seeds)."
+def against_all(answer: Answer, joint: Joint, combination: int, settings: SearchSettings) -> Answer:
+    """The answer of a combination; what it says of its rate is against the best of all."""
+    lr = rate_of(answer)
+    if lr is None:
+        return answer
+    regret = joint.regret(combination, place_of(joint, combination, lr))
+    most = joint.most(regret, settings.posterior.quantile)
+    return answer._replace(
+        confidence=joint.share(regret, settings.tolerance),
+        resolved=joint.most(regret, goal_of(settings)),
+        details={**answer.details, "regret": most},
+    )
 
 
-def _at_best(whole: Table) -> dict[int, float]:
-    """Seed -> score at the rate that was tried with the best mean."""
-    level = seed_effects.mean_scores(whole)
-    counts = np.isfinite(whole.score).sum(1)
-    level = np.where(counts == counts.max(), level, np.inf)
-    row = whole.score[int(np.nanargmin(level))]
-    pairs = zip(whole.seeds, row, strict=True)
-    return {int(seed): float(score) for seed, score in pairs if np.isfinite(score)}
+def place_of(joint: Joint, combination: int, lr: float) -> int:
+    """The place of a combination's grid nearest to a rate."""
+    return int(np.argmin(np.abs(np.log(joint.posteriors[combination].lr / lr))))
 
 
 def correlations(search: AxesSearch, answers: Sequence[Answer]) -> dict[str, float | None]:

@@ -1,7 +1,8 @@
 """Several lane axes at once: which weight decay, momentum, ..., and which learning rate with it.
 
 The combinations of the further axes are searched side by side in the same training calls; those
-that fall behind stop, so that most of the budget goes to the best two.
+that fall behind stop. What is left goes to the best combination and to the one that most likely
+beats it, on the same seeds, until the search is sure (`lrlab.search.joint`).
 """
 
 from __future__ import annotations
@@ -12,17 +13,22 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from lrlab.core.text import JsonObject
 from lrlab.search.budget import Budget
-from lrlab.search.combinations import AxesSearch, answer_of, leaders, ranked, trains
-from lrlab.search.find import Train, beyond, block, scout_rates, stage_record
-from lrlab.search.posterior import posterior_of
+from lrlab.search.combinations import AxesSearch, answer_of, leaders, look, ranked, several_seeds
+from lrlab.search.find import Train, beyond, block, scout_rates, stage_record, sure
+from lrlab.search.joint import Joint, rival, side_by_side
 from lrlab.search.rungs import rung_record, scout_plan, survivors
-from lrlab.search.scores import Scores
+from lrlab.search.scores import Scores, cost
 from lrlab.search.settings import DEFAULTS, SearchSettings
 from lrlab.types import Answer
 
 Lane = tuple[int, float, int]
 """(combination, learning rate, seed)"""
+
+SCOUT_BUDGET = 4.6
+"""Runs, at most, for which the scout of a combination is sized: combinations say much about each
+other, so that a larger one is better spent on seeds (`experiments/finder_regret_axes.py`)."""
 
 
 def find_axes(
@@ -42,7 +48,9 @@ def find_axes(
 ) -> Answer:
     """The learning rate and the values of further lane axes to train with.
 
-    As `lrlab.search.find`, over every combination of `axes` (name -> values). `train` takes the
+    As `lrlab.search.find`, over every combination of `axes` (name -> values): it stops when the
+    probability that the pick costs at most the tolerance, against the best of all combinations, has
+    reached `settings.confidence`. `train` takes the
     further hyper-parameters by name: `train(lr, seed, rungs, decide, {name: f64[n]})`. `labels`:
     axis -> what its values are called, where they only count names.
 
@@ -51,16 +59,19 @@ def find_axes(
         `combinations` (per combination: its values, best `lr`, `interval`, `score`, `cost`) and
         `correlation` (axis -> correlation of its values with log10 of the best learning rate over
         the combinations that train; of log10 of its values where these are positive and a factor of
-        10 or more apart; None below three of them, and for names); `stages`, `rungs` and the budget
-        as `find`.
+        10 or more apart; None below three of them, and for names); `ridge` (`combinations.ridge`);
+        `stages`, `rungs`, `sureness` and the budget as `find`.
     """
     values = [[float(value) for value in row] for row in axes.values()]
     combinations = list(itertools.product(*values))
     default = settings.axes_budget + settings.combination_budget * (len(combinations) - 1)
     budget = Budget(budget_runs, budget_seconds, steps, clock, default)
     parts: list[list[Scores]] = [[] for _ in combinations]
-    search = AxesSearch(tuple(axes), combinations, parts, budget, [], [], settings, labels or {})
-    plan = scout_plan(search.left() / len(combinations), steps, eval_steps, settings)
+    search = AxesSearch(
+        tuple(axes), combinations, parts, [], budget, [], [], settings, labels or {}
+    )
+    each = min(search.left() / len(combinations), SCOUT_BUDGET)
+    plan = scout_plan(each, steps, eval_steps, settings)
     rates, ratio = scout_rates(lr_range, plan.rates)
     scout_seed, count = int(seeds[0]), settings.finalists
     _train(
@@ -77,38 +88,51 @@ def find_axes(
             break
         _train(train, search, lanes)
     others = [int(s) for s in seeds[1:]] or [scout_seed]
-    fresh = max(seeds) + 1
+    fresh, sureness = max(seeds) + 1, list[JsonObject]()
+    joint, choice = look(search)
     for number in range(settings.max_rounds):
-        # The same seeds for the finalists, the confirmation's fresh: compared pair by pair.
-        finalists = leaders(search, count)
-        if not finalists:
+        confidence = None if choice is None else choice.promise.confidence
+        confidence = confidence if joint is not None and joint.measured else None
+        sureness.append({"cost": cost(search.all_parts()), "confidence": confidence})
+        if joint is None or choice is None:
             break
+        chosen = choice.combination
+        # A combination that is best with one seed may be so by luck.
+        if several_seeds(search.parts[chosen]) and sure(
+            joint.posteriors[chosen], confidence, settings
+        ):
+            break
+        # The same seeds for both, the confirmation's fresh: compared pair by pair.
+        other = rival(joint, choice, settings.tolerance)
+        finalists = [chosen, *(() if other is None else (other,))]
         each = search.left() / len(finalists)
         waiting = number < len(others) and each > settings.finalist_budget
         seed = [others[number]] if waiting else [fresh]
-        lanes = _block(search, finalists, seed, each, number)
+        lanes = _block(search, joint, finalists, seed, each)
         if not lanes:
             break
         fresh += not waiting
         _train(train, search, lanes)
-    answer = answer_of(search, metric)
-    decided = {"stages": search.stages, "rungs": search.rungs, **budget.record(search.all_parts())}
+        joint, choice = look(search)
+    answer = answer_of(search, metric, joint, choice)
+    decided = {"stages": search.stages, "rungs": search.rungs, "sureness": sureness}
+    decided |= budget.record(search.all_parts())
     return answer._replace(details={**answer.details, **decided})
 
 
 def _block(
-    search: AxesSearch, finalists: Sequence[int], seeds: Sequence[int], budget: float, number: int
+    search: AxesSearch,
+    joint: Joint,
+    finalists: Sequence[int],
+    seeds: Sequence[int],
+    budget: float,
 ) -> list[Lane]:
     """Lanes of the finalists around their best rates, as many for each."""
     lanes: list[Lane] = []
     count = min(search.settings.confirmed_rates, budget)
     for k in finalists:
-        if trains(search.parts[k], search.settings):
-            posterior = posterior_of(
-                search.parts[k], seed=number, settings=search.settings.posterior
-            )
-            lr, seed = block(search.parts[k], posterior, seeds, count, search.settings)
-            lanes += [(k, float(a), int(b)) for a, b in zip(lr, seed, strict=True)]
+        lr, seed = block(search.parts[k], joint.posteriors[k], seeds, count, search.settings)
+        lanes += [(k, float(a), int(b)) for a, b in zip(lr, seed, strict=True)]
     return lanes
 
 
@@ -134,6 +158,7 @@ def _train(
 
     scores = train(lr, seed, tuple(keep), decide if keep else None, hyper)
     search.stages.append(stage_record(scores))
+    search.calls.append(side_by_side(scores, which))
     for k in np.unique(which):
         search.parts[k].append(scores.lanes(which == k))
 

@@ -312,7 +312,9 @@ def _sentence(
 
 def _details(together: Answer, rates: Rates, at: Mapping[str, float | str]) -> dict[str, Any]:
     """The details of the search along all rates, its scale and offsets as rates by name."""
-    details = {k: v for k, v in together.details.items() if k not in ("fit", "correlation")}
+    details = {
+        k: v for k, v in together.details.items() if k not in ("fit", "correlation", "ridge")
+    }
     rows = []
     for row in details.pop("combinations", ()):
         offsets = {name: row.get(f"{AXIS}{name}", 0.0) for name in rates.middles}

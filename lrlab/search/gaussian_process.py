@@ -109,13 +109,15 @@ def _drawn(
     height = level**2
     across = np.abs(grid[:, None] - lanes.x)
     between = np.abs(grid[:, None] - grid)
-    kernels = _heaviest(_kernels(lanes, level, spread, priors), priors.kernel_weight)
-    counts = _shares(np.array([kernel.weight for kernel in kernels]), priors.curves)
+    kernels = _kernels(lanes, level, spread, priors)
+    order, weights = heaviest(np.array([kernel.weight for kernel in kernels]), priors.kernel_weight)
+    counts = shares_of(weights, priors.curves)
     curves = []
-    for count, kernel in zip(counts, kernels, strict=True):
-        reach = np.linalg.solve(kernel.factor, height * _matern(across / kernel.length).T)
+    for count, place in zip(counts, order, strict=True):
+        kernel = kernels[place]
+        reach = np.linalg.solve(kernel.factor, height * matern(across / kernel.length).T)
         mean = level + reach.T @ kernel.whitened
-        covariance = height * _matern(between / kernel.length) - reach.T @ reach
+        covariance = height * matern(between / kernel.length) - reach.T @ reach
         covariance[np.diag_indices_from(covariance)] += JITTER * height
         root = np.linalg.cholesky(covariance)
         curves.append(mean + random.standard_normal((int(count), len(grid))) @ root.T)
@@ -129,7 +131,7 @@ def _kernels(lanes: Observations, level: float, spread: float, priors: Priors) -
     of_seed = np.exp(-((apart / priors.seed_length) ** 2) / 2) * same_seed
     offset = max(priors.offset, priors.offset_per_spread * spread)
     choices = list(itertools.product(priors.lengths, priors.seed_scales, priors.noise_scales))
-    among = np.stack([level**2 * _matern(apart / length) for length, _, _ in choices])
+    among = np.stack([level**2 * matern(apart / length) for length, _, _ in choices])
     seeds, noises = (np.array([choice[i] for choice in choices]) for i in (1, 2))
     among += ((seeds * spread) ** 2)[:, None, None] * of_seed + offset**2 * same_seed
     diagonal = np.arange(len(lanes.x))
@@ -145,27 +147,31 @@ def _kernels(lanes: Observations, level: float, spread: float, priors: Priors) -
     return [_Kernel(*kernel) for kernel in zip(logs, lengths, factors, whitened, strict=True)]
 
 
-def _heaviest(kernels: list[_Kernel], share: float) -> list[_Kernel]:
-    """Those with `share` of the weight, heaviest first; weights (logarithms so far) then sum to
-    1."""
-    logs = np.array([kernel.weight for kernel in kernels])
+def heaviest(logs: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
+    """The places of those with `share` of the weight, heaviest first, from the logarithms of the
+    weights; and their weights, which sum to 1.
+
+    >>> places, weights = heaviest(np.log([0.05, 0.35, 0.6]), 0.9)
+    >>> places.tolist(), weights.round(3).tolist()
+    ([2, 1], [0.632, 0.368])
+    """
     weights = np.exp(logs - logs.max())
     order = np.argsort(-weights, kind="stable")
     total = np.cumsum(weights[order]) / weights.sum()
     order = order[: int(np.searchsorted(total, share)) + 1]
-    sum_ = weights[order].sum()
-    return [kernels[i]._replace(weight=float(weights[i] / sum_)) for i in order]
+    return order, weights[order] / weights[order].sum()
 
 
-def _matern(distance: np.ndarray) -> np.ndarray:
+def matern(distance: np.ndarray) -> np.ndarray:
+    """The Matern 5/2 correlation at a distance in units of its length."""
     scaled = np.sqrt(5) * distance
     return (1 + scaled + scaled**2 / 3) * np.exp(-scaled)
 
 
-def _shares(weights: np.ndarray, total: int) -> np.ndarray:
+def shares_of(weights: np.ndarray, total: int) -> np.ndarray:
     """`total` divided in proportion to `weights`, int[len(weights)], largest remainders first.
 
-    >>> _shares(np.array([0.5, 0.3, 0.2]), 4).tolist()
+    >>> shares_of(np.array([0.5, 0.3, 0.2]), 4).tolist()
     [2, 1, 1]
     """
     exact = weights * total

@@ -78,6 +78,40 @@ def posterior_of(
     gain. `seed` of the drawing.
     """
     whole = table(parts)
+    best, gap, noise, spread, cap = scales_of(whole, settings)
+    lanes = _observations(parts, whole, best, gap, cap, settings)
+    low, high = np.log10(whole.lr[0]), np.log10(whole.lr[-1])
+    grid = np.linspace(low, high, max(2, int((high - low) * settings.grid_per_decade) + 2))
+    grid = np.unique(np.concatenate([grid, np.log10(whole.lr)]).round(9))
+    curves = gaussian_process.draw_curves(
+        lanes, cap, spread, grid, seed=seed, priors=settings.priors
+    )
+    of_metric = lambda shares: best + gap * unsaturated(shares, cap)  # noqa: E731
+    mean, ends = of_metric(curves.mean(0)), np.quantile(curves, BAND, axis=0)
+    middle = float(grid[int(np.argmin((curves - curves.min(1, keepdims=True)).mean(0)))])
+    safe = _safe(whole, lanes, saturated(np.array(settings.failed), cap), grid, middle)
+    replicated = _replicated(whole, grid, settings.replication)
+    replicated &= grid <= _ceiling(whole, replicated, grid, middle)
+    return Posterior(
+        10**grid, curves, mean, safe, replicated, cap, spread, noise or 0.0, noise is not None,
+        settings, (of_metric(ends[0]), of_metric(ends[1])),
+    )  # fmt: skip
+
+
+class Scales(NamedTuple):
+    """The units of a table: its `best` mean score and the `gap` to it from before training, in the
+    metric's units; `noise` between seeds likewise, None where no good rate had two; `spread`, what
+    stands for it as a share of the gap; `cap` of the saturation."""
+
+    best: float
+    gap: float
+    noise: float | None
+    spread: float
+    cap: float
+
+
+def scales_of(whole: Table, settings: PosteriorSettings = DEFAULTS.posterior) -> Scales:
+    """The units of a table of which a lane was trained to the end."""
     level = seed_effects.mean_scores(whole)
     gap = seed_effects.mean_initial(whole) - float(np.nanmin(level))
     if not gap > 0:  # unknown start: the spread of what was seen stands in
@@ -91,23 +125,7 @@ def posterior_of(
         spread = max(settings.unknown_spread, other / gap)
     spread = min(spread, most)
     cap = max(settings.cap, settings.cap_per_spread * spread)
-    lanes = _observations(parts, whole, float(np.nanmin(level)), gap, cap, settings)
-    low, high = np.log10(whole.lr[0]), np.log10(whole.lr[-1])
-    grid = np.linspace(low, high, max(2, int((high - low) * settings.grid_per_decade) + 2))
-    grid = np.unique(np.concatenate([grid, np.log10(whole.lr)]).round(9))
-    curves = gaussian_process.draw_curves(
-        lanes, cap, spread, grid, seed=seed, priors=settings.priors
-    )
-    of_metric = lambda shares: float(np.nanmin(level)) + gap * unsaturated(shares, cap)  # noqa: E731
-    mean, ends = of_metric(curves.mean(0)), np.quantile(curves, BAND, axis=0)
-    best = float(grid[int(np.argmin((curves - curves.min(1, keepdims=True)).mean(0)))])
-    safe = _safe(whole, lanes, saturated(np.array(settings.failed), cap), grid, best)
-    replicated = _replicated(whole, grid, settings.replication)
-    replicated &= grid <= _ceiling(whole, replicated, grid, best)
-    return Posterior(
-        10**grid, curves, mean, safe, replicated, cap, spread, noise or 0.0, noise is not None,
-        settings, (of_metric(ends[0]), of_metric(ends[1])),
-    )  # fmt: skip
+    return Scales(float(np.nanmin(level)), gap, noise, spread, cap)
 
 
 def _observations(

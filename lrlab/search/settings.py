@@ -137,7 +137,7 @@ class SearchSettings(NamedTuple):
     default_budget: float = 40.0
     """Runs at most, where the user gives no number."""
     axes_budget: float = 24.0
-    """The same for several rates, and for one with further lane axes, which spend it all."""
+    """The same for several rates, and for one with further lane axes."""
     combination_budget: float = 8.0
     """Runs that each further combination of lane axes adds to that."""
     scouts: tuple[ScoutSize, ...] = (

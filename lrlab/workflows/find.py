@@ -35,7 +35,7 @@ from lrlab.workflows.origins import of_group, of_search, store_frozen
 
 FIELDS = (
     "run", "lr", "interval", "verdict", "sentence", "confidence", "tolerance", "cost", "metric",
-    "score", "scale", "seconds", "at",
+    "score", "scale", "seconds", "at", "ridge",
 )  # fmt: skip
 """The fields of the JSON object."""
 
@@ -134,6 +134,8 @@ def run_find(job: Job, final_seeds: int = 0, readings: Sequence[float] = ()) -> 
                 payload["scale"] = scale
             if further:
                 payload["at"] = answer.details["at"]
+            if "ridge" in answer.details:
+                payload["ridge"] = answer.details["ridge"]
             if run is not None:
                 run.finish({**payload, **summary_of(answer)})
     return Ran(place, payload, answer)

@@ -6,56 +6,12 @@ import json
 
 import numpy as np
 import pytest
+from axes_world import World, search
 
 import lrlab
 from lrlab.cli.app import run
-from lrlab.core.records import DIVERGED, OK, PRUNED
-from lrlab.search import Scores, find_axes
 
 pytestmark = pytest.mark.usefixtures("without_figures")
-
-STEPS, EVALS = 100, list(range(5, 101, 5))
-
-
-class World:
-    """Training with a known answer: the loss falls towards a floor that depends on the axes."""
-
-    def __init__(self, best, floor, noise=0.0, breaks=np.inf) -> None:
-        self.best, self.floor, self.noise, self.breaks = best, floor, noise, breaks
-        self.calls: list[int] = []
-
-    def train(self, lr, seed, rungs=(), decide=None, further=None):
-        self.calls.append(len(lr))
-        lr, seed = np.asarray(lr), np.asarray(seed)
-        optimum, floor = self.best(**further), self.floor(**further)
-        luck = np.array([np.random.default_rng(int(s)).normal() for s in seed]) * self.noise
-        end = np.minimum(2.0, floor + 0.3 * (np.log10(lr) - np.log10(optimum)) ** 2 + luck)
-        share = (np.array(EVALS) / STEPS)[:, None]
-        metric = 2.0 + (end - 2.0) * share
-        broken = lr > self.breaks * optimum
-        metric[:, broken] = np.nan
-        kinds = np.where(broken, DIVERGED, OK)
-        trained = np.where(broken, 3, STEPS)
-        for rung in rungs:
-            so_far = Scores(
-                lr, seed, metric, np.array(EVALS), np.full(len(lr), 2.0), kinds,
-                np.where(broken, 2, -1), trained, STEPS,
-            )  # fmt: skip
-            cut = ~decide(rung, so_far) & (kinds == OK)
-            kinds = np.where(cut, PRUNED, kinds)
-            trained = np.where(cut, rung, trained)
-            metric[np.array(EVALS) > rung] = np.where(cut, np.nan, metric[np.array(EVALS) > rung])
-        return Scores(
-            lr, seed, metric, np.array(EVALS), np.full(len(lr), 2.0), kinds,
-            np.where(broken, 2, -1), trained, STEPS,
-        )  # fmt: skip
-
-
-def search(world, axes, **options):
-    return find_axes(
-        world.train, axes=axes, lr_range=(1e-5, 10.0), seeds=[0, 1, 2], steps=STEPS,
-        eval_steps=EVALS, metric="valid_loss", **options,
-    )  # fmt: skip
 
 
 def test_the_best_combination_with_its_learning_rate() -> None:
@@ -96,7 +52,7 @@ def test_a_combination_that_is_as_good_is_called_so() -> None:
         noise=0.01,
     )
     answer = search(world, {"weight_decay": [0.0, 0.1]})
-    assert "is as good" in answer.sentence
+    assert "weight_decay 0 and 0.1 are as good, each at its own rate" in answer.sentence
     assert answer.details["correlation"] == {"weight_decay": None}
 
 
@@ -129,6 +85,8 @@ def test_from_python_and_from_the_command_line(tmp_path, capsys) -> None:
         seeds=2, budget=12, progress=False,
     )  # fmt: skip
     assert set(answer.details["at"]) == {"weight_decay"} and answer.cost <= 12
+    assert [row["weight_decay"] for row in answer.details["ridge"]] == [0.0, 1.0]
+    assert answer.verdict == "none" or 0 < answer.confidence < 1
     config = tmp_path / "joint.toml"
     config.write_text(
         'steps = 30\nbatch_size = 16\nseeds = 2\nbudget = 12\n[task]\nname = "iris-linear"\n'
@@ -137,4 +95,9 @@ def test_from_python_and_from_the_command_line(tmp_path, capsys) -> None:
     status = run(["find", str(config), "--out", str(tmp_path / "run"), "--json", "--quiet"])
     payload = json.loads(capsys.readouterr().out)
     assert status == 0 and set(payload["at"]) == {"momentum"} and payload["lr"] > 0
-    assert (tmp_path / "run" / "report.html").exists()
+    assert [row["momentum"] for row in payload["ridge"]] == [0.0, 0.9]
+    assert all(row["within"] is None or 0 < row["within"] < 1 for row in payload["ridge"])
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "<h2>The best rate at each value</h2>" in page and "its best costs" in page
+    again = run(["find", str(config), "--out", str(tmp_path / "run"), "--json", "--quiet"])
+    assert again == 0 and json.loads(capsys.readouterr().out)["ridge"] == payload["ridge"]

@@ -110,6 +110,8 @@ def _section(data: ReportData, few: ReportData, index: int, named: bool) -> str:
     ]
     if data.test is not None:
         parts += ["<h2>What every rule suggests</h2>", tables.rules(data.test)]
+    if ridge := tables.ridge(data):
+        parts += ["<h2>The best rate at each value</h2>", ridge]
     if not style.is_ramp(data):
         parts += ["<h2>Every learning rate</h2>", tables.learning_rates(few)]
     if rungs := tables.search(data):

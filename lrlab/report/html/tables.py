@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lrlab.core.text import Table, counted, interval, number
+from lrlab.core.text import Table, counted, interval, number, percent
+from lrlab.core.tolerance import TOLERANCE
 from lrlab.report.content import data as d
 from lrlab.report.content import summary
 from lrlab.report.content.data import ReportData
@@ -64,6 +65,32 @@ def learning_rates(data: ReportData) -> str:
         f">mean {d.judged_by(data, metric)}", "", ">lowest", ">highest", ">steps", "outcomes",
     ]  # fmt: skip
     return table(heads, body, "rates")
+
+
+def ridge(data: ReportData) -> str:
+    """The best rate at each value of the further axes, and what that value costs; "" without."""
+    answer = data.answer or {}
+    rows = (answer.get("details") or {}).get("ridge") or answer.get("ridge") or []
+    chosen = (answer.get("details") or {}).get("at") or answer.get("at") or {}
+    body = []
+    for row in rows:
+        values = [row[name] for name in chosen]
+        near = all(row[name] == value for name, value in chosen.items())
+        unknown = row["regret"] is None
+        cells = [
+            *(f'<td class="n">{text(number(value))}</td>' for value in values),
+            f'<td class="n lr">{number(row["lr"])}</td>',
+            f'<td class="n soft">{_ends(row["interval"])}</td>',
+            f'<td class="n">{"-" if unknown else percent(row["regret"])}</td>',
+            f'<td class="n">{"-" if unknown else percent(row["within"])}</td>',
+        ]
+        body.append(f'<tr class="{"near" if near else ""}">{"".join(cells)}</tr>')
+    tolerance = percent(answer.get("tolerance") or TOLERANCE)
+    heads = [
+        *(f">{name}" for name in chosen), f">best {data.rate_name}", ">as good there",
+        ">its best costs", f">probability that this is at most {tolerance}",
+    ]  # fmt: skip
+    return table(heads, body) if body else ""
 
 
 def rules(test: RangeCurves) -> str:
