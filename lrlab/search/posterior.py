@@ -20,8 +20,8 @@ BAND = (0.05, 0.95)
 class Posterior(NamedTuple):
     """`lr` f64[G] ascending; `curves` f64[N, G] possible curves of the mean score as saturated
     regret (share of the gap); `mean` f64[G] their mean in the metric's units, to be minimized, and
-    `band` the ends, f64[G] each, between which 90 % of them lie; `safe` bool[G]: nearer to rates
-    that trained than to any at which a lane failed; `replicated` bool[G]: the nearest rate that was
+    `band` the ends, f64[G] each, between which 90 % of them lie; `safe` bool[G]: among rates that
+    trained, with no failure between; `replicated` bool[G]: the nearest rate that was
     tried has at least half the seeds of any within `settings.replication` of it, and lies below any
     failure as such rates do; `cap` of the saturation; `spread` between seeds as a share of the gap,
     `noise` the same in the metric's units, 0 where it is not `measured`: no good rate had two
@@ -208,8 +208,9 @@ def _ceiling(whole: Table, replicated: np.ndarray, grid: np.ndarray, best: float
 def _safe(
     whole: Table, lanes: Observations, limit: np.ndarray, grid: np.ndarray, best: float
 ) -> np.ndarray:
-    """Grid places nearer (in log) to the largest rate below any failure than to the failure, and so
-    on the other side: bool[G]. `best` (log10) is where the least regret is expected: a single lucky
+    """Grid places up to the largest rate below any failure; on the other side, where rates are too
+    small and losses rise slowly, up to the middle (in log) between the smallest that trained and
+    the failure: bool[G]. `best` (log10) is where the least regret is expected: a single lucky
     lane beyond a cliff does not move the region there. Below it, slow lanes that a rung cut do not
     count."""
     broken = (whole.diverged & (whole.steps_trained > 0)).any(1)
@@ -222,7 +223,7 @@ def _safe(
     if above.size:
         inside = good[(good >= best) & (good < above.min())]
         last = inside.max() if inside.size else best
-        safe &= grid <= (last + above.min()) / 2
+        safe &= grid <= last + 1e-9
     if below.size:
         inside = good[(good <= best) & (good > below.max())]
         last = inside.min() if inside.size else best
