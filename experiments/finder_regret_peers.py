@@ -123,7 +123,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pairs", help="problem-optimizer, with commas; all that are recorded")
     parser.add_argument("--roots", type=int, default=20)
-    parser.add_argument("--only", help=f"of {','.join(PARTS)}, with commas")
+    parser.add_argument("--only", nargs="+", choices=PARTS, help="these modules of searches alone")
     parser.add_argument("--minutes", type=float, help="stop after these; the next call goes on")
     parser.add_argument("--out", type=Path, default=Path("finder_regret"))
     given = parser.parse_args()
@@ -133,9 +133,7 @@ def main() -> None:
         parser.error(
             f"no record of {', '.join(missing)} in {given.out}: run finder_regret.py first"
         )
-    parts = given.only.split(",") if given.only else PARTS
-    if unknown := [part for part in parts if part not in PARTS]:
-        parser.error(f"no part {', '.join(unknown)}; there are {', '.join(PARTS)}")
+    parts = given.only or PARTS
     pieces = list(itertools.product(installed(parts), pairs))
     for done, (peer, pair) in enumerate(pieces):
         if time.monotonic() > until:

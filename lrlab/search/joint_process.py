@@ -20,7 +20,6 @@ import itertools
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import solve_triangular
 from threadpoolctl import threadpool_limits
 
 from lrlab.search.gaussian_process import (
@@ -151,7 +150,7 @@ def _kernels(
         for own, noise in itertools.product(priors.seed_scales, priors.noise_scales):
             whole = among + (own * spread) ** 2 * of_seed + (noise * spread) ** 2 * of_lane
             factor = np.linalg.cholesky(whole)
-            rest = solve_triangular(factor, y - level, lower=True, check_finite=False)
+            rest = _solved(factor, y - level)
             far = np.minimum(np.abs(rest), LARGEST_RESIDUAL)
             log = -(far**2).sum() / 2 - np.log(np.diag(factor)).sum()
             # Scales near the spread that is seen are likelier beforehand than far ones.
@@ -170,7 +169,14 @@ def _conditional(
     across *= kernel.alike[owner[:, None], lanes.owner]
     between = level**2 * matern(np.abs(there[:, None] - there) / kernel.length)
     between *= kernel.alike[owner[:, None], owner]
-    reach = solve_triangular(kernel.factor, across.T, lower=True, check_finite=False)
+    reach = _solved(kernel.factor, across.T)
     covariance = between - reach.T @ reach
     covariance[np.diag_indices_from(covariance)] += JITTER * level**2
     return level + reach.T @ kernel.whitened, np.linalg.cholesky(covariance)
+
+
+def _solved(factor: np.ndarray, rest: np.ndarray) -> np.ndarray:
+    """The inverse of a lower triangle times `rest`."""
+    from scipy.linalg import solve_triangular
+
+    return solve_triangular(factor, rest, lower=True, check_finite=False)

@@ -20,9 +20,9 @@ SETS = ("made", "checked", "sealed")
 def load():
     """A module of the experiment, imported as from its own folder, and forgotten afterwards."""
     before = set(sys.modules)
-    sys.path.insert(0, str(FOLDER))
-    yield importlib.import_module
-    sys.path.remove(str(FOLDER))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(FOLDER))
+        yield importlib.import_module
     for name in {path.stem for path in FOLDER.glob("finder_regret*.py")} - before:
         sys.modules.pop(name, None)
 
