@@ -87,7 +87,7 @@ def ridge(data: ReportData) -> str:
         body.append(f'<tr class="{"near" if near else ""}">{"".join(cells)}</tr>')
     tolerance = percent(answer.get("tolerance") or TOLERANCE)
     heads = [
-        *(f">{name}" for name in chosen), f">best {data.rate_name}", ">as good there",
+        *(f">{text(name)}" for name in chosen), f">best {text(data.rate_name)}", ">as good there",
         ">its best costs", f">probability that this is at most {tolerance}",
     ]  # fmt: skip
     return table(heads, body) if body else ""
