@@ -136,6 +136,6 @@ def hopes(scores: Scores, row: int) -> np.ndarray:
         halvings = np.log(scores.steps / step) / np.log(step / past)
     else:
         before, halvings = scores.initial_losses, np.log2(scores.steps / step)
-    with np.errstate(invalid="ignore"):
-        gain = np.maximum(before - losses[row], 0.0)
-    return losses[row] - np.nan_to_num(gain) * halvings
+    with np.errstate(invalid="ignore", over="ignore"):  # losses of 1e300 and more
+        gain = np.nan_to_num(np.maximum(before - losses[row], 0.0))
+        return losses[row] - gain * halvings

@@ -195,6 +195,19 @@ def test_a_slow_learner_that_may_overtake_is_not_cut():
     assert hope[4] == pytest.approx(curve[-1, 4], abs=1e-9) and hope[5] == 1.0
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_lane_that_comes_back_from_a_huge_loss_is_judged_without_a_warning():
+    rates = np.geomspace(1e-4, 1, 9)
+    curve = np.repeat(np.linspace(2.2, 1.0, len(EVALS))[:, None], 9, 1)
+    curve[0, 8], curve[1, 8] = 1e308, 2.1
+    scores = Scores(
+        rates, np.zeros(9, int), curve, np.asarray(EVALS), np.full(9, START),
+        np.full(9, NOT_RUN), np.full(9, -1), np.full(9, 100), STEPS,
+    )  # fmt: skip
+    assert np.isfinite(hopes(scores, 1)[:8]).all()
+    assert survivors(scores, 100, 3).sum() == 3
+
+
 def test_a_loss_that_dips_beyond_the_cliff_does_not_lead_a_rung():
     rates, t = np.geomspace(1e-4, 1, 9), np.asarray(EVALS, float)
     curve = np.repeat((2.2 - 1.2 * t[:, None] / STEPS), 9, 1) + 0.1 * np.abs(np.arange(9) - 4)
