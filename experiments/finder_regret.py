@@ -6,16 +6,16 @@ Command: python experiments/finder_regret.py [--set made|checked|sealed | --quic
 Cost: about 3 minutes on 2 CPU cores for the default (4 pairs of `made`); a set hours. `--minutes`
 does what fits and stops; what was trained and measured stays in `--out`, and the next call goes on.
 `--truth` trains what is missing, and writes `finder_regret_truth.json`.
-Result: until it is sure (11 runs in the median) `find` is off by 0.02 % in the median and 0.5 % in
-nine of ten cases outside, a rule by 1.6 % or more and 60 % or more; its interval is right in 79 %
-of cases outside, in 94 % of those it was made with. More: experiments/README.md.
+Result: on the sealed pairs, until it is sure (15 runs in the median), `find` is off by 0.03 % in
+the median and 2.5 % in nine of ten cases (0.7 % where it says "interior"), a rule by 1.5 % or more
+and 96 % or more; its interval is right in 76 % of cases. More: experiments/README.md.
 
 Three sets (`finder_regret_problems.py`): pairs that `find` was made with, pairs that are looked at
 between versions, and pairs that are run once at the end. Every pair is trained once, at 8 rates a
-decade from 1e-6 to 31.6, with 40 or 48 seeds. `find` then gets its lanes from that record (the
-nearest rate; the seeds 24 and up, in another order for each root seed): what it would have trained,
-a hundred times cheaper. The truth is a sweep of 49 rates from 1e-5 to 10 with the first 24 seeds:
-12 choose the best, all scores are read on the 12 others, so that luck does not count. Regret:
+decade from 1e-6 to 31.6, with 64 or 72 seeds. `find` then gets its lanes from that record (the
+nearest rate; the seeds in the middle, in another order for each root seed): what it would have
+trained, a hundred times cheaper. The truth is a sweep of 49 rates from 1e-5 to 10: the first 24
+seeds choose the best, all scores are read on the last 24, so that luck does not count. Regret:
 (score at the pick - score of the best) / (initial loss - score of the best). An interval is right
 where no rate in it costs more than three tolerances (and two standard errors of the truth), and it
 holds at least half (in log) of the rates within the tolerance (`finder_regret_judge.py`). "until

@@ -5,9 +5,9 @@ more runs do not help it where rates near a cliff are noisy.
 Command: pip install -r experiments/peers.txt, in an environment of its own with lrlab, and then
 OMP_NUM_THREADS=1 python experiments/finder_regret_peers.py --out finder_regret [--roots 20]
 Cost: a minute of a core for each pair with 6 roots, most of it in Gaussian processes.
-Result: on 16 pairs, with 20 runs, find is off by 0.02 % in the median and at most 0.42 % in nine of
-ten cases, Optuna's TPE by 0.25 and 26 %, its GP by 0.22 and 4.5 %, random search by 0.22 and 35 %;
-with 40 runs TPE is off by 55 %. Medians are close, tails are not: experiments/README.md.
+Result: on 16 pairs, with 20 runs, find is off by 0.07 % in the median and at most 0.39 % in nine of
+ten cases, Optuna's TPE by 0.41 and 38 %, its GP by 0.42 and 6.0 %, random search by 0.46 and 29 %.
+On the sealed pairs TPE with one seed for all trials is level with find: experiments/README.md.
 
 The records that `finder_regret.py` left in `--out` are read, of the pairs that have one: a trial
 gets the lane of the nearest rate, with the seeds that find gets, and is judged at that rate. It

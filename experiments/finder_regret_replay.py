@@ -9,8 +9,8 @@ from lrlab.search import Scores
 
 TRUTH = 24
 """The first so many seeds of a record choose the best rate, the last so many are what all is read
-on; searches get those between. With 12 and 12 the truth's own noise decided half of the cases in
-which an interval was called wrong (16 pairs of `checked`)."""
+on; searches get those between. With 12 and 12 the truth's own noise decided more than half of the
+cases in which an interval was called wrong (17 pairs)."""
 
 
 def searched(count: int) -> range:
