@@ -31,10 +31,10 @@ def shaped(name, noise=0.0):
 
     def loss(params, key):
         walked = params["walked"]
-        start = jax.lax.stop_gradient(walked)
+        start, luck = jax.lax.stop_gradient((walked, params["luck"]))  # luck must not be trained
         x = jnp.log10(jnp.maximum(start, 1e-30) / STEPS)
-        value = jnp.where(start > 0, curve(x, params["luck"]), 1.0)
-        return value + noise * jax.lax.stop_gradient(params["luck"]) - (walked - start)
+        value = jnp.where(start > 0, curve(x, luck), 1.0)
+        return value + noise * luck - (walked - start)
 
     return lrlab.Task.objective(name=name, init=init, loss=loss)
 
