@@ -4,8 +4,8 @@ Hypothesis: rules that read one short curve are often good and sometimes useless
 trains the rates themselves is never far off, at a cost of a few runs, and knows how sure it is.
 Command: python experiments/finder_regret.py [--set made|checked|sealed | --quick] [--minutes 3]
 Cost: about 3 minutes on 2 CPU cores for the default (4 pairs of `made`); a set hours. `--minutes`
-does what fits and stops; what was trained and measured stays in `--out`, and the next call goes on.
-`--truth` trains what is missing, and writes `finder_regret_truth.json`.
+does what fits and stops; what was trained and measured stays in `--out`, and the next call
+continues. `--truth` trains what is missing, and writes `finder_regret_truth.json`.
 Result: on the sealed pairs, until it is sure (15 runs in the median), `find` is off by 0.03 % in
 the median and 2.5 % in nine of ten cases (0.7 % where it says "interior"), a rule by 1.5 % or more
 and 96 % or more; its interval is right in 76 % of cases. More: experiments/README.md.
@@ -117,7 +117,7 @@ def main() -> None:
     parser.add_argument("--pairs", help="of the set these alone, such as wine-adam,digits-sgd")
     parser.add_argument("--truth", action="store_true", help="record, write the truths, no search")
     parser.add_argument("--roots", type=int, default=20)
-    parser.add_argument("--minutes", type=float, help="stop after these; the next call goes on")
+    parser.add_argument("--minutes", type=float, help="stop after these; the next call continues")
     parser.add_argument("--out", type=Path, default=Path("finder_regret"))
     given = parser.parse_args()
     until = time.monotonic() + 60 * given.minutes if given.minutes else float("inf")

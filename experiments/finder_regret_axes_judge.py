@@ -84,9 +84,9 @@ def summary(rows: list[dict]) -> None:
         every = [one for row in mine for one in row["ridge"] if one["said"] is not None]
         high = [one["good"] for one in every if one["said"] >= 0.9]
         low = [one["bad"] for one in every if one["said"] <= 0.1]
-        told = [one["right"] for one in every if "right" in one]
+        stated = [one["right"] for one in every if "right" in one]
         table.add_row(
             way, str(len(every)), f"{share(high)} of {len(high)}", f"{share(low)} of {len(low)}",
-            str(len(every) - len(high) - len(low)), str(len(told)), share(told),
+            str(len(every) - len(high) - len(low)), str(len(stated)), share(stated),
         )  # fmt: skip
     console.print(table)

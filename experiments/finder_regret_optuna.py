@@ -33,7 +33,7 @@ def search(train: Train, root: int, budget: float, each: int, *, sampler, pruner
         pruned = None
         for number, (loss, share) in enumerate(zip(lanes.losses, lanes.shares, strict=True), 1):
             if not np.isfinite(loss):
-                break  # diverged: told below as its initial loss
+                break  # diverged: reported below as its initial loss
             trial.report(loss, number)
             if trial.should_prune():
                 pruned = float(share), loss

@@ -11,11 +11,11 @@ On the sealed pairs TPE with one seed for all trials is level with find: experim
 
 The records that `finder_regret.py` left in `--out` are read, of the pairs that have one: a trial
 gets the lane of the nearest rate, with the seeds that find gets, and is judged at that rate. It
-works in pieces, as that does: `--minutes`, and the next call goes on, peer by peer. Packages that
+works in pieces, as that does: `--minutes`, and the next call continues, peer by peer. Packages that
 are not there are left out. A trial starts where a full run still fits the budget; lanes that
 diverge, and trials that are pruned, cost what they trained. A run that diverges counts as its
 initial loss, as does one that ends worse: no peer is sent astray by losses of 1e9. Three habits of
-seeds: another one for each trial; seed 0 for all; two for each rate, of which the mean is told.
+seeds: another one for each trial; seed 0 for all; two for each rate, of which the mean is reported.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def nearest(lanes: dict, lr: float | None) -> float | None:
 
 
 def measured(folder: Path, pair: str, part: str, name: str, peer: Peer, roots: int) -> None:
-    """Puts a peer's rows of a pair into the folder; what was searched before is judged anew."""
+    """Puts a peer's rows of a pair into the folder; what was searched before is judged again."""
     path, lanes = folder / f"{pair}.peers.json", dict(np.load(folder / f"{pair}.npz"))
     kept = json.loads(path.read_text()) if path.exists() else {}
     made = [program(part), digest_of_searched(lanes), roots]
@@ -124,7 +124,7 @@ def main() -> None:
     parser.add_argument("--pairs", help="problem-optimizer, with commas; all that are recorded")
     parser.add_argument("--roots", type=int, default=20)
     parser.add_argument("--only", nargs="+", choices=PARTS, help="these modules of searches alone")
-    parser.add_argument("--minutes", type=float, help="stop after these; the next call goes on")
+    parser.add_argument("--minutes", type=float, help="stop after these; the next call continues")
     parser.add_argument("--out", type=Path, default=Path("finder_regret"))
     given = parser.parse_args()
     until = time.monotonic() + 60 * given.minutes if given.minutes else float("inf")

@@ -12,12 +12,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lrlab.core.records import PRUNED
 from lrlab.search.gaussian_process import Observations, saturated, unsaturated
 from lrlab.search.joint_process import Lanes, Likeness, Places, draw_joint
-from lrlab.search.posterior import BAND, Posterior, posterior_of, scales_of
+from lrlab.search.posterior import BAND, Posterior, clues, posterior_of, scales_of
 from lrlab.search.promise import Promise, promise_of
-from lrlab.search.scores import Scores, as_loss, table
+from lrlab.search.scores import Scores, table
 from lrlab.search.settings import DEFAULTS, PosteriorSettings
 
 APART = 100.0
@@ -35,7 +34,6 @@ so many is kept: the cost of a draw is the cube of their number."""
 MOST = 8
 """Combinations that are followed, those that came nearest to the best: the cost of a draw is the
 cube of their number. The others are behind all of these."""
-
 
 CHALLENGE = 0.02
 """Probability below which another combination is not trained further: that it beats the pick, or
@@ -137,7 +135,7 @@ def joint_of(
     row, column = np.nonzero(np.isfinite(whole.score))
     regret = saturated((whole.score[row, column] - best) / gap, cap)
     lanes = Observations(whole.lr[row], column, regret, np.zeros(len(row)))
-    cut = _clues(calls, cap, settings.clue)
+    cut = clues(calls, cap, settings.clue)
     lanes = Observations(*(np.concatenate(pair) for pair in zip(lanes, cut, strict=True)))
     lanes, followed = _followed(Lanes(lanes, np.round(lanes.x / APART).astype(int)), settings)
     own = {
@@ -223,23 +221,6 @@ def _expected(joint: Joint, combination: int) -> float:
     sound = sound if sound.any() else posterior.replicated
     expected = (posterior.curves - joint.least[:, None]).mean(0)
     return float(np.where(sound, expected, np.inf).min())
-
-
-def _clues(calls: Sequence[Scores], cap: float, error: float) -> Observations:
-    """Lanes that a rung cut: how far they were behind the best of all combinations then."""
-    x, y = [], []
-    for call in calls:
-        losses, start = call.losses, call.initial[np.isfinite(call.initial)]
-        for lane in np.flatnonzero(call.outcome == PRUNED) if start.size else ():
-            reached = np.flatnonzero(np.isfinite(losses[:, lane]))
-            if reached.size:
-                row = losses[reached[-1]]
-                least = row[np.isfinite(row)].min()
-                gap = max(as_loss(float(start.mean()), call.direction) - least, 1e-300)
-                x.append(call.lr[lane])
-                y.append(min((row[lane] - least) / gap, 1.0))
-    own, extra = np.full(len(x), -1), np.full(len(x), (error * cap) ** 2)
-    return Observations(np.array(x), own, saturated(np.array(y, np.float64), cap), extra)
 
 
 def _followed(lanes: Lanes, settings: PosteriorSettings) -> tuple[Lanes, list[int]]:

@@ -142,13 +142,14 @@ def _observations(
     lanes = Observations(np.log10(whole.lr[row]), column, regret, np.zeros(len(row)))
     if len(row) > settings.max_lanes:
         lanes = _joined(lanes, cap, settings.max_lanes)
-    cut = _clues(parts, cap, settings.clue)
+    cut = clues(parts, cap, settings.clue)
+    cut = cut._replace(x=np.log10(cut.x))
     return Observations(*(np.concatenate(pair) for pair in zip(lanes, cut, strict=True)))
 
 
-def _clues(parts: Sequence[Scores], cap: float, error: float) -> Observations:
+def clues(parts: Sequence[Scores], cap: float, error: float) -> Observations:
     """Lanes that were cut: how far behind the leader they were then, as one further seed: what that
-    has of its own says nothing about any one of them."""
+    has of its own says nothing about any one of them. `x` is their `lr` as it stands."""
     x, y = [], []
     for part in parts:
         losses = part.losses
@@ -162,11 +163,11 @@ def _clues(parts: Sequence[Scores], cap: float, error: float) -> Observations:
             row = losses[reached[-1]]
             best = row[np.isfinite(row)].min()
             gap = max(as_loss(start.mean(), part.direction) - best, 1e-300)
-            x.append(np.log10(part.lr[lane]))
+            x.append(part.lr[lane])
             y.append(min((row[lane] - best) / gap, 1.0))
     behind = saturated(np.array(y, np.float64), cap)
     own = np.full(len(x), -1)
-    return Observations(np.array(x), own, behind, np.full(len(x), (error * cap) ** 2))
+    return Observations(np.array(x, np.float64), own, behind, np.full(len(x), (error * cap) ** 2))
 
 
 def _joined(lanes: Observations, cap: float, most: int) -> Observations:

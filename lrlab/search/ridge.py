@@ -47,12 +47,12 @@ def ridge(
     rows = []
     for k, (at, answer) in enumerate(zip(combinations, answers, strict=True)):
         resolved = answer.resolved or 0.0
-        told = k in joint.trained and answer.verdict in (INTERIOR, FLAT)
-        told &= k == chosen or resolved <= settings.tolerance
+        stated = k in joint.trained and answer.verdict in (INTERIOR, FLAT)
+        stated &= k == chosen or resolved <= settings.tolerance
         row: JsonObject = {
             **at,
             "lr": leading[k] if answer.lr is None else rate_of(answer),
-            "interval": listed(answer.interval) if told else None,
+            "interval": listed(answer.interval) if stated else None,
             "regret": None,
             "within": None,
         }
