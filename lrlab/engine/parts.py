@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 import jax
 import numpy as np
 
-from lrlab.data.streams import Stream
+from lrlab.core.arrays import PART_BYTES
+from lrlab.data.streams import Stream, example_bytes
 from lrlab.engine.blocks import blank, block_bytes, fill
 from lrlab.engine.programs import Totals
 from lrlab.engine.tiles import Group, Tile
@@ -83,7 +84,8 @@ def _blocks(group: Group, split: str, stream: Stream) -> Iterator[PyTree]:
     if stream.length is not None:
         size = min(size, stream.length)
     block, count = blank(stream, size, dtype), 0
-    for part in stream.parts(size):
+    # Read a few MiB at a time: what lies there in a wider dtype than the run's is not held whole.
+    for part in stream.parts(min(size, max(1, PART_BYTES // max(1, example_bytes(stream.first))))):
         taken, length = 0, len(jax.tree.leaves(part)[0])
         while taken < length:
             more = min(size - count, length - taken)

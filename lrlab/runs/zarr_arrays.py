@@ -75,6 +75,7 @@ def create(
     }
     stored = (folder / name / "zarr.json").exists()
     try:
+        _clear(folder / name)
         if not stored:
             return tensorstore.open({**spec, "metadata": metadata}, create=True).result()
         array = tensorstore.open(spec, open=True).result()
@@ -83,6 +84,17 @@ def create(
     if array.shape != shape or np.dtype(array.dtype.numpy_dtype) != dtype:
         raise RunError(folder / name, f"has shape {array.shape}, expected {shape}")
     return array
+
+
+def _clear(folder: Path) -> None:
+    """Removes what a killed process left of an array, before this one writes there.
+
+    tensorstore writes into a file beside a chunk and renames it. Where that file exists and is
+    longer, it is not cut, and its end would become part of the chunk. Only the process that holds
+    the run's lock writes, so none of these files is in use.
+    """
+    for left in folder.rglob("*.__lock"):
+        left.unlink(missing_ok=True)
 
 
 def chunks(shape: tuple[int, ...]) -> list[int]:
@@ -147,6 +159,7 @@ def resize(folder: Path, name: str, rows: int) -> None:
 
     spec = {"driver": "zarr3", "kvstore": {"driver": "file", "path": str(folder / name)}}
     try:
+        _clear(folder / name)
         array = tensorstore.open(spec, open=True).result()
         array.resize(exclusive_max=[rows, *[None] * (array.ndim - 1)]).result()
     except (ValueError, OSError, RuntimeError) as error:
