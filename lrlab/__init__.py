@@ -23,12 +23,14 @@ _NAMES = {
     "Task": "lrlab.tasks",
     "Model": "lrlab.types",
     "Plan": "lrlab.types",
+    "Logger": "lrlab.loggers.protocol",
+    "Event": "lrlab.training.callbacks",
     "Answer": "lrlab.types",
     "Result": "lrlab.results.sweep",
 }
 _MODULES = (
-    "api", "bench", "config", "data", "engine", "models", "optimizers", "probes", "report", "rng",
-    "runs", "scaling", "schedules", "search", "tasks", "theory", "types", "verify",
+    "api", "bench", "config", "data", "engine", "loggers", "models", "optimizers", "probes", "report",
+    "rng", "runs", "scaling", "schedules", "search", "tasks", "theory", "types", "verify",
 )  # fmt: skip
 
 __all__ = [*_NAMES, *_MODULES, "__version__"]
@@ -48,12 +50,14 @@ def __dir__() -> list[str]:
 
 if TYPE_CHECKING:
     from lrlab import (  # noqa: I001
-        api, bench, config, data, engine, models, optimizers, probes, report, rng, runs, scaling,
-        schedules, search, tasks, theory, types, verify,
+        api, bench, config, data, engine, loggers, models, optimizers, probes, report, rng, runs,
+        scaling, schedules, search, tasks, theory, types, verify,
     )  # fmt: skip
     from lrlab.api import compare, find, load, population, range_test, study, sweep
     from lrlab.core.grids import log_grid
     from lrlab.engine.devices import prepare
+    from lrlab.loggers.protocol import Logger
     from lrlab.results.sweep import Result
     from lrlab.tasks import Task
+    from lrlab.training.callbacks import Event
     from lrlab.types import Answer, Model, Plan

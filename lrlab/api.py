@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from lrlab import config
+from lrlab.config.trackers import LogLike
 from lrlab.core.text import Table
 from lrlab.core.tolerance import CONFIDENCE
 from lrlab.results.range_test import RangeTest
@@ -18,6 +19,7 @@ from lrlab.results.study import Study
 from lrlab.results.sweep import Result
 from lrlab.search import Comparison
 from lrlab.tasks import Task
+from lrlab.training.callbacks import Callback
 from lrlab.training.components import OptimizerLike, ScheduleLike
 from lrlab.training.task import TaskLike
 from lrlab.types import Answer, Floats, Params, Plan
@@ -62,6 +64,8 @@ def sweep(
     seed: int | None = None,
     out: str | os.PathLike[str] | None = None,
     progress: bool = True,
+    log: LogLike = (),
+    callbacks: Sequence[Callback] = (),
     **axes: Any,
 ) -> Result:
     """Trains every learning rate with every seed, many at a time, in one compiled program.
@@ -104,6 +108,10 @@ def sweep(
         plan: fixes how lanes are laid on the machine.
         out: a run folder: an unfinished run of the experiment is continued, a finished one read.
         progress: draw a progress bar on standard error.
+        log: trackers ("tensorboard", "wandb", "mlflow", "trackio", or {"tracker": name, options})
+            and `lrlab.Logger` objects, which get each evaluation once it is committed.
+        callbacks: functions of an `lrlab.Event`, called at evaluations; they return None, "stop",
+            or bool[lanes], True for each lane to stop (it is "pruned" then).
         axes: further lane axes, such as `weight_decay=[0.0, 0.01]`, or single values; one that
             neither the optimizer nor the schedule reads is an error. Only `lr` is scheduled.
 
@@ -121,11 +129,10 @@ def sweep(
         schedule=schedule, seeds=seeds, optimizer_args=optimizer_args, schedule_args=schedule_args,
         groups=groups, multipliers=multipliers, metric=metric, score=score, tolerance=tolerance,
         keep=keep, eval_every=eval_every, stop_diverged=stop_diverged, sampler=sampler,
-        precision=precision, probes=probes, plan=plan, seed=seed, **axes,
+        precision=precision, probes=probes, plan=plan, seed=seed, log=log, **axes,
     )  # fmt: skip
-    return concluded(
-        run_sweep(call(experiment, out, progress, task, optimizer, schedule)), progress
-    )
+    job = call(experiment, out, progress, task, optimizer, schedule, log, callbacks)
+    return concluded(run_sweep(job), progress)
 
 
 def find(
@@ -156,6 +163,8 @@ def find(
     seed: int | None = None,
     out: str | os.PathLike[str] | None = None,
     progress: bool = True,
+    log: LogLike = (),
+    callbacks: Sequence[Callback] = (),
     **fixed: Any,
 ) -> Answer:
     """The learning rate to train with: how sure, where it breaks, and what it cost to know.
@@ -199,9 +208,9 @@ def find(
         tolerance=tolerance, scale=scale, confidence=confidence,
         budget=budget, optimizer_args=optimizer_args, schedule_args=schedule_args, groups=groups,
         multipliers=multipliers, eval_every=eval_every, sampler=sampler, precision=precision,
-        plan=plan, seed=seed, **fixed,
+        plan=plan, seed=seed, log=log, **fixed,
     )  # fmt: skip
-    job = call(experiment, out, progress, task, optimizer, schedule)
+    job = call(experiment, out, progress, task, optimizer, schedule, log, callbacks)
     return concluded(run_find(job), progress)
 
 
@@ -236,7 +245,7 @@ def range_test(
         params: start from these parameters rather than from fresh ones; they are not changed.
         split: "train" records the minibatch loss before each update, "valid" the validation loss
             after it.
-        fixed: further hyper-parameters, a number each, such as `weight_decay=0.01`.
+        fixed: further hyper-parameters, a number each, such as `weight_decay=0.01`; and `log`.
 
     Returns:
         A `RangeTest` with `lr` f64[N], `loss` [seeds, N] and `suggest(rule)`; print or plot it.
@@ -251,7 +260,7 @@ def range_test(
         seeds=seeds, batch_size=batch_size, kind=kind, mode=mode, split=split,
         optimizer_args=optimizer_args, precision=precision, plan=plan, seed=seed, **fixed,
     )  # fmt: skip
-    job = call(experiment, out, progress, task, optimizer)
+    job = call(experiment, out, progress, task, optimizer, log=fixed.get("log", ()))
     return concluded(run_range_test(job, params), progress)
 
 
@@ -275,7 +284,7 @@ def compare(
     arguments = {"task": task, "entries": entries, **shared}
     experiment = config.from_arguments("compare", **arguments)
     methods = shared.get("optimizer"), shared.get("schedule")
-    job = call(experiment, out, progress, task, *methods)
+    job = call(experiment, out, progress, task, *methods, log=shared.get("log", ()))
     return concluded(run_compare(job, objects_of(entries, arguments)), progress)
 
 
@@ -327,7 +336,7 @@ def study(
         parametrization=parametrization, **arguments,
     )  # fmt: skip
     methods = arguments.get("optimizer"), arguments.get("schedule")
-    job = call(experiment, out, progress, first, *methods)
+    job = call(experiment, out, progress, first, *methods, log=arguments.get("log", ()))
     return concluded(run_study(job, tasks), progress)
 
 

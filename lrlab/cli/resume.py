@@ -12,6 +12,7 @@ from lrlab.cli.output import emit, only_json
 from lrlab.cli.run_folders import find_run
 from lrlab.cli.training import report
 from lrlab.core.paths import short
+from lrlab.core.text import Table
 from lrlab.training.progress import Control
 
 
@@ -24,7 +25,7 @@ def resume(run: Folder, set_: Set = None, json: Json = False, quiet: Quiet = Fal
     # Opened, and locked, before jax is imported: a second process fails at once.
     with placed(None, str(folder)) as unfinished, runs.opened(folder) as opened:
         if not set_ and opened.finished:
-            _show_finished(folder, json)
+            _show_finished(folder, opened.info, json)
             return
         control = Control(unfinished=unfinished.append)
         settings = tuple(set_ or ())
@@ -33,12 +34,12 @@ def resume(run: Folder, set_: Set = None, json: Json = False, quiet: Quiet = Fal
     report(ran, json, quiet)
 
 
-def _show_finished(folder: Path, json: bool) -> None:
+def _show_finished(folder: Path, info: Table, json: bool) -> None:
     """Says that a run is done, and its answer."""
     runs.vouch(folder, "summary.json")
     summary = runs.read_summary(folder)
     if json:
-        emit({**summary.payload(folder), "run": short(folder), "status": "finished"})
+        emit({**summary.payload(folder), "run": short(folder), "status": info["status"]})
         return
     sentence = summary.sentence or (summary.best or {}).get("sentence")
     print(str(runs.done(folder)) + (f"\n{sentence}" if sentence else ""))

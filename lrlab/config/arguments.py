@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from lrlab.config import trackers
 from lrlab.config.build import numeric
 from lrlab.config.field_words import hint
 from lrlab.config.lanes import NO_GOAL, is_axis
@@ -23,17 +24,18 @@ _CALL = ("out", "progress")
 _BOTH = {
     "name", "task", "optimizer", "schedule", "steps", "epochs", "batch_size", "sampler", "seeds",
     "seed", "lr", "multipliers", "axes", "metric", "score", "tolerance", "keep", "eval_every",
-    "eval_steps", "stop_diverged", "precision", "probes", "plan", "parametrization", *_OPTIONS,
+    "eval_steps", "stop_diverged", "precision", "probes", "plan", "parametrization", "log",
+    *_OPTIONS,
 }  # fmt: skip
 _FIND = _BOTH | {"lr_range", "confidence", "budget", "groups", "scale"}
 _TAKES: Mapping[str, set[str]] = {
-    "sweep": _BOTH | {"groups"},
-    "find": _FIND,
+    "sweep": _BOTH | {"groups", "callbacks"},
+    "find": _FIND | {"callbacks"},
     "compare": _FIND | {"entries"},
     "study": _FIND | {*_STUDY},
     "range-test": {
         "name", "task", "optimizer", "optimizer_args", "sampler", "seed", "multipliers", "axes",
-        "stop_diverged", "precision", "plan", "params", *_RAMP,
+        "stop_diverged", "precision", "plan", "params", "log", *_RAMP,
     },
     "population": {
         "task", "lr", "steps", "optimizer", "batch_size", "schedule", "seed", "metric", "precision",
@@ -76,6 +78,8 @@ def unknown(command: str, arguments: Table, where: str = "") -> dict[str, Proble
     ["optimiser_args: unknown argument of sweep; did you mean 'optimizer_args'?"]
     """
     takes, result = _TAKES.get(command, _FIND), {}
+    if where:  # loggers and functions are those of the whole comparison
+        takes = takes - {"log", "callbacks"}
     # An entry of a comparison has no folder of its own, and a population is not recorded.
     own = () if where or command == "population" else _CALL
     for key, value in arguments.items():
@@ -115,6 +119,9 @@ def _table(command: str, arguments: Table, problems: list[Problem], where: str =
             table[key] = _task(value)
         elif key == "plan":
             table[key] = _plan(value)
+        elif key == "log":
+            table[key], unusable = trackers.named(value)
+            problems += unusable
         elif key == "entries":
             table["compare"] = _entries(value, problems)
         elif command == "study" and key in _STUDY:

@@ -9,7 +9,7 @@ from typing import TypeGuard
 from pydantic import ValidationError
 
 from lrlab import optimizers, schedules
-from lrlab.config import names, own_code
+from lrlab.config import names, own_code, trackers
 from lrlab.config.checks import check
 from lrlab.config.field_words import ALMOST, hint, nearest, usual
 from lrlab.config.lanes import is_form, values
@@ -117,6 +117,8 @@ def normalized(table: Table, command: str) -> JsonObject:
     task = raw.get("task")
     if isinstance(task, dict) and isinstance(task.get("trainable"), str):
         task["trainable"] = [task["trainable"]]
+    if "log" in raw:
+        raw["log"] = trackers.tables(raw["log"])
     if isinstance(raw.get("probes"), (list, tuple)):
         raw["probes"] = [{"name": e} if isinstance(e, str) else e for e in raw["probes"]]
     # A number under that name is somebody's hyper-parameter: the field holds a word.

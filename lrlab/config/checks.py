@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path as File
 
-from lrlab.config import multipliers, names, own_code
+from lrlab.config import multipliers, names, own_code, trackers
 from lrlab.config.field_checks import check_fields
 from lrlab.config.field_words import hint
 from lrlab.config.lanes import is_axis, is_form
@@ -64,6 +64,7 @@ def check(raw: Table, command: str) -> Found:
     yield from multipliers.check(raw)
     yield from check_fields(raw)
     yield from probes(_list(raw.get("probes")))
+    yield from trackers.check(raw.get("log"))
     yield from _plain_names(raw)
     yield from _lanes(raw)
     yield from _parametrization(raw)

@@ -214,6 +214,7 @@ class Experiment(BaseModel):
     precision: Literal["float32", "float64", "bfloat16", "mixed"] = "float32"
     probes: list[ProbeSpec] = []
     out: str | None = None
+    log: dict[str, JsonObject] = {}
     plan: PlanSpec = PlanSpec()
     range_test: RangeTestSpec = RangeTestSpec()
     parametrization: ParametrizationSpec | None = None

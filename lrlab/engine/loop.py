@@ -50,6 +50,7 @@ def train(
     interrupted: Callable[[], bool] = lambda: False,
     kept: Kept | None = None,
     streamed: Callable[[StreamUse], None] | None = None,
+    watch: Callable[[LaneRecord, int], None] | None = None,
     limits: PlanLimits = LIMITS,
 ) -> LaneRecord:
     """Trains N lanes for `problem.steps` updates each and gives everything measured.
@@ -73,6 +74,7 @@ def train(
         interrupted: asked between segments.
         kept: is filled with weights of the lanes (`engine.kept.blank_kept`).
         streamed: called at the end with how data that stream were read.
+        watch: called at segment ends with the record and the update that all lanes have come to.
 
     Raises:
         Interrupted: `interrupted` said so; everything so far is recorded.
@@ -134,6 +136,8 @@ def train(
                     arrays |= {} if feed is None else feed.states()
                     recorder.commit(arrays, place(cohort, end))
                 report(record)
+                if watch is not None:
+                    watch(record, end if cohort + 1 == len(parts) else 0)
                 if stopping:
                     raise Interrupted
                 if not tiles:

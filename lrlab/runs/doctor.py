@@ -13,13 +13,13 @@ from lrlab.core.paths import resolved, shown
 from lrlab.core.text import JsonObject
 from lrlab.runs import zarr_arrays
 from lrlab.runs.checkpoint import load_checkpoint
-from lrlab.runs.folder import config_of, finished, read_info, stage_folders
+from lrlab.runs.folder import ENDS, config_of, finished, read_info, stage_folders
 from lrlab.runs.integrity import problems_of
 from lrlab.runs.reader import read_stage, stages
 from lrlab.runs.recorder import later_commits
 from lrlab.runs.seals import inner_runs, read_sealed
 
-STATES = ("running", "interrupted", "failed", "finished")
+STATES = ("running", "interrupted", "failed", *ENDS)
 """What `status` in `run.json` can be."""
 
 

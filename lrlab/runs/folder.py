@@ -7,7 +7,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +27,15 @@ FORMAT = 2
 """The version of the folder's layout, in `run.json`. Format 1 had no seals (see
 `files.check_seal`), and its commits did not say which rows and chunks there are."""
 
+ENDS = ("finished", "stopped")
+"""What `status` in `run.json` is of a run that came to its end, or that a callback ended."""
+
 UNSEALED = ("status", "finished")
 """Fields of `run.json` that its seal leaves out: no number follows from them."""
 
 _UNCHECKED = (
     "run.json", "checksums.json", "lock", "report.html", "figures/", "export", "curves.csv", ".",
-    "groups/",
+    "groups/", "log/",
 )  # fmt: skip
 """What may change after a run is done; a study's groups are runs with checksums of their own."""
 
@@ -66,25 +69,37 @@ class Run:
         self.info = {**self.info, **fields}
         write_sealed(self.path / "run.json", self.info, UNSEALED)
 
-    def finish(self, summary: Table) -> None:
+    def finish(
+        self,
+        summary: Table,
+        before: Callable[[Table], None] | None = None,
+        stopped: bool = False,
+    ) -> None:
         """Writes the answer and the checksums, and marks the run as finished: that is the last.
 
         A run that was finished when it was opened stays as it is.
+
+        Args:
+            before: called with the summary once that is written: what has to be done for a run to
+                be finished, and is done again where a crash comes in between.
+            stopped: a callback ended it; it is finished all the same.
         """
         if finished(self.info):
             return
         write_summary(self.path, summary)
+        if before is not None:
+            before(summary)
         files = checksums(self.path, _UNCHECKED)
         write_sealed(self.path / "checksums.json", {"format": FORMAT, "sha256": files})
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        self.update(status="finished", finished=now)
+        self.update(status=ENDS[stopped], finished=now)
 
     def close(self, status: str | None = None) -> None:
         """Waits for what is being written, gives the lock back; `status` where it ended early."""
         try:
             for stage in self._stages:
                 stage.wait()
-            if status is not None and self.info.get("status") != "finished":
+            if status is not None and not finished(self.info):
                 # So that the loss of the only commit is not taken for an end before the first.
                 begun = any((place / "commit.json").exists() for place in stage_folders(self.path))
                 self.update(status=status, **({"committed": True} if begun else {}))
@@ -186,7 +201,7 @@ def stage_folders(path: Path) -> list[Path]:
 
 def finished(info: Table) -> bool:
     """Whether a record is that of a run that came to its end."""
-    return info.get("status") == "finished"
+    return info.get("status") in ENDS
 
 
 def done(path: Path) -> RunError:

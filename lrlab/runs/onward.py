@@ -19,11 +19,12 @@ FUNCTIONS = {
 
 def onward(folder: str | Path) -> str:
     """How the run in a folder is continued, as the end of a sentence: `continue with: lrlab resume
-    RUN`, or `call lrlab.sweep(..., out='RUN') again` where it was made with objects of Python."""
+    RUN`, or `call lrlab.sweep(..., out='RUN') again` where it was made with objects or callbacks of
+    Python."""
     path = outermost(Path(folder))
     info = _read(path)
     function = FUNCTIONS.get(str(info.get("command")))
-    if function is None or not made_in_python(path, info):
+    if function is None or not (made_in_python(path, info) or info.get("callbacks")):
         return f"continue with: lrlab resume {shown(path)}"
     return f"call lrlab.{function}(..., out={short(path)!r}) again in the script that made it"
 

@@ -83,6 +83,17 @@ class Stage:
         """Whether this stage was trained to its end."""
         return bool(self._commit and self._commit.get("complete"))
 
+    def reached(self, lanes: int) -> int:
+        """Up to which update the last commit holds all of so many lanes, whether or not another one
+        is under way: 0 before the last of the cohorts that are trained one after another."""
+        if self._commit is None:
+            return 0
+        place = self._commit["info"]
+        count = -(-lanes // (int(place.get("capacity", 0)) or lanes))
+        if int(place["cohort"]) >= count:
+            return self.lengths["step"]
+        return int(place["step"]) if int(place["cohort"]) + 1 == count else 0
+
     def saved(self) -> tuple[dict[str, np.ndarray], JsonObject] | None:
         """The arrays and the info of the last commit; None where there is none."""
         if self._commit is None:

@@ -12,7 +12,8 @@ from lrlab.search.scores import Scores, cost
 class Budget:
     """A budget and its clock; the clock starts here.
 
-    `runs` full-length runs, `seconds` of wall time; with neither, `default` runs.
+    `runs` full-length runs, `seconds` of wall time; with neither, `default` runs. Once `ended()` is
+    true nothing more may be spent.
     """
 
     def __init__(
@@ -22,7 +23,9 @@ class Budget:
         steps: int,
         clock: Callable[[], float],
         default: float,
+        ended: Callable[[], bool] = lambda: False,
     ) -> None:
+        self.ended = ended
         self.most = runs if runs is not None else default
         self.runs = runs if runs is not None or seconds is not None else default
         self.seconds, self.steps, self.clock = seconds, steps, clock
@@ -31,6 +34,8 @@ class Budget:
 
     def left(self, parts: Sequence[Scores]) -> float:
         """Full-length runs that may still be spent; seconds are converted at the pace so far."""
+        if self.ended():
+            return 0.0
         spent = cost(parts) if parts else 0.0
         left = self.most - spent
         if self.seconds is None or not parts:

@@ -59,6 +59,7 @@ def find(
     budget_runs: float | None = None,
     budget_seconds: float | None = None,
     clock: Callable[[], float] = time.monotonic,
+    ended: Callable[[], bool] = lambda: False,
     settings: SearchSettings = DEFAULTS,
 ) -> Answer:
     """The learning rate to train with, found within a budget.
@@ -77,9 +78,10 @@ def find(
         budget_seconds: wall time; looked at between rungs and stages, so the lanes that are under
             way may overrun it. What was decided is in the answer's `details["rungs"]`.
         clock: the time, for `budget_seconds`.
+        ended: whether the search is to end with what there is; asked before more is trained.
         settings: what the search decides by.
     """
-    budget = Budget(budget_runs, budget_seconds, steps, clock, settings.default_budget)
+    budget = Budget(budget_runs, budget_seconds, steps, clock, settings.default_budget, ended)
     parts: list[Scores] = []
     decisions: list[dict[str, int]] = []
     plan = scout_plan(budget.left(parts), steps, eval_steps, settings)

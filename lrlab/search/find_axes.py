@@ -43,6 +43,7 @@ def find_axes(
     budget_runs: float | None = None,
     budget_seconds: float | None = None,
     clock: Callable[[], float] = time.monotonic,
+    ended: Callable[[], bool] = lambda: False,
     labels: Mapping[str, Sequence[str]] | None = None,
     settings: SearchSettings = DEFAULTS,
 ) -> Answer:
@@ -65,7 +66,7 @@ def find_axes(
     values = [[float(value) for value in row] for row in axes.values()]
     combinations = list(itertools.product(*values))
     default = settings.axes_budget + settings.combination_budget * (len(combinations) - 1)
-    budget = Budget(budget_runs, budget_seconds, steps, clock, default)
+    budget = Budget(budget_runs, budget_seconds, steps, clock, default, ended)
     parts: list[list[Scores]] = [[] for _ in combinations]
     search = AxesSearch(
         tuple(axes), combinations, parts, [], budget, [], [], settings, labels or {}

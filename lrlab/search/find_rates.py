@@ -55,6 +55,7 @@ def find_rates(
     budget_runs: float | None = None,
     budget_seconds: float | None = None,
     clock: Callable[[], float] = time.monotonic,
+    ended: Callable[[], bool] = lambda: False,
     labels: Mapping[str, Sequence[str]] | None = None,
     settings: SearchSettings = DEFAULTS,
 ) -> Answer:
@@ -94,6 +95,7 @@ def find_rates(
         budget_runs=first,
         budget_seconds=None if budget_seconds is None else budget_seconds * first / total,
         clock=clock,
+        ended=ended,
         labels=labels,
         settings=settings,
     )
@@ -115,7 +117,7 @@ def find_rates(
         seconds = None
         if budget_seconds is not None:
             seconds = max(0.0, budget_seconds - (clock() - began)) / waiting
-        if share < settings.least_alone or seconds == 0:
+        if share < settings.least_alone or seconds == 0 or ended():
             said.append(RateAnswer(name, None))
             continue
         around = 10.0**settings.alone_decades
@@ -129,6 +131,7 @@ def find_rates(
             budget_runs=share,
             budget_seconds=seconds,
             clock=clock,
+            ended=ended,
             settings=settings,
         )
         answer = placed(answer, ranges[name])

@@ -18,9 +18,14 @@ from lrlab.engine.state import lane_shapes
 from lrlab.engine.tuning import explained, tuned
 from lrlab.runs import Run
 from lrlab.runs.recorder import Stage
+from lrlab.training.callbacks import Decisions
 from lrlab.training.group import TrainingGroup
 from lrlab.training.lanes import grid_of
+from lrlab.training.logs import Log
 from lrlab.types import Decide, Lanes, Plan, Progress
+
+STAGE = "stage"
+"""In front of the number of a search's later stages; the first one is named ""."""
 
 
 class Session(NamedTuple):
@@ -33,6 +38,8 @@ class Session(NamedTuple):
     retreats: list[Plan] | None = None  # plans that replaced the group's; the last one holds
     keep: Keep | None = None
     weights: list[Weights] | None = None  # what was kept of every stage that no folder holds
+    log: Log | None = None
+    decisions: Decisions | None = None  # what callbacks decide, and decided before
 
     @property
     def plan(self) -> Plan:
@@ -65,23 +72,31 @@ def train_stage(
 
     Raises:
         Interrupted: Ctrl-C; everything so far is in the run folder.
+        RunError: callbacks decided what comes next, and are not there.
     """
-    group = session.group
+    group, decisions = session.group, session.decisions
+    if decisions is not None:
+        decide = decisions.decide(name, rungs, decide)
+        rungs = tuple(step for step in group.eval_steps if step < group.problem.steps)
     decide = None if decide is None else _once(decide)
     kept = None
     if session.keep is not None:
         shapes = lane_shapes(group.problem, group.data, tuple(lanes.hyper))
         kept = blank_kept(session.keep, shapes, len(lanes.seed))
-    if session.run is None:
-        record = _train(session, lanes, None, lambda: None, rungs, decide, kept)
-        if kept is not None and session.weights is not None:
-            session.weights.append(weights_of(kept, lanes))
-        return record
     if grid:  # the lanes are the whole grid in order; rates may repeat
         axes = {**group.axes, "seed": group.seeds}
         cells = np.arange(len(lanes.seed))
     else:
         axes, cells = grid_of(lanes)
+    number = int(name.removeprefix(STAGE)) if name else 0
+    if session.log is not None:
+        session.log.begin(number, axes, cells)
+    if session.run is None:
+        record = _train(session, lanes, number, None, lambda: None, rungs, decide, kept)
+        _ended(session, name, number, record)
+        if kept is not None and session.weights is not None:
+            session.weights.append(weights_of(kept, lanes))
+        return record
     stage = session.run.stage(name, group.problem.steps, group.eval_steps, axes, cells)
 
     def saved() -> Saved | None:
@@ -99,13 +114,39 @@ def train_stage(
             decide(rung, rewound(before.record, rung))
     if stage.complete:
         assert before is not None
+        _ended(session, name, number, before.record)
         return before.record
     first = [before] if before is not None else []  # read already
-    record = _train(
-        session, lanes, stage, lambda: first.pop() if first else saved(), rungs, decide, kept
-    )
+    onward = lambda: first.pop() if first else saved()  # noqa: E731
+    record = _train(session, lanes, number, stage, onward, rungs, decide, kept)
     stage.finish()
+    _ended(session, name, number, record)
     return record
+
+
+def _ended(session: Session, name: str, number: int, record: LaneRecord) -> None:
+    """Shows the end of a stage to those who follow it."""
+    if session.decisions is not None:
+        session.decisions.last(name, record)
+    if session.log is not None:
+        session.log.visit(number, record, session.group.problem.steps)
+
+
+def _watch(
+    session: Session, number: int, recorder: Stage | None
+) -> Callable[[LaneRecord, int], None] | None:
+    """What the engine calls at segment ends: the log gets what is committed, or, where nothing is
+    recorded, what there is."""
+    log = session.log
+    if log is None:
+        return None
+
+    def watch(record: LaneRecord, step: int) -> None:
+        if recorder is not None:
+            step = recorder.reached(len(record.outcome))
+        log.visit(number, record, step)
+
+    return watch
 
 
 def _once(decide: Decide) -> Decide:
@@ -123,6 +164,7 @@ def _once(decide: Decide) -> Decide:
 def _train(
     session: Session,
     lanes: Lanes,
+    number: int,
     recorder: Stage | None,
     saved: Callable[[], Saved | None],
     rungs: tuple[int, ...],
@@ -149,6 +191,7 @@ def _train(
                 interrupted=session.interrupted,
                 kept=kept,
                 streamed=functools.partial(_streamed, session.run),
+                watch=_watch(session, number, recorder),
             )
         except Exception as error:
             if not out_of_memory(error) or session.retreats is None:

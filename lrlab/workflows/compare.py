@@ -13,6 +13,7 @@ from lrlab.core.text import Table
 from lrlab.engine.memory import memory_scope
 from lrlab.search.comparison import Comparison, compared
 from lrlab.training.group import training_group
+from lrlab.training.logs import refuse_missing
 from lrlab.training.recording import continued, ended, recorded
 from lrlab.training.task import python_objects
 from lrlab.workflows.find import run_find
@@ -46,6 +47,7 @@ def run_compare(
     resolved = resolve(experiment, job.objects, "compare")
     if _check(experiment, objects):
         resolved = of_own_step(resolved)
+    refuse_missing(resolved)
     count = FINAL_SEEDS if len(objects) <= 2 else SEVERAL_SEEDS
 
     def all_of(folder: Path | None) -> Comparison:

@@ -23,13 +23,16 @@ from lrlab.search import Scores, log_scale
 from lrlab.search.find import Decide, Train
 from lrlab.search.scores import as_loss, cost, lane_scores, stage_scores
 from lrlab.search.settings import DEFAULTS
+from lrlab.training.callbacks import fields_of as callback_fields
+from lrlab.training.callbacks import refuse_other
 from lrlab.training.clock import clock_of
 from lrlab.training.group import training_group
+from lrlab.training.logs import refuse_missing
 from lrlab.training.recording import continued, ended, recorded
-from lrlab.training.session import Session, planned, train_stage
+from lrlab.training.session import STAGE, Session, planned, train_stage
 from lrlab.training.suitability import text_of
 from lrlab.types import Answer, Interval, Lanes, rate_of
-from lrlab.workflows.job import Job, Ran, keep_of, session, summary_of
+from lrlab.workflows.job import Job, Ran, finish, keep_of, session, summary_of
 from lrlab.workflows.origins import fields_of as weights_fields
 from lrlab.workflows.origins import of_group, of_search, store_frozen
 
@@ -57,6 +60,8 @@ def run_find(job: Job, final_seeds: int = 0, readings: Sequence[float] = ()) -> 
     with continued(resolve(job.experiment, job.objects, "find"), job.out) as here:
         resolved, metric = here.resolved, here.resolved.experiment.metric
         scale = resolved.experiment.scale
+        refuse_other(here.folder, job.callbacks)
+        refuse_missing(resolved)
         group = training_group(resolved)
         if path := ended(here, group):
             summary = read_summary(path)
@@ -76,10 +81,10 @@ def run_find(job: Job, final_seeds: int = 0, readings: Sequence[float] = ()) -> 
         warn_indistinct(axes, group.problem.dtype)
         keep = keep_of(resolved.experiment, group, job.record)
         fields = {"final_seeds": final_seeds} if final_seeds else {}
-        fields |= weights_fields(group, keep)
+        fields |= {**weights_fields(group, keep), **callback_fields(job.callbacks, job.decided)}
         with (
             recorded(here, group, job.record, job.control, fields) as run,
-            session(job, group, "searching", run, keep) as work,
+            session(job, group, "searching", run, keep, "find") as work,
         ):
             alike: list[str] = []
             train = trainer(work, metric, resolved.experiment.score, alike, first.name, scale)
@@ -103,12 +108,14 @@ def run_find(job: Job, final_seeds: int = 0, readings: Sequence[float] = ()) -> 
                 budget_runs=resolved.budget.runs,
                 budget_seconds=resolved.budget.seconds,
                 clock=clock_of(run, readings) if timed else time.monotonic,
+                ended=lambda: work.decisions is not None and work.decisions.stopped,
                 settings=DEFAULTS._replace(
                     tolerance=resolved.experiment.tolerance,
                     confidence=resolved.experiment.confidence,
                 ),
             )
-            if final_seeds and answer.lr is not None:
+            stopped = work.decisions is not None and work.decisions.stopped
+            if final_seeds and answer.lr is not None and not stopped:
                 answer = _finally(train, answer, labels, max(seeds) + AFTER, final_seeds)
             if scale == LOG:
                 answer = log_scale.unlogged(answer, metric)
@@ -117,8 +124,9 @@ def run_find(job: Job, final_seeds: int = 0, readings: Sequence[float] = ()) -> 
             answer = unread.remarked(answer, alike, tried, labels, method)
             notes = as_sentences(indistinct(axes, group.problem.dtype))
             place = None if run is None else str(run.path)
+            said = "" if work.decisions is None else work.decisions.sentence(group.problem.steps)
             answer = answer._replace(
-                sentence=" ".join([answer.sentence, *notes]),
+                sentence=" ".join([f"{said}{answer.sentence}", *notes]),
                 run=place,
                 details={**answer.details, "direction": direction},
             )
@@ -136,8 +144,7 @@ def run_find(job: Job, final_seeds: int = 0, readings: Sequence[float] = ()) -> 
                 payload["at"] = answer.details["at"]
             if "ridge" in answer.details:
                 payload["ridge"] = answer.details["ridge"]
-            if run is not None:
-                run.finish({**payload, **summary_of(answer)})
+            finish(work, {**payload, **summary_of(answer)})
     return Ran(place, payload, answer)
 
 
@@ -214,7 +221,7 @@ def trainer(
         further: Mapping[str, np.ndarray] | None = None,
     ) -> Scores:
         hyper = {rate: np.asarray(lr, np.float64), **(further or {})}
-        name = "" if not calls else f"stage{len(calls)}"
+        name = "" if not calls else f"{STAGE}{len(calls)}"
         calls.append(1)
         inner = None
         if decide is not None:

@@ -6,16 +6,21 @@ import contextlib
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 from lrlab import runs
 from lrlab.config import Experiment, PythonObjects
-from lrlab.core.text import JsonObject
+from lrlab.config.trackers import LogLike, own_loggers
+from lrlab.core.text import JsonObject, Table
 from lrlab.engine.kept import Keep
 from lrlab.engine.limits import LIMITS
+from lrlab.loggers.protocol import Logger
 from lrlab.runs import RunFolder
+from lrlab.training.callbacks import Callback, checked, decisions_of
 from lrlab.training.group import TrainingGroup
 from lrlab.training.interrupting import interruptible
+from lrlab.training.logs import log_of
 from lrlab.training.progress import USUAL, Control, bar
 from lrlab.training.recording import folder_of
 from lrlab.training.session import Session
@@ -31,6 +36,8 @@ class Job(NamedTuple):
     `out`: its run folder (a path, or one that is opened already); None: a new one under `runs/`,
     where `record` asks for one. `progress`: draw a progress bar. `concluded`: the JSON object is
     wanted, also where nothing is recorded (a Python caller asks the value where it wants it).
+    `loggers`, `callbacks`: what Python handed over; `decided`: what callbacks decided in the run
+    that is to be repeated (`lrlab.training.callbacks.decisions_in`).
     """
 
     experiment: Experiment
@@ -40,11 +47,15 @@ class Job(NamedTuple):
     progress: bool = False
     control: Control = USUAL
     concluded: bool = True
+    loggers: tuple[Logger, ...] = ()
+    callbacks: tuple[Callback, ...] = ()
+    decided: Table = MappingProxyType({})
 
     def part(self, experiment: Experiment, objects: PythonObjects, place: Path | None) -> Job:
         """The job of an experiment inside this one, recorded where this one is."""
         control = self.control._replace(part=True)
-        return Job(experiment, objects, place, place is not None, self.progress, control)
+        record = place is not None
+        return Job(experiment, objects, place, record, self.progress, control, loggers=self.loggers)
 
 
 def call(
@@ -54,10 +65,21 @@ def call(
     task: object,
     optimizer: object = None,
     schedule: object = None,
+    log: LogLike = (),
+    callbacks: object = (),
 ) -> Job:
     """The job of a call from Python: recorded only where a folder is given."""
     objects, place = python_objects(task, optimizer, schedule), folder_of(out)
-    return Job(experiment, objects, place, place is not None, progress, concluded=False)
+    return Job(
+        experiment,
+        objects,
+        place,
+        place is not None,
+        progress,
+        concluded=False,
+        loggers=own_loggers(log),
+        callbacks=checked(callbacks),
+    )
 
 
 class Ran(NamedTuple, Generic[Value]):
@@ -81,11 +103,28 @@ def session(
     title: str,
     run: runs.Run | None,
     keep: Keep | None = None,
+    command: str = "sweep",
 ) -> Iterator[Session]:
     """The group at work, with its progress bar, and Ctrl-C as a request to stop; `keep`: what is
-    kept of its lanes."""
-    with bar(job.progress, title) as listener, interruptible(job.control.stop) as stop:
-        yield Session(group, run, listener, stop, [], keep, [])
+    kept of its lanes; `command`: what loggers are told that it is."""
+    log = log_of(job.experiment, job.loggers, group, command, run)
+    decisions = decisions_of(job.callbacks, run, job.decided)
+    with contextlib.ExitStack() as stack:
+        if log is not None:
+            stack.callback(log.close)
+        listener = stack.enter_context(bar(job.progress, title))
+        stop = stack.enter_context(interruptible(job.control.stop))
+        yield Session(group, run, listener, stop, [], keep, [], log, decisions)
+
+
+def finish(work: Session, summary: Table) -> None:
+    """Hands the answer to the loggers, and ends the run, where there are such."""
+    told = None if work.log is None else work.log.finish
+    if work.run is not None:
+        stopped = work.decisions is not None and work.decisions.stopped
+        work.run.finish(summary, told, stopped)
+    elif told is not None:
+        told(summary)
 
 
 def keep_of(experiment: Experiment, group: TrainingGroup, recorded: bool) -> Keep | None:

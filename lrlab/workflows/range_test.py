@@ -25,12 +25,13 @@ from lrlab.search.range_test import ladder, losses_of, range_test
 from lrlab.search.unread import sentence
 from lrlab.training.group import TrainingGroup, training_group
 from lrlab.training.lanes import grid_lanes
+from lrlab.training.logs import refuse_missing
 from lrlab.training.recording import continued, ended, recorded
 from lrlab.training.session import train_stage
 from lrlab.training.suitability import text_of
 from lrlab.training.traced_checks import reads_rate
 from lrlab.types import Array, Hyper, Params, PyTree
-from lrlab.workflows.job import Job, Ran, session
+from lrlab.workflows.job import Job, Ran, finish, session
 
 
 @memory_scope()
@@ -52,6 +53,7 @@ def run_range_test(job: Job, params: Params | None = None) -> Ran[RangeTest]:
         eval_steps=None,
     )
     with continued(resolved, job.out) as here:
+        refuse_missing(here.resolved)
         group = _group(here.resolved, rates if ramp else None, params)
 
         def concluded(record: LaneRecord, run: str | None, remark: str) -> RangeTest:
@@ -71,15 +73,14 @@ def run_range_test(job: Job, params: Params | None = None) -> Ran[RangeTest]:
         fields = None if params is None else {"objects": ["params"]}
         with (
             recorded(here, group, job.record, job.control, fields) as run,
-            session(job, group, "range test", run) as work,
+            session(job, group, "range test", run, command="range-test") as work,
         ):
             record = train_stage(work, "", lanes, grid=True)
             place = None if run is None else str(run.path)
             remark = _remark(here.resolved, group, record)
             test = concluded(record, place, remark)
             payload = {**test.payload(), "seconds": time.perf_counter() - began}
-            if run is not None:
-                run.finish({**payload, "metric": f"{spec.split}_loss"})
+            finish(work, {**payload, "metric": f"{spec.split}_loss"})
     return Ran(place, payload, test)
 
 

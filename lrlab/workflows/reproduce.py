@@ -15,6 +15,7 @@ from lrlab.core.records import OK, LaneRecord
 from lrlab.core.text import JsonObject
 from lrlab.results.reproduction import Reproduction
 from lrlab.runs import RunFolder, read_stage, stages
+from lrlab.training.callbacks import decisions_in
 from lrlab.training.clock import readings_of
 from lrlab.training.continuation import experiment_as_written
 from lrlab.training.own_code import say_changed
@@ -91,7 +92,8 @@ def _single(folder: RunFolder, experiment: Experiment, progress: bool) -> Reprod
     usual = FINAL_SEEDS if "final" in (before.get("details") or {}) else 0
     with tempfile.TemporaryDirectory() as place:
         again = Path(place) / "run"
-        job = Job(experiment, out=again, progress=progress)
+        quiet = experiment.model_copy(update={"log": {}})  # it is logged where it was made
+        job = Job(quiet, out=again, progress=progress, decided=decisions_in(path))
         if info["command"] == "find":
             final_seeds = int(info.get("final_seeds", usual))
             run_find(job, final_seeds=final_seeds, readings=readings_of(path))

@@ -18,6 +18,7 @@ from lrlab.engine.memory import memory_scope
 from lrlab.results.study import Study, concluded
 from lrlab.results.sweep import Result
 from lrlab.tasks import Task
+from lrlab.training.logs import refuse_missing
 from lrlab.training.recording import continued, ended, recorded
 from lrlab.training.task import TaskLike, task_of
 from lrlab.types import Answer
@@ -52,6 +53,7 @@ def run_study(job: Job, tasks: Mapping[str, Task] | None = None) -> Ran[Study]:
         return concluded(experiment, answers, None if folder is None else str(folder))
 
     with continued(_resolved(job, tasks or {}), job.out) as here:
+        refuse_missing(here.resolved)
         if path := ended(here, None):
             refuse_unfinished(path / "groups" / name for name in experiment.entries)
             payload, study = runs.read_summary(path).payload(path), all_of(path)

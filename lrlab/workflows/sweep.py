@@ -14,14 +14,17 @@ from lrlab.results.representable import warn_indistinct
 from lrlab.results.sweep import Result, load_result
 from lrlab.runs import read_summary
 from lrlab.runs.weights import read_weights
+from lrlab.training.callbacks import fields_of as callback_fields
+from lrlab.training.callbacks import refuse_other
 from lrlab.training.group import TrainingGroup, training_group
 from lrlab.training.lanes import grid_lanes
+from lrlab.training.logs import refuse_missing
 from lrlab.training.manifest import name_of
 from lrlab.training.recording import continued, ended, recorded
 from lrlab.training.session import planned, train_stage
 from lrlab.training.suitability import text_of
 from lrlab.types import Answer, Plan
-from lrlab.workflows.job import Job, Ran, keep_of, session, summary_of
+from lrlab.workflows.job import Job, Ran, finish, keep_of, session, summary_of
 from lrlab.workflows.origins import fields_of, of_group, of_session, store_frozen
 
 FIELDS = ("run", "best", "lanes", "diverged", "metric", "score", "seconds")
@@ -37,6 +40,8 @@ def run_sweep(job: Job) -> Ran[Result]:
     began = time.perf_counter()
     with continued(resolve(job.experiment, job.objects, "sweep"), job.out) as here:
         resolved = here.resolved
+        refuse_other(here.folder, job.callbacks)
+        refuse_missing(resolved)
         group = training_group(resolved)
         if path := ended(here, group):
             assert here.folder is not None
@@ -53,8 +58,9 @@ def run_sweep(job: Job) -> Ran[Result]:
         lanes = grid_lanes(group.axes, group.seeds)
         group = planned(group, lanes)
         keep = keep_of(resolved.experiment, group, job.record)
+        fields = {**fields_of(group, keep), **callback_fields(job.callbacks, job.decided)}
         with (
-            recorded(here, group, job.record, job.control, fields_of(group, keep)) as run,
+            recorded(here, group, job.record, job.control, fields) as run,
             session(job, group, "training", run, keep) as work,
         ):
             record = train_stage(work, "", lanes, grid=True)
@@ -62,9 +68,12 @@ def run_sweep(job: Job) -> Ran[Result]:
             store_frozen(run, group, resolved.seeds)
             result = result_of(resolved, group, record, work.plan, place)
             result = result._replace(origin=of_session(resolved, work))
-            if run is None and not job.concluded:
+            if run is None and not job.concluded and work.log is None:
                 return Ran(None, {}, result)
             answer = result.best()
+            if work.decisions is not None:
+                said = work.decisions.sentence(group.problem.steps)
+                answer = answer._replace(sentence=f"{said}{answer.sentence}")
             payload = {
                 "run": place,
                 **_ending(result, answer),
@@ -79,7 +88,7 @@ def run_sweep(job: Job) -> Ran[Result]:
                     run.update(score=result.score)
                 if result.tolerance != run.info.get("tolerance", TOLERANCE):
                     run.update(tolerance=result.tolerance)
-                run.finish({**payload, **summary_of(answer)})
+            finish(work, {**payload, **summary_of(answer)})
     return Ran(place, payload, result)
 
 

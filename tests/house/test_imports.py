@@ -20,6 +20,7 @@ FIGURES = "start-up time: the figures' and pages' modules"
 PACKAGES = {
     "filelock": "start-up time: 0.1 s, for commands that lock nothing",
     "jax": JAX,
+    "mlflow": "optional package: lrlab[mlflow]",
     "matplotlib": "start-up time: 0.5 s, for commands that draw nothing",
     "optax": JAX,
     "orbax": JAX,
@@ -27,8 +28,10 @@ PACKAGES = {
     "safetensors": "optional package: lrlab[safetensors]",
     "scipy": "start-up time: 0.3 s, for commands that only look",
     "sklearn": "start-up time: 1.7 s, for data that come from elsewhere",
+    "tensorboardX": "optional package: lrlab[tensorboard]",
     "tensorstore": "start-up time: 0.1 s, for commands that read no arrays",
     "threadpoolctl": "optional package, which comes with scikit-learn",
+    "wandb": "optional package: lrlab[wandb]",
     "xarray": "optional package: lrlab[xarray]",
 }
 """Packages that a function may import -> why."""
