@@ -29,8 +29,8 @@ _NAMES = {
     "Result": "lrlab.results.sweep",
 }
 _MODULES = (
-    "api", "bench", "config", "data", "engine", "loggers", "models", "optimizers", "probes", "report",
-    "rng", "runs", "scaling", "schedules", "search", "tasks", "theory", "types", "verify",
+    "api", "bench", "config", "data", "engine", "loggers", "models", "optimizers", "probes",
+    "report", "rng", "runs", "scaling", "schedules", "search", "tasks", "theory", "types", "verify",
 )  # fmt: skip
 
 __all__ = [*_NAMES, *_MODULES, "__version__"]

@@ -21,6 +21,9 @@ _OPTIONS = ("optimizer_args", "schedule_args")
 _CALL = ("out", "progress")
 """Arguments of the functions that are no part of an experiment."""
 
+_WHOLE = ("log", "callbacks")
+"""Arguments that an entry of a comparison does not take: they hand over objects of the whole."""
+
 _BOTH = {
     "name", "task", "optimizer", "schedule", "steps", "epochs", "batch_size", "sampler", "seeds",
     "seed", "lr", "multipliers", "axes", "metric", "score", "tolerance", "keep", "eval_every",
@@ -78,12 +81,12 @@ def unknown(command: str, arguments: Table, where: str = "") -> dict[str, Proble
     ["optimiser_args: unknown argument of sweep; did you mean 'optimizer_args'?"]
     """
     takes, result = _TAKES.get(command, _FIND), {}
-    if where:  # loggers and functions are those of the whole comparison
-        takes = takes - {"log", "callbacks"}
+    if where:
+        takes = takes - {*_WHOLE}
     # An entry of a comparison has no folder of its own, and a population is not recorded.
     own = () if where or command == "population" else _CALL
     for key, value in arguments.items():
-        field = key in Experiment.model_fields or key in (*_OPTIONS, *_CALL)
+        field = key in Experiment.model_fields or key in (*_OPTIONS, *_CALL, *_WHOLE)
         field = field and not (key == "scale" and numeric(plain(value)))
         if (
             key in takes
@@ -95,6 +98,7 @@ def unknown(command: str, arguments: Table, where: str = "") -> dict[str, Proble
         close = f" ({_function(others[0])} takes it)" if others else ""
         if not field and not others:
             close = hint(key, sorted({*takes, *own}))
+        close = " in a comparison" if where and key in _WHOLE else close
         message = f"unknown argument of {_function(command)}{close}"
         result[key] = Problem(PYTHON, None, f"{where}{key}", message)
     return result

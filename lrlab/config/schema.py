@@ -25,6 +25,7 @@ from lrlab.config.lanes import (
     Share,
 )
 from lrlab.config.multipliers import Multipliers
+from lrlab.config.trackers import Trackers
 from lrlab.core.synonyms import did_you_mean
 from lrlab.core.text import JsonObject, show
 from lrlab.core.tolerance import CONFIDENCE, TOLERANCE
@@ -214,7 +215,7 @@ class Experiment(BaseModel):
     precision: Literal["float32", "float64", "bfloat16", "mixed"] = "float32"
     probes: list[ProbeSpec] = []
     out: str | None = None
-    log: dict[str, JsonObject] = {}
+    log: Trackers = {}
     plan: PlanSpec = PlanSpec()
     range_test: RangeTestSpec = RangeTestSpec()
     parametrization: ParametrizationSpec | None = None

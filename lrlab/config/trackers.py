@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+from typing import Annotated, TypeAlias
+
+from pydantic import BeforeValidator
 
 from lrlab import loggers
 from lrlab.config.options import Found, wrong_with
 from lrlab.core import registry
 from lrlab.core.errors import PYTHON, ConfigError, Problem
 from lrlab.core.synonyms import did_you_mean
-from lrlab.core.text import Table, show
+from lrlab.core.text import JsonObject, Table, show
 from lrlab.loggers.protocol import Logger
 
 LogLike: TypeAlias = "str | Table | Logger | Sequence[str | Table | Logger]"
@@ -51,15 +53,20 @@ KEY = "tracker"
 """The key of an entry with options that says which tracker it is; `name` is the tracker run's."""
 
 
+def _table(value: object) -> object:
+    if isinstance(value, Mapping):
+        return value
+    form = '["wandb", {tracker = "mlflow", experiment = "mine"}]'
+    raise ValueError(f"must list trackers, each once, as {form}; got {show(value)}")
+
+
+Trackers = Annotated[dict[str, JsonObject], BeforeValidator(_table)]
+"""Tracker -> its options."""
+
+
 def check(value: object) -> Found:
-    """What is wrong with `log`, once it is a table (see `tables`)."""
-    if value is None:
-        return
-    if not isinstance(value, Mapping):
-        form = '["wandb", {tracker = "mlflow", experiment = "mine"}], each tracker once'
-        yield ("log",), f"must list trackers, {form}; got {show(value)}"
-        return
-    for name, options in value.items():
+    """What is wrong with the table of trackers (see `tables`)."""
+    for name, options in value.items() if isinstance(value, Mapping) else ():
         if not registry.has(loggers.REGISTRY, name):
             known = ", ".join(loggers.NAMES)
             close = did_you_mean(str(name), loggers.NAMES)
