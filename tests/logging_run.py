@@ -1,6 +1,6 @@
 """A run that logs, in a process of its own, which may kill itself: `logging_run.py OUT TRACKER KIND
-VISITS SECONDS`. It commits at every segment; SECONDS after the loggers were looked after so many
-times (0: never) it sends itself SIGKILL, whatever it does then."""
+EVENTS SECONDS`. It commits at every segment; SECONDS after so many events of logging (a look at what
+is there, a row that is handed over; 0: never) it sends itself SIGKILL, whatever it does then."""
 
 from __future__ import annotations
 
@@ -23,16 +23,23 @@ OPTIONS: dict[str, Any] = {
 }
 
 
-def main(out: Path, tracker: str, kind: str, visits: int, seconds: float) -> None:
+def main(out: Path, tracker: str, kind: str, events: int, seconds: float) -> None:
     recorder.INTERVAL = 0.0  # every segment
-    follow, seen = logs.Log._follow, itertools.count(1)
+    follow, row, seen = logs.Log._follow, logs.Stage.row, itertools.count(1)
 
-    def followed(log: logs.Log, one: logs.Follower, stage: logs.Stage) -> None:
-        if next(seen) == visits:
+    def count() -> None:
+        if next(seen) == events:
             threading.Thread(target=end, args=(seconds,), daemon=True).start()
-        follow(log, one, stage)
 
-    logs.Log._follow = followed
+    def followed(*arguments: Any) -> None:
+        count()
+        follow(*arguments)
+
+    def rowed(*arguments: Any) -> Any:
+        count()
+        return row(*arguments)
+
+    logs.Log._follow, logs.Stage.row = followed, rowed  # type: ignore[method-assign]
     options = {key: one.format(out=out) for key, one in OPTIONS.get(tracker, {}).items()}
     log = [{"tracker": tracker, **options}]
     shared: dict[str, Any] = {

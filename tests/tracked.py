@@ -75,7 +75,9 @@ def trackio(run: Path, project: str = "lrlab") -> Numbers:
     return found
 
 
-def check(numbers: Numbers, run: Path, metrics: Iterable[str] = ("valid_loss", "train_loss")) -> None:
+def check(
+    numbers: Numbers, run: Path, metrics: Iterable[str] = ("valid_loss", "train_loss")
+) -> None:
     """Each step once, none missing, and the numbers are the result's."""
     result = lrlab.load(run)
     twice = {key: n for key, n in Counter({k: len(v) for k, v in numbers.items()}).items() if n > 1}
