@@ -1,6 +1,6 @@
 """A run that logs, in a process of its own, which may kill itself: `logging_run.py OUT TRACKER KIND
-EVENTS SECONDS`. It commits at every segment; SECONDS after so many events of logging (a look at what
-is there, a row that is handed over; 0: never) it sends itself SIGKILL, whatever it does then."""
+EVENTS SECONDS`. It commits at every segment; SECONDS after so many events of logging (a look at
+what is there, a row that is handed over; 0: never) it sends itself SIGKILL, whatever it does."""
 
 from __future__ import annotations
 

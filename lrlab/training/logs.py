@@ -10,6 +10,7 @@ import json
 import os
 import secrets
 import sys
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -196,8 +197,8 @@ def described(error: BaseException) -> str:
     >>> described(OSError("no route\nto host"))
     'OSError: no route'
     """
-    words = str(error).strip().splitlines() or [""]
-    return f"{type(error).__name__}: {words[0][:200]}".rstrip(": ")
+    first = next(iter(str(error).strip().splitlines()), "")
+    return f"{type(error).__name__}: {first[:200]}".rstrip(": ")
 
 
 def cursor_in(run: runs.Run | None) -> JsonObject:
@@ -244,16 +245,15 @@ def log_of(
 
     A run that is continued without the script that made it has no loggers of the script's.
     """
-    kinds = [type(one).__name__ for one in objects]
+    alike = Counter(type(one) for one in objects)
     own = {
-        kind if kinds.count(kind) == 1 else f"{kind}-{place}": one
-        for place, (kind, one) in enumerate(zip(kinds, objects, strict=True))
+        f"{type(one).__name__}{f'-{place}' if alike[type(one)] > 1 else ''}": one
+        for place, one in enumerate(objects)
     }
     before = cursor_in(run)
-    absent = [name for name in before.get("own", ()) if name not in own]
-    if absent and run is not None:
+    for name in sorted({*before.get("own", ())} - {*own}):
         words = "is a logger of the script that made this run, and gets nothing without it"
-        print(f"log: {', '.join(absent)} {words}", file=sys.stderr)
+        print(f"log: {name} {words}", file=sys.stderr)
     if not experiment.log and not own:
         return None
     shared = {

@@ -188,6 +188,7 @@ def found(**arguments: Any) -> lrlab.Answer:
     return lrlab.find("wine-linear", **{**shared, **arguments})
 
 
+@pytest.mark.slow
 def test_a_search_judges_what_callbacks_leave(tmp_path):
     def largest_rates(event: lrlab.Event) -> Any:
         return event.lr > 2.0
@@ -201,6 +202,7 @@ def test_a_search_judges_what_callbacks_leave(tmp_path):
     assert reproduce(tmp_path / "run", progress=False).level == IDENTICAL
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("further", [{}, {"momentum": [0.0, 0.9]}], ids=["rate", "axes"])
 def test_stop_ends_a_search_with_what_there_is(tmp_path, further):
     calls: list[int] = []
