@@ -12,6 +12,7 @@ import threading
 import time
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import lrlab
 from lrlab.runs import recorder
@@ -24,7 +25,6 @@ OPTIONS: dict[str, Any] = {
 
 
 def main(out: Path, tracker: str, kind: str, events: int, seconds: float) -> None:
-    recorder.INTERVAL = 0.0  # every segment
     follow, row, seen = logs.Log._follow, logs.Stage.row, itertools.count(1)
 
     def count() -> None:
@@ -39,17 +39,21 @@ def main(out: Path, tracker: str, kind: str, events: int, seconds: float) -> Non
         count()
         return row(*arguments)
 
-    logs.Log._follow, logs.Stage.row = followed, rowed  # type: ignore[method-assign]
     options = {key: one.format(out=out) for key, one in OPTIONS.get(tracker, {}).items()}
     log = [{"tracker": tracker, **options}]
     shared: dict[str, Any] = {
         "task": "wine-linear", "optimizer": "sgd", "batch_size": 16, "progress": False,
         "out": out, "log": log, "steps": 60, "eval_every": 2, "plan": lrlab.Plan(4),
     }  # fmt: skip
-    if kind == "find":
-        lrlab.find(**shared, seeds=2, budget=14)
-    else:
-        lrlab.sweep(**shared, lr=[0.01, 0.1, 1.0, 50.0], seeds=2)
+    with (
+        mock.patch.object(recorder, "INTERVAL", 0.0),  # every segment
+        mock.patch.object(logs.Log, "_follow", followed),
+        mock.patch.object(logs.Stage, "row", rowed),
+    ):
+        if kind == "find":
+            lrlab.find(**shared, seeds=2, budget=14)
+        else:
+            lrlab.sweep(**shared, lr=[0.01, 0.1, 1.0, 50.0], seeds=2)
 
 
 def end(seconds: float) -> None:
