@@ -17,6 +17,7 @@ from lrlab.cli.run_folders import folders, stored_json
 from lrlab.core.errors import ConfigError, Problem, RunError
 from lrlab.core.paths import shown
 from lrlab.core.synonyms import did_you_mean
+from lrlab.runs.lock import LOCK
 
 STATES = ("finished", "interrupted", "failed", "running")
 """What `run.json` says of a run. One that says "running" and is not locked was killed."""
@@ -79,8 +80,10 @@ def old(root: Path, days: float, states: Sequence[str]) -> list[Path]:
 
 
 def last_change(path: Path) -> float:
-    """When anything at the top of a folder was last written, in seconds since 1970."""
-    return max((one.lstat().st_mtime for one in path.iterdir()), default=path.stat().st_mtime)
+    """When anything at the top of a run folder was last written, in seconds since 1970; its lock
+    apart, which is touched by looking whether it is held."""
+    times = [one.lstat().st_mtime for one in path.iterdir() if one.name != LOCK]
+    return max(times, default=path.stat().st_mtime)
 
 
 def sorted_out(paths: Sequence[Path]) -> tuple[list[Path], list[Problem]]:

@@ -182,11 +182,10 @@ def _nothing(text: str, file: File) -> Layer:
     if source_of(file) is not None:
         near = _near_file(file)
         message = "no such data file" + (f"; did you mean {near}?" if near else "")
-    elif file.is_dir():
+    elif _holds(file, "run.json"):
+        message = f"is a run folder; its configuration is {shown(str(file / 'config.toml'))}"
+    elif _holds(file, "."):
         message = wrong
-        if (file / "run.json").is_file():
-            config = shown(str(file / "config.toml"))
-            message = f"is a run folder; its configuration is {config}"
     else:
         task, near = closest(text, _task_names(), NEAR), _near_file(file)
         meant = [f"the task {task!r}"] if task else []
@@ -195,6 +194,14 @@ def _nothing(text: str, file: File) -> Layer:
         message = f"{wrong}, nor a task of that name{hint} (tasks: `lrlab ls tasks`; `lrlab init` "
         message += "writes a configuration)"
     return Layer({}, {}, (Problem(text, None, "", message),), broken=True)
+
+
+def _holds(folder: File, name: str) -> bool:
+    """Whether a folder is there and holds this; False for what no path can be, too."""
+    try:
+        return (folder / name).exists()
+    except (OSError, ValueError):
+        return False
 
 
 def _task_names() -> Iterable[str]:

@@ -78,12 +78,10 @@ def csv(
     columns = _columns(table, ignore, path)
     at = _target_column(path, target, table, columns)
     found = None if kind == "regression" else classes([r[at] for _, r in table.rows], _label_number)
-    named: dict[str, object] = {}
     if found is not None:
         numbered = zip(table.rows, found[0], strict=True)
         rows = [(line, [*r[:at], str(label), *r[at + 1 :]]) for (line, r), label in numbered]
         table = table._replace(rows=rows)
-        named["classes"] = found[1]
     values = _values(table, columns, at, path)
     place = columns.index(at)
     y, kind = targets(values[:, place], f"{path}, column {table.names[at]!r}", kind, num_classes)
@@ -94,7 +92,8 @@ def csv(
         splits={"train": (x, y)},
         kind=kind,
         license="not stated by the file",
-        origin={"path": str(path), "target": table.names[at], "delimiter": delimiter, **named},
+        origin={"path": str(path), "target": table.names[at], "delimiter": delimiter}
+        | ({"classes": found[1]} if found else {}),
         sha256=sha256,
         num_classes=num_classes if kind == "classification" else None,
         scale="standard",

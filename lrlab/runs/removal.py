@@ -14,7 +14,7 @@ from lrlab.core.errors import RunError, Unwritable
 from lrlab.core.files import read_json
 from lrlab.core.paths import shown
 from lrlab.runs.folder import FORMAT
-from lrlab.runs.lock import Lock
+from lrlab.runs.lock import Lock, refuse_in_use
 
 LEFT_BY_LRLAB = (
     "run.json", "config.toml", "summary.json", "checksums.json", "commit.json", "clock.json",
@@ -63,7 +63,7 @@ def removable(path: str | Path) -> Removable:
         if (above / "run.json").is_file():
             raise RunError(place, f"is a part of {shown(above)}, which needs it; remove that whole")
     for run in _runs_in(place):
-        Lock(run, owner=False).release()
+        refuse_in_use(run)
     size = files = 0
     for folder, _, names in os.walk(place):
         for name in names:
