@@ -12,7 +12,6 @@ from lrlab import runs
 from lrlab.cli.options import Folder, Json
 from lrlab.cli.output import console, emit, table
 from lrlab.cli.run_folders import find_run, is_comparison, stored_json
-from lrlab.cli.show_rate import rate_json, show_rate
 from lrlab.config.groups import show_value
 from lrlab.core.errors import ConfigError, Problem
 from lrlab.core.paths import short
@@ -67,9 +66,11 @@ def _show_rate(folder: Path, lr: float, json: bool) -> None:
         raise ConfigError([Problem("--lr", None, "", f"{short(folder)} has no lanes{more}")])
     data = lrlab.report.read(folder)
     if json:
-        emit(rate_json(data, lr, str(folder)))
-    else:
-        show_rate(data, lr)
+        emit(lrlab.report.rate_json(data, lr, str(folder)))
+        return
+    lines = lrlab.report.rate_lines(data, lr)
+    print(lines.sentence)
+    console().print(table("", lines.columns, lines.rows, lines.caption))
 
 
 def show_study(summary: JsonObject) -> None:

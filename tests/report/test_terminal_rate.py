@@ -11,7 +11,7 @@ from places import FIXTURES
 
 import lrlab
 from lrlab.cli.app import run
-from lrlab.cli.show_rate import nearest
+from lrlab.report.terminal.rate import nearest
 
 RUN = str(FIXTURES / "format-2")
 

@@ -8,14 +8,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-import lrlab
-from lrlab.cli.output import console, table
 from lrlab.core.errors import ConfigError, Problem
 from lrlab.core.paths import short
 from lrlab.core.text import JsonObject, number
 from lrlab.report.content import data as content
 from lrlab.report.content.data import ReportData
-from lrlab.report.terminal.blocks import heights
+from lrlab.report.terminal.blocks import heights, sparkline
 
 WIDTH = 40
 """Blocks of a curve: with the numbers beside it, it fits in 120 columns."""
@@ -32,14 +30,28 @@ class Lane(NamedTuple):
     diverged_at: int
 
 
-def show_rate(data: ReportData, asked: float) -> None:
-    """Prints the lanes at the nearest rate: outcome, score, the curve of what is judged by."""
+class Lines(NamedTuple):
+    """The lanes at a rate for people: a sentence, the columns and rows of a table, what stands
+    below it."""
+
+    sentence: str
+    columns: tuple[str, ...]
+    rows: list[tuple[str, ...]]
+    caption: str
+
+
+def rate_lines(data: ReportData, asked: float) -> Lines:
+    """The lanes at the rate nearest to `asked`: outcome, score, the curve of what decides.
+
+    Raises:
+        ConfigError: as `nearest`.
+    """
     rate, lanes, others = nearest(data, asked)
     metric = content.metric_of(data)
     steps, values = content.curve(data, metric)
     near = ", ".join(number(other) for other in others)
     said = "" if number(rate) == number(asked) else f", the nearest to {number(asked)}"
-    print(f"{data.rate_name} {number(rate, 6)}{said}" + (f" (beside it: {near})" if near else ""))
+    beside = f" (beside it: {near})" if near else ""
     sign = content.sign_of(data, metric)
     rows = []
     for lane in lanes:
@@ -47,17 +59,17 @@ def show_rate(data: ReportData, asked: float) -> None:
         seen = curve[np.isfinite(curve)]
         last = number(seen[-1], 4) if seen.size else "-"
         best = number(sign * (sign * seen).min(), 4) if seen.size else "-"
-        outcome = lane.outcome
-        if lane.diverged_at >= 0:
-            outcome += f" (step {lane.diverged_at:,})"
+        end = f" (step {lane.diverged_at:,})" if lane.diverged_at >= 0 else ""
         further = [number(value) for value in lane.extra.values()]
-        rows.append(
-            (str(lane.seed), *further, outcome, f"{lane.steps:,}", last, best, blocks(curve))
-        )
+        cells = (f"{lane.outcome}{end}", f"{lane.steps:,}", last, best, blocks(curve))
+        rows.append((str(lane.seed), *further, *cells))
     columns = ("seed", *data.extra, "outcome", "steps", f"last {metric}", "best", "curve")
     ends = f"from step {int(steps[0]):,} to {int(steps[-1]):,}" if len(steps) else "none recorded"
-    console().print(
-        table("", columns, rows, f"Curves of {metric}, {ends}; log scale where it fits")
+    return Lines(
+        f"{data.rate_name} {number(rate, 6)}{said}{beside}",
+        columns,
+        rows,
+        f"Curves of {metric}, {ends}; in a log scale where nothing is negative",
     )
 
 
@@ -146,4 +158,4 @@ def blocks(values: Sequence[float] | np.ndarray) -> str:
     means = [
         part[np.isfinite(part)].mean() if np.isfinite(part).any() else np.nan for part in parts
     ]
-    return lrlab.report.sparkline(heights(np.array(means)))
+    return sparkline(heights(np.array(means)))
