@@ -21,7 +21,8 @@ import numpy as np
 from jax import Array
 from jax.extend.core import jaxpr_as_fun
 
-from lrlab.engine import cache, compiling, inline, threads
+from lrlab.core import compiling
+from lrlab.engine import cache, inline, threads
 from lrlab.engine.constants import Constants, named, placed, split
 from lrlab.engine.devices import setting
 from lrlab.types import Device, PyTree

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from lrlab.engine import compiling
+from lrlab.core import compiling
 from lrlab.types import Progress
 
 QUIET_SECONDS = 10.0

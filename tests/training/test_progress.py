@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lrlab.engine import compiling
+from lrlab.core import compiling
 from lrlab.training import progress
 from lrlab.types import Progress
 
