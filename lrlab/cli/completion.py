@@ -48,8 +48,8 @@ def kinds(incomplete: str) -> list[str]:
 def fields(incomplete: str) -> list[str]:
     """Fields for `--set`, as far as the schema names them.
 
-    >>> fields("lr"), fields("task.mo")
-    (['lr=', 'lr_range='], ['task.model='])
+    >>> fields("lr"), fields("batch")
+    (['lr=', 'lr_range='], ['batch_size='])
     """
     hidden = {"external", "folder"}
     names = (
