@@ -14,6 +14,7 @@ from lrlab import __version__
 from lrlab.bench.jax_ways import flops_per_lane_step
 from lrlab.bench.measure import Say, measure
 from lrlab.bench.workloads import NAMES, WAYS, workload
+from lrlab.core.extras import install
 from lrlab.core.text import JsonObject
 from lrlab.engine.cache import machine_name
 from lrlab.engine.devices import cores as available_cores
@@ -55,7 +56,9 @@ def run(
     interpreter = torch or sys.executable
     torch_version = version_of("torch", interpreter)
     if torch and torch_version is None:
-        raise ValueError(f"{torch} is no Python interpreter with PyTorch")
+        raise ValueError(
+            f"{torch} is no Python interpreter with PyTorch; there: {install('bench')}"
+        )
     results = []
     for work in chosen:
         wanted = [way for way in work.ways if ways is None or way in ways or way == "lrlab"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -14,8 +15,11 @@ from lrlab.cli import (
     bench,
     compare,
     doctor,
+    doctor_checks,
     export,
     find,
+    gc,
+    init,
     ls,
     plan,
     preview,
@@ -24,6 +28,7 @@ from lrlab.cli import (
     report,
     reproduce,
     resume,
+    rm,
     show,
     study,
     sweep,
@@ -35,13 +40,14 @@ from lrlab.runs.orbax_logging import reported_once
 
 PANELS = {
     "Train": (
-        find.find, sweep.sweep, range_test.range_test, compare.compare, plan.plan, resume.resume,
-        study.study, reproduce.reproduce, replay.replay,
+        init.init, find.find, sweep.sweep, range_test.range_test, compare.compare, plan.plan,
+        resume.resume, study.study, reproduce.reproduce, replay.replay,
     ),
     "Look": (
         preview.preview, show.show, report.report, export.export, ls.ls, doctor.doctor,
         verify.verify, bench.bench,
     ),
+    "Tidy up": (rm.rm, gc.gc),
 }  # fmt: skip
 """Every command, by its place in `lrlab --help`; its name is the function's."""
 
@@ -49,7 +55,6 @@ app = typer.Typer(
     name="lrlab",
     help="A laboratory for learning rates: which one to train with, how sure that is, and why.",
     no_args_is_help=True,
-    add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
@@ -61,14 +66,15 @@ for _panel, _commands in PANELS.items():
 
 def _version(wanted: bool) -> None:
     if wanted:
-        print(f"lrlab {__version__}")
+        print(f"lrlab {__version__} ({doctor_checks.jax_in_short()})")
         raise typer.Exit
 
 
 @app.callback()
 def _common(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the versions."),
     ] = False,
 ) -> None:
     pass
@@ -79,6 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     failed, 130 interrupted."""
     # Matplotlib keeps a list of fonts; that belongs to lrlab's cache too.
     os.environ.setdefault("MPLCONFIGDIR", str(cache_folder() / "matplotlib"))
+    quiet_libraries()
     with reported_once():
         status = run(sys.argv[1:] if arguments is None else list(arguments))
         try:
@@ -86,6 +93,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
         except BrokenPipeError:  # `lrlab ls | head`: Python would flush again at its end
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(status)
+
+
+def quiet_libraries() -> None:
+    """XLA and absl say what is an error; the rest is not for whoever asked for a learning rate.
+    `TF_CPP_MIN_LOG_LEVEL=0` in the environment has it back."""
+    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+        return
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = (
+        "2"  # 0: everything, 1: from warnings on, 2: from errors on
+    )
+    logging.getLogger("absl").setLevel(logging.ERROR)
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from lrlab import __version__, runs
+from lrlab.core.extras import install
 from lrlab.core.paths import shown
 from lrlab.runs import RunError, Unwritable, zarr_arrays
 
@@ -76,7 +77,7 @@ def _package(name: str) -> Check:
 
 def _feature(module: str, package: str, use: str, extra: str) -> Check:
     if importlib.util.find_spec(module) is None:
-        return Check(package, "missing", f'for {use}: pip install "lrlab[{extra}]"')
+        return Check(package, "missing", f"for {use}: {install(extra)}")
     return Check(package, "ok", importlib.metadata.version(package))
 
 
@@ -97,19 +98,38 @@ def _devices() -> Check:
     return Check("devices", "ok", words)
 
 
+def jax_in_short() -> str:
+    """jax's version and what it computes on, as far as that is known without starting it: without
+    support for an accelerator, or told so by `JAX_PLATFORMS`, it is the CPU."""
+    try:
+        version = f"jax {importlib.metadata.version('jax')}"
+    except importlib.metadata.PackageNotFoundError:
+        return "jax is not installed: pip install jax"
+    told = os.environ.get("JAX_PLATFORMS", "")
+    support = _plugins()
+    if importlib.util.find_spec("libtpu") is not None:
+        support.append("tpu")
+    if told:
+        return f"{version}, on {told} by JAX_PLATFORMS"
+    if support:
+        return f"{version} with {', '.join(support)}; `lrlab doctor` names the devices"
+    return f"{version}, CPU with {_cores()} {'core' if _cores() == 1 else 'cores'}"
+
+
+def _plugins() -> list[str]:
+    """The installed support of jax for accelerators."""
+    return [entry.name for entry in importlib.metadata.entry_points(group="jax_plugins")]
+
+
 def _accelerator() -> Check:
     """A GPU that jax does not use is the commonest surprise."""
-    plugins = [
-        entry.name
-        for entry in importlib.metadata.entry_points(group="jax_plugins")
-        if "cuda" in entry.name or "rocm" in entry.name
-    ]
+    plugins = [name for name in _plugins() if "cuda" in name or "rocm" in name]
     if plugins:
         return Check("gpu support", "ok", ", ".join(plugins))
     if shutil.which("nvidia-smi"):
-        words = 'there is an NVIDIA driver, but jax has no CUDA: pip install "lrlab[cuda13]"'
+        words = f"there is an NVIDIA driver, but jax has no CUDA: {install('cuda13')}"
         return Check("gpu support", "note", words)
-    return Check("gpu support", "missing", 'for NVIDIA GPUs: pip install "lrlab[cuda13]"')
+    return Check("gpu support", "missing", f"for NVIDIA GPUs: {install('cuda13')}")
 
 
 def _fashion_mnist() -> Check:

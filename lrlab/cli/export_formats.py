@@ -16,6 +16,7 @@ import numpy as np
 import lrlab
 from lrlab import runs
 from lrlab.core.errors import ConfigError, Problem
+from lrlab.core.extras import install
 
 if TYPE_CHECKING:
     from lrlab.report import ReportData
@@ -94,7 +95,7 @@ def write_netcdf(folder: Path, target: str) -> None:
         ConfigError: without xarray.
     """
     if importlib.util.find_spec("xarray") is None:
-        message = 'needs xarray: pip install "lrlab[xarray]"'
+        message = f"needs the package xarray: {install('xarray')}"
         raise ConfigError([Problem("--format", None, "nc", message)])
     dataset = runs.dataset(folder)
     for name, variable in dataset.data_vars.items():

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from lrlab.cli import completion
+from lrlab.cli.completion import KINDS
 from lrlab.cli.options import Json
 from lrlab.cli.output import console, emit, table
 from lrlab.cli.run_folders import folders, stored_json
@@ -18,9 +21,6 @@ from lrlab.core.paths import resolved, short, shown
 from lrlab.core.registry import Registry
 from lrlab.core.synonyms import did_you_mean
 from lrlab.core.text import counted
-
-KINDS = ("runs", "tasks", "models", "schedules", "optimizers", "rules", "probes", "data")
-"""What can be listed."""
 
 WITH_OPTIONS = ("schedules", "models", "data", "optimizers", "probes")
 """Kinds whose entries are listed with their options."""
@@ -40,11 +40,40 @@ PLURAL = {"data": "data sources"}
 """Kinds that people call otherwise."""
 
 
+def _best(row: Mapping[str, object]) -> tuple[object, ...]:
+    """By what was measured, then the best value first; runs without one last."""
+    value, metric = row["best"], str(row["metric"] or "")
+    if not isinstance(value, (int, float)):
+        return (True, metric, 0.0)
+    return (False, metric, -value if row["mode"] == "max" else value)
+
+
+DATE = "date"
+SORTS: Mapping[str, Callable[[Mapping[str, object]], tuple[object, ...]]] = {
+    DATE: lambda row: (),  # as they come: the oldest first
+    "task": lambda row: (str(row["task"] or ""),),
+    "best": _best,
+}
+"""Orders of the list of runs; those that are equal stay in the order of their dates."""
+
+UNSEEN = ("metric", "mode")
+"""What the JSON object has and the table leaves out."""
+
+
 def ls(
     what: Annotated[
-        str, typer.Argument(metavar="[" + "|".join(KINDS) + "]", show_default=False)
+        str,
+        typer.Argument(
+            metavar="[" + "|".join(KINDS) + "]",
+            show_default=False,
+            autocompletion=completion.kinds,
+        ),
     ] = "runs",
     out: Annotated[str, typer.Option("--out", metavar="DIR", help="Where the runs are.")] = "runs",
+    sort: Annotated[
+        str | None,
+        typer.Option("--sort", metavar="|".join(SORTS), help="The order of runs; date by default."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """List runs, or what a configuration may name."""
@@ -52,8 +81,13 @@ def ls(
         hint = did_you_mean(what, KINDS)
         message = f"nothing called {what!r}{hint} (known: {', '.join(KINDS)})"
         raise ConfigError([Problem("ls", None, "", message)])
+    if sort is not None and (what != "runs" or sort not in SORTS):
+        message = f"unknown order {sort!r}{did_you_mean(sort, SORTS)} (known: {', '.join(SORTS)})"
+        if what != "runs":
+            message = f"sorts runs; {what} have an order of their own"
+        raise ConfigError([Problem("--sort", None, "", message)])
     if what == "runs":
-        _list_runs(resolved(out), json)
+        _list_runs(resolved(out), sort or DATE, json)
         return
     of_kind = registry_of(what)
     entries = {name: registry.summary(of_kind, name) for name in of_kind.entries}
@@ -91,19 +125,29 @@ def _default(value: object) -> object:
     return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
-def _list_runs(root: Path, json: bool) -> None:
-    rows = [_row(folder) for folder in folders(root)]
+def _list_runs(root: Path, sort: str, json: bool) -> None:
+    rows = sorted(map(_row, folders(root)), key=SORTS[sort])
     if json:
         emit({"runs": rows})
         return
     if not rows:
-        print(f"No runs under {shown(root)}/ yet. Begin with: lrlab find configs/digits.toml")
+        print(f"No runs under {shown(root)}/ yet. Begin with: lrlab find digits-mlp")
         return
-    cells = [[_text(value) for value in {**row, "run": _name(row["run"])}.values()] for row in rows]
+    shown_rows = [
+        {
+            key: value
+            for key, value in {**row, "run": _name(row["run"])}.items()
+            if key not in UNSEEN
+        }
+        for row in rows
+    ]
+    for row in shown_rows:
+        row["changed"] = str(row["changed"]).removeprefix(f"{datetime.date.today().year}-")
+    cells = [[_text(value) for value in row.values()] for row in shown_rows]
     unfinished = sum(row["status"] in ("running", "interrupted") for row in rows)
     caption = f"{counted(len(rows), 'run')} under {shown(root)}/"
     caption += f", {unfinished} to resume" if unfinished else ""
-    console().print(table("", tuple(rows[0]), cells, caption))
+    console().print(table("", tuple(shown_rows[0]), cells, caption))
 
 
 def _row(folder: Path) -> dict[str, object]:
@@ -114,6 +158,11 @@ def _row(folder: Path) -> dict[str, object]:
         manifest, summary = {"status": "damaged"}, {}
     inner = summary.get("best")
     best = inner if isinstance(inner, dict) else summary
+    metric = summary.get("metric") or manifest.get("metric")
+    details = best.get("details") or summary.get("details")
+    value = details.get("best_score") if isinstance(details, dict) else None
+    modes = manifest.get("modes")
+    mode = modes.get(metric) if isinstance(modes, dict) else None
     changed = datetime.datetime.fromtimestamp((folder / "run.json").stat().st_mtime)
     return {
         "run": short(folder),
@@ -122,6 +171,9 @@ def _row(folder: Path) -> dict[str, object]:
         "status": manifest.get("status"),
         "lr": best.get("lr"),
         "verdict": best.get("verdict"),
+        "metric": metric,
+        "best": value if isinstance(value, (int, float)) else None,
+        "mode": mode,
         "changed": changed.isoformat(" ", "minutes"),
     }
 

@@ -6,16 +6,34 @@ from typing import Annotated
 
 import typer
 
-Config = Annotated[str, typer.Argument(metavar="CONFIG", help="A TOML file.", show_default=False)]
+from lrlab.cli import completion
+
+Config = Annotated[
+    str,
+    typer.Argument(
+        metavar="CONFIG",
+        help="A TOML file, the name of a task (`lrlab ls tasks`), or a data file (csv, npz).",
+        show_default=False,
+        autocompletion=completion.configurations,
+    ),
+]
 Folder = Annotated[
     str,
     typer.Argument(
-        metavar="RUN", help="A run folder, its name under runs/, or `last`.", show_default=False
+        metavar="RUN",
+        help="A run folder, its name under runs/, or `last`.",
+        show_default=False,
+        autocompletion=completion.runs,
     ),
 ]
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="A.B=VALUE", help="Override a field; may be repeated."),
+    typer.Option(
+        "--set",
+        metavar="A.B=VALUE",
+        help="Override a field; may be repeated.",
+        autocompletion=completion.fields,
+    ),
 ]
 Out = Annotated[
     str | None,

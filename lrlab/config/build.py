@@ -94,7 +94,7 @@ def problem(experiment: Experiment, field: str | Path, message: str) -> Problem:
 def _problem(path: Path, message: str, places: Places, file: str) -> Problem:
     if path[:1] == ("axes",) and path[1:2] in places:
         path = path[1:]
-    for length in range(len(path), 0, -1):
+    for length in range(len(path), -1, -1):  # the last one: a task's name, which has no lines
         if path[:length] in places:
             where = places[path[:length]]
             return Problem(where[0], where[1], ".".join(path), message)

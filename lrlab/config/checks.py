@@ -69,9 +69,11 @@ def check(raw: Table, command: str) -> Found:
     yield from _lanes(raw)
     yield from _parametrization(raw)
     if command == "compare" and not raw.get("compare"):
-        yield ("compare",), "compare needs entries: write [compare.NAME] tables"
+        more = "or --set compare.NAME.optimizer=adam for each"
+        yield ("compare",), f"compare needs entries: write [compare.NAME] tables, {more}"
     if command == "study" and not raw.get("study"):
-        yield ("study",), "study needs a [study] table with axis and values"
+        more = "or --set study.axis=batch_size --set 'study.values=[32, 128]'"
+        yield ("study",), f"study needs a [study] table with axis and values, {more}"
 
 
 def _parametrization(raw: Table) -> Found:

@@ -6,9 +6,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path as File
 
 from lrlab.config import own_code
+from lrlab.config.beginnings import begun, folder_of, settled
 from lrlab.config.build import checked, completed, normalized
 from lrlab.config.groups import entries_of, groups_of
-from lrlab.config.layers import OVERRIDE, Places, override, read
+from lrlab.config.layers import OVERRIDE, Places, override
 from lrlab.config.schema import Experiment
 from lrlab.config.toml import Path
 from lrlab.core.errors import PYTHON, ConfigError, Problem
@@ -28,25 +29,28 @@ an option of one command line may not."""
 
 
 def load(path: str | File, overrides: Sequence[str] = (), command: str = "find") -> Experiment:
-    """The experiment that a TOML file describes, complete with defaults.
+    """The experiment that a TOML file describes, or without one a task's name or a data file,
+    complete with defaults.
 
     Args:
-        path: the file; `extends` in it is relative to it.
+        path: the file; `extends` in it is relative to it. Where there is none: the name of a
+            registered task, or a data file (csv, npz), which has the default model.
         overrides: `a.b=value` options, applied in order.
         command: what the experiment is for; some fields are required by some commands only.
 
     Raises:
         ConfigError: with every problem found; `line` of `--set` counts the options.
     """
-    path = File(path).expanduser()
-    layer = override(read(path), tuple(overrides))
+    path = path if isinstance(path, str) else str(path)
+    layer = settled(override(begun(path), tuple(overrides)), path, command)
     if layer.broken:
         raise ConfigError(layer.problems)
     entries = layer.table.get("compare")
     for one in (layer.table, *(entries.values() if isinstance(entries, dict) else ())):
-        own_code.beside(one, path.parent)  # what the command line named
+        own_code.beside(one, folder_of(path))  # what the command line named
     unused = _unused(layer.places, command)
-    return build(layer.table, command, layer.places, str(path), (*layer.problems, *unused))
+    file = str(File(path).expanduser())
+    return build(layer.table, command, layer.places, file, (*layer.problems, *unused))
 
 
 def _unused(places: Places, command: str) -> Iterator[Problem]:

@@ -148,7 +148,7 @@ def _write(table: Table, path: Path, blocks: list[str]) -> None:
         if isinstance(value, Mapping) and not is_form(value):
             below.append((key, value))
         elif value is not None:
-            here.append(f"{_key(key)} = {_value(value)}\n")
+            here.append(f"{_key(key)} = {written(value)}\n")
     if path and (here or not below):
         here.insert(0, "[" + ".".join(map(_key, path)) + "]\n")
     blocks.append("".join(here))
@@ -164,7 +164,12 @@ def _string(text: str) -> str:
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
-def _value(value: object) -> str:
+def written(value: object) -> str:
+    """A value as TOML text on one line.
+
+    >>> written({"name": "csv", "path": "a b.csv"})
+    '{name = "csv", path = "a b.csv"}'
+    """
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
@@ -174,8 +179,8 @@ def _value(value: object) -> str:
     if isinstance(value, str):
         return _string(value)
     if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(map(_value, value)) + "]"
+        return "[" + ", ".join(map(written, value)) + "]"
     if isinstance(value, Mapping):
-        items = (f"{_key(k)} = {_value(v)}" for k, v in value.items() if v is not None)
+        items = (f"{_key(k)} = {written(v)}" for k, v in value.items() if v is not None)
         return "{" + ", ".join(items) + "}"
     raise TypeError(f"cannot be written as TOML: {value!r}")

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike
 
+from lrlab.core.extras import install
 from lrlab.core.text import JsonObject
 from lrlab.data.checks import same_length, targets
 from lrlab.data.dataset import DataError, Raw, Split, digest
@@ -106,9 +107,7 @@ def _package(module: str, extra: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise DataError(
-            f"{extra}: data need the package {module!r}: install lrlab[{extra}]"
-        ) from error
+        raise DataError(f"{extra}: data need the package {module}: {install(extra)}") from error
 
 
 def _reach(spec: str, where: str, fetch: Callable[[], Fetched]) -> Fetched:

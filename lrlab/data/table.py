@@ -13,9 +13,10 @@ from typing import NamedTuple
 import numpy as np
 
 from lrlab.data.checks import targets
+from lrlab.data.classes import classes
 from lrlab.data.dataset import DataError, Raw
 from lrlab.data.naming import TARGETS, kept
-from lrlab.data.textfile import decoded
+from lrlab.data.textfile import beginning, decoded
 from lrlab.data.values import EXACT
 
 MAX_BYTES = 1 << 30
@@ -24,6 +25,9 @@ _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?[ \t]*(?:\r\n?|\n)', re.IGNORECASE)
 _DECIMAL_COMMA = re.compile(r"\s*[+-]?[0-9]*,[0-9]+(?:[eE][+-]?[0-9]+)?\s*")
 LOOKED_AT = 20
 """Rows that say whether the first one is a header."""
+
+HEAD = 100
+"""Lines that `header_of` looks at: the header, comments apart, stands in the first ones."""
 
 Rows = Sequence[tuple[int, list[str]]]
 """(line in the file, cells) of every row."""
@@ -50,20 +54,18 @@ def csv(
     ignore: Sequence[str] = (),
     max_bytes: int = MAX_BYTES,
 ) -> Raw:
-    """CSV table: one example a row, numbers only; the target is the last column or `target`.
+    """CSV table, plain or gzip: one example a row; the target is the last column or `target`.
 
     `target` is a column's name or its number from 0; `ignore` lists columns that are left out. A
     first row that is not all numbers is taken for the header unless `header` says otherwise.
     Columns are separated by commas; by semicolons, tabs, bars or spaces where the first line has
     none; or by `delimiter`, or as Excel's first line `sep=;` says. `decimal = ","` reads 1,5 as
-    1.5. True and false count as 1 and 0. Integer targets are labels unless `kind` says
-    "regression". Inputs are standardized by the training split.
+    1.5. Inputs are numbers, true and false count as 1 and 0. Integer targets are labels unless
+    `kind` says "regression"; words are too, in the order of the alphabet. Inputs are standardized
+    by the training split.
     """
     text, sha256 = decoded(path, max_bytes)
-    if said := _SEPARATOR_LINE.match(text):
-        text = "\n" + text[said.end() :]  # the line still counts
-        delimiter = delimiter or said[1]
-    delimiter = _delimiter(text) if delimiter is None else delimiter
+    text, delimiter = _separated(text, delimiter)
     if len(delimiter) != 1:
         raise DataError(f"{path}: delimiter must be one character, got {delimiter!r}", "delimiter")
     if decimal not in (".", ",") or decimal == delimiter:
@@ -75,6 +77,11 @@ def csv(
     table = _cells(text, delimiter, decimal, header, path)
     columns = _columns(table, ignore, path)
     at = _target_column(path, target, table, columns)
+    found = None if kind == "regression" else classes([r[at] for _, r in table.rows], _label_number)
+    if found is not None:
+        numbered = zip(table.rows, found[0], strict=True)
+        rows = [(line, [*r[:at], str(label), *r[at + 1 :]]) for (line, r), label in numbered]
+        table = table._replace(rows=rows)
     values = _values(table, columns, at, path)
     place = columns.index(at)
     y, kind = targets(values[:, place], f"{path}, column {table.names[at]!r}", kind, num_classes)
@@ -85,11 +92,34 @@ def csv(
         splits={"train": (x, y)},
         kind=kind,
         license="not stated by the file",
-        origin={"path": str(path), "target": table.names[at], "delimiter": delimiter},
+        origin={"path": str(path), "target": table.names[at], "delimiter": delimiter}
+        | ({"classes": found[1]} if found else {}),
         sha256=sha256,
         num_classes=num_classes if kind == "classification" else None,
         scale="standard",
     )
+
+
+def header_of(
+    path: Path, delimiter: str | None = None, header: bool | None = None
+) -> tuple[list[str], bool]:
+    """The columns of a table, from the beginning of its file: their names, or their numbers where
+    it has no header; and whether it has one.
+
+    Raises:
+        DataError: no such file, or not a table.
+    """
+    text, delimiter = _separated(beginning(path), delimiter)
+    table = _cells("\n".join(text.splitlines()[:HEAD]), delimiter, ".", header, path)
+    return table.names, table.header
+
+
+def _separated(text: str, delimiter: str | None) -> tuple[str, str]:
+    """The text below a first line that only names the delimiter, and the delimiter."""
+    if said := _SEPARATOR_LINE.match(text):
+        text = "\n" + text[said.end() :]  # the line still counts
+        delimiter = delimiter or said[1]
+    return text, _delimiter(text) if delimiter is None else delimiter
 
 
 def _delimiter(text: str) -> str:
@@ -306,6 +336,11 @@ _WORDS: Mapping[str, float] = {
 def _with_point(cell: str) -> str:
     """A number with a decimal comma as one with a point; any other cell as it is."""
     return cell.replace(",", ".") if _DECIMAL_COMMA.fullmatch(cell) else cell
+
+
+def _label_number(cell: str) -> float | None:
+    """A cell as a number, one with a decimal comma too: that is no word."""
+    return 0.0 if _DECIMAL_COMMA.fullmatch(cell) else _number(cell)
 
 
 def _number(cell: str) -> float | None:

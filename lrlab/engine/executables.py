@@ -21,6 +21,7 @@ import numpy as np
 from jax import Array
 from jax.extend.core import jaxpr_as_fun
 
+from lrlab.core import compiling
 from lrlab.engine import cache, inline, threads
 from lrlab.engine.constants import Constants, named, placed, split
 from lrlab.engine.devices import setting
@@ -69,7 +70,8 @@ class Replicated(Generic[P, R]):
             if shapes in payloads:
                 program = _load_on(payloads[shapes].content, payloads[shapes].trees, device)
             if program is None:
-                program, payloads[shapes] = _compile(self._jitted, self._donate, device, args)
+                with compiling.under_way():
+                    program, payloads[shapes] = _compile(self._jitted, self._donate, device, args)
             by_device[device] = Loaded(program, placed(payloads[shapes].constants, device))
         if payloads[shapes].calls and device.platform == "cpu":
             threads.one_each()

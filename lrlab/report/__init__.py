@@ -13,6 +13,7 @@ from lrlab.report.figures.range_test import draw_range_test
 from lrlab.report.figures.rate_table import table
 from lrlab.report.html.page import page, write_html
 from lrlab.report.terminal.blocks import sparkline
+from lrlab.report.terminal.rate import rate_json, rate_lines
 from lrlab.report.terminal.run import renderable
 from lrlab.report.terminal.tables import comparison, rules_table
 
@@ -24,6 +25,8 @@ __all__ = [
     "draw_range_test",
     "from_result",
     "page",
+    "rate_json",
+    "rate_lines",
     "read",
     "read_all",
     "renderable",

@@ -35,11 +35,13 @@ from lrlab.runs.reader import (
     stages,
     whole_record,
 )
+from lrlab.runs.removal import Removable, removable, remove
 from lrlab.runs.seals import inner_runs
 from lrlab.runs.summary import Summary, read_summary
 
 __all__ = [
     "FORMAT",
+    "Removable",
     "Run",
     "RunError",
     "RunFolder",
@@ -65,6 +67,8 @@ __all__ = [
     "read_stage",
     "read_summary",
     "refuse_in_use",
+    "removable",
+    "remove",
     "stages",
     "vouch",
     "whole_record",

@@ -127,7 +127,7 @@ def create(
     Raises:
         RunError: `out` holds something already, or cannot be written.
     """
-    path = resolved(fresh_path(name) if out is None else out)
+    path = resolved(fresh_path(f"{name}-{command}") if out is None else out)
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         held = (path / "run.json").is_file()
         what = "holds a run already" if held else "exists already and is no run folder"

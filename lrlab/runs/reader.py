@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lrlab.core.errors import RunError
+from lrlab.core.extras import install
 from lrlab.core.paths import resolved, shown
 from lrlab.core.records import LaneRecord, Metric, blank_record
 from lrlab.core.text import JsonObject, Table
@@ -208,7 +209,7 @@ def dataset_of(record: LaneRecord, attributes: Mapping[str, str]) -> xarray.Data
     try:
         import xarray
     except ImportError as error:
-        raise ImportError("this needs xarray: pip install xarray") from error
+        raise ImportError(f"this needs the package xarray: {install('xarray')}") from error
     lanes = tuple(record.axes)
     variables: JsonObject = {
         **{name: ((one.axis, *lanes), one.values) for name, one in record.metrics.items()},

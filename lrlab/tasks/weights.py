@@ -19,6 +19,7 @@ import numpy as np
 from flax import serialization
 
 from lrlab.core.errors import FieldError
+from lrlab.core.extras import install
 from lrlab.core.paths import resolved, short
 from lrlab.core.synonyms import did_you_mean
 from lrlab.core.text import first_line
@@ -221,7 +222,7 @@ def _safetensors(place: Path) -> PyTree:
         from safetensors.numpy import load_file  # type: ignore[import-not-found]
     except ModuleNotFoundError:
         raise FieldError(
-            "params", 'needs the package safetensors: pip install "lrlab[safetensors]"'
+            "params", f"needs the package safetensors: {install('safetensors')}"
         ) from None
     return nested(load_file(place))
 

@@ -11,6 +11,8 @@ from pathlib import Path
 import jax
 
 from lrlab.config import Experiment, Resolved
+from lrlab.config.checks import FILE_SOURCES
+from lrlab.config.schema import DataSpec, ModelSpec
 from lrlab.core.score import LAST
 from lrlab.core.text import JsonObject
 from lrlab.core.tolerance import TOLERANCE
@@ -23,8 +25,27 @@ from lrlab.training.own_code import source, specs
 def name_of(experiment: Experiment) -> str:
     """What to call a run: its own name, the task's, or data and model."""
     task = experiment.task
-    parts = [str(part.name) for part in (task.data, task.model) if part is not None]
-    return experiment.name or task.name or "-".join(parts) or "run"
+    own = task.python.rpartition(":")[2] if task.python else ""
+    parts = [_word(part) for part in (task.data, task.model) if part is not None]
+    return experiment.name or task.name or own or "-".join(filter(None, parts)) or "run"
+
+
+def _word(part: DataSpec | ModelSpec) -> str:
+    """A part of a task in a word: of data in a file the file's name, of own code the function's.
+
+    >>> _word(DataSpec(name="csv", path="/data/prices.csv.gz")), _word(ModelSpec(name="mlp"))
+    ('prices', 'mlp')
+    >>> _word(ModelSpec(python="my_project.nets:Net"))
+    'Net'
+    """
+    name = str(part.name or "")
+    if isinstance(part, ModelSpec):
+        return part.python.rpartition(":")[2] if part.python else name
+    source, _, path = name.partition(":")
+    path = part.path or path
+    if source not in FILE_SOURCES or not path:
+        return name
+    return Path(path).name.partition(".")[0] or source
 
 
 def device_of(group: TrainingGroup) -> JsonObject:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from lrlab.core import compiling
 from lrlab.types import Progress
 
 QUIET_SECONDS = 10.0
@@ -53,14 +55,52 @@ def bar(show: bool, title: str = "training") -> Iterator[Callable[[Progress], No
         with _rich_bar(title) as listener:
             yield listener
     else:
-        last = [time.monotonic()]
+        with _lines(title) as listener:
+            yield listener
 
-        def line(now: Progress) -> None:
-            if time.monotonic() - last[0] >= QUIET_SECONDS:
-                last[0] = time.monotonic()
-                print(f"{title}: {describe(now)}", file=sys.stderr, flush=True)
 
-        yield line
+@contextlib.contextmanager
+def _lines(title: str) -> Iterator[Callable[[Progress], None]]:
+    """A line every ten seconds, while a program compiles too."""
+    last, over = [time.monotonic()], threading.Event()
+
+    def line(text: str) -> None:
+        last[0] = time.monotonic()
+        print(f"{title}: {text}", file=sys.stderr, flush=True)
+
+    def listener(now: Progress) -> None:
+        if time.monotonic() - last[0] >= QUIET_SECONDS:
+            line(describe(now))
+
+    def watch() -> None:  # training calls the listener; whoever compiles is busy
+        while not over.wait(QUIET_SECONDS / 10):
+            long = (compiling.seconds() or 0.0) >= QUIET_SECONDS
+            if long and time.monotonic() - last[0] >= QUIET_SECONDS:
+                line(_compiling())
+
+    thread = threading.Thread(target=watch, name="lrlab progress", daemon=True)
+    thread.start()
+    try:
+        yield listener
+    finally:
+        over.set()
+        thread.join()
+
+
+class _Facts(NamedTuple):
+    """What stands beside a bar, asked each time it is drawn: that a program compiles, or else what
+    `known` says."""
+
+    known: list[str]
+
+    def __str__(self) -> str:
+        return _compiling() or self.known[-1]
+
+
+def _compiling() -> str:
+    """That a program compiles, and for how long; "" where none does."""
+    seconds = compiling.seconds()
+    return "" if seconds is None else f"compiling ({seconds:.0f} s)"
 
 
 @contextlib.contextmanager
@@ -79,10 +119,13 @@ def _rich_bar(title: str) -> Iterator[Callable[[Progress], None]]:
         transient=True,
     )
     with display:
-        number = display.add_task(title, total=None, facts="compiling")
+        known = ["starting"]
+        number = display.add_task(title, total=None, facts=_Facts(known))
 
         def listener(now: Progress) -> None:
-            display.update(number, total=now.total, completed=now.done, facts=describe(now))
+            known.append(describe(now))
+            del known[:-1]
+            display.update(number, total=now.total, completed=now.done)
 
         yield listener
 

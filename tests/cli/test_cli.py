@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -190,6 +192,84 @@ def test_ls_runs_and_last(config: str, capsys: pytest.CaptureFixture[str]) -> No
     assert run(["doctor", "one", "--json"]) == 3
 
 
+def test_runs_in_another_order(config: str, capsys: pytest.CaptureFixture[str]) -> None:
+    runs = {"b": ("t2", 0.5), "a": ("t1", 0.2), "c": ("t3", None)}
+    for number, (name, (task, best)) in enumerate(runs.items()):
+        folder = Path("runs", name)
+        folder.mkdir(parents=True)
+        info = {"status": "finished", "command": "find", "name": task, "metric": "valid_loss"}
+        (folder / "run.json").write_text(json.dumps({**info, "modes": {"valid_loss": "min"}}))
+        (folder / "summary.json").write_text(json.dumps({"details": {"best_score": best}}))
+        os.utime(folder / "run.json", (number, number))
+
+    def order(*options: str) -> str:
+        assert run(["ls", "runs", *options, "--json"]) == 0
+        listed = json.loads(capsys.readouterr().out)["runs"]
+        return "".join(Path(row["run"]).name for row in listed)
+
+    assert (order(), order("--sort", "date")) == ("bac", "bac")
+    assert (order("--sort", "task"), order("--sort", "best")) == ("abc", "abc")
+    for info in Path("runs").glob("*/run.json"):
+        info.write_text(info.read_text().replace('"min"', '"max"'))
+    assert order("--sort", "best") == "bac"
+    assert run(["ls", "--sort", "task"]) == 0
+    assert "best" in capsys.readouterr().out
+    error, _ = error_of(capsys, "ls", "--sort", "bst")
+    assert "did you mean 'best'" in error["problems"][0]["message"]
+    error_of(capsys, "ls", "tasks", "--sort", "best")
+
+
+def test_a_name_trains(config: str, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = [f"--set={one}" for one in ("steps=10", "seeds=1", "lr=[0.1]")]
+    assert run(["sweep", "wine-linear", *settings, "--json"]) == 0
+    made = json.loads(capsys.readouterr().out)
+    assert made["lanes"] == 1 and Path(made["run"]).name.startswith("wine-linear-sweep-")
+    error, text = error_of(capsys, "find", "wine-linaer")
+    assert "'wine-linear'" in text and error["problems"][0]["line"] is None
+
+
+@pytest.mark.parametrize(
+    ("environment", "words"),
+    [({"JAX_PLATFORMS": ""}, "jax "), ({"JAX_PLATFORMS": "cpu"}, "on cpu by JAX_PLATFORMS")],
+)
+def test_the_version_starts_nothing(environment: dict[str, str], words: str) -> None:
+    code = (
+        "import sys; from lrlab.cli.app import run; status = run(['--version']); "
+        "assert not {'jax', 'scipy'} & {*sys.modules}; sys.exit(status)"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, **environment},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert ran.stdout.startswith(f"lrlab {lrlab.__version__} (jax ") and words in ran.stdout
+
+
+def test_the_module_is_the_command() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "lrlab", "--help"], check=True, capture_output=True, text=True
+    )
+    assert "find" in ran.stdout
+
+
+def test_no_color(config: str) -> None:
+    for arguments in (["--help"], ["ls", "tasks"], ["fnd"]):
+        environment = {**os.environ, "NO_COLOR": "1", "FORCE_COLOR": "1", "TERM": "xterm-256color"}
+        ran = subprocess.run(
+            [sys.executable, "-m", "lrlab", *arguments],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        colors = re.findall(
+            r"\x1b\[[0-9;]*?(?:3[0-8]|4[0-8]|9[0-7])[0-9;]*m", ran.stdout + ran.stderr
+        )
+        assert not colors, arguments
+
+
 def test_doctor(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["doctor", "--json"]) == 0
     checks = {c["what"]: c for c in json.loads(capsys.readouterr().out)["checks"]}
@@ -219,7 +299,7 @@ def test_looking_imports_nothing_that_takes_seconds(arguments: list[str]) -> Non
 
 def test_a_command_is_a_file_of_its_name() -> None:
     commands = [command for panel in PANELS.values() for command in panel]
-    assert len(commands) == 17
+    assert len(commands) == 20
     for command in commands:
         assert command.__module__ == f"lrlab.cli.{command.__name__}"
 
