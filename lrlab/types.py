@@ -126,6 +126,8 @@ class Problem(NamedTuple):
     `dtype` is that of losses, scalars and records; `parameters` that of trained parameters and what
     the optimizer keeps of them, `compute` that of the model's arithmetic (None: `dtype`).
     `fixed`: scalars that functions of the task read and that are the same for all lanes.
+    `rewrite`: whether lanes beside each other take the task's products in faster layouts (see
+    `engine.rewriting`).
     """
 
     task: TaskFunctions
@@ -145,6 +147,7 @@ class Problem(NamedTuple):
     parameters: str | None = None
     compute: str | None = None
     fixed: tuple[tuple[str, float], ...] = ()
+    rewrite: bool = False
 
 
 class Lanes(NamedTuple):
@@ -169,7 +172,9 @@ class Plan(NamedTuple):
     The tile width is part of a run's identity: at one width a lane's bits do not depend on the
     lanes beside it, at another width rounding differs. `tile_width_source` says where it is from:
     given, from the cache of earlier timings, timed, or estimated from the size of a lane's state;
-    None: not decided yet, or a run of before this was recorded.
+    None: not decided yet, or a run of before this was recorded. `rewrite`: whether the products,
+    convolutions and pooling of the task's loss are computed in layouts that are faster for lanes
+    beside each other on CPU (see `engine.rewriting`); part of a run's identity, too.
     """
 
     tile_width: int | None = None
@@ -178,6 +183,7 @@ class Plan(NamedTuple):
     memory_bytes: int | None = None
     reasons: tuple[str, ...] = ()
     tile_width_source: WidthSource | None = None
+    rewrite: bool | None = None
 
     def __repr__(self) -> str:
         return fields_of(self)

@@ -129,7 +129,13 @@ def resolve(
         batch_size=experiment.batch_size,
         eval_every=experiment.eval_every,
         eval_steps=experiment.eval_steps,
-        plan=Plan(plan.tile_width, plan.devices, plan.segment_steps, plan.memory_bytes),
+        plan=Plan(
+            plan.tile_width,
+            plan.devices,
+            plan.segment_steps,
+            plan.memory_bytes,
+            rewrite=plan.rewrite,
+        ),
         budget=_budget(experiment),
         text=dumps(experiment),
         digest=digest(experiment, command),
@@ -323,6 +329,8 @@ def digest(experiment: Experiment, command: str = "sweep") -> str:
         del content["keep"]
     rates = {axis.name: axis.values for axis in _rate_axes(experiment)}
     further = {axis.name: axis.values for axis in _further_axes(experiment)}
+    if not experiment.plan.rewrite:  # runs from before there was a choice keep their digest
+        content["rewrite"] = False
     content |= {"tile_width": width, "lr": rates, "axes": further, "fixed": _fixed(experiment)}
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -119,6 +119,7 @@ class PlanSpec(BaseModel):
     devices: int | None = Field(default=None, ge=1)
     segment_steps: int | None = Field(default=None, ge=1)
     memory_bytes: int | None = Field(default=None, ge=1)
+    rewrite: bool = True
 
 
 class RangeTestSpec(BaseModel):

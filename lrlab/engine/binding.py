@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
+from lrlab.engine.rewriting import rewritten
 from lrlab.rng import key
 from lrlab.types import Hyper, LaneContext, Params, Problem, PyTree, TaskFunctions
 
@@ -40,6 +41,8 @@ def bound(
     if task.bind is not None:
         scalars = by_name(problem, hyper)
         task = task.bind(LaneContext(scalars, problem.batch_size, problem.compute, first))
+    if problem.rewrite:
+        task = rewritten(task)
     if problem.task.trains is None:
         return task
 

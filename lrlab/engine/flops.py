@@ -11,25 +11,36 @@ import numpy as np
 from jax.extend.core import Jaxpr, JaxprEqn
 
 from lrlab.core.memo import kept_with
+from lrlab.engine.binding import bound
 from lrlab.engine.devices import precision
 from lrlab.engine.host_data import dtype_on_host
 from lrlab.engine.inline import calls
 from lrlab.engine.jaxprs import inner_programs, opened, shape_of
-from lrlab.engine.state import frozen_shapes, lane_shapes, start_shapes, tree_bytes
+from lrlab.engine.rewriting import Note, notes
+from lrlab.engine.state import (
+    LaneState,
+    frozen_shapes,
+    lane_shapes,
+    start_shapes,
+    tree_bytes,
+    with_fixed,
+)
 from lrlab.engine.step import lane_step
 from lrlab.rng import key
-from lrlab.types import Problem, PyTree
+from lrlab.types import Hyper, Params, Problem, PyTree
 
 
 class StepCost(NamedTuple):
     """One lane's update: `flops` in matrix products and convolutions, the bytes of its state,
     `program`, the text of its program (the same for the same step), and the `calls` of libraries
-    that CPU devices make one at a time (see `engine.inline`)."""
+    that CPU devices make one at a time (see `engine.inline`). `rewriting`: what tiles of several
+    lanes compute in another layout, and what not (see `engine.rewriting`)."""
 
     flops: float
     state_bytes: int
     program: str
     calls: tuple[str, ...]
+    rewriting: tuple[Note, ...] = ()
 
 
 def step_cost(
@@ -57,13 +68,27 @@ def _step_cost(
         data = jax.tree.unflatten(structure, leaves)
         batch = data.get("train")
         state = lane_shapes(problem, data, hyper_names)
-        scalar = jax.ShapeDtypeStruct((), problem.dtype)
+        hyper = dict.fromkeys(hyper_names, jax.ShapeDtypeStruct((), problem.dtype))
+        frozen = frozen_shapes(problem, data)
         traced = jax.make_jaxpr(
             lambda state, batch, hyper, frozen: lane_step(
                 problem, state, batch, hyper, 0, key(0), frozen=frozen
             )
-        )(state, batch, dict.fromkeys(hyper_names, scalar), frozen_shapes(problem, data))
-    return StepCost(count(traced.jaxpr), tree_bytes(state), str(traced), calls(traced))
+        )(state, batch, hyper, frozen)
+        said = _notes(problem, state, batch, hyper, frozen) if problem.rewrite else ()
+    return StepCost(count(traced.jaxpr), tree_bytes(state), str(traced), calls(traced), said)
+
+
+def _notes(
+    problem: Problem, state: LaneState, batch: PyTree, hyper: Hyper, frozen: PyTree
+) -> tuple[Note, ...]:
+    def loss(weights: tuple[Params, PyTree], model: PyTree, batch: PyTree, hyper: Hyper) -> PyTree:
+        functions = bound(problem, with_fixed(problem, hyper), weights[1])
+        return functions.loss(weights[0], model, batch, key(0))
+
+    if problem.task.step is not None:
+        return ()
+    return notes(loss, (state.params, frozen), state.model, batch, hyper)
 
 
 def count(jaxpr: Jaxpr) -> float:

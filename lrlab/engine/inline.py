@@ -14,7 +14,6 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -22,7 +21,7 @@ from jax import Array
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Primitive
 
 from lrlab.core.text import Table
-from lrlab.engine.jaxprs import inner_programs, opened, shape_of
+from lrlab.engine.jaxprs import inner_programs, opened, shape_of, with_inner
 from lrlab.types import PyTree
 
 LAPACK = {
@@ -81,18 +80,9 @@ def _equation(equation: JaxprEqn) -> JaxprEqn:
     inside = (opened(program) for program in inner_programs(equation))
     if not any(_spread(inner) for program in inside for inner in _equations(program)):
         return equation
-    return equation.replace(params={k: _value(v) for k, v in equation.params.items()})
-
-
-def _value(value: Any) -> Any:
-    """A parameter of an equation, with the programs inside rewritten."""
-    if isinstance(value, ClosedJaxpr):
-        return value.replace(jaxpr=_rewritten(value.jaxpr))
-    if isinstance(value, Jaxpr):
-        return _rewritten(value)
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return type(value)(*map(_value, value))
-    return type(value)(map(_value, value)) if isinstance(value, (tuple, list)) else value
+    return equation.replace(
+        params={k: with_inner(v, _rewritten) for k, v in equation.params.items()}
+    )
 
 
 def _equations(jaxpr: Jaxpr) -> Iterator[JaxprEqn]:

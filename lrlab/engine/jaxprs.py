@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
+from jax.core import ShapedArray
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var
 
 
@@ -21,9 +23,34 @@ def inner_programs(equation: JaxprEqn) -> Iterator[ClosedJaxpr | Jaxpr]:
                 yield inner
 
 
+def with_inner(value: Any, change: Callable[[Jaxpr], Jaxpr]) -> Any:
+    """A parameter of an equation, with the programs inside changed.
+
+    >>> import jax
+    >>> program = jax.make_jaxpr(lambda x: x + 1)(3)
+    >>> len(with_inner([program], lambda jaxpr: jaxpr.replace(eqns=[]))[0].eqns)
+    0
+    """
+    if isinstance(value, ClosedJaxpr):
+        return value.replace(jaxpr=change(value.jaxpr))
+    if isinstance(value, Jaxpr):
+        return change(value)
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*(with_inner(part, change) for part in value))
+    if isinstance(value, (tuple, list)):
+        return type(value)(with_inner(part, change) for part in value)
+    return value
+
+
 def opened(program: ClosedJaxpr | Jaxpr) -> Jaxpr:
     """A program without its constants."""
     return program.jaxpr if isinstance(program, ClosedJaxpr) else program
+
+
+def array_of(variable: Var | Literal) -> ShapedArray:
+    """Shape and dtype of a variable that holds an array."""
+    assert isinstance(variable.aval, ShapedArray)
+    return variable.aval
 
 
 def shape_of(variable: Var | Literal) -> tuple[int, ...]:

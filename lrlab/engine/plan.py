@@ -55,7 +55,7 @@ def make_plan(
     reasons = (why_devices, why)
     if (streamed := segment_limit(problem, data, limits)) is not None and segment > streamed[0]:
         segment, reasons = streamed[0], (*reasons, streamed[1])
-    return Plan(width, len(devices), segment, plan.memory_bytes, reasons, source)
+    return Plan(width, len(devices), segment, plan.memory_bytes, reasons, source, plan.rewrite)
 
 
 def _estimated_width(size: int, device: Device, most: int, limits: PlanLimits) -> tuple[int, str]:

@@ -16,6 +16,7 @@ from lrlab.engine import devices as machine
 from lrlab.engine.flops import StepCost, step_cost
 from lrlab.engine.limits import LIMITS, PlanLimits
 from lrlab.engine.programs import compiled
+from lrlab.engine.rewriting import in_words
 from lrlab.engine.segments import sent
 from lrlab.engine.streaming import SegmentIndices, example_blocks, streams_of
 from lrlab.engine.tiles import Group, begin, group_on_devices
@@ -44,7 +45,7 @@ def tuned(
         if seconds < limits.worth_timing_seconds:
             why = f"not timed: about {seconds:.1f} s of work by count of operations"
             return plan._replace(reasons=(*plan.reasons, why))
-        identity = _identity(cost.program, lanes, len(devices))
+        identity = _identity(cost.program, lanes, len(devices), problem.rewrite)
         width = cache.remembered(identity)
         if width is not None:
             why = f"tile width {width}: the fastest when timed earlier on this machine"
@@ -66,14 +67,16 @@ def _chosen(plan: Plan, width: int, source: WidthSource, why: str) -> Plan:
 
 
 def explained(problem: Problem, data: Mapping[str, PyTree], lanes: Lanes, plan: Plan) -> Plan:
-    """`plan` with a reason more where a step calls LAPACK or transforms on CPU devices."""
+    """`plan` with what its programs do on CPU devices: calls of LAPACK, and what is rewritten."""
     devices, _ = machine.prepare_devices(plan.devices)
-    with machine.precision(problem.dtype):
-        calls = step_cost(problem, data, tuple(lanes.hyper)).calls
-    if not calls or devices[0].platform != "cpu":
+    if devices[0].platform != "cpu":
         return plan
-    why = f"{', '.join(calls)}: one call at a time per device, which wait for no other thread"
-    return plan._replace(reasons=(*plan.reasons, why))
+    with machine.precision(problem.dtype):
+        cost = step_cost(problem, data, tuple(lanes.hyper))
+    reasons = list(map(in_words, cost.rewriting))
+    if calls := ", ".join(cost.calls):
+        reasons.append(f"{calls}: one call at a time per device, which wait for no other thread")
+    return plan._replace(reasons=(*plan.reasons, *reasons))
 
 
 def _expected_seconds(
@@ -132,7 +135,7 @@ def _lanes_per_seed(lanes: Lanes) -> int:
     return int(np.max(np.unique(lanes.seed, return_counts=True)[1]))
 
 
-def _identity(program: str, lanes: Lanes, devices: int) -> dict[str, str | int]:
+def _identity(program: str, lanes: Lanes, devices: int, rewrite: bool) -> dict[str, str | int]:
     """What the fastest width depends on: the machine, the versions, and the step itself."""
     step = re.sub(r"0x[0-9a-f]+", "", program)  # addresses of functions differ between processes
     return {
@@ -142,4 +145,5 @@ def _identity(program: str, lanes: Lanes, devices: int) -> dict[str, str | int]:
         "lrlab": VERSION,
         "step": hashlib.sha256(step.encode()).hexdigest(),
         "lanes_per_seed": _lanes_per_seed(lanes),
+        "rewrite": rewrite,
     }

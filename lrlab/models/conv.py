@@ -15,6 +15,7 @@ from typing import Any
 
 import jax.numpy as jnp
 from jax import lax
+from jax.core import ShapedArray
 from jax.typing import DTypeLike
 
 from lrlab.models.conv_primitive import Geometry, convolve
@@ -26,6 +27,31 @@ MAX_TAPS = 49
 
 MAX_GROUPS = 8
 """More groups than this go to XLA."""
+
+
+def left_to_xla(
+    lhs: Array | ShapedArray,
+    rhs: Array | ShapedArray,
+    dimension_numbers: lax.ConvDimensionNumbers,
+    lhs_dilation: Sequence[int] | None,
+    feature_group_count: int,
+    batch_group_count: int,
+    preferred_element_type: DTypeLike | None,
+) -> str | None:
+    """Why a convolution is not done here, where it is not; only shapes and dtypes are read."""
+    taps = math.prod(rhs.shape[axis] for axis in dimension_numbers.rhs_spec[2:])
+    if lhs_dilation is not None and any(d != 1 for d in lhs_dilation):
+        return "a transposed convolution"
+    if feature_group_count > MAX_GROUPS or batch_group_count != 1:
+        return f"more than {MAX_GROUPS} groups"
+    if taps > MAX_TAPS:
+        return f"a kernel of more than {MAX_TAPS} taps"
+    if not 1 <= lhs.ndim - 2 <= 3:
+        return "not one to three spatial axes"
+    floats = jnp.issubdtype(lhs.dtype, jnp.floating) and lhs.dtype == rhs.dtype
+    if not floats or preferred_element_type not in (None, lhs.dtype):
+        return "no floats of one dtype"
+    return None
 
 
 def conv_general_dilated(
@@ -60,19 +86,16 @@ def conv_general_dilated(
     dilation = (1,) * spatial if rhs_dilation is None else tuple(rhs_dilation)
     numbers = lax.conv_dimension_numbers(lhs.shape, rhs.shape, dimension_numbers)
     taps = tuple(rhs.shape[axis] for axis in numbers.rhs_spec[2:])
-    accepted = (
-        on_cpu()
-        and (lhs_dilation is None or all(d == 1 for d in lhs_dilation))
-        and batch_group_count == 1
-        and math.prod(taps) <= MAX_TAPS
-        and feature_group_count <= MAX_GROUPS
-        and 1 <= spatial <= 3
-        and jnp.issubdtype(lhs.dtype, jnp.floating)
-        and lhs.dtype == rhs.dtype
-        and preferred_element_type in (None, lhs.dtype)
-        and not options
+    why = left_to_xla(
+        lhs,
+        rhs,
+        numbers,
+        lhs_dilation,
+        feature_group_count,
+        batch_group_count,
+        preferred_element_type,
     )
-    if not accepted:
+    if why is not None or options or not on_cpu():
         return lax.conv_general_dilated(
             lhs,
             rhs,

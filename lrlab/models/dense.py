@@ -27,6 +27,7 @@ import jax
 import jax.numpy as jnp
 from flax.linen.dtypes import promote_dtype
 from jax import lax
+from jax.core import ShapedArray
 from jax.typing import DTypeLike
 
 from lrlab.models.platform import on_cpu
@@ -82,17 +83,45 @@ class Dense(nn.Module):
         return dense(*promote_dtype(x, kernel, bias))
 
 
-def dense(x: Array, w: Array, b: Array | None = None) -> Array:
+def dense(x: Array, w: Array, b: Array | None = None, precision: lax.PrecisionLike = None) -> Array:
     """`x [..., in] @ w [in, out] + b [out]`; see above.
 
     >>> dense(jnp.ones((2, 3)), jnp.ones((3, 4)), jnp.ones(4)).shape
     (2, 4)
     """
     if x.ndim == 2 and len(x) >= FEW and len(w) <= LONG and _known(x, w):
-        y = dense_p.bind(x, w, gives="y", form=Form(examples_last=True))
-        return y if b is None else (y.T + _columns(b, len(x))).T
-    y = dot_general(x, w, (((x.ndim - 1,), (0,)), ((), ())))
+        y = dense_p.bind(x, w, gives="y", form=Form(examples_last=True, precision=precision))
+        return y if b is None else biased(y, b)
+    y = dot_general(x, w, (((x.ndim - 1,), (0,)), ((), ())), precision)
     return y if b is None else y + b
+
+
+def biased(y: Array, b: Array) -> Array:
+    """`y [N, out] + b [out]` for the result of `dense`.
+
+    >>> biased(jnp.ones((2, 3)), jnp.arange(3.0))[0]
+    Array([1., 2., 3.], dtype=float32)
+    """
+    if y.ndim != 2 or len(y) < FEW:
+        return y + b
+    return (y.T + _columns(b, len(y))).T
+
+
+def laid_out(x: Array | ShapedArray, w: Array | ShapedArray) -> bool:
+    """Whether a product of these shapes [..., in], [in, out] and dtypes is laid out here, on CPU.
+
+    >>> from jax.core import ShapedArray
+    >>> laid_out(ShapedArray((64, 8), jnp.float32), ShapedArray((8, 4), jnp.float32))
+    True
+    """
+    return (
+        x.ndim >= 2
+        and w.ndim == 2
+        and w.size < LARGE
+        and jnp.issubdtype(x.dtype, jnp.floating)
+        and x.dtype == w.dtype
+        and math.prod(x.shape) * math.prod(w.shape) > 0
+    )
 
 
 def dot_general(
@@ -132,16 +161,7 @@ def dot_general(
 
 def _known(x: Array, w: Array) -> bool:
     """Whether `x @ w` is a product that is laid out here."""
-    return (
-        on_cpu()
-        and not _STOCK.get()
-        and x.ndim >= 2
-        and w.ndim == 2
-        and w.size < LARGE
-        and jnp.issubdtype(x.dtype, jnp.floating)
-        and x.dtype == w.dtype
-        and math.prod(x.shape) * math.prod(w.shape) > 0
-    )
+    return on_cpu() and not _STOCK.get() and laid_out(x, w)
 
 
 class Form(NamedTuple):

@@ -22,6 +22,17 @@ def avg_pool(x: Array, window: tuple[int, int]) -> Array:
     return nn.avg_pool(x, window, window) if whole is None else whole.mean((2, 4))
 
 
+def sum_pool(x: Array, window: tuple[int, int]) -> Array:
+    """The sum of each window of [N, H, W, C], which windows cover.
+
+    >>> float(sum_pool(jnp.arange(16.0).reshape(1, 4, 4, 1), (2, 2))[0, 0, 0, 0])
+    10.0
+    """
+    whole = _windows(x, window)
+    assert whole is not None, "the windows cover the image"
+    return whole.sum((2, 4))
+
+
 def max_pool(x: Array, window: tuple[int, int]) -> Array:
     """The largest entry of each window; where several are largest the first gets the gradient, as
     from XLA's own pooling.

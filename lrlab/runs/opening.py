@@ -52,6 +52,11 @@ class RunFolder:
         width = (self.info.get("plan") or {}).get("tile_width")
         return width if isinstance(width, int) else None
 
+    @property
+    def rewrite(self) -> bool:
+        """Whether the run's products are rewritten; not in runs of before that was recorded."""
+        return (self.info.get("plan") or {}).get("rewrite") is True
+
     def writer(self, interval: float | None = None, extended: bool = False) -> Run:
         """The run, to be continued by this process, which holds its lock from here on.
 

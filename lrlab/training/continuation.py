@@ -52,7 +52,8 @@ def continuation(resolved: Resolved, folder: RunFolder | None) -> Continuation:
     if folder is None or not folder.is_run:
         return Continuation(resolved, folder)
     if folder.tile_width is not None:
-        resolved = resolved._replace(plan=resolved.plan._replace(tile_width=folder.tile_width))
+        plan = resolved.plan._replace(tile_width=folder.tile_width, rewrite=folder.rewrite)
+        resolved = resolved._replace(plan=plan)
     here = Continuation(resolved, folder)
     if resolved.command != "sweep" or folder.info.get("command") != "sweep":
         return here

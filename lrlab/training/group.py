@@ -218,6 +218,7 @@ def _unfinished(
         stop_diverged=experiment.stop_diverged,
         probes=engine_probes(resolved.probes),
         rates=rates,
+        rewrite=bool(resolved.plan.rewrite),
     )
 
 

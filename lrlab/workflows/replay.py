@@ -117,9 +117,9 @@ def lane_of(
     `replay`."""
     with runs.opened(folder, write=False) as place:
         resolved = resolve(experiment_as_written(place), command=str(place.info["command"]))
-        if resolved.plan.tile_width is None:
-            plan = resolved.plan._replace(tile_width=place.tile_width)
-            resolved = resolved._replace(plan=plan)
+        width = resolved.plan.tile_width or place.tile_width
+        plan = resolved.plan._replace(tile_width=width, rewrite=place.rewrite)
+        resolved = resolved._replace(plan=plan)
         say_changed(place.info, resolved.experiment)
         runs.whole_record(place.path, place.info)  # damage is reported before anything trains
         wanted = {**({} if lr is None else {"lr": lr}), **(at or {})}

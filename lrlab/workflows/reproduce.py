@@ -84,9 +84,9 @@ def _single(folder: RunFolder, experiment: Experiment, progress: bool) -> Reprod
     path, info = folder.path, folder.info
     runs.whole_record(path, info)  # damage is reported before anything trains
     say_changed(info, experiment)
-    if experiment.plan.tile_width is None and folder.tile_width is not None:
-        plan = experiment.plan.model_copy(update={"tile_width": folder.tile_width})
-        experiment = experiment.model_copy(update={"plan": plan})
+    width = experiment.plan.tile_width or folder.tile_width
+    plan = experiment.plan.model_copy(update={"tile_width": width, "rewrite": folder.rewrite})
+    experiment = experiment.model_copy(update={"plan": plan})
     before = read_json(path / "summary.json")
     # Searches of comparisons from before `run.json` said so trained this many.
     usual = FINAL_SEEDS if "final" in (before.get("details") or {}) else 0

@@ -1,0 +1,285 @@
+"""The rewritten program of a loss: the same numbers, gradients and curvature, and what it says."""
+
+from __future__ import annotations
+
+import json
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+import lrlab
+from lrlab.core.errors import RunError
+from lrlab.core.tracing import beside_others
+from lrlab.engine import binding
+from lrlab.engine.jaxprs import inner_programs, opened
+from lrlab.engine.rewriting import Note, in_words, notes, rewritten
+from lrlab.models.dense import Dense
+from lrlab.runs.folder import UNSEALED
+from lrlab.runs.seals import seal
+from lrlab.task_types import TaskFunctions
+
+LANES = 3
+DRAWN = np.random.default_rng(0)
+X = DRAWN.normal(size=(64, 12))
+IMAGES = DRAWN.normal(size=(4, 8, 8, 3))
+ROWS = DRAWN.normal(size=(4, 6, 12))
+
+
+def draw(*shape):
+    return 0.3 * np.random.default_rng(1).normal(size=shape)
+
+
+class Two(nnx.Module):
+    def __init__(self, rngs):
+        self.a = nnx.Linear(12, 16, rngs=rngs, param_dtype=jnp.float64)
+        self.b = nnx.Linear(16, 5, rngs=rngs, param_dtype=jnp.float64)
+
+    def __call__(self, x):
+        return self.b(nnx.relu(self.a(x)))
+
+
+def linen(model, x):
+    model = model.clone(**({"param_dtype": jnp.float64} if hasattr(model, "param_dtype") else {}))
+    params = jax.eval_shape(model.init, jax.random.key(0), x)
+    return jax.tree.map(lambda leaf: draw(*leaf.shape), params), model.apply
+
+
+@jax.custom_vjp
+def with_its_own(w, x):
+    return x @ w
+
+
+with_its_own.defvjp(lambda w, x: (x @ w, (w, x)), lambda kept, g: (kept[1].T @ g, g @ kept[0].T))
+
+
+def layers(w, x):
+    return jax.lax.scan(lambda h, one: (jnp.tanh(h @ one), None), x, w)[0]
+
+
+def looped(w, x):
+    return jax.lax.fori_loop(0, 2, lambda i, h: jnp.tanh(h @ w), x)
+
+
+KERNEL = draw(12, 7)
+SQUARE = draw(12, 12)
+MODELS = {
+    "Linen MLP": lambda: (*linen(nn.Sequential([nn.Dense(16), nn.relu, nn.Dense(5)]), X), X),
+    "NNX MLP": lambda: nnx_model(),
+    "without bias": lambda: (*linen(nn.Dense(16, use_bias=False), X), X),
+    "x w + b": lambda: ((KERNEL, draw(7)), lambda p, x: x @ p[0] + p[1], X),
+    "x w^T + b": lambda: ((KERNEL.T, draw(7)), lambda p, x: x @ p[0].T + p[1], X),
+    "x^T first": lambda: (KERNEL, lambda w, x: jnp.einsum("in,io->no", x.T, w), X),
+    "w x of one example": lambda: (
+        (KERNEL.T, draw(7)),
+        lambda p, x: jax.vmap(lambda one: jnp.tanh(p[0] @ one + p[1]))(x),
+        X,
+    ),
+    "several axes of outputs": lambda: (
+        draw(12, 3, 2), lambda w, x: jnp.tensordot(x, w, ((2,), (0,))), ROWS,
+    ),
+    "several axes of inputs": lambda: (
+        draw(6, 12, 2), lambda w, x: jnp.tensordot(x, w, ((1, 2), (0, 1))), ROWS,
+    ),
+    "scan over layers": lambda: (draw(3, 12, 12), layers, X),
+    "a loop": lambda: (SQUARE, looped, X),
+    "a branch": lambda: (
+        KERNEL, lambda w, x: jax.lax.cond(x[0, 0] > 0, lambda w: x @ w, lambda w: 2 * x @ w, w), X,
+    ),
+    "remat": lambda: (KERNEL, jax.checkpoint(lambda w, x: jnp.tanh(x @ w)), X),
+    "jit": lambda: (KERNEL, jax.jit(lambda w, x: jnp.tanh(x @ w)), X),
+    "cast on the way": lambda: (
+        KERNEL, lambda w, x: (x.astype("float32") @ w.astype("float32")).astype("float64"), X,
+    ),
+    "a vmap of models": lambda: (
+        draw(2, 12, 4), lambda w, x: jax.vmap(lambda one: x @ one)(w), X,
+    ),
+    "convolutions and pooling": lambda: (
+        *linen(
+            nn.Sequential([
+                nn.Conv(4, (3, 3), param_dtype=jnp.float64), nn.relu,
+                lambda x: nn.max_pool(x, (2, 2), (2, 2)),
+                nn.Conv(8, (3, 3), strides=2, param_dtype=jnp.float64),
+                lambda x: nn.avg_pool(x, (2, 2), (2, 2)),
+            ]),
+            IMAGES,
+        ),
+        IMAGES,
+    ),
+    "convolution of one axis": lambda: (*linen(nn.Conv(4, (3,), strides=2), ROWS), ROWS),
+    "attention": lambda: (*linen(nn.MultiHeadDotProductAttention(num_heads=2), ROWS), ROWS),
+    "LSTM": lambda: (*linen(nn.RNN(nn.LSTMCell(8, param_dtype=jnp.float64)), ROWS), ROWS),
+}  # fmt: skip
+
+
+def nnx_model():
+    graph, state = nnx.split(Two(nnx.Rngs(0)))
+    return state, lambda p, x: nnx.merge(graph, p)(x), X
+
+
+def task_of(loss):
+    def of(params, state, batch, key):
+        return loss(params, batch), (state, {})
+
+    return TaskFunctions(init=lambda key, example: ({}, {}), loss=of, evaluate=None)
+
+
+def value_of(loss, rewrite):
+    task = rewritten(task_of(loss)) if rewrite else task_of(loss)
+    return lambda params, batch: task.loss(params, {}, batch, jax.random.key(0))[0]
+
+
+def over_lanes(function, params, batch):
+    lanes = jax.tree.map(lambda leaf: leaf + 0.1 * draw(LANES, *leaf.shape), params)
+    return jax.jit(jax.vmap(beside_others()(function), (0, None)))(lanes, batch)
+
+
+def primitives(jaxpr):
+    for equation in jaxpr.eqns:
+        yield equation.primitive.name
+        for program in inner_programs(equation):
+            yield from primitives(opened(program))
+
+
+@pytest.fixture(autouse=True)
+def double():
+    with jax.enable_x64(True):
+        yield
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_loss_gradient_and_curvature_are_the_same(name):
+    params, apply, x = MODELS[name]()
+    batch = jnp.asarray(x)
+
+    def loss(params, batch):
+        return jnp.sum(jnp.sin(apply(params, batch)) ** 2)
+
+    results = []
+    for rewrite in (False, True):
+        value = value_of(loss, rewrite)
+
+        def curvature(params, batch, value=value):
+            grad = jax.grad(value)
+            return jax.jvp(lambda p: grad(p, batch), (params,), (grad(params, batch),))[1]
+
+        def measured(params, batch, value=value, curvature=curvature):
+            return jax.value_and_grad(value)(params, batch), curvature(params, batch)
+
+        results.append(over_lanes(measured, params, batch))
+    tolerance = 1e-4 if name == "cast on the way" else 1e-10
+    for a, b in zip(*map(jax.tree.leaves, results), strict=True):
+        np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in MODELS if name not in ("a vmap of models",)]
+)  # fmt: skip
+def test_what_is_said_to_be_rewritten_is(name):
+    params, apply, x = MODELS[name]()
+    loss = value_of(lambda p, b: jnp.sum(apply(p, b)), True)
+    said = notes(lambda p, b: jnp.sum(apply(p, b)), params, jnp.asarray(x))
+    with beside_others():
+        traced = set(primitives(jax.make_jaxpr(loss)(params, jnp.asarray(x)).jaxpr))
+    number = sum(note.number for note in said if note.why is None)
+    assert number > 0 and traced & {"lrlab_dense", "lrlab_convolve"}
+
+
+def test_a_lane_alone_keeps_the_program_of_the_run_by_hand():
+    params, apply, x = MODELS["Linen MLP"]()
+
+    def loss(p, b):
+        return jnp.sum(apply(p, b))
+
+    programs = [
+        str(jax.make_jaxpr(value_of(loss, rewrite))(params, jnp.asarray(x)))
+        for rewrite in (False, True)
+    ]
+    assert programs[0] == programs[1]
+
+
+@pytest.mark.parametrize(("function", "w", "why"), [
+    (with_its_own, KERNEL, "in a function with a derivative of its own"),
+    (jax.checkpoint(lambda w, x: jnp.tanh(x @ w), policy=jax.checkpoint_policies.dots_saveable),
+     KERNEL, "in a checkpoint with a policy"),
+    (lambda w, x: x @ w, draw(12), "a product with a vector"),
+    (lambda w, x: x @ x.T, KERNEL, "no factor is a kernel alone"),
+    (lambda w, x: jax.vmap(lambda one: x @ one)(w), draw(2, 12, 3),
+     "not the product of examples with a matrix"),
+    (lambda w, x: x @ w, draw(12, 2**14), "a kernel of 131,072 weights or more"),
+    (lambda w, x: jnp.einsum("bi,bio->bo", x, w), draw(64, 12, 3),
+     "a product of several matrices at once"),
+])  # fmt: skip
+def test_what_stays_is_said_with_its_reason(function, w, why):
+    (note,) = notes(lambda w, x: jnp.sum(function(w, x)), w, jnp.asarray(X))
+    assert note == Note("products", 1, why)
+    assert why in in_words(note)
+
+
+@pytest.mark.parametrize(("pool", "why"), [
+    (lambda x: nn.max_pool(x, (2, 2), (2, 2)), False),
+    (lambda x: nn.max_pool(x, (3, 3), (2, 2)), True),
+    (lambda x: nn.avg_pool(x, (2, 2), (2, 2), padding="SAME"), False),
+    (lambda x: nn.max_pool(x, (3, 3), (3, 3)), True),
+])  # fmt: skip
+def test_windows_side_by_side_are_rewritten(pool, why):
+    said = notes(lambda w, x: jnp.sum(pool(w * x)), draw(3), jnp.asarray(IMAGES))
+    assert [note.why is not None for note in said] == [why]
+
+
+def sweep(model, width=4, rewrite=None, **options):
+    x, y = X.astype(np.float32), np.arange(64) % 3
+    task = lrlab.Task.supervised(
+        name="stock", model=model, loss="softmax_cross_entropy", train=(x, y), valid=(x, y)
+    )
+    plan = lrlab.Plan(width, 1, rewrite=rewrite)
+    return lrlab.sweep(task, lr=[0.01, 0.1, 0.3, 1.0], batch_size=32, seeds=[0],
+                       optimizer="adam", progress=False, plan=plan,
+                       **({"steps": 20} | options))  # fmt: skip
+
+
+def stock(layer=nn.Dense):
+    return nn.Sequential([layer(16), nn.relu, layer(3)])
+
+
+def equal(a, b):
+    return all(np.array_equal(a.history[n], b.history[n], equal_nan=True) for n in a.history)
+
+
+def test_stock_layers_have_the_bits_of_our_own():
+    """Not in general, but a layer that is rewritten traces what `lrlab.models.dense.Dense` does."""
+    assert equal(sweep(stock()), sweep(stock(Dense)))
+
+
+def test_without_rewriting_the_numbers_are_the_same_to_rounding():
+    with_it, without = sweep(stock()), sweep(stock(), rewrite=False)
+    assert with_it.plan.rewrite is True and without.plan.rewrite is False
+    for name, values in with_it.history.items():
+        np.testing.assert_allclose(values, without.history[name], rtol=1e-3, atol=1e-4)
+
+
+def test_lanes_alone_do_not_depend_on_it():
+    assert equal(sweep(stock(), width=1), sweep(stock(), width=1, rewrite=False))
+
+
+def test_a_run_from_before_continues_as_it_was(tmp_path, monkeypatch):
+    """Folders without the field were trained without rewriting, and continue so."""
+    whole = sweep(stock(), rewrite=False, steps=40)
+    with monkeypatch.context() as before:
+        before.setattr(binding, "rewritten", lambda task: task)
+        sweep(stock(), out=tmp_path / "run")
+    file = tmp_path / "run" / "run.json"
+    info = json.loads(file.read_text())
+    del info["plan"]["rewrite"]
+    file.write_text(json.dumps(info | {"seal": seal(info, UNSEALED)}))
+    longer = sweep(stock(), out=tmp_path / "run", steps=40)
+    assert equal(longer, whole) and longer.plan.rewrite is False
+
+
+def test_another_choice_is_another_run(tmp_path):
+    sweep(stock(), out=tmp_path / "run")
+    with pytest.raises(RunError, match=r"another experiment"):
+        sweep(stock(), rewrite=False, out=tmp_path / "run")
