@@ -25,8 +25,9 @@ from lrlab.engine.host_data import on_host
 from lrlab.engine.kept import Keep
 from lrlab.engine.limits import LIMITS
 from lrlab.engine.state import frozen_shapes, lane_shapes
+from lrlab.results.loading import load_result
 from lrlab.results.origin import Methods, Origin, Trees
-from lrlab.results.sweep import Result, load_result
+from lrlab.results.sweep import Result
 from lrlab.runs.weights import (
     frozen_of_seed,
     layout,

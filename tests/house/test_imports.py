@@ -19,10 +19,13 @@ FIGURES = "start-up time: the figures' and pages' modules"
 
 PACKAGES = {
     "filelock": "start-up time: 0.1 s, for commands that lock nothing",
+    "IPython": "only where a notebook has it",
     "jax": JAX,
     "matplotlib": "start-up time: 0.5 s, for commands that draw nothing",
     "optax": JAX,
     "orbax": JAX,
+    "pandas": "optional package: lrlab[pandas]",
+    "pyarrow": "optional package: lrlab[pandas]",
     "rich": "start-up time: 0.1 s, for commands that print JSON",
     "safetensors": "optional package: lrlab[safetensors]",
     "scipy": "start-up time: 0.3 s, for commands that only look",
