@@ -19,6 +19,10 @@ _NAMES = {
     "prepare": "lrlab.engine.devices",
     "study": "lrlab.api",
     "load": "lrlab.api",
+    "merge": "lrlab.results.merging",
+    "import_csv": "lrlab.results.tables",
+    "import_curves": "lrlab.results.importing",
+    "import_optuna": "lrlab.results.tables",
     "log_grid": "lrlab.core.grids",
     "Task": "lrlab.tasks",
     "Model": "lrlab.types",
@@ -54,6 +58,9 @@ if TYPE_CHECKING:
     from lrlab.api import compare, find, load, population, range_test, study, sweep
     from lrlab.core.grids import log_grid
     from lrlab.engine.devices import prepare
+    from lrlab.results.importing import import_curves
+    from lrlab.results.merging import merge
     from lrlab.results.sweep import Result
+    from lrlab.results.tables import import_csv, import_optuna
     from lrlab.tasks import Task
     from lrlab.types import Answer, Model, Plan

@@ -16,7 +16,9 @@ from lrlab.cli import (
     doctor,
     export,
     find,
+    importing,
     ls,
+    merge,
     plan,
     preview,
     range_test,
@@ -39,7 +41,7 @@ PANELS = {
         study.study, reproduce.reproduce, replay.replay,
     ),
     "Look": (
-        preview.preview, show.show, report.report, export.export, ls.ls, doctor.doctor,
+        preview.preview, show.show, report.report, export.export, merge.merge, ls.ls, doctor.doctor,
         verify.verify, bench.bench,
     ),
 }  # fmt: skip
@@ -57,6 +59,7 @@ app = typer.Typer(
 for _panel, _commands in PANELS.items():
     for _command in _commands:
         app.command(rich_help_panel=_panel)(_command)
+app.add_typer(importing.app, name="import", rich_help_panel="Look")
 
 
 def _version(wanted: bool) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from lrlab.core.frames import data_frame, dataset
 from lrlab.core.text import JsonObject, counted
 from lrlab.report.content import tidy
+from lrlab.report.figures.range_test import draw_range_test
 from lrlab.report.html import cards
 from lrlab.search import rules
 from lrlab.search.range_test import ADVICE, RangeCurves, middle
@@ -164,8 +165,6 @@ class RangeTest(NamedTuple):
 
     def plot(self, theme: str = "light") -> Figure:
         """The curves of all seeds over the learning rate and every rule's picks below them."""
-        from lrlab.report.figures.range_test import draw_range_test  # matplotlib is slow to import
-
         return draw_range_test(self.curves, theme=theme)
 
     def __repr__(self) -> str:

@@ -16,7 +16,7 @@ from lrlab.core.paths import resolved
 from lrlab.core.records import OK, LaneRecord
 from lrlab.core.scale import GAIN, LOG, checked
 from lrlab.core.score import LAST
-from lrlab.core.text import counted
+from lrlab.core.text import JsonObject, counted
 from lrlab.core.tolerance import TOLERANCE
 from lrlab.report.content import tidy
 from lrlab.report.html import cards
@@ -326,12 +326,16 @@ class Result(NamedTuple):
         run = runs.create(path, self.name, "sweep", self.config, manifest)
         try:
             runs.write_record(run, record)
-            answer = self.best()._asdict()
-            del answer["origin"]
-            run.finish({**answer, "seconds": record.seconds})
+            run.finish(self.summary())
         finally:
             run.close()
         return path
+
+    def summary(self) -> JsonObject:
+        """What `summary.json` holds of it: the answer, and how long it took."""
+        answer = self.best()._asdict()
+        del answer["origin"]
+        return {**answer, "seconds": self.record.seconds}
 
     def __repr__(self) -> str:
         counts = {name: int((self.outcome == name).sum()) for name in OUTCOMES}

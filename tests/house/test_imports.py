@@ -60,7 +60,6 @@ MODULES = {
     "cli/training.py": {"lrlab.workflows.report": JAX},
     "cli/verify.py": {"lrlab.verify.page": FIGURES},
     "models/__init__.py": {"lrlab.models.adapters": JAX},
-    "results/range_test.py": {"lrlab.report.figures.range_test": FIGURES},
     "results/study.py": {"lrlab.report.figures.study": FIGURES},
     "scaling/coordinates.py": {"lrlab.report.figures.coordinates": FIGURES},
     "tasks/loading.py": {"lrlab.tasks.checks": JAX},

@@ -73,7 +73,7 @@ def lanes(record: LaneRecord, axes: Mapping[str, np.ndarray]) -> Columns:
 
 def steps(record: LaneRecord, axes: Mapping[str, np.ndarray]) -> Columns:
     """One row per lane and step, lane by lane: the axes, `step` (updates done), and a column per
-    metric, nan where it was not measured. Rows that a lane did not reach are left out.
+    metric that holds a number, nan where it was not measured. Rows that a lane did not reach are left out.
 
     A row's numbers are those of the same parameters: `train_loss` of an update is read before it,
     evaluations count the updates done, and what was measured before training stands at 0.
@@ -90,7 +90,8 @@ def steps(record: LaneRecord, axes: Mapping[str, np.ndarray]) -> Columns:
         values[:, np.searchsorted(times, own)] = metric.values.T
         if name in initial:
             values[:, 0] = np.where(np.isfinite(values[:, 0]), values[:, 0], initial[name])
-        wide[name] = values
+        if np.isfinite(values).any():
+            wide[name] = values
     seen = np.zeros((count, len(times)), bool)
     for values in wide.values():
         seen |= np.isfinite(values)
