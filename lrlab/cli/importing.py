@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +13,7 @@ import lrlab
 from lrlab import runs
 from lrlab.cli.options import Json
 from lrlab.cli.output import emit, only_json
-from lrlab.core.errors import ConfigError, Problem
+from lrlab.core.errors import ConfigError, FieldError, Problem
 from lrlab.core.paths import short, shown
 from lrlab.core.text import counted
 
@@ -50,7 +52,7 @@ def import_csv(
     json: Json = False,
 ) -> None:
     """A long table: a row per training run and step."""
-    with only_json():
+    with only_json(), _options():
         result = lrlab.import_csv(
             file, lr=lr, step=step, value=value, seed=seed, run=run, where=_pairs(where),
             delimiter=delimiter, maximize=maximize, metric=metric, initial=initial, out=out,
@@ -80,12 +82,21 @@ def import_optuna(
     json: Json = False,
 ) -> None:
     """A study of Optuna: every trial is a lane, its intermediate values its curve."""
-    with only_json():
+    with only_json(), _options():
         result = lrlab.import_optuna(
             storage, study, lr=lr, seed=seed, where=_pairs(where), ignore=ignore or (),
             metric=metric, initial=initial, out=out,
         )  # fmt: skip
     _report(result, json)
+
+
+@contextlib.contextmanager
+def _options() -> Iterator[None]:
+    """What is wrong with the curves is said of the option that names them."""
+    try:
+        yield
+    except FieldError as error:
+        raise ConfigError([Problem(f"--{error.field}", None, "", str(error))]) from None
 
 
 def _pairs(where: list[str] | None) -> dict[str, str]:

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-    from matplotlib.typing import RcKeyType
 
 SHARPER = 2
 """Pixels of the picture per pixel on the page: screens have finer ones than pages count."""
 
 
-def in_notebooks(figure: Figure, look: Mapping[RcKeyType, Any] | None = None) -> Figure:
+def in_notebooks(figure: Figure, look: Mapping[Any, Any] | None = None) -> Figure:
     """The figure, which now shows itself where it is a cell's last value, once.
 
     It belongs to no window of pyplot, and so a notebook would print its name alone.

@@ -13,6 +13,7 @@ from lrlab import runs
 from lrlab.config import toml
 from lrlab.core.errors import FieldError
 from lrlab.core.files import sha256
+from lrlab.core.paths import resolved
 from lrlab.core.records import DIVERGED, NOT_RUN, OK, PRUNED, Direction, LaneRecord, Metric
 from lrlab.core.text import JsonObject, number
 from lrlab.results.loading import load_result
@@ -81,7 +82,7 @@ def import_curves(
     record = record_of(numbered(list(curves)), metric, direction, initial)
     config = toml.dumps({"imported": {"metric": metric, "direction": direction}})
     manifest = {"metric": metric, "modes": {metric: direction}, "imported": source or {}}
-    run = runs.create(out, name, "import", config, manifest)
+    run = runs.create(None if out is None else resolved(out), name, "import", config, manifest)
     try:
         runs.write_record(run, record)
         run.finish(load_result(run.path).summary())
@@ -146,7 +147,7 @@ def record_of(
     outcome = np.full(shape, NOT_RUN, np.int8)
     broken, trained = np.full(shape, -1, np.int64), np.zeros(shape, np.int64)
     for curve in curves:
-        place = int(np.searchsorted(lr, curve.lr)), int(np.searchsorted(seeds, curve.seed))
+        place = int(np.searchsorted(lr, curve.lr)), int(np.searchsorted(seeds, curve.seed or 0))
         steps, scores = np.asarray(curve.steps), np.asarray(curve.values, np.float64)
         if steps[0] == 0:
             start[place] = scores[0]

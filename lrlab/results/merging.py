@@ -83,7 +83,8 @@ def merge(
         }
         for part in parts
     ]
-    run = runs.create(out, str(first.info.get("name", "merged")), "sweep", config, manifest)
+    place = None if out is None else resolved(out)
+    run = runs.create(place, str(first.info.get("name", "merged")), "sweep", config, manifest)
     try:
         runs.write_record(run, record)
         result = load_result(run.path)

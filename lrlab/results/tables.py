@@ -76,7 +76,10 @@ def import_csv(
         points[at] = cells.number(value)
     listed = [
         Curve(
-            rate, key if isinstance(key, int) else None, *zip(*sorted(points.items()), strict=True)
+            rate,
+            key if isinstance(key, int) else None,
+            sorted(points),
+            [points[at] for at in sorted(points)],
         )
         for (rate, key), points in curves.items()
     ]
@@ -217,6 +220,7 @@ def import_optuna(
 def _study(storage: str, name: str | None) -> optuna.Study:
     try:
         import optuna
+        from optuna.storages.journal import JournalFileBackend
     except ImportError as error:
         raise ImportError('this needs optuna: pip install "lrlab[optuna]"') from error
     file = storage.removeprefix("sqlite:///") if storage.startswith("sqlite:///") else storage
@@ -230,8 +234,7 @@ def _study(storage: str, name: str | None) -> optuna.Study:
         if database:
             place = f"sqlite:///{Path(storage).resolve()}"
         else:
-            backend = optuna.storages.journal.JournalFileBackend(storage)
-            place = optuna.storages.JournalStorage(backend)
+            place = optuna.storages.JournalStorage(JournalFileBackend(storage))
     names = sorted(optuna.get_all_study_names(storage=place))
     if name is None and len(names) == 1:
         name = names[0]

@@ -23,6 +23,7 @@ PACKAGES = {
     "jax": JAX,
     "matplotlib": "start-up time: 0.5 s, for commands that draw nothing",
     "optax": JAX,
+    "optuna": "optional package: lrlab[optuna]",
     "orbax": JAX,
     "pandas": "optional package: lrlab[pandas]",
     "pyarrow": "optional package: lrlab[pandas]",

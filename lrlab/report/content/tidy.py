@@ -73,7 +73,8 @@ def lanes(record: LaneRecord, axes: Mapping[str, np.ndarray]) -> Columns:
 
 def steps(record: LaneRecord, axes: Mapping[str, np.ndarray]) -> Columns:
     """One row per lane and step, lane by lane: the axes, `step` (updates done), and a column per
-    metric that holds a number, nan where it was not measured. Rows that a lane did not reach are left out.
+    metric that holds a number, nan where it was not measured. Rows that a lane did not reach are
+    left out.
 
     A row's numbers are those of the same parameters: `train_loss` of an update is read before it,
     evaluations count the updates done, and what was measured before training stands at 0.
