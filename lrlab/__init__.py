@@ -19,6 +19,10 @@ _NAMES = {
     "prepare": "lrlab.engine.devices",
     "study": "lrlab.api",
     "load": "lrlab.api",
+    "merge": "lrlab.results.merging",
+    "import_csv": "lrlab.results.tables",
+    "import_curves": "lrlab.results.importing",
+    "import_optuna": "lrlab.results.tables",
     "log_grid": "lrlab.core.grids",
     "Task": "lrlab.tasks",
     "Model": "lrlab.types",
@@ -57,7 +61,10 @@ if TYPE_CHECKING:
     from lrlab.core.grids import log_grid
     from lrlab.engine.devices import prepare
     from lrlab.loggers.protocol import Logger
+    from lrlab.results.importing import import_curves
+    from lrlab.results.merging import merge
     from lrlab.results.sweep import Result
+    from lrlab.results.tables import import_csv, import_optuna
     from lrlab.tasks import Task
     from lrlab.training.callbacks import Event
     from lrlab.types import Answer, Model, Plan

@@ -7,14 +7,18 @@ functions described on `Problem`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
-from lrlab.core.brief import fields_of, rounded
+from lrlab.answer_types import Answer as Answer
+from lrlab.answer_types import AnswerOrigin as AnswerOrigin
+from lrlab.answer_types import Interval as Interval
+from lrlab.answer_types import interval_of as interval_of
+from lrlab.answer_types import rate_of as rate_of
+from lrlab.core.brief import fields_of
 from lrlab.core.records import OUTCOMES as OUTCOMES
 from lrlab.core.records import LaneRecord, TimeAxis
-from lrlab.core.text import Table
 from lrlab.task_types import Array as Array
 from lrlab.task_types import Device as Device
 from lrlab.task_types import Hyper as Hyper
@@ -33,7 +37,6 @@ from lrlab.task_types import TaskParts as TaskParts
 
 if TYPE_CHECKING:  # commands that train nothing do without it
     import optax
-    from optax import GradientTransformationExtraArgs, Schedule
 
 
 class Dynamics(NamedTuple):
@@ -230,121 +233,6 @@ class Recorder(Protocol):
     def due(self) -> bool:
         """Whether it is time for a commit."""
         ...
-
-
-class AnswerOrigin(Protocol):
-    """Where an answer's weights and methods are; `lrlab.results.origin`."""
-
-    def confirmed(self, answer: Answer) -> dict[int, tuple[PyTree, PyTree]]:
-        """Seed -> (parameters, the rest) of the lanes that stand for the answer."""
-        ...
-
-    def schedule(self, answer: Answer, name: str | None = None) -> Schedule:
-        """The learning rate of every update."""
-        ...
-
-    def optimizer(self, answer: Answer) -> GradientTransformationExtraArgs:
-        """The optimizer with that schedule."""
-        ...
-
-
-Interval = tuple[float, float]
-"""The lowest and the highest learning rate that cost at most the tolerance."""
-
-
-class Answer(NamedTuple):
-    """The recommended learning rate with its evidence; see `lrlab.search.answer`.
-
-    Where several rates were searched (one per parameter group, or per optimizer of a step task),
-    `lr`, `interval` and the rates of the `evidence` are dicts by name; see
-    `lrlab.search.find_rates`.
-    """
-
-    lr: float | Mapping[str, float] | None
-    interval: Interval | Mapping[str, Interval] | None
-    verdict: str  # interior | edge | flat | noisy | none
-    sentence: str
-    metric: str
-    cost: float  # full-length lanes
-    evidence: tuple[Table, ...]  # rows: lr, scores per seed, steps, outcome per seed
-    largest_stable: float | None = None
-    details: Mapping[str, Any] = {}
-    run: str | None = None
-    origin: AnswerOrigin | None = None
-    confidence: float | None = None  # probability that lr costs at most the tolerance
-    tolerance: float | None = None  # share of what training gains, as asked for
-    resolved: float | None = None  # the smallest that the lanes tell; the interval's, if larger
-
-    def params(self, seed: int | None = None) -> PyTree:
-        """The parameters of the confirmed lanes, a dict seed -> tree; with `seed` that one's tree.
-
-        The lanes are those at the rate that was trained to the end and is nearest to `lr` (of the
-        two around it the one with more seeds), after the last update, or at the best evaluation
-        (`keep = "best"`). The trees are whole: frozen parameters are in their places. Of a task
-        with a step of its own they are its states.
-
-        Raises:
-            ValueError: nothing is kept, or no rate is recommended. KeyError: no such seed.
-        """
-        trees = {
-            seed: rest if isinstance(tree, tuple) and tree == () else tree
-            for seed, (tree, rest) in self._origin().confirmed(self).items()
-        }
-        if seed is None:
-            return trees
-        if seed not in trees:
-            raise KeyError(
-                f"no confirmed lane has seed {seed}; there are {', '.join(map(str, trees))}"
-            )
-        return trees[seed]
-
-    def schedule(self, name: str | None = None) -> Schedule:
-        """An Optax schedule: update -> learning rate, as a lane at `lr` has it; of several rates
-        that of the one named. After the run's length it stays what it was at the last update.
-
-        Raises:
-            ValueError: no rate is recommended; of several no such one is named.
-        """
-        return self._origin().schedule(self, name)
-
-    def optimizer(self) -> GradientTransformationExtraArgs:
-        """The optimizer with that schedule, an Optax transformation: a loop of one's own with it
-        makes the updates that a lane at `lr` makes. Methods that read the loss get it by
-        `update(grads, state, params, value=loss)`, line searches `value_fn` too.
-
-        Raises:
-            ValueError: no rate is recommended.
-        """
-        return self._origin().optimizer(self)
-
-    def _origin(self) -> AnswerOrigin:
-        if self.origin is None:
-            raise ValueError(
-                "this answer has only its numbers: it is not from sweep, find, compare or load"
-            )
-        return self.origin
-
-    def __repr__(self) -> str:
-        lr, ends = rounded(self.lr, 4), rounded(self.interval, 3)
-        return (
-            f"Answer(lr={lr}, interval={ends}, verdict={self.verdict!r}, metric={self.metric!r}, "
-            f"cost={self.cost:.4g})"
-        )
-
-    def __str__(self) -> str:
-        return self.sentence
-
-
-def rate_of(answer: Answer) -> float | None:
-    """The learning rate of an answer about one."""
-    assert not isinstance(answer.lr, Mapping)
-    return answer.lr
-
-
-def interval_of(answer: Answer) -> Interval | None:
-    """The interval of an answer about one learning rate."""
-    assert not isinstance(answer.interval, Mapping)
-    return answer.interval
 
 
 Floats = Sequence[float] | np.ndarray

@@ -19,8 +19,10 @@ from lrlab.cli import (
     export,
     find,
     gc,
+    importing,
     init,
     ls,
+    merge,
     plan,
     preview,
     range_test,
@@ -44,7 +46,7 @@ PANELS = {
         resume.resume, study.study, reproduce.reproduce, replay.replay,
     ),
     "Look": (
-        preview.preview, show.show, report.report, export.export, ls.ls, doctor.doctor,
+        preview.preview, show.show, report.report, export.export, merge.merge, ls.ls, doctor.doctor,
         verify.verify, bench.bench,
     ),
     "Tidy up": (rm.rm, gc.gc),
@@ -62,6 +64,7 @@ app = typer.Typer(
 for _panel, _commands in PANELS.items():
     for _command in _commands:
         app.command(rich_help_panel=_panel)(_command)
+app.add_typer(importing.app, name="import", rich_help_panel="Look")
 
 
 def _version(wanted: bool) -> None:

@@ -10,12 +10,12 @@ import typer
 
 import lrlab
 from lrlab import runs
-from lrlab.cli.export_formats import FORMATS, STDOUT
+from lrlab.cli.export_formats import FORMATS, ROWS, STDOUT, TEXT
 from lrlab.cli.options import Folder, Json
 from lrlab.cli.output import emit, only_json
 from lrlab.cli.output import words as words_of
 from lrlab.cli.run_folders import find_run
-from lrlab.core.errors import ConfigError, Problem
+from lrlab.core.errors import ConfigError, Problem, Unwritable
 from lrlab.core.paths import resolved, short, shown
 from lrlab.core.synonyms import did_you_mean
 
@@ -25,12 +25,16 @@ def export(
     format: Annotated[
         str | None,
         typer.Option(
-            "--format", "-f", help="csv (one row per lane; the default), curves, npz, nc."
+            "--format", "-f", help="csv (the default), parquet, json, nc, npz, curves (long csv)."
         ),
+    ] = None,
+    per: Annotated[
+        str | None,
+        typer.Option("--per", help="A row of csv and parquet: lane (the default), or step."),
     ] = None,
     out: Annotated[
         str | None,
-        typer.Option("--out", "-o", metavar="FILE", help="RUN/export.* unless given; - for csv."),
+        typer.Option("--out", "-o", metavar="FILE", help="RUN/export.* unless given; - for text."),
     ] = None,
     params: Annotated[
         str | None,
@@ -42,11 +46,11 @@ def export(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Write a run's numbers for other tools (csv, curves (long csv), npz, nc (NetCDF)), or the
+    """Write a run's numbers for other tools (csv, parquet, json, nc (NetCDF), npz, curves), or the
     weights of its answer."""
     if params is not None:
-        if format is not None or out is not None:
-            message = "writes weights, not numbers: use it without --format and --out"
+        if format is not None or out is not None or per is not None:
+            message = "writes weights, not numbers: use it without --format, --per and --out"
             raise ConfigError([Problem("--params", None, "", message)])
         _weights(find_run(run), resolved(params), json)
         return
@@ -55,16 +59,36 @@ def export(
         hint = did_you_mean(format, FORMATS)
         message = f"unknown format {format!r}{hint} (known: {', '.join(FORMATS)})"
         raise ConfigError([Problem("--format", None, "", message)])
+    _checked(format, per, out)
     folder = find_run(run)
-    file, write = FORMATS[format]
+    file, write, _ = FORMATS[format]
     target = STDOUT if out == STDOUT else str(resolved(out) if out else folder / file)
-    with only_json():
-        rows = write(folder, target)
+    try:
+        with only_json():
+            rows = write(folder, target, per or ROWS[0])
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise Unwritable(target, f"cannot be written ({error.strerror or error})") from error
     if json:
         name = target if target == STDOUT else short(target)
         emit({"run": short(folder), "file": name, "format": format, "rows": rows})
     elif target != STDOUT:
         print(f"Wrote {shown(target)}")
+
+
+def _checked(format: str, per: str | None, out: str | None) -> None:
+    """Refuses options that the format does not take."""
+    if per is not None and not FORMATS[format].table:
+        tables = ", ".join(name for name, one in FORMATS.items() if one.table)
+        message = f"says what a row is, which {format} does not have; use it with {tables}"
+        raise ConfigError([Problem("--per", None, "", message)])
+    if per not in (None, *ROWS):
+        message = f"a row is for a {' or a '.join(ROWS)}, not {per!r}"
+        raise ConfigError([Problem("--per", None, "", message)])
+    if out == STDOUT and format not in TEXT:
+        message = f"- is for text ({', '.join(TEXT)}); {format} needs a file"
+        raise ConfigError([Problem("--out", None, "", message)])
 
 
 def _weights(folder: Path, target: Path, json: bool) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import csv
 import importlib.util
 import itertools
+import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -15,8 +16,10 @@ import numpy as np
 
 import lrlab
 from lrlab import runs
+from lrlab.core import frames
 from lrlab.core.errors import ConfigError, Problem
 from lrlab.core.extras import install
+from lrlab.core.files import jsonable
 
 if TYPE_CHECKING:
     from lrlab.report import ReportData
@@ -28,30 +31,38 @@ STDOUT = "-"
 class Format(NamedTuple):
     """Where a run's numbers go, and how.
 
-    `file`: the name in the run folder. `write(folder, target)` writes there, or to `STDOUT` where
-    the format is text; it gives the number of rows, None where there are none.
+    `file`: the name in the run folder. `write(folder, target, per)` writes there, or to `STDOUT`
+    where the format is text; it gives the number of rows, None where there are none. `table`:
+    whether it has rows, of which `per` says what one is: "lane" or "step".
     """
 
     file: str
-    write: Callable[[Path, str], int | None]
+    write: Callable[[Path, str, str], int | None]
+    table: bool = False
 
 
-def write_csv(folder: Path, target: str) -> int:
-    """One row per lane: axes, outcome, last evaluated metrics (empty: did not finish)."""
-    data = lrlab.report.read(folder)
-    record, outcome = data.record, data.outcome
-    metrics = {name: values for name, values in record.evaluated.items() if len(values)}
-    header = [*_axes(data), "outcome", "diverged_at", *(f"final_{name}" for name in metrics)]
-
-    def rows() -> Iterator[list[object]]:
-        for index, place in _lanes(data):
-            final = [_cell(values[(-1, *index)]) for values in metrics.values()]
-            yield [*place, outcome[index], int(record.diverged_at[index]), *final]
-
-    return _write_rows(target, header, rows())
+def write_csv(folder: Path, target: str, per: str) -> int:
+    """One row per lane (or lane and step): axes, outcome, metrics (empty: no number)."""
+    columns = _table(folder, per)
+    cells = [
+        [("" if one != one else one) for one in values.tolist()] for values in columns.values()
+    ]
+    return _write_rows(target, list(columns), map(list, zip(*cells, strict=True)))
 
 
-def write_curves(folder: Path, target: str) -> int:
+def write_parquet(folder: Path, target: str, per: str) -> int:
+    """The rows of the CSV table, with the types of its columns; null: no number.
+
+    Raises:
+        ConfigError: without pyarrow.
+    """
+    _needs("pyarrow", "pandas", "parquet")
+    columns = _table(folder, per)
+    frames.write_parquet(columns, target)
+    return len(next(iter(columns.values())))
+
+
+def write_curves(folder: Path, target: str, per: str) -> int:
     """Long form: one row per lane, metric and step that the lane reached."""
     data = lrlab.report.read(folder)
     header = [*_axes(data), "metric", "step", "value"]
@@ -70,11 +81,28 @@ def write_curves(folder: Path, target: str) -> int:
     return _write_rows(target, header, rows())
 
 
-def write_npz(folder: Path, target: str) -> None:
+def write_npz(folder: Path, target: str, per: str) -> None:
     """Every array of a run by name, the coordinates among them."""
+    np.savez_compressed(target, **_arrays(lrlab.report.read(folder)))  # type: ignore[arg-type]
+
+
+def write_json(folder: Path, target: str, per: str) -> None:
+    """One object: the arrays of a run by name, nested; null: no number; `answer` beside them."""
     data = lrlab.report.read(folder)
+    answer = {} if data.answer is None else {"answer": dict(data.answer)}
+    arrays = {name: values.tolist() for name, values in _arrays(data).items()}
+    content = json.dumps(jsonable({"name": data.title, **arrays, **answer}), allow_nan=False)
+    if target == STDOUT:
+        assert sys.__stdout__ is not None
+        sys.__stdout__.write(content + "\n")
+    else:
+        Path(target).write_text(content + "\n", encoding="utf-8")
+
+
+def _arrays(data: ReportData) -> dict[str, np.ndarray]:
+    """Every array of a run by name."""
     record = data.record
-    arrays = {
+    return {
         "lr": data.lr,
         **data.extra,
         "seed": data.seeds,
@@ -85,18 +113,15 @@ def write_npz(folder: Path, target: str) -> None:
         **{name: metric.values for name, metric in record.metrics.items()},
         **{f"initial_{name}": values for name, values in record.initial.items()},
     }
-    np.savez_compressed(target, **arrays)  # type: ignore[arg-type]
 
 
-def write_netcdf(folder: Path, target: str) -> None:
+def write_netcdf(folder: Path, target: str, per: str) -> None:
     """NetCDF 3, which has neither text of any length nor whole numbers of 64 bits.
 
     Raises:
         ConfigError: without xarray.
     """
-    if importlib.util.find_spec("xarray") is None:
-        message = f"needs the package xarray: {install('xarray')}"
-        raise ConfigError([Problem("--format", None, "nc", message)])
+    _needs("xarray", "xarray", "nc")
     dataset = runs.dataset(folder)
     for name, variable in dataset.data_vars.items():
         if variable.dtype.kind in "UO":
@@ -107,11 +132,34 @@ def write_netcdf(folder: Path, target: str) -> None:
 
 
 FORMATS = {
-    "csv": Format("export.csv", write_csv),
+    "csv": Format("export.csv", write_csv, table=True),
+    "parquet": Format("export.parquet", write_parquet, table=True),
     "curves": Format("curves.csv", write_curves),
     "npz": Format("export.npz", write_npz),
     "nc": Format("export.nc", write_netcdf),
+    "json": Format("export.json", write_json),
 }
+
+
+ROWS = ("lane", "step")
+"""What a row of a table is for; the first where nobody says."""
+
+TEXT = ("csv", "curves", "json")
+"""Formats that standard output takes."""
+
+
+def _needs(package: str, extra: str, format: str) -> None:
+    """Refuses a format whose optional package is not installed."""
+    if importlib.util.find_spec(package) is None:
+        message = f"needs the package {package}: {install(extra)}"
+        raise ConfigError([Problem("--format", None, format, message)])
+
+
+def _table(folder: Path, per: str) -> frames.Columns:
+    data = lrlab.report.read(folder)
+    return lrlab.report.tidy.table(
+        data.record, {"lr": data.lr, **data.extra, "seed": data.seeds}, per
+    )
 
 
 def _write_rows(target: str, header: list[str], rows: Iterable[list[object]]) -> int:
@@ -140,7 +188,3 @@ def _lanes(data: ReportData) -> Iterator[tuple[tuple[int, ...], list[float]]]:
     axes = [data.lr, *data.extra.values(), data.seeds]
     for index in itertools.product(*(range(len(axis)) for axis in axes)):
         yield index, [axis[i].item() for axis, i in zip(axes, index, strict=True)]
-
-
-def _cell(value: np.floating) -> float | str:
-    return float(value) if np.isfinite(value) else ""

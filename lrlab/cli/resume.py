@@ -24,6 +24,7 @@ def resume(run: Folder, set_: Set = None, json: Json = False, quiet: Quiet = Fal
     folder = find_run(run)
     # Opened, and locked, before jax is imported: a second process fails at once.
     with placed(None, str(folder)) as unfinished, runs.opened(folder) as opened:
+        runs.refuse_untrained(folder, opened.info, "resumed")
         if not set_ and opened.finished:
             _show_finished(folder, opened.info, json)
             return

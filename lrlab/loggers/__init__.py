@@ -10,6 +10,7 @@ import importlib.util
 
 from lrlab.core import registry
 from lrlab.core.errors import FieldError
+from lrlab.core.extras import install
 from lrlab.core.registry import Registry
 from lrlab.core.text import Table
 from lrlab.loggers.protocol import Logger, Place
@@ -40,7 +41,7 @@ def refuse_missing(name: str) -> None:
     """
     package = PACKAGES[registry.registered(REGISTRY, name)]
     if importlib.util.find_spec(package) is None:
-        message = f"needs the package {package}: pip install 'lrlab[{name}]'"
+        message = f"needs the package {package}: {install(name)}"
         raise FieldError(("log", name), message)
 
 

@@ -6,6 +6,7 @@ and rich are loaded where they draw, so that a terminal table does not wait for 
 
 from __future__ import annotations
 
+from lrlab.report.content import tidy
 from lrlab.report.content.data import ReportData, from_result
 from lrlab.report.content.reading import Folders, read, read_all
 from lrlab.report.figures import draw, write_figures
@@ -33,6 +34,7 @@ __all__ = [
     "rules_table",
     "sparkline",
     "table",
+    "tidy",
     "write_figures",
     "write_html",
 ]

@@ -7,12 +7,18 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from lrlab.core.frames import data_frame, dataset
 from lrlab.core.text import JsonObject, counted
+from lrlab.report.content import tidy
+from lrlab.report.figures.range_test import draw_range_test
+from lrlab.report.html import cards
 from lrlab.search import rules
 from lrlab.search.range_test import ADVICE, RangeCurves, middle
 from lrlab.search.rules.own import Rule
 
 if TYPE_CHECKING:
+    import pandas
+    import xarray
     from matplotlib.figure import Figure
 
 
@@ -123,10 +129,42 @@ class RangeTest(NamedTuple):
             "sentence": self.sentence,
         }
 
+    def to_pandas(self, per: str = "rate") -> pandas.DataFrame:
+        """One row per seed and rate with its loss; `per` "rule": one row per rule and seed with
+        its suggestion (nan: none) and the reason where there is none.
+
+        Raises:
+            ImportError: pandas is not installed. ValueError: another `per`.
+
+        >>> from lrlab.search.range_test import range_test
+        >>> lr, loss = np.geomspace(1e-3, 1.0, 4), np.array([[3.0, 2.0, 1.0, 9.0]])
+        >>> test = RangeTest(range_test(lr, loss, np.array([0]), "ramp", "train"))
+        >>> test.to_pandas().shape
+        (4, 3)
+        """
+        return data_frame(tidy.range_table(self.curves, per))
+
+    def to_xarray(self) -> xarray.Dataset:
+        """The curves and every rule's suggestions, dims seed, lr and rule.
+
+        Raises:
+            ImportError: xarray is not installed.
+        """
+        picks = self.suggestions()
+        return dataset(
+            {
+                "loss": (("seed", "lr"), self.loss),
+                "suggestion": (("rule", "seed"), [*picks.values()]),
+            },
+            {"seed": self.seeds, "lr": self.lr, "rule": list(picks)},
+            {"kind": self.kind, "split": self.split, "mode": self.mode},
+        )
+
+    def _repr_html_(self) -> str:
+        return cards.range_card(self.curves)
+
     def plot(self, theme: str = "light") -> Figure:
         """The curves of all seeds over the learning rate and every rule's picks below them."""
-        from lrlab.report.figures.range_test import draw_range_test  # matplotlib is slow to import
-
         return draw_range_test(self.curves, theme=theme)
 
     def __repr__(self) -> str:

@@ -9,13 +9,17 @@ import numpy as np
 
 from lrlab.config import Experiment
 from lrlab.core import scale as scales
+from lrlab.core.frames import data_frame
 from lrlab.core.scale import GAIN
 from lrlab.core.score import LAST, in_words
 from lrlab.core.text import JsonObject, interval, rate
+from lrlab.report.content import tidy
+from lrlab.report.html import cards
 from lrlab.scaling.laws import Group, Law, Transfer, group_of, law_of, sentence_of, transfer_of
 from lrlab.types import Answer
 
 if TYPE_CHECKING:
+    import pandas
     from matplotlib.figure import Figure
 
 
@@ -51,6 +55,18 @@ class Study(NamedTuple):
         from lrlab.report.figures.study import overview
 
         return overview(self.payload())
+
+    def to_pandas(self, per: str = "group") -> pandas.DataFrame:
+        """One row per group: its value, best rate with its interval, verdict, mean, cost; `per`
+        "rate": one row per group and rate that was tried, with the mean over its seeds.
+
+        Raises:
+            ImportError: pandas is not installed. ValueError: another `per`.
+        """
+        return data_frame(tidy.groups(self.payload(), per))
+
+    def _repr_html_(self) -> str:
+        return cards.study_card(self.payload())
 
     def payload(self) -> JsonObject:
         """The JSON object of `lrlab study`."""

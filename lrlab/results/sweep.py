@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from lrlab import report, runs
+from lrlab.core.frames import data_frame
 from lrlab.core.paths import resolved
 from lrlab.core.records import OK, LaneRecord
 from lrlab.core.scale import GAIN, LOG, checked
 from lrlab.core.score import LAST
-from lrlab.core.text import counted
+from lrlab.core.text import JsonObject, counted
 from lrlab.core.tolerance import TOLERANCE
+from lrlab.report.content import tidy
+from lrlab.report.html import cards
 from lrlab.results import unread
 from lrlab.results.lost import why_lost
 from lrlab.results.representable import as_sentences, beyond_numbers, indistinct
@@ -29,6 +32,7 @@ from lrlab.search.settings import DEFAULTS
 from lrlab.types import OUTCOMES, Answer, Plan, PyTree
 
 if TYPE_CHECKING:
+    import pandas
     import xarray
     from matplotlib.figure import Figure
 
@@ -263,13 +267,45 @@ class Result(NamedTuple):
         sentence = " ".join([answer.sentence, *notes])
         return answer._replace(sentence=sentence, origin=self.origin)
 
-    def dataset(self) -> xarray.Dataset:
+    def to_pandas(self, per: str = "lane") -> pandas.DataFrame:
+        """A tidy table: one row per lane, with its axes, its outcome, its final metrics (nan where
+        it did not finish) and what they were before training; `per` "step": one row per lane and
+        step (updates done) that it reached, with every metric that was measured there.
+
+        Raises:
+            ImportError: pandas is not installed. ValueError: another `per`.
+
+        >>> import lrlab
+        >>> result = lrlab.sweep("wine-linear", lr=[0.1, 0.3], steps=20, seeds=2, batch_size=16,
+        ...                      progress=False)
+        >>> result.to_pandas().groupby("lr").final_valid_loss.mean().shape
+        (2,)
+        >>> result.to_pandas(per="step")[["lr", "seed", "step", "train_loss", "valid_loss"]].shape
+        (84, 5)
+        """
+        return data_frame(tidy.table(self.record, self._named_axes(), per))
+
+    def to_xarray(self) -> xarray.Dataset:
         """All of it as an `xarray.Dataset` with dims step, eval_step, lr, further axes, seed.
+        Schedules stand by name; a metric's `direction` says whether less or more is better.
 
         Raises:
             ImportError: xarray is not installed.
         """
-        return runs.dataset_of(self.record, {"name": self.name, "metric": self.metric})
+        data = runs.dataset_of(self.record, {"name": self.name, "metric": self.metric})
+        return data.assign_coords({name: list(names) for name, names in self.labels.items()})
+
+    def dataset(self) -> xarray.Dataset:
+        """The same as `to_xarray`."""
+        return self.to_xarray()
+
+    def _named_axes(self) -> dict[str, np.ndarray]:
+        """The lane axes, the seeds last; names in place of numbers that count them."""
+        names = {name: np.array(words, object) for name, words in self.labels.items()}
+        return {**self.record.axes, **names}
+
+    def _repr_html_(self) -> str:
+        return cards.result_card(self)
 
     def plot(
         self, metric: str | None = None, interactive: bool = False
@@ -290,12 +326,16 @@ class Result(NamedTuple):
         run = runs.create(path, self.name, "sweep", self.config, manifest)
         try:
             runs.write_record(run, record)
-            answer = self.best()._asdict()
-            del answer["origin"]
-            run.finish({**answer, "seconds": record.seconds})
+            run.finish(self.summary())
         finally:
             run.close()
         return path
+
+    def summary(self) -> JsonObject:
+        """What `summary.json` holds of it: the answer, and how long it took."""
+        answer = self.best()._asdict()
+        del answer["origin"]
+        return {**answer, "seconds": self.record.seconds}
 
     def __repr__(self) -> str:
         counts = {name: int((self.outcome == name).sum()) for name in OUTCOMES}
@@ -304,29 +344,3 @@ class Result(NamedTuple):
             [*(f"{len(v)} {k}" for k, v in self.axes.items()), counted(len(self.seeds), "seed")]
         )
         return f"Result({self.name}: {shape}, {counted(len(self.steps), 'step')}; {what})"
-
-
-def load_result(folder: str | os.PathLike[str] | runs.RunFolder) -> Result:
-    """A sweep's result from its run folder, a path or opened already (of a search: the lanes of all
-    its stages).
-
-    Raises:
-        RunError: not a run folder, or a damaged one; says what is lost.
-    """
-    if not isinstance(folder, runs.RunFolder):
-        with runs.opened(resolved(folder), write=False) as place:
-            return load_result(place)
-    path, info = folder.path, folder.info
-    record = runs.whole_record(path, info or runs.read_info(path))  # which says what it is not
-    plan = dict(info.get("plan") or {})
-    plan["reasons"] = tuple(plan.get("reasons") or ())
-    return Result(
-        name=str(info.get("name", path.name)),
-        record=record,
-        metric=str(info.get("metric", "valid_loss")),
-        plan=Plan(**plan),
-        config=folder.config if (path / "config.toml").exists() else "",
-        run=str(path),
-        score=str(info.get("score", LAST)),
-        tolerance=float(info.get("tolerance", TOLERANCE)),
-    )

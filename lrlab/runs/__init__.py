@@ -25,7 +25,7 @@ from lrlab.runs.folder import (
 )
 from lrlab.runs.integrity import vouch
 from lrlab.runs.lock import refuse_in_use
-from lrlab.runs.onward import made_in_python, onward
+from lrlab.runs.onward import made_in_python, onward, refuse_untrained
 from lrlab.runs.opening import RunFolder, opened
 from lrlab.runs.reader import (
     dataset,
@@ -67,6 +67,7 @@ __all__ = [
     "read_stage",
     "read_summary",
     "refuse_in_use",
+    "refuse_untrained",
     "removable",
     "remove",
     "stages",

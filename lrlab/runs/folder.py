@@ -54,13 +54,15 @@ class Run:
         eval_steps: Sequence[int],
         axes: Mapping[str, np.ndarray],
         cells: np.ndarray,
+        updates: np.ndarray | None = None,
     ) -> Stage:
         """A recorder for one call of the engine; "" is the first stage, at the top of the folder.
 
         `axes`: axis name -> values, seed last; `cells` int[N]: the flat C-order cell of each lane.
+        `updates` int[steps]: which updates are recorded, where it is not every one.
         """
         folder = self.path if not name else self.path / "stages" / name
-        built = Stage(folder, steps, eval_steps, axes, cells, self.interval)
+        built = Stage(folder, steps, eval_steps, axes, cells, self.interval, updates)
         self._stages.append(built)
         return built
 
@@ -167,7 +169,7 @@ def create(
 def write_record(run: Run, record: LaneRecord) -> None:
     """Records a grid of finished lanes as the only stage of a run."""
     stage = run.stage("", len(record.steps), record.eval_steps.tolist(), record.axes,
-                      np.arange(record.outcome.size))  # fmt: skip
+                      np.arange(record.outcome.size), record.steps)  # fmt: skip
     flat = record.flat()
     lanes = np.arange(flat.outcome.size)
     for name, metric in flat.metrics.items():

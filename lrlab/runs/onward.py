@@ -29,6 +29,17 @@ def onward(folder: str | Path) -> str:
     return f"call lrlab.{function}(..., out={short(path)!r}) again in the script that made it"
 
 
+def refuse_untrained(path: Path, info: Table, wanted: str) -> None:
+    """Raises RunError where a run was put together from others, or imported: there is nothing that
+    could be trained again as it was. `wanted`: what was asked for, as in "cannot be resumed"."""
+    if "imported" in info:
+        message = "holds curves from elsewhere, and not what trained them"
+        raise RunError(path, f"cannot be {wanted}: it {message}; show, report and export read it")
+    if merged := info.get("merged"):
+        parts = ", ".join(str(part["run"]) for part in merged)
+        raise RunError(path, f"cannot be {wanted}: it was merged from {parts}; each of them can be")
+
+
 def made_in_python(path: Path, info: Table) -> bool:
     """Whether a run needs objects (a task, an optimizer, ...) that its folder cannot hold."""
     if info.get("objects"):

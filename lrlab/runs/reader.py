@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lrlab.core import frames
 from lrlab.core.errors import RunError
-from lrlab.core.extras import install
 from lrlab.core.paths import resolved, shown
-from lrlab.core.records import LaneRecord, Metric, blank_record
+from lrlab.core.records import Direction, LaneRecord, Metric, blank_record
 from lrlab.core.text import JsonObject, Table
 from lrlab.runs import extend, zarr_arrays
 from lrlab.runs.checkpoint import load_checkpoint
@@ -206,13 +206,12 @@ def dataset_of(record: LaneRecord, attributes: Mapping[str, str]) -> xarray.Data
     Raises:
         ImportError: xarray is not installed.
     """
-    try:
-        import xarray
-    except ImportError as error:
-        raise ImportError(f"this needs the package xarray: {install('xarray')}") from error
     lanes = tuple(record.axes)
     variables: JsonObject = {
-        **{name: ((one.axis, *lanes), one.values) for name, one in record.metrics.items()},
+        **{
+            name: ((one.axis, *lanes), one.values, _better(one.direction))
+            for name, one in record.metrics.items()
+        },
         **{f"{INITIAL}{name}": (lanes, values) for name, values in record.initial.items()},
         "outcome": (lanes, record.outcome_names),
         **{
@@ -221,4 +220,9 @@ def dataset_of(record: LaneRecord, attributes: Mapping[str, str]) -> xarray.Data
         },
     }
     coordinates = {"step": record.steps, "eval_step": record.eval_steps, **record.axes}
-    return xarray.Dataset(variables, coordinates, attributes)
+    return frames.dataset(variables, coordinates, attributes)
+
+
+def _better(direction: Direction | None) -> dict[str, str]:
+    """A metric's direction as attributes of its array."""
+    return {} if direction is None else {"direction": direction}

@@ -50,6 +50,7 @@ class Stage:
         axes: Mapping[str, np.ndarray],
         cells: np.ndarray,
         interval: float | None = None,
+        updates: np.ndarray | None = None,
     ) -> None:
         self.folder, self.cells = folder, np.asarray(cells)
         self.interval = INTERVAL if interval is None else interval
@@ -75,7 +76,10 @@ class Stage:
             # What a crash before the first commit left belongs to nothing.
             shutil.rmtree(folder / "history.zarr", ignore_errors=True)
             zarr_arrays.begin(folder / "history.zarr")
-            axis = {"step": np.arange(steps), "eval_step": np.asarray(eval_steps, np.int64)}
+            axis = {
+                "step": np.arange(steps) if updates is None else updates,
+                "eval_step": np.asarray(eval_steps, np.int64),
+            }
             zarr_arrays.coordinates(folder / "history.zarr", {**axis, **self.axes})
 
     @property

@@ -15,6 +15,7 @@ from lrlab.core.text import JsonObject, Table
 from lrlab.core.weights import KEPT_LEAF, Weights
 from lrlab.runs.checkpoint import load_checkpoint, save_checkpoint
 from lrlab.runs.folder import read_info
+from lrlab.runs.onward import refuse_untrained
 from lrlab.runs.orbax_logging import reported_once
 from lrlab.runs.reader import stages
 from lrlab.runs.seals import read_sealed, write_sealed
@@ -54,6 +55,7 @@ def read_weights(folder: str | Path) -> list[Weights]:
         RunError: no run, or something damaged; a run in which nothing was kept.
     """
     path = resolved(folder)
+    refuse_untrained(path, read_info(path), "asked for weights")
     parts = []
     for name in stages(path):
         place = path / "stages" / name if name else path

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lrlab.core.figures import in_notebooks
 from lrlab.schedules.labels import Entry, label
 from lrlab.schedules.schedule import values
 
@@ -41,7 +42,7 @@ def plot(
 
     if ax is None:
         # Not pyplot's, which holds every figure until it is closed.
-        ax = Figure(figsize=(7, 4), layout="constrained").subplots()
+        ax = in_notebooks(Figure(figsize=(7, 4), layout="constrained")).subplots()
     curves: dict[str, np.ndarray] = {}
     if isinstance(schedules, Mapping):
         curves = {name: np.asarray(rates) for name, rates in schedules.items()}

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from lrlab.core.brief import fields_of
+from lrlab.core.frames import data_frame
 from lrlab.core.records import Direction
 from lrlab.core.score import LAST
 from lrlab.core.score import in_words as score_words
 from lrlab.core.text import JsonObject, counted
+from lrlab.core.views import view
 from lrlab.search import statistics
 from lrlab.search.best_of import pair_level
 from lrlab.search.differences import TIE_SHARE, digits
 from lrlab.search.naming import in_words
 from lrlab.search.scores import as_loss
 from lrlab.types import Answer, interval_of, rate_of
+
+if TYPE_CHECKING:
+    import pandas
+    from matplotlib.figure import Figure
 
 HALF_DECADE = float(np.sqrt(10.0))
 """The sensitivity looks at rates from the pick / this to the pick * this, one decade in all, as
@@ -185,6 +191,27 @@ class Comparison(NamedTuple):
                 for name, pair in self.versus.items()
             },
         }
+
+    def to_pandas(self, per: str = "setting") -> pandas.DataFrame:
+        """One row per setting, best first: its rate with its interval, mean, probability to be the
+        best, and the best minus it, paired by seed; `per` "seed": one row per setting and seed
+        with its score.
+
+        Raises:
+            ImportError: pandas is not installed. ValueError: another `per`.
+        """
+        return data_frame(view("comparison_columns")(self, per))
+
+    def plot(self, theme: str = "light") -> Figure:
+        """Score against learning rate of every setting, with its answer.
+
+        Raises:
+            ValueError: no such theme.
+        """
+        return view("comparison_figure")(self, theme)
+
+    def _repr_html_(self) -> str:
+        return view("comparison_card")(self)
 
     def __repr__(self) -> str:
         means = ", ".join(f"{row.name} {row.mean:.{self.digits()}g}" for row in self.rows[:6])

@@ -244,6 +244,6 @@ def _view(record: LaneRecord, metric: str, rows: np.ndarray, eval_steps: np.ndar
         outcome=record.outcome,
         diverged_at=record.diverged_at,
         steps_trained=record.steps_trained,
-        steps=len(record.steps),
+        steps=int(record.steps[-1]) + 1,  # of curves from elsewhere some are left out
         direction=recorded.direction or "min",
     )

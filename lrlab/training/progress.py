@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lrlab.core import compiling
+from lrlab.training.notebook import in_notebook, notebook_line
 from lrlab.types import Progress
 
 QUIET_SECONDS = 10.0
@@ -46,11 +47,14 @@ USUAL = Control()
 def bar(show: bool, title: str = "training") -> Iterator[Callable[[Progress], None] | None]:
     """A progress bar on standard error: lanes alive, best loss and its LR, steps/s, time left.
 
-    Gives a listener for `engine.train`; None where `show` is False. Without a terminal it prints a
-    line every ten seconds instead.
+    Gives a listener for `engine.train`; None where `show` is False. A notebook has one line that
+    changes; where there is neither, a line is printed every ten seconds.
     """
     if not show:
         yield None
+    elif in_notebook():
+        with notebook_line(title) as update:
+            yield lambda now: update(describe(now), now.done / max(now.total, 1))
     elif sys.stderr.isatty():
         with _rich_bar(title) as listener:
             yield listener

@@ -78,6 +78,7 @@ def resume(
             return resume(place, overrides=overrides, progress=progress, control=control)
     if not folder.is_run:
         runs.read_info(folder.path)  # says why
+    runs.refuse_untrained(folder.path, folder.info, "resumed")
     if folder.finished and not overrides:
         raise runs.done(folder.path)
     if runs.made_in_python(folder.path, folder.info):

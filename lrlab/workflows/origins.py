@@ -25,8 +25,9 @@ from lrlab.engine.host_data import on_host
 from lrlab.engine.kept import Keep
 from lrlab.engine.limits import LIMITS
 from lrlab.engine.state import frozen_shapes, lane_shapes
+from lrlab.results.loading import load_result
 from lrlab.results.origin import Methods, Origin, Trees
-from lrlab.results.sweep import Result, load_result
+from lrlab.results.sweep import Result
 from lrlab.runs.weights import (
     frozen_of_seed,
     layout,
@@ -110,6 +111,8 @@ def of_folder(folder: str | os.PathLike[str]) -> Origin:
     @functools.cache
     def methods() -> Methods:
         with runs.opened(path, write=False) as place:
+            if "imported" in place.info:
+                runs.refuse_untrained(path, place.info, "trained with")
             experiment, command = experiment_as_written(place), str(place.info["command"])
         resolved = resolve(experiment, command=command)
         return _methods(resolved, training_group(resolved))
@@ -133,6 +136,7 @@ def answer_in(folder: str | os.PathLike[str]) -> Answer:
     """
     path = absolute(folder)
     info = runs.read_info(path)
+    runs.refuse_untrained(path, info, "asked for weights")
     if info.get("command") not in ("sweep", "find"):
         inside = [shown(place.parent) for place in runs.inner_runs(path)]
         inside += [shown(place) for place in sorted(path.glob("groups/*"))]
@@ -157,6 +161,8 @@ def export_params(folder: Path, target: Path) -> tuple[float | Mapping[str, floa
     """
     try:
         rate, trees = variables_of(answer_in(folder))
+    except runs.RunError:
+        raise
     except ValueError as error:
         raise runs.RunError(folder, str(error)) from None
     save_params(target, trees)

@@ -116,6 +116,7 @@ def lane_of(
     """The lane that `lr`, `seed` and `at` name, at the run's tile width. Arguments and errors as
     `replay`."""
     with runs.opened(folder, write=False) as place:
+        runs.refuse_untrained(place.path, place.info, "replayed")
         resolved = resolve(experiment_as_written(place), command=str(place.info["command"]))
         width = resolved.plan.tile_width or place.tile_width
         plan = resolved.plan._replace(tile_width=width, rewrite=place.rewrite)

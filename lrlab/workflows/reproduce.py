@@ -53,6 +53,7 @@ def reproduce(folder: str | Path, *, progress: bool = True) -> Reproduction:
         ConfigError: its data are not where they were.
     """
     with runs.opened(folder, write=False) as place:
+        runs.refuse_untrained(place.path, place.info, "reproduced")
         experiment = experiment_as_written(place)
         if not place.finished:
             status = place.info.get("status")

@@ -10,8 +10,9 @@ from lrlab.core.score import LAST
 from lrlab.core.text import JsonObject
 from lrlab.core.tolerance import TOLERANCE
 from lrlab.engine.memory import memory_scope
+from lrlab.results.loading import load_result
 from lrlab.results.representable import warn_indistinct
-from lrlab.results.sweep import Result, load_result
+from lrlab.results.sweep import Result
 from lrlab.runs import read_summary
 from lrlab.runs.weights import read_weights
 from lrlab.training.callbacks import fields_of as callback_fields

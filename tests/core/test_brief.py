@@ -83,7 +83,7 @@ def test_results_and_studies() -> None:
     assert len(repr(result)) < 200 and len(repr(result.plan)) < 400
     assert all(len(repr(group)) < 500 for group in found.groups)
     figure = result.plot()
-    assert figure._repr_png_()[:8] == b"\x89PNG\r\n\x1a\n"
+    assert figure._repr_png_()[0][:8] == b"\x89PNG\r\n\x1a\n"
 
 
 def test_a_figure_is_shown_once() -> None:
@@ -98,4 +98,4 @@ def test_a_figure_is_shown_once() -> None:
         figure.subplots().plot([1, 2])
     assert pyplot.get_fignums() == before
     assert figure.get_facecolor()[:3] != (1, 1, 1) and colors.paper == "#101418"
-    assert figure._repr_png_().startswith(b"\x89PNG")
+    assert figure._repr_png_()[0].startswith(b"\x89PNG")

@@ -19,11 +19,15 @@ FIGURES = "start-up time: the figures' and pages' modules"
 
 PACKAGES = {
     "filelock": "start-up time: 0.1 s, for commands that lock nothing",
+    "IPython": "only where a notebook has it",
     "jax": JAX,
     "mlflow": "optional package: lrlab[mlflow]",
     "matplotlib": "start-up time: 0.5 s, for commands that draw nothing",
     "optax": JAX,
+    "optuna": "optional package: lrlab[optuna]",
     "orbax": JAX,
+    "pandas": "optional package: lrlab[pandas]",
+    "pyarrow": "optional package: lrlab[pandas]",
     "rich": "start-up time: 0.1 s, for commands that print JSON",
     "safetensors": "optional package: lrlab[safetensors]",
     "scipy": "start-up time: 0.3 s, for commands that only look",
@@ -60,7 +64,6 @@ MODULES = {
     "cli/training.py": {"lrlab.workflows.report": JAX},
     "cli/verify.py": {"lrlab.verify.page": FIGURES},
     "models/__init__.py": {"lrlab.models.adapters": JAX},
-    "results/range_test.py": {"lrlab.report.figures.range_test": FIGURES},
     "results/study.py": {"lrlab.report.figures.study": FIGURES},
     "scaling/coordinates.py": {"lrlab.report.figures.coordinates": FIGURES},
     "tasks/loading.py": {"lrlab.tasks.checks": JAX},

@@ -80,6 +80,8 @@ def _derived(data: ReportData) -> ReportData:
     if not grid or updates < FEWEST_UPDATES or not complete:
         return data
     early = moving.record.history["train_loss"][:updates, order]
+    if not np.isfinite(early).any():
+        return data  # curves from elsewhere, without what every update recorded
     loss = losses_of("parallel", "train", early, {})
     test = range_test(moving.lr[order], loss, data.seeds, "parallel", "train")
     return data._replace(

@@ -45,7 +45,9 @@ def names(data: ReportData) -> list[str]:
     """The arrays that probes measured, as recorded; finite somewhere."""
     record = data.record
     measured = [
-        name for name in (*record.evaluated, *record.history) if not name.startswith(_OTHERS)
+        name
+        for name in (*record.evaluated, *record.history)
+        if not name.startswith(_OTHERS) and name != d.metric_of(data)
     ]
     return [name for name in measured if np.isfinite(record.metrics[name].values).any()]
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
+from lrlab.core.figures import in_notebooks
 from lrlab.core.text import number, spaced
 from lrlab.report.content.data import ReportData
 
@@ -135,21 +135,10 @@ def figure(width: float = 6.4, height: float = 4.0) -> Figure:
     A notebook shows it where it is a cell's last value, and once: it knows how to become a PNG.
     """
     import matplotlib as mpl
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    empty = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(empty)
-    look: dict[RcKeyType, object] = {name: mpl.rcParams[name] for name in settings(THEMES["light"])}
-
-    def png() -> bytes:
-        written = io.BytesIO()
-        with mpl.rc_context(look):
-            empty.savefig(written, format="png", dpi=empty.dpi)
-        return written.getvalue()
-
-    setattr(empty, "_repr_png_", png)  # noqa: B010 - not an attribute that Figure declares
-    return empty
+    look = {name: mpl.rcParams[name] for name in settings(THEMES["light"])}
+    return in_notebooks(Figure(figsize=(width, height), layout="constrained"), look)
 
 
 def lr_scale(lr: np.ndarray, colors: Theme) -> tuple[Colormap, Normalize]:
