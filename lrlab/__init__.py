@@ -23,6 +23,7 @@ _NAMES = {
     "Task": "lrlab.tasks",
     "Model": "lrlab.types",
     "Plan": "lrlab.types",
+    "Ray": "lrlab.core.remote",
     "Answer": "lrlab.types",
     "Result": "lrlab.results.sweep",
 }
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     )  # fmt: skip
     from lrlab.api import compare, find, load, population, range_test, study, sweep
     from lrlab.core.grids import log_grid
+    from lrlab.core.remote import Ray
     from lrlab.engine.devices import prepare
     from lrlab.results.sweep import Result
     from lrlab.tasks import Task

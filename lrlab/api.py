@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from lrlab import config
+from lrlab.core.remote import Ray
 from lrlab.core.text import Table
 from lrlab.core.tolerance import CONFIDENCE
 from lrlab.results.range_test import RangeTest
@@ -60,6 +61,7 @@ def sweep(
     probes: Sequence[str | Table] | None = None,
     plan: Plan | None = None,
     seed: int | None = None,
+    on: str | Ray | None = None,
     out: str | os.PathLike[str] | None = None,
     progress: bool = True,
     **axes: Any,
@@ -102,6 +104,7 @@ def sweep(
         probes: measurements at evaluations (`lrlab ls probes`): names, or tables with options such
             as `{"name": "sharpness", "k": 3, "every": 100}` (`every` in updates).
         plan: fixes how lanes are laid on the machine.
+        on: who trains: None for this process, "ray" or a `Ray` for the workers of a cluster.
         out: a run folder: an unfinished run of the experiment is continued, a finished one read.
         progress: draw a progress bar on standard error.
         axes: further lane axes, such as `weight_decay=[0.0, 0.01]`, or single values; one that
@@ -121,7 +124,7 @@ def sweep(
         schedule=schedule, seeds=seeds, optimizer_args=optimizer_args, schedule_args=schedule_args,
         groups=groups, multipliers=multipliers, metric=metric, score=score, tolerance=tolerance,
         keep=keep, eval_every=eval_every, stop_diverged=stop_diverged, sampler=sampler,
-        precision=precision, probes=probes, plan=plan, seed=seed, **axes,
+        precision=precision, probes=probes, plan=plan, on=on, seed=seed, **axes,
     )  # fmt: skip
     return concluded(
         run_sweep(call(experiment, out, progress, task, optimizer, schedule)), progress
@@ -154,6 +157,7 @@ def find(
     precision: str | None = None,
     plan: Plan | None = None,
     seed: int | None = None,
+    on: str | Ray | None = None,
     out: str | os.PathLike[str] | None = None,
     progress: bool = True,
     **fixed: Any,
@@ -199,7 +203,7 @@ def find(
         tolerance=tolerance, scale=scale, confidence=confidence,
         budget=budget, optimizer_args=optimizer_args, schedule_args=schedule_args, groups=groups,
         multipliers=multipliers, eval_every=eval_every, sampler=sampler, precision=precision,
-        plan=plan, seed=seed, **fixed,
+        plan=plan, on=on, seed=seed, **fixed,
     )  # fmt: skip
     job = call(experiment, out, progress, task, optimizer, schedule)
     return concluded(run_find(job), progress)
@@ -222,6 +226,7 @@ def range_test(
     precision: str | None = None,
     plan: Plan | None = None,
     seed: int | None = None,
+    on: str | Ray | None = None,
     out: str | os.PathLike[str] | None = None,
     progress: bool = False,
     **fixed: Any,
@@ -249,7 +254,7 @@ def range_test(
     experiment = config.from_arguments(
         "range-test", task=task, optimizer=optimizer, start=start, end=end, num_steps=num_steps,
         seeds=seeds, batch_size=batch_size, kind=kind, mode=mode, split=split,
-        optimizer_args=optimizer_args, precision=precision, plan=plan, seed=seed, **fixed,
+        optimizer_args=optimizer_args, precision=precision, plan=plan, on=on, seed=seed, **fixed,
     )  # fmt: skip
     job = call(experiment, out, progress, task, optimizer)
     return concluded(run_range_test(job, params), progress)

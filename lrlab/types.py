@@ -183,24 +183,6 @@ class Plan(NamedTuple):
         return fields_of(self)
 
 
-class Ray(NamedTuple):
-    """Where lanes are trained: by the workers of a Ray cluster (`pip install lrlab[ray]`).
-
-    `address`: "ray://HOST:PORT", "HOST:PORT" or "auto" (the cluster that runs on this machine);
-    None: that one, or a new one that ends with the process. `workers`: how many train at the same
-    time, at most; None: as many as there is room for, also on nodes that join later.
-    `cpus_per_worker`: cores, each a device; None: all of a node's. `gpus_per_worker`: GPUs, 0 or 1
-    as a rule. `runtime_env`: Ray's own description of what workers need (packages, files). No
-    recorded number depends on it.
-    """
-
-    address: str | None = None
-    workers: int | None = None
-    cpus_per_worker: int | None = None
-    gpus_per_worker: int = 0
-    runtime_env: Mapping[str, Any] | None = None
-
-
 class Progress(NamedTuple):
     """What the host knows at a segment's end, for progress bars."""
 

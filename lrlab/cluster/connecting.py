@@ -12,8 +12,8 @@ from types import ModuleType
 from typing import Any
 
 from lrlab.core.errors import FieldError
+from lrlab.core.remote import Ray
 from lrlab.engine.devices import cores
-from lrlab.types import Ray
 
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
 """Settings of Ray's for the cluster that is started here: nothing is reported to its makers, and

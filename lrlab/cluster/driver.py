@@ -178,7 +178,8 @@ class _Work:
 
     def _absorbed(self, done: Done) -> np.ndarray:
         """Takes in what came back; gives the lanes that have more to do."""
-        members, piece, sources, tries = was = self.running.pop(done.ticket)
+        was = self.running.pop(done.ticket)
+        members, piece, tries = was.members, was.piece, was.tries
         none = members[:0]
         if done.result is None:
             assert done.error is not None

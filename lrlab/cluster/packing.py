@@ -9,7 +9,7 @@ import mmap
 import pickle
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -41,10 +41,10 @@ def packed(value: object) -> Packed:
     """
     from ray import cloudpickle
 
-    class Pickler(cloudpickle.CloudPickler):
-        dispatch_table = collections.ChainMap(
+    class Pickler(cloudpickle.CloudPickler):  # pyright: ignore
+        dispatch_table: ClassVar[Any] = collections.ChainMap(
             {REMEMBERED: _remembered, np.ndarray: _array, np.memmap: _array},
-            cloudpickle.CloudPickler.dispatch_table,
+            cloudpickle.CloudPickler.dispatch_table,  # pyright: ignore
         )
 
     buffers: list[pickle.PickleBuffer] = []
@@ -56,7 +56,7 @@ def packed(value: object) -> Packed:
 
 def unpacked(given: Packed) -> Any:
     """The object; its arrays are views of `given.arrays`."""
-    return pickle.loads(given.content, buffers=[memoryview(one) for one in given.arrays])
+    return pickle.loads(given.content.data, buffers=[one.data for one in given.arrays])
 
 
 def _remembered(function: Any) -> Reduced:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -122,7 +123,7 @@ def trained(setting: Setting, piece: Piece, sources: Sequence[Held]) -> tuple[Tr
     ends = [end for _, end in boundaries(stops, piece.first, steps, plan.segment_steps or 1)]
     visits = iter(ends)
     uses: list[StreamUse] = []
-    try:
+    with contextlib.suppress(Interrupted):
         engine.train(
             problem,
             setting.data,
@@ -138,8 +139,6 @@ def trained(setting: Setting, piece: Piece, sources: Sequence[Held]) -> tuple[Tr
             streamed=uses.append,
             limits=setting.limits,
         )
-    except Interrupted:
-        pass
     rows = {}
     for name, one in record.metrics.items():
         ticks = record.steps + 1 if one.axis == "step" else record.eval_steps

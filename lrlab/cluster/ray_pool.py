@@ -22,9 +22,8 @@ from lrlab.cluster.pieces import Held, Piece, Setting, Trained
 from lrlab.cluster.pool import USUAL, Done, OpenPool, Pool, Ref, Ticket
 from lrlab.cluster.worker import FLAGS, PRECISION, Shipment, work
 from lrlab.core.errors import FieldError
-from lrlab.core.text import counted
+from lrlab.core.remote import Ray
 from lrlab.engine.devices import setting as jax_setting
-from lrlab.types import Ray
 
 LOOK = 2.0
 """Seconds between two looks at which nodes there are: soon enough for nodes that join, and one call
@@ -174,8 +173,8 @@ class RayPool:
 
 
 def on_ray(on: Ray, own: Sequence[tuple[str, str]] = ()) -> OpenPool:
-    """A pool of the cluster that `on` names; `own`: own code of a configuration, as (module:function,
-    folder)."""
+    """A pool of the cluster that `on` names; `own`: own code of a configuration (see
+    `Shipment`)."""
     return functools.partial(_opened, on, own)
 
 

@@ -1,4 +1,4 @@
-"""What runs in a process of Ray's: the group that came with the first piece, and then its pieces."""
+"""What runs in a process of Ray's: the group, which comes with the first piece, and its pieces."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ from lrlab.config.layers import absolute_paths
 from lrlab.config.loading import build
 from lrlab.config.schema import Experiment, RangeTestSpec, StudySpec
 from lrlab.core.errors import PYTHON, ConfigError, Problem
+from lrlab.core.remote import Ray, table_of
 from lrlab.core.text import JsonObject, Table, show
 
 _RAMP = tuple(RangeTestSpec.model_fields)
@@ -23,7 +24,8 @@ _CALL = ("out", "progress")
 _BOTH = {
     "name", "task", "optimizer", "schedule", "steps", "epochs", "batch_size", "sampler", "seeds",
     "seed", "lr", "multipliers", "axes", "metric", "score", "tolerance", "keep", "eval_every",
-    "eval_steps", "stop_diverged", "precision", "probes", "plan", "parametrization", *_OPTIONS,
+    "eval_steps", "stop_diverged", "precision", "probes", "plan", "on", "parametrization",
+    *_OPTIONS,
 }  # fmt: skip
 _FIND = _BOTH | {"lr_range", "confidence", "budget", "groups", "scale"}
 _TAKES: Mapping[str, set[str]] = {
@@ -33,7 +35,7 @@ _TAKES: Mapping[str, set[str]] = {
     "study": _FIND | {*_STUDY},
     "range-test": {
         "name", "task", "optimizer", "optimizer_args", "sampler", "seed", "multipliers", "axes",
-        "stop_diverged", "precision", "plan", "params", *_RAMP,
+        "stop_diverged", "precision", "plan", "on", "params", *_RAMP,
     },
     "population": {
         "task", "lr", "steps", "optimizer", "batch_size", "schedule", "seed", "metric", "precision",
@@ -115,6 +117,8 @@ def _table(command: str, arguments: Table, problems: list[Problem], where: str =
             table[key] = _task(value)
         elif key == "plan":
             table[key] = _plan(value)
+        elif key == "on":
+            table[key] = table_of(value) if isinstance(value, Ray) else plain(value)
         elif key == "entries":
             table["compare"] = _entries(value, problems)
         elif command == "study" and key in _STUDY:

@@ -157,6 +157,7 @@ def different(before: str, after: str, most: int = 4) -> list[str]:
         f"{name}: {_shown(old.get(name))} -> {_shown(new.get(name))}"
         for name in names
         if name not in skipped
+        and name.partition(".")[0] != "on"
         and not name.startswith("task.source.")
         and name.rpartition(".")[2] != "folder"
     ]

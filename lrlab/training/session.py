@@ -9,6 +9,11 @@ from typing import NamedTuple
 import numpy as np
 
 from lrlab import engine
+from lrlab.cluster import driver
+from lrlab.cluster.inline import inline
+from lrlab.cluster.pool import OpenPool
+from lrlab.core.errors import WorkerError
+from lrlab.core.paths import shown
 from lrlab.core.records import LaneRecord
 from lrlab.core.weights import Weights
 from lrlab.engine.feed import StreamUse
@@ -22,6 +27,9 @@ from lrlab.training.group import TrainingGroup
 from lrlab.training.lanes import grid_of
 from lrlab.types import Decide, Lanes, Plan, Progress
 
+WORKER_ERROR = "worker_error.txt"
+"""The file of a run folder that holds the traceback of a worker that failed for good."""
+
 
 class Session(NamedTuple):
     """A group that trains, maybe several times (stages of a search), maybe into a run folder."""
@@ -33,6 +41,7 @@ class Session(NamedTuple):
     retreats: list[Plan] | None = None  # plans that replaced the group's; the last one holds
     keep: Keep | None = None
     weights: list[Weights] | None = None  # what was kept of every stage that no folder holds
+    workers: OpenPool | None = None  # who trains; None: this process
 
     @property
     def plan(self) -> Plan:
@@ -130,11 +139,18 @@ def _train(
     kept: Kept | None,
 ) -> LaneRecord:
     """`engine.train`; where a device runs out of memory, again with tiles half as wide, from the
-    last commit (`saved()`, None: from the start)."""
+    last commit (`saved()`, None: from the start). Lanes that workers left at different updates are
+    dealt on here as there."""
     group = session.group
     while True:
         try:
-            return engine.train(
+            before, train = saved(), engine.train
+            workers = session.workers
+            if workers is None and before is not None and before.at is not None:
+                workers = inline
+            if workers is not None:
+                train = functools.partial(driver.train, workers, fatal=out_of_memory)
+            return train(
                 group.problem,
                 group.data,
                 lanes,
@@ -144,12 +160,17 @@ def _train(
                 rungs=rungs,
                 decide=decide,
                 recorder=recorder,
-                saved=saved(),
+                saved=before,
                 progress=session.progress,
                 interrupted=session.interrupted,
                 kept=kept,
                 streamed=functools.partial(_streamed, session.run),
             )
+        except WorkerError as error:
+            if session.run is not None:
+                place = session.run.keep_text(WORKER_ERROR, error.traceback)
+                error.text = f"{error.text}; the worker's traceback is in {shown(place)}"
+            raise
         except Exception as error:
             if not out_of_memory(error) or session.retreats is None:
                 raise

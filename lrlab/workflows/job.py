@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 from lrlab import runs
-from lrlab.config import Experiment, PythonObjects
+from lrlab.cluster.ray_pool import on_ray
+from lrlab.config import Experiment, PythonObjects, ray_of
 from lrlab.core.text import JsonObject
 from lrlab.engine.kept import Keep
 from lrlab.engine.limits import LIMITS
 from lrlab.runs import RunFolder
 from lrlab.training.group import TrainingGroup
 from lrlab.training.interrupting import interruptible
+from lrlab.training.own_code import specs
 from lrlab.training.progress import USUAL, Control, bar
 from lrlab.training.recording import folder_of
 from lrlab.training.session import Session
@@ -85,7 +87,14 @@ def session(
     """The group at work, with its progress bar, and Ctrl-C as a request to stop; `keep`: what is
     kept of its lanes."""
     with bar(job.progress, title) as listener, interruptible(job.control.stop) as stop:
-        yield Session(group, run, listener, stop, [], keep, [])
+        workers = None if (on := ray_of(job.experiment)) is None else on_ray(on, own_of(job))
+        yield Session(group, run, listener, stop, [], keep, [], workers)
+
+
+def own_of(job: Job) -> list[tuple[str, str]]:
+    """The own code that the experiment names, as (module:function, folder), for workers."""
+    named = (spec for _, spec in specs(job.experiment))
+    return [(str(spec.python), str(spec.folder or "")) for spec in named]
 
 
 def keep_of(experiment: Experiment, group: TrainingGroup, recorded: bool) -> Keep | None:
