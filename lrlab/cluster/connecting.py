@@ -15,8 +15,11 @@ from lrlab.core.errors import FieldError
 from lrlab.core.remote import Ray
 from lrlab.engine.devices import cores
 
-QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
-"""Settings of Ray's for the cluster that is started here: nothing is reported to its makers, and
+OWN_CLUSTER = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+}
+"""Settings of Ray's for a cluster that is started here: nothing is reported to its makers, and
 workers without GPUs see the environment as it is."""
 
 
@@ -90,8 +93,8 @@ def _unchanged() -> Iterator[None]:
     commit, stays."""
     in_main = threading.current_thread() is threading.main_thread()
     before = signal.getsignal(signal.SIGTERM) if in_main else None
-    missing = [name for name in QUIET if name not in os.environ]
-    os.environ.update({name: QUIET[name] for name in missing})
+    missing = [name for name in OWN_CLUSTER if name not in os.environ]
+    os.environ.update({name: OWN_CLUSTER[name] for name in missing})
     try:
         yield
     finally:

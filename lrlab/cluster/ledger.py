@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from lrlab.engine.results import (
     write,
     write_initial,
 )
+from lrlab.engine.shapes import Leaves
 from lrlab.types import Lanes, Problem, Recorder
 
 
@@ -188,11 +189,13 @@ class Ledger:
 
     def _keep(self, members: np.ndarray, held: Held) -> None:
         """Copies the weights that a worker kept of lanes."""
-        assert self.kept is not None
-        lanes = members[held.kept.lanes]
-        self.kept.has[lanes] = True
-        for leaf, rows in zip(self.kept.leaves, held.kept.leaves, strict=False):
-            leaf[lanes] = rows
+        self._put(members[held.kept.lanes], held.kept.leaves)
+
+    def _put(self, lanes: np.ndarray, leaves: Sequence[Leaves]) -> None:
+        if self.kept is not None and len(lanes):
+            self.kept.has[lanes] = True
+            for leaf, rows in zip(self.kept.leaves, leaves, strict=True):
+                leaf[lanes] = rows
 
     def _states(self) -> LaneStates:
         """The states of all lanes of which there is one, from whoever holds them; what they keep of
@@ -210,12 +213,8 @@ class Ledger:
         for lanes, one in zip(by_source.values(), held, strict=True):
             place = {int(self.row[lane]): lane for lane in lanes}
             parts.append(_rows(one.states, place))
-            if best and one.kept.leaves:
-                lanes, leaves = _rows(one.kept, place)
-                assert self.kept is not None
-                self.kept.has[lanes] = True
-                for leaf, rows in zip(self.kept.leaves, leaves, strict=True):
-                    leaf[lanes] = rows
+            if best:
+                self._put(*_rows(one.kept, place))
         return together([part for part in parts if len(part.lanes)])
 
 

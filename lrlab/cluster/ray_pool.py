@@ -68,10 +68,12 @@ def shape_of(on: Ray, nodes: Sequence[Node]) -> Shape:
     """
     gpus, cpus = on.gpus_per_worker, on.cpus_per_worker
     some = [node for node in nodes if node.cpus and node.gpus >= gpus]
+    if not any(node.cpus for node in nodes):
+        raise FieldError("on", "no node of the Ray cluster is alive and has a core")
     if not some:
-        most = max((node.gpus for node in nodes), default=0)
-        has = f"the largest node has {most}" if gpus else "no node has a core"
-        raise FieldError("on.gpus_per_worker", f"{gpus} GPUs in a worker: {has}")
+        most = max(node.gpus for node in nodes)
+        message = f"{gpus} GPUs in a worker: the largest node has {most}"
+        raise FieldError("on.gpus_per_worker", message)
     if cpus is None:
         on_each = -(-(on.workers or 1) // len(some))
         cpus = 1 if gpus else max(1, min(node.cpus for node in some) // on_each)
