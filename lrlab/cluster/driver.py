@@ -78,13 +78,17 @@ def train(
         report = meter(work.heard(progress), lanes, problem.steps)
         barriers = sorted({rung for rung in rungs if rung < problem.steps} if decide else ())
 
+        shown = 0.0
+
         def seconds() -> float:
             return earlier + time.perf_counter() - began
 
         try:
             for barrier in [*(b for b in barriers if b > ledger.judged), problem.steps]:
                 for _ in work.through(barrier, interrupted):
-                    report(record)
+                    if time.monotonic() - shown > pace.patience:
+                        report(record)
+                        shown = time.monotonic()
                     if recorder is not None and work.news and recorder.due():
                         work.news = False
                         ledger.commit(seconds())
@@ -100,6 +104,7 @@ def train(
         if kept is not None:
             forget(np.arange(len(lanes.seed)), record, kept)
         ledger.conclude(seconds())
+        report(record)
         return record._replace(seconds=seconds())
 
 

@@ -31,7 +31,8 @@ class Ledger:
     """The lanes of a group while workers train them. A class because it holds what has come back.
 
     `todo` bool[N]: lanes that have updates to make; `step` int[N]: how many they have made. A
-    lane's state is row `row[lane]` of what `source[lane]` refers to (None: there is none).
+    lane's state is row `row[lane]` of what `source[lane]` refers to (None: there is none). `ended`:
+    final states that are here already.
 
     Args:
         stored: the states after the last update are kept, for the last commit.
@@ -58,6 +59,7 @@ class Ledger:
         self.row = np.zeros(count, np.int64)
         self.source: list[Ref | None] = [None] * count
         self.streams: dict[int, JsonObject] = {}
+        self.ended = LaneStates()
         self.todo = (record.outcome == NOT_RUN) & (record.steps_trained == 0)
         if saved is not None:
             self._begun(saved)
@@ -208,14 +210,21 @@ class Ledger:
             refs[id(source)] = source
             by_source.setdefault(id(source), []).append(lane)
         best = self.kept is not None and self.kept.keep.kind == "best"
-        parts = []
+        going, ended = [], [self.ended]
         held = self.pool.fetch(list(refs.values()))
         for lanes, one in zip(by_source.values(), held, strict=True):
             place = {int(self.row[lane]): lane for lane in lanes}
-            parts.append(_rows(one.states, place))
+            found = _rows(one.states, place)
+            on = self.todo[found.lanes]
+            for parts, which in ((going, on), (ended, ~on)):
+                parts.append(LaneStates(found.lanes[which], [leaf[which] for leaf in found.leaves]))
             if best:
                 self._put(*_rows(one.kept, place))
-        return together([part for part in parts if len(part.lanes)])
+            for lane in lanes:
+                if not self.todo[lane]:
+                    self.source[lane] = None
+        self.ended = together([part for part in ended if len(part.lanes)])
+        return together([part for part in (*going, self.ended) if len(part.lanes)])
 
 
 def _rows(states: LaneStates, place: Mapping[int, int]) -> LaneStates:

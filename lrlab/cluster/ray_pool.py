@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import pickle
 import time
 import uuid
 from collections.abc import Iterator, Sequence
@@ -135,24 +136,22 @@ class RayPool:
 
     def submit(self, piece: Piece, sources: Sequence[Ref]) -> Ticket:
         """Makes a piece a task."""
-        ticket, held = self._task.remote(self._shipment, piece, *sources)
+        # As bytes, which Ray hands on as they are: its own pickler looks every class up.
+        content = pickle.dumps(piece, pickle.HIGHEST_PROTOCOL)
+        ticket, held = self._task.remote(self._shipment, content, *sources)
         self._held[ticket] = held
         return ticket
 
     def finished(self, timeout: float) -> list[Done]:
         """What tasks gave, or raised; a task of a killed worker is begun again by Ray."""
         tickets = list(self._held)
-        ready, _ = self._ray.wait(tickets, num_returns=1, timeout=timeout, fetch_local=False)
-        if ready and len(tickets) > 1:
-            ready, _ = self._ray.wait(
-                tickets, num_returns=len(tickets), timeout=0, fetch_local=False
-            )
+        ready, _ = self._ray.wait(tickets, num_returns=1, timeout=timeout)
         return [self._done(ticket) for ticket in ready]
 
     def _done(self, ticket: Ticket) -> Done:
         held = self._held.pop(ticket)
         try:
-            result: Trained = self._ray.get(ticket)
+            result: Trained = pickle.loads(self._ray.get(ticket))
         except self._ray.exceptions.RayTaskError as error:
             return Done(ticket, None, None, error.cause or error, error.traceback_str)
         except self._ray.exceptions.RayError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import pickle
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +13,7 @@ from typing import NamedTuple
 import jax
 
 from lrlab.cluster.packing import Packed, unpacked
-from lrlab.cluster.pieces import Held, Piece, Setting, Trained, trained
+from lrlab.cluster.pieces import Held, Piece, Setting, trained
 from lrlab.core import own_code
 from lrlab.core.own_sources import home
 from lrlab.engine.devices import prepare
@@ -41,13 +42,16 @@ class Shipment(NamedTuple):
     devices: int
 
 
-def work(shipment: Shipment, piece: Piece, *sources: Held) -> tuple[Trained, Held]:
-    """Trains a piece; Ray calls it, with what `sources` refer to."""
+def work(shipment: Shipment, content: bytes, *sources: Held) -> tuple[bytes, Held]:
+    """Trains the piece that is pickled in `content`, and pickles what it gives. Ray calls this with
+    what `sources` refer to."""
+    piece: Piece = pickle.loads(content)
     setting, folders = _opened(shipment)
     with contextlib.ExitStack() as stack:
         for folder in folders:
             stack.enter_context(own_code.inside(folder))
-        return trained(setting, piece, sources)
+        result, held = trained(setting, piece, sources)
+    return pickle.dumps(result, pickle.HIGHEST_PROTOCOL), held
 
 
 def _opened(shipment: Shipment) -> tuple[Setting, list[Path]]:
