@@ -29,6 +29,7 @@ _NAMES = {
     "Plan": "lrlab.types",
     "Logger": "lrlab.loggers.protocol",
     "Event": "lrlab.training.callbacks",
+    "Ray": "lrlab.core.remote",
     "Answer": "lrlab.types",
     "Result": "lrlab.results.sweep",
 }
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     )  # fmt: skip
     from lrlab.api import compare, find, load, population, range_test, study, sweep
     from lrlab.core.grids import log_grid
+    from lrlab.core.remote import Ray
     from lrlab.engine.devices import prepare
     from lrlab.loggers.protocol import Logger
     from lrlab.results.importing import import_curves

@@ -12,6 +12,7 @@ from typing import Any
 
 from lrlab import config
 from lrlab.config.trackers import LogLike
+from lrlab.core.remote import Ray
 from lrlab.core.text import Table
 from lrlab.core.tolerance import CONFIDENCE
 from lrlab.results.range_test import RangeTest
@@ -62,6 +63,7 @@ def sweep(
     probes: Sequence[str | Table] | None = None,
     plan: Plan | None = None,
     seed: int | None = None,
+    on: str | Ray | None = None,
     out: str | os.PathLike[str] | None = None,
     progress: bool = True,
     log: LogLike = (),
@@ -106,6 +108,7 @@ def sweep(
         probes: measurements at evaluations (`lrlab ls probes`): names, or tables with options such
             as `{"name": "sharpness", "k": 3, "every": 100}` (`every` in updates).
         plan: fixes how lanes are laid on the machine.
+        on: who trains: None for this process, "ray" or a `Ray` for the workers of a cluster.
         out: a run folder: an unfinished run of the experiment is continued, a finished one read.
         progress: draw a progress bar on standard error.
         log: trackers ("tensorboard", "wandb", "mlflow", "trackio", or {"tracker": name, options})
@@ -129,7 +132,7 @@ def sweep(
         schedule=schedule, seeds=seeds, optimizer_args=optimizer_args, schedule_args=schedule_args,
         groups=groups, multipliers=multipliers, metric=metric, score=score, tolerance=tolerance,
         keep=keep, eval_every=eval_every, stop_diverged=stop_diverged, sampler=sampler,
-        precision=precision, probes=probes, plan=plan, seed=seed, log=log, **axes,
+        precision=precision, probes=probes, plan=plan, on=on, seed=seed, log=log, **axes,
     )  # fmt: skip
     job = call(experiment, out, progress, task, optimizer, schedule, log, callbacks)
     return concluded(run_sweep(job), progress)
@@ -161,6 +164,7 @@ def find(
     precision: str | None = None,
     plan: Plan | None = None,
     seed: int | None = None,
+    on: str | Ray | None = None,
     out: str | os.PathLike[str] | None = None,
     progress: bool = True,
     log: LogLike = (),
@@ -208,7 +212,7 @@ def find(
         tolerance=tolerance, scale=scale, confidence=confidence,
         budget=budget, optimizer_args=optimizer_args, schedule_args=schedule_args, groups=groups,
         multipliers=multipliers, eval_every=eval_every, sampler=sampler, precision=precision,
-        plan=plan, seed=seed, log=log, **fixed,
+        plan=plan, on=on, seed=seed, log=log, **fixed,
     )  # fmt: skip
     job = call(experiment, out, progress, task, optimizer, schedule, log, callbacks)
     return concluded(run_find(job), progress)
@@ -231,6 +235,7 @@ def range_test(
     precision: str | None = None,
     plan: Plan | None = None,
     seed: int | None = None,
+    on: str | Ray | None = None,
     out: str | os.PathLike[str] | None = None,
     progress: bool = False,
     **fixed: Any,
@@ -258,7 +263,7 @@ def range_test(
     experiment = config.from_arguments(
         "range-test", task=task, optimizer=optimizer, start=start, end=end, num_steps=num_steps,
         seeds=seeds, batch_size=batch_size, kind=kind, mode=mode, split=split,
-        optimizer_args=optimizer_args, precision=precision, plan=plan, seed=seed, **fixed,
+        optimizer_args=optimizer_args, precision=precision, plan=plan, on=on, seed=seed, **fixed,
     )  # fmt: skip
     job = call(experiment, out, progress, task, optimizer, log=fixed.get("log", ()))
     return concluded(run_range_test(job, params), progress)

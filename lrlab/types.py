@@ -203,6 +203,7 @@ class Progress(NamedTuple):
     best_lr: float
     steps_per_second: float
     waiting: float = 0.0  # share of the time in which nothing trained because there were no data
+    workers: tuple[int, int] | None = None  # those that train and all there are; None: this process
 
 
 Decide = Callable[[int, LaneRecord], np.ndarray]

@@ -21,6 +21,7 @@ from lrlab.core.errors import (
     RunError,
     StreamError,
     Unwritable,
+    WorkerError,
 )
 from lrlab.core.paths import shown
 from lrlab.runs import onward
@@ -111,7 +112,9 @@ def failure_of(
     if isinstance(error, (KeyboardInterrupt, Interrupted, typer.Abort)):
         more = f"; {onward(run)}" if run else ""
         return Failure(INTERRUPTED, f"interrupted{more}")
-    if isinstance(error, (Unwritable, StreamError)):  # full disk, a loader that fails: the input
+    if isinstance(
+        error, (Unwritable, StreamError, WorkerError)
+    ):  # full disk, a loader that fails: the input
         # was right when it was looked at
         more = f"; {onward(run)}" if run else ""
         return Failure(FAILED, f"the run failed: {error}{more}")

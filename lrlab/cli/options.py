@@ -39,5 +39,11 @@ Out = Annotated[
     str | None,
     typer.Option("--out", metavar="DIR", help="The run folder; an unfinished run is continued."),
 ]
+On = Annotated[
+    str | None,
+    typer.Option(
+        "--on", metavar="WHERE", help="Train on `ray`, `auto`, `ray://HOST:PORT`, or `local`ly."
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress; the answer only.")]

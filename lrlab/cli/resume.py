@@ -7,7 +7,7 @@ from pathlib import Path
 import lrlab
 from lrlab import runs
 from lrlab.cli.failures import placed
-from lrlab.cli.options import Folder, Json, Quiet, Set
+from lrlab.cli.options import Folder, Json, On, Quiet, Set
 from lrlab.cli.output import emit, only_json
 from lrlab.cli.run_folders import find_run
 from lrlab.cli.training import report
@@ -16,7 +16,9 @@ from lrlab.core.text import Table
 from lrlab.training.progress import Control
 
 
-def resume(run: Folder, set_: Set = None, json: Json = False, quiet: Quiet = False) -> None:
+def resume(
+    run: Folder, set_: Set = None, on: On = None, json: Json = False, quiet: Quiet = False
+) -> None:
     """Continue an interrupted run, to the same numbers as if it had not been interrupted.
 
     With --set steps=N a sweep trains on to N updates, where its schedule permits that.
@@ -31,7 +33,9 @@ def resume(run: Folder, set_: Set = None, json: Json = False, quiet: Quiet = Fal
         control = Control(unfinished=unfinished.append)
         settings = tuple(set_ or ())
         with only_json():
-            ran = lrlab.api.resume(opened, overrides=settings, progress=not quiet, control=control)
+            ran = lrlab.api.resume(
+                opened, overrides=settings, progress=not quiet, control=control, on=on
+            )
     report(ran, json, quiet)
 
 

@@ -19,10 +19,16 @@ if TYPE_CHECKING:
 
 
 def train(
-    command: str, path: str, settings: list[str] | None, out: str | None, json: bool, quiet: bool
+    command: str,
+    path: str,
+    settings: list[str] | None,
+    out: str | None,
+    json: bool,
+    quiet: bool,
+    on: str | None = None,
 ) -> None:
     """Runs one command of the API on a configuration file and prints its result."""
-    experiment = config.load(path, tuple(settings or ()), command=command)
+    experiment = config.moved(config.load(path, tuple(settings or ()), command=command), on)
     with placed(experiment, path) as unfinished, contextlib.ExitStack() as stack:
         place = out or experiment.out
         # Opened, and locked, before jax is imported: a second process fails at once.

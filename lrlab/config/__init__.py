@@ -6,6 +6,7 @@ from lrlab.config.arguments import from_arguments, plain, unknown
 from lrlab.config.build import problem
 from lrlab.config.loading import build, load
 from lrlab.config.placing import problem_of
+from lrlab.config.remote import moved, ray_of
 from lrlab.config.resolved import (
     Budget,
     PythonObjects,

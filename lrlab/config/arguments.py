@@ -13,6 +13,7 @@ from lrlab.config.layers import absolute_paths
 from lrlab.config.loading import build
 from lrlab.config.schema import Experiment, RangeTestSpec, StudySpec
 from lrlab.core.errors import PYTHON, ConfigError, Problem
+from lrlab.core.remote import Ray, table_of
 from lrlab.core.text import JsonObject, Table, show
 
 _RAMP = tuple(RangeTestSpec.model_fields)
@@ -27,7 +28,7 @@ _WHOLE = ("log", "callbacks")
 _BOTH = {
     "name", "task", "optimizer", "schedule", "steps", "epochs", "batch_size", "sampler", "seeds",
     "seed", "lr", "multipliers", "axes", "metric", "score", "tolerance", "keep", "eval_every",
-    "eval_steps", "stop_diverged", "precision", "probes", "plan", "parametrization", "log",
+    "eval_steps", "stop_diverged", "precision", "probes", "plan", "on", "parametrization", "log",
     *_OPTIONS,
 }  # fmt: skip
 _FIND = _BOTH | {"lr_range", "confidence", "budget", "groups", "scale"}
@@ -38,7 +39,7 @@ _TAKES: Mapping[str, set[str]] = {
     "study": _FIND | {*_STUDY},
     "range-test": {
         "name", "task", "optimizer", "optimizer_args", "sampler", "seed", "multipliers", "axes",
-        "stop_diverged", "precision", "plan", "params", "log", *_RAMP,
+        "stop_diverged", "precision", "plan", "on", "params", "log", *_RAMP,
     },
     "population": {
         "task", "lr", "steps", "optimizer", "batch_size", "schedule", "seed", "metric", "precision",
@@ -126,6 +127,8 @@ def _table(command: str, arguments: Table, problems: list[Problem], where: str =
         elif key == "log":
             table[key], unusable = trackers.named(value)
             problems += unusable
+        elif key == "on":
+            table[key] = table_of(value) if isinstance(value, Ray) else plain(value)
         elif key == "entries":
             table["compare"] = _entries(value, problems)
         elif command == "study" and key in _STUDY:

@@ -18,7 +18,7 @@ from lrlab.schedules import label
 
 Path = tuple[str, ...]
 _HUBS = ("task.model", "task.data", "task", "optimizer", "schedule")
-_NO_AXES = ("task", "compare", "study", "plan", "range_test", "out", "name", "groups", "axes",
+_NO_AXES = ("task", "compare", "study", "plan", "on", "range_test", "out", "name", "groups", "axes",
             "multipliers")  # fmt: skip
 
 

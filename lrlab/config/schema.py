@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, PrivateAttr
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, PrivateAttr
 
 from lrlab.config.lanes import (
     Axis,
@@ -26,6 +26,7 @@ from lrlab.config.lanes import (
 )
 from lrlab.config.multipliers import Multipliers
 from lrlab.config.trackers import Trackers
+from lrlab.core.remote import table_of
 from lrlab.core.synonyms import did_you_mean
 from lrlab.core.text import JsonObject, show
 from lrlab.core.tolerance import CONFIDENCE, TOLERANCE
@@ -120,6 +121,18 @@ class PlanSpec(BaseModel):
     segment_steps: int | None = Field(default=None, ge=1)
     memory_bytes: int | None = Field(default=None, ge=1)
     rewrite: bool = True
+
+
+class OnSpec(BaseModel):
+    """`[on]`: the workers of a Ray cluster that train; see `lrlab.Ray`. `on = "ray"` is an empty
+    one. Absent: this process trains."""
+
+    model_config = _CLOSED
+    address: str | None = None
+    workers: int | None = Field(default=None, ge=1)
+    cpus_per_worker: int | None = Field(default=None, ge=1)
+    gpus_per_worker: int = Field(default=0, ge=0)
+    runtime_env: JsonObject | None = None
 
 
 class RangeTestSpec(BaseModel):
@@ -218,6 +231,7 @@ class Experiment(BaseModel):
     out: str | None = None
     log: Trackers = {}
     plan: PlanSpec = PlanSpec()
+    on: Annotated[OnSpec | None, BeforeValidator(table_of)] = None
     range_test: RangeTestSpec = RangeTestSpec()
     parametrization: ParametrizationSpec | None = None
     compare: dict[str, JsonObject] = {}
@@ -245,6 +259,7 @@ TABLES: dict[tuple[str, ...], type[BaseModel]] = {
     ("optimizer",): OptimizerSpec,
     ("schedule",): ScheduleSpec,
     ("plan",): PlanSpec,
+    ("on",): OnSpec,
     ("range_test",): RangeTestSpec,
     ("study",): StudySpec,
     ("parametrization",): ParametrizationSpec,

@@ -93,6 +93,18 @@ class StreamError(Exception):
     do. What was committed still stands."""
 
 
+class WorkerError(Exception):
+    """Lanes whose training failed on every worker that tried: says which, and why. All others are
+    recorded. `traceback` is the last worker's."""
+
+    def __init__(self, text: str, traceback: str = "") -> None:
+        super().__init__(text, traceback)
+        self.text, self.traceback = text, traceback
+
+    def __str__(self) -> str:
+        return self.text
+
+
 class Problem(NamedTuple):
     """One mistake. `line` counts from 1; for `--set` it counts the options; None for arguments."""
 

@@ -12,6 +12,17 @@ T = TypeVar("T")
 SHELF = "__lrlab_kept__"
 
 
+class Shelf:
+    """What is kept with a function, by the name of what computes it. A class because a copy of the
+    function in another process begins with nothing kept: programs do not travel."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, dict] = {}
+
+    def __reduce__(self) -> tuple[type[Shelf], tuple[()]]:
+        return Shelf, ()
+
+
 def kept_with(
     owner: Callable[..., object], maxsize: int = 64
 ) -> Callable[[Callable[P, T]], Callable[P, T]]:
@@ -39,7 +50,7 @@ def kept_with(
             attributes = getattr(owner(*args), "__dict__", None)
             if not isinstance(attributes, dict):
                 return elsewhere(*args, **none)
-            values = attributes.setdefault(SHELF, {}).setdefault(name, {})
+            values = attributes.setdefault(SHELF, Shelf()).values.setdefault(name, {})
             if args not in values:
                 value = function(*args, **none)
                 while len(values) >= maxsize:

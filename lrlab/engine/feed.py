@@ -155,10 +155,7 @@ class Feed:
     def states(self) -> dict[str, np.ndarray]:
         """Where the reading of every seed is, as of the last block that was taken: arrays for a
         commit."""
-        return {
-            f"{STATE}{seed}": np.frombuffer(json.dumps(state).encode(), np.uint8)
-            for seed, state in self._places.items()
-        }
+        return states_arrays(self._places)
 
     def close(self) -> None:
         """Ends the thread, once it has read what it is reading."""
@@ -222,6 +219,14 @@ class Feed:
         if line not in self.stream.said:
             self.stream.said.add(line)
             print(f"lrlab: {line}", file=sys.stderr, flush=True)
+
+
+def states_arrays(places: Mapping[int, JsonObject]) -> dict[str, np.ndarray]:
+    """The arrays of a commit that hold the states of readers by seed."""
+    return {
+        f"{STATE}{seed}": np.frombuffer(json.dumps(state).encode(), np.uint8)
+        for seed, state in places.items()
+    }
 
 
 def states_of(arrays: Mapping[str, np.ndarray]) -> dict[int, JsonObject]:

@@ -15,7 +15,7 @@ from lrlab.engine.results import LaneStates
 from lrlab.engine.shapes import LaneNumbers, Leaves
 from lrlab.engine.state import LaneState, tree_bytes
 from lrlab.engine.tiles import Group, Tile
-from lrlab.types import Lanes, PyTree
+from lrlab.types import Lanes, Problem, PyTree
 
 
 class Keep(NamedTuple):
@@ -119,16 +119,16 @@ def keep_last(
     the final states of all lanes are recorded (see `kept_arrays`)."""
     for tile in tiles:
         places = (tile.lanes != PADDING) & (record.outcome[tile.lanes] == OK)
-        if stored and _are_states(group, kept):
+        if stored and are_states(group.problem, kept):
             kept.has[tile.lanes[places]] = True
         else:
             _put(group, tile, group.problem.steps, places, kept)
 
 
-def _are_states(group: Group, kept: Kept) -> bool:
+def are_states(problem: Problem, kept: Kept) -> bool:
     """Whether what is kept at the end is part of the final states, so that it need not be copied:
     not where an optimizer evaluates averages of its own."""
-    return kept.keep.kind == "last" and group.problem.optimizer.evaluation_params is None
+    return kept.keep.kind == "last" and problem.optimizer.evaluation_params is None
 
 
 def forget(members: LaneNumbers, record: LaneRecord, kept: Kept) -> None:
@@ -153,17 +153,19 @@ def _put(group: Group, tile: Tile, step: int, places: np.ndarray, kept: Kept) ->
         leaf[lanes] = np.asarray(rows)[places]
 
 
-def kept_arrays(group: Group, kept: Kept | None, stored: bool = False) -> dict[str, np.ndarray]:
+def kept_arrays(
+    problem: Problem, lanes: Lanes, kept: Kept | None, stored: bool = False
+) -> dict[str, np.ndarray]:
     """What a checkpoint holds of kept weights; `stored`: beside the final states of all lanes, from
     which they are read where they are the same."""
     if kept is None:
         return {}
-    if stored and _are_states(group, kept):
-        lanes, leaves = np.flatnonzero(kept.has), ()
+    if stored and are_states(problem, kept):
+        members, leaves = np.flatnonzero(kept.has), ()
     else:
-        lanes, leaves = kept.states()
-    arrays = {"kept_lanes": lanes}
-    arrays |= {f"kept_at_{name}": v for name, v in columns_of(group.lanes, lanes).items()}
+        members, leaves = kept.states()
+    arrays = {"kept_lanes": members}
+    arrays |= {f"kept_at_{name}": v for name, v in columns_of(lanes, members).items()}
     return arrays | {f"kept_{index:04d}": leaf for index, leaf in enumerate(leaves)}
 
 

@@ -126,13 +126,13 @@ def train(
                     if kept is not None and kept.keep.kind == "best":
                         keep_best(group, tiles, end, record, kept)
                 if decide is not None and end in rungs and end < problem.steps:
-                    _prune(record, end, decide)
+                    prune(record, end, decide)
                 tiles = compact(group, tiles, record)
                 stopping = interrupted()
                 ending = stopping or (feed is not None and feed.failed)
                 if recorder is not None and (ending or recorder.due()):
                     states = unpack(group, tiles, record)
-                    arrays = snapshot(record, states) | kept_arrays(group, kept)
+                    arrays = snapshot(record, states) | kept_arrays(problem, lanes, kept)
                     arrays |= {} if feed is None else feed.states()
                     recorder.commit(arrays, place(cohort, end))
                 report(record)
@@ -152,7 +152,7 @@ def train(
                     keep_last(group, tiles, record, kept, stored=keeps)
                 forget(members, record, kept)
             if recorder is not None and (cohort + 1 == len(parts) or recorder.due()):
-                arrays = snapshot(record, states) | kept_arrays(group, kept, stored=keeps)
+                arrays = snapshot(record, states) | kept_arrays(problem, lanes, kept, stored=keeps)
                 recorder.commit(arrays, place(cohort + 1, 0))
         return record._replace(seconds=earlier + time.perf_counter() - began)
 
@@ -180,7 +180,7 @@ def _capacity(group: Group, saved: Saved | None, hold_all: bool) -> int:
     return max(per_wave, fit // per_wave * per_wave)
 
 
-def _prune(record: LaneRecord, rung: int, decide: Decide) -> None:
+def prune(record: LaneRecord, rung: int, decide: Decide) -> None:
     """Cuts the lanes that `decide` does not keep, if any is left to judge: how soon the loop sees
     that there is none depends on the plan."""
     training = record.outcome == NOT_RUN

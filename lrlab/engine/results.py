@@ -19,6 +19,9 @@ from lrlab.types import Lanes, Recorder
 LANE_ARRAYS = ("outcome", "diverged_at", "last_loss", "steps_trained")
 """Fields of a record with one value per lane, which every checkpoint holds."""
 
+AT_STEP = "at_step"
+"""The array of a commit that holds `Saved.at`."""
+
 
 class LaneStates(NamedTuple):
     """The lanes int[n] that are in the middle of training, and the arrays of their states [n, ...],
@@ -34,7 +37,9 @@ class Saved(NamedTuple):
     `record` holds the results so far; `states` are those at step `step` of cohort `cohort` (step 0:
     that cohort has not begun). `capacity`: lanes per cohort (0: not recorded). `kept`: lanes whose
     weights are kept, and these. `streams`: where the reading of each seed's data was, if they
-    stream.
+    stream. `at` int[n]: the updates that each lane of `states` has made, where they are not all at
+    `step`, which then is the last rung that was judged; such a run is continued by
+    `lrlab.cluster.driver`.
     """
 
     record: LaneRecord
@@ -44,6 +49,7 @@ class Saved(NamedTuple):
     capacity: int = 0
     kept: LaneStates = LaneStates()
     streams: Mapping[int, JsonObject] = {}
+    at: np.ndarray | None = None
 
 
 def passed(saved: Saved, rungs: Sequence[int], steps: int) -> list[int]:
@@ -175,4 +181,5 @@ def restore(
     weights = [arrays[name] for name in sorted(arrays) if KEPT_LEAF.fullmatch(name)]
     kept = LaneStates(arrays.get("kept_lanes", np.empty(0, np.int64)), weights)
     capacity = int(place.get("capacity", 0))
-    return Saved(record, cohort, step, states, capacity, kept, states_of(arrays))
+    at = arrays.get(AT_STEP)
+    return Saved(record, cohort, step, states, capacity, kept, states_of(arrays), at)

@@ -71,6 +71,11 @@ class Run:
         self.info = {**self.info, **fields}
         write_sealed(self.path / "run.json", self.info, UNSEALED)
 
+    def keep_text(self, name: str, text: str) -> Path:
+        """Writes a file of text beside `run.json`; gives its path."""
+        write_text(self.path / name, text)
+        return self.path / name
+
     def finish(
         self,
         summary: Table,

@@ -157,7 +157,8 @@ def different(before: str, after: str, most: int = 4) -> list[str]:
         f"{name}: {_shown(old.get(name))} -> {_shown(new.get(name))}"
         for name in names
         if name not in skipped
-        and not name.startswith(("task.source.", "log."))
+        and name.partition(".")[0] not in ("on", "log")
+        and not name.startswith("task.source.")
         and name.rpartition(".")[2] != "folder"
     ]
     return result[:most] + ([f"and {len(result) - most} more"] if len(result) > most else [])

@@ -1,4 +1,5 @@
-"""Ctrl-C as a request rather than an accident, and a way out that no device program can block."""
+"""Ctrl-C, and a cluster's notice (SIGTERM), as a request rather than an accident; and a way out
+that no device program can block."""
 
 from __future__ import annotations
 
@@ -22,7 +23,9 @@ STATUS = 130
 def interruptible(stop: Callable[[], bool] | None = None) -> Iterator[Callable[[], bool]]:
     """Ctrl-C ends the run after its segment; a second one ends it at once.
 
-    Gives a function that says whether Ctrl-C was pressed. The second one raises KeyboardInterrupt;
+    SIGTERM, by which clusters say that a process will be killed soon, ends it after its segment
+    too, however often it comes, where nobody else handles it. Gives a function that says whether
+    either came. The second one raises KeyboardInterrupt;
     where the main thread waits for a device and cannot take it, the process ends with status 130.
     In interactive sessions (a notebook, a prompt), whose variables would be lost, the third one
     does. Handlers are as before afterwards. Outside the main thread, where signals cannot be
@@ -40,7 +43,12 @@ def interruptible(stop: Callable[[], bool] | None = None) -> Iterator[Callable[[
         return
     pressed: list[int] = []  # as the watcher sees it, also while the main thread is in C
     handled: list[int] = []
+    noticed: list[int] = []
     left = threading.Event()
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        noticed.append(number)
+        _say("Asked to end (SIGTERM): stopping after this segment.")
 
     def handle(number: int, frame: FrameType | None) -> None:
         handled.append(number)
@@ -51,17 +59,22 @@ def interruptible(stop: Callable[[], bool] | None = None) -> Iterator[Callable[[
     reading, writing = socket.socketpair()
     writing.setblocking(False)
     signal.signal(signal.SIGINT, handle)
+    alone = signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    if alone:
+        signal.signal(signal.SIGTERM, ask)
     wakes = signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False)
     watcher = threading.Thread(
         target=_watch, args=(reading, pressed, left, wakes), name="lrlab-interrupt", daemon=True
     )
     watcher.start()
     try:
-        yield lambda: bool(pressed or handled)
+        yield lambda: bool(pressed or handled or noticed)
     finally:
         left.set()
         signal.set_wakeup_fd(wakes)
         signal.signal(signal.SIGINT, before)
+        if alone:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
         writing.close()
         watcher.join()
         reading.close()

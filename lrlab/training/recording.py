@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from lrlab import config, runs
+from lrlab.cluster.connecting import connected
 from lrlab.config import Resolved
 from lrlab.core.errors import Interrupted
 from lrlab.core.paths import resolved as absolute
@@ -22,6 +23,7 @@ from lrlab.training.manifest import device_of, manifest_of, name_of
 from lrlab.training.own_code import changed, say_changed
 from lrlab.training.progress import Control
 from lrlab.training.suitability import text_of
+from lrlab.training.task import refused
 
 
 def folder_of(out: str | os.PathLike[str] | None) -> Path | None:
@@ -45,6 +47,10 @@ def continued(resolved: Resolved, out: Path | RunFolder | None) -> Iterator[Cont
         folder = stack.enter_context(runs.opened(out)) if isinstance(out, Path) else out
         if folder is not None:
             say_changed(folder.info, resolved.experiment)
+        on = config.ray_of(resolved.experiment)
+        if on is not None and not (folder is not None and folder.finished):
+            with refused(resolved):
+                connected(on)  # before JAX has threads, beside which Ray could not start processes
         yield continuation(resolved, folder)
 
 

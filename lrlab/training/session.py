@@ -9,6 +9,11 @@ from typing import NamedTuple
 import numpy as np
 
 from lrlab import engine
+from lrlab.cluster import driver
+from lrlab.cluster.inline import inline
+from lrlab.cluster.pool import OpenPool
+from lrlab.core.errors import WorkerError
+from lrlab.core.paths import shown
 from lrlab.core.records import LaneRecord
 from lrlab.core.weights import Weights
 from lrlab.engine.feed import StreamUse
@@ -27,6 +32,9 @@ from lrlab.types import Decide, Lanes, Plan, Progress
 STAGE = "stage"
 """In front of the number of a search's later stages; the first one is named ""."""
 
+WORKER_ERROR = "worker_error.txt"
+"""The file of a run folder that holds the traceback of a worker that failed for good."""
+
 
 class Session(NamedTuple):
     """A group that trains, maybe several times (stages of a search), maybe into a run folder."""
@@ -40,6 +48,7 @@ class Session(NamedTuple):
     weights: list[Weights] | None = None  # what was kept of every stage that no folder holds
     log: Log | None = None
     decisions: Decisions | None = None  # what callbacks decide, and decided before
+    workers: OpenPool | None = None  # who trains; None: this process
 
     @property
     def plan(self) -> Plan:
@@ -172,11 +181,18 @@ def _train(
     kept: Kept | None,
 ) -> LaneRecord:
     """`engine.train`; where a device runs out of memory, again with tiles half as wide, from the
-    last commit (`saved()`, None: from the start)."""
+    last commit (`saved()`, None: from the start). Lanes that workers left at different updates are
+    dealt on here as there."""
     group = session.group
     while True:
         try:
-            return engine.train(
+            before, train = saved(), engine.train
+            workers = session.workers
+            if workers is None and before is not None and before.at is not None:
+                workers = inline
+            if workers is not None:
+                train = functools.partial(driver.train, workers, fatal=out_of_memory)
+            return train(
                 group.problem,
                 group.data,
                 lanes,
@@ -186,13 +202,18 @@ def _train(
                 rungs=rungs,
                 decide=decide,
                 recorder=recorder,
-                saved=saved(),
+                saved=before,
                 progress=session.progress,
                 interrupted=session.interrupted,
                 kept=kept,
                 streamed=functools.partial(_streamed, session.run),
                 watch=_watch(session, number, recorder),
             )
+        except WorkerError as error:
+            if session.run is not None:
+                place = session.run.keep_text(WORKER_ERROR, error.traceback)
+                error.text = f"{error.text}; the worker's traceback is in {shown(place)}"
+            raise
         except Exception as error:
             if not out_of_memory(error) or session.retreats is None:
                 raise

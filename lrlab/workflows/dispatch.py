@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lrlab import runs
-from lrlab.config import Experiment, PythonObjects, resolve
+from lrlab.config import Experiment, PythonObjects, moved, resolve
 from lrlab.core.text import JsonObject
 from lrlab.engine.estimate import planned_memory, planned_waves
 from lrlab.runs import RunFolder
@@ -63,11 +63,13 @@ def resume(
     overrides: Sequence[str] = (),
     progress: bool = True,
     control: Control = USUAL,
+    on: str | None = None,
 ) -> AnyRan:
     """Continues an interrupted run, from its folder alone, to the same bits.
 
     `folder`: a path, or one that is opened already. `overrides`: settings such as `steps=4000`: a
-    sweep trains on, where its schedule permits. `control`: as in `run`.
+    sweep trains on, where its schedule permits. `control`: as in `run`. `on`: where it is trained
+    from here on, as the option `--on` says it; None: as before.
 
     Raises:
         RunError: finished already, locked by another process, damaged, another experiment, or made
@@ -75,7 +77,7 @@ def resume(
     """
     if not isinstance(folder, RunFolder):
         with runs.opened(Path(folder)) as place:
-            return resume(place, overrides=overrides, progress=progress, control=control)
+            return resume(place, overrides=overrides, progress=progress, control=control, on=on)
     if not folder.is_run:
         runs.read_info(folder.path)  # says why
     runs.refuse_untrained(folder.path, folder.info, "resumed")
@@ -84,7 +86,7 @@ def resume(
     if runs.made_in_python(folder.path, folder.info):
         message = "was made in Python, with objects that are not in its folder"
         raise runs.RunError(folder.path, f"{message}; {runs.onward(folder.path)}")
-    experiment = experiment_of(folder, tuple(overrides))
+    experiment = moved(experiment_of(folder, tuple(overrides)), on)
     command = str(folder.info["command"])
     return run(command, experiment, out=folder, progress=progress, control=control)
 

@@ -10,7 +10,8 @@ from types import MappingProxyType
 from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 from lrlab import runs
-from lrlab.config import Experiment, PythonObjects
+from lrlab.cluster.ray_pool import on_ray
+from lrlab.config import Experiment, PythonObjects, ray_of
 from lrlab.config.trackers import LogLike, own_loggers
 from lrlab.core.text import JsonObject, Table
 from lrlab.engine.kept import Keep
@@ -21,6 +22,7 @@ from lrlab.training.callbacks import Callback, checked, decisions_of
 from lrlab.training.group import TrainingGroup
 from lrlab.training.interrupting import interruptible
 from lrlab.training.logs import log_of
+from lrlab.training.own_code import specs
 from lrlab.training.progress import USUAL, Control, bar
 from lrlab.training.recording import folder_of
 from lrlab.training.session import Session
@@ -114,7 +116,8 @@ def session(
             stack.callback(log.close)
         listener = stack.enter_context(bar(job.progress, title))
         stop = stack.enter_context(interruptible(job.control.stop))
-        yield Session(group, run, listener, stop, [], keep, [], log, decisions)
+        workers = None if (on := ray_of(job.experiment)) is None else on_ray(on, own_of(job))
+        yield Session(group, run, listener, stop, [], keep, [], log, decisions, workers)
 
 
 def finish(work: Session, summary: Table) -> None:
@@ -125,6 +128,12 @@ def finish(work: Session, summary: Table) -> None:
         work.run.finish(summary, told, stopped)
     elif told is not None:
         told(summary)
+
+
+def own_of(job: Job) -> list[tuple[str, str]]:
+    """The own code that the experiment names, as (module:function, folder), for workers."""
+    named = (spec for _, spec in specs(job.experiment))
+    return [(str(spec.python), str(spec.folder or "")) for spec in named]
 
 
 def keep_of(experiment: Experiment, group: TrainingGroup, recorded: bool) -> Keep | None:

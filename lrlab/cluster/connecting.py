@@ -1,0 +1,104 @@
+"""The connection to a Ray cluster: the one that runs, the one that was named, or one of our own."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from types import ModuleType
+from typing import Any
+
+from lrlab.core.errors import FieldError
+from lrlab.core.remote import Ray
+from lrlab.engine.devices import cores
+
+OWN_CLUSTER = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+}
+"""Settings of Ray's for a cluster that is started here: nothing is reported to its makers, and
+workers without GPUs see the environment as it is."""
+
+
+def check_installed() -> None:
+    """Whether Ray is there, before anything else is done.
+
+    Raises:
+        FieldError: it is not; says what to install.
+    """
+    if importlib.util.find_spec("ray") is None:
+        raise FieldError("on", 'needs Ray, which is not installed: pip install "lrlab[ray]"')
+
+
+def connected(on: Ray) -> ModuleType:
+    """Ray, connected; it stays so until `ray.shutdown()` or the end of the process.
+
+    Without an address: the cluster that this process is connected to, one that runs on this machine
+    (`ray start`, or RAY_ADDRESS), else one that is started here, without a dashboard.
+
+    Raises:
+        FieldError: Ray is not installed, nothing answers there, or this process is connected to
+            another cluster.
+    """
+    check_installed()
+    import ray
+
+    if ray.is_initialized():
+        if on.address not in (None, "auto") and not _is_at(ray, str(on.address)):
+            raise FieldError(
+                "on.address",
+                f"{on.address}: this process is connected to another cluster; end that by "
+                "ray.shutdown(), or leave the address out",
+            )
+        return ray
+    usual: dict[str, Any] = {"configure_logging": False, "log_to_driver": False}
+    if on.runtime_env:
+        usual["runtime_env"] = dict(on.runtime_env)
+    with _unchanged():
+        if on.address is not None and on.address != "auto":
+            _init(ray, on.address, usual)
+            return ray
+        try:
+            ray.init(address="auto", **usual)
+        except ConnectionError:
+            if on.address == "auto":
+                message = '"auto": no Ray cluster runs here; begin one by `ray start --head`'
+                raise FieldError("on.address", message) from None
+            ray.init(address="local", num_cpus=cores(), include_dashboard=False, **usual)
+    return ray
+
+
+def _init(ray: ModuleType, address: str, options: Mapping[str, Any]) -> None:
+    try:
+        ray.init(address=address, **options)
+    except (ConnectionError, ValueError, RuntimeError, ImportError) as error:
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        message = f"{address}: no Ray cluster answers there ({first})"
+        raise FieldError("on.address", message) from error
+
+
+def _is_at(ray: ModuleType, address: str) -> bool:
+    """Whether the cluster that this process is connected to is the one at an address."""
+    if address.startswith("ray://"):
+        return ray.util.client.ray.is_connected()
+    return ray.get_runtime_context().gcs_address == address
+
+
+@contextlib.contextmanager
+def _unchanged() -> Iterator[None]:
+    """Ray sets a handler of SIGTERM in the process that connects; ours, which ends a run with a
+    commit, stays."""
+    in_main = threading.current_thread() is threading.main_thread()
+    before = signal.getsignal(signal.SIGTERM) if in_main else None
+    missing = [name for name in OWN_CLUSTER if name not in os.environ]
+    os.environ.update({name: OWN_CLUSTER[name] for name in missing})
+    try:
+        yield
+    finally:
+        for name in missing:
+            del os.environ[name]
+        if in_main and before is not None:
+            signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,188 @@
+"""The pool of a Ray cluster: pieces are its tasks, states lie in its object store.
+
+Ray decides where a piece runs: near the states that it begins from, where a worker is free there.
+It begins pieces of killed workers and lost nodes again, and makes states that were lost with a node
+again from the pieces that gave them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import pickle
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from types import ModuleType
+from typing import NamedTuple
+
+from lrlab.cluster.connecting import connected
+from lrlab.cluster.packing import packed
+from lrlab.cluster.pieces import Held, Piece, Setting, Trained
+from lrlab.cluster.pool import USUAL, Done, OpenPool, Pool, Ref, Ticket
+from lrlab.cluster.worker import FLAGS, PRECISION, Shipment, work
+from lrlab.core.errors import FieldError
+from lrlab.core.remote import Ray
+from lrlab.engine.devices import setting as jax_setting
+
+LOOK = 2.0
+"""Seconds between two looks at which nodes there are: soon enough for nodes that join, and one call
+to Ray in hundreds of pieces."""
+
+
+class Node(NamedTuple):
+    """What a node of the cluster has."""
+
+    cpus: int
+    gpus: int
+
+
+class Shape(NamedTuple):
+    """What a worker takes: so many cores, and GPUs."""
+
+    cpus: int
+    gpus: int
+
+    def fit(self, nodes: Sequence[Node]) -> int:
+        """How many workers there is room for.
+
+        >>> Shape(2, 0).fit([Node(4, 0), Node(3, 0)]), Shape(1, 2).fit([Node(8, 4)])
+        (3, 2)
+        """
+        rooms = (
+            min(node.cpus // self.cpus, node.gpus // self.gpus if self.gpus else node.cpus)
+            for node in nodes
+        )
+        return sum(rooms)
+
+
+def shape_of(on: Ray, nodes: Sequence[Node]) -> Shape:
+    """What a worker takes: a node's cores (of the smallest), or its share where `workers` says how
+    many there are to be; with GPUs one core each.
+
+    Raises:
+        FieldError: no node has as much.
+
+    >>> shape_of(Ray(), [Node(8, 0), Node(6, 0)]), shape_of(Ray(workers=4), [Node(8, 0)])
+    (Shape(cpus=6, gpus=0), Shape(cpus=2, gpus=0))
+    """
+    gpus, cpus = on.gpus_per_worker, on.cpus_per_worker
+    some = [node for node in nodes if node.cpus and node.gpus >= gpus]
+    if not any(node.cpus for node in nodes):
+        raise FieldError("on", "no node of the Ray cluster is alive and has a core")
+    if not some:
+        most = max(node.gpus for node in nodes)
+        message = f"{gpus} GPUs in a worker: the largest node has {most}"
+        raise FieldError("on.gpus_per_worker", message)
+    if cpus is None:
+        on_each = -(-(on.workers or 1) // len(some))
+        cpus = 1 if gpus else max(1, min(node.cpus for node in some) // on_each)
+    if cpus > max(node.cpus for node in some):
+        has = max(node.cpus for node in some)
+        message = f"{cpus} cores in a worker: the largest node has {has}"
+        raise FieldError("on.cpus_per_worker", message)
+    return Shape(cpus, gpus)
+
+
+def nodes_of(ray: ModuleType) -> list[Node]:
+    """The nodes of the cluster that are alive."""
+    alive = (node["Resources"] for node in ray.nodes() if node["Alive"])
+    return [Node(int(has.get("CPU", 0)), int(has.get("GPU", 0))) for has in alive]
+
+
+class RayPool:
+    """Pieces as tasks of a Ray cluster. A class because it holds those that are under way."""
+
+    def __init__(
+        self, ray: ModuleType, on: Ray, setting: Setting, own: Sequence[tuple[str, str]]
+    ) -> None:
+        self._ray, self._on = ray, on
+        nodes = nodes_of(ray)
+        self.shape = shape_of(on, nodes)
+        self._fit, self._looked = self.shape.fit(nodes), time.monotonic()
+        self.width = setting.plan.tile_width or 1
+        self.devices = self.shape.gpus or self.shape.cpus
+        plan = setting.plan._replace(devices=self.devices)
+        shipment = Shipment(
+            key=uuid.uuid4().hex,
+            content=packed(setting._replace(plan=plan)),
+            own=own,
+            environment={name: os.environ[name] for name in FLAGS if name in os.environ},
+            precision=jax_setting(PRECISION),
+            devices=self.devices,
+        )
+        self._shipment = ray.put(shipment)
+        options = {
+            "num_cpus": self.shape.cpus,
+            "num_returns": 2,
+            "max_retries": USUAL.tries - 1,
+            "retry_exceptions": False,
+        }
+        if self.shape.gpus:
+            options["num_gpus"] = self.shape.gpus
+        self._task = ray.remote(work).options(**options)
+        self._held: dict[Ticket, Ref] = {}
+
+    def slots(self) -> int:
+        """How many workers there is room for now, at most as many as asked for."""
+        if time.monotonic() - self._looked > LOOK:
+            self._fit, self._looked = self.shape.fit(nodes_of(self._ray)), time.monotonic()
+        return max(1, min(self._fit, self._on.workers or self._fit))
+
+    def waiting(self) -> int:
+        """As many again, unless Ray would begin them beside those that were asked for."""
+        return self.slots() if self._fit <= (self._on.workers or self._fit) else 0
+
+    def submit(self, piece: Piece, sources: Sequence[Ref]) -> Ticket:
+        """Makes a piece a task."""
+        # As bytes, which Ray hands on as they are: its own pickler looks every class up.
+        content = pickle.dumps(piece, pickle.HIGHEST_PROTOCOL)
+        ticket, held = self._task.remote(self._shipment, content, *sources)
+        self._held[ticket] = held
+        return ticket
+
+    def finished(self, timeout: float) -> list[Done]:
+        """What tasks gave, or raised; a task of a killed worker is begun again by Ray."""
+        tickets = list(self._held)
+        ready, _ = self._ray.wait(tickets, num_returns=1, timeout=timeout)
+        return [self._done(ticket) for ticket in ready]
+
+    def _done(self, ticket: Ticket) -> Done:
+        held = self._held.pop(ticket)
+        try:
+            result: Trained = pickle.loads(self._ray.get(ticket))
+        except self._ray.exceptions.RayTaskError as error:
+            return Done(ticket, None, None, error.cause or error, error.traceback_str)
+        except self._ray.exceptions.RayError as error:
+            return Done(ticket, None, None, error, str(error))
+        return Done(ticket, result, held)
+
+    def fetch(self, refs: Sequence[Ref]) -> list[Held]:
+        """States out of the object store, or from another node."""
+        return self._ray.get(list(refs))
+
+    def put(self, held: Held) -> Ref:
+        """States into the object store."""
+        return self._ray.put(held)
+
+    def close(self) -> None:
+        """Gives up the pieces that have not come back."""
+        for ticket in self._held:
+            with contextlib.suppress(self._ray.exceptions.RayError):
+                self._ray.cancel(ticket)
+
+
+def on_ray(on: Ray, own: Sequence[tuple[str, str]] = ()) -> OpenPool:
+    """A pool of the cluster that `on` names; `own`: own code of a configuration (see
+    `Shipment`)."""
+    return functools.partial(_opened, on, own)
+
+
+@contextlib.contextmanager
+def _opened(on: Ray, own: Sequence[tuple[str, str]], setting: Setting) -> Iterator[Pool]:
+    pool = RayPool(connected(on), on, setting, own)
+    try:
+        yield pool
+    finally:
+        pool.close()

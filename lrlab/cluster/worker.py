@@ -1,0 +1,81 @@
+"""What runs in a process of Ray's: the group, which comes with the first piece, and its pieces."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import pickle
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+
+from lrlab.cluster.packing import Packed, unpacked
+from lrlab.cluster.pieces import Held, Piece, Setting, trained
+from lrlab.core import own_code
+from lrlab.core.own_sources import home
+from lrlab.engine.devices import prepare
+
+FLAGS = ("XLA_FLAGS", "JAX_PLATFORMS")
+"""Variables of the environment that change what XLA compiles."""
+
+PRECISION = "jax_default_matmul_precision"
+"""The one setting of JAX's that is the user's (see `core.jax_settings`) and changes numbers."""
+
+GROUPS = 2
+"""Groups that a process keeps: the one that trains, and the one before, whose last piece may be
+begun again."""
+
+
+class Shipment(NamedTuple):
+    """A group on its way. `key` tells it from others; `own`: (module:function, folder) of own code
+    in a configuration, which is imported from there; `environment`: `FLAGS` of the driver;
+    `precision`: its setting `PRECISION`; `devices`: of a worker."""
+
+    key: str
+    content: Packed
+    own: Sequence[tuple[str, str]]
+    environment: Mapping[str, str]
+    precision: str | None
+    devices: int
+
+
+def work(shipment: Shipment, content: bytes, *sources: Held) -> tuple[bytes, Held]:
+    """Trains the piece that is pickled in `content`, and pickles what it gives. Ray calls this with
+    what `sources` refer to."""
+    piece: Piece = pickle.loads(content)
+    setting, folders = _opened(shipment)
+    with contextlib.ExitStack() as stack:
+        for folder in folders:
+            stack.enter_context(own_code.inside(folder))
+        result, held = trained(setting, piece, sources)
+    return pickle.dumps(result, pickle.HIGHEST_PROTOCOL), held
+
+
+def _opened(shipment: Shipment) -> tuple[Setting, list[Path]]:
+    """The group and the folders of its own code; read once in a process."""
+    groups = _groups()
+    if shipment.key not in groups:
+        for name, value in shipment.environment.items():
+            os.environ.setdefault(name, value)
+        jax.config.update(PRECISION, shipment.precision)
+        prepare(shipment.devices)
+        folders = []
+        with contextlib.ExitStack() as stack:
+            for place, folder in shipment.own:
+                own_code.loaded(place, Path(folder))
+                folders.append(home(place.partition(":")[0], Path(folder)))
+                stack.enter_context(own_code.inside(folders[-1]))
+            setting = unpacked(shipment.content)
+        while len(groups) >= GROUPS:
+            groups.pop(next(iter(groups)))
+        groups[shipment.key] = setting, folders
+    return groups[shipment.key]
+
+
+@functools.cache
+def _groups() -> dict[str, tuple[Setting, list[Path]]]:
+    """What was opened, for the life of the process."""
+    return {}
