@@ -70,10 +70,18 @@ def _defined(tree: ast.Module, package: bool) -> Iterator[str]:
 
 
 def modules() -> list[str]:
-    """The modules that `lrlab` names as public, and those of results, which its functions give."""
-    public = [f"lrlab.{name}" for name in lrlab._MODULES]
-    results = sorted((ROOT / "lrlab" / "results").glob("*.py"))
-    return [*public, *(f"lrlab.results.{p.stem}" for p in results if p.stem != "__init__")]
+    """The modules that `lrlab` names as public."""
+    return [f"lrlab.{name}" for name in lrlab._MODULES]
+
+
+def results() -> dict[str, str]:
+    """Class of `lrlab.results` -> its module: what the public functions give back."""
+    found = {}
+    for path in sorted((ROOT / "lrlab" / "results").glob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        named = [node.name for node in tree.body if isinstance(node, ast.ClassDef)]
+        found |= {name: f"lrlab.results.{path.stem}" for name in named if name[0] != "_"}
+    return found
 
 
 def _module_page(module: str, members: list[str]) -> str:
@@ -97,6 +105,8 @@ def python_pages() -> dict[str, str]:
         members = public_names(module)
         if members:
             pages[f"{API}/{module.removeprefix('lrlab.')}.md"] = _module_page(module, members)
+    listed = [f"::: {module}.{name}" for name, module in results().items()]
+    pages[f"{API}/results.md"] = "\n\n".join([site_words.RESULTS, *listed]) + "\n"
     return pages
 
 
@@ -104,7 +114,7 @@ def python_pages() -> dict[str, str]:
 
 
 def tables() -> dict[str, type[BaseModel]]:
-    """Path -> table of the schema, found by their fields, so that a new table needs no line here."""
+    """Path -> table of the schema, found by their fields: a new table needs no line here."""
     found: dict[str, type[BaseModel]] = {"": schema.Experiment}
     waiting: list[tuple[str, type[BaseModel]]] = [("", schema.Experiment)]
     while waiting:
@@ -124,7 +134,7 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:
         yield from _models(inner)
 
 
-def keys() -> Iterator[tuple[str, str, Any]]:
+def fields() -> Iterator[tuple[str, str, Any]]:
     """(table, key, field) of every key that a user writes."""
     for path, table in tables().items():
         for key, field in table.model_fields.items():
@@ -141,7 +151,7 @@ def toml_page() -> str:
         rows = [
             f"| `{key}` | {_cell(type_words(field))} | {default_words(field)} | "
             f"{_cell(description(path, key))} |"
-            for where, key, field in keys()
+            for where, key, field in fields()
             if where == path
         ]
         head = "| key | takes | default | what it is |\n|---|---|---|---|\n"
@@ -242,7 +252,9 @@ def names_page() -> str:
                 if key not in of_kind.common or one.default != of_kind.common[key]
             ]
             listed = ", ".join(f"`{one}`" for one in own)
-            rows.append(f"| `{name}` | {_cell(registry.summary(of_kind, name))} | {_cell(listed)} |")
+            rows.append(
+                f"| `{name}` | {_cell(registry.summary(of_kind, name))} | {_cell(listed)} |"
+            )
         common = ", ".join(f"`{key}`" for key in of_kind.common)
         parts += [
             f"## {site_words.KINDS.get(kind, kind.capitalize())}",

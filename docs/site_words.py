@@ -131,7 +131,7 @@ KEYS = {
     "range_test.kind": '`"ramp"`: one run per seed whose rate climbs. `"parallel"`: a run of its '
     "own for each rate.",
     "range_test.mode": "Rates evenly spaced in log, or evenly.",
-    "range_test.split": "The loss before each update on its batch, or the validation loss after it.",
+    "range_test.split": "The loss of each update's batch before it, or the validation loss after.",
     "study.axis": 'The field that changes: `"width"`, `"batch_size"`, `"steps"`, '
     '`"task.data.max_train"` and so on.',
     "study.values": "Its values; each is a run of its own.",
@@ -152,6 +152,11 @@ CONFIG` shows what a file comes to. How files are put together (lane axes, `exte
 
 Nothing has to be given but a task: a registered one (`task = "digits-mlp"`), or a model and data.
 Where a number may be a **lane axis**, a list trains several values side by side."""
+
+RESULTS = """# lrlab.results
+
+What the public functions give back. An answer is `lrlab.types.Answer`, a comparison
+`lrlab.search.Comparison`."""
 
 COMMANDS = """# Command line
 

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import site_pages
 from places import ROOT
 
 DOCS = ROOT / "docs"
@@ -40,11 +39,8 @@ def pages() -> list[str]:
 
 
 def source(page: str) -> str:
-    """A page's Markdown, made or written."""
-    made = site_pages.pages().get(page)
-    if made is None:
-        return (DOCS / page).read_text(encoding="utf-8")
-    return made if isinstance(made, str) else made()
+    """The Markdown of a page that is written by hand."""
+    return (DOCS / page).read_text(encoding="utf-8")
 
 
 def blocks(text: str) -> Iterator[Block]:
@@ -64,7 +60,9 @@ def commands(text: str) -> Iterator[list[str]]:
         if not words:
             continue
         if words[0] != "lrlab":
-            raise ValueError(f"a bash block runs lrlab alone, got {line!r}; use sh for what is read")
+            raise ValueError(
+                f"a bash block runs lrlab alone, got {line!r}; use sh for what is read"
+            )
         yield words[1:]
 
 
@@ -76,7 +74,7 @@ def run(page: str, room: Path, command: Callable[[Sequence[str]], int]) -> dict[
         RuntimeError: a command failed.
     """
     names: dict[str, object] = {"__name__": "page"}
-    for block in blocks((DOCS / page).read_text(encoding="utf-8")):
+    for block in blocks(source(page)):
         if block.title is not None and block.language in RUN:
             (room / block.title).parent.mkdir(parents=True, exist_ok=True)
             (room / block.title).write_text(block.text, encoding="utf-8")
