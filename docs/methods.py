@@ -1,7 +1,8 @@
 """The page of all methods, from the registries: `python docs/methods.py` writes it.
 
 `docs/methods.md` lists every schedule and optimizer with its formula and source;
-`docs/choose/methods.md` holds a short table of counts between two markers. A test compares both with the registries.
+`docs/choose/methods.md` holds a short table of counts between two markers. A test compares both
+with the registries.
 """
 
 from __future__ import annotations
