@@ -131,6 +131,7 @@ def test_moved_pages_have_the_links_of_the_site() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("without_figures")
 @pytest.mark.parametrize("page", [page for page in WITH_CODE if page != KEPT])
 def test_the_blocks_of_a_page_run(page, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
