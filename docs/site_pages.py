@@ -244,25 +244,31 @@ def names_page() -> str:
     parts = [site_words.NAMES]
     for kind in names.REGISTRIES:
         of_kind = names.REGISTRIES[kind]
-        rows = []
-        for name in of_kind.entries:
-            own = [
-                key if one.default is None else f"{key} = {_toml(one.default)}"
-                for key, one in registry.parameters(of_kind, name).items()
-                if key not in of_kind.common or one.default != of_kind.common[key]
-            ]
-            listed = ", ".join(f"`{one}`" for one in own)
-            rows.append(
-                f"| `{name}` | {_cell(registry.summary(of_kind, name))} | {_cell(listed)} |"
-            )
+        listed = {name: _own_options(of_kind, name) for name in of_kind.entries}
+        rows = [
+            f"| `{name}` | {_cell(registry.summary(of_kind, name))} | {_cell(own)} |"
+            for name, own in listed.items()
+        ]
+        head = "| name | what it is | options of its own, with defaults |\n|---|---|---|\n"
+        if not any(listed.values()):
+            rows = [row.removesuffix("  |") for row in rows]
+            head = "| name | what it is |\n|---|---|\n"
         common = ", ".join(f"`{key}`" for key in of_kind.common)
         parts += [
             f"## {site_words.KINDS.get(kind, kind.capitalize())}",
             f"Each takes {common} too." if common else "",
-            "| name | what it is | options of its own, with defaults |\n|---|---|---|\n"
-            + "\n".join(rows),
+            head + "\n".join(rows),
         ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _own_options(of_kind: registry.Registry[Any], name: str) -> str:
+    own = [
+        key if one.default is None else f"{key} = {_toml(one.default)}"
+        for key, one in registry.parameters(of_kind, name).items()
+        if key not in of_kind.common or one.default != of_kind.common[key]
+    ]
+    return ", ".join(f"`{one}`" for one in own)
 
 
 def _toml(value: object) -> str:
