@@ -124,6 +124,30 @@ def test_files_of_a_run_folder_are_told() -> None:
         assert f"`{field}`" in page, field
 
 
+COMMANDS = {
+    "find": ["--set", "budget=2"],
+    "sweep": ["--set", "lr=[0.1]"],
+    "range-test": ["--set", "range_test.num_steps=5"],
+    "plan": ["--set", "lr=[0.1]"],
+}
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("without_figures")
+@pytest.mark.parametrize("name", COMMANDS)
+def test_json_has_the_fields_of_the_page(name, tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a.toml").write_text('steps = 10\nseeds = 1\ntask = "wine-linear"\n', encoding="utf-8")
+    out = [] if name == "plan" else ["--out", "run"]
+    assert command([name, "a.toml", "--json", *COMMANDS[name], *out]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    page = (DOCS / "reference" / "json.md").read_text("utf-8")
+    (row,) = re.findall(rf"^\| `{name}` \| (.*) \|$", page, re.MULTILINE)
+    top = re.sub(r"\{[^}]*\}|\[[^\]]*\]", "", row)
+    fields = re.findall(r"`(\w+)`", top)
+    assert len(fields) > 2 and set(fields) <= set(printed)
+
+
 def test_moved_pages_have_the_links_of_the_site() -> None:
     gallery = site_pages.moved("experiments/README.md")
     assert "](fractal.png)" in gallery and "../docs" not in gallery
