@@ -1,7 +1,7 @@
 """Docstrings as the site shows them: an example becomes a block of code.
 
-A doctest of ours stands at the end of a docstring without a heading, where Markdown would take `>>>`
-for a quotation.
+A doctest of ours stands at the end of a docstring without a heading, where Markdown would take
+`>>>` for a quotation.
 """
 
 from __future__ import annotations

@@ -87,13 +87,26 @@ def results() -> dict[str, str]:
 def _module_page(module: str, members: list[str]) -> str:
     loaded = importlib.import_module(module)
     parts = [f"# {module}", _opening(loaded.__doc__ or "")]
-    parts += [f"::: {module}.{name}" for name in members]
+    parts += [f"::: {place(module, name)}" for name in members]
     return "\n\n".join(parts) + "\n"
+
+
+def place(module: str, name: str) -> str:
+    """Where a public name is documented: one that hides the module of its name, where it is
+    defined, since its path would be that module's.
+
+    >>> place("lrlab.theory", "max_lr"), place("lrlab.theory", "catapult")
+    ('lrlab.theory.max_lr', 'lrlab.theory.catapult.catapult')
+    """
+    if not ROOT.joinpath(*module.split("."), f"{name}.py").exists():
+        return f"{module}.{name}"
+    return f"{getattr(importlib.import_module(module), name).__module__}.{name}"
 
 
 def _opening(docstring: str) -> str:
     """A module's docstring as Markdown, its example as a block of code."""
     text, _, example = docstring.partition("\n>>> ")
+    text = re.sub(r",\n {2}(?=`)", ", ", text)  # a row of a table that goes on
     return text.strip() + (f"\n\n```pycon\n>>> {example.strip()}\n```" if example else "")
 
 

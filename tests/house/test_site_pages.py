@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import doctest
+import importlib
 import json
 import re
 import tomllib
@@ -92,7 +94,7 @@ def test_types_of_the_schema_are_in_words() -> None:
 def public() -> list[str]:
     """Every public name, from `lrlab.__all__` and those of its subpackages."""
     own = [f"lrlab.{name}" for name in lrlab.__all__ if name in lrlab._NAMES]
-    inner = [f"{module}.{name}" for module in site_pages.modules()
+    inner = [site_pages.place(module, name) for module in site_pages.modules()
              for name in site_pages.public_names(module)]  # fmt: skip
     return own + inner
 
@@ -122,6 +124,18 @@ def test_files_of_a_run_folder_are_told() -> None:
         assert f"`{name}`" in page or f"`{path.name}" in page, name
     for field in json.loads((FIXTURES / "format-2" / "run.json").read_text("utf-8")):
         assert f"`{field}`" in page, field
+
+
+def test_examples_of_what_makes_the_pages() -> None:
+    done = doctest.testmod(site_pages)
+    assert done.attempted > 0 and done.failed == 0
+
+
+@pytest.mark.slow
+def test_examples_of_docstrings_are_blocks() -> None:
+    pytest.importorskip("griffe", reason="pip install lrlab[docs]")
+    done = doctest.testmod(importlib.import_module("site_examples"))
+    assert done.attempted > 0 and done.failed == 0
 
 
 COMMANDS = {
