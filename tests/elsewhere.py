@@ -15,6 +15,8 @@ import sys
 import types
 from collections.abc import Sequence
 
+import pytest
+
 MODULES = (
     "fcntl",
     "resource",
@@ -65,23 +67,19 @@ def without_posix() -> None:
     for name in LIBRARIES:
         importlib.import_module(name)
     sys.meta_path.insert(0, types.SimpleNamespace(find_spec=absent))  # type: ignore[arg-type]
+    patch = pytest.MonkeyPatch()  # never undone: the process is for this
     for name in MODULES:
-        sys.modules.pop(name, None)
+        patch.delitem(sys.modules, name, raising=False)
     for name in FUNCTIONS:
-        if hasattr(os, name):
-            delattr(os, name)
+        patch.delattr(os, name, raising=False)
     for name in SIGNALS:
-        if hasattr(signal, name):
-            delattr(signal, name)
-    usual = builtins.open
+        patch.delattr(signal, name, raising=False)
+    usual, fsync, rename, by_number = builtins.open, os.fsync, os.rename, os.open
 
     def opened(file: object, *given: object, **named: object) -> object:
         if str(file).startswith("/proc") and of_lrlab():
             raise FileNotFoundError(2, "No such file or directory", str(file))
         return usual(file, *given, **named)  # type: ignore[call-overload]
-
-    builtins.open = io.open = opened  # type: ignore[assignment]
-    fsync = os.fsync
 
     def synced(handle: int) -> None:  # Windows syncs what is open for writing
         try:
@@ -90,23 +88,21 @@ def without_posix() -> None:
             raise OSError(9, "Bad file descriptor") from None
         fsync(handle)
 
-    os.fsync = synced
-    rename = os.rename
-
     def renamed(source: str, target: str) -> None:  # Windows renames onto nothing that is there
         if os.path.lexists(target):
             raise FileExistsError(17, "File exists", str(target))
         rename(source, target)
 
-    os.rename = renamed  # type: ignore[assignment]
-    openat = os.open
-
     def opened_by_number(path: str, flags: int, *given: object, **named: object) -> int:
         if os.path.isdir(path):  # Windows opens no folder
             raise PermissionError(13, "Permission denied", str(path))
-        return openat(path, flags, *given, **named)  # type: ignore[arg-type]
+        return by_number(path, flags, *given, **named)  # type: ignore[arg-type]
 
-    os.open = opened_by_number  # type: ignore[assignment]
+    patch.setattr(builtins, "open", opened)
+    patch.setattr(io, "open", opened)
+    patch.setattr(os, "fsync", synced)
+    patch.setattr(os, "rename", renamed)
+    patch.setattr(os, "open", opened_by_number)
 
 
 def main(arguments: Sequence[str]) -> None:
