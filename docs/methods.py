@@ -1,7 +1,8 @@
 """The page of all methods, from the registries: `python docs/methods.py` writes it.
 
-`docs/methods.md` lists every schedule and optimizer with its formula and source; the README holds a
-short table of counts between two markers. A test compares both with the registries.
+`docs/methods.md` lists every schedule and optimizer with its formula and source;
+`docs/choose/methods.md` holds a short table of counts between two markers. A test compares both
+with the registries.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ from lrlab.core import registry
 from lrlab.optimizers.method import Kind
 
 BEGIN, END = "<!-- methods: python docs/methods.py -->", "<!-- end of methods -->"
+CHOOSE = "docs/choose/methods.md"
+"""The page that holds the short table."""
+
 _SOURCE = re.compile(r"\(((?:[^()]|\([^()]*\))*?\b(?:18|19|20)\d\d\b(?:[^()]|\([^()]*\))*)\)")
 _ARXIV = re.compile(r"arXiv (\d{4}\.\d{4,5})")
 
@@ -91,7 +95,7 @@ def _every_optimizer() -> str:
 
 
 def short_table() -> str:
-    """The README's table: how many of each kind, how many with an arXiv number, and their names."""
+    """The short table: how many of each kind, how many with an arXiv number, and their names."""
     rows = ["| kind | count | with arXiv number | names |", "|---|---:|---:|---|"]
     for kind, methods in kinds().items():
         cited = sum(bool(_ARXIV.search(m.source)) for m in methods)
@@ -100,15 +104,15 @@ def short_table() -> str:
     return "\n".join(rows)
 
 
-def with_table(readme: str) -> str:
-    """The README's text with the table brought up to date.
+def with_table(text: str) -> str:
+    """A page's text with the table brought up to date.
 
     Raises:
         ValueError: the markers are not there.
     """
-    if BEGIN not in readme or END not in readme:
-        raise ValueError(f"README.md must hold the lines {BEGIN} and {END}")
-    before, rest = readme.split(BEGIN, 1)
+    if BEGIN not in text or END not in text:
+        raise ValueError(f"{CHOOSE} must hold the lines {BEGIN} and {END}")
+    before, rest = text.split(BEGIN, 1)
     return f"{before}{BEGIN}\n{short_table()}\n{END}{rest.split(END, 1)[1]}"
 
 
@@ -123,11 +127,11 @@ def _linked(source: str) -> str:
 def main(arguments: Sequence[str] = ()) -> None:
     """Writes the page and the table in the folder given, by default the current one."""
     root = Path(arguments[0] if arguments else ".")
-    readme = root / "README.md"
-    updated = with_table(readme.read_text(encoding="utf-8"))
+    choose = root / CHOOSE
+    updated = with_table(choose.read_text(encoding="utf-8"))
     (root / "docs" / "methods.md").write_text(page(), encoding="utf-8")
-    readme.write_text(updated, encoding="utf-8")
-    print(f"{root / 'docs' / 'methods.md'} and the table in {readme} are up to date")
+    choose.write_text(updated, encoding="utf-8")
+    print(f"{root / 'docs' / 'methods.md'} and the table in {choose} are up to date")
 
 
 if __name__ == "__main__":

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import select
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -41,13 +41,25 @@ class Worker(NamedTuple):
             TimeoutError: after `LIMIT_SECONDS`.
         """
         assert self.process.stdin is not None and self.process.stdout is not None
+        late = threading.Event()
+
+        def end() -> None:
+            late.set()
+            self.process.kill()
+
+        # Windows waits for no pipe with a limit of time.
+        timer = threading.Timer(LIMIT_SECONDS, end)
+        timer.start()
         try:
             print("run", file=self.process.stdin, flush=True)
-            if not select.select([self.process.stdout], [], [], LIMIT_SECONDS)[0]:
-                raise TimeoutError
             line = self.process.stdout.readline()
-        except BrokenPipeError:
-            return None
+        except OSError:  # a broken pipe
+            line = ""
+        finally:
+            timer.cancel()
+            timer.join()
+        if late.is_set():
+            raise TimeoutError
         return json.loads(line) if line else None
 
 
@@ -61,7 +73,7 @@ def worker(
     # An empty cache folder: the first call compiles, for lrlab as for everyone.
     environment = {**os.environ, "PYTHONPATH": path, "LRLAB_CACHE": str(arrays.parent / "cache")}
     command = [python, "-m", "lrlab.bench.worker", work, way, str(arrays), str(cores)]
-    with open(log, "a") as errors:
+    with open(log, "a", encoding="utf-8") as errors:
         process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -77,7 +89,7 @@ def worker(
             process.wait()
             for pipe in (process.stdin, process.stdout):
                 if pipe is not None:
-                    with contextlib.suppress(BrokenPipeError):
+                    with contextlib.suppress(OSError):
                         pipe.close()
 
 
@@ -159,7 +171,9 @@ def _turns(
                 running[way].process.kill()
                 continue
             if answer is None:
-                lines = [line for line in log.read_text().splitlines() if line.strip()]
+                lines = [
+                    line for line in log.read_text("utf-8", "replace").splitlines() if line.strip()
+                ]
                 say(f"{name}: {way} stopped: {lines[-1] if lines else 'no message'}")
                 results.pop(way, None)
                 left.remove(way)

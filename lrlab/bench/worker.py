@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import sys
 import time
 from collections.abc import Callable
@@ -20,6 +19,11 @@ from pathlib import Path
 import numpy as np
 
 from lrlab.bench.workloads import JAX_WAYS, workload
+
+try:
+    import resource
+except ModuleNotFoundError:  # Windows
+    resource = None
 
 TURN_SECONDS = 2.0
 
@@ -42,7 +46,7 @@ def peak(size: int = 1024, repeats: int = 10) -> float:
 def main() -> None:
     """Answers on standard output what is asked on standard input, a line of JSON each."""
     name, way, path, cores = sys.argv[1:]
-    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    answers = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
     os.dup2(2, 1)  # whatever a library prints must not reach the answers
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: int(cores)])
@@ -78,11 +82,13 @@ def timed(run: Callable[[], np.ndarray], least: float) -> tuple[np.ndarray, floa
 
 
 def peak_rss() -> int:
-    """The most memory in bytes that this process had resident."""
+    """The most memory in bytes that this process had resident; 0 where the system does not say."""
     try:  # getrusage would answer with the parent's peak where that was larger
-        status = Path("/proc/self/status").read_text()
+        status = Path("/proc/self/status").read_text("utf-8", "replace")
         return int(status.partition("VmHWM:")[2].split()[0]) * 1024
     except (OSError, IndexError):
+        if resource is None:
+            return 0
         usage = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return usage * (1 if sys.platform == "darwin" else 1024)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -89,6 +90,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # Matplotlib keeps a list of fonts; that belongs to lrlab's cache too.
     os.environ.setdefault("MPLCONFIGDIR", str(cache_folder() / "matplotlib"))
     quiet_libraries()
+    for stream in (sys.stdout, sys.stderr):  # of cp1252, say, which has no blocks for curves
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     with reported_once():
         status = run(sys.argv[1:] if arguments is None else list(arguments))
         try:

@@ -51,8 +51,8 @@ def bench(
     text = lrlab.bench.markdown(payload)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
-        (out / "bench.json").write_text(jsons.dumps(payload, indent=1) + "\n")
-        (out / "bench.md").write_text(f"{text}\n\n{lrlab.bench.explained()}\n")
+        (out / "bench.json").write_text(jsons.dumps(payload, indent=1) + "\n", "utf-8")
+        (out / "bench.md").write_text(f"{text}\n\n{lrlab.bench.explained()}\n", "utf-8")
         lrlab.bench.figure(payload, out / "bench.png")
     if json:
         emit(payload)

@@ -42,6 +42,8 @@ _TAKEN = {
     "compare": ("figures", "stages", "checkpoint", "history.zarr", "lock", "report.html",
                 "run.json", "config.toml", "summary.json", "checksums.json"),
 }  # fmt: skip
+_DEVICE = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\..*)?", re.IGNORECASE)
+"""Names that Windows keeps for devices, whatever ending they have."""
 COMMANDS = ("sweep", "find", "range-test", "compare", "study", "plan", "preview")
 
 
@@ -301,7 +303,7 @@ def _swept(raw: Table) -> Iterator[tuple[Path, object]]:
 def _plain_names(raw: Table) -> Found:
     """Names that become arrays or folders of a run: nothing that leads elsewhere."""
     for table, what in (("axes", "an axis"), ("groups", "a group"), ("compare", "an entry")):
-        named = raw.get(table)
+        named, seen = raw.get(table), dict[str, str]()
         for name in named if isinstance(named, Mapping) else ():
             if not isinstance(name, str) or not _PLAIN[table].fullmatch(name):
                 yield (
@@ -312,6 +314,13 @@ def _plain_names(raw: Table) -> Found:
                 )
             elif name.lower() in _TAKEN[table]:
                 yield (table, name), f"{name!r} is a name that every run uses itself"
+            elif _DEVICE.fullmatch(name) or name[-1] in ". ":
+                yield (table, name), f"{name!r} is no name of a file on Windows; choose another"
+            elif other := seen.get(name.lower()):
+                message = f"{name!r} and {other!r} differ in case alone; they would be one folder"
+                yield (table, name), f"{message} on macOS and Windows"
+            else:
+                seen[name.lower()] = name
 
 
 def _lanes(raw: Table) -> Found:

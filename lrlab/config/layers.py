@@ -148,8 +148,10 @@ def _beside(path: object, folder: File) -> object:
 
 
 def override(layer: Layer, settings: Sequence[str]) -> Layer:
-    """`--set` options on top, in order; a table given whole replaces, and so does a list."""
-    for number, text in enumerate(settings, start=1):
+    """`--set` options on top, in order, names before options: `--set optimizer.b1=0.8 --set
+    optimizer.name=adamw` is the same the other way round. A table given whole replaces, and so does
+    a list."""
+    for number, text in sorted(enumerate(settings, start=1), key=lambda one: not _names(one[1])):
         try:
             path, value = parse_override(text)
         except ValueError as error:
@@ -162,6 +164,18 @@ def override(layer: Layer, settings: Sequence[str]) -> Layer:
         kept = {p: place for p, place in places.items() if p == path or p not in layer.places}
         layer = over(layer, Layer(nested(path, value), kept))
     return layer
+
+
+def _names(setting: str) -> bool:
+    """Whether a `--set` option names an optimizer, schedule, model, data source or task.
+
+    >>> _names("optimizer.name=adam"), _names("optimizer=adam"), _names("optimizer.b1=0.8")
+    (True, True, False)
+    """
+    written, _, value = setting.partition("=")
+    path = tuple(written.strip().split("."))
+    named = path[:-1] if path[-1] == "name" else path
+    return named in NAMED_TABLES and not value.lstrip().startswith("{")
 
 
 def nested(path: Path, value: object) -> JsonObject:

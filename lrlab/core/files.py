@@ -47,7 +47,7 @@ def write_text(path: Path, text: str) -> None:
     """
     part = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with open(part, "w", encoding="utf-8") as file:
+        with open(part, "w", encoding="utf-8", newline="\n") as file:  # the same bytes everywhere
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
@@ -126,6 +126,19 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def rename_folder(source: Path, target: Path) -> None:
+    """Renames a folder to a place where there is nothing, or an empty folder.
+
+    Raises:
+        OSError: something is there.
+    """
+    try:
+        os.rename(source, target)
+    except FileExistsError:  # Windows renames onto no folder, however empty
+        target.rmdir()
+        os.rename(source, target)
+
+
 def sha256(path: Path) -> str:
     """The checksum of a file."""
     total = hashlib.sha256()
@@ -141,6 +154,6 @@ def sync_tree(folder: Path) -> None:
         if path.is_dir():
             sync_folder(path)
         else:
-            with open(path, "rb") as file:
+            with open(path, "r+b") as file:  # Windows syncs only what is open for writing
                 os.fsync(file.fileno())
     sync_folder(folder)

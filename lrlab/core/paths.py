@@ -28,12 +28,15 @@ def resolved(path: str | os.PathLike[str]) -> Path:
 
 def shown(path: str | os.PathLike[str]) -> str:
     """A path as it may be typed in a shell here: the shorter of absolute and relative, quoted where
-    it has to be.
+    it has to be (on Windows with double quotes, where it has spaces).
 
     >>> shown("/some/where/my run"), shown(Path.cwd() / "runs" / "a")
     ("'/some/where/my run'", 'runs/a')
     """
-    return shlex.quote(short(path))
+    text = short(path)
+    if os.name == "nt":  # where no path has double quotes, and a backslash needs none
+        return f'"{text}"' if " " in text else text
+    return shlex.quote(text)
 
 
 def short(path: str | os.PathLike[str]) -> str:

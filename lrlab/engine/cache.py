@@ -72,7 +72,7 @@ def _own(status: os.stat_result) -> bool:
 def instructions() -> str:
     """What the processor can do: a program compiled for more must not run here."""
     try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
+        for line in Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines():
             if line.startswith(("flags", "Features")):
                 return line.partition(":")[2].strip()
     except OSError:
@@ -88,7 +88,7 @@ def machine_name() -> str:
         return f"{device.platform} {device.device_kind}"
     model = platform.processor() or platform.machine()
     try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
+        for line in Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines():
             if line.startswith("model name"):
                 model = line.partition(":")[2].strip()
                 break
@@ -100,7 +100,7 @@ def machine_name() -> str:
 def remembered(key: Key) -> int | None:
     """The tile width kept for `key`, or None."""
     try:
-        entry = json.loads(_entry(key).read_text())
+        entry = json.loads(_entry(key).read_text("utf-8"))
         return int(entry["tile_width"]) if entry["key"] == key else None
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from lrlab.core.errors import RunError, Unwritable
-from lrlab.core.files import read_json, sha256, sync_folder, write_text
+from lrlab.core.files import read_json, rename_folder, sha256, sync_folder, write_text
 from lrlab.core.paths import resolved, shown
 from lrlab.core.records import LaneRecord
 from lrlab.core.text import JsonObject, Table
@@ -155,7 +155,7 @@ def create(
         info["config_sha256"] = sha256(part / "config.toml")
         write_sealed(part / "run.json", info, UNSEALED)
         (part / "lock").touch()
-        os.rename(part, path)
+        rename_folder(part, path)
         sync_folder(path.parent)
     except OSError as error:
         shutil.rmtree(part, ignore_errors=True)

@@ -259,3 +259,17 @@ def test_a_study_keeps_its_axis_when_only_its_values_are_set(tmp_path) -> None:
     experiment = config.load(str(tmp_path / "mine.toml"), ["study.values=[8, 16]"], "study")
     assert experiment.study is not None
     assert (experiment.study.axis, experiment.study.values) == ("batch_size", [8, 16])
+
+
+@pytest.mark.parametrize("named", ["optimizer.name=adamw", "optimizer=adamw"])
+def test_set_does_not_lose_options_that_stand_before_the_name(tmp_path: Path, named: str) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text(
+        'task = "wine-linear"\nlr = [0.1]\noptimizer = {name = "sgd", clip_norm = 1.0}\n'
+    )
+    settings = ["optimizer.weight_decay=0.1", named, "optimizer.b1=0.8"]
+    for given in (settings, settings[::-1]):
+        one = config.load(path, given, command="sweep").optimizer
+        assert one.model_dump(exclude_defaults=True) == {
+            "name": "adamw", "weight_decay": 0.1, "b1": 0.8
+        }  # fmt: skip

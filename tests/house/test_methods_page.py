@@ -1,4 +1,4 @@
-"""The page of all methods and the README's table are what the registries say."""
+"""The page of all methods and the short table of them are what the registries say."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from lrlab import optimizers, schedules
 
 
 def test_writing_them_again_changes_nothing():
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    choose = (ROOT / methods.CHOOSE).read_text(encoding="utf-8")
     again = "run `python docs/methods.py`"
-    assert methods.with_table(readme) == readme, again
+    assert methods.with_table(choose) == choose, again
     assert (ROOT / "docs" / "methods.md").read_text(encoding="utf-8") == methods.page(), again
 
 
@@ -30,10 +30,11 @@ def test_every_entry_is_there_once_with_its_source():
 
 
 def test_it_is_written_in_place(tmp_path: Path):
-    (tmp_path / "docs").mkdir()
-    (tmp_path / "README.md").write_text(f"before\n{methods.BEGIN}\nold\n{methods.END}\nafter\n")
+    choose = tmp_path / methods.CHOOSE
+    choose.parent.mkdir(parents=True)
+    choose.write_text(f"before\n{methods.BEGIN}\nold\n{methods.END}\nafter\n")
     methods.main([str(tmp_path)])
-    text = (tmp_path / "README.md").read_text()
+    text = choose.read_text()
     assert text.startswith("before\n") and text.endswith("\nafter\n") and "old" not in text
     assert f"| schedules | {len(schedules.NAMES)} |" in text
     assert (tmp_path / "docs" / "methods.md").read_text() == methods.page()

@@ -1,4 +1,4 @@
-"""README's example of early stopping runs, and says what it says."""
+"""The example of early stopping runs, and says what it says."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ from pathlib import Path
 import jax
 import numpy as np
 
-README = Path(__file__).resolve().parents[2] / "README.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "choose" / "score.md"
 
 
 def test_early_stopping_wants_another_rate() -> None:
-    blocks = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     (example,) = (block for block in blocks if 'score="best"' in block)
-    example = example.replace('keep="best")', 'keep="best", progress=False)')
     names: dict = {}
-    exec(compile(example, str(README), "exec"), names)
+    exec(compile(example, str(PAGE), "exec"), names)
     early, late = names["answer"], names["result"]._replace(score="last").best()
     assert 1.5e-3 < early.lr < 6e-3 and 5e-5 < late.lr < 5e-4
     assert early.sentence.endswith("Judged by best valid_loss over the run.")
