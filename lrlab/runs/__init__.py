@@ -24,6 +24,7 @@ from lrlab.runs.folder import (
     write_record,
 )
 from lrlab.runs.integrity import vouch
+from lrlab.runs.live import LiveRun, Standing, read_live, state, status_of, version
 from lrlab.runs.lock import refuse_in_use
 from lrlab.runs.onward import made_in_python, onward
 from lrlab.runs.opening import RunFolder, opened
@@ -40,9 +41,11 @@ from lrlab.runs.summary import Summary, read_summary
 
 __all__ = [
     "FORMAT",
+    "LiveRun",
     "Run",
     "RunError",
     "RunFolder",
+    "Standing",
     "Summary",
     "Unwritable",
     "catalogue",
@@ -62,10 +65,14 @@ __all__ = [
     "open_run",
     "opened",
     "read_info",
+    "read_live",
     "read_stage",
     "read_summary",
     "refuse_in_use",
     "stages",
+    "state",
+    "status_of",
+    "version",
     "vouch",
     "whole_record",
     "write_json",
