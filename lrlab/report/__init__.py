@@ -6,8 +6,9 @@ and rich are loaded where they draw, so that a terminal table does not wait for 
 
 from __future__ import annotations
 
+from lrlab.report.content import standing
 from lrlab.report.content.data import ReportData, from_result
-from lrlab.report.content.reading import Folders, read, read_all
+from lrlab.report.content.reading import Folders, read, read_all, read_live
 from lrlab.report.figures import draw, write_figures
 from lrlab.report.figures.range_test import draw_range_test
 from lrlab.report.figures.rate_table import table
@@ -26,9 +27,11 @@ __all__ = [
     "page",
     "read",
     "read_all",
+    "read_live",
     "renderable",
     "rules_table",
     "sparkline",
+    "standing",
     "table",
     "write_figures",
     "write_html",
