@@ -27,7 +27,9 @@ from lrlab.cli import (
     show,
     study,
     sweep,
+    ui,
     verify,
+    watch,
 )  # fmt: skip
 from lrlab.cli.failures import FAILED, INTERRUPTED, failure_of, report_failure
 from lrlab.core.paths import cache_folder
@@ -39,8 +41,8 @@ PANELS = {
         study.study, reproduce.reproduce, replay.replay,
     ),
     "Look": (
-        preview.preview, show.show, report.report, export.export, ls.ls, doctor.doctor,
-        verify.verify, bench.bench,
+        preview.preview, show.show, watch.watch, ui.ui, report.report, export.export, ls.ls,
+        doctor.doctor, verify.verify, bench.bench,
     ),
 }  # fmt: skip
 """Every command, by its place in `lrlab --help`; its name is the function's."""
