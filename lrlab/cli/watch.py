@@ -32,6 +32,9 @@ PATIENCE = 4
 """Looks in a row that find no process before a run counts as stopped: a new one needs a moment to
 put its name beside the lock."""
 
+BAR = 64
+"""Columns of the bar of progress: as wide as the report's blocks of loss against rate."""
+
 ENDED = {"finished": DONE, "interrupted": INTERRUPTED, "stopped": INTERRUPTED}
 """A run's state -> exit status of what watched it end; of any other state `FAILED`."""
 
@@ -145,20 +148,14 @@ def _on_terminal(folder: Path) -> Sight:
 def shown(now: Sight) -> RenderableType:
     """What rich prints of a run: its progress, and the report's own page on the terminal."""
     from rich.console import Group
-    from rich.progress_bar import ProgressBar
     from rich.text import Text
 
-    parts: list[RenderableType] = []
+    if now.data is None:
+        return Text(now.words)
+    parts: list[RenderableType] = [lrlab.report.renderable(now.data)]
     if now.state != "finished":
-        if now.data is not None:
-            parts.append(
-                ProgressBar(total=1.0, completed=lrlab.report.standing.share(now.data), width=48)
-            )
-        parts.append(Text(now.words))
-    elif now.data is None:
-        parts.append(Text(now.words))
-    if now.data is not None:
-        parts.append(lrlab.report.renderable(now.data))
+        done = round(BAR * lrlab.report.standing.share(now.data))
+        parts.insert(0, Text.assemble(("━" * done, "cyan"), ("━" * (BAR - done), "dim")))
     return Group(*parts)
 
 
