@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import io
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -35,7 +35,9 @@ from lrlab.cli import (
     show,
     study,
     sweep,
+    ui,
     verify,
+    watch,
 )  # fmt: skip
 from lrlab.cli.failures import FAILED, INTERRUPTED, failure_of, report_failure
 from lrlab.core.paths import cache_folder
@@ -47,8 +49,8 @@ PANELS = {
         resume.resume, study.study, reproduce.reproduce, replay.replay,
     ),
     "Look": (
-        preview.preview, show.show, report.report, export.export, merge.merge, ls.ls, doctor.doctor,
-        verify.verify, bench.bench,
+        preview.preview, show.show, watch.watch, ui.ui, report.report, export.export, merge.merge,
+        ls.ls, doctor.doctor, verify.verify, bench.bench,
     ),
     "Tidy up": (rm.rm, gc.gc),
 }  # fmt: skip

@@ -6,9 +6,9 @@ and rich are loaded where they draw, so that a terminal table does not wait for 
 
 from __future__ import annotations
 
-from lrlab.report.content import tidy
+from lrlab.report.content import standing, tidy
 from lrlab.report.content.data import ReportData, from_result
-from lrlab.report.content.reading import Folders, read, read_all
+from lrlab.report.content.reading import Folders, read, read_all, read_live
 from lrlab.report.figures import draw, write_figures
 from lrlab.report.figures.range_test import draw_range_test
 from lrlab.report.figures.rate_table import table
@@ -30,9 +30,11 @@ __all__ = [
     "rate_lines",
     "read",
     "read_all",
+    "read_live",
     "renderable",
     "rules_table",
     "sparkline",
+    "standing",
     "table",
     "tidy",
     "write_figures",

@@ -24,6 +24,7 @@ from lrlab.runs.folder import (
     write_record,
 )
 from lrlab.runs.integrity import vouch
+from lrlab.runs.live import LiveRun, Standing, read_live, state, status_of, version
 from lrlab.runs.lock import refuse_in_use
 from lrlab.runs.onward import made_in_python, onward, refuse_untrained
 from lrlab.runs.opening import RunFolder, opened
@@ -41,10 +42,12 @@ from lrlab.runs.summary import Summary, read_summary
 
 __all__ = [
     "FORMAT",
+    "LiveRun",
     "Removable",
     "Run",
     "RunError",
     "RunFolder",
+    "Standing",
     "Summary",
     "Unwritable",
     "catalogue",
@@ -64,6 +67,7 @@ __all__ = [
     "open_run",
     "opened",
     "read_info",
+    "read_live",
     "read_stage",
     "read_summary",
     "refuse_in_use",
@@ -71,6 +75,9 @@ __all__ = [
     "removable",
     "remove",
     "stages",
+    "state",
+    "status_of",
+    "version",
     "vouch",
     "whole_record",
     "write_json",

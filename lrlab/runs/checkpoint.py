@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from lrlab.core.errors import RunError
 from lrlab.core.files import sync_tree
-from lrlab.core.text import Table
+from lrlab.core.text import Table, first_line
 from lrlab.runs.orbax_logging import reported_once
 from lrlab.runs.seals import checksums
 
@@ -58,4 +58,28 @@ def load_checkpoint(folder: Path, commit: Table) -> dict[str, np.ndarray]:
         arrays.setdefault(name, np.empty(0, dtype))
         if arrays[name].dtype.name != dtype:
             raise RunError(target, f"{name} has dtype {arrays[name].dtype}, expected {dtype}")
+    return arrays
+
+
+def some_arrays(folder: Path, commit: Table, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """Some arrays of a commit, read without orbax (which imports jax) and without the others, which
+    may be large; those without elements are left out.
+
+    Nothing is compared with the checksums: this is for showing a run while it is written.
+
+    Raises:
+        RunError: one is missing, or cannot be read.
+    """
+    import tensorstore
+
+    base = {"driver": "file", "path": f"{(folder / str(commit['checkpoint'])).absolute()}/"}
+    arrays = {}
+    for name in names:
+        place = {"driver": "ocdbt", "base": base, "path": f"{name}/"}
+        try:
+            array = tensorstore.open({"driver": "zarr", "kvstore": place}, open=True).result()
+            arrays[name] = np.asarray(array.read().result())
+        except (ValueError, OSError, RuntimeError) as error:
+            where = folder / str(commit["checkpoint"])
+            raise RunError(where, f"{name} cannot be read ({first_line(error)})") from None
     return arrays

@@ -66,3 +66,31 @@ def refuse_in_use(path: Path) -> None:
     """
     if (path / LOCK).is_file():
         Lock(path, owner=False).release()
+
+
+def holder_lives(path: Path) -> bool | None:
+    """Whether the process that is named beside a folder's lock lives; None where that cannot be
+    told: another machine's, no name, or a system that cannot ask. Does not touch the lock, which a
+    process may be about to take.
+
+    >>> holder_lives(Path("/nowhere/run")) is None
+    True
+    """
+    try:
+        words = (path / HOLDER).read_text(encoding="utf-8", errors="replace").split()
+    except FileNotFoundError:
+        # A writer names itself right after it has the lock; who is gone in order takes it back.
+        return False if (path / LOCK).is_file() else None
+    except OSError:
+        return None
+    if len(words) < 4 or not words[1].isdigit() or " ".join(words[3:]) != platform.node():
+        return None
+    if os.name != "posix":  # elsewhere the same call would end the process
+        return None
+    try:
+        os.kill(int(words[1]), 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):  # there, but another user's
+        return True
+    return True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,10 +52,25 @@ def read_stage(path: str | Path, name: str = "") -> LaneRecord:
     Raises:
         RunError: nothing recorded, or something damaged; names the file.
     """
-    folder = resolved(path) / "stages" / name if name else resolved(path)
+    folder = stage_folder(resolved(path), name)
     if not (folder / "commit.json").exists():
         raise RunError(folder, "nothing is recorded here yet")
     commit = read_sealed(folder / "commit.json")
+    return committed(folder, commit, lambda: load_checkpoint(folder, commit)["steps_trained"])
+
+
+def stage_folder(path: Path, name: str) -> Path:
+    """Where a stage of a run lies; "" is the first."""
+    return path / "stages" / name if name else path
+
+
+def committed(folder: Path, commit: JsonObject, trained: Callable[[], np.ndarray]) -> LaneRecord:
+    """What a stage's commit holds, a grid. `trained` gives the updates of each lane, int[N], where
+    the stage is not complete.
+
+    Raises:
+        RunError: something is damaged or missing; names the file.
+    """
     store = folder / "history.zarr"
     check_files(store, commit)
     present = zarr_arrays.names(store)
@@ -70,7 +85,7 @@ def read_stage(path: str | Path, name: str = "") -> LaneRecord:
     axes = {dim: zarr_arrays.read(store, dim) for dim in dims}
     record = blank_grid(axes, steps, eval_steps)
     if not commit.get("complete"):
-        _up_to_commit(folder, commit, metrics, {"step": steps + 1, "eval_step": eval_steps})
+        _up_to_commit(commit, metrics, {"step": steps + 1, "eval_step": eval_steps}, trained)
         return record._replace(metrics=metrics, seconds=float(commit["info"]["seconds"]))
     lanes = {
         field: zarr_arrays.read(store, field)
@@ -87,24 +102,32 @@ def read_stage(path: str | Path, name: str = "") -> LaneRecord:
 
 
 def _up_to_commit(
-    folder: Path,
     commit: JsonObject,
     metrics: dict[str, Metric],
     ends: dict[str, np.ndarray],
+    trained_of: Callable[[], np.ndarray],
 ) -> None:
     """Discards rows after the last commit: by lane as the checkpoint counts them, or by row where
     the checkpoint is damaged."""
     try:
-        trained = load_checkpoint(folder, commit)["steps_trained"]
+        trained = trained_of()
     except RunError:
         trained = None
     for name, metric in metrics.items():
         values = metric.values
         end = int(commit["rows"][name][1]) if name in commit.get("rows", {}) else len(values)
         values[end:] = np.nan
-        # Lanes are in C order of the grid where they fill it; a search's stage need not.
-        if trained is not None and trained.size == values[0].size:
-            discard(values, ends[metric.axis], trained.reshape(values.shape[1:]))
+        if trained is not None and (places := cells_of(commit, values[0].size, trained.size)).size:
+            full = np.zeros(values[0].size, np.int64)
+            full[places] = trained
+            discard(values, ends[metric.axis], full.reshape(values.shape[1:]))
+
+
+def cells_of(commit: Table, size: int, lanes: int) -> np.ndarray:
+    """The place of each of a stage's lanes in its grid of `size`, int[lanes]; none, int[0], where
+    the commit does not say (older ones do not, unless the lanes fill the grid)."""
+    cells = np.asarray(commit.get("cells", np.arange(size)), np.int64)
+    return cells if len(cells) == lanes else np.empty(0, np.int64)
 
 
 def open_run(path: str | Path) -> tuple[JsonObject, LaneRecord]:
@@ -136,7 +159,7 @@ def whole_record(path: Path, info: Table) -> LaneRecord:
         raise RunError(path, f"a comparison holds no lanes itself; its runs are {names}")
     if not parts:
         raise RunError(path, "nothing is recorded here yet")
-    record = parts[0] if len(parts) == 1 else _merged(parts)
+    record = parts[0] if len(parts) == 1 else merged(parts)
     return record.directed(dict(info.get("modes") or {}))
 
 
@@ -157,7 +180,7 @@ def _snapped(parts: list[LaneRecord]) -> list[LaneRecord]:
     return snapped
 
 
-def _merged(parts: list[LaneRecord]) -> LaneRecord:
+def merged(parts: list[LaneRecord]) -> LaneRecord:
     """The records of several stages on one grid; a metric that only later stages have is left out,
     as the first stage's lanes lack it."""
     parts = _snapped(parts)
@@ -173,20 +196,20 @@ def _merged(parts: list[LaneRecord]) -> LaneRecord:
         ).ravel()
         for part in parts
     ]
-    merged = first.flat().grid(axes, places[0]).flat()
+    whole = first.flat().grid(axes, places[0]).flat()
     for part, cells in zip(parts[1:], places[1:], strict=True):
         flat = part.flat()
-        longer = flat.steps_trained > merged.steps_trained[cells]
+        longer = flat.steps_trained > whole.steps_trained[cells]
         cells, lanes = cells[longer], np.flatnonzero(longer)
         for field in ("outcome", "diverged_at", "steps_trained", "last_loss"):
-            getattr(merged, field)[cells] = getattr(flat, field)[lanes]
-        for name, metric in merged.metrics.items():
+            getattr(whole, field)[cells] = getattr(flat, field)[lanes]
+        for name, metric in whole.metrics.items():
             if name in flat.metrics:
                 metric.values[:, cells] = flat.metrics[name].values[:, lanes]
-        for name, values in merged.initial.items():
+        for name, values in whole.initial.items():
             if name in flat.initial:
                 values[cells] = flat.initial[name][lanes]
-    return merged.grid(axes)
+    return whole.grid(axes)
 
 
 def dataset(path: str | Path) -> xarray.Dataset:

@@ -242,6 +242,9 @@ class Stage:
                 "complete": False,
                 "dtypes": {name: np.asarray(value).dtype.name for name, value in arrays.items()},
             }
+            if not np.array_equal(self.cells, np.arange(int(np.prod(self.shape)))):
+                # Who reads a stage that is under way knows no other way which lane is which.
+                commit["cells"] = self.cells.tolist()
             commit["checksums"] = save_checkpoint(self.folder, commit["checkpoint"], arrays)
             write_sealed(self.folder / "commit.json", commit)
             self._commit = commit

@@ -62,6 +62,10 @@ MODULES = {
     },
     "cli/reproduce.py": {"lrlab.workflows.reproduce": JAX},
     "cli/training.py": {"lrlab.workflows.report": JAX},
+    "cli/ui.py": {
+        "lrlab.ui.pages": "optional package: lrlab[ui]",
+        "lrlab.ui.server": "optional package: lrlab[ui]",
+    },
     "cli/verify.py": {"lrlab.verify.page": FIGURES},
     "models/__init__.py": {"lrlab.models.adapters": JAX},
     "results/study.py": {"lrlab.report.figures.study": FIGURES},

@@ -17,6 +17,7 @@ from lrlab.schedules import labels
 
 if TYPE_CHECKING:
     from lrlab.results.sweep import Result
+    from lrlab.runs import Standing
     from lrlab.search.range_test import RangeCurves
     from lrlab.types import Answer
 
@@ -31,7 +32,9 @@ class ReportData(NamedTuple):
     interval, verdict, sentence, cost, metric, evidence, seconds) or None. `suggestions`: rule ->
     LRs, one per seed; `suggested_by` says from which curves. `stages`: the training calls of a
     search, in order. `test`: the curves of a range test's run. `score`: what of its evaluations a
-    lane is judged by (`lrlab.core.score`).
+    lane is judged by (`lrlab.core.score`). Of a run that another process is writing: `training`
+    bool[L, ..., S], the lanes under way (in the record "ok", as if they ended where they are), and
+    `standing`, how far it is; `status`, where it is not finished.
     """
 
     title: str
@@ -45,6 +48,9 @@ class ReportData(NamedTuple):
     stages: Sequence[Stage] = ()
     test: RangeCurves | None = None
     score: str = LAST
+    training: np.ndarray | None = None
+    standing: Standing | None = None
+    status: str = ""
 
     @property
     def lr(self) -> np.ndarray:
@@ -71,8 +77,10 @@ class ReportData(NamedTuple):
 
     @property
     def outcome(self) -> np.ndarray:
-        """What became of each lane, str[L, ..., S]; a new array at each call."""
-        return self.record.outcome_names
+        """What became of each lane, str[L, ..., S]; "training" where it is under way. A new array
+        at each call."""
+        names = self.record.outcome_names
+        return names if self.training is None else np.where(self.training, "training", names)
 
 
 class Stage(NamedTuple):

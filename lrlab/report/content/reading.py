@@ -50,19 +50,47 @@ def read(run: str | Path) -> ReportData:
     manifest, record = runs.open_run(path)
     if runs.finished(manifest):
         runs.vouch(path, "summary.json")
-    data = of_record(
-        str(manifest.get("title") or manifest.get("name") or path.name),
-        record,
-        answer=_json(path / "summary.json"),
-        manifest=manifest,
-        config_text=_config_text(path, manifest),
-        command=f"lrlab {manifest.get('command', 'sweep')} {path / 'config.toml'}",
-        stages=_stages(path, record),
-        score=str(manifest.get("score", LAST)),
-    )
+    data = _data(path, manifest, record, _stages(path, record), _json(path / "summary.json"))
     if manifest.get("command") == "range-test":
         return data._replace(test=_test(data))
     return _derived(data)
+
+
+def read_live(run: str | Path) -> ReportData:
+    """As `read`, of a run that may be under way: with what its last commit holds, and how far it
+    is. Nothing is locked or written; jax is not imported.
+
+    Raises:
+        ValueError: the folder holds no readable run, or nothing is committed yet.
+    """
+    path = Path(run)
+    info, status = runs.status_of(path)
+    if status == "finished":
+        return read(path)
+    live = runs.read_live(path)
+    record, training = live.whole
+    stages = []
+    for part, under_way in live.parts:
+        stage = stage_of(part, part.steps_trained)
+        ran = part.outcome != NOT_RUN
+        stages.append(stage._replace(outcome=np.where(under_way[ran], "training", stage.outcome)))
+    data = _data(path, info, record, stages, None)
+    return data._replace(training=training, standing=live.standing, status=status)
+
+
+def _data(
+    path: Path, manifest: Table, record: LaneRecord, stages: Sequence[Stage], answer: Table | None
+) -> ReportData:
+    return of_record(
+        str(manifest.get("title") or manifest.get("name") or path.name),
+        record,
+        answer=answer,
+        manifest=manifest,
+        config_text=_config_text(path, manifest),
+        command=f"lrlab {manifest.get('command', 'sweep')} {path / 'config.toml'}",
+        stages=stages,
+        score=str(manifest.get("score", LAST)),
+    )
 
 
 def _derived(data: ReportData) -> ReportData:

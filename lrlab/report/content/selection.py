@@ -9,7 +9,9 @@ from lrlab.report.content.data import ReportData
 
 def with_rates(data: ReportData, rates: np.ndarray) -> ReportData:
     """The lanes of some learning rates alone; `rates` int[n], their places in `data.lr`."""
-    return data._replace(record=data.record.take(next(iter(data.record.axes)), rates))
+    training = None if data.training is None else data.training[rates]
+    record = data.record.take(next(iter(data.record.axes)), rates)
+    return data._replace(record=record, training=training)
 
 
 def drawable(data: ReportData) -> ReportData:

@@ -30,7 +30,10 @@ def ended(data: ReportData, metric: str) -> np.ndarray:
     if data.score == LAST:
         return final(data, metric)
     losses = grid_scores(data.record, metric, data.score).values
-    values = np.asarray(losses, np.float64)[-1].reshape(data.record.outcome.shape)
+    losses = np.asarray(losses, np.float64).reshape(-1, *data.record.outcome.shape)
+    values = losses[-1]
+    if data.training is not None:
+        values = np.where(data.training, d.last_finite(losses), values)
     return np.where(data.record.outcome == OK, values, np.nan)
 
 

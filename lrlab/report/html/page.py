@@ -6,13 +6,13 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from lrlab.core.text import Table, counted, interval, number, percent
+from lrlab.core.text import Json, Table, counted, interval, number, percent
 from lrlab.report.content import data as d
-from lrlab.report.content import summary
+from lrlab.report.content import standing, summary
 from lrlab.report.content.data import ReportData
 from lrlab.report.figures import style
 from lrlab.report.html import tables
@@ -29,6 +29,19 @@ LANES = 2000
 """Lanes that a page shows; of longer grids it takes evenly chosen learning rates, and says so."""
 
 SCRIPTS = ("plot.js", "figures.js", "search.js", "page.js")
+
+HELP = (
+    "Hover for values, click to isolate a lane, shift-click for more, drag to zoom, double click "
+    "to zoom out, Escape to show all."
+)
+"""What stands at the foot of every page with figures."""
+
+
+class Pieces(NamedTuple):
+    """The HTML of a section around its figures: `facts` above them, `tables` below."""
+
+    facts: str
+    tables: str
 
 
 def write_html(
@@ -52,19 +65,9 @@ def page(runs: ReportData | Sequence[ReportData], compared: Table | None = None)
     several = [runs] if isinstance(runs, ReportData) else list(runs)
     if not several:
         raise ValueError("report: no run to show")
-    shown = [summary.fewer(data, LANES) if data.test is None else data for data in several]
-    payload = {
-        "runs": [payload_of(data) for data in shown],
-        "comparison": comparison_of(several),
-    }
     # Inside a script element only "<" could end it; in JSON strings it may be written as an escape.
-    numbers = json.dumps(payload, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
-    sections = "\n".join(
-        _section(data, few, i, len(several) > 1)
-        for i, (data, few) in enumerate(zip(several, shown, strict=True))
-    )
-    trained = [data for data in several if data.test is None] or several
-    title = text(trained[0].title if len(trained) == 1 else "Comparison of runs")
+    numbers = compact(numbers_of(several)).replace("<", "\\u003c")
+    title = text(title_of(several))
     script = "\n".join(asset(name) for name in SCRIPTS)
     return Document(
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -74,9 +77,8 @@ def page(runs: ReportData | Sequence[ReportData], compared: Table | None = None)
         f"<title>{title} - lrlab</title>\n<style>\n{asset('page.css')}</style>\n</head>\n<body>\n"
         f'<main>\n<div class="top"><span>lrlab report: {title}</span>'
         '<button id="theme" title="light or dark">light / dark</button></div>\n'
-        f"{_overview(several, compared)}{sections}\n"
-        "<footer>Written by lrlab. Hover for values, click to isolate a lane, shift-click for "
-        "more, drag to zoom, double click to zoom out, Escape to show all.</footer>\n</main>\n"
+        f"{body(pieces_of(several), overview_of(several, compared))}\n"
+        f"<footer>Written by lrlab. {HELP}</footer>\n</main>\n"
         '<div id="tip" role="status"></div>\n'
         "<noscript>The figures need JavaScript; the answer and the tables do not.</noscript>\n"
         f"<script>window.lrlab={numbers};</script>\n"
@@ -84,44 +86,87 @@ def page(runs: ReportData | Sequence[ReportData], compared: Table | None = None)
     )
 
 
-def _overview(several: Sequence[ReportData], compared: Table | None) -> str:
-    """What stands above several runs: who wins, one figure, one table."""
-    runs = sum(data.test is None for data in several)
-    if runs < 2:
-        return ""
-    sentence = str((compared or {}).get("sentence") or f"{runs} runs, side by side.")
-    return (
-        f'<section id="comparison"><h1>{text(sentence)}</h1>\n'
-        f'<div class="charts"></div>\n{tables.ranking(several, compared)}</section>\n'
+def title_of(several: Sequence[ReportData]) -> str:
+    """What a page of these runs is called."""
+    trained = [data for data in several if data.test is None] or several
+    return trained[0].title if len(trained) == 1 else "Comparison of runs"
+
+
+def compact(value: Table) -> str:
+    """Strict JSON without a space.
+
+    >>> compact({"a": [1, None]})
+    '{"a":[1,null]}'
+    """
+    return json.dumps(value, allow_nan=False, separators=(",", ":"))
+
+
+def numbers_of(several: Sequence[ReportData]) -> dict[str, Json]:
+    """What the page's script draws: `runs`, and their `comparison`."""
+    return {
+        "runs": [payload_of(few) for few in map(_shown, several)],
+        "comparison": comparison_of(several),
+    }
+
+
+def body(pieces: Sequence[Pieces], overview: Pieces | None) -> str:
+    """The page between its head and its foot: what compares the runs, then a section for each."""
+    sections = [("comparison", "", overview)] if overview else []
+    sections += [(f"run{index}", ' class="run"', of) for index, of in enumerate(pieces)]
+    return "\n".join(
+        f'<section{kind} id="{name}"><div class="facts">{of.facts}</div>\n'
+        f'<div class="charts"></div>\n<div class="tables">{of.tables}</div></section>'
+        for name, kind, of in sections
     )
 
 
-def _section(data: ReportData, few: ReportData, index: int, named: bool) -> str:
+def pieces_of(several: Sequence[ReportData]) -> list[Pieces]:
+    """The HTML of each run's section."""
+    named = len(several) > 1
+    return [Pieces(_facts(data, named), _tables(data)) for data in several]
+
+
+def overview_of(several: Sequence[ReportData], compared: Table | None = None) -> Pieces | None:
+    """What stands above several runs: who wins, one figure, one table. None for one run."""
+    runs = sum(data.test is None for data in several)
+    if runs < 2:
+        return None
+    sentence = str((compared or {}).get("sentence") or f"{runs} runs, side by side.")
+    return Pieces(f"<h1>{text(sentence)}</h1>", tables.ranking(several, compared))
+
+
+def _shown(data: ReportData) -> ReportData:
+    return summary.fewer(data, LANES) if data.test is None else data
+
+
+def _facts(data: ReportData, named: bool) -> str:
     name = f'<p class="name">{text(data.title)}</p>' if named else ""
     sentence = (data.answer or {}).get("sentence")
     if data.test is not None:
         sentence = data.test.sentence
+    if not sentence and data.status:
+        sentence = standing.sentence(data)
     sentence = sentence or "This run has no answer yet; its curves are below."
-    parts = [
-        f'<section class="run" id="run{index}">{name}<h1>{text(sentence)}</h1>',
-        _cards(data),
-        _left_out(data, few),
-        '<div class="charts"></div>',
-    ]
+    return "\n".join([f"{name}<h1>{text(sentence)}</h1>", _cards(data), _left_out(data)])
+
+
+def _tables(data: ReportData) -> str:
+    parts: list[str] = []
     if data.test is not None:
         parts += ["<h2>What every rule suggests</h2>", tables.rules(data.test)]
     if ridge := tables.ridge(data):
         parts += ["<h2>The best rate at each value</h2>", ridge]
     if not style.is_ramp(data):
-        parts += ["<h2>Every learning rate</h2>", tables.learning_rates(few)]
+        parts += ["<h2>Every learning rate</h2>", tables.learning_rates(_shown(data))]
     if rungs := tables.search(data):
         parts += ["<h2>The search, rung by rung</h2>", rungs]
     parts += ["<h2>What it cost</h2>", tables.costs(data)]
-    parts += ["<h2>Do it again</h2>", tables.repeat(data), "</section>"]
+    parts += ["<h2>Do it again</h2>", tables.repeat(data)]
     return "\n".join(parts)
 
 
-def _left_out(data: ReportData, few: ReportData) -> str:
+def _left_out(data: ReportData) -> str:
+    few = _shown(data)
     if few is data:
         return ""
     return (
@@ -131,8 +176,12 @@ def _left_out(data: ReportData, few: ReportData) -> str:
 
 
 def _cards(data: ReportData) -> str:
-    cards = _answer_cards(data) if data.test is None else _test_cards(data.test)
-    cards.append(("", "Cost", tables.cost_of(data), "full-length runs"))
+    if data.status and data.test is None:
+        cards = _standing_cards(data)
+    else:
+        cards = _answer_cards(data) if data.test is None else _test_cards(data.test)
+    if not data.status:
+        cards.append(("", "Cost", tables.cost_of(data), "full-length runs"))
     return (
         '<div class="cards">'
         + "".join(
@@ -185,6 +234,22 @@ def _answer_cards(data: ReportData) -> list[tuple[str, str, str, str]]:
             f"up to {counted(seeds, 'seed')} per rate",
         ),
         ("", "Diverges from", number(edge), "half of the lanes or more" if edge else "nowhere"),
+    ]
+
+
+def _standing_cards(data: ReportData) -> list[tuple[str, str, str, str]]:
+    """Of a run that is under way: the best so far, how far it is, what is left."""
+    best, now = standing.best_so_far(data), data.standing
+    left, edge = standing.time_left(data), summary.diverged_from(data)
+    metric = d.judged_by(data, d.metric_of(data))
+    lanes = f"{now.alive:,} of {now.lanes:,}" if now is not None else "-"
+    return [
+        ("main", "Best so far", number(best.lr) if best else "-", "learning rate"),
+        ("", f"Best mean {metric}", number(best.mean) if best else "-", "as the lanes are now"),
+        ("", "Done", standing.percent_done(data), standing.stage_words(data) or "of all updates"),
+        ("", "Time left", left or "-", "at the pace so far" if left else data.status),
+        ("", "Lanes alive", lanes, standing.stage_words(data) or "not diverged"),
+        ("", "Diverges from", number(edge), "half of the lanes or more" if edge else "nowhere yet"),
     ]
 
 

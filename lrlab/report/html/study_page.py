@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,14 +33,7 @@ def write_html(payload: Table, path: str | os.PathLike[str]) -> Path:
 
 def page(payload: Table) -> Document:
     """The page of a study's JSON object. Every string that a user can set is escaped."""
-    question, _, answer = payload["sentence"].partition("? ")
-    title = text(f"Study over {spaced(payload['axis'])}")
-    pictures = "\n".join(
-        f'<figure style="margin:1.5rem 0"><img style="max-width:100%" alt="{text(name)}" '
-        f'src="data:image/png;base64,{_png(figure)}"></figure>'
-        for name, draw in FIGURES.items()
-        if (figure := draw(payload)) is not None
-    )
+    title = text(title_of(payload))
     return Document(
         '<!doctype html>\n<html lang="en" data-theme="light">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -49,12 +42,35 @@ def page(payload: Table) -> Document:
         f"<title>{title} - lrlab</title>\n<style>\n{asset('page.css')}</style>\n</head>\n<body>\n"
         "<main>\n"
         f'<div class="top"><span>lrlab report: {title}</span></div>\n'
+        f"{body(payload)}\n<footer>Written by lrlab.</footer>\n</main>\n"
+        "</body>\n</html>\n"
+    )
+
+
+def title_of(payload: Table) -> str:
+    """What a study's page is called."""
+    return f"Study over {spaced(payload['axis'])}"
+
+
+def body(payload: Table, link: Callable[[str], str] | None = None) -> str:
+    """The page between its head and its foot.
+
+    Args:
+        link: the address of a group's page by its folder's name; None for its report's file.
+    """
+    question, _, answer = payload["sentence"].partition("? ")
+    pictures = "\n".join(
+        f'<figure style="margin:1.5rem 0"><img style="max-width:100%" alt="{text(name)}" '
+        f'src="data:image/png;base64,{_png(figure)}"></figure>'
+        for name, draw in FIGURES.items()
+        if (figure := draw(payload)) is not None
+    )
+    return (
         f'<section class="run"><h1>{text(question)}?</h1>\n<p>{text(answer)}</p>\n{pictures}\n'
-        f"<h2>Every group</h2>\n{_groups(payload)}\n<h2>The law of the best rate</h2>\n"
+        f"<h2>Every group</h2>\n{_groups(payload, link)}\n<h2>The law of the best rate</h2>\n"
         f"{_laws(payload)}\n<h2>What transfer costs</h2>\n{_transfers(payload)}\n"
         f"<h2>What it cost</h2>\n<p>{text(number(payload['cost']))} full-length runs, each of its "
-        "own group's length.</p>\n</section>\n<footer>Written by lrlab.</footer>\n</main>\n"
-        "</body>\n</html>\n"
+        "own group's length.</p>\n</section>"
     )
 
 
@@ -79,7 +95,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     )
 
 
-def _groups(payload: Table) -> str:
+def _groups(payload: Table, link: Callable[[str], str] | None) -> str:
     rows = []
     for group in payload["groups"]:
         means = floats(group["means"])
@@ -90,7 +106,9 @@ def _groups(payload: Table) -> str:
         best = group.get("best_mean", good[np.argmax(far)] if good.size else None)
         name = text(axis_value(group["value"]))
         if group.get("run"):
-            name = f'<a href="groups/{text(Path(group["run"]).name)}/report.html">{name}</a>'
+            folder = Path(group["run"]).name
+            target = f"groups/{folder}/report.html" if link is None else link(folder)
+            name = f'<a href="{text(target)}">{name}</a>'
         rows.append([
             name, text(LABELS[group["parametrization"]]), text(number(group["lr"])),
             text(interval(group["interval"])), text(group["verdict"]), text(number(best)),

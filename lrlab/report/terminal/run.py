@@ -10,7 +10,7 @@ import numpy as np
 from lrlab.core import text
 from lrlab.core.text import number
 from lrlab.report.content import data as d
-from lrlab.report.content import summary
+from lrlab.report.content import standing, summary
 from lrlab.report.content.data import ReportData
 from lrlab.report.content.summary import LrRow, outcome_words
 from lrlab.report.terminal.blocks import CROSS, NARROW, STYLES, heights, panel, sparkline
@@ -44,7 +44,8 @@ class _Page(NamedTuple):
 
         data, width = self.data, options.max_width
         answer = data.answer or {}
-        sentence = str(answer.get("sentence") or "No answer yet.")
+        none = standing.sentence(data) if data.status else "No answer yet."
+        sentence = str(answer.get("sentence") or none)
         if data.test is not None:
             sentence = data.test.sentence
         yield panel(sentence, _style(answer), data.title)

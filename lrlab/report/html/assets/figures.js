@@ -61,25 +61,29 @@ function ratesOf(run) {
 
 function lossChart(run, host) {
   const d = run.data;
-  // Lanes that were pruned on their way up would leave no room for the rest: they stand at the edge.
-  const early = d.lanes.map((l) => l.early).filter((v) => Number.isFinite(v)).sort((a, b) => a - b);
-  const top = Math.max(extent(d.lanes.map((l) => l.score ?? NaN))[1],
-    early.length ? early[early.length >> 1] : -Infinity);
-  const floor = extent(d.lanes.map((l) => l.score ?? NaN))[0];
-  const edge = d.mode === "min" && top > floor ? top + 2 * (top - floor) : Infinity;
+  const sign = d.mode === "min" ? 1 : -1;
+  let edge, positive, groups, keys, best, fit;
   const inside = (v) => v == null ? v : Math.min(v, edge);
   const value = (i) => inside(d.lanes[i].score ?? d.lanes[i].early);
-  const positive = d.lanes.some((l, i) => value(i) > 0) && !d.lanes.some((l, i) => value(i) < 0);
+  function derive() {
+    // Lanes that were pruned on their way up would leave no room for the rest: they stand at the edge.
+    const early = d.lanes.map((l) => l.early).filter((v) => Number.isFinite(v)).sort((a, b) => a - b);
+    const [floor, most] = extent(d.lanes.map((l) => l.score ?? NaN));
+    const top = Math.max(most, early.length ? early[early.length >> 1] : -Infinity);
+    edge = d.mode === "min" && top > floor ? top + 2 * (top - floor) : Infinity;
+    positive = d.lanes.some((l, i) => value(i) > 0) && !d.lanes.some((l, i) => value(i) < 0);
+    groups = {};
+    for (const row of d.rows) if (row.mean != null) (groups[row.at] = groups[row.at] || []).push(row);
+    // The fit is what the answer was read from: it is shown around the answer.
+    const around = d.answer.interval || [0, 0];
+    fit = (d.fit || []).filter(([lr]) => lr > around[0] / 4 && lr < around[1] * 4 &&
+      (d.diverged_from == null || lr < d.diverged_from));
+    keys = Object.keys(groups);
+    const peak = (key) => Math.min(...groups[key].map((row) => sign * row.mean));
+    best = keys.reduce((a, b) => (a == null || peak(b) < peak(a) ? b : a), null);
+  }
+  derive();
   let log = d.mode === "min" && positive;
-  const groups = {};
-  for (const row of d.rows) if (row.mean != null) (groups[row.at] = groups[row.at] || []).push(row);
-  // The fit is what the answer was read from: it is shown around the answer.
-  const around = d.answer.interval || [0, 0];
-  const fit = (d.fit || []).filter(([lr]) => lr > around[0] / 4 && lr < around[1] * 4 &&
-    (d.diverged_from == null || lr < d.diverged_from));
-  const keys = Object.keys(groups), sign = d.mode === "min" ? 1 : -1;
-  const peak = (key) => Math.min(...groups[key].map((row) => sign * row.mean));
-  const best = keys.reduce((a, b) => (a == null || peak(b) < peak(a) ? b : a), null);
   const spec = {
     title: `${d.metric} against learning rate`, height: 370,
     controls: log ? [choice([["log", "log"], ["lin", "linear"]], "log",
@@ -157,9 +161,8 @@ function lossChart(run, host) {
       return found == null ? null : spec.spot(c, found);
     },
   };
-  const self = chart(run, host, spec);
   const some = (kind) => d.lanes.some((l) => l.outcome === kind);
-  legend(host, [
+  const marks = () => [
     ['<circle cx="11" cy="6" r="4" fill="var(--ok)"/>', "one seed"],
     ['<path d="M1 6H21" stroke="var(--ink)" stroke-width="1.7"/>',
       keys.length > 1 ? "mean, the best combination strong" : "mean over seeds"],
@@ -181,7 +184,10 @@ function lossChart(run, host) {
       'stroke-width="1.6"/>', "diverged: counts as its start"]] : []),
     ...(d.diverged_from != null ? [['<rect x="1" width="20" height="12" fill="var(--danger)" ' +
       'opacity=".15"/>', "half of the lanes diverge"]] : []),
-  ]);
+  ];
+  const self = chart(run, host, spec);
+  const fill = legend(host, marks());
+  spec.renew = () => { derive(); log = log && positive; fill(marks()); };
 }
 
 /* Where each rule would train: a dot per seed, a bar at the median. */

@@ -3,10 +3,13 @@
 function model(data) {
   const run = { data, hover: -1, chosen: [], filter: {}, shown, setHover, isolate, color, label,
     extra, matches, filtered, refresh };
-  const rates = data.lanes.map((lane) => lane.lr).filter((v) => v > 0);
-  const [least, most] = extent(rates), lo = Math.log(least), hi = Math.log(most);
   const names = Object.keys(data.axes);
-  run.ends = [least, most];
+  let lo, hi;
+  run.scale = () => {
+    run.ends = extent(data.lanes.map((lane) => lane.lr).filter((v) => v > 0));
+    [lo, hi] = run.ends.map(Math.log);
+  };
+  run.scale();
 
   function color(lane, alpha) {
     const v = data.lanes[lane].lr;
@@ -52,6 +55,7 @@ function model(data) {
 
 function build(data, host) {
   const run = model(data);
+  run.shape = shapeOf(data);
   const grid = el("div", { class: "grid" });
   const figure = (wide) => {
     const node = el("figure", { class: wide ? "wide" : false });
@@ -94,13 +98,63 @@ function build(data, host) {
     curveChart(run, figure(!stops), rates, "Learning rate as applied", null, 260);
   if (stops) rungChart(run, figure(!rates.length));
   if (data.sureness.filter((p) => p[1] != null).length > 1) sureChart(run, figure(true));
+  return run;
+}
+
+/* What decides which figures a run has: where it changes, they are made anew. */
+function shapeOf(data) {
+  const values = data.lanes.map((l) => l.score ?? l.early);
+  return JSON.stringify([data.metric, data.mode, data.ramp, data.axes, Object.keys(data.curves),
+    Object.keys(data.picks), data.test, data.sureness.length, data.lanes.some((l) =>
+      ["pruned", "diverged"].includes(l.outcome)), values.some((v) => v != null),
+    extent(data.lanes.map((l) => l.lr))]);
+}
+
+/* Other numbers of the same runs, as they grow. Zoom, switches, hover and focus stay; where a run has
+   other figures now, they are made anew. */
+function renew(numbers) {
+  numbers.runs.forEach((data, i) => {
+    const run = pages[i], host = document.getElementById("run" + i);
+    const key = (l) => `${l.lr} ${l.seed} ${l.at}`;
+    const places = new Map(data.lanes.map((l, at) => [key(l), at]));
+    const moved = (lane) => (lane < 0 ? -1 : places.get(key(run.data.lanes[lane])) ?? -1);
+    const chosen = run.chosen.map(moved).filter((lane) => lane >= 0), hover = moved(run.hover);
+    if (shapeOf(data) !== run.shape) {
+      const held = charts.find((c) => c.base === document.activeElement)?.spec.title;
+      forget((c) => c.run === run);
+      host.querySelector(".charts").replaceChildren();
+      const fresh = pages[i] = build(data, host);
+      fresh.chosen = chosen;
+      fresh.refresh();
+      if (held) charts.find((c) => c.run === fresh && c.spec.title === held)?.base.focus();
+      return;
+    }
+    Object.assign(run, { chosen, hover });
+    Object.assign(run.data, data);
+    run.scale();
+    for (const c of charts) if (c.run === run && c.spec.renew) c.spec.renew();
+    run.refresh();
+  });
+  if (!overview) return;
+  if (compared && numbers.comparison) { compared.spec.renew(numbers.comparison); compared.draw(); }
+  else if (numbers.comparison) compare(numbers.comparison);
+}
+
+function forget(some) {
+  for (const c of charts.filter(some)) {
+    c.close();
+    charts.splice(charts.indexOf(c), 1);
+  }
 }
 
 readTheme();
 const overview = document.querySelector("#comparison .charts");
-if (overview && window.lrlab.comparison)
-  comparisonChart(window.lrlab.comparison, overview.appendChild(el("figure")));
-window.lrlab.runs.forEach((data, i) => build(data, document.getElementById("run" + i)));
+let compared = null;
+function compare(data) {
+  compared = comparisonChart(data, overview.appendChild(el("figure")));
+}
+if (overview && window.lrlab.comparison) compare(window.lrlab.comparison);
+const pages = window.lrlab.runs.map((data, i) => build(data, document.getElementById("run" + i)));
 
 function repaint() {
   readTheme();
@@ -115,11 +169,12 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") for (const c of charts) if (c.run && c.run.chosen.length) c.run.isolate([]);
 });
-for (const node of document.querySelectorAll("button.copy"))
-  node.addEventListener("click", () => {
-    navigator.clipboard?.writeText(node.parentElement.querySelector("pre").textContent);
-    node.textContent = "copied";
-  });
+document.addEventListener("click", (event) => {
+  const node = event.target.closest?.("button.copy");
+  if (!node) return;
+  navigator.clipboard?.writeText(node.parentElement.querySelector("pre").textContent);
+  node.textContent = "copied";
+});
 // The table of learning rates opens where the answer is.
 for (const node of document.querySelectorAll(".rates")) {
   const near = node.querySelector("tr.near");

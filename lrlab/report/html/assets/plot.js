@@ -83,7 +83,7 @@ function scale(lo, hi, log, from, to) {
 
 /* A chart. `spec`: title, note, label, height, controls (nodes), view() -> {x, y, xlog, ylog,
    xlabel, bare}, paint(g, c), mark(g, c, lane), hit(c, px, py) -> {lane, at, rows}, spot(c, lane),
-   click(found). c: {x, y} maps, the box {l, t, r, b}, and touch. */
+   click(found), renew() where the run's numbers became others. c: {x, y} maps, the box {l, t, r, b}, and touch. */
 function chart(run, host, spec) {
   const base = el("canvas", { tabindex: 0, role: "img", "aria-label": spec.label || spec.title });
   const over = el("canvas", { "aria-hidden": "true" });
@@ -259,7 +259,9 @@ function chart(run, host, spec) {
         showTip(self.found, area.left + self.found.px, area.top + self.found.py);
     } else if (run && event.key === "Enter" && run.hover >= 0) run.isolate([run.hover]);
   });
-  new ResizeObserver(draw).observe(plot);
+  const sizes = new ResizeObserver(draw);
+  sizes.observe(plot);
+  self.close = () => sizes.disconnect();
   charts.push(self);
   return self;
 }
@@ -306,16 +308,20 @@ function colorScale(lo, hi) {
   return el("span", { class: "scale" }, "learning rate ", decade(lo), bar, decade(hi));
 }
 
-/* What the marks of a figure mean: [svg, words] pairs below it. */
+/* What the marks of a figure mean: [svg, words] pairs below it. Gives a function that says others. */
 function legend(host, pairs) {
   const key = el("div", { class: "key" });
-  for (const [shape, words] of pairs) {
-    const mark = el("span");
-    mark.innerHTML = `<svg width="22" height="12" viewBox="0 0 22 12">${shape}</svg>`;
-    mark.append(words);
-    key.append(mark);
+  function fill(some) {
+    key.replaceChildren(...some.map(([shape, words]) => {
+      const mark = el("span");
+      mark.innerHTML = `<svg aria-hidden="true" width="22" height="12" viewBox="0 0 22 12">${shape}</svg>`;
+      mark.append(words);
+      return mark;
+    }));
   }
+  fill(pairs);
   host.append(key);
+  return fill;
 }
 
 function showTip(found, px, py) {

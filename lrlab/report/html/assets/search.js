@@ -1,9 +1,14 @@
 // Figures of a search and of several runs: rungs, further lane axes, comparisons.
 /* How far each lane was trained, and what stopped it; the rungs of a search as lines. */
 function rungChart(run, host) {
-  const d = run.data, seeds = [...new Set(d.lanes.map((l) => l.seed))];
-  const counts = {};
-  for (const l of d.lanes) counts[l.outcome] = (counts[l.outcome] || 0) + 1;
+  const d = run.data;
+  let seeds, counts;
+  function derive() {
+    seeds = [...new Set(d.lanes.map((l) => l.seed))];
+    counts = {};
+    for (const l of d.lanes) counts[l.outcome] = (counts[l.outcome] || 0) + 1;
+  }
+  derive();
   const spread = (c) => Math.min(4, (c.r - c.l) / Math.max(40, 4 * d.lanes.length));
   const place = (c, i) => c.x(d.lanes[i].lr) +
     (seeds.indexOf(d.lanes[i].seed) - (seeds.length - 1) / 2) * spread(c);
@@ -51,35 +56,45 @@ function rungChart(run, host) {
       return best == null ? null : spec.spot(c, best);
     },
   };
-  chart(run, host, spec);
-  legend(host, [
+  const marks = () => [
+    ...(counts.training ? [['<circle cx="11" cy="6" r="3.6" fill="var(--ok)"/>',
+      `${counts.training} training`]] : []),
     ...(counts.ok ? [['<circle cx="11" cy="6" r="3.6" fill="var(--ok)"/>', `${counts.ok} ok`]] : []),
     ...(counts.pruned ? [['<path d="M6 6H16" stroke="var(--soft)" stroke-width="1.6"/>',
       `${counts.pruned} pruned`]] : []),
     ...(counts.diverged ? [['<path d="M7 2L15 10M7 10L15 2" stroke="var(--danger)" ' +
       'stroke-width="1.6"/>', `${counts.diverged} diverged`]] : []),
-  ]);
+  ];
+  chart(run, host, spec);
+  const fill = legend(host, marks());
+  spec.renew = () => { derive(); fill(marks()); };
 }
 
 /* Mean score over the learning rate and one further axis; the others at their best. */
 function heatChart(run, host, axis, number) {
   const d = run.data, values = d.axes[axis], sign = d.mode === "min" ? 1 : -1;
-  const rates = [...new Set(d.rows.map((row) => row.lr))].sort((a, b) => a - b);
-  const cells = values.map(() => rates.map(() => null));
-  for (const row of d.rows) {
-    if (row.mean == null) continue;
-    const x = rates.indexOf(row.lr), y = row.at[number], old = cells[y][x];
-    if (!old || sign * row.mean < sign * old.mean) cells[y][x] = row;
+  let rates, cells, lo, hi, log, winner, every;
+  function derive() {
+    rates = [...new Set(d.rows.map((row) => row.lr))].sort((a, b) => a - b);
+    cells = values.map(() => rates.map(() => null));
+    for (const row of d.rows) {
+      if (row.mean == null) continue;
+      const x = rates.indexOf(row.lr), y = row.at[number], old = cells[y][x];
+      if (!old || sign * row.mean < sign * old.mean) cells[y][x] = row;
+    }
+    const means = cells.flat().filter(Boolean).map((row) => row.mean);
+    [lo, hi] = extent(means);
+    log = lo > 0 && hi / lo > 8;
+    winner = means.length ? (d.mode === "min" ? lo : hi) : null;
+    every = Math.ceil(rates.length / 9);
   }
-  const means = cells.flat().filter(Boolean).map((row) => row.mean);
-  const [lo, hi] = extent(means), log = lo > 0 && hi / lo > 8;
+  derive();
   const shade = (v) => {
     const u = hi > lo ? (log ? Math.log(v / lo) / Math.log(hi / lo) : (v - lo) / (hi - lo)) : 0;
     return viridis(d.mode === "min" ? 1 - u : u);
   };
-  const winner = means.length ? (d.mode === "min" ? lo : hi) : null;
-  const every = Math.ceil(rates.length / 9);
   const spec = {
+    renew: derive,
     title: `${d.metric}: learning rate and ${axis}`, fixed: true,
     height: 64 + Math.min(260, Math.max(26, 150 / values.length) * values.length),
     note: "Means over seeds, bright is better; the frame is the best. Click a cell to isolate it.",
@@ -160,6 +175,12 @@ function comparisonChart(data, host) {
     click(found) { only = found && found.run !== only ? found.run : -1; self.draw(); },
   };
   const self = chart(null, host, spec);
+  spec.renew = (next) => {
+    Object.assign(data, next);
+    log = log && data.runs.every((r) => r.rows.every((p) => p[2] > 0));
+    if (only >= data.runs.length) only = -1;
+    fill();
+  };
   const key = el("div", { class: "key" });
   const fill = () => key.replaceChildren(...data.runs.map((r, i) => {
     const dot = el("span", { class: "dot" });
@@ -169,4 +190,5 @@ function comparisonChart(data, host) {
   fill();
   themed.push(fill);
   host.append(key);
+  return self;
 }
