@@ -35,7 +35,10 @@ _REQUIRED = (
     "matplotlib", "scikit-learn", "zarr", "orbax-checkpoint", "tensorstore", "filelock",
 )  # fmt: skip
 _OPTIONAL = (
-    ("xarray", "xarray", "result.dataset() and `lrlab export -f nc`", "xarray"),
+    ("xarray", "xarray", "result.to_xarray() and `lrlab export -f nc`", "xarray"),
+    ("pandas", "pandas", "result.to_pandas()", "pandas"),
+    ("pyarrow", "pyarrow", "`lrlab export -f parquet`", "pandas"),
+    ("optuna", "optuna", "`lrlab import optuna`", "optuna"),
     ("datasets", "datasets", "data sources hf:...", "hf"),
     ("tensorflow_datasets", "tensorflow-datasets", "data sources tfds:...", "tfds"),
     ("safetensors", "safetensors", "weights from *.safetensors", "safetensors"),
