@@ -71,7 +71,7 @@ def test_every_page_in_every_dress(tab, address, page, dark, width):
         assert tab.run("charts.length") >= 3
     else:
         assert {("checkbox", "Choose done"), ("link", "other")} <= set(tree)
-        assert tab.run("document.querySelectorAll('polyline').length") == 2
+        assert tab.run("document.querySelectorAll('polyline').length") >= 2
 
 
 def test_a_run_grows_while_it_is_shown(tab, address, root):
