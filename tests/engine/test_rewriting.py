@@ -267,15 +267,15 @@ def test_lanes_alone_do_not_depend_on_it():
 
 def test_a_run_from_before_continues_as_it_was(tmp_path, monkeypatch):
     """Folders without the field were trained without rewriting, and continue so."""
-    whole = sweep(stock(), rewrite=False, steps=40)
+    whole = sweep(stock(), rewrite=False, steps=40, schedule="constant")
     with monkeypatch.context() as before:
         before.setattr(binding, "rewritten", lambda task: task)
-        sweep(stock(), out=tmp_path / "run")
+        sweep(stock(), out=tmp_path / "run", schedule="constant")
     file = tmp_path / "run" / "run.json"
     info = json.loads(file.read_text())
     del info["plan"]["rewrite"]
     file.write_text(json.dumps(info | {"seal": seal(info, UNSEALED)}))
-    longer = sweep(stock(), out=tmp_path / "run", steps=40)
+    longer = sweep(stock(), out=tmp_path / "run", steps=40, schedule="constant")
     assert equal(longer, whole) and longer.plan.rewrite is False
 
 
