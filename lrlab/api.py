@@ -31,7 +31,7 @@ from lrlab.workflows.dispatch import run as run
 from lrlab.workflows.find import run_find
 from lrlab.workflows.job import call
 from lrlab.workflows.origins import export_params as export_params
-from lrlab.workflows.origins import loaded
+from lrlab.workflows.origins import load as load
 from lrlab.workflows.population import population as population
 from lrlab.workflows.range_test import run_range_test
 from lrlab.workflows.report import concluded
@@ -343,12 +343,3 @@ def study(
     methods = arguments.get("optimizer"), arguments.get("schedule")
     job = call(experiment, out, progress, first, *methods, log=arguments.get("log", ()))
     return concluded(run_study(job, tasks), progress)
-
-
-def load(folder: str | os.PathLike[str]) -> Result:
-    """A sweep's result from its run folder.
-
-    Raises:
-        RunError: not a run folder, or a damaged one; says what is lost.
-    """
-    return loaded(folder)

@@ -10,7 +10,7 @@ from pathlib import Path as File
 from lrlab.config import multipliers, names, own_code, trackers
 from lrlab.config.field_checks import check_fields
 from lrlab.config.field_words import hint
-from lrlab.config.lanes import is_axis, is_form
+from lrlab.config.lanes import MAX_LANES, is_axis, is_form, length_of
 from lrlab.config.options import Found, Path, at, dates, probes, wrong_with
 from lrlab.config.rates import searched
 from lrlab.config.schema import TABLES, Experiment
@@ -28,8 +28,6 @@ NAMED: tuple[tuple[str, str, Path], ...] = (
 FILE_SOURCES = ("npz", "csv", "text", "idx", "fashion_mnist")
 """Data sources whose `path` is a file or folder of this machine."""
 LISTED = {"optimizers", "schedules", "tasks", "models"}
-MAX_LANES = 100_000_000
-"""Lanes in a run: their results must fit in memory, and their numbers in an int32."""
 
 _PLAIN = {
     "axes": re.compile(r"[^\W_][\w.+-]{0,79}"),
@@ -330,23 +328,8 @@ def _lanes(raw: Table) -> Found:
     groups = rates.values() if isinstance(rates, Mapping) and not is_form(rates) else [rates]
     parts = [*groups, *(value for _, value in _swept(raw))]
     for value in parts:
-        total *= _length(value)
+        total *= length_of(value)
     seeds = raw.get("seeds", Experiment.model_fields["seeds"].default)
-    total *= max(1, seeds) if isinstance(seeds, int) else _length(seeds)
+    total *= max(1, seeds) if isinstance(seeds, int) else length_of(seeds)
     if total > MAX_LANES:
         yield ("seeds",), f"makes {total:,} lanes; at most {MAX_LANES:,} can be trained in a run"
-
-
-def _length(value: object) -> int:
-    """How many values a lane form has, as far as it is one."""
-    if isinstance(value, (list, tuple)):
-        return max(1, len(value))
-    if is_form(value):
-        (kind, *_), (written, *_) = list(value), list(value.values())
-        if isinstance(written, (list, tuple)) and kind == "values":
-            return max(1, len(written))
-        if isinstance(written, (list, tuple)) and len(written) == 3:
-            num = written[2]
-            if isinstance(num, (int, float)) and 1 <= num <= MAX_LANES:
-                return int(num)
-    return 1

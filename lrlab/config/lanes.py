@@ -24,6 +24,8 @@ FORMS = ("log", "linear", "values")
 
 MAX_VALUES = 1_000_000
 """Values on one axis."""
+MAX_LANES = 100_000_000
+"""Lanes in a run: their results must fit in memory, and their numbers in an int32."""
 LaneForm: TypeAlias = float | list[float] | dict[str, list[float]]
 
 
@@ -259,3 +261,22 @@ Scale = Annotated[str, PlainValidator(scaling.checked)]
 Confidence = Annotated[float | None, PlainValidator(_confidence)]
 Share = Annotated[float, PlainValidator(_share)]
 Budget = Annotated[float | str | None, _none_or(_budget)]
+
+
+def length_of(value: object) -> int:
+    """How many values a lane form has, as far as it is one; 1 of anything else.
+
+    >>> length_of([0.1, 0.2]), length_of({"log": [1e-5, 1.0, 33]}), length_of(0.1)
+    (2, 33, 1)
+    """
+    if isinstance(value, (list, tuple)):
+        return max(1, len(value))
+    if is_form(value):
+        (kind, *_), (written, *_) = list(value), list(value.values())
+        if isinstance(written, (list, tuple)) and kind == "values":
+            return max(1, len(written))
+        if isinstance(written, (list, tuple)) and len(written) == 3:
+            num = written[2]
+            if isinstance(num, (int, float)) and 1 <= num <= MAX_LANES:
+                return int(num)
+    return 1

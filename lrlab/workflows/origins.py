@@ -122,8 +122,12 @@ def of_folder(folder: str | os.PathLike[str]) -> Origin:
     return Origin(lambda: read_weights(path), lambda: _plain_trees(path), methods, own)
 
 
-def loaded(folder: str | os.PathLike[str]) -> Result:
-    """A sweep's result from its run folder; see `lrlab.load`."""
+def load(folder: str | os.PathLike[str]) -> Result:
+    """A sweep's result from its run folder.
+
+    Raises:
+        RunError: not a run folder, or a damaged one; says what is lost.
+    """
     result = load_result(folder)
     return result._replace(origin=of_folder(folder))
 
