@@ -91,10 +91,9 @@ def read(place: Path, how: str = "killed") -> lrlab.Task:
 
 
 def same(one, other) -> None:
-    for name in one.history:
-        np.testing.assert_array_equal(one.history[name], other.history[name], err_msg=name)
-    for name in one.evaluated:
-        np.testing.assert_array_equal(one.evaluated[name], other.evaluated[name], err_msg=name)
+    for name, metric in one.record.metrics.items():
+        other_values = other.record.metrics[name].values
+        np.testing.assert_array_equal(metric.values, other_values, err_msg=name)
     np.testing.assert_array_equal(one.outcome, other.outcome)
 
 

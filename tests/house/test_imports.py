@@ -23,6 +23,7 @@ PACKAGES = {
     "matplotlib": "start-up time: 0.5 s, for commands that draw nothing",
     "optax": JAX,
     "orbax": JAX,
+    "ray": "optional package: lrlab[ray]",
     "rich": "start-up time: 0.1 s, for commands that print JSON",
     "safetensors": "optional package: lrlab[safetensors]",
     "scipy": "start-up time: 0.3 s, for commands that only look",
