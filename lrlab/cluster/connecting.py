@@ -7,6 +7,7 @@ import importlib.util
 import os
 import signal
 import threading
+import warnings
 from collections.abc import Iterator, Mapping
 from types import ModuleType
 from typing import Any
@@ -96,7 +97,10 @@ def _unchanged() -> Iterator[None]:
     missing = [name for name in OWN_CLUSTER if name not in os.environ]
     os.environ.update({name: OWN_CLUSTER[name] for name in missing})
     try:
-        yield
+        with warnings.catch_warnings():
+            # JAX's, where it has threads already: what Ray starts runs another program at once.
+            warnings.filterwarnings("ignore", category=RuntimeWarning)
+            yield
     finally:
         for name in missing:
             del os.environ[name]

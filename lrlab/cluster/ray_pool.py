@@ -153,7 +153,9 @@ class RayPool:
         try:
             result: Trained = pickle.loads(self._ray.get(ticket))
         except self._ray.exceptions.RayTaskError as error:
-            return Done(ticket, None, None, error.cause or error, error.traceback_str)
+            # Ray makes it a child of the worker's own class too, and then its text has the trace.
+            cause = getattr(error, "cause", None)
+            return Done(ticket, None, None, cause or error, str(error))
         except self._ray.exceptions.RayError as error:
             return Done(ticket, None, None, error, str(error))
         return Done(ticket, result, held)

@@ -212,7 +212,8 @@ def _train(
         except WorkerError as error:
             if session.run is not None:
                 place = session.run.keep_text(WORKER_ERROR, error.traceback)
-                error.text = f"{error.text}; the worker's traceback is in {shown(place)}"
+                text = f"{error}; the worker's traceback is in {shown(place)}"
+                raise WorkerError(text, error.traceback) from error
             raise
         except Exception as error:
             if not out_of_memory(error) or session.retreats is None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from lrlab import runs
-from lrlab.config import Experiment
+from lrlab.config import Experiment, moved
 from lrlab.core.files import read_json
 from lrlab.core.records import OK, LaneRecord
 from lrlab.core.text import JsonObject
@@ -41,8 +41,10 @@ IDENTICAL, WITHIN, DIFFERENT = "bit-identical", "within tolerance", "different"
 LEVELS = (IDENTICAL, WITHIN, DIFFERENT)
 
 
-def reproduce(folder: str | Path, *, progress: bool = True) -> Reproduction:
+def reproduce(folder: str | Path, *, progress: bool = True, on: str | None = None) -> Reproduction:
     """Runs a finished run again from its folder alone and compares every recorded number.
+
+    `on`: where it is trained this time, as the option `--on` says it; None: as it was.
 
     A search on a time budget is shown the clock readings of the run, so that it decides alike
     however fast the machine is now. Of a comparison or a study every run in its folder is repeated,
@@ -54,21 +56,21 @@ def reproduce(folder: str | Path, *, progress: bool = True) -> Reproduction:
     """
     with runs.opened(folder, write=False) as place:
         runs.refuse_untrained(place.path, place.info, "reproduced")
-        experiment = experiment_as_written(place)
+        experiment = moved(experiment_as_written(place), on)
         if not place.finished:
             status = place.info.get("status")
             raise runs.RunError(place.path, f"not finished ({status}); resume it first")
         if place.info["command"] in GATHERED:
-            return _all_of(place, list(experiment.entries), progress)
+            return _all_of(place, list(experiment.entries), progress, on)
         return _single(place, experiment, progress)
 
 
-def _all_of(folder: RunFolder, names: list[str], progress: bool) -> Reproduction:
+def _all_of(folder: RunFolder, names: list[str], progress: bool, on: str | None) -> Reproduction:
     """Every run of a comparison or a study again, as one reproduction."""
     parts = {}
     for name in names:
         with runs.opened(folder.path / GATHERED[folder.info["command"]] / name, write=False) as one:
-            parts[name] = _single(one, experiment_as_written(one), progress)
+            parts[name] = _single(one, moved(experiment_as_written(one), on), progress)
     # What was concluded follows from the runs, so that it is not compared again.
     level = max((one.level for one in parts.values()), key=LEVELS.index)
     largest = max(one.largest for one in parts.values())

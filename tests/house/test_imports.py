@@ -28,6 +28,7 @@ PACKAGES = {
     "orbax": JAX,
     "pandas": "optional package: lrlab[pandas]",
     "pyarrow": "optional package: lrlab[pandas]",
+    "ray": "optional package: lrlab[ray]",
     "rich": "start-up time: 0.1 s, for commands that print JSON",
     "safetensors": "optional package: lrlab[safetensors]",
     "scipy": "start-up time: 0.3 s, for commands that only look",
