@@ -10,6 +10,7 @@ from pathlib import Path
 import flax.linen as nn
 import numpy as np
 import optax
+import own_project
 import pytest
 from stopped_runs import equal, written
 
@@ -151,6 +152,13 @@ def test_arrays_in_files_are_opened_by_the_workers(tmp_path) -> None:
         loss=lambda out, y: optax.softmax_cross_entropy_with_integer_labels(out, y),
     )  # fmt: skip
     same(lrlab.sweep(task, **USUAL), lrlab.sweep(task, **USUAL, on=TWO))
+
+
+def test_own_code_is_imported_by_the_workers(tmp_path) -> None:
+    path = str(own_project.written(tmp_path / "project") / "a.toml")
+    assert command(["sweep", path, "--out", str(tmp_path / "here"), "-q"]) == 0
+    assert command(["sweep", path, "--on", "ray", "--out", str(tmp_path / "there"), "-q"]) == 0
+    equal(tmp_path / "here", tmp_path / "there")
 
 
 def test_another_cluster_is_refused_while_one_is_there() -> None:
