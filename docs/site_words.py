@@ -123,6 +123,15 @@ KEYS = {
     "plan.devices": "How many devices are used.",
     "plan.segment_steps": "Updates between two visits of the host.",
     "plan.memory_bytes": "What the lanes of one device may take.",
+    "plan.rewrite": "Whether dense layers, convolutions and pooling of any model are computed in "
+    "the layouts of lrlab's own layers, in tiles of several lanes on CPU. Part of a run's "
+    "identity.",
+    "on.address": "`ray://HOST:PORT` or `HOST:PORT` of a cluster, or `auto`. Not given: the one "
+    "that runs on this machine, or a new one.",
+    "on.workers": "Workers at the same time, at most.",
+    "on.cpus_per_worker": "Cores of each worker, a device per core. Not given: all of a node's.",
+    "on.gpus_per_worker": "GPUs of each worker.",
+    "on.runtime_env": "What workers need, as Ray's `runtime_env` has it.",
     "range_test.start": "The lowest rate.",
     "range_test.end": "The highest rate.",
     "range_test.num_steps": "How many rates, one per update.",

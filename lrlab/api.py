@@ -108,7 +108,7 @@ def sweep(
         probes: measurements at evaluations (`lrlab ls probes`): names, or tables with options such
             as `{"name": "sharpness", "k": 3, "every": 100}` (`every` in updates).
         plan: fixes how lanes are laid on the machine.
-        on: who trains: None for this process, "ray" or a `Ray` for the workers of a cluster.
+        on: who trains: this process where absent, "ray" or a `Ray` for the workers of a cluster.
         out: a run folder: an unfinished run of the experiment is continued, a finished one read.
         progress: draw a progress bar on standard error.
         log: trackers ("tensorboard", "wandb", "mlflow", "trackio", or {"tracker": name, options})

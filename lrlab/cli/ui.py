@@ -11,9 +11,10 @@ from lrlab.cli.options import Json
 from lrlab.cli.output import emit
 from lrlab.cli.run_folders import ROOT
 from lrlab.core.errors import ConfigError, Problem, RunError
+from lrlab.core.extras import install
 from lrlab.core.paths import resolved, short, shown
 
-MISSING = "the local page needs starlette and uvicorn: pip install 'lrlab[ui]'"
+MISSING = f"the local page needs starlette and uvicorn: {install('ui')}"
 """What is said without the extra."""
 
 

@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from lrlab.core.errors import FieldError
+from lrlab.core.extras import install
 from lrlab.core.remote import Ray
 from lrlab.engine.devices import cores
 
@@ -31,7 +32,7 @@ def check_installed() -> None:
         FieldError: it is not; says what to install.
     """
     if importlib.util.find_spec("ray") is None:
-        raise FieldError("on", 'needs Ray, which is not installed: pip install "lrlab[ray]"')
+        raise FieldError("on", f"needs Ray, which is not installed: {install('ray')}")
 
 
 def connected(on: Ray) -> ModuleType:

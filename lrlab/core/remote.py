@@ -12,7 +12,7 @@ LOCAL = "local"
 
 
 class Ray(NamedTuple):
-    """The workers of a Ray cluster (`pip install lrlab[ray]`). No recorded number depends on it.
+    """The workers of a Ray cluster (the extra `ray`). No recorded number depends on it.
 
     `address`: "ray://HOST:PORT", "HOST:PORT" or "auto" (the cluster that runs on this machine);
     None: that one, or a new one that ends with the process. `workers`: how many train at the same

@@ -3,5 +3,5 @@ writes.
 
 `server.serve` answers on loopback unless told otherwise. Figures, tables and sentences are those of
 `lrlab.report`; this package adds the list of runs, what changes when, and who may ask. It needs
-starlette and uvicorn (`pip install 'lrlab[ui]'`); nothing here imports jax.
+starlette and uvicorn, the extra `ui`; nothing here imports jax.
 """
