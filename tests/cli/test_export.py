@@ -56,7 +56,7 @@ def test_a_place_that_cannot_be_written(capsys, tmp_path) -> None:
 def test_a_missing_package_is_named(capsys, monkeypatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert run(["export", str(RUN), "-f", "parquet"]) == 2
-    assert 'needs pyarrow: pip install "lrlab[pandas]"' in capsys.readouterr().err
+    assert "needs the package pyarrow: pip install 'lrlab[pandas]'" in capsys.readouterr().err
 
 
 def test_every_format_has_a_file_of_its_own() -> None:
