@@ -214,7 +214,7 @@ def test_without_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setitem(sys.modules, "safetensors.numpy", None)
     with pytest.raises(
-        FieldError, match=r'w.safetensors: needs .* pip install "lrlab\[safetensors\]"'
+        FieldError, match=r"w.safetensors: needs .* pip install 'lrlab\[safetensors\]'"
     ):
         read(write(tmp_path / "w.safetensors", b""))
 
