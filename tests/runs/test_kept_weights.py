@@ -283,7 +283,7 @@ def test_weights_are_exported_as_an_orbax_checkpoint(kind, tmp_path, capsys) -> 
     assert command(["export", str(place), "--params", str(target)]) == 2
     assert "exists already; choose another folder" in capsys.readouterr().err
     assert command(["export", str(place), "--params", "x", "--format", "csv"]) == 2
-    assert "use it without --format and --out" in capsys.readouterr().err
+    assert "use it without --format, --per and --out" in capsys.readouterr().err
 
 
 def test_what_has_no_weights_to_export_says_so(tmp_path, capsys) -> None:
