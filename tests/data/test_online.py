@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("without_figures")
 )
 def test_extras_that_are_missing_are_named(spec, module, monkeypatch):
     monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(DataError, match=rf"install lrlab\[{spec[:-2]}\]"):
+    with pytest.raises(DataError, match=rf"install 'lrlab\[{spec[:-2]}\]'"):
         data.load(spec)
 
 

@@ -237,7 +237,7 @@ def sweep(model, width=4, rewrite=None, **options):
     )
     plan = lrlab.Plan(width, 1, rewrite=rewrite)
     return lrlab.sweep(task, lr=[0.01, 0.1, 0.3, 1.0], batch_size=32, seeds=[0],
-                       optimizer="adam", progress=False, plan=plan,
+                       optimizer="adam", eval_every=5, progress=False, plan=plan,
                        **({"steps": 20} | options))  # fmt: skip
 
 
