@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,11 @@ def run(notebook, folder: Path) -> None:
     client = nbclient.NotebookClient(
         notebook, timeout=1800, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
     )
-    client.execute(env=env)
+    before = signal.getsignal(signal.SIGINT)  # nbclient leaves another one behind
+    try:
+        client.execute(env=env)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def stderr(outputs: list) -> str:
