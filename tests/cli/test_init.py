@@ -21,6 +21,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     rows = "".join(f"{i % 11 / 11},{i % 7 / 7},{'no' if i % 3 else 'yes'}\n" for i in range(300))
     (tmp_path / "mine.csv").write_text("a,b,kind\n" + rows)
+    numbers = "".join(f"{i % 11 / 11},{i % 7 / 7}\n" for i in range(300))
+    (tmp_path / "numbers.csv").write_text("a,b\n" + numbers)
     return tmp_path
 
 
@@ -51,7 +53,7 @@ def test_a_configuration_of_ones_own_data_runs(here: Path, capsys) -> None:
     "options",
     [
         ("--data", "mine.csv", "--target", "kind"),
-        ("--data", "mine.csv", "--target", "a", "--model", "linear", "--optimizer", "sgd"),
+        ("--data", "numbers.csv", "--target", "a", "--model", "linear", "--optimizer", "sgd"),
         ("--task", "wine-mlp"),
         ("--task", "diabetes-linear", "--schedule", "constant"),
         ("--task", "chebyshev"),
