@@ -106,7 +106,7 @@ def place(module: str, name: str) -> str:
 def _opening(docstring: str) -> str:
     """A module's docstring as Markdown, its example as a block of code."""
     text, _, example = docstring.partition("\n>>> ")
-    text = re.sub(r",\n {2}(?=`)", ", ", text)  # a row of a table that goes on
+    text = re.sub(r",\n {2}(?=`)", ", ", text)  # a row of a table that continues
     return text.strip() + (f"\n\n```pycon\n>>> {example.strip()}\n```" if example else "")
 
 
@@ -175,8 +175,8 @@ def toml_page() -> str:
 def description(path: str, key: str) -> str:
     """What a key is for: the words of `site_words`, else those of an argument of that name; where
     there are none, an empty text (a test says so)."""
-    told = site_words.KEYS.get(f"{path}.{key}".lstrip("."), site_words.KEYS.get(f"*.{key}"))
-    return told if told is not None else "" if path else arguments().get(key, "")
+    words = site_words.KEYS.get(f"{path}.{key}".lstrip("."), site_words.KEYS.get(f"*.{key}"))
+    return words if words is not None else "" if path else arguments().get(key, "")
 
 
 def arguments() -> dict[str, str]:

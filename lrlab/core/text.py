@@ -135,3 +135,18 @@ def percent(share: float) -> str:
     """
     value = 100 * share
     return f"{value:.3g} %" if 99 < value < 100 else f"{float(f'{value:.2g}'):g} %"
+
+
+def flattened(table: Table, prefix: str = "") -> JsonObject:
+    """The values of nested tables by their paths; an empty table is a value.
+
+    >>> flattened({"steps": 60, "task": {"name": "a", "model": {}}})
+    {'steps': 60, 'task.name': 'a', 'task.model': {}}
+    """
+    result: JsonObject = {}
+    for key, value in table.items():
+        if isinstance(value, Mapping) and value:
+            result |= flattened(value, f"{prefix}{key}.")
+        else:
+            result[f"{prefix}{key}"] = value
+    return result

@@ -111,7 +111,7 @@ class Mlflow:
         self.client = None
 
     def close(self) -> None:
-        """Leaves the MLflow run as one that was killed; a continued run goes on with it."""
+        """Leaves the MLflow run as one that was killed; a resumed run continues it."""
         if self.client is not None:
             self.client.set_terminated(self.run, status="KILLED")
             self.client = None

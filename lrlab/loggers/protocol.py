@@ -28,7 +28,7 @@ class Place(NamedTuple):
 class Logger(Protocol):
     """Something that runs are logged to, `log=[logger]`. All calls come from the process and the
     thread that called lrlab, after what they say is committed in the run folder (where there is
-    one). One that raises is reported once, and training goes on without it.
+    one). One that raises is reported once, and training continues without it.
 
     A search trains in several stages, each with lanes of its own: `start` is called at the
     beginning of each; a sweep has one. Where a killed run is continued, a step that was under way
@@ -51,7 +51,7 @@ class Logger(Protocol):
     """
 
     def start(self, config: JsonObject) -> int | None:
-        """A run, or a stage of a search, begins, or goes on.
+        """A run, or a stage of a search, begins, or continues.
 
         `config`: `name`, `command`, `run` (its folder, or None), `experiment` (the whole
         configuration), `stage` (its number), `first_step` (updates of full length before this

@@ -117,7 +117,7 @@ class Wandb:
         self.run = None
 
     def close(self) -> None:
-        """Ends the run as one that failed; a continued run goes on with it."""
+        """Ends the run as one that failed; a resumed run continues it."""
         if self.run is not None:
             self.run.finish(exit_code=1)
             self.run = None

@@ -15,7 +15,7 @@ from lrlab.config import toml
 from lrlab.core.errors import ConfigError, Problem, RunError
 from lrlab.core.paths import resolved, short, shown
 from lrlab.core.records import NOT_RUN, OUTCOMES, LaneRecord
-from lrlab.core.text import JsonObject, Table, number, show
+from lrlab.core.text import JsonObject, Table, flattened, number, show
 from lrlab.results.loading import load_result
 from lrlab.results.sweep import Result
 
@@ -139,7 +139,7 @@ def _apart(first: Part, other: Part) -> list[Problem]:
 def _fields(part: Part) -> JsonObject:
     """The fields of a configuration that shape a lane, by their paths."""
     axes = [name for name in part.record.axes if name not in ("lr", "seed", "schedule")]
-    flat = _flat(part.config)
+    flat = flattened(part.config)
     return {
         name: value
         for name, value in flat.items()
@@ -147,16 +147,6 @@ def _fields(part: Part) -> JsonObject:
         and name.rpartition(".")[2] not in axes
         and not (name.startswith("multipliers.") and any(a.startswith("multiplier_") for a in axes))
     }
-
-
-def _flat(table: Table, prefix: str = "") -> JsonObject:
-    result: JsonObject = {}
-    for key, value in table.items():
-        if isinstance(value, Mapping) and value:
-            result |= _flat(value, f"{prefix}{key}.")
-        else:
-            result[f"{prefix}{key}"] = value
-    return result
 
 
 def _said(fields: Table, name: str) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 
 from lrlab import runs
 from lrlab.config import Resolved
-from lrlab.core.text import JsonObject, Table
+from lrlab.core.text import Table, flattened
 from lrlab.data.dataset import hash_bytes
 from lrlab.data.streams import stream_of
 from lrlab.engine.binding import GIVEN
@@ -150,7 +150,7 @@ def different(before: str, after: str, most: int = 4) -> list[str]:
     >>> different("steps = 60\n[task]\nname = 'a'\n", "steps = 61\n[task]\nname = 'a'\n")
     ['steps: 60 -> 61']
     """
-    old, new = (_flat(tomllib.loads(text)) for text in (before, after))
+    old, new = (flattened(tomllib.loads(text)) for text in (before, after))
     skipped = ("name", "out", "plan.devices", "plan.segment_steps", "plan.memory_bytes")
     names = [name for name in sorted({*old, *new}) if old.get(name) != new.get(name)]
     result = [
@@ -162,16 +162,6 @@ def different(before: str, after: str, most: int = 4) -> list[str]:
         and name.rpartition(".")[2] != "folder"
     ]
     return result[:most] + ([f"and {len(result) - most} more"] if len(result) > most else [])
-
-
-def _flat(table: Table, prefix: str = "") -> JsonObject:
-    result: JsonObject = {}
-    for key, value in table.items():
-        if isinstance(value, Mapping) and value:
-            result |= _flat(value, f"{prefix}{key}.")
-        else:
-            result[f"{prefix}{key}"] = value
-    return result
 
 
 def _shown(value: object) -> str:

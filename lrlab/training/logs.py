@@ -136,7 +136,9 @@ class Log:
                     one.error = one.error or described(error)
 
     def _each(
-        self, act: Callable[[Follower], None], what: str = "failed, and training goes on without it"
+        self,
+        act: Callable[[Follower], None],
+        what: str = "failed, and training continues without it",
     ) -> None:
         """`act` on every logger that works; one that raises is named, once."""
         for one in self.followers:

@@ -108,7 +108,7 @@ def session(
     command: str = "sweep",
 ) -> Iterator[Session]:
     """The group at work, with its progress bar, and Ctrl-C as a request to stop; `keep`: what is
-    kept of its lanes; `command`: what loggers are told that it is."""
+    kept of its lanes; `command`: how loggers hear of it."""
     log = log_of(job.experiment, job.loggers, group, command, run)
     decisions = decisions_of(job.callbacks, run, job.decided)
     with contextlib.ExitStack() as stack:
@@ -122,12 +122,12 @@ def session(
 
 def finish(work: Session, summary: Table) -> None:
     """Hands the answer to the loggers, and ends the run, where there are such."""
-    told = None if work.log is None else work.log.finish
+    hand_over = None if work.log is None else work.log.finish
     if work.run is not None:
         stopped = work.decisions is not None and work.decisions.stopped
-        work.run.finish(summary, told, stopped)
-    elif told is not None:
-        told(summary)
+        work.run.finish(summary, hand_over, stopped)
+    elif hand_over is not None:
+        hand_over(summary)
 
 
 def own_of(job: Job) -> list[tuple[str, str]]:

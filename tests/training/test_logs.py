@@ -163,7 +163,7 @@ def test_one_that_raises_is_said_once_and_costs_no_training(tmp_path, capsys):
     assert broken.steps == [10] and memory.steps == [10, 20, 30, 40]
     said = capsys.readouterr().err.splitlines()
     assert said == [
-        "log: Broken failed, and training goes on without it: OSError: no route to host",
+        "log: Broken failed, and training continues without it: OSError: no route to host",
         "log: Broken does not have all of this run: OSError: no route to host",
     ]
     info = runs.read_info(tmp_path / "run")

@@ -1,5 +1,5 @@
 """The local page in a real browser (Debian's chromium), served by the command: it renders, grows
-while a run goes on, is driven by the keyboard, and asks nobody else."""
+while a run trains, is driven by the keyboard, and asks nobody else."""
 
 from __future__ import annotations
 
