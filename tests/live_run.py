@@ -36,7 +36,8 @@ def losses(lr: np.ndarray, steps: np.ndarray) -> np.ndarray:
 class LiveRun:
     """The writer of such a run. A class because it holds the lock and the stage.
 
-    `cells`: where the lanes stand in the grid of `RATES` and two seeds; None: they fill it.
+    `cells`: where the lanes stand in the grid of `rates` and two seeds; None: they fill it.
+    `more`: further lines of the configuration.
     """
 
     def __init__(
@@ -45,12 +46,14 @@ class LiveRun:
         command: str = "sweep",
         cells: np.ndarray | None = None,
         name: str = "bowl",
+        rates: np.ndarray = RATES,
+        more: str = "",
     ) -> None:
         manifest = {"modes": {"valid_loss": "min"}, "metric": "valid_loss"}
-        self.run = runs.create(path, name, command, CONFIG, manifest)
-        self.axes = {"lr": RATES, "seed": np.array([0, 1])}
-        self.cells = np.arange(2 * len(RATES)) if cells is None else cells
-        self.lr = np.repeat(RATES, 2)[self.cells]
+        self.run = runs.create(path, name, command, CONFIG + more, manifest)
+        self.axes = {"lr": rates, "seed": np.array([0, 1])}
+        self.cells = np.arange(2 * len(rates)) if cells is None else cells
+        self.lr = np.repeat(rates, 2)[self.cells]
         self.done = 0
         self.path = path
 

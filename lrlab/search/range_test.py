@@ -147,5 +147,37 @@ def losses_of(
     rows = np.asarray(train_loss if split == "train" else evaluated[f"{split}_loss"], np.float64)
     if kind == "ramp":
         return rows[:, 0].T
-    last = max(1, len(rows) // TAIL) if split == "train" else 1
-    return rows[-last:].mean(0).T
+    return rows[-_last(len(rows), split) :].mean(0).T
+
+
+def losses_so_far(
+    kind: str,
+    split: str,
+    train_loss: np.ndarray,
+    evaluated: Mapping[str, np.ndarray],
+    training: np.ndarray,
+) -> np.ndarray:
+    """[seeds, N] of a test that is under way: as if every lane ended where it is; nan where nothing
+    is recorded.
+
+    Args:
+        training: bool[lanes, seeds], the lanes under way.
+
+    >>> losses = np.array([4.0, 2.0, np.nan]).reshape(3, 1, 1)
+    >>> losses_so_far("parallel", "train", losses, {}, np.array([[True]])).tolist()
+    [[2.0]]
+    """
+    loss = losses_of(kind, split, train_loss, evaluated)
+    if kind == "ramp":
+        return loss
+    rows = np.asarray(train_loss if split == "train" else evaluated[f"{split}_loss"], np.float64)
+    for rate, seed in np.argwhere(training):
+        seen = rows[np.isfinite(rows[:, rate, seed]), rate, seed]
+        if len(seen):
+            loss[seed, rate] = seen[-_last(len(seen), split) :].mean()
+    return loss
+
+
+def _last(rows: int, split: str) -> int:
+    """How many of a parallel run's recorded losses count."""
+    return max(1, rows // TAIL) if split == "train" else 1

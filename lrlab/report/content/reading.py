@@ -22,7 +22,13 @@ from lrlab.report.content.data import (
     stage_of,
 )
 from lrlab.report.content.selection import drawable
-from lrlab.search.range_test import RangeCurves, ladder, losses_of, range_test
+from lrlab.search.range_test import (
+    RangeCurves,
+    ladder,
+    losses_of,
+    losses_so_far,
+    range_test,
+)
 
 RATES = (24, 400)
 """How few and how many learning rates a sweep has whose first updates count as a range test."""
@@ -75,7 +81,8 @@ def read_live(run: str | Path) -> ReportData:
         ran = part.outcome != NOT_RUN
         stages.append(stage._replace(outcome=np.where(under_way[ran], "training", stage.outcome)))
     data = _data(path, info, record, stages, None)
-    return data._replace(training=training, standing=live.standing, status=status)
+    data = data._replace(training=training, standing=live.standing, status=status)
+    return data._replace(test=_test(data)) if info.get("command") == "range-test" else data
 
 
 def _data(
@@ -125,13 +132,18 @@ def _stages(path: Path, whole: LaneRecord) -> list[Stage]:
 
 
 def _test(data: ReportData) -> RangeCurves | None:
-    """The range test that a run's arrays hold; None where its configuration is lost."""
+    """The range test that a run's arrays hold; None where its configuration is lost. Of one that is
+    under way the curves so far, of which no rule says anything yet."""
     try:
         spec = tomllib.loads(data.config_text)["range_test"]
         kind, split, mode = spec["kind"], spec["split"], spec.get("mode", "exponential")
         rates = ladder(spec["start"], spec["end"], spec["num_steps"], mode)
         record = data.record
-        loss = losses_of(kind, split, record.history["train_loss"], record.evaluated)
+        curves = record.history["train_loss"], record.evaluated
+        if data.training is not None:
+            loss = losses_so_far(kind, split, *curves, data.training)
+            return RangeCurves(rates, loss, data.seeds, kind, split, mode=mode)
+        loss = losses_of(kind, split, *curves)
         test = range_test(rates, loss, data.seeds, kind, split, mode)
         return test._replace(remark=str((data.answer or {}).get("remark") or ""))
     except (KeyError, tomllib.TOMLDecodeError):
@@ -183,7 +195,7 @@ def read_study(folder: str | Path) -> Table:
 
 def with_picks(several: Sequence[ReportData]) -> list[ReportData]:
     """The runs; those with the task and the optimizer of a range test get its rules' picks."""
-    tests = [data for data in several if data.test is not None]
+    tests = [data for data in several if data.test is not None and not data.status]
 
     def joined(data: ReportData) -> ReportData:
         if data.test is None:

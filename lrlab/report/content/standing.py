@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+
 from lrlab.core.text import counted, duration, number
 from lrlab.report.content import data as d
 from lrlab.report.content import summary
@@ -27,7 +29,10 @@ class Best(NamedTuple):
 
 
 def best_so_far(data: ReportData) -> Best | None:
-    """The best mean score over the lanes as they are; None where none has a score."""
+    """The best mean score over the lanes as they are; None where none has a score, and of a range
+    test, which chooses by its curves."""
+    if data.test is not None:
+        return None
     metric = d.metric_of(data)
     sign = d.sign_of(data, metric)
     rows = [row for row in summary.best_rows(data, metric) if row.lr > 0]
@@ -54,6 +59,15 @@ def time_left(data: ReportData) -> str:
     return f"about {duration(max(round(standing.left), 1))}" if standing.left else ""
 
 
+def rate_reached(data: ReportData) -> float | None:
+    """How far up its ladder a ramp is; None of anything else, and before its first loss."""
+    test = data.test
+    if test is None or test.kind != "ramp":
+        return None
+    reached = np.flatnonzero(np.isfinite(test.loss).any(axis=0))
+    return float(test.lr[reached[-1]]) if len(reached) else None
+
+
 def stage_words(data: ReportData) -> str:
     """Which stage of a search is under way; "" for what has one stage."""
     searching = data.standing is not None and data.manifest.get("command") == "find"
@@ -77,6 +91,8 @@ def sentence(data: ReportData) -> str:
     if best is not None:
         metric = d.judged_by(data, d.metric_of(data))
         text += f" Best so far: learning rate {number(best.lr)}, mean {metric} {number(best.mean)}."
+    if reached := rate_reached(data):
+        text += f" The ramp is at learning rate {number(reached)}."
     return text
 
 
@@ -91,6 +107,8 @@ def line(data: ReportData) -> str:
     if best is not None:
         metric = d.judged_by(data, d.metric_of(data))
         parts.append(f"best {metric} {number(best.mean)} at lr {number(best.lr)}")
+    if reached := rate_reached(data):
+        parts.append(f"at lr {number(reached)}")
     if left:
         parts.append(f"{left} left")
     return ", ".join(parts)

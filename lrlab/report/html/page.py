@@ -142,7 +142,7 @@ def _shown(data: ReportData) -> ReportData:
 def _facts(data: ReportData, named: bool) -> str:
     name = f'<p class="name">{text(data.title)}</p>' if named else ""
     sentence = (data.answer or {}).get("sentence")
-    if data.test is not None:
+    if data.test is not None and not data.status:
         sentence = data.test.sentence
     if not sentence and data.status:
         sentence = standing.sentence(data)
@@ -152,7 +152,7 @@ def _facts(data: ReportData, named: bool) -> str:
 
 def _tables(data: ReportData) -> str:
     parts: list[str] = []
-    if data.test is not None:
+    if data.test is not None and not data.status:
         parts += ["<h2>What every rule suggests</h2>", tables.rules(data.test)]
     if ridge := tables.ridge(data):
         parts += ["<h2>The best rate at each value</h2>", ridge]
@@ -176,7 +176,7 @@ def _left_out(data: ReportData) -> str:
 
 
 def _cards(data: ReportData) -> str:
-    if data.status and data.test is None:
+    if data.status:
         cards = _standing_cards(data)
     else:
         cards = _answer_cards(data) if data.test is None else _test_cards(data.test)
@@ -238,18 +238,26 @@ def _answer_cards(data: ReportData) -> list[tuple[str, str, str, str]]:
 
 
 def _standing_cards(data: ReportData) -> list[tuple[str, str, str, str]]:
-    """Of a run that is under way: the best so far, how far it is, what is left."""
+    """Of a run that is under way: the best so far (of a ramp its rate), progress, time left."""
     best, now = standing.best_so_far(data), data.standing
     left, edge = standing.time_left(data), summary.diverged_from(data)
     metric = d.judged_by(data, d.metric_of(data))
     lanes = f"{now.alive:,} of {now.lanes:,}" if now is not None else "-"
-    return [
+    first = [
         ("main", "Best so far", number(best.lr) if best else "-", "learning rate"),
         ("", f"Best mean {metric}", number(best.mean) if best else "-", "as the lanes are now"),
+    ]
+    where = "half of the lanes or more" if edge else "nowhere yet"
+    if (test := data.test) is not None:
+        reached = standing.rate_reached(data)
+        ramp = ("main", "Learning rate now", number(reached) if reached else "-", "of the ramp")
+        first = [ramp] if test.kind == "ramp" else []
+    return [
+        *first,
         ("", "Done", standing.percent_done(data), standing.stage_words(data) or "of all updates"),
         ("", "Time left", left or "-", "at the pace so far" if left else data.status),
         ("", "Lanes alive", lanes, standing.stage_words(data) or "not diverged"),
-        ("", "Diverges from", number(edge), "half of the lanes or more" if edge else "nowhere yet"),
+        *([] if style.is_ramp(data) else [("", "Diverges from", number(edge), where)]),
     ]
 
 

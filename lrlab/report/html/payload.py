@@ -43,7 +43,9 @@ def payload_of(data: ReportData) -> dict[str, Json]:
     answer = data.answer or {}
     before = summary.initial(data, metric)
     before = before[np.isfinite(before)]
-    picks = data.suggestions if data.test is None else data.test.suggestions()
+    picks = data.suggestions if data.test is None else {}
+    if data.test is not None and not data.status:
+        picks = data.test.suggestions()
     return {
         "title": data.title,
         "metric": metric,

@@ -62,8 +62,12 @@ def panel(sentence: str, style: str, title: str = "") -> Panel:
 
 def heights(values: np.ndarray) -> np.ndarray:
     """Losses in log, so that the valley shows and not only the cliff; a zero lies at the bottom.
-    As they are where some are negative."""
+    As they are where some are negative; nan stays nan.
+
+    >>> sparkline(heights(np.array([1.0, 0.0, 100.0, np.nan])))
+    '▃▁█ '
+    """
     positive = values[np.isfinite(values) & (values > 0)]
     if not positive.size or np.nanmin(values) < 0:
         return values
-    return np.log(np.fmax(values, positive.min() / ZERO_BELOW))
+    return np.log(np.maximum(values, positive.min() / ZERO_BELOW))

@@ -14,7 +14,7 @@ from lrlab.report.content import standing, summary
 from lrlab.report.content.data import ReportData
 from lrlab.report.content.summary import LrRow, outcome_words
 from lrlab.report.terminal.blocks import CROSS, NARROW, STYLES, heights, panel, sparkline
-from lrlab.report.terminal.tables import rules_rows
+from lrlab.report.terminal.tables import rules_rows, test_curve
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType
@@ -46,11 +46,12 @@ class _Page(NamedTuple):
         answer = data.answer or {}
         none = standing.sentence(data) if data.status else "No answer yet."
         sentence = str(answer.get("sentence") or none)
-        if data.test is not None:
+        if data.test is not None and not data.status:
             sentence = data.test.sentence
         yield panel(sentence, _style(answer), data.title)
         if data.test is not None:
-            yield from rules_rows(data.test, width)
+            finished = not data.status
+            yield from rules_rows(data.test, width) if finished else test_curve(data.test, width)
             return
         rows = summary.lr_rows(data)
         shown = [row for row in rows if row.lr > 0]

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from lrlab.search.range_test import RangeCurves
 
 
+MOST_BLOCKS = 64
+"""Columns of a curve on its own: as wide as the blocks of loss against rate."""
+
+
 def rules_table(test: RangeCurves, title: str = "") -> RenderableType:
     """A range test as something that rich prints: every rule's picks as dots over log LR."""
     return _Rules(test, title)
@@ -49,11 +53,7 @@ def rules_rows(test: RangeCurves, width: int) -> Iterator[RenderableType]:
     for name, right in (("rule", 0), ("median", 1), ("seeds", 1)):
         table.add_column(name, justify="right" if right else "left", no_wrap=True)
     table.add_column(ends if width >= NARROW else "", no_wrap=True)
-    curve = np.array([np.median(c[np.isfinite(c)]) if np.isfinite(c).any() else np.nan
-                      for c in np.asarray(test.loss, np.float64).T])  # fmt: skip
-    wanted = np.linspace(0, len(curve) - 1, count).round().astype(int)
-    height = sparkline(heights(curve[wanted]))
-    table.add_row(f"{test.split} loss", "", "", height, style="dim")
+    table.add_row(f"{test.split} loss", "", "", _curve(test, count), style="dim")
     edges = np.log(test.lr[[0, -1]])
     for name in rules.NAMES:
         picks = test.suggest(name)
@@ -75,6 +75,26 @@ def rules_rows(test: RangeCurves, width: int) -> Iterator[RenderableType]:
     for remark in test.remarks():
         yield Text(remark, style="yellow")
     yield Text(ADVICE, style="dim")
+
+
+def test_curve(test: RangeCurves, width: int) -> Iterator[RenderableType]:
+    """Three lines of a test that is under way: the median loss in blocks over the ladder of rates,
+    and its ends."""
+    from rich.text import Text
+
+    count = int(np.clip(width - 4, 16, MOST_BLOCKS))
+    low, high = (number(end) for end in test.lr[[0, -1]])
+    yield Text(f"{test.split}_loss against learning rate, median over seeds", style="dim")
+    yield Text(f"  {_curve(test, count)}", style="cyan")
+    yield Text(f"  {low}{high.rjust(count - len(low))}", style="dim")
+
+
+def _curve(test: RangeCurves, count: int) -> str:
+    """The median loss over seeds as `count` blocks over the ladder; blank where there is none."""
+    curve = np.array([np.median(c[np.isfinite(c)]) if np.isfinite(c).any() else np.nan
+                      for c in np.asarray(test.loss, np.float64).T])  # fmt: skip
+    wanted = np.linspace(0, len(curve) - 1, count).round().astype(int)
+    return sparkline(heights(curve[wanted]))
 
 
 def comparison(summary: text.Table) -> RenderableType:

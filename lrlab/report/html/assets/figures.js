@@ -272,18 +272,23 @@ function tag(g, words, x, y) {
 
 /* A range test: loss against the learning rate, a line per seed and their median. */
 function rangeChart(run, host) {
-  const d = run.data, t = d.test, count = t.loss.length;
-  const seen = t.loss.flat().filter((v) => v != null);
-  // A logarithm would hide losses below 0.
-  const can = seen.some((v) => v > 0) && !seen.some((v) => v < 0);
+  const d = run.data, count = d.test.loss.length;
+  let t, seen, can, median, start;
+  function derive() {
+    t = d.test;
+    seen = t.loss.flat().filter((v) => v != null);
+    // A logarithm would hide losses below 0.
+    can = seen.some((v) => v > 0) && !seen.some((v) => v < 0);
+    median = t.lr.map((_, k) => {
+      const here = t.loss.map((row) => row[k]).filter((v) => v != null).sort((a, b) => a - b);
+      return here.length * 2 > count ? here[here.length >> 1] : null;
+    });
+    const first = t.loss.map((row) => row[0]).filter((v) => v != null);
+    start = first.length ? first.reduce((a, b) => a + b) / first.length : null;
+  }
+  derive();
   let log = can;
   let xlog = t.log;
-  const median = t.lr.map((_, k) => {
-    const here = t.loss.map((row) => row[k]).filter((v) => v != null).sort((a, b) => a - b);
-    return here.length * 2 > count ? here[here.length >> 1] : null;
-  });
-  const first = t.loss.map((row) => row[0]).filter((v) => v != null);
-  const start = first.length ? first.reduce((a, b) => a + b) / first.length : null;
   const laneOf = (seed, k) => d.ramp ? seed : k * count + seed;
   const seedsShown = () => [...new Set(run.shown().map((lane) => lane % count))];
   const spec = {
@@ -332,6 +337,7 @@ function rangeChart(run, host) {
       return best && spec.spot(c, best[0], best[1]);
     },
   };
+  spec.renew = () => { derive(); log = log && can; };
   const self = chart(run, host, spec);
   legend(host, [['<path d="M1 6H21" stroke="var(--ok)"/>', "one seed"],
     ...(count > 1 ? [['<path d="M1 6H21" stroke="var(--ink)" stroke-width="2"/>',

@@ -105,7 +105,8 @@ function build(data, host) {
 function shapeOf(data) {
   const values = data.lanes.map((l) => l.score ?? l.early);
   return JSON.stringify([data.metric, data.mode, data.ramp, data.axes, Object.keys(data.curves),
-    Object.keys(data.picks), data.test, data.sureness.length, data.lanes.some((l) =>
+    Object.keys(data.picks), data.test && [data.test.name, data.test.kind, data.test.loss.length],
+    data.sureness.length, data.lanes.some((l) =>
       ["pruned", "diverged"].includes(l.outcome)), values.some((v) => v != null),
     extent(data.lanes.map((l) => l.lr))]);
 }
