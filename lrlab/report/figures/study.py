@@ -19,8 +19,16 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+MOST_TICKS = 8
+"""Values of the axis that have room for a tick each."""
+
 LABELS = {"standard": "standard parametrization", "mup": "muP"}
-COLORS = {"standard": "#c2410c", "mup": "#2a7f8e"}
+ALT = {
+    "u_curves": "The score against the learning rate, a line for each group",
+    "best_lr": "The best learning rate of each group, its interval, and the fitted law",
+    "transfer": "What each group loses with the best rate of the base",
+}
+"""What each figure shows, for whoever does not see it."""
 
 
 def overview(payload: Table, theme: str = "light") -> Figure:
@@ -83,26 +91,29 @@ def transfer(payload: Table, theme: str = "light") -> Figure | None:
     rows = [row for part in payload["transfer"] for row in part["regret"]]
     if all(row["regret"] is None or _number(row["value"]) is None for row in rows):
         return None
-    with style.use(theme):
+    with style.use(theme) as colors:
         fig = style.figure()
         ax = fig.subplots()
+        seen: list[float] = []
         for part in payload["transfer"]:
             rows = [(_number(r["value"]), r["regret"]) for r in part["regret"]]
             rows = sorted((x, 100 * y) for x, y in rows if x is not None and y is not None)
             if rows:
                 kind = part["parametrization"]
-                ax.plot(*np.array(rows).T, "o-", color=COLORS[kind], label=LABELS[kind])
+                ax.plot(*np.array(rows).T, "o-", color=_color(kind, colors), label=LABELS[kind])
+                seen += [x for x, _ in rows]
         base = payload["transfer"][0]["base"]
         ax.set_ylim(bottom=0)
         ax.set_xlabel(spaced(payload["axis"]))
         ax.set_ylabel("lost, % of what training gains")
         ax.set_title(f"Training with the best rate of {spaced(payload['axis'])} {axis_value(base)}")
         style.log_axis(ax)
+        _ticks(ax, seen)
         ax.legend()
     return fig
 
 
-FIGURES: dict[str, Callable[[Table], Figure | None]] = {
+FIGURES: dict[str, Callable[..., Figure | None]] = {
     "u_curves": u_curves,
     "best_lr": best_lr,
     "transfer": transfer,
@@ -182,7 +193,7 @@ def _best(ax: Axes, payload: Table, colors: Theme) -> None:
     kinds = _kinds(payload)
     numeric = all(_number(group["value"]) is not None for group in payload["groups"])
     for place, kind in enumerate(kinds):
-        color = COLORS[kind]
+        color = _color(kind, colors)
         groups = [group for group in _of(payload, kind) if group["lr"] is not None]
         used = laws[kind]["used"]
         order = {axis_value(g["value"]): i for i, g in enumerate(_of(payload, kind))}
@@ -212,14 +223,31 @@ def _best(ax: Axes, payload: Table, colors: Theme) -> None:
         style.log_axis(ax)
     style.log_axis(ax, "y")
     if numeric:
-        ticks = sorted({float(group["value"]) for group in payload["groups"]})
-        if len(ticks) <= 8:
-            ax.set_xticks(ticks, [axis_value(t) for t in ticks])
-            ax.minorticks_off()
+        _ticks(ax, [float(group["value"]) for group in payload["groups"]])
     ax.set_xlabel(spaced(payload["axis"]))
     ax.set_ylabel("best learning rate")
-    ax.set_title("Best rate; bar: as good as the best")
+    ax.set_title("Best learning rate (bar: as good as the best)")
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=len(kinds), fontsize=8)
+
+
+def _ticks(ax: Axes, values: Sequence[float]) -> None:
+    """Ticks at a study's own values where they are few."""
+    ticks = sorted(set(values))
+    if len(ticks) <= MOST_TICKS:
+        ax.set_xticks(ticks, [axis_value(t) for t in ticks])
+        ax.minorticks_off()
+    if len(ticks) == 1:
+        ax.set_xlim(ticks[0] / 2, ticks[0] * 2)
+
+
+def _color(kind: str, colors: Theme) -> str:
+    """A parametrization's color."""
+    dark = colors == style.THEMES["dark"]
+    return (
+        colors.accent
+        if kind == "standard"
+        else style.OUTCOME_COLORS["dark" if dark else "light"]["ok"]
+    )
 
 
 def bound(value: float | None) -> str:

@@ -15,15 +15,20 @@ from lrlab.core.scale import LOG
 from lrlab.core.score import LAST, in_words
 from lrlab.core.text import Table, interval, number, spaced
 from lrlab.report.figures import style
-from lrlab.report.figures.study import FIGURES, LABELS, axis_value, bound, floats
+from lrlab.report.figures.study import ALT, FIGURES, LABELS, axis_value, bound, floats
+from lrlab.report.html import tables
 from lrlab.report.html.document import Document, asset
 from lrlab.report.html.document import escaped as text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-PICTURE_DPI = 130
+PICTURE_DPI = 160
 """Dots per inch of the page's pictures: sharp on screens of twice the usual density, and small."""
+
+PIXELS_PER_INCH = 104
+"""CSS pixels to an inch of a figure: its words are then as large as the page's small ones, in every
+figure alike."""
 
 
 def write_html(payload: Table, path: str | os.PathLike[str]) -> Path:
@@ -35,7 +40,7 @@ def page(payload: Table) -> Document:
     """The page of a study's JSON object. Every string that a user can set is escaped."""
     title = text(title_of(payload))
     return Document(
-        '<!doctype html>\n<html lang="en" data-theme="light">\n<head>\n<meta charset="utf-8">\n'
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
         "style-src 'unsafe-inline'; img-src data:\">\n"
@@ -59,12 +64,7 @@ def body(payload: Table, link: Callable[[str], str] | None = None) -> str:
         link: the address of a group's page by its folder's name; None for its report's file.
     """
     question, _, answer = payload["sentence"].partition("? ")
-    pictures = "\n".join(
-        f'<figure style="margin:1.5rem 0"><img style="max-width:100%" alt="{text(name)}" '
-        f'src="data:image/png;base64,{_png(figure)}"></figure>'
-        for name, draw in FIGURES.items()
-        if (figure := draw(payload)) is not None
-    )
+    pictures = "\n".join(_picture(name, payload) for name in FIGURES)
     return (
         f'<section class="run"><h1>{text(question)}?</h1>\n<p>{text(answer)}</p>\n{pictures}\n'
         f"<h2>Every group</h2>\n{_groups(payload, link)}\n<h2>The law of the best rate</h2>\n"
@@ -74,25 +74,38 @@ def body(payload: Table, link: Callable[[str], str] | None = None) -> str:
     )
 
 
-def _png(figure: Figure) -> str:
+def _picture(name: str, payload: Table) -> str:
+    """A figure in both themes, of which the page shows its own; "" where it has no subject."""
+    images = []
+    for theme in style.THEMES:
+        figure = FIGURES[name](payload, theme)
+        if figure is None:
+            return ""
+        wide = round(figure.get_figwidth() * PIXELS_PER_INCH)
+        images.append(
+            f'<img class="only-{theme}" width="{wide}" alt="{text(ALT[name])}" '
+            f'src="data:image/png;base64,{_png(figure, theme)}">'
+        )
+    return f'<figure class="picture">{"".join(images)}</figure>'
+
+
+def _png(figure: Figure, theme: str) -> str:
     stream = io.BytesIO()
-    with style.use("light"):
+    with style.use(theme):
         figure.savefig(stream, format="png", dpi=PICTURE_DPI)
     return base64.b64encode(stream.getvalue()).decode()
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    heads = "".join(f"<th>{text(name)}</th>" for name in head)
-    body = "".join(
+    """A table whose columns stand right where their head begins with ">"."""
+    kinds = [' class="n"' if name.startswith(">") else "" for name in head]
+    body = [
         "<tr>"
-        + "".join(f"<td{'' if i == 0 else ' class=n'}>{cell}</td>" for i, cell in enumerate(row))
+        + "".join(f"<td{k}>{cell}</td>" for k, cell in zip(kinds, row, strict=True))
         + "</tr>"
         for row in rows
-    )
-    return (
-        f'<div class="scroll"><table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>'
-        "</div>"
-    )
+    ]
+    return tables.table(head, body)
 
 
 def _groups(payload: Table, link: Callable[[str], str] | None) -> str:
@@ -115,8 +128,8 @@ def _groups(payload: Table, link: Callable[[str], str] | None) -> str:
             text(number(group["cost"])),
         ])  # fmt: skip
     judged = in_words(payload.get("score", LAST), payload["metric"])
-    head = [spaced(payload["axis"]), "parametrization", "best rate", "as good", "verdict",
-            f"best mean {judged}", "cost"]  # fmt: skip
+    head = [spaced(payload["axis"]), "parametrization", ">best rate", ">as good", "verdict",
+            f">best mean {judged}", ">cost"]  # fmt: skip
     return _table(head, rows)
 
 
@@ -146,5 +159,5 @@ def _transfers(payload: Table) -> str:
                 text(axis_value(row["value"])), text(share),
             ])  # fmt: skip
     lost = "lost of the gain" + (" in the log" if payload.get("scale") == LOG else "")
-    head = ["parametrization", "rate", f"used at {spaced(payload['axis'])}", lost]
+    head = ["parametrization", ">rate", f">used at {spaced(payload['axis'])}", f">{lost}"]
     return _table(head, rows)
