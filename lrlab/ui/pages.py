@@ -82,7 +82,7 @@ def report(view: View) -> str:
     numbers: Mapping[str, Json] = {}
     if view.kind == "report":
         parts.append(page.body(view.pieces, view.overview))
-        parts.append(_parts(view) if len(view.names) > 1 else "")
+        parts.append(_parts(view))
         numbers = view.numbers or {}
         script += ["report.js", "live.js"]
     elif view.kind == "study" and view.study is not None:
@@ -139,10 +139,10 @@ def _bar(view: View) -> str:
 
 def _parts(view: View) -> str:
     """Links to the runs that a comparison or a study is made of."""
-    if len(view.names) < 2 and view.kind == "report":
-        return ""
     links = "".join(
-        f'<li><a href="{text(address([name]))}">{text(name)}</a></li>' for name in view.names
+        f'<li><a href="{text(address([name]))}">{text(name)}</a></li>'
+        for name in view.names
+        if name != view.title  # a run alone is not made of runs
     )
     return f'<section class="parts"><h2>Its runs</h2><ul>{links}</ul></section>' if links else ""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
+from statistics import median
 from typing import Any
 
 from lrlab import runs
@@ -93,6 +94,8 @@ def _answer(content: Table, info: Table) -> JsonObject:
         row = {"rates": ", ".join(f"{name} {number(one)}" for name, one in lr.items())}
     elif content.get("entries") or content.get("groups"):
         row = {"rates": _of_parts(content)}
+    elif content.get("suggestions"):
+        row = {"rates": _of_rules(content["suggestions"])}
     else:
         row = {"lr": rounded(lr), "interval": list(map(rounded, ends)) if ends else None}
     return {
@@ -115,6 +118,17 @@ def _of_parts(content: Table) -> str:
     rates = [group["lr"] for group in content["groups"] if group.get("lr") is not None]
     ends = (min(rates), max(rates)) if rates and not isinstance(rates[0], Mapping) else None
     return interval(ends) if ends else "-"
+
+
+def _of_rules(suggestions: Mapping[str, Sequence[float | None]]) -> str:
+    """From the lowest to the highest of a range test's rules, each by its median over seeds.
+
+    >>> _of_rules({"a": [0.1, None], "b": [1.0, 1.0], "c": [None, None]})
+    '0.1 to 1'
+    """
+    seen = ([rate for rate in rates if rate is not None] for rates in suggestions.values())
+    middles = [median(rates) for rates in seen if rates]
+    return interval((min(middles), max(middles))) if middles else "-"
 
 
 def _means(evidence: Sequence[Any], mode: str) -> list[tuple[float, float]]:

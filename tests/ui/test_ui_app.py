@@ -175,3 +175,16 @@ def test_streams_end_with_the_server(root):
     app = application(root, "127.0.0.1", "", lambda: bool(ending))
     ending.append(1)
     assert ask(app, "/rows", "since=0")[0] == 200
+
+
+def test_a_run_alone_is_not_made_of_runs(app, root):
+    """Neither before its first commit nor later; of a comparison even one run is named."""
+    early = LiveRun(root / "early")
+    whole = LiveRun(root / "both", "compare")
+    part = LiveRun(root / "both" / "sgd", "find")
+    part.advance(20)
+    for name in ("early", "done"):
+        assert "Its runs" not in ask(app, "/report", f"run={name}")[2]
+    assert '<a href="report?run=both%2Fsgd">both/sgd</a>' in ask(app, "/report", "run=both")[2]
+    for one in (early, part, whole):
+        one.run.close("interrupted")

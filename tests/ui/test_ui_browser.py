@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from chromium import HERE, browser
 from live_run import LiveRun
@@ -138,3 +139,40 @@ def test_a_run_that_appears_is_listed(tab, address, root):
     written.run.close("interrupted")
     tab.wait("document.querySelector('tr.interrupted')")
     sound(tab, address)
+
+
+RAMP = '\n[range_test]\nkind = "ramp"\nsplit = "train"\nstart = 1e-3\nend = 1.0\nnum_steps = 60\n'
+
+
+def test_a_range_test_grows_in_place(tab, address, root):
+    written = LiveRun(root / "ramp", "range-test", rates=np.array([1.0]), more=RAMP)
+    written.advance(20)
+    tab.size(1280, 900)
+    tab.go(address + "report?run=ramp")
+    tab.wait(LISTENS)
+    titles = "charts.map((c) => c.spec.title).join()"
+    assert "train_loss against learning rate" in tab.run(titles)
+    assert "Where each rule would train" not in tab.run(titles)  # no rule says anything yet
+    tab.run("charts[0].base.focus(); charts[0].base.id = 'same'")
+    written.advance(40)
+    tab.wait("pages[0].data.test.loss[0].filter((v) => v != null).length === 40")
+    assert tab.run("document.activeElement.id") == "same"
+    assert "The ramp is at learning rate" in tab.run("document.querySelector('h1').textContent")
+    written.run.close("interrupted")
+    tab.wait("document.getElementById('state').textContent === 'interrupted'")
+    sound(tab, address)
+
+
+def test_the_count_is_of_the_runs_that_are_listed(tab, address, root):
+    whole = LiveRun(root / "both", "compare")
+    part = LiveRun(root / "both" / "sgd", "find")
+    part.advance(20)
+    tab.go(address + "#q=both")
+    tab.wait(LISTENS)
+    tab.wait("document.getElementById('count').textContent === '2 runs, 2 running'")
+    tab.go(address)
+    tab.wait(LISTENS)
+    tab.wait("[...document.querySelectorAll('td.who a')].some((a) => a.textContent === 'both')")
+    assert ", 1 running" in tab.run("document.getElementById('count').textContent")
+    part.run.close("interrupted")
+    whole.run.close("interrupted")

@@ -147,14 +147,14 @@ function draw() {
   const stay = new Set(wanted);
   for (const node of [...body.children]) if (!stay.has(node)) node.remove();
   wanted.forEach((node, i) => { if (body.children[i] !== node) body.insertBefore(node, body.children[i] || null); });
-  const all = [...rows.values()], running = all.filter((row) => row.state === "running").length;
+  const all = [...rows.values()], running = listed.filter((row) => row.state === "running").length;
   const count = `${listed.length.toLocaleString("en")} ${listed.length === 1 ? "run" : "runs"}` +
     (running ? `, ${running} running` : "") + (waiting ? `, reading ${waiting.toLocaleString("en")} more` : "");
   if (at("count").textContent !== count) at("count").textContent = count;
   document.querySelector("table").setAttribute("aria-rowcount", String(listed.length + 1));
   at("none").hidden = listed.length > 0;
   at("none").textContent = rows.size ? "No run is like that." : waiting ? "Reading ..."
-    : "No runs here yet. Begin with: lrlab find configs/digits.toml";
+    : "No runs here yet. Begin with: lrlab find digits-mlp";
   document.querySelector(".runs").hidden = !listed.length;
   at("more").hidden = listed.length <= most;
   options("state", "any state", all.map((row) => row.state));

@@ -82,7 +82,7 @@ function build(data, host) {
   if (data.test) {
     data.seeds_of_test = data.lanes.slice(0, data.test.loss.length).map((l) => l.seed);
     rangeChart(run, figure(true));
-    picksChart(run, figure(true), () => extent(data.test.lr), data.test.log);
+    if (picks) picksChart(run, figure(true), () => extent(data.test.lr), data.test.log);
   } else {
     lossChart(run, figure(true));
     if (picks) picksChart(run, figure(true), () => ratesOf(run), true);
