@@ -27,6 +27,22 @@ TABLES = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
 ARCHIVE = ".npz"
 """The ending of the files that the data source `npz` reads."""
 
+UNREAD = {
+    ".npy": "numpy.savez('data.npz', x=inputs, y=targets)",
+    ".parquet": "pandas.read_parquet(...).to_csv('data.csv', index=False)",
+    ".feather": "pandas.read_feather(...).to_csv('data.csv', index=False)",
+    ".xlsx": "pandas.read_excel(...).to_csv('data.csv', index=False)",
+    ".xls": "pandas.read_excel(...).to_csv('data.csv', index=False)",
+    ".json": "pandas.read_json(...).to_csv('data.csv', index=False)",
+    ".jsonl": "pandas.read_json(..., lines=True).to_csv('data.csv', index=False)",
+    ".pkl": "numpy.savez('data.npz', x=inputs, y=targets)",
+    ".pt": "numpy.savez('data.npz', x=inputs, y=targets)",
+    ".h5": "numpy.savez('data.npz', x=inputs, y=targets)",
+    ".hdf5": "numpy.savez('data.npz', x=inputs, y=targets)",
+    ".mat": "numpy.savez('data.npz', x=inputs, y=targets)",
+}
+"""Endings of data files that nothing here reads -> what makes one of them that is read."""
+
 MODEL = "mlp"
 """The model of a data file that is named without a configuration: rows of numbers are what it is
 made for, and images are flattened."""
@@ -50,6 +66,9 @@ def begun(path: str | File) -> Layer:
     there = unusable(file) is None
     if (source := source_of(file)) is not None:
         return _data_layer(file, source) if there else _nothing(text, file)
+    if there and (made := UNREAD.get(file.suffix.lower())):
+        message = f"this kind of data file is not read: csv, tsv and npz are; {made} makes one"
+        return Layer({}, {}, (Problem(text, None, "", message),), broken=True)
     if there:
         return read(file)
     if names.known("tasks", text):
@@ -117,7 +136,7 @@ def target_problem(
     except DataError:
         return None  # who reads it says so, with the place
     target = spec.get("target")
-    listed = ", ".join(columns) if words else f"{len(columns)}, numbered from 0, without names"
+    listed = ", ".join(columns) if words else f"{len(columns)} columns without names, from 0 on"
     if target is None:
         one = next((name for name in columns if name.lower() in TARGETS), columns[-1])
         if not words:

@@ -34,3 +34,42 @@ def classes(
         return None
     places = {name: label for label, name in enumerate(names)}
     return [places[word] for word in words], names
+
+
+def unclassed(
+    cells: Sequence[str], number: Callable[[str], float | None], labels: bool = True
+) -> tuple[int | None, str] | None:
+    """What is wrong with a target column that `classes` does not take: the place of the first row
+    without a target (None: the column as a whole is wrong), and words; None: nothing here.
+
+    Args:
+        number: a cell as a number, or None. labels: whether words would be labels.
+
+    >>> unclassed(["a", "b", "?"], lambda cell: None)[0]
+    2
+    >>> unclassed(["a", "a"], lambda cell: None)
+    (None, "every target is 'a'; there is nothing to learn (another target?)")
+    >>> unclassed(["1", "2"], float)
+    """
+    cells = [cell.strip() for cell in cells]
+    lost = [place for place, cell in enumerate(cells) if cell.lower() in MISSING]
+    if lost and len(lost) < len(cells):
+        many = f" (one of {len(lost):,} such rows)" if len(lost) > 1 else ""
+        return lost[0], (
+            f"{cells[lost[0]]!r} is not a number, and no class{many}; leave out rows without a "
+            "target, or name another column with target = ..."
+        )
+    if not labels or any(number(cell) is not None for cell in set(cells)):
+        return None
+    words = len(set(cells))
+    if words == 1:
+        return None, f"every target is {cells[0]!r}; there is nothing to learn (another target?)"
+    if words == len(cells):
+        return None, (
+            f"{cells[0]!r} is a word of its own as in every row, so that they are no classes; "
+            "encode the target's words as labels 0, 1, ..., or name another column by target = ..."
+        )
+    return None, (
+        f"{words:,} different words, and at most {MAX_GUESSED_CLASSES:,} are taken for classes; "
+        "encode the target's words as labels 0, 1, ..., or name another column with target = ..."
+    )

@@ -6,14 +6,15 @@ import csv as reader
 import io
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from lrlab.data.cells import has_comma, is_whole, label_number, number_of, with_point
 from lrlab.data.checks import targets
-from lrlab.data.classes import classes
+from lrlab.data.classes import classes, unclassed
 from lrlab.data.dataset import DataError, Raw
 from lrlab.data.naming import TARGETS, kept
 from lrlab.data.textfile import beginning, decoded
@@ -22,7 +23,6 @@ from lrlab.data.values import EXACT
 MAX_BYTES = 1 << 30
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", " ": "spaces"}
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?[ \t]*(?:\r\n?|\n)', re.IGNORECASE)
-_DECIMAL_COMMA = re.compile(r"\s*[+-]?[0-9]*,[0-9]+(?:[eE][+-]?[0-9]+)?\s*")
 LOOKED_AT = 20
 """Rows that say whether the first one is a header."""
 
@@ -77,7 +77,9 @@ def csv(
     table = _cells(text, delimiter, decimal, header, path)
     columns = _columns(table, ignore, path)
     at = _target_column(path, target, table, columns)
-    found = None if kind == "regression" else classes([r[at] for _, r in table.rows], _label_number)
+    found = None if kind == "regression" else classes([r[at] for _, r in table.rows], label_number)
+    if found is None:
+        _check_target(table, at, kind, path)
     if found is not None:
         numbered = zip(table.rows, found[0], strict=True)
         rows = [(line, [*r[:at], str(label), *r[at + 1 :]]) for (line, r), label in numbered]
@@ -149,7 +151,7 @@ def _split(text: str, delimiter: str, path: Path) -> Rows:
 def _cells(text: str, delimiter: str, decimal: str, header: bool | None, path: Path) -> _Cells:
     rows = _split(text, delimiter, path)
     if decimal == ",":
-        rows = [(line, [_with_point(cell) for cell in row]) for line, row in rows]
+        rows = [(line, [with_point(cell) for cell in row]) for line, row in rows]
     if not rows:
         raise DataError(f"{path}: is empty")
     first = [cell.strip() for cell in rows[0][1]]
@@ -176,15 +178,15 @@ def _is_header(first: Sequence[str], below: Sequence[Sequence[str]], path: Path)
     Raises:
         DataError: numbers that may be names, such as 0,1,2 over columns of decimals.
     """
-    words = sum(_number(cell) is None for cell in first)
+    words = sum(number_of(cell) is None for cell in first)
     if first[0] == "" and _counts(first[1:]):  # pandas' index, and columns without names
         return True
     if words:
         return words > len(first) / 2 or words == len(first)
     decimals = [
-        _is_whole(cell)
+        is_whole(cell)
         for cell, *column in zip(first, *below, strict=False)
-        if len(column) > 1 and not any(map(_is_whole, column))
+        if len(column) > 1 and not any(map(is_whole, column))
     ]
     if _counts(first) or (len(decimals) > 1 and all(decimals)):
         shown = ",".join(first[:6]) + (",..." if len(first) > 6 else "")
@@ -198,16 +200,11 @@ def _is_header(first: Sequence[str], below: Sequence[Sequence[str]], path: Path)
 def _counts(cells: Sequence[str]) -> bool:
     """Whether the cells are whole numbers, each one more than the one before, from 0 or 1 on (three
     cells or more: from anywhere)."""
-    if not cells or not all(map(_is_whole, cells)):
+    if not cells or not all(map(is_whole, cells)):
         return False
     numbers = [int(cell) for cell in cells]
     start = numbers[0] in (0, 1) or len(numbers) > 2
     return start and numbers == list(range(numbers[0], numbers[0] + len(numbers)))
-
-
-def _is_whole(cell: str) -> bool:
-    cell = cell.strip()
-    return cell.removeprefix("-").isdecimal() and cell.isascii()
 
 
 def _columns(table: _Cells, ignore: Sequence[str], path: Path) -> list[int]:
@@ -279,6 +276,17 @@ def _target_column(
     return at
 
 
+def _check_target(table: _Cells, at: int, kind: str | None, path: Path) -> None:
+    """Raises DataError where a column of words is no target as a whole, or lacks some."""
+    cells = [row[at] for _, row in table.rows]
+    wrong = unclassed(cells, label_number, kind != "regression")
+    if wrong is not None:
+        row, words = wrong
+        line = "" if row is None else f":{table.rows[row][0]}"
+        column = f"column {table.names[at]!r} (number {at})"
+        raise DataError(f"{path}{line}: {column}: {words}", "target", also="path")
+
+
 def _values(table: _Cells, columns: Sequence[int], target: int, path: Path) -> np.ndarray:
     """The cells of `columns` as numbers; f64[rows, columns]. `target`: the target's column.
 
@@ -289,11 +297,11 @@ def _values(table: _Cells, columns: Sequence[int], target: int, path: Path) -> n
     wrong: list[tuple[int, int, str]] = []
     for index, (line, row) in enumerate(table.rows):
         for place, column in enumerate(columns):
-            number = _number(row[column])
+            number = number_of(row[column])
             if number is None or not math.isfinite(number):
                 wrong.append((line, column, row[column].strip()))
                 continue
-            if abs(number) >= EXACT and _is_whole(row[column]) and int(row[column]) != number:
+            if abs(number) >= EXACT and is_whole(row[column]) and int(row[column]) != number:
                 raise DataError(
                     f"{path}:{line}: column {table.names[column]!r} (number {column}): "
                     f"{row[column].strip()} has more digits than float64 holds; subtract an offset"
@@ -301,11 +309,13 @@ def _values(table: _Cells, columns: Sequence[int], target: int, path: Path) -> n
             values[index, place] = number
     if wrong:
         line, column, cell = wrong[0]
-        finite = "" if _number(cell) is None else "finite "
-        others = f" (one of {len(wrong):,} such cells)" if len(wrong) > 1 else ""
+        finite = "" if number_of(cell) is None else "finite "
+        inputs = sorted({at for _, at, _ in wrong} - {target})
+        several = f" in {len(inputs):,} columns" if len(inputs) > 1 else ""
+        others = f" (one of {len(wrong):,} such cells{several})" if len(wrong) > 1 else ""
         first = line == table.rows[0][0] and not table.header
         hint = "; if this row is the header, say header = true" if first else ""
-        if _DECIMAL_COMMA.fullmatch(cell):
+        if has_comma(cell):
             advice = 'for numbers with a decimal comma say decimal = ","'
         elif column == target:
             advice = (
@@ -314,8 +324,9 @@ def _values(table: _Cells, columns: Sequence[int], target: int, path: Path) -> n
             )
         else:
             advice = (
-                "encode words as numbers, remove or impute missing values, or leave the column out "
-                f"with ignore = [{_quoted(table, column)}]"
+                "encode words as numbers, remove or impute missing values, or leave the "
+                f"{'columns' if several else 'column'} out with "
+                f"ignore = [{', '.join(_quoted(table, at) for at in inputs)}]"
             )
         raise DataError(
             f"{path}:{line}: column {table.names[column]!r} (number {column}): {cell!r} is not a "
@@ -326,25 +337,3 @@ def _values(table: _Cells, columns: Sequence[int], target: int, path: Path) -> n
 
 def _quoted(table: _Cells, column: int) -> str:
     return f"{table.names[column]!r}" if table.header else str(column)
-
-
-_WORDS: Mapping[str, float] = {
-    "True": 1.0, "TRUE": 1.0, "true": 1.0, "False": 0.0, "FALSE": 0.0, "false": 0.0
-}  # fmt: skip
-
-
-def _with_point(cell: str) -> str:
-    """A number with a decimal comma as one with a point; any other cell as it is."""
-    return cell.replace(",", ".") if _DECIMAL_COMMA.fullmatch(cell) else cell
-
-
-def _label_number(cell: str) -> float | None:
-    """A cell as a number, one with a decimal comma too: that is no word."""
-    return 0.0 if _DECIMAL_COMMA.fullmatch(cell) else _number(cell)
-
-
-def _number(cell: str) -> float | None:
-    try:
-        return float(cell) if "_" not in cell else None
-    except ValueError:
-        return _WORDS.get(cell.strip())

@@ -153,3 +153,16 @@ def test_a_named_experiment_comes_back_from_its_run_folder(here: Path) -> None:
         text = config.resolve(experiment, command="sweep").text
         Path("again.toml").write_text(text)
         assert config.load("again.toml", command="sweep") == experiment
+
+
+@pytest.mark.parametrize(
+    ("name", "made"), [("x.npy", "numpy.savez"), ("T.PARQUET", "read_parquet")]
+)
+def test_another_kind_of_data_file_is_named_as_one(name: str, made: str, here: Path) -> None:
+    (here / name).write_bytes(b"\x93NUMPY")
+    assert "csv, tsv and npz" in problem(name).message and made in problem(name).message
+
+
+def test_a_table_without_names_has_a_number_of_columns(here: Path) -> None:
+    (here / "bare.csv").write_text("1.5,2.5,0\n" * 9)
+    assert "It has 3 columns without names, from 0 on;" in problem("bare.csv").message

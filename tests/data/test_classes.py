@@ -74,3 +74,28 @@ def test_the_header_of_a_long_table(tmp_path: Path) -> None:
     assert path.stat().st_size > 1 << 19
     assert header_of(path)[0] == ["a", "b", "kind"]
     assert header_of(table(tmp_path, ["1.5,2.5,0"] * 3, header="")) == (["0", "1", "2"], False)
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (["1,1,yes"] * 5, r"t.csv: column 'kind' \(number 2\): every target is 'yes'; .* to learn"),
+        ([*ROWS, "1,1,", "1,1,"], r"column 'kind'.*'' is not .* no class \(one of 2 such rows\)"),
+        (["1,1,ann", "1,2,ben", "1,3,eve"], "'ann' is a word of its own .* no classes; encode"),
+        ([f"1,1,w{i}" for i in [*range(1001), 0]], "1,001 different words, and at most 1,000 are"),
+    ],
+)
+def test_why_words_are_no_classes(rows, message, tmp_path: Path) -> None:
+    path = table(tmp_path, rows)
+    with pytest.raises(DataError, match=message):
+        data.load({"name": "csv", "path": str(path), "target": "kind"})
+
+
+def test_every_column_of_words_is_named_at_once(tmp_path: Path) -> None:
+    path = table(tmp_path, ["Rome,anna,0", "Oslo,ben,1"], header="city,name,kind\n")
+    expected = (
+        r"'Rome' is not a number \(one of 4 such cells in 2 columns\).*"
+        r"leave the columns out with ignore = \['city', 'name'\]"
+    )
+    with pytest.raises(DataError, match=expected):
+        data.load({"name": "csv", "path": str(path), "target": "kind"})
