@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
 import tomllib
@@ -100,6 +101,7 @@ def init(
     files = {place: text}
     if python:
         script = place.with_suffix(".py")
+        _check_module(script)
         files[script] = _script(start, script, dataset)
     _write(files, force)
     command = f"lrlab find {shown(os.path.relpath(place))}"
@@ -188,6 +190,20 @@ def _loaded(spec: JsonObject) -> Dataset:
     except FieldError as error:
         flag = FLAGS.get(f"task.data.{error.field}", "--data")
         raise ConfigError([Problem(flag, None, "", str(error))]) from None
+
+
+def _check_module(script: Path) -> None:
+    """Raises ConfigError where a script would be imported in place of a module that it needs: its
+    folder is the first in which Python looks."""
+    name = script.stem
+    found = importlib.util.find_spec(name) if name.isidentifier() else None
+    installed = found is not None and found.origin is not None and found.origin != str(script)
+    if installed or name in sys.stdlib_module_names:
+        _refuse(
+            "NAME",
+            f"{script.name} would be imported in place of the Python module {name}; give another "
+            f"name: lrlab init my_{name} ...",
+        )
 
 
 def _check(text: str, place: Path) -> None:

@@ -6,6 +6,7 @@ import json
 from typing import NamedTuple
 
 from lrlab.config.toml import written
+from lrlab.core.paths import shown
 
 
 class Start(NamedTuple):
@@ -82,7 +83,7 @@ MODELS = {
 """The body of the model, by what the data are."""
 
 SCRIPT = '''\
-"""Which learning rate should this model train with? Run it: python {file}"""
+"""Which learning rate should this model train with? Run it{command}"""
 
 {imports}import flax.linen as nn
 
@@ -100,7 +101,7 @@ class Net(nn.Module):
 
 data = lrlab.data.load({data})
 task = lrlab.Task.supervised(
-    name="{name}",
+    name={name},
     model=Net(data.num_outputs),
     loss="{loss}",
     train=data.train,
@@ -122,11 +123,11 @@ def script_text(start: Start, file: str, name: str, kind: str) -> str:
     paths = "path" in start.data
     regression = kind == "regression"
     return SCRIPT.format(
-        file=file,
+        command="" if set(file) & set('"\\\n') else f": python {shown(file)}",
         imports="from pathlib import Path\n\n" if paths else "",
         body=MODELS["tokens" if kind == "tokens" else "rows"],
         data="{" + ", ".join(options) + "}",
-        name=name,
+        name=json.dumps(name, ensure_ascii=False),
         loss="mse" if regression else "softmax_cross_entropy",
         metric="mae" if regression else "accuracy",
         optimizer=start.optimizer,
@@ -139,5 +140,5 @@ def script_text(start: Start, file: str, name: str, kind: str) -> str:
 def _python(key: str, value: object) -> str:
     """An option of the data as Python; a relative path is one from the script's folder."""
     if key == "path":
-        return f"Path(__file__).parent / {json.dumps(value)}"
-    return repr(value) if not isinstance(value, str) else json.dumps(value)
+        return f"Path(__file__).parent / {json.dumps(value, ensure_ascii=False)}"
+    return repr(value) if not isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import subprocess
@@ -140,3 +141,31 @@ def test_data_that_cannot_be_used_are_refused_at_once(here: Path, capsys) -> Non
 def test_without_a_terminal_and_options_it_is_a_task_that_runs(here: Path, capsys) -> None:
     assert run(["init"]) == 0
     assert config.load("digits-mlp.toml").task.name == "digits-mlp"
+
+
+@pytest.mark.parametrize("name", ["lrlab", "jax", "random", "statistics"])
+def test_a_script_does_not_take_a_modules_place(name: str, here: Path, capsys) -> None:
+    os.rename("mine.csv", f"{name}.csv")
+    options = ("--data", f"{name}.csv", "--target", "kind")
+    ((where, message),) = refused(capsys, *options, "--python")
+    assert where == "NAME" and f"Python module {name}" in message
+    assert not Path(f"{name}.toml").exists() and not Path(f"{name}.py").exists()
+    assert run(["init", *options]) == 0  # the configuration alone takes nobody's place
+    assert run(["init", "other", *options, "--python"]) == 0
+
+
+def test_a_script_is_written_again(here: Path, monkeypatch) -> None:
+    """Its own file is no module that it would stand in for, even where Python looks there."""
+    monkeypatch.syspath_prepend(str(here))
+    options = ("init", "--data", "mine.csv", "--target", "kind", "--python")
+    assert run([*options]) == 0
+    assert run([*options, "--force"]) == 0
+
+
+@pytest.mark.parametrize("name", ['a "b" c', "it's \U0001f600 ü", "back\\slash"])
+def test_any_name_of_a_file_makes_a_script(name: str, here: Path) -> None:
+    os.rename("mine.csv", f"{name}.csv")
+    assert run(["init", "--data", f"{name}.csv", "--target", "kind", "--python"]) == 0
+    script = ast.parse(Path(f"{name}.py").read_text(encoding="utf-8"))
+    said = {node.value for node in ast.walk(script) if isinstance(node, ast.Constant)}
+    assert {name, f"{name}.csv"} <= said
