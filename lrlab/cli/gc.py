@@ -19,8 +19,9 @@ from lrlab.core.paths import shown
 from lrlab.core.synonyms import did_you_mean
 from lrlab.runs.lock import LOCK
 
-STATES = ("finished", "interrupted", "failed", "running")
-"""What `run.json` says of a run. One that says "running" and is not locked was killed."""
+STATES = ("finished", "stopped", "interrupted", "failed", "running")
+"""What `run.json` says of a run: "stopped" by a callback is an end too. One that says "running" and
+is not locked was killed."""
 
 OLD_DAYS = 30.0
 """Days without a change after which a run is old: people come back to last week's runs."""

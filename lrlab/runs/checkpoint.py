@@ -15,6 +15,10 @@ from lrlab.runs.orbax_logging import reported_once
 from lrlab.runs.seals import checksums
 
 
+HALF_WRITTEN = ".orbax-checkpoint-tmp"
+"""What orbax adds to the name of a checkpoint that it is writing."""
+
+
 def save_checkpoint(folder: Path, name: str, arrays: Mapping[str, np.ndarray]) -> dict[str, str]:
     """Writes an orbax checkpoint of a flat dict, durable on return; gives its files' checksums.
 
@@ -23,7 +27,8 @@ def save_checkpoint(folder: Path, name: str, arrays: Mapping[str, np.ndarray]) -
     import orbax.checkpoint as orbax
 
     target = (folder / name).absolute()
-    for left in target.parent.glob(f"{target.name}*"):  # by a crash in the middle of this commit
+    # Left by a crash in the middle of this commit; a folder of a user's may begin alike.
+    for left in (target, *target.parent.glob(f"{target.name}{HALF_WRITTEN}*")):
         shutil.rmtree(left, ignore_errors=True)
     kept = {key: np.asarray(value) for key, value in arrays.items() if np.size(value)}
     with reported_once(), orbax.PyTreeCheckpointer() as checkpointer:

@@ -13,19 +13,27 @@ from typing import NamedTuple
 from lrlab.core.errors import RunError, Unwritable
 from lrlab.core.files import read_json
 from lrlab.core.paths import shown
+from lrlab.runs.checkpoint import HALF_WRITTEN
 from lrlab.runs.folder import FORMAT
 from lrlab.runs.lock import Lock, refuse_in_use
 
 LEFT_BY_LRLAB = (
     "run.json", "config.toml", "summary.json", "checksums.json", "commit.json", "clock.json",
     "history.zarr", "checkpoint", "stages", "groups", "lock", "lock.holder", "report.html",
-    "figures", "curves.csv", "longer.json",
+    "figures", "curves.csv", "longer.json", "frozen", "frozen.json", "log", "decisions.json",
+    "worker_error.txt", "export.csv", "export.parquet", "export.npz", "export.nc", "export.json",
 )  # fmt: skip
-"""What lrlab itself leaves at the top of a run folder."""
+"""What lrlab itself leaves at the top of a run folder. A test compares it with the names that the
+modules write."""
 
-LEFT_BY_NAME = ("export.", "checkpoint", "frozen")
-"""How further names begin that lrlab leaves there."""
+LEFT_BY_ORBAX = re.compile(rf"(checkpoint|frozen){re.escape(HALF_WRITTEN)}.*")
+"""What a kill leaves of a checkpoint that orbax was writing."""
 
+LEFT_BY_SYSTEMS = (".DS_Store", "Thumbs.db", "desktop.ini")
+"""What a system's file manager leaves in every folder that it showed."""
+
+FIGURES = (".png", ".svg", ".pdf")
+"""How the files in `figures/` end that lrlab writes."""
 
 _HALF_WRITTEN = re.compile(r"\.(.+)\.\d+")
 """What a crash in the middle of `files.write_text` leaves beside a file."""
@@ -70,7 +78,8 @@ def removable(path: str | Path) -> Removable:
             with contextlib.suppress(OSError):
                 size += os.lstat(os.path.join(folder, name)).st_size
                 files += 1
-    return Removable(place, size, files, tuple(sorted(_others(place))))
+    others = [one for run in _runs_in(place) for one in _others(place, run)]
+    return Removable(place, size, files, tuple(sorted(others)))
 
 
 def remove(path: str | Path) -> Removable:
@@ -128,10 +137,26 @@ def _runs_in(place: Path) -> Iterator[Path]:
                 yield inner.parent
 
 
-def _others(place: Path) -> Iterator[str]:
-    for one in place.iterdir():
-        half = _HALF_WRITTEN.fullmatch(one.name)
-        name = half[1] if half else one.name
-        ours = name in LEFT_BY_LRLAB or name.startswith(LEFT_BY_NAME)
-        if not ours and not (one / "run.json").is_file():
-            yield one.name
+def _others(place: Path, run: Path) -> Iterator[str]:
+    """What lrlab did not write into a run: at its top, among its figures and among its groups; as
+    paths below `place`."""
+    for one in run.iterdir():
+        if not _is_ours(one.name) and not (one / "run.json").is_file():
+            yield one.relative_to(place).as_posix()
+    for one in _inside(run / "figures"):
+        if one.suffix not in FIGURES and not _is_ours(one.name):
+            yield one.relative_to(place).as_posix()
+    for one in _inside(run / "groups"):
+        if not (one / "run.json").is_file() and one.name not in LEFT_BY_SYSTEMS:
+            yield one.relative_to(place).as_posix()
+
+
+def _is_ours(name: str) -> bool:
+    half = _HALF_WRITTEN.fullmatch(name)
+    name = half[1] if half else name
+    known = name in LEFT_BY_LRLAB or name in LEFT_BY_SYSTEMS
+    return known or LEFT_BY_ORBAX.fullmatch(name) is not None
+
+
+def _inside(folder: Path) -> list[Path]:
+    return list(folder.iterdir()) if folder.is_dir() else []

@@ -44,6 +44,11 @@ def test_old_runs(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert found(capsys, "--days", "0") == ["ancient", "old", "new"]
     assert found(capsys, "--status", "failed") == ["ancient"]
     assert found(capsys, "--status", "interrupted") == []
+    info = json.loads((here / "old" / "run.json").read_text())
+    (here / "old" / "run.json").write_text(json.dumps({**info, "status": "stopped"}))
+    os.utime(here / "old" / "run.json", (time.time() - 40 * DAY,) * 2)
+    assert found(capsys) == ["ancient", "old"]  # a callback ended it
+    assert found(capsys, "--status", "stopped") == ["old"]
     assert found(capsys, "--out", "elsewhere") == []
     assert run(["gc", "--days", "60"]) == 0
     assert "lrlab gc --days 60 --yes" in capsys.readouterr().out

@@ -10,8 +10,12 @@ import pytest
 from places import FIXTURES
 
 from lrlab import runs
+from lrlab.cli import export_formats
 from lrlab.core.errors import RunError
+from lrlab.runs import weights
 from lrlab.runs.lock import Lock
+from lrlab.runs.removal import LEFT_BY_LRLAB
+from lrlab.training import callbacks, logs, session
 
 
 @pytest.fixture
@@ -94,7 +98,34 @@ def test_links_are_not_followed(run: Path, tmp_path: Path) -> None:
     for path in (run.parent / "link", tmp_path / "way" / "two"):
         with pytest.raises(RunError, match="symbolic link"):
             runs.remove(path)
-    (run / "figures").mkdir(exist_ok=True)
-    (run / "figures" / "way").symlink_to(outside)  # inside a run: the link goes, not its target
+    (run / "log").mkdir()
+    (run / "log" / "way").symlink_to(outside)  # inside a run: the link goes, not its target
     runs.remove(run)
     assert (outside / "two" / "run.json").exists() and (outside / "kept.txt").exists()
+
+
+def test_everything_that_modules_write_goes(run: Path) -> None:
+    written = {
+        logs.FOLDER, callbacks.FILE, session.WORKER_ERROR, weights.FROZEN, f"{weights.FROZEN}.json",
+        *(one.file for one in export_formats.FORMATS.values()),
+    }  # fmt: skip
+    assert written <= set(LEFT_BY_LRLAB)
+    for name in (*written, ".DS_Store", "frozen.orbax-checkpoint-tmp-1"):
+        (run / name).write_text("x")
+    assert runs.removable(run).others == ()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["export.tex", "checkpoint_notes.md", "frozen.txt", "figures/mine.tex", "groups/notes.txt",
+     "groups/one/notes.txt", "sgd/mine.csv"],
+)  # fmt: skip
+def test_a_file_of_a_user_stays_wherever_it_lies(name: str, run: Path) -> None:
+    for part in ("sgd", "groups/one"):
+        shutil.copytree(FIXTURES / "format-2", run / part)
+    (run / "figures").mkdir(exist_ok=True)
+    (run / name).write_text("mine")
+    assert runs.removable(run).others == (name,)
+    with pytest.raises(RunError, match="did not write"):
+        runs.remove(run)
+    assert (run / name).read_text() == "mine"
