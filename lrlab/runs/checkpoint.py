@@ -14,7 +14,6 @@ from lrlab.core.text import Table, first_line
 from lrlab.runs.orbax_logging import reported_once
 from lrlab.runs.seals import checksums
 
-
 HALF_WRITTEN = ".orbax-checkpoint-tmp"
 """What orbax adds to the name of a checkpoint that it is writing."""
 
