@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +13,7 @@ from lrlab.cli import completion
 from lrlab.cli.completion import KINDS
 from lrlab.cli.options import Json
 from lrlab.cli.output import console, emit, table
-from lrlab.cli.run_folders import folders, stored_json
+from lrlab.cli.run_folders import changed, folders, stored_json
 from lrlab.config import names
 from lrlab.core import registry
 from lrlab.core.errors import ConfigError, Problem, RunError
@@ -21,6 +21,7 @@ from lrlab.core.paths import resolved, short, shown
 from lrlab.core.registry import Registry
 from lrlab.core.synonyms import did_you_mean
 from lrlab.core.text import counted
+from lrlab.runs.summary import best_mean
 
 WITH_OPTIONS = ("schedules", "models", "data", "optimizers", "probes")
 """Kinds whose entries are listed with their options."""
@@ -55,6 +56,12 @@ SORTS: Mapping[str, Callable[[Mapping[str, object]], tuple[object, ...]]] = {
     "best": _best,
 }
 """Orders of the list of runs; those that are equal stay in the order of their dates."""
+
+LEAST = ("command", "task", "verdict", "changed")
+"""Columns that a narrow terminal leaves out, the first one first: a run's name has most of them."""
+
+GAP = 2
+"""Characters between two columns."""
 
 UNSEEN = ("metric", "mode")
 """What the JSON object has and the table leaves out."""
@@ -143,11 +150,24 @@ def _list_runs(root: Path, sort: str, json: bool) -> None:
     ]
     for row in shown_rows:
         row["changed"] = str(row["changed"]).removeprefix(f"{datetime.date.today().year}-")
-    cells = [[_text(value) for value in row.values()] for row in shown_rows]
+    screen = console()
+    names = fitting(shown_rows, screen.width)
+    cells = [[_text(row[name]) for name in names] for row in shown_rows]
     unfinished = sum(row["status"] in ("running", "interrupted") for row in rows)
     caption = f"{counted(len(rows), 'run')} under {shown(root)}/"
     caption += f", {unfinished} to resume" if unfinished else ""
-    console().print(table("", tuple(shown_rows[0]), cells, caption))
+    screen.print(table("", names, cells, caption))
+
+
+def fitting(rows: Sequence[Mapping[str, object]], width: int) -> list[str]:
+    """The columns of the list of runs that so many characters have room for."""
+    names = list(rows[0])
+    wide = {name: max(len(name), *(len(_text(row[name])) for row in rows)) for name in names}
+    for name in LEAST:
+        if sum(wide[one] + GAP for one in names) <= width:
+            break
+        names.remove(name)
+    return names
 
 
 def _row(folder: Path) -> dict[str, object]:
@@ -159,11 +179,9 @@ def _row(folder: Path) -> dict[str, object]:
     inner = summary.get("best")
     best = inner if isinstance(inner, dict) else summary
     metric = summary.get("metric") or manifest.get("metric")
-    details = best.get("details") or summary.get("details")
-    value = details.get("best_score") if isinstance(details, dict) else None
     modes = manifest.get("modes")
     mode = modes.get(metric) if isinstance(modes, dict) else None
-    changed = datetime.datetime.fromtimestamp((folder / "run.json").stat().st_mtime)
+    written = datetime.datetime.fromtimestamp(changed(folder))
     return {
         "run": short(folder),
         "command": manifest.get("command"),
@@ -172,9 +190,9 @@ def _row(folder: Path) -> dict[str, object]:
         "lr": best.get("lr"),
         "verdict": best.get("verdict"),
         "metric": metric,
-        "best": value if isinstance(value, (int, float)) else None,
+        "best": best_mean(summary, str(mode)),
         "mode": mode,
-        "changed": changed.isoformat(" ", "minutes"),
+        "changed": written.isoformat(" ", "minutes"),
     }
 
 

@@ -52,6 +52,7 @@ def table(
         caption_justify="left",
         box=SIMPLE_HEAD,
         pad_edge=False,
+        collapse_padding=True,
     )
     for number, column in enumerate(columns):
         last = number == len(columns) - 1

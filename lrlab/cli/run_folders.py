@@ -43,7 +43,15 @@ def is_comparison(path: Path) -> bool:
 def folders(root: Path) -> list[Path]:
     """The run folders under `root`, oldest first."""
     paths = [path.parent for path in runs.inner_runs(root)]
-    return sorted(paths, key=lambda path: ((path / "run.json").stat().st_mtime, path.name))
+    return sorted(paths, key=lambda path: (changed(path), path.name))
+
+
+def changed(path: Path) -> float:
+    """When a run's record was last written, in seconds since 1970; 0 where it is gone by now."""
+    try:
+        return (path / "run.json").stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def stored_json(path: Path) -> JsonObject | None:

@@ -21,6 +21,7 @@ _STRING = re.compile(
 _SCALAR = re.compile(r"[^,\]}#\n]*")
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _BARE_STRING = re.compile(r"[^\s\[\]{}\"'#=,](?:[^\[\]{}\"'#,]*[^\s\[\]{}\"'#,])?")
+_SIGNS = (",", ";", "|", ".")  # of a table: nobody types quotes within quotes for them
 
 
 def locate(text: str) -> dict[Path, int]:
@@ -101,6 +102,8 @@ def parse_override(text: str) -> tuple[Path, object]:
 
     >>> parse_override("optimizer.name=adam"), parse_override("lr=[1e-3, 0.1]")
     ((('optimizer', 'name'), 'adam'), (('lr',), [0.001, 0.1]))
+    >>> parse_override("task.data.decimal=,")
+    (('task', 'data', 'decimal'), ',')
     """
     position, path = 0, []
     while match := _KEY.match(text, position):
@@ -122,7 +125,7 @@ def parse_override(text: str) -> tuple[Path, object]:
         raise ValueError(f"not a TOML value ({error})") from None
     if re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", written):  # .5 and 1. are not TOML
         return tuple(path), float(written)
-    if _BARE_STRING.fullmatch(written):
+    if _BARE_STRING.fullmatch(written) or written in _SIGNS:
         return tuple(path), written
     raise ValueError(f"not a TOML value: {written!r}")
 

@@ -257,6 +257,6 @@ def config_of(path: Path, info: Table) -> str:
 
 def fresh_path(name: str) -> Path:
     """A new place under `runs/`, named after the run and the time."""
-    safe = re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-")[:60] or "run"
+    safe = re.sub(r"[^A-Za-z0-9_]+", "-", name).strip("-")[:60] or "run"
     now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
     return Path("runs") / f"{safe}-{now}-{secrets.token_hex(2)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -57,6 +58,33 @@ class Summary(BaseModel):
             float(self.cost or 0.0), tuple(self.evidence), self.largest_stable, self.details, run,
             confidence=self.confidence, tolerance=self.tolerance, resolved=self.resolved,
         )  # fmt: skip
+
+
+def mean_scores(evidence: Iterable[Table], mode: str) -> list[tuple[float, float]]:
+    """(learning rate, mean score over its seeds) of an answer's evidence, ascending; of further
+    axes the best combination's. `mode`: "min" or "max".
+
+    >>> mean_scores([{"lr": 0.1, "scores": [1.0, 3.0]}, {"lr": 0.01, "scores": [None]}], "min")
+    [(0.1, 2.0)]
+    """
+    best: dict[float, float] = {}
+    better = max if mode == "max" else min
+    for entry in evidence:
+        seen = [float(score) for score in entry.get("scores") or () if score is not None]
+        lr = entry.get("lr")
+        if seen and isinstance(lr, (int, float)) and lr > 0:
+            mean = sum(seen) / len(seen)
+            best[float(lr)] = better(best.get(float(lr), mean), mean)
+    return sorted(best.items())
+
+
+def best_mean(content: Table, mode: str) -> float | None:
+    """The best mean score over seeds that a run measured, from its `summary.json`; None for what
+    has none. An answer's own estimate may lie beyond it."""
+    inner = content.get("best")
+    evidence = inner.get("evidence") if isinstance(inner, Mapping) else None
+    means = [mean for _, mean in mean_scores(evidence or content.get("evidence") or (), mode)]
+    return (max if mode == "max" else min)(means) if means else None
 
 
 def write_summary(folder: Path, content: Table) -> None:

@@ -139,6 +139,8 @@ def describe(now: Progress) -> str:
 
     >>> describe(Progress(10, 100, 7, 8, 0.25, 0.01, 1234.0))
     '7 of 8 lanes alive, best loss 0.25 at lr 0.01, 1,234 steps/s'
+    >>> describe(Progress(10, 100, 7, 8, 0.25, 0.01, 0.0))  # before there is a pace
+    '7 of 8 lanes alive, best loss 0.25 at lr 0.01'
     >>> describe(Progress(10, 100, 7, 8, 0.25, 0.01, 1234.0, 0.4)).rpartition(", ")[2]
     'waiting for data 40 %'
     >>> describe(Progress(10, 100, 7, 8, 0.25, 0.01, 1234.0, workers=(6, 8))).split(", ")[:2]
@@ -146,7 +148,8 @@ def describe(now: Progress) -> str:
     """
     workers = "" if now.workers is None else "{} of {} workers, ".format(*now.workers)
     waiting = f", waiting for data {100 * now.waiting:.0f} %" if now.waiting >= WORTH_SAYING else ""
+    pace = f", {now.steps_per_second:,.0f} steps/s" if now.steps_per_second >= 0.5 else ""
     return (
         f"{workers}{now.alive:,} of {now.lanes:,} lanes alive, best loss {now.best_loss:.3g} "
-        f"at lr {now.best_lr:.3g}, {now.steps_per_second:,.0f} steps/s{waiting}"
+        f"at lr {now.best_lr:.3g}{pace}{waiting}"
     )

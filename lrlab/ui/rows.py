@@ -6,7 +6,6 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from statistics import median
-from typing import Any
 
 from lrlab import runs
 from lrlab.core.errors import RunError
@@ -15,6 +14,7 @@ from lrlab.core.text import JsonObject, Table, interval, number, rounded
 from lrlab.report.content import data as d
 from lrlab.report.content import standing, summary
 from lrlab.report.content.reading import read_live
+from lrlab.runs.summary import best_mean, mean_scores
 from lrlab.ui.places import PARTS, Place
 
 SPARK_POINTS = 40
@@ -86,8 +86,7 @@ def _answer(content: Table, info: Table) -> JsonObject:
     inner = content.get("best")
     best = inner if isinstance(inner, Mapping) else content
     mode = dict(info.get("modes") or {}).get(str(content.get("metric")), "min")
-    points = _means(best.get("evidence") or content.get("evidence") or (), mode)
-    values = [mean for _, mean in points]
+    points = mean_scores(best.get("evidence") or content.get("evidence") or (), mode)
     lr, ends = best.get("lr"), best.get("interval")
     several = isinstance(lr, Mapping)
     if several:
@@ -102,7 +101,7 @@ def _answer(content: Table, info: Table) -> JsonObject:
         **row,
         "verdict": _text(best.get("verdict")),
         "metric": _text(content.get("metric")),
-        "best": rounded((max if mode == "max" else min)(values)) if values else None,
+        "best": rounded(best_mean(content, mode)),
         "seconds": rounded(content.get("seconds")),
         "cost": rounded(best.get("cost", content.get("cost"))),
         "sentence": _text(best.get("sentence") or content.get("sentence"))[:SENTENCE],
@@ -129,19 +128,6 @@ def _of_rules(suggestions: Mapping[str, Sequence[float | None]]) -> str:
     seen = ([rate for rate in rates if rate is not None] for rates in suggestions.values())
     middles = [median(rates) for rates in seen if rates]
     return interval((min(middles), max(middles))) if middles else "-"
-
-
-def _means(evidence: Sequence[Any], mode: str) -> list[tuple[float, float]]:
-    """(learning rate, mean score) ascending; of further axes the best combination."""
-    best: dict[float, float] = {}
-    better = max if mode == "max" else min
-    for entry in evidence:
-        seen = [float(v) for v in entry.get("scores") or () if v is not None]
-        lr = entry.get("lr")
-        if seen and isinstance(lr, (int, float)) and lr > 0:
-            mean = sum(seen) / len(seen)
-            best[float(lr)] = better(best.get(float(lr), mean), mean)
-    return sorted(best.items())
 
 
 def spark(points: Sequence[tuple[float, float]]) -> list[list[float]]:

@@ -16,7 +16,7 @@ from places import FIXTURES
 import lrlab
 from lrlab.cli.app import PANELS, run
 from lrlab.cli.failures import CommandError, failure_of, placed
-from lrlab.cli.ls import KINDS, registry_of
+from lrlab.cli.ls import KINDS, fitting, registry_of
 from lrlab.core.errors import FieldError, Interrupted
 
 CONFIG = """\
@@ -199,7 +199,9 @@ def test_runs_in_another_order(config: str, capsys: pytest.CaptureFixture[str]) 
         folder.mkdir(parents=True)
         info = {"status": "finished", "command": "find", "name": task, "metric": "valid_loss"}
         (folder / "run.json").write_text(json.dumps({**info, "modes": {"valid_loss": "min"}}))
-        (folder / "summary.json").write_text(json.dumps({"details": {"best_score": best}}))
+        evidence = [{"lr": 0.1, "scores": [best, best]}, {"lr": 0.2, "scores": [None]}]
+        content = {"evidence": evidence, "details": {"best_score": -1.0}}  # an estimate
+        (folder / "summary.json").write_text(json.dumps(content))
         os.utime(folder / "run.json", (number, number))
 
     def order(*options: str) -> str:
@@ -217,6 +219,15 @@ def test_runs_in_another_order(config: str, capsys: pytest.CaptureFixture[str]) 
     error, _ = error_of(capsys, "ls", "--sort", "bst")
     assert "did you mean 'best'" in error["problems"][0]["message"]
     error_of(capsys, "ls", "tasks", "--sort", "best")
+
+
+def test_a_narrow_list_leaves_out_what_matters_least() -> None:
+    row = {"run": "r" * 39, "command": "find", "task": "t" * 12, "status": "interrupted", "lr": 0.1,
+           "verdict": "interior", "best": 0.5, "changed": "11-30 00:36"}  # fmt: skip
+    assert fitting([row], 130) == list(row)
+    assert fitting([row], 100) == ["run", "status", "lr", "verdict", "best", "changed"]
+    assert fitting([row], 80) == ["run", "status", "lr", "best", "changed"]
+    assert fitting([row], 40) == ["run", "status", "lr", "best"]
 
 
 def test_a_name_trains(config: str, capsys: pytest.CaptureFixture[str]) -> None:
