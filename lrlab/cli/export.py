@@ -10,7 +10,7 @@ import typer
 
 import lrlab
 from lrlab import runs
-from lrlab.cli.export_formats import FORMATS, ROWS, STDOUT, TEXT
+from lrlab.cli.export_formats import FORMATS, ROWS, STDOUT, TEXT, WHOLE, kind_of
 from lrlab.cli.options import Folder, Json
 from lrlab.cli.output import emit, only_json
 from lrlab.cli.output import words as words_of
@@ -18,6 +18,9 @@ from lrlab.cli.run_folders import find_run
 from lrlab.core.errors import ConfigError, Problem, Unwritable
 from lrlab.core.paths import resolved, short, shown
 from lrlab.core.synonyms import did_you_mean
+
+NOUNS = {"compare": "comparison", "study": "study"}
+"""What a command makes, where that is more than one run."""
 
 
 def export(
@@ -30,7 +33,11 @@ def export(
     ] = None,
     per: Annotated[
         str | None,
-        typer.Option("--per", help="A row of csv and parquet: lane (the default), or step."),
+        typer.Option(
+            "--per",
+            help="A row of csv and parquet: lane (the default), or step; of a comparison setting; "
+            "of a study group, or rate.",
+        ),
     ] = None,
     out: Annotated[
         str | None,
@@ -59,13 +66,14 @@ def export(
         hint = did_you_mean(format, FORMATS)
         message = f"unknown format {format!r}{hint} (known: {', '.join(FORMATS)})"
         raise ConfigError([Problem("--format", None, "", message)])
-    _checked(format, per, out)
-    folder = find_run(run)
+    folder = find_run(run, compared=True)
+    kind = kind_of(folder)
+    _checked(format, per, out, kind)
     file, write, _ = FORMATS[format]
     target = STDOUT if out == STDOUT else str(resolved(out) if out else folder / file)
     try:
         with only_json():
-            rows = write(folder, target, per or ROWS[0])
+            rows = write(folder, target, per or ROWS[kind][0])
     except BrokenPipeError:
         raise
     except OSError as error:
@@ -77,14 +85,20 @@ def export(
         print(f"Wrote {shown(target)}")
 
 
-def _checked(format: str, per: str | None, out: str | None) -> None:
-    """Refuses options that the format does not take."""
+def _checked(format: str, per: str | None, out: str | None, kind: str) -> None:
+    """Refuses options that the format, or what is exported, does not take."""
+    if kind and format not in WHOLE:
+        parts = "groups/NAME" if kind == "study" else "NAME"
+        message = f"{format} is for the arrays of one run: `lrlab export RUN/{parts}`; "
+        message += f"what the {NOUNS[kind]} came to is a table ({', '.join(WHOLE)})"
+        raise ConfigError([Problem("--format", None, "", message)])
     if per is not None and not FORMATS[format].table:
         tables = ", ".join(name for name, one in FORMATS.items() if one.table)
         message = f"says what a row is, which {format} does not have; use it with {tables}"
         raise ConfigError([Problem("--per", None, "", message)])
-    if per not in (None, *ROWS):
-        message = f"a row is for a {' or a '.join(ROWS)}, not {per!r}"
+    if per not in (None, *ROWS[kind]):
+        what = f" of a {NOUNS[kind]}" if kind else ""
+        message = f"a row{what} is for a {' or a '.join(ROWS[kind])}, not {per!r}"
         raise ConfigError([Problem("--per", None, "", message)])
     if out == STDOUT and format not in TEXT:
         message = f"- is for text ({', '.join(TEXT)}); {format} needs a file"

@@ -8,7 +8,7 @@ import importlib.util
 import itertools
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,9 +17,10 @@ import numpy as np
 import lrlab
 from lrlab import runs
 from lrlab.core import frames
-from lrlab.core.errors import ConfigError, Problem
+from lrlab.core.errors import ConfigError, Problem, RunError
 from lrlab.core.extras import install
-from lrlab.core.files import jsonable
+from lrlab.core.files import jsonable, read_json
+from lrlab.core.text import JsonObject
 
 if TYPE_CHECKING:
     from lrlab.report import ReportData
@@ -33,7 +34,7 @@ class Format(NamedTuple):
 
     `file`: the name in the run folder. `write(folder, target, per)` writes there, or to `STDOUT`
     where the format is text; it gives the number of rows, None where there are none. `table`:
-    whether it has rows, of which `per` says what one is: "lane" or "step".
+    whether it has rows, of which `per` says what one is (see `ROWS`).
     """
 
     file: str
@@ -87,16 +88,23 @@ def write_npz(folder: Path, target: str, per: str) -> None:
 
 
 def write_json(folder: Path, target: str, per: str) -> None:
-    """One object: the arrays of a run by name, nested; null: no number; `answer` beside them."""
-    data = lrlab.report.read(folder)
-    answer = {} if data.answer is None else {"answer": dict(data.answer)}
-    arrays = {name: values.tolist() for name, values in _arrays(data).items()}
-    content = json.dumps(jsonable({"name": data.title, **arrays, **answer}), allow_nan=False)
+    """One object: the arrays of a run by name, nested; null: no number; `answer` beside them. Of a
+    comparison or a study what it came to."""
+    content = json.dumps(jsonable(_object(folder)), allow_nan=False)
     if target == STDOUT:
         assert sys.__stdout__ is not None
         sys.__stdout__.write(content + "\n")
     else:
         Path(target).write_text(content + "\n", encoding="utf-8")
+
+
+def _object(folder: Path) -> JsonObject:
+    if kind_of(folder):
+        return _payload(folder)
+    data = lrlab.report.read(folder)
+    answer = {} if data.answer is None else {"answer": dict(data.answer)}
+    arrays = {name: values.tolist() for name, values in _arrays(data).items()}
+    return {"name": data.title, **arrays, **answer}
 
 
 def _arrays(data: ReportData) -> dict[str, np.ndarray]:
@@ -141,8 +149,13 @@ FORMATS = {
 }
 
 
-ROWS = ("lane", "step")
-"""What a row of a table is for; the first where nobody says."""
+ROWS: Mapping[str, Sequence[str]] = {
+    "compare": ("setting",), "study": ("group", "rate"), "": ("lane", "step")
+}  # fmt: skip
+"""What a row of a table is for, by command ("": every other); the first where nobody says."""
+
+WHOLE = ("csv", "parquet", "json")
+"""Formats of a comparison and a study, which have a table and no arrays."""
 
 TEXT = ("csv", "curves", "json")
 """Formats that standard output takes."""
@@ -155,7 +168,31 @@ def _needs(package: str, extra: str, format: str) -> None:
         raise ConfigError([Problem("--format", None, format, message)])
 
 
+def kind_of(folder: Path) -> str:
+    """Which of `ROWS` a run folder is.
+
+    Raises:
+        RunError: its record is damaged, or a comparison or a study is not finished.
+    """
+    if not (folder / "run.json").is_file():
+        return "compare"  # of an early lrlab
+    command = str(read_json(folder / "run.json").get("command"))
+    if command not in ROWS:
+        return ""
+    if not (folder / "summary.json").is_file():
+        raise RunError(folder, f"not finished; {runs.onward(folder)}")
+    return command
+
+
+def _payload(folder: Path) -> JsonObject:
+    return runs.read_summary(folder).payload(folder)
+
+
 def _table(folder: Path, per: str) -> frames.Columns:
+    if per == ROWS["compare"][0]:
+        return lrlab.report.tidy.settings(_payload(folder))
+    if per in ROWS["study"]:
+        return lrlab.report.tidy.groups(_payload(folder), per)
     data = lrlab.report.read(folder)
     return lrlab.report.tidy.table(
         data.record, {"lr": data.lr, **data.extra, "seed": data.seeds}, per
