@@ -25,6 +25,7 @@ from typer.cli import get_docs_for_click
 
 sys.path.insert(0, str(Path(__file__).parent))  # MkDocs loads this file by its path
 
+import site_notebooks
 import site_words
 
 import lrlab
@@ -322,6 +323,7 @@ def pages() -> dict[str, Callable[[], str] | str]:
         "reference/cli.md": command_page,
         "reference/names.md": names_page,
         **python_pages(),
+        **site_notebooks.pages(ROOT / "docs"),
     }
     for path, page in MOVED.items():
         made[page] = moved(path)

@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 import site_blocks
+import site_notebooks
 import site_pages
 import site_words
 from places import FIXTURES, ROOT
 from site_blocks import DOCS, READ, RUN, Block, blocks, commands, pages
 
 import lrlab
-from lrlab.cli.app import PANELS
+from lrlab.cli.app import PANELS, app
 from lrlab.cli.app import run as command
 
 WITH_CODE = [
@@ -46,6 +47,7 @@ def test_commands_of_the_pages_are_commands() -> None:
     known = {
         one.__name__.replace("_", "-") for panel in PANELS.values() for one in panel
     }  # as Typer names them
+    known |= {group.name for group in app.registered_groups}
     found = [
         (f"{page}:{block.line}", words[0])
         for page in pages()
@@ -217,3 +219,14 @@ def test_no_page_loads_anything_from_elsewhere(built) -> None:
         if match
     ]
     assert found == []
+
+
+def test_the_notebooks_are_pages_with_what_they_gave() -> None:
+    made = site_notebooks.pages(ROOT / "docs")
+    assert set(made) == {"notebooks/own_flax_model.md", "notebooks/why_a_rate_diverges.md"}
+    for path, text in made.items():
+        name = Path(path).with_suffix(".ipynb").name
+        assert text.startswith("# ") and text.count(f"({name})") == 1
+        assert [link for link in re.findall(r"\(([\w./]+\.ipynb)\)", text) if link != name] == []
+        assert text.count("```python") >= 6 and text.count("<img") >= 2
+        assert all("alt=" in image for image in re.findall(r"<img[^>]*>", text))
