@@ -31,6 +31,7 @@ FLAGS: Mapping[str, str] = {
     "task.name": "--task",
     "task.data": "--data",
     "task.data.target": "--target",
+    "task.data.ignore": "--ignore",
     "task.model.name": "--model",
     "optimizer.name": "--optimizer",
     "schedule.name": "--schedule",
@@ -66,6 +67,10 @@ def init(
     target: Annotated[
         str | None, typer.Option(metavar="COLUMN", help="The column or array to predict.")
     ] = None,
+    ignore: Annotated[
+        list[str] | None,
+        typer.Option(metavar="COLUMN", help="A column to leave out; may be repeated."),
+    ] = None,
     model: Annotated[
         str | None,
         typer.Option(help="The model for --data (`lrlab ls models`); mlp unless given."),
@@ -91,11 +96,12 @@ def init(
         task, data, target, model, optimizer, python = said
     if data is None:
         task = task or TASK
-        for flag, value in (("--target", target), ("--model", model)):
-            if value is not None:
+        for flag, value in (("--target", target), ("--model", model), ("--ignore", ignore)):
+            if value:
                 _refuse(flag, f"goes with --data; the task {task!r} has its own")
     place = _place(name, task, data)
-    start, dataset = _start(place, task, data, target, model, optimizer, schedule, steps)
+    options = {"target": target, "ignore": ignore}
+    start, dataset = _start(place, task, data, options, model, optimizer, schedule, steps)
     text = config_text(start)
     _check(text, place)
     files = {place: text}
@@ -137,7 +143,7 @@ def _start(
     place: Path,
     task: str | None,
     file: str | None,
-    target: str | None,
+    options: Mapping[str, str | list[str] | None],
     model: str | None,
     optimizer: str | None,
     schedule: str | None,
@@ -148,7 +154,7 @@ def _start(
     spec: JsonObject = {}
     maximized, dataset = None, None
     if file is not None:
-        spec = _spec(Path(file).expanduser(), target)
+        spec = _spec(Path(file).expanduser(), options)
         dataset = _loaded(spec)
         examples = len(dataset.train[0])
         batch = "full" if examples < int(batch or 0) else batch
@@ -167,8 +173,9 @@ def _start(
     return start, dataset
 
 
-def _spec(file: Path, target: str | None) -> JsonObject:
+def _spec(file: Path, options: Mapping[str, str | list[str] | None]) -> JsonObject:
     """The table `task.data` of a data file."""
+    target, ignore = options["target"], options["ignore"]
     source = source_of(file)
     if source is None:
         _refuse("--data", f"{shown(str(file))} is no data file by its ending: csv, csv.gz or npz")
@@ -176,7 +183,12 @@ def _spec(file: Path, target: str | None) -> JsonObject:
         _refuse("--data", f"no such file: {shown(str(file))}")
     spec: JsonObject = {"name": source, "path": str(file.resolve())}
     if target is not None:
-        spec["target"] = int(target) if target.isdecimal() and source == "csv" else target
+        number = isinstance(target, str) and target.isdecimal() and source == "csv"
+        spec["target"] = int(str(target)) if number else target
+    if ignore and source != "csv":
+        _refuse("--ignore", f"is for the columns of a table; {shown(str(file))} has arrays")
+    if ignore:
+        spec["ignore"] = ignore
     wrong = target_problem(file, spec, "init", "--data {file} --target {target}")
     if wrong is not None:
         _refuse("--target", wrong)

@@ -169,3 +169,19 @@ def test_any_name_of_a_file_makes_a_script(name: str, here: Path) -> None:
     script = ast.parse(Path(f"{name}.py").read_text(encoding="utf-8"))
     said = {node.value for node in ast.walk(script) if isinstance(node, ast.Constant)}
     assert {name, f"{name}.csv"} <= said
+
+
+def test_columns_of_words_can_be_left_out(here: Path, capsys) -> None:
+    rows = "".join(f"{i % 11},Rome,n{i},{i % 2}\n" for i in range(60))
+    Path("towns.csv").write_text("a,town,name,y\n" + rows)
+    options = ("--data", "towns.csv", "--target", "y")
+    ((where, message),) = refused(capsys, *options)
+    assert where == "--data" and "ignore = ['town', 'name']" in message
+    leave = ("--ignore", "town", "--ignore", "name")
+    assert run(["init", *options, *leave, "--python"]) == 0
+    assert config.load("towns.toml").task.data.model_extra["ignore"] == ["town", "name"]
+    assert "\"ignore\": ['town', 'name']" in Path("towns.py").read_text()
+    assert refused(capsys, "--task", "wine-mlp", "--ignore", "a")[0][0] == "--ignore"
+    np.savez("arrays.npz", x=np.ones((9, 2)), y=np.arange(9) % 2)
+    assert refused(capsys, "--data", "arrays.npz", "--ignore", "a")[0][0] == "--ignore"
+    assert refused(capsys, *options, "--ignore", "twon")[0][0] == "--ignore"
