@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import os
 import shlex
+import shutil
+import tempfile
 from pathlib import Path
 
 
@@ -52,8 +56,23 @@ def short(path: str | os.PathLike[str]) -> str:
 
 
 def cache_folder() -> Path:
-    """`$LRLAB_CACHE`, else `lrlab` in `$XDG_CACHE_HOME` or `~/.cache`."""
+    """`$LRLAB_CACHE`, else `lrlab` in `$XDG_CACHE_HOME` or `~/.cache`; for a user without a home, a
+    folder of this process alone."""
     chosen = os.environ.get("LRLAB_CACHE")
     if chosen:
         return Path(chosen)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lrlab"
+    if above := os.environ.get("XDG_CACHE_HOME"):
+        return Path(above) / "lrlab"
+    try:
+        return Path.home() / ".cache" / "lrlab"
+    except RuntimeError:
+        return _of_this_process()
+
+
+@functools.cache
+def _of_this_process() -> Path:
+    """A new folder, removed at the end. Compiled programs are read from a cache, so that no name will
+    do that somebody else could have made before."""
+    path = Path(tempfile.mkdtemp(prefix="lrlab-cache-"))
+    atexit.register(shutil.rmtree, path, ignore_errors=True)
+    return path
