@@ -103,17 +103,17 @@ def _devices() -> Check:
 
 def jax_in_short() -> str:
     """jax's version and what it computes on, as far as that is known without starting it: without
-    support for an accelerator, or told so by `JAX_PLATFORMS`, it is the CPU."""
+    support for an accelerator, or set so by `JAX_PLATFORMS`, it is the CPU."""
     try:
         version = f"jax {importlib.metadata.version('jax')}"
     except importlib.metadata.PackageNotFoundError:
         return "jax is not installed: pip install jax"
-    told = os.environ.get("JAX_PLATFORMS", "")
+    wanted = os.environ.get("JAX_PLATFORMS", "")
     support = _plugins()
     if importlib.util.find_spec("libtpu") is not None:
         support.append("tpu")
-    if told:
-        return f"{version}, on {told} by JAX_PLATFORMS"
+    if wanted:
+        return f"{version}, on {wanted} by JAX_PLATFORMS"
     if support:
         return f"{version} with {', '.join(support)}; `lrlab doctor` names the devices"
     return f"{version}, CPU with {_cores()} {'core' if _cores() == 1 else 'cores'}"

@@ -42,7 +42,7 @@ def import_csv(
     step: Annotated[str, typer.Option(help="Column: updates done.")] = "step",
     value: Annotated[str, typer.Option(help="Column: the metric then.")] = "value",
     seed: Annotated[str | None, typer.Option(help="Column: the seed.")] = None,
-    run: Annotated[str | None, typer.Option(help="Column that tells runs apart.")] = None,
+    run: Annotated[str | None, typer.Option(help="Column that identifies a run.")] = None,
     maximize: Annotated[bool, typer.Option("--maximize", help="More is better.")] = False,
     delimiter: Annotated[str, typer.Option(help="Between cells.")] = ",",
     where: Where = None,

@@ -127,7 +127,7 @@ def target_problem(
 
     Args:
         spec: the table `task.data`.
-        options: how `command` is told file and target.
+        options: how `command` takes file and target.
     """
     if not isinstance(spec, dict) or spec.get("name") != "csv":
         return None

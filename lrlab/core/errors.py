@@ -89,7 +89,7 @@ class Unwritable(RunError):
 
 
 class StreamError(Exception):
-    """Data that end or fail while training goes on: says whose, after how many batches, and what to
+    """Data that end or fail during training: says whose, after how many batches, and what to
     do. What was committed still stands."""
 
 

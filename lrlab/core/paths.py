@@ -71,8 +71,8 @@ def cache_folder() -> Path:
 
 @functools.cache
 def _of_this_process() -> Path:
-    """A new folder, removed at the end. Compiled programs are read from a cache, so that no name will
-    do that somebody else could have made before."""
+    """A new folder, removed at the end. Compiled programs are read from a cache, so that no name
+    will do that somebody else could have made before."""
     path = Path(tempfile.mkdtemp(prefix="lrlab-cache-"))
     atexit.register(shutil.rmtree, path, ignore_errors=True)
     return path

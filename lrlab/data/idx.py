@@ -78,7 +78,7 @@ def _parse(file: BinaryIO, path: Path, max_bytes: int) -> tuple[np.ndarray, str]
             f"{path}: cut off after {len(body):,} of {declared:,} bytes; fetch the file again"
         )
     if file.read(1):
-        raise DataError(f"{path}: goes on after the {declared:,} bytes of shape {shape}")
+        raise DataError(f"{path}: holds more than the {declared:,} bytes of shape {shape}")
     sha256 = hashlib.sha256(head + sizes + body).hexdigest()
     array = np.frombuffer(body, dtype).reshape(shape)
     return array.astype(dtype.newbyteorder("=")), sha256

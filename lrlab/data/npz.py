@@ -83,7 +83,7 @@ def _divisor(xs: Mapping[str, np.ndarray], divide: float | None, place: str) -> 
         types = ", ".join(f"{split} {x.dtype}" for split, x in xs.items())
         raise DataError(
             f"{place}: the inputs have different types ({types}), so that pixels from 0 to 255 "
-            "cannot be told; say divide = 255, or divide = 1"
+            "is not clear; say divide = 255, or divide = 1"
         )
     return 255 if all(images) and max(int(x.max()) for x in xs.values()) > 1 else 1
 

@@ -51,8 +51,8 @@ class Reader:
 
     Args:
         form: that of every batch; None: whatever the first one has.
-        saved: a state (see `state`) to go on from: by the iterator's own `set_state`, where it has
-            one, else the batches up to there are read again.
+        saved: a state (see `state`) to continue from: by the iterator's own `set_state`, where it
+            has one, else the batches up to there are read again.
         say: is called with what is worth a line.
 
     Raises:
@@ -170,7 +170,7 @@ class Reader:
         if self._head != list(saved["head"]):
             raise StreamError(
                 f"{self.place}: the loader gives other batches than when the run began, so that it "
-                "cannot go on; make their order follow from the seed, or begin a new run"
+                "cannot continue; make their order follow from the seed, or begin a new run"
             )
 
     def forward(self, position: int) -> None:

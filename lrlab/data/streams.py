@@ -1,4 +1,4 @@
-"""Data that are read while training goes on: too large for memory, or made by a loader."""
+"""Data that are read during training: too large for memory, or made by a loader."""
 
 from __future__ import annotations
 

@@ -48,9 +48,9 @@ def import_csv(
     Args:
         lr, step, value: the columns with the learning rate, the updates done, and the metric then
             (an empty cell: not measured; nan or inf: diverged).
-        seed: the column with whole numbers that tell runs of one rate apart; the same seed of two
+        seed: the column with whole numbers that identify the runs of one rate; the same seed of two
             rates is the same start.
-        run: where there are no seeds, a column with anything that tells runs apart.
+        run: where there are no seeds, a column with anything that identifies a run.
         where: column -> text: rows with another text are left out.
         maximize: more of the metric is better.
         metric: its name; None for that of the column.
@@ -72,7 +72,7 @@ def import_csv(
         key = rate, (cells.whole(seed) if seed else row[run] if run else None)
         points = curves.setdefault(key, {})
         if at in points:
-            hint = "" if seed or run else "; name the column that tells runs apart (seed, or run)"
+            hint = "" if seed or run else "; name the column that identifies a run (seed, or run)"
             raise cells.refuse(step, f"a second value for learning rate {rate:g} at {at}{hint}")
         points[at] = cells.number(value)
     listed = [

@@ -263,7 +263,7 @@ def _trend_words(axis: str, law: Law) -> str:
         listed = "; ".join(f"{', '.join(values)}: {reason}" for reason, values in reasons.items())
         left = f" (Left out: {listed}.)"
     if law.fit is None:
-        return f"it cannot be told; fewer than two values of {name} have a best rate.{left}"
+        return f"it cannot be determined; fewer than two values of {name} have a best rate.{left}"
     low, high = min(law.used), max(law.used)
     at_low, at_high = (law.fit.coefficient * v**law.fit.exponent.value for v in (low, high))
     exponent = law.fit.exponent
@@ -275,7 +275,7 @@ def _trend_words(axis: str, law: Law) -> str:
         "falls": f"yes, smaller: the best rate goes as {power}",
         "grows": f"yes, larger: the best rate goes as {power}",
         "same": f"no: the best rate stays within a factor of {SAME:g}, as {power}",
-        "unclear": f"it cannot be told from these runs: the best rate goes as {power}",
+        "unclear": f"it cannot be determined from these runs: the best rate goes as {power}",
     }
     return f"{words[law.trend]}.{left}"
 

@@ -37,7 +37,7 @@ YIELD = 0.01
 """Seconds between two pieces of reading ahead, in which a request comes by."""
 
 MOST = 12
-"""Runs on one page, at most: beyond, no color tells them apart."""
+"""Runs on one page, at most: beyond, colors are too alike."""
 
 T = TypeVar("T")
 

@@ -17,7 +17,7 @@ from lrlab.ui.rows import live_row, row_of
 
 BUDGET = 0.3
 """Seconds that one look at the folder spends on reading rows that are new or changed; the next look
-goes on. So a first page never waits for thousands of runs."""
+continues. So a first page never waits for thousands of runs."""
 
 PAUSE = 0.5
 """Seconds between two looks at least, however many browsers ask."""

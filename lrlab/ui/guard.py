@@ -68,7 +68,7 @@ def host_allowed(header: str, bound: str) -> bool:
     server is open to other machines.
 
     Args:
-        header: of the request. bound: the address or name that the server was told to answer on.
+        header: of the request. bound: the address or name that the server answers on.
 
     >>> host_allowed("localhost:8", "127.0.0.1"), host_allowed("evil.example:8", "127.0.0.1")
     (True, False)

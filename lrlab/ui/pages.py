@@ -125,7 +125,7 @@ THEME = '<button id="theme" type="button" title="light or dark">light / dark</bu
 
 
 def _bar(view: View) -> str:
-    """Where one is, and the state: told by words, not by a color alone."""
+    """Where one is, and the state: in words, not by a color alone."""
     return (
         '<nav class="top" aria-label="Place"><span><a href="./">Runs</a> / '
         f"<b>{text(view.title)}</b></span>"

@@ -16,7 +16,7 @@ from lrlab.ui.app import application
 from lrlab.ui.guard import is_loopback
 
 PORT = 8642
-"""Where it answers unless told otherwise; where that is taken, any free port."""
+"""Where it answers unless a port is given; where that is taken, any free port."""
 
 TOKEN_BYTES = 24
 """Of the random part of an address that other machines reach."""

@@ -140,7 +140,7 @@ def search(data: ReportData) -> str:
         body.append(f"<tr>{''.join(cells)}</tr>")
     heads = [
         "stage", ">after step", ">lanes", ">diverged", ">pruned", "learning rates pruned",
-        ">went on", "learning rates that went on",
+        ">kept", "learning rates kept",
     ]  # fmt: skip
     return table(heads, body)
 
