@@ -2,6 +2,6 @@
 writes.
 
 `server.serve` answers on loopback unless another host is given. Figures, tables and sentences are
-those of `lrlab.report`; this package adds the list of runs, what changes when, and who may ask. It needs
-starlette and uvicorn, the extra `ui`; nothing here imports jax.
+those of `lrlab.report`; this package adds the list of runs, what changes when, and who may ask. It
+needs starlette and uvicorn, the extra `ui`; nothing here imports jax.
 """
