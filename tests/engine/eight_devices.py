@@ -22,6 +22,7 @@ import lrlab
 from lrlab import runs
 from lrlab.engine import dealing, loop
 from lrlab.engine.devices import precision as precision_of
+from lrlab.engine.estimate import planned_memory
 from lrlab.engine.limits import LIMITS
 from lrlab.engine.segments import sent
 from lrlab.engine.tiles import Tile, begin, group_on_devices
@@ -166,6 +167,32 @@ def scratch(shared: int) -> int:
         list(sent(here, begin(here, np.arange(1)), 0, 1))
     ((loaded,),) = (by_place.values() for by_place in here.programs.train._programs.values())
     return loaded.program.memory_analysis().temp_size_in_bytes
+
+
+def planned() -> dict[str, int]:
+    """Bytes of training a head on a large frozen body: on a device, on four, on a row of four."""
+
+    def init(key: jax.Array, example: Any) -> dict[str, jax.Array]:
+        return {"body": jax.random.normal(key, (1024, 1024)), "head": jax.numpy.ones((8, 4))}
+
+    def loss(params: Any, batch: Any, key: jax.Array) -> jax.Array:
+        outputs = batch[0] @ params["body"][:24, :8] @ params["head"]
+        return ((outputs - batch[1]) ** 2).mean()
+
+    x, y = np.ones((32, 24), np.float32), np.ones((32, 4), np.float32)
+    task = lrlab.Task.custom(
+        name="head", init=init, loss=loss, train=(x, y), valid=(x, y), trainable="head"
+    )
+    found = {}
+    for name, (devices, shared) in {"one": (1, 1), "four": (4, 1), "row": (4, 4)}.items():
+        experiment, objects = lrlab.config.from_arguments(
+            "sweep", lr=[0.1, 0.2], seeds=2, steps=4, batch_size=8, optimizer="sgd",
+            plan=lrlab.Plan(1, devices, 4, model_devices=shared), task="quadratic",
+        ), lrlab.config.PythonObjects(task=task)  # fmt: skip
+        group = training_group(lrlab.config.resolve(experiment, objects))
+        lanes = grid_lanes(group.axes, group.seeds)
+        found[name] = planned_memory(group.problem, group.data, lanes, group.plan)
+    return found
 
 
 def searched() -> dict[str, Any]:
@@ -343,7 +370,7 @@ def killed(folder: str, command: str, after: str) -> dict[str, Any]:
 
 
 WAYS: dict[str, Callable[..., dict[str, Any]]] = {
-    one.__name__: one for one in (small, wide, searched, kinds, dealt, killed)
+    one.__name__: one for one in (small, wide, planned, searched, kinds, dealt, killed)
 }
 
 if __name__ == "__main__":

@@ -116,3 +116,12 @@ def test_a_killed_run_is_resumed_to_the_same_bits(after, tmp_path):
     equal(tmp_path / "run", tmp_path / "whole")
     info = json.loads((tmp_path / "run" / "run.json").read_text())
     assert info["plan"]["model_devices"] == 2 and info["claim"] == "tolerance"
+
+
+@pytest.mark.slow
+def test_memory_counts_what_each_device_holds():
+    found, frozen = run("planned"), 4 << 20
+    # Two seeds' frozen parameters: once, on each of four devices, a quarter on each of a row.
+    assert 2 * frozen < found["one"] < 2.1 * frozen
+    assert 8 * frozen < found["four"] < 8.1 * frozen
+    assert 2 * frozen < found["row"] < 4 * frozen
