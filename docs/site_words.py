@@ -121,6 +121,8 @@ KEYS = {
     "plan.tile_width": "Lanes that one device trains in one call. Part of a run's identity: at one "
     "width a lane has the same bits whatever is beside it.",
     "plan.devices": "How many devices are used.",
+    "plan.model_devices": "How many of the devices share the arrays of each lane, for lanes larger "
+    "than a device. Part of a run's identity; above 1 numbers agree within a tolerance.",
     "plan.segment_steps": "Updates between two visits of the host.",
     "plan.memory_bytes": "What the lanes of one device may take.",
     "plan.rewrite": "Whether dense layers, convolutions and pooling of any model are computed in "

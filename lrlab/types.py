@@ -178,6 +178,9 @@ class Plan(NamedTuple):
     None: not decided yet, or a run of before this was recorded. `rewrite`: whether the products,
     convolutions and pooling of the task's loss are computed in layouts that are faster for lanes
     beside each other on CPU (see `engine.rewriting`); part of a run's identity, too.
+    `model_devices`: how many of the devices share the arrays of each lane (see `engine.places`);
+    they divide `devices`. Part of a run's identity, and above 1 its numbers are those of one device
+    within a tolerance.
     """
 
     tile_width: int | None = None
@@ -187,6 +190,7 @@ class Plan(NamedTuple):
     reasons: tuple[str, ...] = ()
     tile_width_source: WidthSource | None = None
     rewrite: bool | None = None
+    model_devices: int = 1
 
     def __repr__(self) -> str:
         return fields_of(self)

@@ -16,7 +16,8 @@ class Inline:
 
     def __init__(self, setting: Setting) -> None:
         self._setting, self._pieces = setting, deque[tuple[int, Piece, Sequence[Held]]]()
-        self.width, self.devices = setting.plan.tile_width or 1, setting.plan.devices or 1
+        self.width = setting.plan.tile_width or 1
+        self.devices = (setting.plan.devices or 1) // setting.plan.model_devices
         self._count = 0
 
     def slots(self) -> int:

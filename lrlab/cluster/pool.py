@@ -29,7 +29,7 @@ class Done(NamedTuple):
 class Pool(Protocol):
     """Workers that train pieces of one group.
 
-    `width`: lanes in a tile; `devices`: those of a worker, one tile each at a time.
+    `width`: lanes in a tile; `devices`: tiles that a worker trains at once.
     """
 
     width: int

@@ -25,6 +25,7 @@ from lrlab.cluster.worker import FLAGS, PRECISION, Shipment, work
 from lrlab.core.errors import FieldError
 from lrlab.core.remote import Ray
 from lrlab.engine.devices import setting as jax_setting
+from lrlab.engine.places import check_rows
 
 LOOK = 2.0
 """Seconds between two looks at which nodes there are: soon enough for nodes that join, and one call
@@ -102,15 +103,17 @@ class RayPool:
         self.shape = shape_of(on, nodes)
         self._fit, self._looked = self.shape.fit(nodes), time.monotonic()
         self.width = setting.plan.tile_width or 1
-        self.devices = self.shape.gpus or self.shape.cpus
-        plan = setting.plan._replace(devices=self.devices)
+        devices, shared = self.shape.gpus or self.shape.cpus, setting.plan.model_devices
+        check_rows(devices, shared)
+        self.devices = devices // shared  # tiles that train at once
+        plan = setting.plan._replace(devices=devices)
         shipment = Shipment(
             key=uuid.uuid4().hex,
             content=packed(setting._replace(plan=plan)),
             own=own,
             environment={name: os.environ[name] for name in FLAGS if name in os.environ},
             precision=jax_setting(PRECISION),
-            devices=self.devices,
+            devices=devices,
         )
         self._shipment = ray.put(shipment)
         options = {

@@ -24,7 +24,7 @@ EXTRA_AXES = ("init_scale",)
 """Lane axes that belong to the engine rather than to an optimizer or a schedule."""
 
 BELOW = ("task.model", "task.data", "task.loss", "task.metrics", "plan.devices",
-         "plan.tile_width", "plan.segment_steps")  # fmt: skip
+         "plan.tile_width", "plan.segment_steps", "plan.model_devices")  # fmt: skip
 """Keys of tables that people look for at the top."""
 
 ARGUMENTS = ("optimizer_args", "schedule_args", "progress")

@@ -48,6 +48,7 @@ _USUAL: Mapping[Path, Mapping[str, str]] = {
         "plan.devices": "devices num_devices n_devices",
         "plan.tile_width": "tile_width",
         "plan.segment_steps": "segment_steps",
+        "plan.model_devices": "model_devices fsdp fsdp_devices model_parallel shards",
         "multipliers": "lr_mult lr_multipliers lr_multiplier",
         "groups": "param_groups parameter_groups",
     },

@@ -35,7 +35,8 @@ _READING = ("sweep", "range-test")
 """Commands whose lanes are the same whatever score is read from them."""
 _USUAL = (("score", LAST), ("scale", GAIN), ("tolerance", TOLERANCE), ("confidence", CONFIDENCE))
 """Fields that files from before them lack, and what they are there."""
-_NOT_EXTERNAL = ("external", False)
+_UNSAID = (("external", False), ("model_devices", 1))
+"""Fields of tables that are not written out where they are as usual."""
 
 FIRST_RATES = 16
 """Learning rates that a search tries first, over its whole range: 2 to 3 per decade of the default
@@ -135,6 +136,7 @@ def resolve(
             plan.segment_steps,
             plan.memory_bytes,
             rewrite=plan.rewrite,
+            model_devices=plan.model_devices,
         ),
         budget=_budget(experiment),
         text=dumps(experiment),
@@ -297,7 +299,7 @@ def dumps(experiment: Experiment, own_step: bool = False) -> str:
         if unused and key == "optimizer":
             continue
         if isinstance(value, Mapping):
-            unset = [name for name, v in value.items() if v is None or (name, v) == _NOT_EXTERNAL]
+            unset = [name for name, v in value.items() if v is None or (name, v) in _UNSAID]
             value = {name: v for name, v in value.items() if name not in unset}
         several = key == "lr_range" and _several(experiment)  # each rate has its own range
         if value != {} and (key, value) not in _USUAL and not several:
@@ -309,10 +311,11 @@ def dumps(experiment: Experiment, own_step: bool = False) -> str:
 def digest(experiment: Experiment, command: str = "sweep") -> str:
     """SHA-256 (hex) of what decides the recorded numbers: the same for the same experiment.
 
-    The tile width counts (another width rounds differently); devices, segments, memory, name and
-    folder do not, nor where own code lies. A grid and the same numbers written out are the same
-    experiment. Score, scale, tolerance and confidence decide what a search trains next; of a sweep,
-    and of a study of sweeps, they only read what is recorded, so do not count.
+    The tile width counts, and how many devices share a lane (another number rounds differently);
+    devices, segments, memory, name and folder do not, nor where own code lies. A grid and the same
+    numbers written out are the same experiment. Score, scale, tolerance and confidence decide what
+    a search trains next; of a sweep, and of a study of sweeps, they only read what is recorded, so
+    do not count.
     """
     content = own_code.placeless(own_code.spoken(experiment.model_dump()))
     width = content["plan"]["tile_width"]
@@ -331,6 +334,8 @@ def digest(experiment: Experiment, command: str = "sweep") -> str:
     further = {axis.name: axis.values for axis in _further_axes(experiment)}
     if not experiment.plan.rewrite:  # runs from before there was a choice keep their digest
         content["rewrite"] = False
+    if experiment.plan.model_devices > 1:
+        content["model_devices"] = experiment.plan.model_devices
     content |= {"tile_width": width, "lr": rates, "axes": further, "fixed": _fixed(experiment)}
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -121,6 +121,7 @@ class PlanSpec(BaseModel):
     segment_steps: int | None = Field(default=None, ge=1)
     memory_bytes: int | None = Field(default=None, ge=1)
     rewrite: bool = True
+    model_devices: int = Field(default=1, ge=1)
 
 
 class OnSpec(BaseModel):

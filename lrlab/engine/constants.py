@@ -15,7 +15,7 @@ from jax import Array
 from jax.extend.core import ClosedJaxpr
 
 from lrlab.core.arrays import aligned
-from lrlab.types import Device
+from lrlab.engine.places import Place, everywhere
 
 Constants = tuple[Array | np.ndarray, ...]
 
@@ -41,9 +41,10 @@ def split(closed: ClosedJaxpr) -> tuple[ClosedJaxpr, Constants]:
     return ClosedJaxpr(less, small), tuple(c for _, c, is_large in names if is_large)
 
 
-def placed(constants: Constants, device: Device) -> tuple[Array, ...]:
-    """The arrays on a device; CPU devices read them where they lie."""
-    return tuple(jax.device_put(aligned(np.asarray(array)), device) for array in constants)
+def placed(constants: Constants, place: Place) -> tuple[Array, ...]:
+    """The arrays in a place; CPU devices read them where they lie."""
+    there = everywhere(place)
+    return tuple(jax.device_put(aligned(np.asarray(array)), there) for array in constants)
 
 
 def named(constants: Constants) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import re
 import threading
 import warnings
 from collections.abc import Iterator
@@ -64,6 +65,17 @@ def prepare(devices: int | None = None) -> int:
 def _configured() -> int:
     """The number of CPU devices that somebody asked for (0: nobody)."""
     return max(0, setting("jax_num_cpu_devices"))
+
+
+def forced() -> int:
+    """The number of CPU devices that somebody asked for, by JAX's setting or by XLA's flag
+    `--xla_force_host_platform_device_count` (0: nobody).
+
+    >>> forced() >= 0
+    True
+    """
+    flags = re.findall(r"host_platform_device_count=(\d+)", os.environ.get("XLA_FLAGS", ""))
+    return _configured() or int(flags[-1] if flags else 0)
 
 
 def _ask_for(count: int) -> bool:

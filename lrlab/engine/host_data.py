@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +14,8 @@ from lrlab.data.dataset import DataError
 from lrlab.data.streams import Column
 from lrlab.data.values import merged
 from lrlab.engine.binding import GIVEN
-from lrlab.types import Array, Device, PyTree
+from lrlab.engine.places import Place, everywhere, parted
+from lrlab.types import Array, PyTree
 
 
 def on_host(data: Mapping[str, PyTree], dtype: str) -> dict[str, PyTree]:
@@ -125,8 +126,17 @@ def _check_digits(values: np.ndarray, place: str, dtype: np.dtype) -> None:
 
 
 def on_devices(
-    data: Mapping[str, PyTree], dtype: str, devices: Sequence[Device]
-) -> dict[Device, dict[str, PyTree]]:
-    """The splits on every device. CPU devices share one copy: the one on the host."""
+    data: Mapping[str, PyTree], dtype: str, places: Iterable[Place]
+) -> dict[Place, dict[str, PyTree]]:
+    """The splits on every device. CPU devices share one copy: the one on the host. Parameters that
+    were given are cut over the devices of a place (see `places`)."""
     host = on_host(data, dtype)
-    return {device: jax.device_put(host, device) for device in devices}
+
+    def there(place: Place) -> dict[str, PyTree]:
+        whole = everywhere(place)
+        return {
+            name: jax.device_put(tree, parted(place, tree, lanes=False) if name == GIVEN else whole)
+            for name, tree in host.items()
+        }
+
+    return {place: there(place) for place in places}

@@ -11,6 +11,7 @@ import numpy as np
 from lrlab.core.records import OK, Direction, LaneRecord
 from lrlab.core.weights import Weights
 from lrlab.engine.layout import PADDING
+from lrlab.engine.places import everywhere
 from lrlab.engine.results import LaneStates
 from lrlab.engine.shapes import LaneNumbers, Leaves
 from lrlab.engine.state import LaneState, tree_bytes
@@ -142,10 +143,10 @@ def _put(group: Group, tile: Tile, step: int, places: np.ndarray, kept: Kept) ->
         return
     weights = weight_shapes(tile.state)
     if group.problem.optimizer.evaluation_params is not None:
-        device = tile.device
+        place = tile.place
         weights = group.programs.weights(
-            device, tile.state, group.data[device], tile.frozen, tile.seed, tile.hyper,
-            jax.device_put(np.int32(step), device),
+            place, tile.state, group.data[place], tile.frozen, tile.seed, tile.hyper,
+            jax.device_put(np.int32(step), everywhere(place)),
         )  # fmt: skip
     lanes = tile.lanes[places]
     kept.has[lanes] = True

@@ -50,6 +50,14 @@ class PlanLimits(NamedTuple):
     """Tiles per device that are sent before the first one's results are fetched: a device never
     waits for the host, and only the results of these tiles are held."""
 
+    dealing_gain: float = 0.1
+    """Share of a segment's time that must be saved before tiles move to other devices at its
+    beginning: less than that is the jitter of what was timed."""
+
+    dealt_share: float = 0.4
+    """Share of an accelerator's memory that states may take after tiles have moved to it: more than
+    `resident_share`, as it can take more tiles only where another one takes fewer."""
+
     tiles_between_releases: int = 256
     """Tiles of a segment after which rows that lie in a file leave the memory."""
 

@@ -11,16 +11,17 @@ from lrlab.core.errors import Interrupted
 from lrlab.core.records import NOT_RUN, OK, PRUNED, LaneRecord, blank_record
 from lrlab.engine import devices as machine
 from lrlab.engine import threads
+from lrlab.engine.estimate import capacity
 from lrlab.engine.feed import StreamUse, feeding
 from lrlab.engine.kept import Kept, forget, keep_best, keep_last, kept_arrays
 from lrlab.engine.kept import continued as continue_kept
 from lrlab.engine.layout import boundaries, cohorts
 from lrlab.engine.limits import LIMITS, PlanLimits
-from lrlab.engine.memory import device_memory, keep_freed_memory, memory_scope
+from lrlab.engine.memory import keep_freed_memory, memory_scope
+from lrlab.engine.places import devices_of
 from lrlab.engine.progress import meter
 from lrlab.engine.results import LaneStates, Saved, snapshot
-from lrlab.engine.segments import evaluate, train_segment
-from lrlab.engine.state import tree_bytes
+from lrlab.engine.segments import evaluate_first, train_segment
 from lrlab.engine.streaming import SegmentIndices, feed_for, requests
 from lrlab.engine.tiles import (
     Group,
@@ -29,6 +30,7 @@ from lrlab.engine.tiles import (
     compact,
     group_on_devices,
     pack,
+    seed_of,
     unpack,
 )
 from lrlab.types import Decide, Lanes, Plan, Problem, Progress, PyTree, Recorder
@@ -91,7 +93,7 @@ def train(
         began = time.perf_counter()
         blocks = None if feed is None else feed.block
         group = group_on_devices(problem, data, lanes, plan, indices, limits, blocks)
-        if group.devices[0].platform == "cpu":
+        if devices_of(group.places[0])[0].platform == "cpu":
             keep_freed_memory()
         record = saved.record if saved else blank_record(lanes.columns, problem.steps, eval_steps)
         earlier = record.seconds
@@ -99,13 +101,13 @@ def train(
             continue_kept(kept, saved.kept, record)
         waited = None if feed is None else lambda: feed.waited
         report = meter(progress, lanes, problem.steps, waited)
-        capacity = _capacity(group, saved, hold_all=decide is not None)
-        parts = cohorts(lanes.seed, capacity)
+        most = _capacity(group, saved, hold_all=decide is not None)
+        parts = cohorts(lanes.seed, most)
         stops = sorted({*eval_steps, *rungs})
 
         def place(cohort: int, step: int) -> dict[str, int | float]:
             seconds = earlier + time.perf_counter() - began
-            return {"cohort": cohort, "step": step, "seconds": seconds, "capacity": capacity}
+            return {"cohort": cohort, "step": step, "seconds": seconds, "capacity": most}
 
         for cohort, members in enumerate(parts):
             if saved and cohort < saved.cohort:
@@ -114,17 +116,16 @@ def train(
                 start, tiles = saved.step, pack(group, saved.states)
             else:
                 start, tiles = 0, begin(group, members)
-                evaluate(group, tiles, 0, record, recorder)
+                evaluate_first(group, tiles, record, recorder)
             segments = boundaries(stops, start, problem.steps, group.segment_steps)
             for number, (first, end) in enumerate(segments):
                 if feed is not None:  # the next one is read while this one trains
                     seeds = _seeds(group, tiles)
                     feed.want(requests(feed, indices, seeds, segments[number : number + 2]))
-                tiles = train_segment(group, tiles, first, end - first, record, recorder)
-                if end in eval_steps:
-                    evaluate(group, tiles, end, record, recorder)
-                    if kept is not None and kept.keep.kind == "best":
-                        keep_best(group, tiles, end, record, kept)
+                evaluates = end in eval_steps
+                tiles = train_segment(group, tiles, first, end - first, record, recorder, evaluates)
+                if evaluates and kept is not None and kept.keep.kind == "best":
+                    keep_best(group, tiles, end, record, kept)
                 if decide is not None and end in rungs and end < problem.steps:
                     prune(record, end, decide)
                 tiles = compact(group, tiles, record)
@@ -159,11 +160,11 @@ def train(
 
 def _seeds(group: Group, tiles: Sequence[Tile]) -> list[int]:
     """The seeds of the tiles, in their order."""
-    return [int(group.lanes.seed[tile.lanes[0]]) for tile in tiles]
+    return [seed_of(group, tile) for tile in tiles]
 
 
 def _capacity(group: Group, saved: Saved | None, hold_all: bool) -> int:
-    """How many lanes' states are held at once: whole waves that fit in memory (see `PlanLimits`).
+    """How many lanes' states are held at once: as many as fit in memory.
 
     All of them where lanes are judged at rungs, which every lane must reach before any is cut; as
     many as before where a run is continued, so that its cohorts stay what they were.
@@ -172,12 +173,9 @@ def _capacity(group: Group, saved: Saved | None, hold_all: bool) -> int:
         return saved.capacity
     if hold_all:
         return len(group.lanes.seed)
-    per_wave = group.width * len(group.devices)
-    resident, memory = group.limits.resident_bytes, device_memory(group.devices[0])
-    if memory is not None:
-        resident = int(memory * len(group.devices) * group.limits.resident_share)
-    fit = resident // max(tree_bytes(group.shapes), 1)
-    return max(per_wave, fit // per_wave * per_wave)
+    devices = [device for place in group.places for device in devices_of(place)]
+    shared = len(devices) // len(group.places)
+    return capacity(devices, shared, group.shapes, group.width, group.limits)
 
 
 def prune(record: LaneRecord, rung: int, decide: Decide) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from lrlab.core.arrays import PART_BYTES
 from lrlab.data.streams import Stream, example_bytes
 from lrlab.engine.blocks import blank, block_bytes, fill
+from lrlab.engine.places import everywhere
 from lrlab.engine.programs import Totals
 from lrlab.engine.tiles import Group, Tile
 from lrlab.types import PyTree
@@ -28,9 +29,9 @@ def in_parts(group: Group, tiles: Sequence[Tile], step: int) -> list[dict[str, n
         first = 0
         for rows in _blocks(group, split, stream):
             before = totals
-            here = {device: jax.device_put(rows, device) for device in group.devices}
+            here = {place: jax.device_put(rows, everywhere(place)) for place in group.places}
             totals = [
-                _added(group, tile, part, here[tile.device], first, step)
+                _added(group, tile, part, here[tile.place], first, step)
                 for tile, part in zip(tiles, before, strict=True)
             ]
             jax.block_until_ready(before)  # of the blocks, two are held
@@ -49,18 +50,18 @@ def in_parts(group: Group, tiles: Sequence[Tile], step: int) -> list[dict[str, n
 def _added(
     group: Group, tile: Tile, totals: Totals | None, rows: PyTree, first: int, step: int
 ) -> Totals:
-    device = tile.device
+    place = tile.place
     return group.programs.part(
-        device,
+        place,
         totals,
         tile.state,
-        group.data[device],
+        group.data[place],
         rows,
-        jax.device_put(np.int32(first), device),
+        jax.device_put(np.int32(first), everywhere(place)),
         tile.frozen,
         tile.seed,
         tile.hyper,
-        jax.device_put(np.int32(step), device),
+        jax.device_put(np.int32(step), everywhere(place)),
     )
 
 

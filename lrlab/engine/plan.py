@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from lrlab.core.errors import FieldError
-from lrlab.engine.devices import prepare_devices
+from lrlab.engine.devices import forced, prepare_devices
 from lrlab.engine.limits import LIMITS, PlanLimits
 from lrlab.engine.memory import device_memory, host_memory
-from lrlab.engine.state import frozen_shapes, lane_state_bytes, tree_bytes
+from lrlab.engine.places import check_rows, device_bytes, in_words
+from lrlab.engine.state import frozen_shapes, lane_shapes
 from lrlab.engine.streaming import segment_limit
 from lrlab.types import Device, Plan, Problem, PyTree
 
@@ -29,14 +30,22 @@ def make_plan(
     share frozen parameters larger than their own states form tiles as wide as there are lanes of a
     seed, up to as much of their states as is shared: a tile computes once what they have in common.
 
+    Where several devices share a lane, sizes are those of what one of them holds.
+
     Raises:
-        ValueError: a field is below 1, or asks for more devices than there are.
+        ValueError: a field is below 1, or asks for more devices than there are; devices that are no
+            multiple of those that share a lane.
     """
     plan = plan or Plan()
-    devices, why_devices = prepare_devices(plan.devices)
-    size = lane_state_bytes(problem, data, hyper_names)
-    shared = tree_bytes(frozen_shapes(problem, data))
-    _check_memory(size + shared, devices[0])
+    count = plan.devices
+    if count is None and plan.model_devices > 1:  # more than cores, where somebody wants so many
+        count = forced() or None
+    devices, why_devices = prepare_devices(count)
+    check_rows(len(devices), plan.model_devices)
+    rows = len(devices) // plan.model_devices
+    shapes, frozen = lane_shapes(problem, data, hyper_names), frozen_shapes(problem, data)
+    size, shared = (device_bytes(tree, plan.model_devices) for tree in (shapes, frozen))
+    _check_memory(size + shared, plan.model_devices, devices[0])
     width, segment = plan.tile_width, plan.segment_steps or min(problem.steps, limits.segment_steps)
     for field, value in (("tile_width", width), ("segment_steps", segment)):
         if value is not None and value < 1:
@@ -49,13 +58,21 @@ def make_plan(
         width, source = _power_of_two(most), "estimated"
         why = f"tile width {width}: lanes of {size:,} bytes share {shared:,} that are frozen"
     else:
-        spread = max(1, -(-lanes_per_seed * seeds // len(devices)))
+        spread = max(1, -(-lanes_per_seed * seeds // rows))
         width, why = _estimated_width(max(1, size), devices[0], min(lanes_per_seed, spread), limits)
         source = "estimated"
     reasons = (why_devices, why)
+    if plan.model_devices > 1:
+        reasons = (why_devices, in_words((shapes, frozen), plan.model_devices), why)
     if (streamed := segment_limit(problem, data, limits)) is not None and segment > streamed[0]:
         segment, reasons = streamed[0], (*reasons, streamed[1])
-    return Plan(width, len(devices), segment, plan.memory_bytes, reasons, source, plan.rewrite)
+    return plan._replace(
+        tile_width=width,
+        devices=len(devices),
+        segment_steps=segment,
+        reasons=reasons,
+        tile_width_source=source,
+    )
 
 
 def _estimated_width(size: int, device: Device, most: int, limits: PlanLimits) -> tuple[int, str]:
@@ -78,16 +95,20 @@ def _power_of_two(most: int) -> int:
     return 1 << (max(1, most).bit_length() - 1)
 
 
-def _check_memory(size: int, device: Device) -> None:
-    """Refuses what could never be held; XLA ends the process over shapes beyond counting.
+def _check_memory(size: int, model_devices: int, device: Device) -> None:
+    """Refuses what could never be held; XLA ends the process over shapes beyond counting. `size`:
+    bytes on each of the devices that share a lane.
 
     Raises:
         FieldError: one lane's state is larger than the memory.
     """
-    memory = device_memory(device) or host_memory()
+    memory = device_memory(device)
+    if memory is None:  # CPU devices share the machine's
+        size, memory = size * model_devices, host_memory()
     if size > memory:
         raise FieldError(
             "task.model",
             f"the model: one lane's parameters and optimizer state take {size:,} bytes, and there "
-            f"are {memory:,}; make it smaller",
+            f"are {memory:,}; make it smaller, or let more devices share each lane "
+            "(plan.model_devices)",
         )

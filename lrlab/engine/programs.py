@@ -20,6 +20,7 @@ from lrlab.core.tracing import beside_others
 from lrlab.engine.batch_norm import refreshed
 from lrlab.engine.binding import Beginning, beginning, bound
 from lrlab.engine.executables import Replicated
+from lrlab.engine.places import as_parted, as_whole, by_examples
 from lrlab.engine.probing import measured, view_of
 from lrlab.engine.shapes import Batches, Hypers, RandomKey, Rows, Scalar, Seed, Step
 from lrlab.engine.state import LaneState, initial_state, scheduled
@@ -44,7 +45,9 @@ after the first try."""
 
 
 class Programs(NamedTuple):
-    """The programs of one group. T is the tile width, S the segment's most steps, B a batch.
+    """The programs of one group. T is the tile width, S the segment's most steps, B a batch. Where
+    several devices share a lane (`plan.model_devices`), what is of lanes [T, ...] is cut over them
+    (see `places`), and everything else is whole on each.
 
     `init(device, data, seed u32) -> Beginning`: what all lanes of a seed start from
     `start(device, params, model, hyper [T], alive bool[T], seed) -> state [T, ...]`
@@ -74,33 +77,42 @@ class Programs(NamedTuple):
 
 
 @kept_with(lambda problem, *rest: problem.task.init)
-def compiled(problem: Problem, tile_width: int, segment_steps: int) -> Programs:
+def compiled(
+    problem: Problem, tile_width: int, segment_steps: int, model_devices: int = 1
+) -> Programs:
     """The programs of a group; the same arguments give the same functions, compiled once.
 
     Probes are no part of the training program: with them or without, it is the very same.
     """
-    training = _training(problem._replace(probes=()), tile_width, segment_steps)
-    return Programs(
-        *training,
-        Replicated(functools.partial(_evaluate, problem, tile_width)),
-        Replicated(functools.partial(_weights, problem, tile_width)),
-        Replicated(functools.partial(_part, problem, tile_width)),
-    )
+    without = problem._replace(probes=())
+    training = _training(without, tile_width, segment_steps, model_devices)
+
+    def evaluate(*args: PyTree) -> dict[str, Array]:
+        return as_whole(_evaluate(problem, tile_width, *args), model_devices)
+
+    def weights(*args: PyTree) -> tuple[Params, PyTree]:
+        return as_parted(_weights(problem, tile_width, *args), model_devices, lanes=True)
+
+    def part(*args: PyTree) -> Totals:
+        return as_whole(_part(problem, tile_width, *args), model_devices)
+
+    return Programs(*training, Replicated(evaluate), Replicated(weights), Replicated(part))
 
 
 @kept_with(lambda problem, *rest: problem.task.init)
 def _training(
-    problem: Problem, tile_width: int, segment_steps: int
+    problem: Problem, tile_width: int, segment_steps: int, model_devices: int
 ) -> tuple[Replicated, Replicated, Replicated]:
     def init(data: Data, seed: Seed) -> Beginning:
-        return beginning(problem, data, seed)
+        return as_parted(beginning(problem, data, seed), model_devices, lanes=False)
 
     def start(params: Params, model: PyTree, hyper: Hypers, alive: Array, seed: Seed) -> LaneState:
         lane = functools.partial(initial_state, problem)
         over_lanes = _over_lanes(tile_width, lane, (None, None, 0, 0, None))
-        return over_lanes(params, model, hyper, alive, seed)
+        state = over_lanes(params, model, hyper, alive, seed)
+        return as_parted(state, model_devices, lanes=True)
 
-    train = functools.partial(_train, problem, tile_width, segment_steps)
+    train = functools.partial(_train, problem, tile_width, segment_steps, model_devices)
     return Replicated(init), Replicated(start), Replicated(train, donate=(0,))
 
 
@@ -108,6 +120,7 @@ def _train(
     problem: Problem,
     tile_width: int,
     segment_steps: int,
+    model_devices: int,
     state: LaneState,
     data: Data,
     frozen: PyTree,
@@ -130,8 +143,9 @@ def _train(
         if indices is not None:
             rows = indices[index]
             batch = jax.tree.map(lambda leaf: leaf.at[rows].get(mode="promise_in_bounds"), batch)
-        step = first + index
-        return lanes(state, batch, hyper, step, jax.random.fold_in(noise, step))
+        batch, step = by_examples(batch, model_devices), first + index
+        state, metrics = lanes(state, batch, hyper, step, jax.random.fold_in(noise, step))
+        return as_parted(state, model_devices, lanes=tile_width > 1), metrics
 
     def body(carry: tuple[Array, LaneState, Rows]) -> tuple[Array, LaneState, Rows]:
         index, state, rows = carry
@@ -163,7 +177,8 @@ def _train(
         state, rows = updates(state, rows, count)
     if tile_width == 1:
         rows = jax.tree.map(lambda row: row[:, None], rows)
-    return _tiled(tile_width, state), rows
+    state = as_parted(_tiled(tile_width, state), model_devices, lanes=True)
+    return state, as_whole(rows, model_devices)
 
 
 def _going_back(

@@ -1,28 +1,32 @@
 """A segment of training, and an evaluation, over all tiles; what they measure goes into the record.
 
 Tiles are sent to their devices a few ahead of the one whose results are received: devices never
-wait for the host.
+wait for the host. A tile is evaluated as soon as it is trained, while others still train.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TypeVar
 
 import jax
 import numpy as np
 from jax import Array
 
 from lrlab.core.records import DIVERGED, NOT_RUN, PRUNED, LaneRecord
+from lrlab.engine.dealing import dealt
 from lrlab.engine.layout import PADDING
 from lrlab.engine.parts import in_parts
+from lrlab.engine.places import Place, everywhere
 from lrlab.engine.results import release, write, write_initial
 from lrlab.engine.shapes import Batches, LaneNumbers, Rows
 from lrlab.engine.tiles import Group, Tile
-from lrlab.types import Device, PyTree, Recorder
+from lrlab.types import PyTree, Recorder
 
-T = TypeVar("T")
+Values = Mapping[str, Array | np.ndarray]
+"""Metric -> values [T]."""
+
+Batch = tuple[Mapping[str, PyTree], Batches | None, Array, Array]
+"""Data, indices, the first update and how many, in a place."""
 
 
 def train_segment(
@@ -32,21 +36,34 @@ def train_segment(
     count: int,
     record: LaneRecord,
     recorder: Recorder | None,
+    evaluates: bool = False,
 ) -> list[Tile]:
-    """Trains every tile from update `first` for `count` updates."""
-    done = []
-    for start in range(0, len(tiles), group.limits.tiles_between_releases):
-        some = tiles[start : start + group.limits.tiles_between_releases]
-        for tile, rows in _received(group, sent(group, some, first, count)):
-            ids, shown = _shown(tile, record)
-            for name, values in rows.items():
-                block = np.asarray(values)[:count, shown]
-                write(record, name, "step", first, ids, block, group.limits.spill_bytes, recorder)
-            _note_ends(group, tile, first + count, record)
-            done.append(tile)
-        for rows in record.history.values():
-            release(rows)
-    return done
+    """Trains every tile from update `first` for `count` updates, and evaluates it then."""
+    end, done = first + count, dict[int, Tile]()
+    batches, before = _batches(group, first, count), _before(record, end)
+
+    def send(tile: Tile) -> tuple[Tile, tuple[Rows, Values]]:
+        tile, rows = _trained(group, tile, batches)
+        values = _measured(group, tile, end, before) if evaluates else {}
+        _fetched((rows, values, tile.state.diverged_at, tile.state.last_loss))
+        return tile, (rows, values)
+
+    for number, tile, (rows, values) in dealt(group, tiles, send, count):
+        ids, shown = _shown(tile, record)
+        for name, value in rows.items():
+            block = np.asarray(value)[:count, shown]
+            write(record, name, "step", first, ids, block, group.limits.spill_bytes, recorder)
+        _note_ends(group, tile, end, record)
+        _write_measured(group, tile, values, end, record, recorder)
+        done[number] = tile
+        if len(done) % group.limits.tiles_between_releases == 0 or len(done) == len(tiles):
+            for history in record.history.values():
+                release(history)
+    tiles = [done[number] for number in range(len(tiles))]
+    if evaluates and group.streamed:
+        for tile, more in zip(tiles, in_parts(group, tiles, end), strict=True):
+            _write_measured(group, tile, more, end, record, recorder)
+    return tiles
 
 
 def sent(
@@ -55,43 +72,81 @@ def sent(
     """Every tile as it is after the segment, and its rows [S, T]; returns before they are there."""
     batches = _batches(group, first, count)
     for tile in tiles:
-        device = tile.device
-        here, indices, begin, steps = batches(tile.seed, device)
-        state, rows = group.programs.train(
-            device, tile.state, here, tile.frozen, tile.seed, tile.hyper, indices, begin, steps
-        )
-        yield tile._replace(state=state), rows
+        yield _trained(group, tile, batches)
 
 
-def evaluate(
-    group: Group, tiles: list[Tile], step: int, record: LaneRecord, recorder: Recorder | None
+def evaluate_first(
+    group: Group, tiles: list[Tile], record: LaneRecord, recorder: Recorder | None
 ) -> None:
-    """Evaluates every tile after `step` updates; before the first one, the initial values."""
-    row = int(np.searchsorted(record.eval_steps, step))
-    before = -1 if step == 0 else int(record.eval_steps[row - 1]) if row else 0
+    """Evaluates every tile before its first update."""
 
-    for tile, values in _received(group, measured(group, tiles, step, before)):
-        ids, shown = _shown(tile, record)
-        for name, value in values.items():
-            block, spill = np.asarray(value)[shown], group.limits.spill_bytes
-            if step == 0:
-                write_initial(record, name, ids, block)
-            else:
-                write(record, name, "eval_step", row, ids, block[None], spill, recorder)
+    def send(tile: Tile) -> tuple[Tile, Values]:
+        values = _measured(group, tile, 0, -1)
+        _fetched(values)
+        return tile, values
+
+    for _, tile, values in dealt(group, tiles, send):
+        _write_measured(group, tile, values, 0, record, recorder)
+    for tile, more in zip(tiles, in_parts(group, tiles, 0), strict=True):
+        _write_measured(group, tile, more, 0, record, recorder)
 
 
 def measured(
     group: Group, tiles: Sequence[Tile], step: int, before: int
-) -> Iterator[tuple[Tile, Mapping[str, Array | np.ndarray]]]:
+) -> Iterator[tuple[Tile, Values]]:
     """Every tile, and what it measures after `step` updates, [T] by name; `before`: see `Programs`.
     Returns before most of it is there."""
     streamed = in_parts(group, tiles, step)
     for tile, more in zip(tiles, streamed, strict=True):
-        device, here = tile.device, group.data[tile.device]
-        at = jax.device_put((np.int32(step), np.int32(before)), device)
-        run = group.programs.evaluate
-        values = run(device, tile.state, here, tile.frozen, tile.seed, tile.hyper, *at)
-        yield tile, {**values, **more}
+        yield tile, {**_measured(group, tile, step, before), **more}
+
+
+def _trained(
+    group: Group, tile: Tile, batches: Callable[[Array, Place], Batch]
+) -> tuple[Tile, Rows]:
+    data, indices, begin, steps = batches(tile.seed, tile.place)
+    state, rows = group.programs.train(
+        tile.place, tile.state, data, tile.frozen, tile.seed, tile.hyper, indices, begin, steps
+    )
+    return tile._replace(state=state), rows
+
+
+def _measured(group: Group, tile: Tile, step: int, before: int) -> Mapping[str, Array]:
+    place, here = tile.place, group.data[tile.place]
+    at = jax.device_put((np.int32(step), np.int32(before)), everywhere(place))
+    return group.programs.evaluate(place, tile.state, here, tile.frozen, tile.seed, tile.hyper, *at)
+
+
+def _before(record: LaneRecord, step: int) -> int:
+    """The updates at the evaluation before the one after `step` updates; 0: there was none but the
+    initial one."""
+    row = int(np.searchsorted(record.eval_steps, step))
+    return int(record.eval_steps[row - 1]) if row else 0
+
+
+def _fetched(results: PyTree) -> None:
+    """Begins to copy results to the host, as soon as they are there."""
+    for leaf in jax.tree.leaves(results):
+        leaf.copy_to_host_async()
+
+
+def _write_measured(
+    group: Group,
+    tile: Tile,
+    values: Values,
+    step: int,
+    record: LaneRecord,
+    recorder: Recorder | None,
+) -> None:
+    """Writes what a tile measured after `step` updates; before the first one, as initial values."""
+    ids, shown = _shown(tile, record)
+    row = int(np.searchsorted(record.eval_steps, step))
+    for name, value in values.items():
+        block, spill = np.asarray(value)[shown], group.limits.spill_bytes
+        if step == 0:
+            write_initial(record, name, ids, block)
+        else:
+            write(record, name, "eval_step", row, ids, block[None], spill, recorder)
 
 
 def _note_ends(group: Group, tile: Tile, step: int, record: LaneRecord) -> None:
@@ -114,45 +169,31 @@ def _shown(tile: Tile, record: LaneRecord) -> tuple[LaneNumbers, np.ndarray]:
     return tile.lanes[places], places
 
 
-def _received(group: Group, results: Iterator[T]) -> Iterator[T]:
-    """What was sent, a few tiles later: only the results of those few are held."""
-    under_way: deque[T] = deque()
-    for result in results:
-        under_way.append(result)
-        if len(under_way) > group.limits.tiles_ahead * len(group.devices):
-            yield under_way.popleft()
-    while under_way:
-        yield under_way.popleft()
-
-
-Batch = tuple[Mapping[str, PyTree], Batches | None, Array, Array]
-
-
-def _batches(group: Group, first: int, count: int) -> Callable[[Array, Device], Batch]:
-    """`(seed, device) -> (data, indices i32[S, B] | None, first, count)` there; rows past `count`
+def _batches(group: Group, first: int, count: int) -> Callable[[Array, Place], Batch]:
+    """`(seed, place) -> (data, indices i32[S, B] | None, first, count)` there; rows past `count`
     are never read. A seed's batches are drawn, or taken from the stream, once, and go to each
-    device once."""
-    blocks: dict[tuple[int, Device], Batch] = {}
+    place once."""
+    blocks: dict[tuple[int, Place], Batch] = {}
     steps, batch = group.segment_steps, group.problem.batch_size or 1
 
-    def drawn(seed: int, device: Device) -> Batch:
-        data, indices = group.data[device], None
+    def drawn(seed: int, place: Place) -> Batch:
+        data, indices, there = group.data[place], None, everywhere(place)
         if group.blocks is not None:
             # Tiles come seed by seed: the blocks of the one before are let go.
-            for place in [place for place in blocks if place[0] != seed]:
-                del blocks[place]
-            data = data | {"train": jax.device_put(group.blocks(seed, first, count), device)}
+            for key in [key for key in blocks if key[0] != seed]:
+                del blocks[key]
+            data = data | {"train": jax.device_put(group.blocks(seed, first, count), there)}
             indices = np.arange(steps * batch, dtype=np.int32).reshape(steps, batch)
         elif group.indices is not None:
             rows = np.asarray(group.indices(seed, first, count), np.int32)
             indices = np.pad(rows, ((0, steps - count), (0, 0)))
-        return data, *jax.device_put((indices, np.int32(first), np.int32(count)), device)
+        return data, *jax.device_put((indices, np.int32(first), np.int32(count)), there)
 
-    def block(seed: Array, device: Device) -> Batch:
+    def block(seed: Array, place: Place) -> Batch:
         reads = group.indices is not None or group.blocks is not None
-        place = (int(seed) if reads else 0, device)
-        if place not in blocks:
-            blocks[place] = drawn(*place)
-        return blocks[place]
+        key = (int(seed) if reads else 0, place)
+        if key not in blocks:
+            blocks[key] = drawn(*key)
+        return blocks[key]
 
     return block

@@ -1,4 +1,4 @@
-"""Tiles on the devices: lanes are put into tiles, taken out, and moved together."""
+"""Tiles in their places: lanes are put into tiles, taken out, and moved together."""
 
 from __future__ import annotations
 
@@ -17,41 +17,44 @@ from lrlab.engine.binding import GIVEN, Beginning, frozen_of
 from lrlab.engine.host_data import on_devices
 from lrlab.engine.layout import PADDING, tile_lanes
 from lrlab.engine.limits import PlanLimits
+from lrlab.engine.places import Place, everywhere, parted, places
 from lrlab.engine.programs import Programs, compiled
 from lrlab.engine.results import LaneStates
 from lrlab.engine.shapes import Hypers, LaneNumbers
 from lrlab.engine.state import LaneState, lane_shapes
 from lrlab.engine.streaming import Blocks, SegmentIndices, measures, resident, streams_of
-from lrlab.types import Device, Lanes, Plan, Problem, PyTree
+from lrlab.types import Lanes, Plan, Problem, PyTree
 
 
 class Group(NamedTuple):
-    """What every tile of a group shares; `data` holds the splits once per device, `shapes` are
-    those of one lane's state; `frozen` are parameters that are not trained, of a device and seed
-    that had a tile. Where training data stream, `blocks` gives a segment's batches; `streamed` are
-    the splits that are evaluated in parts."""
+    """What every tile of a group shares; `data` holds the splits once per place, `shapes` are
+    those of one lane's state; `frozen` are parameters that are not trained, of a place and seed
+    that had a tile; `pace`: the seconds that a place took last for an update of a tile. Where
+    training data stream, `blocks` gives a segment's batches; `streamed` are the splits that are
+    evaluated in parts."""
 
     problem: Problem
     programs: Programs
-    devices: Sequence[Device]
-    data: Mapping[Device, dict[str, PyTree]]
+    places: Sequence[Place]
+    data: Mapping[Place, dict[str, PyTree]]
     lanes: Lanes
     indices: SegmentIndices | None
     width: int
     segment_steps: int
     shapes: LaneState
     limits: PlanLimits
-    frozen: dict[tuple[Device, int], PyTree]
+    frozen: dict[tuple[Place, int], PyTree]
+    pace: dict[Place, float]
     blocks: Blocks | None = None
     streamed: Mapping[str, Stream] = {}
 
 
 class Tile(NamedTuple):
-    """Lanes int[T] of one seed that train together (`PADDING`: an empty place) on one device;
-    `frozen`: the parameters there that all lanes of the seed share."""
+    """Lanes int[T] of one seed that train together (`PADDING`: none) in one place; `frozen`: the
+    parameters there that all lanes of the seed share."""
 
     lanes: LaneNumbers
-    device: Device
+    place: Place
     seed: Array
     hyper: Hypers
     state: LaneState
@@ -74,11 +77,12 @@ def group_on_devices(
     streams, asked = streams_of(data), problem.splits
     problem, data = resident(problem, data, limits, devices, measures(problem, shapes))
     streamed = {split: streams[split] for split in asked if split not in problem.splits}
+    here = places(devices, plan.model_devices)
     return Group(
         problem=problem,
-        programs=compiled(problem, plan.tile_width, plan.segment_steps),
-        devices=devices,
-        data=on_devices(data, problem.dtype, devices),
+        programs=compiled(problem, plan.tile_width, plan.segment_steps, plan.model_devices),
+        places=here,
+        data=on_devices(data, problem.dtype, here),
         lanes=lanes,
         indices=indices,
         width=plan.tile_width,
@@ -86,25 +90,26 @@ def group_on_devices(
         shapes=shapes,
         limits=limits,
         frozen={},
+        pace={},
         blocks=blocks,
         streamed=streamed,
     )
 
 
 def begin(group: Group, members: LaneNumbers) -> list[Tile]:
-    """Tiles of freshly initialized lanes; each device draws the parameters of a seed once."""
+    """Tiles of freshly initialized lanes; each place draws the parameters of a seed once."""
     tiles: list[Tile] = []
-    drawn: dict[Device, tuple[int, Beginning]] = {}
+    drawn: dict[Place, tuple[int, Beginning]] = {}
     for number, lanes in enumerate(tile_lanes(members, group.lanes.seed[members], group.width)):
-        device, seed, hyper = _place(group, number, lanes)
+        place, seed, hyper = _placed(group, number, lanes)
         chosen = int(group.lanes.seed[lanes[0]])
-        if device not in drawn or drawn[device][0] != chosen:  # tiles come seed by seed
-            drawn[device] = chosen, group.programs.init(device, group.data[device], seed)
-        params, model, frozen = drawn[device][1]
-        alive = jax.device_put(lanes != PADDING, device)
-        state = group.programs.start(device, params, model, hyper, alive, seed)
-        shared = _frozen(group, device, seed, frozen)
-        tiles.append(Tile(lanes, device, seed, hyper, state, shared))
+        if place not in drawn or drawn[place][0] != chosen:  # tiles come seed by seed
+            drawn[place] = chosen, group.programs.init(place, group.data[place], seed)
+        params, model, frozen = drawn[place][1]
+        alive = jax.device_put(lanes != PADDING, everywhere(place))
+        state = group.programs.start(place, params, model, hyper, alive, seed)
+        shared = _frozen(group, place, seed, frozen)
+        tiles.append(Tile(lanes, place, seed, hyper, state, shared))
     return tiles
 
 
@@ -116,27 +121,41 @@ def pack(group: Group, states: LaneStates) -> list[Tile]:
     row[members] = np.arange(len(members))
     tiles = []
     for number, lanes in enumerate(tile_lanes(members, group.lanes.seed[members], group.width)):
-        device, seed, hyper = _place(group, number, lanes)
+        place, seed, hyper = _placed(group, number, lanes)
         rows = row[np.maximum(lanes, 0)]
         state: LaneState = jax.tree.unflatten(structure, [leaf[rows] for leaf in leaves])
         state = state._replace(alive=state.alive & (lanes != PADDING))
-        shared = _frozen(group, device, seed)
-        tiles.append(Tile(lanes, device, seed, hyper, jax.device_put(state, device), shared))
+        state = jax.device_put(state, parted(place, state, lanes=True))
+        tiles.append(Tile(lanes, place, seed, hyper, state, _frozen(group, place, seed)))
     return tiles
 
 
-def _frozen(group: Group, device: Device, seed: Array, drawn: PyTree = None) -> PyTree:
-    """The frozen parameters of a seed's lanes on a device; `drawn`: those its beginning holds,
+def moved(group: Group, tile: Tile, place: Place) -> Tile:
+    """A tile in another place, bit by bit as it was; its states leave the one where they were."""
+    if place == tile.place:
+        return tile
+    seed, hyper = jax.device_put((tile.seed, tile.hyper), everywhere(place))
+    state = jax.device_put(tile.state, parted(place, tile.state, lanes=True), donate=True)
+    return Tile(tile.lanes, place, seed, hyper, state, _frozen(group, place, seed))
+
+
+def _frozen(group: Group, place: Place, seed: Array, drawn: PyTree = None) -> PyTree:
+    """The frozen parameters of a seed's lanes in a place; `drawn`: those its beginning holds,
     where that is at hand."""
     if group.problem.task.trains is None:
         return ()
-    place = device, int(seed)
-    if place not in group.frozen:
-        data = group.data[device]
+    key = place, int(seed)
+    if key not in group.frozen:
+        data = group.data[place]
         if drawn is None and GIVEN not in data:
-            drawn = group.programs.init(device, data, seed).frozen
-        group.frozen[place] = frozen_of(group.problem, data, drawn)
-    return group.frozen[place]
+            drawn = group.programs.init(place, data, seed).frozen
+        group.frozen[key] = frozen_of(group.problem, data, drawn)
+    return group.frozen[key]
+
+
+def seed_of(group: Group, tile: Tile) -> int:
+    """The seed of a tile's lanes."""
+    return int(group.lanes.seed[tile.lanes[0]])
 
 
 def unpack(group: Group, tiles: Sequence[Tile], record: LaneRecord) -> LaneStates:
@@ -160,7 +179,7 @@ def compact(group: Group, tiles: list[Tile], record: LaneRecord) -> list[Tile]:
     """
     left: Counter[int] = Counter()
     for tile in tiles:
-        left[int(group.lanes.seed[tile.lanes[0]])] += int(_unfinished(group, tile, record).sum())
+        left[seed_of(group, tile)] += int(_unfinished(group, tile, record).sum())
     needed = sum(-(-count // group.width) for count in left.values())
     if _waves(needed, group) == _waves(len(tiles), group):
         return tiles
@@ -177,16 +196,16 @@ def _unfinished(group: Group, tile: Tile, record: LaneRecord) -> np.ndarray:
 
 
 def _waves(tiles: int, group: Group) -> int:
-    """How many waves, each of one tile per device, `tiles` tiles make."""
-    return -(-tiles // len(group.devices))
+    """How many waves, each of one tile per place, `tiles` tiles make."""
+    return -(-tiles // len(group.places))
 
 
-def _place(group: Group, number: int, lanes: LaneNumbers) -> tuple[Device, Array, Hypers]:
-    """The device of tile `number`, its seed and hyper-parameters there.
+def _placed(group: Group, number: int, lanes: LaneNumbers) -> tuple[Place, Array, Hypers]:
+    """The place of tile `number`, its seed and hyper-parameters there.
 
     An empty place repeats the tile's first lane and stays dead.
     """
-    device = group.devices[number % len(group.devices)]
+    place = group.places[number % len(group.places)]
     filled = np.where(lanes == PADDING, lanes[0], lanes)
     with np.errstate(over="ignore"):  # a rate beyond the largest number is infinity: it diverges
         hyper = {
@@ -194,4 +213,4 @@ def _place(group: Group, number: int, lanes: LaneNumbers) -> tuple[Device, Array
             for name, values in group.lanes.hyper.items()
         }
     seed = np.uint32(group.lanes.seed[lanes[0]])
-    return device, *jax.device_put((seed, hyper), device)
+    return place, *jax.device_put((seed, hyper), everywhere(place))

@@ -15,6 +15,7 @@ from lrlab.engine import cache, threads
 from lrlab.engine import devices as machine
 from lrlab.engine.flops import StepCost, step_cost
 from lrlab.engine.limits import LIMITS, PlanLimits
+from lrlab.engine.places import devices_of
 from lrlab.engine.programs import compiled
 from lrlab.engine.rewriting import in_words
 from lrlab.engine.segments import sent
@@ -46,6 +47,8 @@ def tuned(
             why = f"not timed: about {seconds:.1f} s of work by count of operations"
             return plan._replace(reasons=(*plan.reasons, why))
         identity = _identity(cost.program, lanes, len(devices), problem.rewrite)
+        if plan.model_devices > 1:
+            identity["model_devices"] = plan.model_devices
         width = cache.remembered(identity)
         if width is not None:
             why = f"tile width {width}: the fastest when timed earlier on this machine"
@@ -108,16 +111,17 @@ def _speeds(group: Group, lanes_per_seed: int) -> dict[int, float]:
 
 
 def _speed(group: Group, width: int) -> float:
-    """Lane-steps per second of one tile per device, compilation apart."""
-    places = width * len(group.devices)
-    first = np.argsort(group.lanes.seed, kind="stable")[:places]
+    """Lane-steps per second of one tile per place, compilation apart."""
+    many = width * len(group.places)
+    first = np.argsort(group.lanes.seed, kind="stable")[:many]
     lanes = Lanes(
-        {name: np.resize(values[first], places) for name, values in group.lanes.hyper.items()},
-        np.repeat(group.lanes.seed[first[:1]], places),
+        {name: np.resize(values[first], many) for name, values in group.lanes.hyper.items()},
+        np.repeat(group.lanes.seed[first[:1]], many),
     )
-    programs = compiled(group.problem, width, group.segment_steps)
+    shared = len(devices_of(group.places[0]))
+    programs = compiled(group.problem, width, group.segment_steps, shared)
     group = group._replace(programs=programs, width=width, lanes=lanes)
-    tiles = begin(group, np.arange(places))
+    tiles = begin(group, np.arange(many))
     count, elapsed = 1, 0.0
     for _ in range(group.limits.sample_attempts):
         began = time.perf_counter()
@@ -127,7 +131,7 @@ def _speed(group: Group, width: int) -> float:
         if (elapsed > group.limits.sample_seconds and count > 1) or count == group.segment_steps:
             break
         count = min(group.segment_steps, count * 4)
-    return places * count / elapsed
+    return many * count / elapsed
 
 
 def _lanes_per_seed(lanes: Lanes) -> int:

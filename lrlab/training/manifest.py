@@ -85,6 +85,8 @@ def manifest_of(
         fields["tolerance"] = resolved.experiment.tolerance
     if group is None:
         return fields
+    if group.plan.model_devices > 1:  # sums over a cut axis are taken in another order
+        fields["claim"] = "tolerance"
     return fields | {
         "device": device_of(group),
         "plan": group.plan._asdict(),

@@ -258,7 +258,8 @@ def retreat(plan: Plan, error: BaseException) -> Plan:
     if width == 1:
         raise MemoryError(
             f"one lane alone does not fit in the device's memory ({message}); "
-            "use a smaller batch_size or model"
+            "use a smaller batch_size or model, or let several devices share each lane "
+            "(plan.model_devices)"
         ) from error
     why = f"tile width {width // 2}: the device ran out of memory at {width} ({message})"
     return plan._replace(

@@ -17,6 +17,7 @@ from lrlab.training.lanes import grid_lanes
 from lrlab.training.progress import USUAL, Control
 from lrlab.training.recording import folder_of
 from lrlab.training.session import planned
+from lrlab.types import Plan
 from lrlab.workflows.compare import run_compare
 from lrlab.workflows.find import run_find
 from lrlab.workflows.job import AnyRan, Job
@@ -100,10 +101,17 @@ def plan(experiment: Experiment) -> JsonObject:
     group = planned(group, lanes)
     keeps = experiment.keep in ("last", "best")
     return {
-        "mesh": {"tiles": group.plan.devices},
+        "mesh": _mesh(group.plan),
         "tile_width": group.plan.tile_width,
         "waves": planned_waves(lanes, group.plan),
         "segment_steps": group.plan.segment_steps,
         "memory_bytes": planned_memory(group.problem, group.data, lanes, group.plan, keeps=keeps),
         "reasons": list(group.plan.reasons),
     }
+
+
+def _mesh(plan: Plan) -> JsonObject:
+    """How many tiles train at once, and how many devices share a lane, where several do."""
+    assert plan.devices is not None
+    rows = plan.devices // plan.model_devices
+    return {"tiles": rows} | ({"model": plan.model_devices} if plan.model_devices > 1 else {})

@@ -17,6 +17,7 @@ from lrlab.engine.devices import precision
 from lrlab.engine.feed import Feed, feeding
 from lrlab.engine.layout import boundaries
 from lrlab.engine.limits import LIMITS
+from lrlab.engine.places import everywhere
 from lrlab.engine.segments import measured, sent
 from lrlab.engine.state import LaneState
 from lrlab.engine.streaming import feed_for, requests, segment_limit
@@ -205,7 +206,7 @@ def _segments(
         state, values = members
         begun, end = starts[generation], ends[generation]
         now = {name: jnp.asarray(one, problem.dtype) for name, one in hyper.items()}
-        every = {**first_tile.hyper, **jax.device_put(now, first_tile.device)}
+        every = {**first_tile.hyper, **jax.device_put(now, everywhere(first_tile.place))}
         tile = first_tile._replace(state=state, hyper=every)
         pieces = boundaries([], begun, end, longest)
         for number, (first, last) in enumerate(pieces):

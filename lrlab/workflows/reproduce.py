@@ -122,7 +122,12 @@ def _single(folder: RunFolder, experiment: Experiment, progress: bool) -> Reprod
     else:
         level, text = DIFFERENT, f"Different: first at {where}."
     if info.get("claim") == "tolerance":
-        text += " The run changed its tile width on the way (a device ran out of memory)."
+        shared = int((info.get("plan") or {}).get("model_devices", 1))
+        text += (
+            f" The run's lanes are shared by {shared} devices each, so that it claims a tolerance."
+            if shared > 1
+            else " The run changed its tile width on the way (a device ran out of memory)."
+        )
     if level != IDENTICAL and changes:
         text += f" Changed since then: {'; '.join(changes)}."
     return Reproduction(str(path), level, largest, where, changes, text)

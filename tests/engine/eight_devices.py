@@ -1,0 +1,378 @@
+"""What takes several devices, beside the same on one: a script that is run in a process of its own
+with eight CPU devices, since a process's devices are fixed. Prints a JSON object."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import flax.linen as nn
+import jax
+import numpy as np
+
+import lrlab
+from lrlab import runs
+from lrlab.engine import dealing, loop
+from lrlab.engine.devices import precision as precision_of
+from lrlab.engine.estimate import planned_memory
+from lrlab.engine.limits import LIMITS
+from lrlab.engine.segments import sent
+from lrlab.engine.tiles import Tile, begin, group_on_devices
+from lrlab.training.group import training_group
+from lrlab.training.lanes import grid_lanes
+
+
+def run(way: str, *args: str, status: int = 0) -> dict[str, Any]:
+    """For tests: what one of `WAYS` gives, in a process of its own."""
+    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=8"
+    done = subprocess.run(
+        [sys.executable, __file__, way, *args],
+        capture_output=True,
+        text=True,
+        timeout=1800,
+        check=False,
+        env={**os.environ, "XLA_FLAGS": flags},
+    )
+    assert done.returncode == status, done.stderr[-3000:]
+    return json.loads(done.stdout.splitlines()[-1]) if done.stdout.strip() else {}
+
+
+class Net(nn.Module):
+    """A stock module with dropout."""
+
+    @nn.compact
+    def __call__(self, x, train: bool = False):
+        for width in (64, 32):
+            x = nn.Dropout(0.2, deterministic=not train)(nn.relu(nn.Dense(width)(x)))
+        return nn.Dense(4)(x)
+
+
+def net() -> lrlab.Task:
+    random = np.random.default_rng(0)
+    x = random.normal(size=(128, 24)).astype(np.float32)
+    y = (x @ random.normal(size=(24, 4))).argmax(-1)
+    return lrlab.Task.supervised(
+        name="net", model=Net(), loss="softmax_cross_entropy", train=(x[:96], y[:96]),
+        valid=(x[96:], y[96:]), metrics=("accuracy",),
+    )  # fmt: skip
+
+
+def transformer() -> dict[str, Any]:
+    data = {"name": "stdlib", "context": 16, "max_train": 256, "max_valid": 32}
+    model = {"name": "transformer", "width": 64, "depth": 2, "heads": 4, "dropout": 0.1}
+    return {"data": data, "model": model}
+
+
+def swept(task: Any, shared: int, devices: int, **options: Any) -> lrlab.Result:
+    usual = {"seeds": 2, "batch_size": 16, "progress": False}
+    plan = lrlab.Plan(
+        tile_width=options.pop("width", 1), devices=devices, segment_steps=8, model_devices=shared
+    )
+    return lrlab.sweep(task, plan=plan, **{**usual, **options})
+
+
+def apart(one: lrlab.Result, other: lrlab.Result) -> float:
+    """The largest relative difference of losses."""
+    return max(
+        float(np.max(np.abs(one.history[name] / other.history[name] - 1)))
+        for name in ("train_loss", "valid_loss")
+    )
+
+
+def equal(one: lrlab.Result, other: lrlab.Result) -> bool:
+    """Whether every recorded number is the same."""
+    return all(
+        np.array_equal(values, other.history[name], equal_nan=True)
+        for name, values in one.history.items()
+    )
+
+
+def watched(seen: list[list[Tile]]) -> None:
+    """Keeps the tiles of every segment."""
+    train = loop.train_segment
+
+    def keep(*args: Any) -> list[Tile]:
+        seen.append(train(*args))
+        return seen[-1]
+
+    loop.train_segment = keep
+
+
+def shares(tile: Tile) -> dict[str, float]:
+    """What each device holds of the large arrays of a tile, as a share of them."""
+    state = tile.state
+    return {
+        name: max(
+            shard.data.nbytes / leaf.nbytes
+            for leaf in jax.tree.leaves(tree)
+            if leaf.nbytes / len(tile.lanes) >= 4096
+            for shard in leaf.addressable_shards
+        )
+        for name, tree in (("params", state.params), ("optimizer", state.optimizer))
+    }
+
+
+def small() -> dict[str, Any]:
+    """Momentum and dropout: two rows of two devices, one row, and a device by itself."""
+    seen: list[list[Tile]] = []
+    watched(seen)
+    options = {"optimizer": "momentum", "lr": [0.01, 0.03, 0.1], "steps": 24, "width": 2}
+    two = swept(net(), 2, 4, **options)
+    tiles, places = seen[-1], {str(tile.place.devices.tolist()) for tile in seen[-1]}
+    return {
+        "devices": len(jax.devices()),
+        "apart": apart(two, swept(net(), 1, 1, **options)),
+        "rows": len(places),
+        "shares": shares(tiles[0]),
+        "one_row_is_equal": equal(two, swept(net(), 2, 2, **options)),
+        "plan": two.plan._asdict(),
+    }
+
+
+def wide() -> dict[str, Any]:
+    """The transformer with Adam and dropout, four lanes on two devices each, in both precisions;
+    and with four devices for each lane."""
+    seen: list[list[Tile]] = []
+    options = {"optimizer": "adam", "lr": [1e-3, 3e-3], "steps": 24, "width": 1}
+    found: dict[str, Any] = {}
+    for precision in ("float32", "float64"):
+        alone = swept(transformer(), 1, 4, precision=precision, **options)
+        watched(seen)
+        shared = swept(transformer(), 2, 8, precision=precision, **options)
+        found[precision] = apart(shared, alone)
+    found["four"] = apart(swept(transformer(), 4, 8, precision="float64", **options), alone)
+    found["temp_bytes"] = [scratch(shared) for shared in (1, 2)]
+    return found | shares(seen[-1][0])
+
+
+def scratch(shared: int) -> int:
+    """Bytes beside its arguments that a segment of a wider transformer takes on each device."""
+    model = {**transformer()["model"], "width": 128}
+    experiment = lrlab.config.from_arguments(
+        "sweep", task={**transformer(), "model": model}, lr=[1e-3], seeds=1, steps=4,
+        optimizer="adam", batch_size=64, plan=lrlab.Plan(1, shared, 4, model_devices=shared),
+    )  # fmt: skip
+    group = training_group(lrlab.config.resolve(experiment))
+    lanes = grid_lanes(group.axes, group.seeds)
+    with precision_of(group.problem.dtype):
+        here = group_on_devices(group.problem, group.data, lanes, group.plan, group.indices, LIMITS)
+        list(sent(here, begin(here, np.arange(1)), 0, 1))
+    ((loaded,),) = (by_place.values() for by_place in here.programs.train._programs.values())
+    return loaded.program.memory_analysis().temp_size_in_bytes
+
+
+def planned() -> dict[str, int]:
+    """Bytes of training a head on a large frozen body: on a device, on four, on a row of four."""
+
+    def init(key: jax.Array, example: Any) -> dict[str, jax.Array]:
+        return {"body": jax.random.normal(key, (1024, 1024)), "head": jax.numpy.ones((8, 4))}
+
+    def loss(params: Any, batch: Any, key: jax.Array) -> jax.Array:
+        outputs = batch[0] @ params["body"][:24, :8] @ params["head"]
+        return ((outputs - batch[1]) ** 2).mean()
+
+    x, y = np.ones((32, 24), np.float32), np.ones((32, 4), np.float32)
+    task = lrlab.Task.custom(
+        name="head", init=init, loss=loss, train=(x, y), valid=(x, y), trainable="head"
+    )
+    found = {}
+    for name, (devices, shared) in {"one": (1, 1), "four": (4, 1), "row": (4, 4)}.items():
+        experiment, objects = lrlab.config.from_arguments(
+            "sweep", lr=[0.1, 0.2], seeds=2, steps=4, batch_size=8, optimizer="sgd",
+            plan=lrlab.Plan(1, devices, 4, model_devices=shared), task="quadratic",
+        ), lrlab.config.PythonObjects(task=task)  # fmt: skip
+        group = training_group(lrlab.config.resolve(experiment, objects))
+        lanes = grid_lanes(group.axes, group.seeds)
+        found[name] = planned_memory(group.problem, group.data, lanes, group.plan)
+    return found
+
+
+def searched() -> dict[str, Any]:
+    """`find` with and without."""
+    found = []
+    for shared, devices in ((1, 4), (2, 8)):
+        plan = lrlab.Plan(1, devices, 8, model_devices=shared)
+        answer = lrlab.find(
+            net(), optimizer="momentum", steps=24, batch_size=16, seeds=2, budget=12,
+            lr_range=(1e-3, 1.0), progress=False, plan=plan, confidence=None,
+        )  # fmt: skip
+        found.append({"lr": answer.lr, "verdict": answer.verdict, "cost": answer.cost})
+    return {"alone": found[0], "shared": found[1]}
+
+
+class Normed(nn.Module):
+    """A stock convolutional module with BatchNorm."""
+
+    @nn.compact
+    def __call__(self, x, train: bool = False):
+        x = nn.Conv(32, (3, 3))(x.reshape(-1, 4, 6, 1))
+        x = nn.relu(nn.BatchNorm(use_running_average=not train)(x))
+        return nn.Dense(4)(x.reshape(len(x), -1))
+
+
+def own_step() -> lrlab.Task:
+    """A step of one's own: a least-squares fit by gradient descent."""
+    random = np.random.default_rng(2)
+    x = random.normal(size=(64, 48)).astype(np.float32)
+    y = x @ random.normal(size=(48, 32)).astype(np.float32)
+
+    def loss(w: jax.Array, batch: tuple[jax.Array, jax.Array]) -> jax.Array:
+        return ((batch[0] @ w - batch[1]) ** 2).mean()
+
+    def step(state: Any, batch: Any, hyper: Any, key: jax.Array) -> tuple[Any, dict[str, Any]]:
+        value, slope = jax.value_and_grad(loss)(state["w"], batch)
+        return {"w": state["w"] - hyper["lr"] * slope}, {"loss": value}
+
+    return lrlab.Task.step(
+        name="fit",
+        init=lambda key, hyper: {"w": 0.1 * jax.random.normal(key, (48, 32))},
+        step=step,
+        evaluate=lambda state, data, key: {"loss": loss(state["w"], data)},
+        train=(x, y),
+        valid=(x[:16], y[:16]),
+    )
+
+
+def kinds() -> dict[str, float]:
+    """Further kinds of training, each beside itself on one device: the largest difference."""
+    random = np.random.default_rng(0)
+    x = random.normal(size=(96, 24)).astype(np.float32)
+    y = (x @ random.normal(size=(24, 4))).argmax(-1)
+    rest: dict[str, Any] = {"loss": "softmax_cross_entropy", "valid": (x[:32], y[:32])}
+    drawn = Net().init(jax.random.key(1), x[:1])["params"]
+    streams = lrlab.data.stream((x, y))
+    data: Any = (x, y)
+    supervised = lrlab.Task.supervised
+    tasks: dict[str, Any] = {
+        "probes": net(),
+        "averages": net(),
+        "full": net(),
+        "mixed": net(),
+        "batch norm": supervised(name="n", model=Normed(), train=data, **rest),
+        "streamed": supervised(name="n", model=Net(), train=streams, **rest),
+        "given": supervised(
+            name="n", model=Net(), train=data, params=drawn, trainable="Dense_[12]/.*", **rest
+        ),
+        "frozen": supervised(name="n", model=Net(), train=data, trainable="Dense_2/.*", **rest),
+        "own step": own_step(),
+        "objective": lrlab.Task.objective(
+            name="bowl",
+            init=lambda key: {"w": jax.random.normal(key, (48, 64))},
+            loss=lambda params, key: (params["w"] ** 2).mean(),
+        ),
+    }
+    further: dict[str, dict[str, Any]] = {
+        "probes": {"probes": ["gradient", "sharpness"], "optimizer": "sgd"},
+        "averages": {"optimizer": "schedule_free_adamw"},
+        "full": {"optimizer": "muon", "batch_size": "full"},
+        "mixed": {"precision": "mixed"},
+        "batch norm": {"width": 2},
+        "objective": {"batch_size": None},
+        "own step": {"optimizer": None},
+    }
+    found = {}
+    for name, task in tasks.items():
+        options = {"optimizer": "adam", "lr": [0.003, 0.01], "steps": 16, **further.get(name, {})}
+        options = {key: v for key, v in options.items() if (key, v) != ("optimizer", None)}
+        one, other = (swept(task, *row, **options) for row in ((2, 4), (1, 1)))
+        found[name] = max(
+            float(np.max(np.abs(values - other.history[key]) / (np.abs(values) + 1e-6)))
+            for key, values in one.history.items()
+        )
+    return found
+
+
+def slowed(slow: jax.Device, seconds: float) -> None:
+    """Lets every tile of a device take so long at least, one after the other."""
+    wait, one_by_one = dealing.ready, threading.Lock()
+
+    def late(place: Any, result: Any) -> float:
+        if place != slow:
+            return wait(place, result)
+        with one_by_one:
+            wait(place, result)
+            time.sleep(seconds)
+            return time.perf_counter()
+
+    dealing.ready = late
+
+
+def dealt(*names: str) -> dict[str, Any]:
+    """Tiles on three devices of which one is slow: how many it trains, and whether all numbers are
+    those of one device. `names`: which tasks; none: all."""
+    random = np.random.default_rng(1)
+    x, y = random.normal(size=(96, 24)).astype(np.float32), random.integers(0, 4, 96)
+    plain = {"model": Net(), "loss": "softmax_cross_entropy", "valid": (x[:32], y[:32])}
+    streams = lrlab.data.stream((x, y))
+    head = {"trainable": r"Dense_2/.*", "train": (x, y)}
+    tasks = {
+        "plain": lrlab.Task.supervised(name="net", train=(x, y), **plain),
+        "streamed": lrlab.Task.supervised(name="net", train=streams, **plain),
+        "head": lrlab.Task.supervised(name="net", **head, **plain),
+    }
+    tasks = {name: tasks[name] for name in names or tasks}
+    rates = np.geomspace(0.003, 0.3, 9).tolist()
+    options = {"optimizer": "momentum", "lr": rates, "steps": 24, "eval_every": 8}
+    alone = {name: swept(task, 1, 1, **options) for name, task in tasks.items()}
+    slowed(jax.devices()[0], 0.25)
+    seen: list[list[Tile]] = []
+    watched(seen)
+    found = {}
+    for name, task in tasks.items():
+        many = swept(task, 1, 3, **options)
+        counts = [sum(tile.place == device for tile in seen[-1]) for device in jax.devices()[:3]]
+        found[name] = {"equal": equal(many, alone[name]), "counts": counts}
+    return found
+
+
+CONFIG = """
+steps = 24
+eval_every = 8
+seeds = 2
+batch_size = 16
+lr = [1e-3, 3e-3]
+optimizer.name = "adam"
+task.data = {name = "stdlib", context = 16, max_train = 256, max_valid = 32}
+task.model = {name = "transformer", width = 64, depth = 1, heads = 4, dropout = 0.1}
+plan = {tile_width = 1, devices = 8, segment_steps = 4, model_devices = 2}
+"""
+
+
+def killed(folder: str, command: str, after: str) -> dict[str, Any]:
+    """A run that is killed after so many commits (0: not at all)."""
+    place, commits = Path(folder), []
+    path = place.with_suffix(".toml")
+    path.write_text(CONFIG)
+    if int(after):
+        commit = runs.recorder.Stage.commit
+
+        def last(self: Any, *args: Any) -> None:
+            commit(self, *args)
+            self.wait()
+            commits.append(1)
+            if len(commits) == int(after):
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        runs.recorder.Stage.commit = last
+        runs.recorder.INTERVAL = 0.0
+    from lrlab.cli.app import run
+
+    given = ["sweep", str(path), "--out", folder] if command == "sweep" else ["resume", folder]
+    return {"status": run([*given, "-q"])}
+
+
+WAYS: dict[str, Callable[..., dict[str, Any]]] = {
+    one.__name__: one for one in (small, wide, planned, searched, kinds, dealt, killed)
+}
+
+if __name__ == "__main__":
+    lrlab.prepare(8)
+    print(json.dumps(WAYS[sys.argv[1]](*sys.argv[2:]), default=str))
