@@ -32,10 +32,11 @@ to Ray in hundreds of pieces."""
 
 
 class Node(NamedTuple):
-    """What a node of the cluster has."""
+    """What a node of the cluster has; `store`: bytes of its object store."""
 
     cpus: int
     gpus: int
+    store: int = 0
 
 
 class Shape(NamedTuple):
@@ -88,7 +89,10 @@ def shape_of(on: Ray, nodes: Sequence[Node]) -> Shape:
 def nodes_of(ray: ModuleType) -> list[Node]:
     """The nodes of the cluster that are alive."""
     alive = (node["Resources"] for node in ray.nodes() if node["Alive"])
-    return [Node(int(has.get("CPU", 0)), int(has.get("GPU", 0))) for has in alive]
+    return [
+        Node(int(has.get("CPU", 0)), int(has.get("GPU", 0)), int(has.get("object_store_memory", 0)))
+        for has in alive
+    ]
 
 
 class RayPool:

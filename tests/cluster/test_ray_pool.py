@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -18,6 +19,7 @@ import lrlab
 from lrlab.cli.app import run as command
 from lrlab.core.errors import FieldError, WorkerError
 from lrlab.core.remote import Ray
+from lrlab.core.worker_use import usage_of
 
 pytest.importorskip("ray")
 pytestmark = [
@@ -164,3 +166,29 @@ def test_own_code_is_imported_by_the_workers(tmp_path) -> None:
 def test_another_cluster_is_refused_while_one_is_there() -> None:
     with pytest.raises((FieldError, lrlab.config.ConfigError), match="another cluster"):
         lrlab.sweep("iris-mlp", **USUAL, on=Ray("10.0.0.1:6379"))
+
+
+def test_workers_are_counted_and_shown(tmp_path) -> None:
+    lrlab.sweep(read(tmp_path), **USUAL, on=TWO, out=tmp_path / "whole")
+    (tmp_path / "fault0").touch()
+    lrlab.sweep(read(tmp_path), **USUAL, on=TWO, out=tmp_path / "killed")
+    for name, again in (("whole", 0), ("killed", 1)):
+        used = usage_of(json.loads((tmp_path / name / "run.json").read_text())["workers"])
+        assert used.again == again and 0 < used.share <= 1 and used.memory > 0
+        assert sum(used.pieces.values()) >= 2
+
+
+def test_a_plan_is_timed_at_a_worker(tmp_path, capsys) -> None:
+    path = written(tmp_path, FIND + "[on]\nworkers = 2\n")
+    assert command(["plan", path, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["on"]
+    assert found["workers"] == 2 and found["devices_per_worker"] == 1
+    assert found["seconds"] > 0 and found["memory_bytes"] > 0
+
+
+def test_published_cases_are_reproduced_by_workers(tmp_path, capsys) -> None:
+    only = ["--only", "schedule-bound", "--only", "noise-scale"]
+    assert command(["verify", *only, "--on", "ray", "--json", "--out", str(tmp_path)]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [case["name"] for case in found["cases"]] == ["schedule-bound", "noise-scale"]
+    assert all(case["passed"] and case["seconds"] > 0 for case in found["cases"])
