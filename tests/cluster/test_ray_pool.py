@@ -64,7 +64,8 @@ def cluster():
 
 
 class Examples:
-    """A collection whose worker comes to grief while it reads, as often as there are files."""
+    """A collection whose worker comes to grief while it reads, as often as there are files; `how`:
+    "raises", "killed", or "preempted" (SIGTERM)."""
 
     def __init__(self, place: Path, how: str) -> None:
         self.place, self.how, self.driver = place, how, os.getpid()
@@ -78,7 +79,8 @@ class Examples:
                 if self.how == "raises":
                     raise OSError("the disk is gone")
                 file.unlink(missing_ok=True)
-                os.kill(os.getpid(), signal.SIGKILL)
+                preempted = self.how == "preempted"
+                os.kill(os.getpid(), signal.SIGTERM if preempted else signal.SIGKILL)
         x = np.random.default_rng(number).normal(size=5).astype(np.float32)
         return x, int(x.sum() > 0)
 
@@ -123,12 +125,12 @@ def test_a_range_test_and_a_comparison_too() -> None:
     assert str(answers[0]) == str(answers[1])
 
 
-@pytest.mark.parametrize("faults", [1, 2])
-def test_a_worker_that_is_killed_changes_nothing(faults, tmp_path) -> None:
+@pytest.mark.parametrize(("how", "faults"), [("killed", 1), ("killed", 2), ("preempted", 1)])
+def test_a_worker_that_is_killed_changes_nothing(how, faults, tmp_path) -> None:
     whole = lrlab.sweep(read(tmp_path), **USUAL)
     for number in range(faults):
         (tmp_path / f"fault{number}").touch()
-    same(whole, lrlab.sweep(read(tmp_path), **USUAL, on=TWO))
+    same(whole, lrlab.sweep(read(tmp_path, how), **USUAL, on=TWO))
     assert not list(tmp_path.glob("fault*"))
 
 
@@ -154,6 +156,25 @@ def test_arrays_in_files_are_opened_by_the_workers(tmp_path) -> None:
         loss=lambda out, y: optax.softmax_cross_entropy_with_integer_labels(out, y),
     )  # fmt: skip
     same(lrlab.sweep(task, **USUAL), lrlab.sweep(task, **USUAL, on=TWO))
+
+
+def test_a_file_larger_than_memory_is_read_where_a_batch_needs_it(tmp_path) -> None:
+    """A file of 32 GiB, with holes in place of most of it."""
+    rows, some = (32 << 30) // (1000 * 4), 500
+    place = tmp_path / "x.bin"
+    with open(place, "wb") as file:
+        file.truncate(rows * 1000 * 4)
+    inputs = np.memmap(place, np.float32, "r", shape=(rows, 1000))
+    targets = np.memmap(tmp_path / "y.bin", np.int8, "w+", shape=(rows,))
+    task = lrlab.Task.supervised(
+        name="large", model=nn.Dense(2), train=lrlab.data.stream((inputs, targets)),
+        valid=(np.asarray(inputs[:some]), np.asarray(targets[:some])),
+        loss=lambda out, y: optax.softmax_cross_entropy_with_integer_labels(out, y),
+    )  # fmt: skip
+    there = lrlab.sweep(task, **USUAL, on=TWO, out=tmp_path / "run")
+    used = usage_of(json.loads((tmp_path / "run" / "run.json").read_text())["workers"])
+    assert 0 < used.memory < 1 << 30
+    same(there, lrlab.sweep(task, **USUAL))
 
 
 def test_own_code_is_imported_by_the_workers(tmp_path) -> None:
