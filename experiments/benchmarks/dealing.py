@@ -4,7 +4,11 @@ Workers of a local Ray cluster sleep instead of training, 10 ms for a lane; the 
 the run folder and Ray are those of a sweep. `joined`: pieces are as large as usual; `alone`: each
 lane is one.
 
-    python experiments/benchmarks/dealing.py [LANES] [joined | alone]
+    python experiments/benchmarks/dealing.py [LANES] [joined | alone] [FLOATS]
+
+Memory is anonymous (`RssAnon`), after a quarter and half of the lanes and at the end; the last
+states of all lanes, `FLOATS` numbers each (1000 where nothing is said), are kept in it, as a sweep
+keeps them.
 """
 
 from __future__ import annotations
@@ -18,6 +22,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from anonymous import anonymous
 
 import lrlab
 from lrlab import runs
@@ -35,6 +40,7 @@ from lrlab.types import Plan
 
 SECONDS = 0.01
 STEPS = 20
+FLOATS = int(sys.argv[3]) if len(sys.argv) > 3 else 1000
 
 
 def slept(shipment: Shipment, content: bytes, *sources: Held) -> tuple[bytes, Held]:
@@ -50,7 +56,7 @@ def slept(shipment: Shipment, content: bytes, *sources: Held) -> tuple[bytes, He
         "steps_trained": np.full(count, STEPS),
     }
     rows = {name: ("step", 0, loss) for name in ("train_loss", "learning_rate")}
-    states = LaneStates(np.arange(count), [np.zeros((count, 1000), np.float32)])
+    states = LaneStates(np.arange(count), [np.zeros((count, FLOATS), np.float32)])
     result = Trained(rows, {}, arrays, np.zeros(count, bool), {}, None, SECONDS * count)
     return pickle.dumps(result), Held(states)
 
@@ -76,8 +82,7 @@ def main(count: int, pace: Pace) -> None:
         yield pool
 
     def listen(now) -> None:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-        memory.append(pages * 4096 / 2**20)
+        memory.append(anonymous())
 
     with tempfile.TemporaryDirectory() as place:
         run = runs.create(Path(place) / "run", "dealing", "sweep", "", {})
@@ -109,5 +114,5 @@ def pool_piece(lanes) -> Piece:
 
 
 if __name__ == "__main__":
-    alone = sys.argv[2:] == ["alone"]
+    alone = sys.argv[2:3] == ["alone"]
     main(int(sys.argv[1]) if len(sys.argv) > 1 else 5000, Pace(shortest=0.0) if alone else Pace())

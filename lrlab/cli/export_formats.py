@@ -44,11 +44,18 @@ class Format(NamedTuple):
 
 def write_csv(folder: Path, target: str, per: str) -> int:
     """One row per lane (or lane and step): axes, outcome, metrics (empty: no number)."""
-    columns = _table(folder, per)
-    cells = [
-        [("" if one != one else one) for one in values.tolist()] for values in columns.values()
-    ]
-    return _write_rows(target, list(columns), map(list, zip(*cells, strict=True)))
+    tables = _tables(folder, per)
+    first = next(tables)
+
+    def rows() -> Iterator[list[object]]:
+        for columns in itertools.chain([first], tables):
+            cells = [
+                [("" if one != one else one) for one in values.tolist()]
+                for values in columns.values()
+            ]
+            yield from map(list, zip(*cells, strict=True))
+
+    return _write_rows(target, list(first), rows())
 
 
 def write_parquet(folder: Path, target: str, per: str) -> int:
@@ -58,33 +65,32 @@ def write_parquet(folder: Path, target: str, per: str) -> int:
         ConfigError: without pyarrow.
     """
     _needs("pyarrow", "pandas", "parquet")
-    columns = _table(folder, per)
-    frames.write_parquet(columns, target)
-    return len(next(iter(columns.values())))
+    return frames.write_parquet(_tables(folder, per), target)
 
 
 def write_curves(folder: Path, target: str, per: str) -> int:
     """Long form: one row per lane, metric and step that the lane reached."""
-    data = lrlab.report.read(folder)
+    data = lrlab.report.read(folder, every_lane=True)
     header = [*_axes(data), "metric", "step", "value"]
     record = data.record
     names = dict.fromkeys(["train_loss", "learning_rate", *record.history, *record.evaluated])
 
     def rows() -> Iterator[list[object]]:
-        for index, place in _lanes(data):
-            for name in names:
-                values, axis, _ = record.metrics[name]
-                steps = record.steps if axis == "step" else record.eval_steps
-                for step, value in zip(steps, values[(slice(None), *index)], strict=True):
-                    if np.isfinite(value):
-                        yield [*place, name, int(step), float(value)]
+        for part in _parts(data):
+            for index, place in _lanes(part):
+                for name in names:
+                    values, axis, _ = part.record.metrics[name]
+                    steps = record.steps if axis == "step" else record.eval_steps
+                    for step, value in zip(steps, values[(slice(None), *index)], strict=True):
+                        if np.isfinite(value):
+                            yield [*place, name, int(step), float(value)]
 
     return _write_rows(target, header, rows())
 
 
 def write_npz(folder: Path, target: str, per: str) -> None:
     """Every array of a run by name, the coordinates among them."""
-    np.savez_compressed(target, **_arrays(lrlab.report.read(folder)))  # type: ignore[arg-type]
+    np.savez_compressed(target, **_arrays(lrlab.report.read(folder, every_lane=True)))  # type: ignore[arg-type]
 
 
 def write_json(folder: Path, target: str, per: str) -> None:
@@ -101,7 +107,7 @@ def write_json(folder: Path, target: str, per: str) -> None:
 def _object(folder: Path) -> JsonObject:
     if kind_of(folder):
         return _payload(folder)
-    data = lrlab.report.read(folder)
+    data = lrlab.report.read(folder, every_lane=True)
     answer = {} if data.answer is None else {"answer": dict(data.answer)}
     arrays = {name: values.tolist() for name, values in _arrays(data).items()}
     return {"name": data.title, **arrays, **answer}
@@ -161,6 +167,11 @@ TEXT = ("csv", "curves", "json")
 """Formats that standard output takes."""
 
 
+PART_VALUES = 1 << 21
+"""Recorded values that are held at once where a run's curves become rows of text: a value takes
+some 100 bytes on the way."""
+
+
 def _needs(package: str, extra: str, format: str) -> None:
     """Refuses a format whose optional package is not installed."""
     if importlib.util.find_spec(package) is None:
@@ -188,15 +199,36 @@ def _payload(folder: Path) -> JsonObject:
     return runs.read_summary(folder).payload(folder)
 
 
-def _table(folder: Path, per: str) -> frames.Columns:
+def _parts(data: ReportData) -> Iterator[ReportData]:
+    """The run, or of a large one some rates at a time, so that few numbers are in memory."""
+    values = sum(metric.values.size for metric in data.record.metrics.values())
+    count = len(data.lr)
+    at_once = max(1, PART_VALUES * count // max(1, values))
+    if at_once >= count:
+        yield data
+        return
+    for start in range(0, count, at_once):
+        rates = np.arange(start, min(start + at_once, count))
+        yield lrlab.report.with_rates(data, rates)
+
+
+def _tables(folder: Path, per: str) -> Iterator[frames.Columns]:
+    """The table of a run, a large one in parts with the same columns; of a comparison or a study
+    what it came to."""
     if per == ROWS["compare"][0]:
-        return lrlab.report.tidy.settings(_payload(folder))
+        yield lrlab.report.tidy.settings(_payload(folder))
+        return
     if per in ROWS["study"]:
-        return lrlab.report.tidy.groups(_payload(folder), per)
-    data = lrlab.report.read(folder)
-    return lrlab.report.tidy.table(
-        data.record, {"lr": data.lr, **data.extra, "seed": data.seeds}, per
-    )
+        yield lrlab.report.tidy.groups(_payload(folder), per)
+        return
+    data = lrlab.report.read(folder, every_lane=True)
+    tidy, whole = lrlab.report.tidy, len(data.lr)
+    for part in [data] if per == tidy.PER_LANE else _parts(data):
+        axes = {"lr": part.lr, **part.extra, "seed": part.seeds}
+        if per == tidy.PER_LANE or len(part.lr) == whole:
+            yield tidy.table(part.record, axes, per)
+        else:
+            yield tidy.steps(part.record, axes, every=True)
 
 
 def _write_rows(target: str, header: list[str], rows: Iterable[list[object]]) -> int:

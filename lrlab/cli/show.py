@@ -55,7 +55,7 @@ def show(
         return
     for place in [place.parent for place in runs.inner_runs(folder)] or [folder]:
         if place == folder or runs.stages(place):
-            console().print(lrlab.report.renderable(lrlab.report.read(place), every_row))
+            console().print(lrlab.report.renderable(lrlab.report.read(place, every_row), every_row))
 
 
 def _show_rate(folder: Path, lr: float, json: bool) -> None:
@@ -64,7 +64,7 @@ def _show_rate(folder: Path, lr: float, json: bool) -> None:
         inner += [f"groups/{place.parent.name}" for place in runs.inner_runs(folder / "groups")]
         more = f"; its runs: {', '.join(inner)}" if inner else ""
         raise ConfigError([Problem("--lr", None, "", f"{short(folder)} has no lanes{more}")])
-    data = lrlab.report.read(folder)
+    data = lrlab.report.read(folder, every_lane=True)
     if json:
         emit(lrlab.report.rate_json(data, lr, str(folder)))
         return

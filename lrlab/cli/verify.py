@@ -10,8 +10,9 @@ import typer
 
 import lrlab
 from lrlab.cli.failures import DONE, UNLIKE
-from lrlab.cli.options import Json, Quiet
+from lrlab.cli.options import Json, On, Quiet
 from lrlab.cli.output import emit
+from lrlab.config.remote import named_by_option
 
 if TYPE_CHECKING:
     from lrlab.verify import Verdict
@@ -24,17 +25,19 @@ def verify(
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where verify.html goes.")] = (
         Path(".")
     ),
+    on: On = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> int:
-    """Reproduce published results on this machine; exit status 1 when a verdict fails.
+    """Reproduce published results on this machine; exit status 1 when a verdict fails. With `--on`
+    each case is a piece of work for one worker.
 
     Writes verify.html with a figure for each claim.
     """
     from rich.console import Console
     from rich.text import Text
 
-    names = lrlab.verify.named(only or None)
+    names, workers = lrlab.verify.named(only or None), named_by_option(on)
     wide = max(len(name) for name in names)
     console = Console(stderr=json, highlight=False)
     status = console.status("")
@@ -58,7 +61,7 @@ def verify(
                 console.print(Text(f"        {row}"), soft_wrap=True)
 
     with status:
-        verdicts = lrlab.verify.run(names, ended, begins)
+        verdicts = lrlab.verify.run(names, ended, begins, workers)
     page = lrlab.verify.write_html(verdicts, out / "verify.html")
     payload = lrlab.verify.payload(verdicts)
     if json:

@@ -12,9 +12,11 @@ import numpy as np
 from lrlab.cluster.ledger import Ledger
 from lrlab.cluster.pieces import Piece, Setting
 from lrlab.cluster.pool import USUAL, Done, OpenPool, Pace, Pool, Ref, Ticket
+from lrlab.cluster.tally import Tally
 from lrlab.core.errors import Interrupted, WorkerError
 from lrlab.core.records import LaneRecord, blank_record
 from lrlab.core.text import counted
+from lrlab.core.worker_use import Usage
 from lrlab.engine.feed import StreamUse
 from lrlab.engine.kept import Kept, forget
 from lrlab.engine.kept import continued as continue_kept
@@ -45,6 +47,7 @@ def train(
     kept: Kept | None = None,
     streamed: Callable[[StreamUse], None] | None = None,
     watch: Callable[[LaneRecord, int], None] | None = None,
+    used: Callable[[Usage], None] | None = None,
     limits: PlanLimits = LIMITS,
     fatal: Callable[[BaseException], bool] = lambda error: False,
     pace: Pace = USUAL,
@@ -55,6 +58,7 @@ def train(
         open_pool: begins the pool, with the group that it is to train.
         fatal: which of a worker's errors end training at once, as they are; others are tried again.
         pace: how large pieces are.
+        used: called at the end with how workers were used, where they are other processes.
         watch: called with the record at each of `rungs` and at the end, where all lanes are level.
 
     Raises:
@@ -105,6 +109,8 @@ def train(
         finally:
             if streamed is not None and work.uses:
                 streamed(StreamUse(*map(sum, zip(*work.uses, strict=True))))
+            if used is not None and work.tally.usage.pieces:
+                used(work.tally.usage)
         if kept is not None:
             forget(np.arange(len(lanes.seed)), record, kept)
         ledger.conclude(seconds())
@@ -148,6 +154,7 @@ class _Work:
         self.failed: list[WorkerError] = []
         self.uses: list[StreamUse] = []
         self.stopping, self.news = False, False
+        self.tally = Tally()
         self._wave_seconds: float | None = None
 
     def through(self, barrier: int, interrupted: Callable[[], bool]) -> Iterator[None]:
@@ -167,6 +174,7 @@ class _Work:
                 left = self._absorbed(done)
                 if len(left) and self.ledger.step[left[0]] < barrier:
                     begun.append(left)
+            self.tally.passed(self.pool.slots())
             yield
 
     def heard(
@@ -195,6 +203,7 @@ class _Work:
             if self.fatal(done.error):
                 raise done.error
             if tries < self.pace.tries:
+                self.tally.failed()
                 self._submit(was._replace(tries=tries + 1))
             else:
                 self.failed.append(_failure(piece, done, tries))
@@ -203,6 +212,7 @@ class _Work:
         self._wave_seconds = done.result.seconds / (waves * (piece.end - piece.first))
         if done.result.use is not None:
             self.uses.append(done.result.use)
+        self.tally.trained(done.result.by, done.result.seconds)
         self.news = True
         return self.ledger.absorb(members, piece, done.result, done.held)
 
@@ -213,8 +223,7 @@ class _Work:
         waves = 1
         if self._wave_seconds:
             share = -(-len(tiles) // (devices * self.pool.slots()))
-            wanted = self.pace.shortest / (self._wave_seconds * (barrier - first))
-            waves = max(1, int(min(wanted, share)))
+            waves = self.pace.waves(self._wave_seconds, barrier - first, share)
         taken: list[np.ndarray] = []
         while tiles and len(taken) < waves * devices and self.ledger.step[tiles[0][0]] == first:
             taken.append(tiles.popleft())
@@ -223,14 +232,10 @@ class _Work:
     def _end(self, members: np.ndarray, barrier: int) -> int:
         """Up to where lanes are trained in one piece."""
         first = int(self.ledger.step[members[0]])
-        if self.pace.longest == float("inf"):
-            return barrier
-        if self._wave_seconds is None:
+        if self._wave_seconds is None and self.pace.longest < float("inf"):
             return min(barrier, first + self.segment_steps)
         waves = -(-len(members) // (self.pool.width * self.pool.devices))
-        count = max(1, int(self.pace.longest / (waves * self._wave_seconds)))
-        left = barrier - first
-        return barrier if left <= 1.5 * count else first + count
+        return first + self.pace.updates(self._wave_seconds or 0.0, waves, barrier - first)
 
 
 def _failure(piece: Piece, done: Done, tries: int) -> WorkerError:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lrlab import engine
+from lrlab.cluster.tally import By
 from lrlab.core.errors import Interrupted
 from lrlab.core.records import Metric, TimeAxis, blank_record
 from lrlab.core.text import JsonObject
@@ -66,7 +67,8 @@ class Held(NamedTuple):
 
 class Trained(NamedTuple):
     """What a piece gives. `rows`: metric -> (its axis, first row, values [k, n]); `initial`: metric
-    -> [n]; `has` bool[n]: of which lanes weights are kept; `seconds` that training took."""
+    -> [n]; `has` bool[n]: of which lanes weights are kept; `seconds` that training took; `by`: the
+    process, where it is not this one."""
 
     rows: Mapping[str, tuple[TimeAxis, int, Block]]
     initial: Mapping[str, np.ndarray]
@@ -75,6 +77,7 @@ class Trained(NamedTuple):
     streams: Mapping[int, JsonObject]
     use: StreamUse | None
     seconds: float
+    by: By | None = None
 
 
 class Memory:

@@ -80,5 +80,25 @@ class Pace(NamedTuple):
     patience: float = 0.2
     """Seconds between two looks at Ctrl-C while nothing comes back."""
 
+    def waves(self, wave_seconds: float, updates: int, share: int) -> int:
+        """How many waves of tiles make a piece of so many updates, `wave_seconds` each; at most
+        `share`, those that there are for each worker.
+
+        >>> Pace().waves(0.001, 100, 8), Pace().waves(0.1, 100, 8)
+        (5, 1)
+        """
+        return max(1, int(min(self.shortest / (wave_seconds * updates), share)))
+
+    def updates(self, wave_seconds: float, waves: int, left: int) -> int:
+        """How many of the `left` updates so many waves make in one piece.
+
+        >>> Pace().updates(0.1, 1, 200), Pace().updates(0.1, 1, 70)
+        (50, 70)
+        """
+        if self.longest == float("inf"):
+            return left
+        count = max(1, int(self.longest / (waves * wave_seconds)))
+        return left if left <= 1.5 * count else count
+
 
 USUAL = Pace()

@@ -33,10 +33,11 @@ to Ray in hundreds of pieces."""
 
 
 class Node(NamedTuple):
-    """What a node of the cluster has."""
+    """What a node of the cluster has; `store`: bytes of its object store."""
 
     cpus: int
     gpus: int
+    store: int = 0
 
 
 class Shape(NamedTuple):
@@ -89,7 +90,10 @@ def shape_of(on: Ray, nodes: Sequence[Node]) -> Shape:
 def nodes_of(ray: ModuleType) -> list[Node]:
     """The nodes of the cluster that are alive."""
     alive = (node["Resources"] for node in ray.nodes() if node["Alive"])
-    return [Node(int(has.get("CPU", 0)), int(has.get("GPU", 0))) for has in alive]
+    return [
+        Node(int(has.get("CPU", 0)), int(has.get("GPU", 0)), int(has.get("object_store_memory", 0)))
+        for has in alive
+    ]
 
 
 class RayPool:
@@ -148,13 +152,21 @@ class RayPool:
     def finished(self, timeout: float) -> list[Done]:
         """What tasks gave, or raised; a task of a killed worker is begun again by Ray."""
         tickets = list(self._held)
-        ready, _ = self._ray.wait(tickets, num_returns=1, timeout=timeout)
-        return [self._done(ticket) for ticket in ready]
+        # While as many wait as workers are there, none is idle before as many have come back, and
+        # one call for several costs the driver less.
+        enough = max(1, len(tickets) - self.slots())
+        ready, _ = self._ray.wait(tickets, num_returns=enough, timeout=timeout)
+        try:
+            contents = self._ray.get(ready)
+        except Exception:  # of one of them, which has its turn below
+            contents = [None] * len(ready)
+        return [self._done(*one) for one in zip(ready, contents, strict=True)]
 
-    def _done(self, ticket: Ticket) -> Done:
+    def _done(self, ticket: Ticket, content: bytes | None) -> Done:
+        """A piece that is back; `content`: what it gives, where that was read already."""
         held = self._held.pop(ticket)
         try:
-            result: Trained = pickle.loads(self._ray.get(ticket))
+            result: Trained = pickle.loads(content or self._ray.get(ticket))
         except self._ray.exceptions.RayTaskError as error:
             # Ray makes it a child of the worker's own class too, and then its text has the trace.
             cause = getattr(error, "cause", None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib
 import os
 import pickle
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,7 @@ import jax
 
 from lrlab.cluster.packing import Packed, unpacked
 from lrlab.cluster.pieces import Held, Piece, Setting, trained
+from lrlab.cluster.tally import By, by
 from lrlab.core import own_code
 from lrlab.core.own_sources import home
 from lrlab.engine.devices import prepare
@@ -51,7 +53,19 @@ def work(shipment: Shipment, content: bytes, *sources: Held) -> tuple[bytes, Hel
         for folder in folders:
             stack.enter_context(own_code.inside(folder))
         result, held = trained(setting, piece, sources)
+    result = result._replace(by=this_process())
     return pickle.dumps(result, pickle.HIGHEST_PROTOCOL), held
+
+
+def this_process() -> By:
+    """The worker's process, for the driver's books."""
+    import ray
+
+    # How often Ray has begun a task again it tells in no public place; without it that is unknown.
+    private = importlib.import_module("ray._private.worker")
+    core = getattr(getattr(private, "global_worker", None), "core_worker", None)
+    attempt = getattr(core, "get_current_task_attempt_number", lambda: None)()
+    return by(ray.util.get_node_ip_address(), attempt)
 
 
 def _opened(shipment: Shipment) -> tuple[Setting, list[Path]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from lrlab.config.schema import Experiment, OnSpec
 from lrlab.core.errors import ConfigError, Problem
 from lrlab.core.remote import LOCAL, Ray, on_top
+from lrlab.core.text import JsonObject
 
 OPTION = "--on"
 """The option, as problems name it."""
@@ -20,12 +21,7 @@ def moved(experiment: Experiment, word: str | None) -> Experiment:
     if word is None:
         return experiment
     below = None if experiment.on is None else experiment.on.model_dump(exclude_none=True)
-    try:
-        table = on_top(below, word)
-    except ValueError as error:
-        message = f'{error}; or "{LOCAL}" for this process'
-        raise ConfigError([Problem(OPTION, None, "", message)]) from None
-    on = None if table is None else OnSpec.model_validate(table)
+    on = _spec(below, word)
     again = experiment.model_copy(update={"on": on})
     again._entries = {name: moved(one, word) for name, one in experiment.entries.items()}
     return again
@@ -39,3 +35,26 @@ def ray_of(experiment: Experiment) -> Ray | None:
     'auto'
     """
     return None if experiment.on is None else Ray(**experiment.on.model_dump())
+
+
+def named_by_option(word: str | None) -> Ray | None:
+    """The cluster that a word of the command line names, where there is no file; None: this
+    process.
+
+    Raises:
+        ConfigError: another word.
+
+    >>> named_by_option("auto").address, named_by_option("local")
+    ('auto', None)
+    """
+    on = None if word is None else _spec(None, word)
+    return None if on is None else Ray(**on.model_dump())
+
+
+def _spec(below: JsonObject | None, word: str) -> OnSpec | None:
+    try:
+        table = on_top(below, word)
+    except ValueError as error:
+        message = f'{error}; or "{LOCAL}" for this process'
+        raise ConfigError([Problem(OPTION, None, "", message)]) from None
+    return None if table is None else OnSpec.model_validate(table)

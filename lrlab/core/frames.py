@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -34,8 +35,9 @@ def data_frame(columns: Mapping[str, np.ndarray]) -> pandas.DataFrame:
     return pandas.DataFrame(dict(columns))
 
 
-def write_parquet(columns: Mapping[str, np.ndarray], target: str | Path) -> None:
-    """Writes the table as a Parquet file; what is not a number is null there.
+def write_parquet(parts: Iterable[Mapping[str, np.ndarray]], target: str | Path) -> int:
+    """Writes a table that comes in parts, one at least, as a Parquet file; what is not a number is
+    null there. Gives the number of rows.
 
     Raises:
         ImportError: pyarrow is not installed.
@@ -45,8 +47,17 @@ def write_parquet(columns: Mapping[str, np.ndarray], target: str | Path) -> None
         from pyarrow import parquet
     except ImportError as error:
         raise ImportError(f"this needs the package pyarrow: {install('pandas')}") from error
-    arrays = {name: pyarrow.array(values, from_pandas=True) for name, values in columns.items()}
-    parquet.write_table(pyarrow.table(arrays), str(target))
+    count, writer = 0, None
+    with contextlib.ExitStack() as stack:
+        for columns in parts:
+            some = pyarrow.table(
+                {name: pyarrow.array(one, from_pandas=True) for name, one in columns.items()}
+            )
+            if writer is None:
+                writer = stack.enter_context(parquet.ParquetWriter(str(target), some.schema))
+            writer.write_table(some.cast(writer.schema))
+            count += some.num_rows
+    return count
 
 
 def dataset(

@@ -64,6 +64,9 @@ class PlanLimits(NamedTuple):
     spill_bytes: int = 512 << 20
     """Bytes of one metric's rows beyond which they lie in a file (where temporary files go)."""
 
+    recorded_spill_bytes: int = 64 << 20
+    """The same where a run folder gets the rows too, and has them for whoever asks later."""
+
     stream_bytes: int = 16 << 20
     """Bytes of a block of streamed batches, which is what a segment reads of a seed (one batch at
     least): small beside a process that has loaded JAX, and read in far more time than a visit of

@@ -9,6 +9,7 @@ from __future__ import annotations
 from lrlab.report.content import standing, tidy
 from lrlab.report.content.data import ReportData, from_result
 from lrlab.report.content.reading import Folders, read, read_all, read_live
+from lrlab.report.content.selection import sampled, with_rates
 from lrlab.report.figures import draw, write_figures
 from lrlab.report.figures.range_test import draw_range_test
 from lrlab.report.figures.rate_table import table
@@ -33,10 +34,12 @@ __all__ = [
     "read_live",
     "renderable",
     "rules_table",
+    "sampled",
     "sparkline",
     "standing",
     "table",
     "tidy",
+    "with_rates",
     "write_figures",
     "write_html",
 ]

@@ -23,7 +23,8 @@ def load_result(folder: str | os.PathLike[str] | runs.RunFolder) -> Result:
         with runs.opened(resolved(folder), write=False) as place:
             return load_result(place)
     path, info = folder.path, folder.info
-    record = runs.whole_record(path, info or runs.read_info(path))  # which says what it is not
+    info = info or runs.read_info(path)
+    record = runs.whole_record(path, info, lazy=True)  # which says what it is not
     plan = dict(info.get("plan") or {})
     plan["reasons"] = tuple(plan.get("reasons") or ())
     return Result(

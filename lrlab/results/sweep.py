@@ -88,7 +88,9 @@ class Result(NamedTuple):
     @property
     def history(self) -> dict[str, np.ndarray]:
         """`train_loss` [T, ...] and so on, each read before its update; `learning_rate` as applied;
-        evaluated metrics (`valid_loss`, ...) [E, ...]."""
+        evaluated metrics (`valid_loss`, ...) [E, ...]. Arrays of 128 MiB and more that are in a run
+        folder are read from there where they are looked at: `history["train_loss"][:, 5, 0]` reads
+        one lane, `[100]` one step, `np.asarray(...)` all of it."""
         return {name: metric.values for name, metric in self.record.metrics.items()}
 
     @property
@@ -312,7 +314,7 @@ class Result(NamedTuple):
     ) -> Figure | Document | None:
         """Loss against learning rate with seeds, interval and diverged region, in Matplotlib;
         `interactive`: the report's page, which a notebook shows and `.save(path)` writes."""
-        data = report.from_result(self._replace(metric=metric or self.metric))
+        data = report.sampled(report.from_result(self._replace(metric=metric or self.metric)))
         return report.page(data) if interactive else report.draw("loss_vs_lr", data)
 
     def save(self, folder: str | os.PathLike[str]) -> Path:

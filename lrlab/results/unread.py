@@ -14,11 +14,15 @@ from lrlab.search.unread import remark, sentence, unread
 from lrlab.search.verdict import FLAT
 from lrlab.types import Answer
 
+MANY_VALUES = 1 << 25
+"""Values of a metric beyond which some of its rows are compared: curves that agree at sixteen
+updates and at every evaluation are those of one rate."""
+
 
 def of_record(record: LaneRecord, rates: Collection[str] = ("lr",)) -> tuple[str, ...]:
     """The lane axes that nothing reads, as what lanes recorded shows (`search.unread.unread`)."""
     flat = record.flat()
-    losses = flat.history["train_loss"]
+    losses = _some_rows(flat.history["train_loss"])
     moved = np.zeros(flat.outcome.shape, bool)
     for name, rows in flat.evaluated.items():
         if name in flat.initial:
@@ -34,6 +38,14 @@ def of_record(record: LaneRecord, rates: Collection[str] = ("lr",)) -> tuple[str
         }
     ends = flat.diverged_at.astype(np.float64)[None]
     return unread(held, flat.axes["seed"], moved, [ends, *flat.evaluated.values(), losses], rates)
+
+
+def _some_rows(rows: np.ndarray) -> np.ndarray:
+    """Rows that show whether curves are alike: all of them, or of very many values a few."""
+    if rows.size <= MANY_VALUES:
+        return np.asarray(rows)
+    few = np.unique(np.linspace(0, len(rows) - 1, 16).round().astype(int))
+    return np.stack([rows[int(row)] for row in few])
 
 
 def rates_of(config_text: str) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from lrlab.runs.checkpoint import load_checkpoint
 from lrlab.runs.folder import read_info
 from lrlab.runs.integrity import check_files, discard
 from lrlab.runs.seals import inner_runs, read_sealed
+from lrlab.runs.stored import LARGE
 
 if TYPE_CHECKING:
     import xarray
@@ -45,9 +46,10 @@ def stages(path: str | Path) -> list[str]:
     return ([""] if (folder / "commit.json").exists() else []) + later
 
 
-def read_stage(path: str | Path, name: str = "") -> LaneRecord:
+def read_stage(path: str | Path, name: str = "", lazy: bool = False) -> LaneRecord:
     """One stage of a run folder, a grid of (lr, further lane axes, seed), up to its last commit:
-    what a crash left after it is nan.
+    what a crash left after it is nan. `lazy`: large arrays of a stage that is complete are read
+    where they are looked at.
 
     Raises:
         RunError: nothing recorded, or something damaged; names the file.
@@ -56,7 +58,23 @@ def read_stage(path: str | Path, name: str = "") -> LaneRecord:
     if not (folder / "commit.json").exists():
         raise RunError(folder, "nothing is recorded here yet")
     commit = read_sealed(folder / "commit.json")
-    return committed(folder, commit, lambda: load_checkpoint(folder, commit)["steps_trained"])
+    trained = lambda: load_checkpoint(folder, commit)["steps_trained"]  # noqa: E731
+    return committed(folder, commit, trained, lazy)
+
+
+def read_where_it_lies(record: LaneRecord, path: Path) -> LaneRecord:
+    """A flat record of the only stage of a run, complete: its large arrays are those of the folder
+    from here on, and the memory that they took is free."""
+    if all(one.values.nbytes < LARGE for one in record.metrics.values()):
+        return record
+    whole = read_stage(path, lazy=True)
+    metrics = {
+        name: one._replace(values=whole.metrics[name].values.reshape(one.values.shape))
+        if name in whole.metrics and one.values.nbytes >= LARGE
+        else one
+        for name, one in record.metrics.items()
+    }
+    return record._replace(metrics=metrics)
 
 
 def stage_folder(path: Path, name: str) -> Path:
@@ -64,7 +82,9 @@ def stage_folder(path: Path, name: str) -> Path:
     return path / "stages" / name if name else path
 
 
-def committed(folder: Path, commit: JsonObject, trained: Callable[[], np.ndarray]) -> LaneRecord:
+def committed(
+    folder: Path, commit: JsonObject, trained: Callable[[], np.ndarray], lazy: bool = False
+) -> LaneRecord:
     """What a stage's commit holds, a grid. `trained` gives the updates of each lane, int[N], where
     the stage is not complete.
 
@@ -76,9 +96,10 @@ def committed(folder: Path, commit: JsonObject, trained: Callable[[], np.ndarray
     present = zarr_arrays.names(store)
     if missing := sorted(set(commit["metrics"]) - set(present)):
         raise RunError(store, f"missing arrays: {', '.join(missing)}")
+    lazy = lazy and bool(commit.get("complete"))
     steps, eval_steps = (zarr_arrays.read(store, axis) for axis in ("step", "eval_step"))
     metrics = {
-        name: Metric(zarr_arrays.read(store, name), zarr_arrays.time_axis(store, name))
+        name: Metric(zarr_arrays.read(store, name, lazy), zarr_arrays.time_axis(store, name))
         for name in commit["metrics"]
     }
     dims = zarr_arrays.dims(store, commit["metrics"][0])[1:] if metrics else []
@@ -130,7 +151,7 @@ def cells_of(commit: Table, size: int, lanes: int) -> np.ndarray:
     return cells if len(cells) == lanes else np.empty(0, np.int64)
 
 
-def open_run(path: str | Path) -> tuple[JsonObject, LaneRecord]:
+def open_run(path: str | Path, lazy: bool = False) -> tuple[JsonObject, LaneRecord]:
     """`run.json` and all stages of a run on one grid: a search's later rates and seeds included.
 
     Cells that no stage trained are "not_run"; where two stages trained a cell, the longer counts.
@@ -140,16 +161,18 @@ def open_run(path: str | Path) -> tuple[JsonObject, LaneRecord]:
     """
     path = resolved(path)
     info = read_info(path)
-    return info, whole_record(path, info)
+    return info, whole_record(path, info, lazy)
 
 
-def whole_record(path: Path, info: Table) -> LaneRecord:
-    """What all stages of a run recorded, on one grid; see `open_run`."""
+def whole_record(path: Path, info: Table, lazy: bool = False) -> LaneRecord:
+    """What all stages of a run recorded, on one grid; see `open_run`. `lazy`: large arrays of a run
+    with one stage are read where they are looked at."""
     if extend.pending(path):
         raise RunError(
             path, f"its steps were being raised; `lrlab resume {shown(path)}` completes that"
         )
-    parts = [read_stage(path, name) for name in stages(path)]
+    names = stages(path)
+    parts = [read_stage(path, name, lazy and len(names) == 1) for name in names]
     if not parts and info.get("command") == "study":
         raise RunError(
             path, f"a study holds no lanes itself; its runs are in {shown(path / 'groups')}"

@@ -33,6 +33,10 @@ it happens beside training, takes less than 5 % of a run where disk or processor
 LONGEST = 60.0
 """Seconds that it waits at most for that reason."""
 
+PENDING = 128 << 20
+"""Bytes of rows that wait for a commit, about; more go into their arrays at once, where no reader
+counts them before the commit. Writing takes as much again for a moment."""
+
 
 class Stage:
     """A recorder (see `lrlab.types.Recorder`) that writes one stage of a run folder.
@@ -58,6 +62,7 @@ class Stage:
         self.axes = {name: np.asarray(values) for name, values in axes.items()}
         self.shape = tuple(len(values) for values in self.axes.values())
         self._rows: row_buffer.Pending = {}
+        self._pending, self._early = 0, dict[str, list[int]]()
         self._axes: dict[str, TimeAxis] = {}
         self._arrays: dict[str, TensorStore] = {}
         self._last, self._spent = time.monotonic(), -1.0
@@ -133,7 +138,7 @@ class Stage:
             if stale.any() and not self.complete:
                 # Not every lane will write there again: gone from the store as well.
                 first = int(np.argmax(stale))
-                zarr_arrays.put(self._array(name, rows), first, [(first, self.cells, rows[first:])])
+                zarr_arrays.put(self._array(name, rows), [(first, self.cells, rows[first:])])
         return metrics
 
     def _array(self, name: str, rows: np.ndarray) -> TensorStore:
@@ -148,6 +153,12 @@ class Stage:
         """Keeps rows in memory until the next commit; see `lrlab.types.Recorder`."""
         self._axes[name] = axis
         row_buffer.add(self._rows, name, start, lanes, values, self.cells)
+        self._pending += values.nbytes
+        if self._pending > PENDING:
+            self.wait()
+            rows, self._rows, self._pending = self._rows, {}, 0
+            self._thread = threading.Thread(target=self._write_early, args=(rows,), daemon=True)
+            self._thread.start()
 
     def due(self) -> bool:
         """Whether no commit is under way, and the last one is long enough ago."""
@@ -159,7 +170,7 @@ class Stage:
     def commit(self, arrays: Mapping[str, np.ndarray], info: Table) -> None:
         """Writes what was recorded, in a thread of its own; see `lrlab.types.Recorder`."""
         self.wait()
-        rows, self._rows = self._rows, {}
+        rows, self._rows, self._pending = self._rows, {}, 0
         number = 1 if self._commit is None else int(self._commit["number"]) + 1
         work = (rows, dict(arrays), dict(info), number)
         self._last, self._loaded = time.monotonic(), None
@@ -168,7 +179,7 @@ class Stage:
 
     def forget(self) -> None:
         """Drops rows that no commit holds: they will come again."""
-        self._rows = {}
+        self._rows, self._pending = {}, 0
 
     def wait(self) -> None:
         """Waits for the commit under way.
@@ -218,18 +229,12 @@ class Stage:
         try:
             store, before = self.folder / "history.zarr", self._commit or {}
             written: dict[str, list[int]] = dict(before.get("rows", {}))
-            new = not before
-            for name, columns in rows.items():
-                pieces = row_buffer.pieces(columns)
-                if name not in self._arrays:
-                    self._arrays[name] = self._array(name, pieces[0][2])
-                first = min(start for start, _, _ in pieces)
-                end = max(start + len(values) for start, _, values in pieces)
-                zarr_arrays.put(self._arrays[name], first, pieces)
-                new |= name not in written
+            self._put(rows)
+            new = not before or not self._early.keys() <= written.keys()
+            for name, (first, end) in self._early.items():
                 low, high = written.get(name, (first, end))
                 written[name] = [min(low, first), max(high, end)]
-            accepted = set(before.get("metrics", [])) | set(rows)
+            accepted = set(before.get("metrics", [])) | set(self._early)
             axes = ("step", "eval_step", *self.axes)
             commit = {
                 "format": 2,
@@ -247,12 +252,30 @@ class Stage:
                 commit["cells"] = self.cells.tolist()
             commit["checksums"] = save_checkpoint(self.folder, commit["checkpoint"], arrays)
             write_sealed(self.folder / "commit.json", commit)
-            self._commit = commit
+            self._commit, self._early = commit, {}
             self._forget(number - 2)
             # The first one also loads libraries, so that it tells nothing of those that follow.
             self._spent = 0.0 if self._spent < 0 else time.monotonic() - began
         except BaseException as error:  # handed to the thread that trains, at its next visit
             self._error = error
+
+    def _write_early(self, rows: row_buffer.Pending) -> None:
+        try:
+            self._put(rows)
+        except BaseException as error:  # handed to the thread that trains, as in `_write`
+            self._error = error
+
+    def _put(self, rows: row_buffer.Pending) -> None:
+        """Writes rows into their arrays, and notes which they are for the next commit."""
+        for name, columns in rows.items():
+            pieces = row_buffer.pieces(columns)
+            if name not in self._arrays:
+                self._arrays[name] = self._array(name, pieces[0][2])
+            zarr_arrays.put(self._arrays[name], pieces)
+            first = min(start for start, _, _ in pieces)
+            end = max(start + len(values) for start, _, values in pieces)
+            low, high = self._early.get(name, (first, end))
+            self._early[name] = [min(low, first), max(high, end)]
 
     def _forget(self, number: int) -> None:
         for path in (self.folder / "checkpoint").glob("*"):

@@ -6,7 +6,7 @@ import itertools
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -15,16 +15,22 @@ from lrlab.core.errors import RunError, Unwritable
 from lrlab.core.files import sha256, why, write_text
 from lrlab.core.records import TimeAxis
 from lrlab.core.text import JsonObject
+from lrlab.runs.stored import LARGE, StoredArray
 
 if TYPE_CHECKING:
     from tensorstore import TensorStore
 
-CHUNK_VALUES = 1 << 19
-"""Values in a chunk, at most."""
+CHUNK_LANES = 1 << 12
+"""Lanes in a chunk, at most: what is read for the sake of one lane. With `ROWS_VALUES` 16 rows of
+them are a chunk, so that neither a lane nor a row is spread over more than a few hundred files."""
 
 ROWS_VALUES = 1 << 16
 """Values in a chunk of several rows, at most. A commit reads the last chunk and writes it again;
 buffers that grow from commit to commit leave ever larger holes in the heap."""
+
+
+PUT_VALUES = 1 << 24
+"""Values that writing rows holds at once, at most, unless a chunk's rows are more."""
 
 
 def begin(folder: Path) -> None:
@@ -98,12 +104,12 @@ def _clear(folder: Path) -> None:
 
 
 def chunks(shape: tuple[int, ...]) -> list[int]:
-    """Chunk sizes: all lanes of some rows, or some lanes of one row where lanes are very many.
+    """Chunk sizes: all lanes of some rows, or some lanes of 16 rows where lanes are very many.
 
     >>> chunks((2000, 33, 4)), chunks((100, 1024, 1024, 1))
-    ([496, 33, 4], [1, 512, 1024, 1])
+    ([496, 33, 4], [16, 4, 1024, 1])
     """
-    sizes, room = [1] * len(shape), CHUNK_VALUES
+    sizes, room = [1] * len(shape), CHUNK_LANES
     for axis in reversed(range(1, len(shape))):
         sizes[axis] = max(1, min(shape[axis], room))
         room //= max(1, sizes[axis])
@@ -111,18 +117,33 @@ def chunks(shape: tuple[int, ...]) -> list[int]:
     return [max(1, min(shape[0], rows)), *sizes[1:]] if shape else []
 
 
-def put(array: TensorStore, start: int, pieces: list[tuple[int, np.ndarray, np.ndarray]]) -> None:
+def put(array: TensorStore, pieces: Sequence[tuple[int, np.ndarray, np.ndarray]]) -> None:
     """Writes rows into an array [K, axes...]; pieces are (first row, cells int[n], values [k, n]).
 
-    Cells that no piece names keep what they hold.
+    Cells that no piece names keep what they hold. Of the array, only the values of the first lane
+    axis that the cells have are read and written again, `PUT_VALUES` at a time.
     """
+    pieces = [piece for piece in pieces if len(piece[1])]
+    if not pieces:
+        return
+    start = min(first for first, _, _ in pieces)
     end = max(first + len(values) for first, _, values in pieces)
-    region = array[start:end]
-    block = np.array(region.read().result())
-    flat = block.reshape(len(block), -1)
-    for first, cells, values in pieces:
-        flat[first - start : first - start + len(values), cells] = values
-    region.write(block).result()
+    each = int(np.prod(array.shape[2:]))
+    low = min(int(cells.min()) for _, cells, _ in pieces) // each
+    high = max(int(cells.max()) for _, cells, _ in pieces) // each + 1
+    rows = array.chunk_layout.write_chunk.shape[0]
+    at_once = max(1, PUT_VALUES // (rows * each * (high - low))) * rows
+    for begin in range(start // at_once * at_once, end, at_once):
+        top, bottom = max(begin, start), min(begin + at_once, end)
+        region = array[top:bottom, low:high]
+        block = np.array(region.read().result())
+        flat = block.reshape(len(block), -1)
+        for first, cells, values in pieces:
+            above, below = max(top, first), min(bottom, first + len(values))
+            if above < below:
+                some = values[above - first : below - first]
+                flat[above - top : below - top, cells - low * each] = some
+        region.write(block).result()
 
 
 def write(folder: Path, name: str, values: np.ndarray, dims: list[str]) -> None:
@@ -138,8 +159,8 @@ def write(folder: Path, name: str, values: np.ndarray, dims: list[str]) -> None:
         raise Unwritable(folder / name, f"cannot be written ({why(error, folder)})") from None
 
 
-def read(folder: Path, name: str) -> np.ndarray:
-    """A whole array.
+def read(folder: Path, name: str, lazy: bool = False) -> np.ndarray:
+    """A whole array; `lazy`: a large one is read where it is looked at (`StoredArray`).
 
     Raises:
         RunError: absent, or a chunk whose checksum is wrong.
@@ -148,7 +169,10 @@ def read(folder: Path, name: str) -> np.ndarray:
 
     spec = {"driver": "zarr3", "kvstore": {"driver": "file", "path": str(folder / name)}}
     try:
-        return np.asarray(tensorstore.open(spec, open=True).result().read().result())
+        array = tensorstore.open(spec, open=True).result()
+        if lazy and array.size * array.dtype.numpy_dtype.itemsize >= LARGE:
+            return cast(np.ndarray, StoredArray(folder / name))
+        return np.asarray(array.read().result())
     except (ValueError, OSError, RuntimeError) as error:
         raise RunError(folder / name, f"damaged or missing ({_first(error)})") from None
 

@@ -16,8 +16,10 @@ from lrlab.core.errors import WorkerError
 from lrlab.core.paths import shown
 from lrlab.core.records import LaneRecord
 from lrlab.core.weights import Weights
+from lrlab.core.worker_use import Usage, joined, usage_of
 from lrlab.engine.feed import StreamUse
 from lrlab.engine.kept import Keep, Kept, blank_kept, emptied, weights_of
+from lrlab.engine.limits import LIMITS
 from lrlab.engine.results import Saved, passed, restore, rewound
 from lrlab.engine.state import lane_shapes
 from lrlab.engine.tuning import explained, tuned
@@ -31,6 +33,9 @@ from lrlab.types import Decide, Lanes, Plan, Progress
 
 STAGE = "stage"
 """In front of the number of a search's later stages; the first one is named ""."""
+
+RECORDED = LIMITS._replace(spill_bytes=LIMITS.recorded_spill_bytes)
+"""The limits of a run that a folder records."""
 
 WORKER_ERROR = "worker_error.txt"
 """The file of a run folder that holds the traceback of a worker that failed for good."""
@@ -191,7 +196,8 @@ def _train(
             if workers is None and before is not None and before.at is not None:
                 workers = inline
             if workers is not None:
-                train = functools.partial(driver.train, workers, fatal=out_of_memory)
+                used = functools.partial(_used, session.run)
+                train = functools.partial(driver.train, workers, fatal=out_of_memory, used=used)
             return train(
                 group.problem,
                 group.data,
@@ -208,6 +214,7 @@ def _train(
                 kept=kept,
                 streamed=functools.partial(_streamed, session.run),
                 watch=_watch(session, number, recorder),
+                limits=LIMITS if recorder is None else RECORDED,
             )
         except WorkerError as error:
             if session.run is not None:
@@ -233,6 +240,13 @@ def _streamed(run: Run | None, use: StreamUse) -> None:
         passes = int(before.get("passes", 0)) + use.passes
         waited = float(before.get("waited_seconds", 0.0)) + use.waited
         run.update(streamed={"passes": passes, "waited_seconds": round(waited, 3)})
+
+
+def _used(run: Run | None, usage: Usage) -> None:
+    """Adds to `run.json` how well workers were used."""
+    if run is not None:
+        before = usage_of(run.info.get("workers"))
+        run.update(workers=(usage if before is None else joined(before, usage)).table)
 
 
 def out_of_memory(error: BaseException) -> bool:

@@ -5,12 +5,12 @@ To add a case: a file with a function that returns a `Verdict`, and a line in `C
 
 from __future__ import annotations
 
-import importlib
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from lrlab.cluster.calls import Called, called, timed
+from lrlab.core.remote import Ray
 from lrlab.core.synonyms import did_you_mean
 from lrlab.core.text import JsonObject
 from lrlab.verify.verdict import Verdict
@@ -37,33 +37,39 @@ def run(
     only: str | Sequence[str] | None = None,
     ended: Callable[[Verdict], None] | None = None,
     begins: Callable[[str], None] | None = None,
+    on: Ray | None = None,
 ) -> list[Verdict]:
-    """Runs the cases named in `only` (default: all), in order.
+    """Runs the cases named in `only` (default: all), in order; `on`: each at a worker of a Ray
+    cluster, several at the same time.
 
     `begins` hears the name of each case as it begins, `ended` its verdict as it ends.
 
     A case that raises is a verdict that failed, with the error as what was measured.
 
     Raises:
-        ValueError: a name that is not in `CASES`.
+        ValueError: a name that is not in `CASES`; no such cluster.
     """
-    names = named(only)
-    verdicts = []
-    for name in names:
-        if begins is not None:
-            begins(name)
-        module, function = CASES[name].split(":")
-        start = time.perf_counter()
-        try:
-            verdict = getattr(importlib.import_module(module), function)()
-        except Exception as error:  # one broken case must not hide the others
+    names, verdicts = named(only), {}
+    for name, value, error, seconds in _cases(names, begins or (lambda name: None), on):
+        if error is not None:  # one broken case must not hide the others
             measured = f"{type(error).__name__}: {error}"
-            verdict = Verdict(name, "the case runs", None, measured, "no error", False)
-        verdict = verdict._replace(seconds=round(time.perf_counter() - start, 3))
-        verdicts.append(verdict)
+            value = Verdict(name, "the case runs", None, measured, "no error", False)
+        verdicts[name] = value._replace(seconds=round(seconds, 3))
         if ended is not None:
-            ended(verdict)
-    return verdicts
+            ended(verdicts[name])
+    return [verdicts[name] for name in names]
+
+
+def _cases(names: Sequence[str], begins: Callable[[str], None], on: Ray | None) -> Iterator[Called]:
+    """The cases as they end, by name."""
+    if on is not None:
+        known = {CASES[name]: name for name in names}
+        for one in called(on, list(known), lambda place: begins(known[place])):
+            yield one._replace(place=known[one.place])
+        return
+    for name in names:
+        begins(name)
+        yield timed(CASES[name])._replace(place=name)
 
 
 def named(only: str | Sequence[str] | None = None) -> list[str]:

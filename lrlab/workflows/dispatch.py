@@ -7,9 +7,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lrlab import runs
-from lrlab.config import Experiment, PythonObjects, moved, resolve
+from lrlab.cluster.connecting import connected
+from lrlab.cluster.pieces import Setting
+from lrlab.cluster.ray_pool import on_ray
+from lrlab.cluster.timing import estimated
+from lrlab.config import Experiment, PythonObjects, moved, ray_of, resolve
 from lrlab.core.text import JsonObject
 from lrlab.engine.estimate import planned_memory, planned_waves
+from lrlab.engine.limits import LIMITS
 from lrlab.runs import RunFolder
 from lrlab.training.continuation import experiment_of
 from lrlab.training.group import training_group
@@ -17,10 +22,11 @@ from lrlab.training.lanes import grid_lanes
 from lrlab.training.progress import USUAL, Control
 from lrlab.training.recording import folder_of
 from lrlab.training.session import planned
+from lrlab.training.task import refused
 from lrlab.types import Plan
 from lrlab.workflows.compare import run_compare
 from lrlab.workflows.find import run_find
-from lrlab.workflows.job import AnyRan, Job
+from lrlab.workflows.job import AnyRan, Job, own_of
 from lrlab.workflows.range_test import run_range_test
 from lrlab.workflows.report import note
 from lrlab.workflows.study import run_study
@@ -94,12 +100,28 @@ def resume(
 
 def plan(experiment: Experiment) -> JsonObject:
     """How an experiment would be laid on the machine: {mesh, tile_width, waves, segment_steps,
-    memory_bytes, reasons}, as `lrlab plan --json` gives it."""
+    memory_bytes, reasons}, as `lrlab plan --json` gives it.
+
+    With `on`, a tile is timed at a worker, and `on` says what the cluster would make of all lanes:
+    {lanes, workers, devices_per_worker, lanes_at_once, pieces, memory_bytes, lane_bytes,
+    start_seconds, seconds} (see `lrlab.cluster.timing.Estimate`).
+    """
     resolved = resolve(experiment, command="find" if experiment.lr is None else "sweep")
+    on = ray_of(experiment)
+    if on is not None:
+        with refused(resolved):
+            connected(on)  # before JAX has threads, beside which Ray could not start processes
     group = training_group(resolved)
     lanes = grid_lanes(group.axes, group.seeds)
     group = planned(group, lanes)
     keeps = experiment.keep in ("last", "best")
+    cluster: JsonObject = {}
+    if on is not None:
+        setting = Setting(
+            group.problem, group.data, group.plan, group.eval_steps, group.indices, None, LIMITS
+        )
+        with refused(resolved):
+            cluster = {"on": estimated(on_ray(on, own_of(experiment)), setting, lanes)._asdict()}
     return {
         "mesh": _mesh(group.plan),
         "tile_width": group.plan.tile_width,
@@ -107,6 +129,7 @@ def plan(experiment: Experiment) -> JsonObject:
         "segment_steps": group.plan.segment_steps,
         "memory_bytes": planned_memory(group.problem, group.data, lanes, group.plan, keeps=keeps),
         "reasons": list(group.plan.reasons),
+        **cluster,
     }
 
 

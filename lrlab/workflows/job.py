@@ -116,7 +116,9 @@ def session(
             stack.callback(log.close)
         listener = stack.enter_context(bar(job.progress, title))
         stop = stack.enter_context(interruptible(job.control.stop))
-        workers = None if (on := ray_of(job.experiment)) is None else on_ray(on, own_of(job))
+        workers = (
+            None if (on := ray_of(job.experiment)) is None else on_ray(on, own_of(job.experiment))
+        )
         yield Session(group, run, listener, stop, [], keep, [], log, decisions, workers)
 
 
@@ -130,9 +132,9 @@ def finish(work: Session, summary: Table) -> None:
         hand_over(summary)
 
 
-def own_of(job: Job) -> list[tuple[str, str]]:
+def own_of(experiment: Experiment) -> list[tuple[str, str]]:
     """The own code that the experiment names, as (module:function, folder), for workers."""
-    named = (spec for _, spec in specs(job.experiment))
+    named = (spec for _, spec in specs(experiment))
     return [(str(spec.python), str(spec.folder or "")) for spec in named]
 
 

@@ -14,6 +14,7 @@ from lrlab.results.loading import load_result
 from lrlab.results.representable import warn_indistinct
 from lrlab.results.sweep import Result
 from lrlab.runs import read_summary
+from lrlab.runs.reader import read_where_it_lies
 from lrlab.runs.weights import read_weights
 from lrlab.training.callbacks import fields_of as callback_fields
 from lrlab.training.callbacks import refuse_other
@@ -67,6 +68,8 @@ def run_sweep(job: Job) -> Ran[Result]:
             record = train_stage(work, "", lanes, grid=True)
             place = None if run is None else str(run.path)
             store_frozen(run, group, resolved.seeds)
+            if run is not None:
+                record = read_where_it_lies(record, run.path)
             result = result_of(resolved, group, record, work.plan, place)
             result = result._replace(origin=of_session(resolved, work))
             if run is None and not job.concluded and work.log is None:

@@ -8,7 +8,7 @@ from lrlab.cluster import driver
 from lrlab.cluster.inline import inline
 from lrlab.cluster.pool import Pace
 from lrlab.training import recording, session
-from lrlab.workflows import job
+from lrlab.workflows import dispatch, job
 
 SMALL = Pace(longest=1e-9, shortest=0.0)
 """One update in a piece, once one was timed."""
@@ -16,6 +16,8 @@ SMALL = Pace(longest=1e-9, shortest=0.0)
 
 def in_pieces(monkeypatch, pace: Pace = SMALL) -> None:
     monkeypatch.setattr(recording, "connected", lambda on: None)
-    monkeypatch.setattr(job, "on_ray", lambda on, own: inline)
+    monkeypatch.setattr(dispatch, "connected", lambda on: None)
+    for module in (job, dispatch):
+        monkeypatch.setattr(module, "on_ray", lambda on, own: inline)
     train = functools.partial(driver.train, pace=pace)
     monkeypatch.setattr(session.driver, "train", train)

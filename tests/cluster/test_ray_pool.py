@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -18,6 +19,7 @@ import lrlab
 from lrlab.cli.app import run as command
 from lrlab.core.errors import FieldError, WorkerError
 from lrlab.core.remote import Ray
+from lrlab.core.worker_use import usage_of
 
 pytest.importorskip("ray")
 pytestmark = [
@@ -62,7 +64,8 @@ def cluster():
 
 
 class Examples:
-    """A collection whose worker comes to grief while it reads, as often as there are files."""
+    """A collection whose worker comes to grief while it reads, as often as there are files; `how`:
+    "raises", "killed", or "preempted" (SIGTERM)."""
 
     def __init__(self, place: Path, how: str) -> None:
         self.place, self.how, self.driver = place, how, os.getpid()
@@ -76,7 +79,8 @@ class Examples:
                 if self.how == "raises":
                     raise OSError("the disk is gone")
                 file.unlink(missing_ok=True)
-                os.kill(os.getpid(), signal.SIGKILL)
+                preempted = self.how == "preempted"
+                os.kill(os.getpid(), signal.SIGTERM if preempted else signal.SIGKILL)
         x = np.random.default_rng(number).normal(size=5).astype(np.float32)
         return x, int(x.sum() > 0)
 
@@ -121,12 +125,12 @@ def test_a_range_test_and_a_comparison_too() -> None:
     assert str(answers[0]) == str(answers[1])
 
 
-@pytest.mark.parametrize("faults", [1, 2])
-def test_a_worker_that_is_killed_changes_nothing(faults, tmp_path) -> None:
+@pytest.mark.parametrize(("how", "faults"), [("killed", 1), ("killed", 2), ("preempted", 1)])
+def test_a_worker_that_is_killed_changes_nothing(how, faults, tmp_path) -> None:
     whole = lrlab.sweep(read(tmp_path), **USUAL)
     for number in range(faults):
         (tmp_path / f"fault{number}").touch()
-    same(whole, lrlab.sweep(read(tmp_path), **USUAL, on=TWO))
+    same(whole, lrlab.sweep(read(tmp_path, how), **USUAL, on=TWO))
     assert not list(tmp_path.glob("fault*"))
 
 
@@ -154,6 +158,25 @@ def test_arrays_in_files_are_opened_by_the_workers(tmp_path) -> None:
     same(lrlab.sweep(task, **USUAL), lrlab.sweep(task, **USUAL, on=TWO))
 
 
+def test_a_file_larger_than_memory_is_read_where_a_batch_needs_it(tmp_path) -> None:
+    """A file of 32 GiB, with holes in place of most of it."""
+    rows, some = (32 << 30) // (1000 * 4), 500
+    place = tmp_path / "x.bin"
+    with open(place, "wb") as file:
+        file.truncate(rows * 1000 * 4)
+    inputs = np.memmap(place, np.float32, "r", shape=(rows, 1000))
+    targets = np.memmap(tmp_path / "y.bin", np.int8, "w+", shape=(rows,))
+    task = lrlab.Task.supervised(
+        name="large", model=nn.Dense(2), train=lrlab.data.stream((inputs, targets)),
+        valid=(np.asarray(inputs[:some]), np.asarray(targets[:some])),
+        loss=lambda out, y: optax.softmax_cross_entropy_with_integer_labels(out, y),
+    )  # fmt: skip
+    there = lrlab.sweep(task, **USUAL, on=TWO, out=tmp_path / "run")
+    used = usage_of(json.loads((tmp_path / "run" / "run.json").read_text())["workers"])
+    assert 0 < used.memory < 1 << 30
+    same(there, lrlab.sweep(task, **USUAL))
+
+
 def test_own_code_is_imported_by_the_workers(tmp_path) -> None:
     path = str(own_project.written(tmp_path / "project") / "a.toml")
     assert command(["sweep", path, "--out", str(tmp_path / "here"), "-q"]) == 0
@@ -164,3 +187,29 @@ def test_own_code_is_imported_by_the_workers(tmp_path) -> None:
 def test_another_cluster_is_refused_while_one_is_there() -> None:
     with pytest.raises((FieldError, lrlab.config.ConfigError), match="another cluster"):
         lrlab.sweep("iris-mlp", **USUAL, on=Ray("10.0.0.1:6379"))
+
+
+def test_workers_are_counted_and_shown(tmp_path) -> None:
+    lrlab.sweep(read(tmp_path), **USUAL, on=TWO, out=tmp_path / "whole")
+    (tmp_path / "fault0").touch()
+    lrlab.sweep(read(tmp_path), **USUAL, on=TWO, out=tmp_path / "killed")
+    for name, again in (("whole", 0), ("killed", 1)):
+        used = usage_of(json.loads((tmp_path / name / "run.json").read_text())["workers"])
+        assert used.again == again and 0 < used.share <= 1 and used.memory > 0
+        assert sum(used.pieces.values()) >= 2
+
+
+def test_a_plan_is_timed_at_a_worker(tmp_path, capsys) -> None:
+    path = written(tmp_path, FIND + "[on]\nworkers = 2\n")
+    assert command(["plan", path, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["on"]
+    assert found["workers"] == 2 and found["devices_per_worker"] == 1
+    assert found["seconds"] > 0 and found["memory_bytes"] > 0
+
+
+def test_published_cases_are_reproduced_by_workers(tmp_path, capsys) -> None:
+    only = ["--only", "schedule-bound", "--only", "noise-scale"]
+    assert command(["verify", *only, "--on", "ray", "--json", "--out", str(tmp_path)]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [case["name"] for case in found["cases"]] == ["schedule-bound", "noise-scale"]
+    assert all(case["passed"] and case["seconds"] > 0 for case in found["cases"])

@@ -41,7 +41,7 @@ def test_rows_past_the_commit_are_discarded_by_every_reader(tmp_path, monkeypatc
     store = place / "history.zarr"
     array = zarr_arrays.create(store, "train_loss", (24, 2, 2), np.float32, ["step", "lr", "seed"])
     late = np.full((3, 4), 7.0, np.float32)
-    zarr_arrays.put(array, committed, [(committed, np.arange(4), late)])
+    zarr_arrays.put(array, [(committed, np.arange(4), late)])
     values = read_stage(place).history["train_loss"]
     assert np.isfinite(values[:committed, 0]).all() and np.isnan(values[committed:]).all()
     monkeypatch.undo()

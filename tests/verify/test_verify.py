@@ -10,6 +10,8 @@ from few import few
 
 from lrlab import verify
 from lrlab.cli.app import run as command
+from lrlab.cluster.calls import Called
+from lrlab.core.remote import Ray
 from lrlab.verify import linear_decay, page
 
 KEYS = {"name", "claim", "published", "measured", "tolerance", "passed", "seconds"}
@@ -95,3 +97,26 @@ def test_page_escapes_and_rounds() -> None:
     verdict = verify.Verdict("a<b", "x > y", {"n": 1234}, {"n": np.pi}, "1 %", False)
     text = page.page([verdict])
     assert "a&lt;b" in text and "1,234" in text and "3.141593" in text and "failed" in text
+
+
+def test_cases_of_workers_keep_the_order_that_was_asked_for(monkeypatch) -> None:
+    names = ["schedule-bound", "catapult"]
+    good = verify.Verdict("x", "holds", None, 1, "none", True)
+
+    def called(on, places, begins):
+        for place in reversed(places):
+            begins(place)
+            broken = None if place.startswith("lrlab.verify.sched") else OSError("gone")
+            yield Called(place, None if broken else good, broken, 1.5)
+
+    monkeypatch.setattr(verify, "called", called)
+    begun, ended = [], []
+    verdicts = verify.run(names, lambda one: ended.append(one.seconds), begun.append, Ray())
+    assert begun == names[::-1] and ended == [1.5, 1.5]
+    assert [one.passed for one in verdicts] == [True, False]
+    assert verdicts[1].name == "catapult" and verdicts[1].measured == "OSError: gone"
+
+
+def test_an_unknown_place_is_refused(capsys) -> None:
+    assert command(["verify", "--only", "catapult", "--on", "rya"]) == 2
+    assert "--on" in capsys.readouterr().err

@@ -34,7 +34,8 @@ class ReportData(NamedTuple):
     search, in order. `test`: the curves of a range test's run. `score`: what of its evaluations a
     lane is judged by (`lrlab.core.score`). Of a run that another process is writing: `training`
     bool[L, ..., S], the lanes under way (in the record "ok", as if they ended where they are), and
-    `standing`, how far it is; `status`, where it is not finished.
+    `standing`, how far it is; `status`, where it is not finished. `lanes`: how many the run has,
+    where these are some of them (`selection.sampled`); else 0.
     """
 
     title: str
@@ -51,6 +52,7 @@ class ReportData(NamedTuple):
     training: np.ndarray | None = None
     standing: Standing | None = None
     status: str = ""
+    lanes: int = 0
 
     @property
     def lr(self) -> np.ndarray:
@@ -129,7 +131,7 @@ def of_record(
     rates = [name for name in record.history if name.startswith("learning_rate")]
     if rates and "learning_rate" not in metrics:  # of several groups the first
         metrics["learning_rate"] = metrics.pop(rates[0])
-    blank = np.full((len(record.steps), *record.outcome.shape), np.nan)
+    blank = np.broadcast_to(np.nan, (len(record.steps), *record.outcome.shape))
     for name in ("train_loss", "learning_rate"):
         metrics.setdefault(name, Metric(blank, "step"))
     metrics = {

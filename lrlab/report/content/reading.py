@@ -21,7 +21,7 @@ from lrlab.report.content.data import (
     of_record,
     stage_of,
 )
-from lrlab.report.content.selection import drawable
+from lrlab.report.content.selection import drawable, sampled
 from lrlab.search.range_test import (
     RangeCurves,
     ladder,
@@ -46,20 +46,22 @@ class Folders(NamedTuple):
     comparison: Table | None = None
 
 
-def read(run: str | Path) -> ReportData:
+def read(run: str | Path, every_lane: bool = False) -> ReportData:
     """The report's data from a run folder alone (the arrays, the answer, the manifest, the config).
+    Of very many lanes some are read (`selection.sampled`), unless `every_lane` is wanted.
 
     Raises:
         ValueError: the folder holds no readable run.
     """
     path = Path(run)
-    manifest, record = runs.open_run(path)
+    manifest, record = runs.open_run(path, lazy=True)
     if runs.finished(manifest):
         runs.vouch(path, "summary.json")
     data = _data(path, manifest, record, _stages(path, record), _json(path / "summary.json"))
     if manifest.get("command") == "range-test":
         return data._replace(test=_test(data))
-    return _derived(data)
+    data = _derived(data)
+    return data if every_lane else sampled(data)
 
 
 def read_live(run: str | Path) -> ReportData:
@@ -82,7 +84,9 @@ def read_live(run: str | Path) -> ReportData:
         stages.append(stage._replace(outcome=np.where(under_way[ran], "training", stage.outcome)))
     data = _data(path, info, record, stages, None)
     data = data._replace(training=training, standing=live.standing, status=status)
-    return data._replace(test=_test(data)) if info.get("command") == "range-test" else data
+    if info.get("command") == "range-test":
+        return data._replace(test=_test(data))
+    return sampled(data)
 
 
 def _data(

@@ -10,7 +10,8 @@ import numpy as np
 from lrlab.core.axes import RATE_PREFIX
 from lrlab.core.records import DIVERGED, NOT_RUN, OK
 from lrlab.core.score import LAST
-from lrlab.core.text import Table, counted, duration, number
+from lrlab.core.text import Table, counted, duration, number, percent
+from lrlab.core.worker_use import usage_of
 from lrlab.report.content import data as d
 from lrlab.report.content.data import ReportData
 from lrlab.report.content.selection import with_rates
@@ -269,6 +270,11 @@ def costs(data: ReportData) -> list[tuple[str, str, str]]:
         if paid:
             each = duration(float(seconds) / paid)
             rows.append(("Per full-length run", each, "wall time / full-length runs"))
+    if data.lanes:
+        shown = f"{data.record.outcome.size:,} of {data.lanes:,}"
+        rows.append(("Lanes shown", shown, "spread evenly; the answer and the costs are of all"))
+    if (used := usage_of(data.manifest.get("workers"))) is not None:
+        rows.append(("Busy workers", f"{percent(used.share)} of the time", used.sentence))
     return rows
 
 

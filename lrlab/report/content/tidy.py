@@ -71,10 +71,10 @@ def lanes(record: LaneRecord, axes: Mapping[str, np.ndarray]) -> Columns:
     return columns | {f"initial_{name}": values for name, values in flat.initial.items()}
 
 
-def steps(record: LaneRecord, axes: Mapping[str, np.ndarray]) -> Columns:
+def steps(record: LaneRecord, axes: Mapping[str, np.ndarray], every: bool = False) -> Columns:
     """One row per lane and step, lane by lane: the axes, `step` (updates done), and a column per
-    metric that holds a number, nan where it was not measured. Rows that a lane did not reach are
-    left out.
+    metric that holds a number (`every`: of every metric), nan where it was not measured. Rows that
+    a lane did not reach are left out.
 
     A row's numbers are those of the same parameters: `train_loss` of an update is read before it,
     evaluations count the updates done, and what was measured before training stands at 0.
@@ -91,7 +91,7 @@ def steps(record: LaneRecord, axes: Mapping[str, np.ndarray]) -> Columns:
         values[:, np.searchsorted(times, own)] = metric.values.T
         if name in initial:
             values[:, 0] = np.where(np.isfinite(values[:, 0]), values[:, 0], initial[name])
-        if np.isfinite(values).any():
+        if every or np.isfinite(values).any():
             wide[name] = values
     seen = np.zeros((count, len(times)), bool)
     for values in wide.values():
