@@ -15,6 +15,7 @@ from collections.abc import Iterable
 
 from finder_regret_checked import CHECKED
 from finder_regret_kinds import Problem
+from finder_regret_opened import OPENED
 from finder_regret_sealed import SEALED
 
 import lrlab
@@ -51,7 +52,7 @@ OUTSIDE = {  # the same, and with which optimizers: the first of the checked
     "wine_linear": ({"model": {"name": "linear"}, "data": {"name": "wine"}}, 200, 48,
                     ("amsgrad", "adopt")),
 }  # fmt: skip
-FUNCTIONS = {function.__name__: function for function in (*CHECKED, *SEALED)}
+FUNCTIONS = {function.__name__: function for function in (*CHECKED, *OPENED, *SEALED)}
 
 
 def _pairs(problems: dict) -> list[Pair]:
@@ -63,13 +64,14 @@ OLD = [(name, optimizer) for name, (*_, some) in OUTSIDE.items() for optimizer i
 
 SETS: dict[str, list[Pair]] = {
     "made": [(name, optimizer) for name in PROBLEMS for optimizer in OPTIMIZERS],
-    "checked": [*OLD, *_pairs(CHECKED)],
+    "checked": [*OLD, *_pairs(CHECKED), *_pairs(OPENED)],
     "sealed": _pairs(SEALED),
 }
 
 PARTS: dict[str, list[Pair]] = {
     "default": [(name, some) for name in ("wine", "breast_cancer") for some in OPTIMIZERS[:2]],
     "outside": OLD,
+    "opened": _pairs(OPENED),
     "quick": [
         ("wine", "momentum"), ("breast_cancer", "adam"), ("iris_mlp", "signum"),
         ("rosenbrock", "adam"), ("autoencoder", "adam"), ("rare_class", "lion"),

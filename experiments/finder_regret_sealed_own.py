@@ -5,268 +5,267 @@ As those of `finder_regret_sealed.py`, they are run once, at the end.
 
 from __future__ import annotations
 
+import ast
+import codecs
+import sysconfig
+from pathlib import Path
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from finder_regret_kinds import Bottleneck, Problem, drawn
+from finder_regret_kinds import Problem
 
 import lrlab
 
 
-def denoiser() -> Problem:
-    """A denoising autoencoder: sums of two waves, the noise drawn anew at each update."""
-    random = np.random.default_rng(0)
-    places = np.linspace(0, 1, 24)
-    waves = random.uniform(0.5, 4, (500, 2, 1)) * places + random.uniform(0, 1, (500, 2, 1))
-    x = np.sin(2 * np.pi * waves).sum(1).astype(np.float32)
-    net = Bottleneck(hidden=16, code=6)
+def zen() -> np.ndarray:
+    """The letters of the Zen of Python, 0 for what is none, int[N]; its module prints on import."""
+    tree = ast.parse((Path(sysconfig.get_path("stdlib")) / "this.py").read_text(encoding="utf-8"))
+    text = next(
+        node.value.value
+        for node in tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
+    )
+    letters = codecs.decode(text, "rot13").lower()
+    return np.array([ord(one) - 96 if one.isalpha() else 0 for one in letters], np.int32)
+
+
+class Blanks(nn.Module):
+    """Hidden letters from their neighbors: two convolutions of width 16."""
+
+    @nn.compact
+    def __call__(self, letters):
+        h = nn.Embed(28, 16)(letters)
+        h = nn.gelu(nn.Conv(16, (5,))(h))
+        return nn.Dense(27)(nn.gelu(nn.Conv(16, (3,))(h)))
+
+
+def blanks() -> Problem:
+    """A masked language model: every fifth letter of the Zen of Python hidden at random."""
+    text, net = zen(), Blanks()
+    windows = np.stack([text[start : start + 16] for start in range(0, len(text) - 16, 4)])
+
+    def init(key, example):
+        return net.init(key, example)
 
     def loss(params, batch, key):
-        noisy = batch + 0.4 * jax.random.normal(key, batch.shape)
-        return ((net.apply(params, noisy) - batch) ** 2).mean()
+        hidden = jax.random.bernoulli(key, 0.2, batch.shape)
+        logits = net.apply(params, jnp.where(hidden, 27, batch))
+        values = optax.softmax_cross_entropy_with_integer_labels(logits, batch)
+        return (values * hidden).sum() / (hidden.sum() + 1.0)
 
     task = lrlab.Task.custom(
-        init=drawn(net), loss=loss, train=x[:400], valid=x[400:], name="denoiser"
+        init=init, loss=loss, train=windows[:160], valid=windows[160:], name="blanks"
     )
-    return Problem(task, steps=300, batch_size=16)
+    return Problem(task, steps=120, seeds=40, batch_size=8, schedule_args={"warmup": 0.1})
 
 
-def gan_ring() -> Problem:
-    """Two players: points on a ring, Adam for both, judged by coverage times precision."""
+def forger() -> Problem:
+    """Two players: a linear map of noise against a quadratic judge; judged by how near the moments
+    come, to be maximized."""
     random = np.random.default_rng(0)
-    angle = random.uniform(0, 2 * np.pi, 400)
-    x = np.stack([np.cos(angle), np.sin(angle)], 1) + 0.05 * random.standard_normal((400, 2))
-    x = x.astype(np.float32)
-    maker = lrlab.models.module("mlp", 2, width=[16, 16])
-    judge = lrlab.models.module("mlp", 1, width=[16, 16])
-    adam = optax.scale_by_adam(b1=0.5)
+    mixing = np.array([[1.0, 0.6], [0.0, 0.8]])
+    x = (random.standard_normal((400, 2)) @ mixing + np.array([1.0, -0.5])).astype(np.float32)
 
     def init(key, hyper):
-        nets = {
-            "maker": maker.init(lrlab.rng.key(key, "maker"), jnp.zeros((1, 2))),
-            "judge": judge.init(lrlab.rng.key(key, "judge"), jnp.zeros((1, 2))),
-        }
-        return nets, {name: adam.init(net) for name, net in nets.items()}
+        maker = {"w": 0.3 * jax.random.normal(key, (2, 2)), "b": jnp.zeros(2)}
+        return maker, {"m": jnp.zeros((2, 2)), "v": jnp.zeros(2)}
 
-    def made(net, key, count):
-        return maker.apply(net, jax.random.normal(key, (count, 2)))
+    def made(maker, key, count):
+        return jax.random.normal(key, (count, 2)) @ maker["w"] + maker["b"]
 
-    def judged(net, real, fake):
-        losses = nn.softplus(-judge.apply(net, real)) + nn.softplus(judge.apply(net, fake))
-        return losses.mean()
+    def gain(judge, maker, batch, key):
+        def score(points):
+            return jnp.einsum("ni,ij,nj->n", points, judge["m"], points) + points @ judge["v"]
 
-    def fooled(net, other, key, count):
-        return nn.softplus(-judge.apply(other, made(net, key, count))).mean()
+        return score(batch).mean() - score(made(maker, key, len(batch))).mean()
 
     def step(state, batch, hyper, key):
-        nets, memory = state
-        fake = made(nets["maker"], key, len(batch))
-        loss, slope = jax.value_and_grad(judged)(nets["judge"], batch, fake)
-        slopes = {
-            "judge": slope,
-            "maker": jax.grad(fooled)(nets["maker"], nets["judge"], key, len(batch)),
-        }
-        after = {name: adam.update(slopes[name], memory[name]) for name in nets}
-        nets = {
-            name: jax.tree.map(lambda w, u: w - hyper["lr"] * u, net, after[name][0])
-            for name, net in nets.items()
-        }
-        return (nets, {name: part[1] for name, part in after.items()}), {"loss": loss}
+        maker, judge = state
+        for part in jax.random.split(key, 2):
+            slope = jax.grad(gain)(judge, maker, batch, part)
+            judge = jax.tree.map(lambda w, g: 0.9 * w + hyper["lr"] * g, judge, slope)
+        value, slope = jax.value_and_grad(gain, 1)(judge, maker, batch, key)
+        maker = jax.tree.map(lambda w, g: w - hyper["lr"] * g, maker, slope)
+        return (maker, judge), {"loss": value}
 
     def evaluate(state, batch, key):
-        fake = made(state[0]["maker"], key, len(batch))
-        near = jnp.linalg.norm(batch[:, None] - fake, axis=-1) < 0.2
-        return {"overlap": near.any(0).mean() * near.any(1).mean()}
+        maker = state[0]
+        covariance = maker["w"].T @ maker["w"]
+        apart = ((maker["b"] - batch.mean(0)) ** 2).sum()
+        apart += ((covariance - jnp.cov(batch.T)) ** 2).sum()
+        return {"likeness": jnp.exp(-apart)}
 
     task = lrlab.Task.step(
         init=init, step=step, evaluate=evaluate, train=x[:300], valid=x[300:],
-        metrics={"overlap": "max"}, name="gan-ring",
+        metrics={"likeness": "max"}, name="forger",
     )  # fmt: skip
-    return Problem(
-        task, steps=400, seeds=40, batch_size=16, metric="valid_overlap", schedule="linear"
-    )
+    return Problem(task, steps=300, batch_size=32, metric="valid_likeness", schedule="cosine")
 
 
-def turned_bowl() -> Problem:
-    """A bowl without noise: 12 dimensions, condition 10,000, turned out of the axes."""
-    turn, _ = np.linalg.qr(np.random.default_rng(0).standard_normal((12, 12)))
-    hessian = (turn * np.geomspace(1e2, 1e-2, 12)) @ turn.T
+def cosh_bowl() -> Problem:
+    """A bowl without noise: log cosh along 20 axes, slopes from 0.1 to 10."""
+    slopes = np.geomspace(0.1, 10, 20)
 
     def loss(x, key):
-        return 0.5 * x @ jnp.asarray(hessian, x.dtype) @ x
+        return jnp.logaddexp(slopes * x, -slopes * x).sum() - 20 * jnp.log(2.0)
 
-    task = lrlab.Task.objective("turned-bowl", lambda key: jax.random.normal(key, (12,)), loss)
-    return Problem(task, steps=600, batch_size=None, schedule="linear")
+    task = lrlab.Task.objective("cosh-bowl", lambda key: jax.random.normal(key, (20,)), loss)
+    return Problem(task, steps=300, batch_size=None, schedule="linear")
 
 
-def valley_of_ten() -> Problem:
-    """Rosenbrock's valley in 10 dimensions, started near the origin."""
+def powell() -> Problem:
+    """Powell's function in 4 dimensions: its curvature vanishes at the bottom."""
 
     def init(key, example):
-        return 0.3 * jax.random.normal(key, (10,))
+        return jnp.array([3.0, -1.0, 0.0, 1.0]) + 0.2 * jax.random.normal(key, (4,))
 
     def loss(x, batch, key):
-        return (100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2).sum()
+        return ((x[0] + 10 * x[1]) ** 2 + 5 * (x[2] - x[3]) ** 2
+                + (x[1] - 2 * x[2]) ** 4 + 10 * (x[0] - x[3]) ** 4)  # fmt: skip
 
-    task = lrlab.Task.custom(init=init, loss=loss, name="valley-of-ten")
-    return Problem(task, steps=1500, seeds=40, batch_size=None)
-
-
-def deep_linear() -> Problem:
-    """A plateau: the product of four small matrices becomes a given one, constant schedule."""
-    target = np.random.default_rng(0).standard_normal((4, 4)).astype(np.float32)
-
-    def init(key, example):
-        return 0.3 * jax.random.normal(key, (4, 4, 4))
-
-    def loss(w, batch, key):
-        return ((w[3] @ w[2] @ w[1] @ w[0] - target) ** 2).mean()
-
-    task = lrlab.Task.custom(init=init, loss=loss, name="deep-linear")
-    return Problem(task, steps=1000, batch_size=None, schedule="constant")
+    task = lrlab.Task.custom(init=init, loss=loss, name="powell")
+    return Problem(task, steps=800, batch_size=None)
 
 
-def remembered() -> Problem:
-    """A recurrent net: adds two marked numbers of a sequence of 10; gradients explode."""
+def phases() -> Problem:
+    """A plateau: a vector from squared projections, started near 0, batch 8."""
     random = np.random.default_rng(0)
-    numbers, marks = random.uniform(0, 1, (500, 10)), np.zeros((500, 10))
-    for row in marks:
-        row[random.choice(10, 2, replace=False)] = 1
-    x = np.stack([numbers, marks], -1).astype(np.float32)
-    y = (numbers * marks).sum(1).astype(np.float32)
+    x = random.standard_normal((320, 10)).astype(np.float32)
+    y = ((x @ (random.standard_normal(10) / 3)) ** 2).astype(np.float32)
 
     def init(key, example):
-        inner, outer, last = jax.random.split(key, 3)
-        return {
-            "inner": jax.random.normal(inner, (8, 8)) * 0.4,
-            "outer": jax.random.normal(outer, (3, 8)) * 0.5,
-            "last": jax.random.normal(last, (8,)) * 0.3,
-        }
+        return 0.03 * jax.random.normal(key, (10,))
 
     def loss(w, batch, key):
-        inputs, targets = batch
+        return ((batch[0] @ w) ** 2 - batch[1]) ** 2
 
-        def turn(state, row):
-            state = jnp.tanh(state @ w["inner"] + row @ w["outer"][:2] + w["outer"][2])
-            return state, None
-
-        state, _ = jax.lax.scan(turn, jnp.zeros((len(inputs), 8)), inputs.swapaxes(0, 1))
-        return ((state @ w["last"] - targets) ** 2).mean()
+    def mean(w, batch, key):
+        return loss(w, batch, key).mean()
 
     task = lrlab.Task.custom(
-        init=init, loss=loss, train=(x[:400], y[:400]), valid=(x[400:], y[400:]), name="remembered"
+        init=init, loss=mean, train=(x[:240], y[:240]), valid=(x[240:], y[240:]), name="phases"
     )
-    return Problem(task, steps=300, seeds=40, batch_size=16)
+    return Problem(task, steps=600, batch_size=8, schedule="constant")
 
 
-def counts() -> Problem:
-    """A cliff: Poisson regression, whose exponential explodes one step too far."""
+def matches() -> Problem:
+    """Strengths of 30 players from 400 games of two (Bradley-Terry), sign-based."""
     random = np.random.default_rng(0)
-    x = random.standard_normal((300, 8)).astype(np.float32)
-    y = random.poisson(np.exp(x @ (0.5 * random.standard_normal(8)) + 1)).astype(np.float32)
+    strength = random.standard_normal(30)
+    games = np.stack([random.choice(30, 2, replace=False) for _ in range(600)]).astype(np.int32)
+    chance = 1 / (1 + np.exp(strength[games[:, 1]] - strength[games[:, 0]]))
+    won = (random.random(600) < chance).astype(np.float32)
 
     def init(key, example):
-        return 0.1 * jax.random.normal(key, (9,))
+        return jax.random.normal(key, (30,))
 
     def loss(w, batch, key):
-        inputs, targets = batch
-        logs = inputs @ w[:8] + w[8]
-        return (jnp.exp(logs) - targets * logs).mean()
+        ahead = w[batch["players"][:, 0]] - w[batch["players"][:, 1]]
+        return (nn.softplus(ahead) - batch["won"] * ahead).mean()
 
     task = lrlab.Task.custom(
-        init=init, loss=loss, train=(x[:200], y[:200]), valid=(x[200:], y[200:]), name="counts"
+        init=init, loss=loss, name="matches",
+        train={"players": games[:400], "won": won[:400]},
+        valid={"players": games[400:], "won": won[400:]},
+    )  # fmt: skip
+    return Problem(task, steps=300, batch_size=16)
+
+
+def claims() -> Problem:
+    """A cliff: costs with a long tail, their logarithm linear (gamma likelihood)."""
+    random = np.random.default_rng(0)
+    x = random.standard_normal((350, 6)).astype(np.float32)
+    mean = np.exp(x @ (0.6 * random.standard_normal(6)))
+    y = (mean * random.gamma(2.0, 0.5, 350)).astype(np.float32)
+
+    def init(key, example):
+        return 0.1 * jax.random.normal(key, (7,))
+
+    def loss(w, batch, key):
+        logs = batch[0] @ w[:6] + w[6]
+        return (batch[1] * jnp.exp(-logs) + logs).mean()
+
+    task = lrlab.Task.custom(
+        init=init, loss=loss, train=(x[:250], y[:250]), valid=(x[250:], y[250:]), name="claims"
     )
     return Problem(task, steps=300, batch_size=16)
 
 
-def two_wells() -> Problem:
-    """Two valleys: six tilted double wells, started in the shallow one; noisy gradients."""
+def echo() -> Problem:
+    """A recurrent net (GRU of 8) that says again what it heard four steps before."""
+    random = np.random.default_rng(0)
+    x = random.integers(0, 2, (300, 12)).astype(np.float32)
+
+    class Echo(nn.Module):
+        @nn.compact
+        def __call__(self, signs):
+            return nn.Dense(1)(nn.RNN(nn.GRUCell(8))(signs[..., None]))[..., 0]
+
+    net = Echo()
+
+    def loss(params, batch, key):
+        logits = net.apply(params, batch)[:, 4:]
+        return optax.sigmoid_binary_cross_entropy(logits, batch[:, :-4]).mean()
+
+    def init(key, example):
+        return net.init(key, example[None])
+
+    task = lrlab.Task.custom(init=init, loss=loss, train=x[:240], valid=x[240:], name="echo")
+    return Problem(task, steps=150, seeds=40, batch_size=16)
+
+
+def washboard() -> Problem:
+    """Many valleys: a tilted cosine in 8 dimensions, noisy gradients."""
 
     def init(key):
-        return 1.0 + 0.1 * jax.random.normal(key, (6,))
+        return 4.0 + 0.3 * jax.random.normal(key, (8,))
 
     def exact(x):
-        return (x**4 / 4 - x**2 / 2 + 0.15 * x).sum() + 3.0
+        return (x**2 / 20 - 0.5 * jnp.cos(3 * x)).sum() + 4.0
 
     def loss(x, key):
-        return exact(x) + 1.0 * (x * jax.random.normal(key, x.shape)).sum()
+        return exact(x) + (x * jax.random.normal(key, x.shape)).sum()
 
-    task = lrlab.Task.objective("two-wells", init, loss, expected=exact)
+    task = lrlab.Task.objective("washboard", init, loss, expected=exact)
     return Problem(task, steps=400, batch_size=None)
 
 
-def factors() -> Problem:
-    """Matrix factorization: a third of the entries of a 30 x 20 matrix of rank 3 are known."""
+def mixture() -> Problem:
+    """The likelihood of three clusters, whose centers and widths are learned."""
     random = np.random.default_rng(0)
-    whole = random.standard_normal((30, 3)) @ random.standard_normal((3, 20))
-    whole = (whole + 0.3 * random.standard_normal(whole.shape)).astype(np.float32)
-    places = random.permutation(600)
-    entries = {
-        "row": (places // 20).astype(np.int32),
-        "column": (places % 20).astype(np.int32),
-        "value": whole.reshape(-1)[places],
-    }
+    centers = np.array([[-2.0, 0.0], [1.5, 1.5], [1.0, -2.0]])
+    x = centers[random.integers(0, 3, 400)] + 0.6 * random.standard_normal((400, 2))
+    x = x.astype(np.float32)
 
     def init(key, example):
-        rows, columns = jax.random.split(key)
         return {
-            "rows": 0.3 * jax.random.normal(rows, (30, 3)),
-            "columns": 0.3 * jax.random.normal(columns, (20, 3)),
+            "center": jax.random.normal(key, (3, 2)),
+            "log": jnp.zeros(3),
+            "share": jnp.zeros(3),
         }
 
     def loss(w, batch, key):
-        guess = (w["rows"][batch["row"]] * w["columns"][batch["column"]]).sum(-1)
-        return ((guess - batch["value"]) ** 2).mean()
+        apart = ((batch[:, None] - w["center"]) ** 2).sum(-1)
+        logs = nn.log_softmax(w["share"]) - apart * jnp.exp(-2 * w["log"]) / 2 - 2 * w["log"]
+        return -jax.nn.logsumexp(logs, 1).mean()
 
-    task = lrlab.Task.custom(
-        init=init, loss=loss, name="factors",
-        train={name: part[:250] for name, part in entries.items()},
-        valid={name: part[250:400] for name, part in entries.items()},
-    )  # fmt: skip
-    return Problem(task, steps=500, batch_size=16)
-
-
-def bandit() -> Problem:
-    """A reward to be maximized: a policy chooses among 5 arms by 4 features, REINFORCE."""
-    random = np.random.default_rng(0)
-    x = random.standard_normal((64, 4)).astype(np.float32)
-    rewards = np.tanh(x @ random.standard_normal((4, 5))).astype(np.float32)
-
-    def init(key, example):
-        return 0.1 * jax.random.normal(key, (4, 5))
-
-    def loss(w, batch, key):
-        arm_key, noise_key = jax.random.split(key)
-        logs = jax.nn.log_softmax(batch[0] @ w)
-        arms = jax.random.categorical(arm_key, logs)[:, None]
-        won = jnp.take_along_axis(batch[1], arms, 1)
-        won = won + 0.5 * jax.random.normal(noise_key, won.shape)
-        return -(won * jnp.take_along_axis(logs, arms, 1)).mean()
-
-    def evaluate(w, state, batch, key):
-        chances = jax.nn.softmax(batch[0] @ w)
-        count = jnp.asarray(float(len(batch[0])))
-        return {"reward": (chances * batch[1]).sum()}, {"reward": count}
-
-    task = lrlab.Task.custom(
-        init=init, loss=loss, evaluate=evaluate, metrics={"reward": "max"}, name="bandit",
-        train=(x, rewards), valid=(x, rewards),
-    )  # fmt: skip
-    return Problem(task, steps=300, batch_size=8, metric="valid_reward")
+    task = lrlab.Task.custom(init=init, loss=loss, train=x[:300], valid=x[300:], name="mixture")
+    return Problem(task, steps=300, batch_size=16)
 
 
 SEALED_OWN = {
-    denoiser: ("adamw",),
-    gan_ring: ("own",),
-    turned_bowl: ("adam", "momentum"),
-    valley_of_ten: ("adam",),
-    deep_linear: ("sgd",),
-    remembered: ("adam",),
-    counts: ("sgd", "lion"),
-    two_wells: ("momentum",),
-    factors: ("yogi",),
-    bandit: ("sgd",),
+    blanks: ("adam",),
+    forger: ("own",),
+    cosh_bowl: ("sgd",),
+    powell: ("adam",),
+    phases: ("sgd",),
+    matches: ("lion",),
+    claims: ("momentum",),
+    echo: ("adam",),
+    washboard: ("nesterov",),
+    mixture: ("yogi",),
 }
 """Function -> optimizers."""

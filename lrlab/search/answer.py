@@ -83,7 +83,7 @@ def _judged(
     if given is None:
         posterior = posterior_of(parts, settings=settings.posterior)
         given = posterior, promise_of(posterior, settings.tolerance, goal)
-    posterior, (place, low, high, confidence, resolved) = given
+    posterior, (place, low, high, confidence, resolved, right) = given
     verdict = decide_verdict(whole, posterior, place, settings.tolerance, settings.verdict)
     lr, curves = posterior.lr, posterior.curves
     if verdict == EDGE:
@@ -102,6 +102,7 @@ def _judged(
         "initial": initial if np.isfinite(initial) else None,
         "best_score": as_loss(best, whole.direction),
         "regret": posterior.resolved(place, posterior.settings.quantile),
+        "interval_probability": right,
         "fit": fit_of(posterior, whole, max(settings.tolerance, resolved)),
     }
     if verdict == NOISY or resolved > settings.tolerance:

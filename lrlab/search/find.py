@@ -18,8 +18,9 @@ from lrlab.search import seed_effects
 from lrlab.search.answer import from_scores
 from lrlab.search.budget import Budget
 from lrlab.search.differences import coarse, lowest_place
+from lrlab.search.gaussian_process import saturated
 from lrlab.search.posterior import Posterior, contenders, posterior_of
-from lrlab.search.promise import promise_of
+from lrlab.search.promise import Promise, promise_of
 from lrlab.search.rungs import rung_record, scout_plan, survivors
 from lrlab.search.scores import Scores, Table, cost, table
 from lrlab.search.settings import DEFAULTS, SearchSettings
@@ -106,23 +107,27 @@ def find(
         posterior = (
             posterior_of(parts, seed=number, settings=settings.posterior) if trains else None
         )
-        confidence = None if posterior is None else confidence_of(posterior, settings)
-        sureness.append({"cost": cost(parts), "confidence": confidence})
-        if posterior is not None and sure(posterior, confidence, settings):
+        promise = None if posterior is None else promised(posterior, settings)
+        known = promise is not None and posterior is not None and posterior.measured
+        confidence, right = (promise.confidence, promise.right) if known else (None, None)
+        sureness.append({"cost": cost(parts), "confidence": confidence, "interval": right})
+        if posterior is not None and sure(posterior, confidence, settings, right):
             break
         left = budget.left(parts)
-        outer = np.empty(0)
+        lr, seed = np.empty(0), np.empty(0, np.int64)
         if extensions < settings.extensions:
-            outer = beyond(parts, ratio, left, settings)
-        if len(outer):
+            lr = beyond(parts, ratio, left, settings)
+        if len(lr):
             extensions += 1
-            lr, seed = outer, np.full(len(outer), scout_seed)
-        elif posterior is None:
+            seed = np.full(len(lr), scout_seed)
+        elif posterior is None or promise is None:
             break
-        elif waiting and left > settings.confirmation_share * total:
+        elif doubtful(promise, settings):
+            lr, seed = ends(parts, posterior, promise, left, settings)
+        if not len(lr) and waiting and left > settings.confirmation_share * total:
             count = min(settings.block_rates, left)
             lr, seed = block(parts, posterior, [waiting.pop(0)], count, settings)
-        else:
+        elif not len(lr):
             lr, seed, fresh = confirmation(parts, posterior, fresh, left, settings)
             if not len(lr):
                 break
@@ -135,21 +140,66 @@ def find(
     return answer._replace(details={**answer.details, **decided})
 
 
+def promised(posterior: Posterior, settings: SearchSettings = DEFAULTS) -> Promise:
+    """What an answer would promise now."""
+    return promise_of(
+        posterior, settings.tolerance, settings.confidence or settings.usual_confidence
+    )
+
+
 def confidence_of(posterior: Posterior, settings: SearchSettings = DEFAULTS) -> float | None:
     """The probability that the pick is within the tolerance; None before a good rate had two seeds,
     as nothing is known of noise then."""
-    if not posterior.measured:
-        return None
-    goal = settings.confidence or settings.usual_confidence
-    return promise_of(posterior, settings.tolerance, goal).confidence
+    return promised(posterior, settings).confidence if posterior.measured else None
 
 
-def sure(posterior: Posterior, confidence: float | None, settings: SearchSettings) -> bool:
-    """Whether a search may stop: it is as sure as was asked for, and not of an end of the range,
-    beyond which nothing is known."""
+def sure(
+    posterior: Posterior,
+    confidence: float | None,
+    settings: SearchSettings,
+    right: float | None = None,
+) -> bool:
+    """Whether a search may stop: it is as sure as was asked for, of the pick and (`right`, where it
+    is given) of the interval, and not of an end of the range, beyond which nothing is known."""
     if settings.confidence is None or (confidence or 0.0) < settings.confidence:
         return False
+    if right is not None and right < settings.interval_probability:
+        return False
     return not at_edge(posterior, settings.tolerance, settings.verdict)
+
+
+def doubtful(promise: Promise, settings: SearchSettings = DEFAULTS) -> bool:
+    """Whether the interval is in doubt although the pick is not."""
+    goal = settings.confidence or settings.usual_confidence
+    return promise.confidence >= goal and promise.right < settings.interval_probability
+
+
+def ends(
+    parts: Sequence[Scores],
+    posterior: Posterior,
+    promise: Promise,
+    budget: float,
+    settings: SearchSettings = DEFAULTS,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Lanes that tell where the good rates end: on either side of the pick the rate of which it is
+    least known whether it is good, each with a seed that most other rates have; none where all is
+    known, or the budget is spent."""
+    whole, level = table(parts), max(settings.tolerance, promise.resolved)
+    limit = saturated(np.array(level), posterior.cap)
+    good = (posterior.regret <= limit).mean(0)
+    doubt, x = good * (1 - good), np.log10(posterior.lr)
+    common = np.argsort(-np.isfinite(whole.score).sum(0), kind="stable")
+    lr, seed = np.empty(0), np.empty(0, np.int64)
+    for side in (x > x[promise.pick], x < x[promise.pick]):
+        place = int(np.argmax(np.where(side, doubt, -1.0)))
+        if len(lr) + 1 > budget or not side[place] or doubt[place] < settings.least_doubt:
+            continue
+        for one in common:
+            new = _new_lanes(parts, x[[place]], [int(whole.seeds[one])], 1, settings.same_rate)
+            if len(new[0]):
+                lr, seed = (np.concatenate(pair) for pair in zip((lr, seed), new, strict=True))
+                break
+    return lr, seed
 
 
 def scout_rates(lr_range: tuple[float, float], count: int) -> tuple[np.ndarray, float]:

@@ -6,11 +6,11 @@ gains, is
     y(x, s) = m(x) + g_s(x) + e,
 
 where x is log10 of the rate, m the mean over all seeds (what is sought), g_s what seed s adds to
-it - nearly alike for neighboring rates, which is why lanes of one seed tell more about each other
-than lanes of several - and e is noise. m has a Matern 5/2 kernel, smooth as losses are inside
-a valley: against 3/2 it raises the mean log likelihood of what a pick truly costs from -0.22 to
--0.06 (48 searches of 20 runs, 12 pairs). A cliff is left to the saturation, and to the region that
-is known to train (`lrlab.search.posterior`). Kernel lengths and noise
+it (nearly alike for neighboring rates, which is why lanes of one seed tell more about each other
+than lanes of several), and e is noise. m is a valley (`lrlab.search.valley`) and what it adds to
+that, or, with less weight, a curve about one level, which may have any shape; both with a Matern
+5/2 kernel, smooth as losses are inside a valley. A cliff is left to the walls, the saturation, and
+the region that is known to train (`lrlab.search.posterior`). Kernel lengths and noise
 levels are not chosen but averaged over, weighted by their marginal likelihood (Rasmussen and
 Williams 2006, chapter 5); `lrlab.search.settings.Priors` has the candidates.
 """
@@ -18,19 +18,18 @@ Williams 2006, chapter 5); `lrlab.search.settings.Priors` has the candidates.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from lrlab.search.settings import DEFAULTS, Priors
+from lrlab.search.valley import LARGEST_RESIDUAL, Whitening, sampled, valley
 
 JITTER = 1e-5
 """Added to the diagonal of the curves' covariance, in units of its height: rounding may leave it
 indefinite where the grid is fine."""
-
-LARGEST_RESIDUAL = 1e150
-"""Whitened residuals are cut here: scores of 1e300 are a loss that exploded, not an overflow."""
 
 
 class Observations(NamedTuple):
@@ -105,35 +104,117 @@ def _drawn(
     random: np.random.Generator,
     priors: Priors,
 ) -> np.ndarray:
+    kernels = _kernels(lanes, priors.level * cap, spread, priors)
+    logs = np.array([kernel.weight for kernel in kernels])
+    whitenings, residuals = _about_valleys(lanes, spread, kernels, priors)
+    full = lanes.extra == 0
+    best = float(lanes.x[full][np.argmin(lanes.y[full])])
+    valleys = sampled(
+        lanes.x, lanes.y, cap, whitenings, best, (float(grid[0]), float(grid[-1])), random,
+        priors.valley,
+    )  # fmt: skip
+    none = np.logaddexp.reduce(logs) - np.log(len(priors.lengths)) + np.log(priors.valley.none)
+    some = valleys.evidence + np.log1p(-priors.valley.none)
+    plain = round(priors.curves * float(np.exp(none - np.logaddexp(none, some))))
+    parts = [_about_level(lanes, cap, grid, kernels, plain, random, priors)] if plain else []
+    weights = np.exp(valleys.logs - valleys.logs.max()).ravel()
+    drawn = random.choice(weights.size, priors.curves - plain, p=weights / weights.sum())
+    scale, place = np.divmod(drawn, len(valleys.shape))
+    for one in np.unique(scale):
+        shape = valleys.shape[place[scale == one]]
+        rest = (lanes.y - valley(lanes.x, shape, cap)) @ whitenings[one].inverse.T
+        height, length = residuals[one] ** 2, priors.valley.residual_length
+        level = priors.valley.base**2
+        reach = _covariance(lanes.x, grid, height, length, level)
+        reach = whitenings[one].inverse @ reach
+        covariance = _covariance(grid, grid, height, length, level) - reach.T @ reach
+        covariance[np.diag_indices_from(covariance)] += JITTER * (height + level)
+        root = np.linalg.cholesky(covariance)
+        noise = random.standard_normal((len(shape), len(grid))) @ root.T
+        parts.append(valley(grid, shape, cap) + rest @ reach + noise)
+    return np.concatenate(parts)
+
+
+def _covariance(
+    x: np.ndarray, other: np.ndarray, height: float, length: float, level: float
+) -> np.ndarray:
+    return height * matern(np.abs(x[:, None] - other) / length) + level
+
+
+def _about_valleys(
+    lanes: Observations, spread: float, kernels: Sequence[_Kernel], priors: Priors
+) -> tuple[list[Whitening], list[float]]:
+    """The likeliest scales of seed parts and noise, with each candidate for what a curve adds to
+    its valley; and these candidates, in the same order."""
+    known = priors.valley
+    scales = list(itertools.product(priors.seed_scales, priors.noise_scales))
+    logs = np.array([kernel.weight for kernel in kernels]).reshape(len(priors.lengths), -1)
+    most = max(1, min(known.scales, known.scaled_lanes // len(lanes.x)))
+    likeliest = np.argsort(-np.logaddexp.reduce(logs, 0), kind="stable")[:most]
+    whitenings, residuals = [], []
+    for seeds, noises in (scales[place] for place in likeliest):
+        for residual in known.residuals:
+            among = _covariance(
+                lanes.x, lanes.x, residual**2, known.residual_length, known.base**2
+            ) + _of_seeds(lanes, seeds, spread, priors)
+            among[np.diag_indices_from(among)] += (noises * spread) ** 2 + lanes.extra
+            inverse = np.linalg.inv(np.linalg.cholesky(among))
+            weight = float(np.log(np.diag(inverse)).sum()) - np.log(len(known.residuals))
+            whitenings.append(Whitening(inverse, weight + _expected(seeds, noises, priors)))
+            residuals.append(residual)
+    return whitenings, residuals
+
+
+def _of_seeds(lanes: Observations, scale: float, spread: float, priors: Priors) -> np.ndarray:
+    """The covariance of what seeds add, f64[n, n]."""
+    apart = np.abs(lanes.x[:, None] - lanes.x)
+    same_seed = lanes.seed[:, None] == lanes.seed
+    of_seed = np.exp(-((apart / priors.seed_length) ** 2) / 2) * same_seed
+    offset = max(priors.offset, priors.offset_per_spread * spread)
+    return (scale * spread) ** 2 * of_seed + offset**2 * same_seed
+
+
+def _expected(seeds: float, noises: float, priors: Priors) -> float:
+    """Scales near the spread that is seen are likelier beforehand than far ones: the logarithm of
+    their weight."""
+    return -(np.log(seeds) ** 2 + np.log(noises) ** 2) / (2 * np.log(priors.scale_factor) ** 2)
+
+
+def _about_level(
+    lanes: Observations,
+    cap: float,
+    grid: np.ndarray,
+    kernels: Sequence[_Kernel],
+    count: int,
+    random: np.random.Generator,
+    priors: Priors,
+) -> np.ndarray:
+    """Curves of the Gaussian process alone, f64[count, G]."""
     level = priors.level * cap
     height = level**2
     across = np.abs(grid[:, None] - lanes.x)
     between = np.abs(grid[:, None] - grid)
-    kernels = _kernels(lanes, level, spread, priors)
     order, weights = heaviest(np.array([kernel.weight for kernel in kernels]), priors.kernel_weight)
-    counts = shares_of(weights, priors.curves)
     curves = []
-    for count, place in zip(counts, order, strict=True):
+    for some, place in zip(shares_of(weights, count), order, strict=True):
         kernel = kernels[place]
         reach = np.linalg.solve(kernel.factor, height * matern(across / kernel.length).T)
         mean = level + reach.T @ kernel.whitened
         covariance = height * matern(between / kernel.length) - reach.T @ reach
         covariance[np.diag_indices_from(covariance)] += JITTER * height
         root = np.linalg.cholesky(covariance)
-        curves.append(mean + random.standard_normal((int(count), len(grid))) @ root.T)
+        curves.append(mean + random.standard_normal((int(some), len(grid))) @ root.T)
     return np.concatenate(curves)
 
 
 def _kernels(lanes: Observations, level: float, spread: float, priors: Priors) -> list[_Kernel]:
     """Every choice of length and scales, its weight the logarithm of its posterior."""
     apart = np.abs(lanes.x[:, None] - lanes.x)
-    same_seed = lanes.seed[:, None] == lanes.seed
-    of_seed = np.exp(-((apart / priors.seed_length) ** 2) / 2) * same_seed
-    offset = max(priors.offset, priors.offset_per_spread * spread)
     choices = list(itertools.product(priors.lengths, priors.seed_scales, priors.noise_scales))
-    among = np.stack([level**2 * matern(apart / length) for length, _, _ in choices])
-    seeds, noises = (np.array([choice[i] for choice in choices]) for i in (1, 2))
-    among += ((seeds * spread) ** 2)[:, None, None] * of_seed + offset**2 * same_seed
+    means = {length: level**2 * matern(apart / length) for length in priors.lengths}
+    seeds = {scale: _of_seeds(lanes, scale, spread, priors) for scale in priors.seed_scales}
+    among = np.stack([means[length] + seeds[scale] for length, scale, _ in choices])
+    noises = np.array([choice[2] for choice in choices])
     diagonal = np.arange(len(lanes.x))
     among[:, diagonal, diagonal] += ((noises * spread) ** 2)[:, None] + lanes.extra
     factors = np.linalg.cholesky(among)
@@ -141,8 +222,7 @@ def _kernels(lanes: Observations, level: float, spread: float, priors: Priors) -
     whitened = np.linalg.solve(factors, rest)[..., 0]
     far = np.minimum(np.abs(whitened), LARGEST_RESIDUAL)
     logs = -(far**2).sum(1) / 2 - np.log(factors[:, diagonal, diagonal]).sum(1)
-    # Scales near the spread that is seen are likelier beforehand than far ones.
-    logs -= (np.log(seeds) ** 2 + np.log(noises) ** 2) / (2 * np.log(priors.scale_factor) ** 2)
+    logs += np.array([_expected(*choice[1:], priors) for choice in choices])
     lengths = [choice[0] for choice in choices]
     return [_Kernel(*kernel) for kernel in zip(logs, lengths, factors, whitened, strict=True)]
 

@@ -135,7 +135,7 @@ def joint_of(
     row, column = np.nonzero(np.isfinite(whole.score))
     regret = saturated((whole.score[row, column] - best) / gap, cap)
     lanes = Observations(whole.lr[row], column, regret, np.zeros(len(row)))
-    cut = clues(calls, cap, settings.clue)
+    cut = clues(calls, cap, settings.clue, settings.clue)
     lanes = Observations(*(np.concatenate(pair) for pair in zip(lanes, cut, strict=True)))
     lanes, followed = _followed(Lanes(lanes, np.round(lanes.x / APART).astype(int)), settings)
     own = {

@@ -74,7 +74,7 @@ def posterior_of(
     """What the lanes of some training calls leave possible.
 
     Lanes that a rung cut short count as clues: their regret at that rung, with an error of
-    `settings.clue` times the cap. At least one lane must have been trained to the end, with some
+    `settings.clue` (of larger rates than the leader's `clue_above`) times the cap. At least one lane must have been trained to the end, with some
     gain. `seed` of the drawing.
     """
     whole = table(parts)
@@ -142,15 +142,17 @@ def _observations(
     lanes = Observations(np.log10(whole.lr[row]), column, regret, np.zeros(len(row)))
     if len(row) > settings.max_lanes:
         lanes = _joined(lanes, cap, settings.max_lanes)
-    cut = clues(parts, cap, settings.clue)
+    cut = clues(parts, cap, settings.clue, settings.clue_above)
     cut = cut._replace(x=np.log10(cut.x))
     return Observations(*(np.concatenate(pair) for pair in zip(lanes, cut, strict=True)))
 
 
-def clues(parts: Sequence[Scores], cap: float, error: float) -> Observations:
+def clues(parts: Sequence[Scores], cap: float, error: float, above: float) -> Observations:
     """Lanes that were cut: how far behind the leader they were then, as one further seed: what that
-    has of its own says nothing about any one of them. `x` is their `lr` as it stands."""
-    x, y = [], []
+    has of its own says nothing about any one of them. `x` is their `lr` as it stands. Their error
+    is `error`, or `above` for rates larger than the leader's: as the schedule falls they gain most.
+    """
+    x, y, errors = [], [], []
     for part in parts:
         losses = part.losses
         start = part.initial[np.isfinite(part.initial)]
@@ -165,9 +167,11 @@ def clues(parts: Sequence[Scores], cap: float, error: float) -> Observations:
             gap = max(as_loss(start.mean(), part.direction) - best, 1e-300)
             x.append(part.lr[lane])
             y.append(min((row[lane] - best) / gap, 1.0))
+            leader = part.lr[int(np.nanargmin(np.where(np.isfinite(row), row, np.nan)))]
+            errors.append(above if part.lr[lane] > leader else error)
     behind = saturated(np.array(y, np.float64), cap)
     own = np.full(len(x), -1)
-    return Observations(np.array(x, np.float64), own, behind, np.full(len(x), (error * cap) ** 2))
+    return Observations(np.array(x, np.float64), own, behind, (np.array(errors) * cap) ** 2)
 
 
 def _joined(lanes: Observations, cap: float, most: int) -> Observations:

@@ -11,29 +11,32 @@ from typing import NamedTuple
 import numpy as np
 
 from lrlab.search.gaussian_process import saturated
-from lrlab.search.posterior import Posterior
+from lrlab.search.likeliest import chances
+from lrlab.search.posterior import Posterior, decades
 
 
 class Promise(NamedTuple):
     """Grid places of the learning rate and of the ends of its interval; `confidence`: probability
     that the pick's regret is within the tolerance; `resolved`: the smallest tolerance (share of the
     gap) within which it is at the confidence that was asked for. The interval is for the larger of
-    tolerance and `resolved`."""
+    tolerance and `resolved`; `right`: the probability that it is right (`lrlab.search.likeliest`).
+    """
 
     pick: int
     low: int
     high: int
     confidence: float
     resolved: float
+    right: float
 
 
 def promise_of(posterior: Posterior, tolerance: float, goal: float) -> Promise:
     """The pick and its interval, from the curves that are possible.
 
-    The interval holds the rates around the least expected regret that cost at most the tolerance
-    (or what is resolved, where that is larger) by the mean of the curves, as far as no lane failed
-    nearby. The pick is its middle (far from what is bad on either side), as near as the expected
-    regret allows.
+    The pick is the middle of the rates around the least expected regret that cost at most the
+    tolerance (or what is resolved, where that is larger) by the mean of the curves, as near as the
+    expected regret allows: far from what is bad on either side. The interval around it is the one
+    that is most probably right, as far as no lane failed nearby.
 
     Args:
         tolerance: share of the gap.
@@ -50,8 +53,31 @@ def promise_of(posterior: Posterior, tolerance: float, goal: float) -> Promise:
     inner = inner[cheap & posterior.replicated[inner]]
     pick = int(inner[np.argmin(np.abs(x[inner] - (x[low] + x[high]) / 2))])
     resolved = posterior.resolved(pick, goal)
-    low, high = _within(posterior, pick, max(tolerance, resolved))
-    return Promise(pick, low, high, posterior.probability(pick, tolerance), resolved)
+    low, high, right = interval_of(posterior, pick, max(tolerance, resolved))
+    return Promise(pick, low, high, posterior.probability(pick, tolerance), resolved, right)
+
+
+def interval_of(posterior: Posterior, pick: int, level: float) -> tuple[int, int, float]:
+    """The ends of the interval around a pick that is most probably right, and that probability.
+
+    Where several are as probable, the one in the middle of them.
+
+    Args:
+        level: what its rates cost at most, share of the gap.
+    """
+    settings = posterior.settings
+    sound = posterior.safe.copy()
+    sound[pick] = True
+    reach = run_around(sound, pick)
+    limits = saturated(np.array([level, settings.worst * level]), posterior.cap)
+    right = chances(
+        posterior.regret, decades(np.log10(posterior.lr)), pick, reach,
+        (float(limits[0]), float(limits[1])), settings.held, settings.least_good,
+    )  # fmt: skip
+    low, high = np.nonzero(right >= right.max() - 1e-9)
+    middle = np.abs(low - np.median(low)) + np.abs(high - np.median(high))
+    place = int(np.argmin(middle))
+    return reach[0] + int(low[place]), pick + int(high[place]), float(right.max())
 
 
 def _within(posterior: Posterior, place: int, level: float) -> tuple[int, int]:

@@ -95,6 +95,19 @@ def survivors(
         kept[order[np.linspace(0, len(order) - 1, keep).round().astype(int)]] = True
         return kept
     now, hope = np.split(coarse(np.concatenate([now, hope]), gain), 2)
+    explorers = settings.explorers if keep >= settings.explored_from else 0
+    low, high = _around(now, hope, keep - explorers)
+    above = order[high + 1 :]
+    if explorers and len(above) > explorers:
+        kept[above[(len(above) * (2 * np.arange(explorers) + 1)) // (2 * explorers)]] = True
+    else:
+        low, high = _around(now, hope, keep)
+    kept[order[low : high + 1]] = True
+    return kept
+
+
+def _around(now: np.ndarray, hope: np.ndarray, keep: int) -> tuple[int, int]:
+    """The first and the last of `keep` neighbors around the leader."""
     low = high = leader = lowest_place(now)
     while high - low + 1 < keep:
         left = now[low - 1] if low > 0 else np.inf
@@ -105,8 +118,7 @@ def survivors(
             high += 1
         else:
             low -= 1
-    kept[order[low : high + 1]] = True
-    return kept
+    return low, high
 
 
 def standing(scores: Scores, row: int) -> np.ndarray:

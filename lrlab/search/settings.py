@@ -16,6 +16,36 @@ from typing import NamedTuple
 from lrlab.core.tolerance import CONFIDENCE, TOLERANCE
 
 
+class ValleyPriors(NamedTuple):
+    """What is assumed of the valley that a curve is about (`lrlab.search.valley`): uniform in the
+    logarithm between limits that no training is known to leave. None of these was fitted."""
+
+    widths: tuple[float, float] = (0.05, 4.0)
+    """Decades that the bottom is wide, at least and at most."""
+    walls: tuple[float, float] = (0.02, 200.0)
+    """Shares per square decade: a wall that takes 2 decades to cost 8 %, to a cliff that costs 80 %
+    within 15 % of the rate."""
+    residuals: tuple[float, ...] = (0.003, 0.012)
+    """Shares: candidates for the standard deviation of the curve about its valley."""
+    residual_length: float = 0.5
+    """Decades over which that is correlated."""
+    base: float = 0.05
+    """Share: standard deviation of the level of the bottom about the best score that was seen."""
+    none: float = 0.2
+    """The probability beforehand that a curve is no valley at all, but the Gaussian process that
+    `Priors` alone describe."""
+    around: float = 0.5
+    """Decades about the best rate in which the sampling begins."""
+    samples: int = 1000
+    """Valleys of a round."""
+    rounds: int = 6
+    """Rounds after the first, at most; two or three do where seeds agree."""
+    scales: int = 8
+    """Choices of seed and noise scales that are averaged over: the likeliest."""
+    scaled_lanes: int = 480
+    """Lanes times such choices, at most (one choice at least): the time goes with both."""
+
+
 class Priors(NamedTuple):
     """What the Gaussian process assumes of a curve before it sees a lane.
 
@@ -46,6 +76,7 @@ class Priors(NamedTuple):
     """Curves that are drawn: a probability of 0.1 is then known to 0.02."""
     kernel_weight: float = 0.9
     """The curves are drawn from the kernels that together have this posterior weight."""
+    valley: ValleyPriors = ValleyPriors()
 
 
 class PosteriorSettings(NamedTuple):
@@ -64,9 +95,15 @@ class PosteriorSettings(NamedTuple):
     below it, as between them there may be a cliff; above a failure halfway to it. With halfway on
     both sides 10 % of the intervals of 20 runs held rates that cost three tolerances, now 3 % (30
     pairs of `checked`, 4 roots each)."""
+    worst: float = 3.0
+    """Tolerances that no rate of an interval may cost, for it to be right."""
+    held: float = 0.5
+    """Part of the good rates (in log) that it must hold for that."""
+    least_good: float = 0.125
+    """Decades that a set of good rates is wide at least: a third of the rate is no difference that
+    anyone would tell."""
     ends: float = 1.25
-    """Tolerances that the fit costs at the ends of an interval: few lanes place an end no more
-    sharply, and with 1 it holds less than half of the good rates three times as often."""
+    """Tolerances that the fit costs at the ends of the rates in whose middle the pick stands."""
     slack: float = 0.1
     """Tolerances that the pick may cost more than the least expected, to stand in the middle."""
     quantile: float = 0.9
@@ -77,6 +114,8 @@ class PosteriorSettings(NamedTuple):
     clue: float = 0.3
     """The error of a lane that a rung cut, in units of the cap: curves cross, but seldom from far
     behind."""
+    clue_above: float = 0.9
+    """The same of a rate larger than the leader's: as the schedule falls, these gain most."""
     unknown_spread: float = 0.01
     """Share: the spread between seeds where no good rate has two."""
     spread_limits: tuple[float, float] = (0.003, 1e6)
@@ -135,6 +174,11 @@ class SearchSettings(NamedTuple):
     confidence: float | None = CONFIDENCE
     """The probability that the pick is good enough, at which a search for one rate stops; None: it
     spends its whole budget."""
+    interval_probability: float = 0.8
+    """The probability that the interval is right, at which such a search stops; where the pick is
+    sure and the interval is not, lanes go to its ends."""
+    least_doubt: float = 0.05
+    """p (1 - p) of the probability p that a rate is good, below which a lane tells too little."""
     usual_confidence: float = CONFIDENCE
     """The probability that `Answer.resolved` holds with, where none is asked for."""
     default_budget: float = 40.0
@@ -152,6 +196,11 @@ class SearchSettings(NamedTuple):
     """By budget, ascending: two or three rates a decade, and half of the budget left."""
     scout_share: float = 0.75
     """Part of the budget that a scout costs at most; it starts fewer rates otherwise."""
+    explorers: int = 1
+    """Of the lanes that a rung keeps, so many stand in the middle of the larger rates that the
+    leader's neighbors leave out: a second valley may lie there, and early losses do not show it."""
+    explored_from: int = 5
+    """Lanes that a rung must keep for that."""
     extensions: int = 2
     """How often the range is extended, where the best stands at an end."""
     extension_rates: int = 4
