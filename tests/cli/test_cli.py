@@ -14,6 +14,7 @@ import typer
 from places import FIXTURES
 
 import lrlab
+from lrlab.cli import ls
 from lrlab.cli.app import PANELS, run
 from lrlab.cli.failures import CommandError, failure_of, placed
 from lrlab.cli.ls import KINDS, fitting, registry_of
@@ -219,6 +220,7 @@ def test_runs_in_another_order(config: str, capsys: pytest.CaptureFixture[str]) 
     error, _ = error_of(capsys, "ls", "--sort", "bst")
     assert "did you mean 'best'" in error["problems"][0]["message"]
     error_of(capsys, "ls", "tasks", "--sort", "best")
+    error_of(capsys, "ls", "tasks", "--all")
 
 
 def test_a_narrow_list_leaves_out_what_matters_least() -> None:
@@ -228,6 +230,31 @@ def test_a_narrow_list_leaves_out_what_matters_least() -> None:
     assert fitting([row], 100) == ["run", "status", "lr", "verdict", "best", "changed"]
     assert fitting([row], 80) == ["run", "status", "lr", "best", "changed"]
     assert fitting([row], 40) == ["run", "status", "lr", "best"]
+
+
+@pytest.mark.parametrize(("options", "first"), [([], "r2"), (["--sort", "best"], "r0")])
+def test_a_long_list_is_cut_where_nobody_looks(
+    options: list[str], first: str, config: str, monkeypatch, capsys
+) -> None:
+    monkeypatch.setattr(ls, "MOST_ROWS", 3)
+    for number in range(5):
+        folder = Path("runs", f"r{number}")
+        folder.mkdir(parents=True)
+        info = {"status": "finished", "command": "find", "metric": "valid_loss"}
+        (folder / "run.json").write_text(json.dumps(info))
+        evidence = [{"lr": 0.1, "scores": [float(number)]}]
+        (folder / "summary.json").write_text(json.dumps({"evidence": evidence}))
+        os.utime(folder / "run.json", (number, number))
+
+    def listed(*more: str) -> list[str]:
+        assert run(["ls", "runs", *options, *more]) == 0
+        text = capsys.readouterr().out
+        assert "5 runs under runs/" in text and ("--all" in text) == (not more)
+        return [line.split()[0] for line in text.splitlines() if line.strip().startswith("r")][1:]
+
+    assert len(listed()) == 3 and listed()[0] == first
+    assert len(listed("--all")) == 5
+    assert run(["ls", "--json"]) == 0 and len(json.loads(capsys.readouterr().out)["runs"]) == 5
 
 
 def test_a_name_trains(config: str, capsys: pytest.CaptureFixture[str]) -> None:
