@@ -33,8 +33,8 @@ LEFT_BY_SYSTEMS = (".DS_Store", "Thumbs.db", "desktop.ini")
 """What a system's file manager leaves in every folder that it showed."""
 
 FIGURES = (".png", ".svg", ".pdf", ".eps", ".webp", ".jpg")
-"""How the files in `figures/`, and in the folders there of several runs, end that lrlab writes. A test
-compares them with the report's formats."""
+"""How the files in `figures/`, and in the folders there of several runs, end that lrlab writes. A
+test compares them with the report's formats."""
 
 _HALF_WRITTEN = re.compile(r"\.(.+)\.\d+")
 """What a crash in the middle of `files.write_text` leaves beside a file."""

@@ -121,8 +121,8 @@ def test_everything_that_modules_write_goes(run: Path) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["export.tex", "checkpoint_notes.md", "frozen.txt", "figures/mine.tex", "figures/1-a/mine.tex", "groups/notes.txt",
-     "groups/one/notes.txt", "sgd/mine.csv"],
+    ["export.tex", "checkpoint_notes.md", "frozen.txt", "figures/mine.tex", "figures/1-a/mine.tex",
+     "groups/notes.txt",     "groups/one/notes.txt", "sgd/mine.csv"],
 )  # fmt: skip
 def test_a_file_of_a_user_stays_wherever_it_lies(name: str, run: Path) -> None:
     for part in ("sgd", "groups/one"):
