@@ -61,7 +61,7 @@ MOST_ROWS = 200
 """Runs that the table has unless all are asked for: what scrolls by is not read, and the table of
 20,000 takes half a minute of processor time."""
 
-LEAST = ("command", "task", "verdict", "changed")
+LEAST = ("command", "task", "verdict", "changed", "best", "status")
 """Columns that a narrow terminal leaves out, the first one first: a run's name has most of them."""
 
 GAP = 2

@@ -229,7 +229,8 @@ def test_a_narrow_list_leaves_out_what_matters_least() -> None:
     assert fitting([row], 130) == list(row)
     assert fitting([row], 100) == ["run", "status", "lr", "verdict", "best", "changed"]
     assert fitting([row], 80) == ["run", "status", "lr", "best", "changed"]
-    assert fitting([row], 40) == ["run", "status", "lr", "best"]
+    assert fitting([row], 60) == ["run", "status", "lr"]
+    assert fitting([row], 30) == ["run", "lr"]
 
 
 @pytest.mark.parametrize(("options", "first"), [([], "r2"), (["--sort", "best"], "r0")])
