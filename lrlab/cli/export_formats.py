@@ -90,7 +90,9 @@ def write_curves(folder: Path, target: str, per: str) -> int:
 
 def write_npz(folder: Path, target: str, per: str) -> None:
     """Every array of a run by name, the coordinates among them."""
-    np.savez_compressed(target, **_arrays(lrlab.report.read(folder, every_lane=True)))  # type: ignore[arg-type]
+    arrays = _arrays(lrlab.report.read(folder, every_lane=True))
+    with open(target, "wb") as file:  # NumPy would add an ending to a name
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
 
 
 def write_json(folder: Path, target: str, per: str) -> None:

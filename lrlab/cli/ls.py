@@ -57,7 +57,11 @@ SORTS: Mapping[str, Callable[[Mapping[str, object]], tuple[object, ...]]] = {
 }
 """Orders of the list of runs; those that are equal stay in the order of their dates."""
 
-LEAST = ("command", "task", "verdict", "changed")
+MOST_ROWS = 200
+"""Runs that the table has unless all are asked for: what scrolls by is not read, and the table of
+20,000 takes half a minute of processor time."""
+
+LEAST = ("command", "task", "verdict", "changed", "best", "status")
 """Columns that a narrow terminal leaves out, the first one first: a run's name has most of them."""
 
 GAP = 2
@@ -81,6 +85,9 @@ def ls(
         str | None,
         typer.Option("--sort", metavar="|".join(SORTS), help="The order of runs; date by default."),
     ] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help=f"Every run, where there are more than {MOST_ROWS}.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """List runs, or what a configuration may name."""
@@ -93,8 +100,11 @@ def ls(
         if what != "runs":
             message = f"sorts runs; {what} have an order of their own"
         raise ConfigError([Problem("--sort", None, "", message)])
+    if every and what != "runs":
+        message = f"is for runs; {what} are listed whole"
+        raise ConfigError([Problem("--all", None, "", message)])
     if what == "runs":
-        _list_runs(resolved(out), sort or DATE, json)
+        _list_runs(resolved(out), sort or DATE, every, json)
         return
     of_kind = registry_of(what)
     entries = {name: registry.summary(of_kind, name) for name in of_kind.entries}
@@ -132,7 +142,7 @@ def _default(value: object) -> object:
     return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
-def _list_runs(root: Path, sort: str, json: bool) -> None:
+def _list_runs(root: Path, sort: str, every: bool, json: bool) -> None:
     rows = sorted(map(_row, folders(root)), key=SORTS[sort])
     if json:
         emit({"runs": rows})
@@ -140,13 +150,14 @@ def _list_runs(root: Path, sort: str, json: bool) -> None:
     if not rows:
         print(f"No runs under {shown(root)}/ yet. Begin with: lrlab find digits-mlp")
         return
+    few = rows if every else rows[-MOST_ROWS:] if sort == DATE else rows[:MOST_ROWS]
     shown_rows = [
         {
             key: value
             for key, value in {**row, "run": _name(row["run"])}.items()
             if key not in UNSEEN
         }
-        for row in rows
+        for row in few
     ]
     for row in shown_rows:
         row["changed"] = str(row["changed"]).removeprefix(f"{datetime.date.today().year}-")
@@ -156,6 +167,9 @@ def _list_runs(root: Path, sort: str, json: bool) -> None:
     unfinished = sum(row["status"] in ("running", "interrupted") for row in rows)
     caption = f"{counted(len(rows), 'run')} under {shown(root)}/"
     caption += f", {unfinished} to resume" if unfinished else ""
+    if len(few) < len(rows):
+        which = "newest" if sort == DATE else "first"
+        caption += f"; the {which} {len(few)} are shown, with --all every one"
     screen.print(table("", names, cells, caption))
 
 

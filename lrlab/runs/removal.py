@@ -32,8 +32,9 @@ LEFT_BY_ORBAX = re.compile(rf"(checkpoint|frozen){re.escape(HALF_WRITTEN)}.*")
 LEFT_BY_SYSTEMS = (".DS_Store", "Thumbs.db", "desktop.ini")
 """What a system's file manager leaves in every folder that it showed."""
 
-FIGURES = (".png", ".svg", ".pdf")
-"""How the files in `figures/` end that lrlab writes."""
+FIGURES = (".png", ".svg", ".pdf", ".eps", ".webp", ".jpg")
+"""How the files in `figures/`, and in the folders there of several runs, end that lrlab writes. A
+test compares them with the report's formats."""
 
 _HALF_WRITTEN = re.compile(r"\.(.+)\.\d+")
 """What a crash in the middle of `files.write_text` leaves beside a file."""
@@ -143,10 +144,12 @@ def _others(place: Path, run: Path) -> Iterator[str]:
     for one in run.iterdir():
         if not _is_ours(one.name) and not (one / "run.json").is_file():
             yield one.relative_to(place).as_posix()
-    for one in _inside(run / "figures"):
-        if one.suffix not in FIGURES and not _is_ours(one.name):
+    for one in (run / "figures").rglob("*"):
+        folder = one.is_dir() and not one.is_symlink()
+        if not folder and one.suffix not in FIGURES and not _is_ours(one.name):
             yield one.relative_to(place).as_posix()
-    for one in _inside(run / "groups"):
+    groups = run / "groups"
+    for one in groups.iterdir() if groups.is_dir() else ():
         if not (one / "run.json").is_file() and one.name not in LEFT_BY_SYSTEMS:
             yield one.relative_to(place).as_posix()
 
@@ -156,7 +159,3 @@ def _is_ours(name: str) -> bool:
     name = half[1] if half else name
     known = name in LEFT_BY_LRLAB or name in LEFT_BY_SYSTEMS
     return known or LEFT_BY_ORBAX.fullmatch(name) is not None
-
-
-def _inside(folder: Path) -> list[Path]:
-    return list(folder.iterdir()) if folder.is_dir() else []

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lrlab.core.grids import log_grid
+from lrlab.core.text import number
 from lrlab.search import rules
 from lrlab.search.rules.own import Rule, suggestions
 
@@ -87,10 +88,10 @@ class RangeCurves(NamedTuple):
         low, high = min(medians, key=medians.__getitem__), max(medians, key=medians.__getitem__)
         many = f", medians over {len(self.seeds)} seeds" if len(self.seeds) > 1 else ""
         if len(medians) == 1:
-            return f"One rule suggests a learning rate: {low}, {medians[low]:.2g}{many}."
+            return f"One rule suggests a learning rate: {low}, {number(medians[low], 2)}{many}."
         return (
-            f"The rules suggest anything from {medians[low]:.2g} ({low}) to {medians[high]:.2g} "
-            f"({high}){many}."
+            f"The rules suggest anything from {number(medians[low], 2)} ({low}) to "
+            f"{number(medians[high], 2)} ({high}){many}."
         )
 
     def remarks(self) -> list[str]:

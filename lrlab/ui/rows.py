@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from statistics import median
+
+import numpy as np
 
 from lrlab import runs
 from lrlab.core.errors import RunError
@@ -15,6 +16,7 @@ from lrlab.report.content import data as d
 from lrlab.report.content import standing, summary
 from lrlab.report.content.reading import read_live
 from lrlab.runs.summary import best_mean, mean_scores
+from lrlab.search.range_test import middle
 from lrlab.ui.places import PARTS, Place
 
 SPARK_POINTS = 40
@@ -126,7 +128,7 @@ def _of_rules(suggestions: Mapping[str, Sequence[float | None]]) -> str:
     '0.1 to 1'
     """
     seen = ([rate for rate in rates if rate is not None] for rates in suggestions.values())
-    middles = [median(rates) for rates in seen if rates]
+    middles = [middle(np.array(rates)) for rates in seen if rates]
     return interval((min(middles), max(middles))) if middles else "-"
 
 

@@ -16,7 +16,7 @@ from places import FIXTURES
 import lrlab
 from lrlab.cli.app import PANELS, run
 from lrlab.cli.failures import CommandError, failure_of, placed
-from lrlab.cli.ls import KINDS, fitting, registry_of
+from lrlab.cli.ls import KINDS, registry_of
 from lrlab.core.errors import FieldError, Interrupted
 
 CONFIG = """\
@@ -190,44 +190,6 @@ def test_ls_runs_and_last(config: str, capsys: pytest.CaptureFixture[str]) -> No
     assert run(["show", "one", "--json"]) == 2
     assert "damaged" in capsys.readouterr().err
     assert run(["doctor", "one", "--json"]) == 3
-
-
-def test_runs_in_another_order(config: str, capsys: pytest.CaptureFixture[str]) -> None:
-    runs = {"b": ("t2", 0.5), "a": ("t1", 0.2), "c": ("t3", None)}
-    for number, (name, (task, best)) in enumerate(runs.items()):
-        folder = Path("runs", name)
-        folder.mkdir(parents=True)
-        info = {"status": "finished", "command": "find", "name": task, "metric": "valid_loss"}
-        (folder / "run.json").write_text(json.dumps({**info, "modes": {"valid_loss": "min"}}))
-        evidence = [{"lr": 0.1, "scores": [best, best]}, {"lr": 0.2, "scores": [None]}]
-        content = {"evidence": evidence, "details": {"best_score": -1.0}}  # an estimate
-        (folder / "summary.json").write_text(json.dumps(content))
-        os.utime(folder / "run.json", (number, number))
-
-    def order(*options: str) -> str:
-        assert run(["ls", "runs", *options, "--json"]) == 0
-        listed = json.loads(capsys.readouterr().out)["runs"]
-        return "".join(Path(row["run"]).name for row in listed)
-
-    assert (order(), order("--sort", "date")) == ("bac", "bac")
-    assert (order("--sort", "task"), order("--sort", "best")) == ("abc", "abc")
-    for info in Path("runs").glob("*/run.json"):
-        info.write_text(info.read_text().replace('"min"', '"max"'))
-    assert order("--sort", "best") == "bac"
-    assert run(["ls", "--sort", "task"]) == 0
-    assert "best" in capsys.readouterr().out
-    error, _ = error_of(capsys, "ls", "--sort", "bst")
-    assert "did you mean 'best'" in error["problems"][0]["message"]
-    error_of(capsys, "ls", "tasks", "--sort", "best")
-
-
-def test_a_narrow_list_leaves_out_what_matters_least() -> None:
-    row = {"run": "r" * 39, "command": "find", "task": "t" * 12, "status": "interrupted", "lr": 0.1,
-           "verdict": "interior", "best": 0.5, "changed": "11-30 00:36"}  # fmt: skip
-    assert fitting([row], 130) == list(row)
-    assert fitting([row], 100) == ["run", "status", "lr", "verdict", "best", "changed"]
-    assert fitting([row], 80) == ["run", "status", "lr", "best", "changed"]
-    assert fitting([row], 40) == ["run", "status", "lr", "best"]
 
 
 def test_a_name_trains(config: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -53,6 +53,13 @@ def test_a_place_that_cannot_be_written(capsys, tmp_path) -> None:
     assert "cannot be written" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("format", [name for name in FORMATS])
+def test_the_file_has_the_name_that_was_given(tmp_path, format) -> None:
+    target = tmp_path / "numbers"
+    assert run(["export", str(RUN), "-f", format, "-o", str(target)]) == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["numbers"]
+
+
 def test_a_missing_package_is_named(capsys, monkeypatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert run(["export", str(RUN), "-f", "parquet"]) == 2

@@ -12,9 +12,10 @@ from places import FIXTURES
 from lrlab import runs
 from lrlab.cli import export_formats
 from lrlab.core.errors import RunError
+from lrlab.report.figures import FORMATS
 from lrlab.runs import weights
 from lrlab.runs.lock import Lock
-from lrlab.runs.removal import LEFT_BY_LRLAB
+from lrlab.runs.removal import FIGURES, LEFT_BY_LRLAB
 from lrlab.training import callbacks, logs, session
 
 
@@ -110,6 +111,9 @@ def test_everything_that_modules_write_goes(run: Path) -> None:
         *(one.file for one in export_formats.FORMATS.values()),
     }  # fmt: skip
     assert written <= set(LEFT_BY_LRLAB)
+    assert {f".{ending}" for ending in FORMATS} == set(FIGURES)
+    (run / "figures" / "1-adam").mkdir(parents=True)  # of a comparison's first run
+    (run / "figures" / "1-adam" / "loss_vs_lr.eps").write_text("x")
     for name in (*written, ".DS_Store", "frozen.orbax-checkpoint-tmp-1"):
         (run / name).write_text("x")
     assert runs.removable(run).others == ()
@@ -117,13 +121,13 @@ def test_everything_that_modules_write_goes(run: Path) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["export.tex", "checkpoint_notes.md", "frozen.txt", "figures/mine.tex", "groups/notes.txt",
-     "groups/one/notes.txt", "sgd/mine.csv"],
+    ["export.tex", "checkpoint_notes.md", "frozen.txt", "figures/mine.tex", "figures/1-a/mine.tex",
+     "groups/notes.txt",     "groups/one/notes.txt", "sgd/mine.csv"],
 )  # fmt: skip
 def test_a_file_of_a_user_stays_wherever_it_lies(name: str, run: Path) -> None:
     for part in ("sgd", "groups/one"):
         shutil.copytree(FIXTURES / "format-2", run / part)
-    (run / "figures").mkdir(exist_ok=True)
+    (run / "figures" / "1-a").mkdir(parents=True, exist_ok=True)
     (run / name).write_text("mine")
     assert runs.removable(run).others == (name,)
     with pytest.raises(RunError, match="did not write"):

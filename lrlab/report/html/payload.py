@@ -174,7 +174,8 @@ def metrics_of(data: ReportData) -> list[str]:
     first = d.metric_of(data)
     record = data.record
     per_step = [name for name in record.history if name != "learning_rate"]
-    names = [first, "train_loss", *record.evaluated, *per_step, "learning_rate"]
+    losses = sorted(record.evaluated, key=lambda name: not name.endswith("loss"))  # losses first
+    names = [first, "train_loss", *losses, *per_step, "learning_rate"]
     seen = []
     for name in dict.fromkeys(names):
         steps, values = d.curve(data, name)

@@ -110,12 +110,12 @@ def rules(test: RangeCurves) -> str:
         note = none or "; ".join(said)
         cells = [f"<td>{text(name)}</td>"]
         if seen.size:
-            spread = f"{seen.max() / seen.min():.3g}" if len(seen) > 1 else "-"
+            spread = number(seen.max() / seen.min()) if len(seen) > 1 else "-"
             values = (number(middle(seen)), number(seen.min()), number(seen.max()), spread)
         else:
             values = ("-",) * 4
         cells += [f'<td class="n">{value}</td>' for value in values]
-        body.append(f'<tr>{"".join(cells)}<td class="soft">{text(note)}</td></tr>')
+        body.append(f'<tr>{"".join(cells)}<td class="soft note">{text(note)}</td></tr>')
     return table(["rule", ">median", ">lowest", ">highest", ">spread (factor)", ""], body)
 
 
