@@ -2,8 +2,9 @@
 
 Read in this order: `state` and `step` (one lane, one update), `programs` (a tile of lanes,
 compiled), `layout` and `tiles` (which lane sits where), `segments` (training and evaluating them),
-`loop` (from the plan to the record), `results` (the record and its checkpoints), `plan`, `limits`
-and `tuning` (tile width), `probing` (probes), `devices` and `executables` (the machine).
+`dealing` (which device trains which tile), `loop` (from the plan to the record), `results` (the
+record and its checkpoints), `plan`, `limits` and `tuning` (tile width), `probing` (probes),
+`devices`, `places` (devices that share a lane) and `executables` (the machine).
 """
 
 from lrlab.engine.loop import train

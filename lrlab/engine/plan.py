@@ -59,7 +59,10 @@ def make_plan(
         why = f"tile width {width}: lanes of {size:,} bytes share {shared:,} that are frozen"
     else:
         spread = max(1, -(-lanes_per_seed * seeds // rows))
-        width, why = _estimated_width(max(1, size), devices[0], min(lanes_per_seed, spread), limits)
+        most = min(lanes_per_seed, spread)
+        width, what = _estimated_width(max(1, size), devices[0], most, limits)
+        part = "a lane's state" if plan.model_devices == 1 else "a device's part of a lane's state"
+        why = f"tile width {width}: {part} is {size:,} bytes, {what}"
         source = "estimated"
     reasons = (why_devices, why)
     if plan.model_devices > 1:
@@ -76,7 +79,7 @@ def make_plan(
 
 
 def _estimated_width(size: int, device: Device, most: int, limits: PlanLimits) -> tuple[int, str]:
-    """The tile width for lanes of `size` bytes, at most `most`, and the reason."""
+    """The tile width for lanes of `size` bytes, at most `most`, and how many fit where."""
     memory = device_memory(device)
     if memory is None:
         fits, widest = max(1, limits.cache_bytes // size), limits.tile_width
@@ -87,7 +90,7 @@ def _estimated_width(size: int, device: Device, most: int, limits: PlanLimits) -
         widest = limits.accelerator_tile_width
         where = f"{fits:,} fit in half of the device's {memory >> 20:,} MiB"
     width = _power_of_two(min(fits, widest, most))
-    return width, f"tile width {width}: a lane's state is {size:,} bytes, {where}"
+    return width, where
 
 
 def _power_of_two(most: int) -> int:
