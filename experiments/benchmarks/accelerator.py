@@ -39,7 +39,7 @@ def row(part: str, **values: object) -> None:
     print(json.dumps(said), flush=True)
 
 
-def sweep(work: Workload, **options: object) -> lrlab.results.sweep.Result:
+def sweep(work: Workload, **options: object) -> lrlab.Result:
     """The workload's training."""
     axes, task_of = inputs.rates(work), {"steps": work.steps, "eval_every": work.steps, "seeds": 1}
     if work.kind == "trainability":
@@ -57,7 +57,7 @@ def sweep(work: Workload, **options: object) -> lrlab.results.sweep.Result:
                        progress=False, **{**task_of, **options})  # fmt: skip
 
 
-def timed(work: Workload, **options: object) -> tuple[float, lrlab.results.sweep.Result]:
+def timed(work: Workload, **options: object) -> tuple[float, lrlab.Result]:
     """Seconds of a second training, after one that compiles."""
     sweep(work, **options)
     began, result = time.perf_counter(), sweep(work, **options)

@@ -32,6 +32,7 @@ import lrlab
 from lrlab import runs
 from lrlab.cli.app import run
 from lrlab.core.records import OK, Metric, blank_record
+from lrlab.results.sweep import Result
 
 
 def mlp(place: Path, steps: int, scale: int) -> None:
@@ -70,7 +71,7 @@ def stored(place: Path, steps: int, scale: int) -> None:
         metrics=metrics, outcome=np.full(shape, OK, np.int8), steps_trained=np.full(shape, steps),
         last_loss=level.astype(np.float64), initial={"valid_loss": 3 * level},
     )  # fmt: skip
-    result = lrlab.results.sweep.Result("stored", record, "valid_loss", lrlab.Plan(8, 2, 500))
+    result = Result("stored", record, "valid_loss", lrlab.Plan(8, 2, 500))
     folder = runs.create(place, "stored", "sweep", "", {"metric": "valid_loss", "modes": {}})
     runs.write_record(folder, record)
     folder.finish(result.summary())
@@ -101,7 +102,8 @@ def child(what: str, place: Path, steps: int, scale: int) -> None:
             assert run([*what.split(), str(place)]) == 0
     took = time.perf_counter() - began
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    said |= {"seconds": round(took, 1), "anonymous_mib": round(max(most(), anonymous()))}
+    said |= {"seconds": round(took, 1), "processor_seconds": round(time.process_time(), 1)}
+    said["anonymous_mib"] = round(max(most(), anonymous()))
     print(json.dumps({"what": what, **said, "maxrss_mib": round(peak)}), file=sys.stderr)
 
 

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from lrlab.cluster.connecting import connected
+from lrlab.cluster.connecting import connected, of_tasks
 from lrlab.cluster.pool import USUAL
 from lrlab.cluster.ray_pool import nodes_of, shape_of
 from lrlab.cluster.worker import FLAGS
@@ -46,6 +46,8 @@ def called(
     options: dict[str, Any] = {"num_cpus": shape.cpus, "max_retries": USUAL.tries - 1}
     if shape.gpus:
         options["num_gpus"] = shape.gpus
+    if on.runtime_env:
+        options["runtime_env"] = of_tasks(on.runtime_env)
     task = ray.remote(call).options(**options)
     environment = {name: os.environ[name] for name in FLAGS if name in os.environ}
     waiting, running = deque(places), {}

@@ -24,6 +24,18 @@ OWN_CLUSTER = {
 """Settings of Ray's for a cluster that is started here: nothing is reported to its makers, and
 workers without GPUs see the environment as it is."""
 
+OF_JOBS = ("working_dir", "py_modules")
+"""What of a `runtime_env` Ray sends once, when a process connects; all else a task may have."""
+
+
+def of_tasks(runtime_env: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a `runtime_env` that each task names.
+
+    >>> of_tasks({"working_dir": ".", "env_vars": {"A": "1"}})
+    {'env_vars': {'A': '1'}}
+    """
+    return {name: value for name, value in runtime_env.items() if name not in OF_JOBS}
+
 
 def check_installed() -> None:
     """Whether Ray is there, before anything else is done.
@@ -42,8 +54,8 @@ def connected(on: Ray) -> ModuleType:
     (`ray start`, or RAY_ADDRESS), else one that is started here, without a dashboard.
 
     Raises:
-        FieldError: Ray is not installed, nothing answers there, or this process is connected to
-            another cluster.
+        FieldError: Ray is not installed, nothing answers there, or this process is connected
+            already, to another cluster or without what `runtime_env` has.
     """
     check_installed()
     import ray
@@ -54,6 +66,13 @@ def connected(on: Ray) -> ModuleType:
                 "on.address",
                 f"{on.address}: this process is connected to another cluster; end that by "
                 "ray.shutdown(), or leave the address out",
+            )
+        held = ray.get_runtime_context().runtime_env
+        if missing := sorted(set(OF_JOBS) & set(on.runtime_env or ()) - set(held)):
+            raise FieldError(
+                "on.runtime_env",
+                f"{', '.join(missing)}: can be had only where the connection is made, and this "
+                "process is connected already; end that by ray.shutdown() first",
             )
         return ray
     usual: dict[str, Any] = {"configure_logging": False, "log_to_driver": False}

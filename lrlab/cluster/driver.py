@@ -202,6 +202,8 @@ class _Work:
             assert done.error is not None
             if self.fatal(done.error):
                 raise done.error
+            if done.final:
+                tries = self.pace.tries
             if tries < self.pace.tries:
                 self.tally.failed()
                 self._submit(was._replace(tries=tries + 1))

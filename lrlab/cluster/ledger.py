@@ -19,6 +19,7 @@ from lrlab.engine.results import (
     LANE_ARRAYS,
     LaneStates,
     Saved,
+    release,
     snapshot,
     write,
     write_initial,
@@ -165,6 +166,8 @@ class Ledger:
     def commit(self, seconds: float) -> None:
         """Has everything so far recorded, with the states of lanes that are under way, and with the
         final ones that the end will want."""
+        for rows in self.record.history.values():
+            release(rows)  # of those that lie in a file
         if self.recorder is None:
             return
         states = self._states()

@@ -17,13 +17,14 @@ Ticket: TypeAlias = Any
 
 class Done(NamedTuple):
     """A piece that came back: what it gives and who holds its states, or why it failed (with the
-    worker's traceback)."""
+    worker's traceback; `final`: it has been begun as often as it may)."""
 
     ticket: Ticket
     result: Trained | None
     held: Ref
     error: BaseException | None = None
     traceback: str = ""
+    final: bool = False
 
 
 class Pool(Protocol):

@@ -15,10 +15,10 @@ import time
 import uuid
 from collections.abc import Iterator, Sequence
 from types import ModuleType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from lrlab.cluster.connecting import connected
-from lrlab.cluster.packing import packed
+from lrlab.cluster.connecting import connected, of_tasks
+from lrlab.cluster.packing import Packed, packed
 from lrlab.cluster.pieces import Held, Piece, Setting, Trained
 from lrlab.cluster.pool import USUAL, Done, OpenPool, Pool, Ref, Ticket
 from lrlab.cluster.worker import FLAGS, PRECISION, Shipment, work
@@ -87,6 +87,32 @@ def shape_of(on: Ray, nodes: Sequence[Node]) -> Shape:
     return Shape(cpus, gpus)
 
 
+def checked(on: Ray) -> None:
+    """Connects, and looks whether there is room for a worker.
+
+    Raises:
+        FieldError: there is none, or no cluster.
+    """
+    shape_of(on, nodes_of(connected(on)))
+
+
+def _content(setting: Setting) -> Packed:
+    """A group as it travels.
+
+    Raises:
+        FieldError: something in it cannot.
+    """
+    try:
+        return packed(setting)
+    except Exception as error:  # whatever an object's own pickling raises
+        raise FieldError(
+            "task",
+            f"cannot be sent to other processes ({type(error).__name__}: {error}): its functions "
+            "close over something of this one (a lock, a generator, a connection); make that "
+            "inside the function, or leave `on` out",
+        ) from error
+
+
 def nodes_of(ray: ModuleType) -> list[Node]:
     """The nodes of the cluster that are alive."""
     alive = (node["Resources"] for node in ray.nodes() if node["Alive"])
@@ -113,14 +139,14 @@ class RayPool:
         plan = setting.plan._replace(devices=devices)
         shipment = Shipment(
             key=uuid.uuid4().hex,
-            content=packed(setting._replace(plan=plan)),
+            content=_content(setting._replace(plan=plan)),
             own=own,
             environment={name: os.environ[name] for name in FLAGS if name in os.environ},
             precision=jax_setting(PRECISION),
             devices=devices,
         )
         self._shipment = ray.put(shipment)
-        options = {
+        options: dict[str, Any] = {
             "num_cpus": self.shape.cpus,
             "num_returns": 2,
             "max_retries": USUAL.tries - 1,
@@ -128,6 +154,8 @@ class RayPool:
         }
         if self.shape.gpus:
             options["num_gpus"] = self.shape.gpus
+        if on.runtime_env:
+            options["runtime_env"] = of_tasks(on.runtime_env)
         self._task = ray.remote(work).options(**options)
         self._held: dict[Ticket, Ref] = {}
 
@@ -170,10 +198,17 @@ class RayPool:
         except self._ray.exceptions.RayTaskError as error:
             # Ray makes it a child of the worker's own class too, and then its text has the trace.
             cause = getattr(error, "cause", None)
-            return Done(ticket, None, None, cause or error, str(error))
+            return self._failed(Done(ticket, None, None, cause or error, str(error)), held)
         except self._ray.exceptions.RayError as error:
-            return Done(ticket, None, None, error, str(error))
+            # A worker that died: Ray has begun the piece again by itself.
+            return self._failed(Done(ticket, None, None, error, str(error), final=True), held)
         return Done(ticket, result, held)
+
+    def _failed(self, done: Done, held: Ref) -> Done:
+        # Ray prints errors that nobody asked for; this one is in `done`.
+        with contextlib.suppress(Exception):
+            self._ray.get(held)
+        return done
 
     def fetch(self, refs: Sequence[Ref]) -> list[Held]:
         """States out of the object store, or from another node."""

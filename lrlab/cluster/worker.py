@@ -48,13 +48,31 @@ def work(shipment: Shipment, content: bytes, *sources: Held) -> tuple[bytes, Hel
     """Trains the piece that is pickled in `content`, and pickles what it gives. Ray calls this with
     what `sources` refer to."""
     piece: Piece = pickle.loads(content)
-    setting, folders = _opened(shipment)
-    with contextlib.ExitStack() as stack:
-        for folder in folders:
-            stack.enter_context(own_code.inside(folder))
-        result, held = trained(setting, piece, sources)
+    try:
+        setting, folders = _opened(shipment)
+        with contextlib.ExitStack() as stack:
+            for folder in folders:
+                stack.enter_context(own_code.inside(folder))
+            result, held = trained(setting, piece, sources)
+    except Exception as error:
+        if travels(error):
+            raise
+        text = f"{type(error).__name__}: {error}"
+        raise RuntimeError(text).with_traceback(error.__traceback__) from None
     result = result._replace(by=this_process())
     return pickle.dumps(result, pickle.HIGHEST_PROTOCOL), held
+
+
+def travels(error: Exception) -> bool:
+    """Whether an error can be had as it is in another process.
+
+    >>> travels(ValueError("one"))
+    True
+    """
+    try:
+        return isinstance(pickle.loads(pickle.dumps(error)), Exception)
+    except Exception:  # whatever its own pickling raises
+        return False
 
 
 def this_process() -> By:

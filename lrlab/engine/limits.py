@@ -39,6 +39,13 @@ class PlanLimits(NamedTuple):
     resident_bytes: int = 2 << 30
     """Bytes of lane states on CPU that are held at once; further lanes wait for their cohort."""
 
+    many_lanes: int = 4096
+    """Lanes of a recorded run beyond which `many_bytes` counts in place of `resident_bytes`: nobody
+    looks at the weights of each, and a commit holds some copies of what is held."""
+
+    many_bytes: int = 128 << 20
+    """Bytes of lane states that such a run holds at once, and of weights that it keeps."""
+
     kept_bytes: int = 256 << 20
     """Bytes of weights that a run without a folder keeps for afterwards where nobody said whether
     it should: as much as a small model in many lanes, or a large one in a few, has."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from lrlab import config, runs
-from lrlab.cluster.connecting import connected
+from lrlab.cluster.ray_pool import checked
 from lrlab.config import Resolved
 from lrlab.core.errors import Interrupted
 from lrlab.core.paths import resolved as absolute
@@ -50,7 +50,7 @@ def continued(resolved: Resolved, out: Path | RunFolder | None) -> Iterator[Cont
         on = config.ray_of(resolved.experiment)
         if on is not None and not (folder is not None and folder.finished):
             with refused(resolved):
-                connected(on)  # before JAX has threads, beside which Ray could not start processes
+                checked(on)  # before JAX has threads, beside which Ray could not start processes
         yield continuation(resolved, folder)
 
 

@@ -19,7 +19,7 @@ from lrlab.core.weights import Weights
 from lrlab.core.worker_use import Usage, joined, usage_of
 from lrlab.engine.feed import StreamUse
 from lrlab.engine.kept import Keep, Kept, blank_kept, emptied, weights_of
-from lrlab.engine.limits import LIMITS
+from lrlab.engine.limits import LIMITS, PlanLimits
 from lrlab.engine.results import Saved, passed, restore, rewound
 from lrlab.engine.state import lane_shapes
 from lrlab.engine.tuning import explained, tuned
@@ -33,9 +33,6 @@ from lrlab.types import Decide, Lanes, Plan, Progress
 
 STAGE = "stage"
 """In front of the number of a search's later stages; the first one is named ""."""
-
-RECORDED = LIMITS._replace(spill_bytes=LIMITS.recorded_spill_bytes)
-"""The limits of a run that a folder records."""
 
 WORKER_ERROR = "worker_error.txt"
 """The file of a run folder that holds the traceback of a worker that failed for good."""
@@ -214,7 +211,7 @@ def _train(
                 kept=kept,
                 streamed=functools.partial(_streamed, session.run),
                 watch=_watch(session, number, recorder),
-                limits=LIMITS if recorder is None else RECORDED,
+                limits=limits_of(len(lanes.seed), recorder is not None),
             )
         except WorkerError as error:
             if session.run is not None:
@@ -231,6 +228,18 @@ def _train(
             if recorder is not None and session.run is not None:
                 recorder.forget()
                 session.run.update(plan=session.plan._asdict(), claim="tolerance")
+
+
+def limits_of(lanes: int, recorded: bool) -> PlanLimits:
+    """The limits of training so many lanes, in a run folder or not.
+
+    >>> limits_of(10**5, True).resident_bytes >> 20, limits_of(100, True).resident_bytes >> 20
+    (128, 2048)
+    """
+    if not recorded:
+        return LIMITS
+    held = LIMITS.many_bytes if lanes > LIMITS.many_lanes else LIMITS.resident_bytes
+    return LIMITS._replace(spill_bytes=LIMITS.recorded_spill_bytes, resident_bytes=held)
 
 
 def _streamed(run: Run | None, use: StreamUse) -> None:

@@ -7,9 +7,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lrlab import runs
-from lrlab.cluster.connecting import connected
 from lrlab.cluster.pieces import Setting
-from lrlab.cluster.ray_pool import on_ray
+from lrlab.cluster.ray_pool import checked, on_ray
 from lrlab.cluster.timing import estimated
 from lrlab.config import Experiment, PythonObjects, moved, ray_of, resolve
 from lrlab.core.text import JsonObject
@@ -110,7 +109,7 @@ def plan(experiment: Experiment) -> JsonObject:
     on = ray_of(experiment)
     if on is not None:
         with refused(resolved):
-            connected(on)  # before JAX has threads, beside which Ray could not start processes
+            checked(on)  # before JAX has threads, beside which Ray could not start processes
     group = training_group(resolved)
     lanes = grid_lanes(group.axes, group.seeds)
     group = planned(group, lanes)

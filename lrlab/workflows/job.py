@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -25,7 +26,7 @@ from lrlab.training.logs import log_of
 from lrlab.training.own_code import specs
 from lrlab.training.progress import USUAL, Control, bar
 from lrlab.training.recording import folder_of
-from lrlab.training.session import Session
+from lrlab.training.session import Session, limits_of
 from lrlab.training.task import python_objects
 from lrlab.types import Answer
 
@@ -140,13 +141,16 @@ def own_of(experiment: Experiment) -> list[tuple[str, str]]:
 
 def keep_of(experiment: Experiment, group: TrainingGroup, recorded: bool) -> Keep | None:
     """What is kept of the lanes, as was asked; where nobody said, the last weights: those that a
-    run folder holds anyway, or, without one, as far as they are small (`PlanLimits.kept_bytes`)."""
+    run folder holds anyway, or, without one or of very many lanes, as far as they are small
+    (`PlanLimits`)."""
     metric, kind = group.metric, experiment.keep
     if kind == "none":
         return None
     if kind is not None:
         return Keep(kind, metric, group.directions.get(metric, "min"))
-    return Keep("last", metric, most=LIMITS.resident_bytes if recorded else LIMITS.kept_bytes)
+    count = len(group.seeds) * math.prod(len(values) for values in group.axes.values())
+    limits = limits_of(count, recorded)
+    return Keep("last", metric, most=limits.resident_bytes if recorded else LIMITS.kept_bytes)
 
 
 def summary_of(answer: Answer) -> JsonObject:

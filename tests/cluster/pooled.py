@@ -15,8 +15,8 @@ SMALL = Pace(longest=1e-9, shortest=0.0)
 
 
 def in_pieces(monkeypatch, pace: Pace = SMALL) -> None:
-    monkeypatch.setattr(recording, "connected", lambda on: None)
-    monkeypatch.setattr(dispatch, "connected", lambda on: None)
+    monkeypatch.setattr(recording, "checked", lambda on: None)
+    monkeypatch.setattr(dispatch, "checked", lambda on: None)
     for module in (job, dispatch):
         monkeypatch.setattr(module, "on_ray", lambda on, own: inline)
     train = functools.partial(driver.train, pace=pace)

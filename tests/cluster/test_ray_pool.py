@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+import threading
 from pathlib import Path
 
 import flax.linen as nn
@@ -213,3 +214,69 @@ def test_published_cases_are_reproduced_by_workers(tmp_path, capsys) -> None:
     found = json.loads(capsys.readouterr().out)
     assert [case["name"] for case in found["cases"]] == ["schedule-bound", "noise-scale"]
     assert all(case["passed"] and case["seconds"] > 0 for case in found["cases"])
+
+
+class Odd(Exception):
+    """One that cannot travel."""
+
+    def __init__(self, one: str, other: str) -> None:
+        super().__init__(one)
+        self.lock = threading.Lock()
+
+
+def task_with(loss) -> lrlab.Task:
+    x = np.random.default_rng(0).normal(size=(64, 5)).astype(np.float32)
+    return lrlab.Task.supervised(name="own", model=nn.Dense(2), loss=loss, train=(x, x[:, :2]),
+                                 valid=(x[:8], x[:8, :2]))  # fmt: skip
+
+
+def squared(outputs, targets):
+    return optax.squared_error(outputs, targets).sum(-1)
+
+
+def test_what_cannot_travel_is_named_before_anything_trains() -> None:
+    lock = threading.Lock()
+
+    def loss(outputs, targets):
+        with lock:
+            return squared(outputs, targets)
+
+    with pytest.raises(FieldError, match=r"cannot be sent .*lock.*leave `on` out"):
+        lrlab.sweep(task_with(loss), **USUAL, on=TWO)
+
+
+@pytest.mark.parametrize("how", ["odd", "exits"])
+def test_a_loss_that_fails_at_workers_alone(how, tmp_path, capfd) -> None:
+    here = os.getpid()
+
+    def loss(outputs, targets):
+        if os.getpid() != here:
+            with open(tmp_path / "begun", "a") as file:
+                file.write("x")
+            if how == "exits":
+                os._exit(3)
+            raise Odd("two", "parts")
+        return squared(outputs, targets)
+
+    small = {**USUAL, "lr": [0.1], "seeds": 1}
+    said = r"failed 3 times .*Odd: two" if how == "odd" else r"failed 3 times .*WorkerCrashed"
+    with pytest.raises(WorkerError, match=said):
+        lrlab.sweep(task_with(loss), **small, on=TWO)
+    assert len((tmp_path / "begun").read_text()) == 3
+    assert "Unhandled error" not in capfd.readouterr().err
+
+
+def test_room_and_environment_are_looked_at_first(monkeypatch) -> None:
+    with pytest.raises(lrlab.config.ConfigError, match=r"on.cpus_per_worker: 99 cores"):
+        lrlab.sweep("iris-mlp", **USUAL, on=Ray(cpus_per_worker=99))
+    with pytest.raises(lrlab.config.ConfigError, match=r"on.runtime_env: working_dir: can be had"):
+        lrlab.sweep("iris-mlp", **USUAL, on=Ray(runtime_env={"working_dir": "."}))
+    monkeypatch.delenv("LRLAB_ODD", raising=False)
+    here = os.getpid()
+
+    def loss(outputs, targets):
+        assert os.getpid() == here or os.environ["LRLAB_ODD"] == "1"
+        return squared(outputs, targets)
+
+    on = Ray(workers=1, runtime_env={"env_vars": {"LRLAB_ODD": "1"}})
+    lrlab.sweep(task_with(loss), **{**USUAL, "lr": [0.1], "seeds": 1}, on=on)

@@ -120,7 +120,7 @@ def test_parquet_keeps_types_and_has_null_for_no_number(tmp_path) -> None:
         "lr": np.array([0.1, np.nan]), "seed": np.array([1, 2]),
         "outcome": np.array(["ok", "diverged"], object), "loss": np.array([1, 2], np.float32),
     }  # fmt: skip
-    write_parquet(columns, tmp_path / "a.parquet")
+    write_parquet([columns], tmp_path / "a.parquet")
     frame = pd.read_parquet(tmp_path / "a.parquet")
     assert frame.outcome.tolist() == ["ok", "diverged"] and frame.loss.dtype == np.float32
     assert frame.lr.isna().tolist() == [False, True] and frame.seed.dtype == np.int64

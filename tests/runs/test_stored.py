@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -11,6 +13,7 @@ from lrlab.core.errors import RunError
 from lrlab.runs import recorder, stored, zarr_arrays
 from lrlab.runs.reader import read_stage
 from lrlab.runs.stored import StoredArray
+from lrlab.training import session
 
 SHAPE = (20, 6, 5, 2)
 INDICES = [
@@ -126,3 +129,17 @@ def test_a_run_that_lies_in_its_folder_has_the_same_numbers(tmp_path, monkeypatc
         assert result.dataset()["train_loss"].shape == (30, 3, 2)
         result.plot()
     assert read_stage(tmp_path / "run").history["train_loss"].__class__ is np.ndarray
+
+
+@pytest.mark.usefixtures("without_figures")
+def test_very_many_lanes_are_trained_some_at_a_time(tmp_path, monkeypatch) -> None:
+    few = session.LIMITS._replace(many_lanes=3, many_bytes=1)
+    monkeypatch.setattr(session, "LIMITS", few)
+    here = lrlab.sweep("iris-linear", **USUAL)
+    there = lrlab.sweep("iris-linear", **USUAL, out=tmp_path / "run")
+    for name, values in here.history.items():
+        assert_array_equal(there.history[name], values)
+    commit = json.loads((tmp_path / "run" / "commit.json").read_text())
+    assert commit["info"]["capacity"] == 2  # a wave: the states of all were never held together
+    with pytest.raises(ValueError, match=r"keep"):
+        there.params(lr=0.1, seed=0)
