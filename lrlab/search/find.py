@@ -111,7 +111,8 @@ def find(
         known = promise is not None and posterior is not None and posterior.measured
         confidence, right = (promise.confidence, promise.right) if known else (None, None)
         sureness.append({"cost": cost(parts), "confidence": confidence, "interval": right})
-        if posterior is not None and sure(posterior, confidence, settings, right):
+        enough = seeds_of(parts) >= settings.least_seeds
+        if posterior is not None and enough and sure(posterior, confidence, settings, right):
             break
         left = budget.left(parts)
         lr, seed = np.empty(0), np.empty(0, np.int64)
@@ -166,6 +167,11 @@ def sure(
     if right is not None and right < settings.interval_probability:
         return False
     return not at_edge(posterior, settings.tolerance, settings.verdict)
+
+
+def seeds_of(parts: Sequence[Scores]) -> int:
+    """How many seeds were trained to the end at some rate."""
+    return int(np.isfinite(table(parts).score).any(0).sum())
 
 
 def doubtful(promise: Promise, settings: SearchSettings = DEFAULTS) -> bool:

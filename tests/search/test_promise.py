@@ -32,7 +32,7 @@ def bowl(best: float, steepness: float = 0.04):
 @pytest.mark.parametrize("tolerance", [0.001, 0.01, 0.05])
 def test_without_doubt_the_interval_ends_at_the_tolerance(tolerance: float) -> None:
     promise = promise_of(posterior(bowl(-2)), tolerance, 0.9)
-    width = np.sqrt(1.25 * tolerance / 0.04)
+    width = np.sqrt(tolerance / 0.04)
     ends = X[promise.low], X[promise.high]
     assert ends == pytest.approx((-2 - width, -2 + width), abs=0.03)
     assert X[promise.pick] == pytest.approx(-2, abs=0.03)
