@@ -177,8 +177,6 @@ class SearchSettings(NamedTuple):
     interval_probability: float = 0.8
     """The probability that the interval is right, at which such a search stops; where the pick is
     sure and the interval is not, lanes go to its ends."""
-    least_seeds: int = 2
-    """Seeds that a search must have trained to stop before its budget."""
     least_doubt: float = 0.05
     """p (1 - p) of the probability p that a rate is good, below which a lane tells too little."""
     usual_confidence: float = CONFIDENCE

@@ -194,14 +194,14 @@ def test_a_second_valley_above_is_found_though_it_learns_late():
     assert search(train, budget_runs=20).lr > 0.01
 
 
-def test_a_search_that_is_sure_of_its_pick_goes_on_for_its_interval():
-    train = trainer(valley(-2.0, 1.5), 0.03)
-    usual = search(train, budget_runs=40)
-    rounds = usual.details["sureness"]
-    assert rounds[-1]["interval"] >= DEFAULTS.interval_probability
-    assert usual.details["interval_probability"] == pytest.approx(rounds[-1]["interval"], abs=0.1)
-    strict = search(train, budget_runs=40, settings=DEFAULTS._replace(interval_probability=0.999))
-    assert usual.cost < strict.cost
+def test_a_search_that_stops_is_sure_of_its_interval_too():
+    answer = search(trainer(valley(-2.0, 1.5), 0.03), budget_runs=40)
+    *before, last = answer.details["sureness"]
+    assert answer.cost < 39 and last["cost"] == answer.cost
+    assert last["confidence"] >= DEFAULTS.confidence
+    assert last["interval"] >= DEFAULTS.interval_probability
+    assert answer.details["interval_probability"] == pytest.approx(last["interval"], abs=0.1)
+    assert before[0]["interval"] is None  # one seed
 
 
 def test_lanes_at_the_ends_stand_where_least_is_known():
