@@ -66,7 +66,8 @@ def find(
     """The learning rate to train with, found within a budget.
 
     The search stops as soon as it is sure: when the probability that the pick costs at most
-    `settings.tolerance` has reached `settings.confidence`.
+    `settings.tolerance` has reached `settings.confidence`, and the one that the interval is right
+    `settings.interval_probability`. Where only the latter is missing, lanes go to its ends.
 
     Args:
         train: trains lanes and gives their scores, which hold the metric's direction.
@@ -108,21 +109,23 @@ def find(
             posterior_of(parts, seed=number, settings=settings.posterior) if trains else None
         )
         promise = None if posterior is None else promised(posterior, settings)
-        known = promise is not None and posterior is not None and posterior.measured
-        confidence, right = (promise.confidence, promise.right) if known else (None, None)
+        said = promise if posterior is not None and posterior.measured else None
+        confidence = None if said is None else said.confidence
+        right = None if said is None else said.right
         sureness.append({"cost": cost(parts), "confidence": confidence, "interval": right})
         if posterior is not None and sure(posterior, confidence, settings, right):
             break
         left = budget.left(parts)
-        lr, seed = np.empty(0), np.empty(0, np.int64)
-        if extensions < settings.extensions:
-            lr = beyond(parts, ratio, left, settings)
-        if len(lr):
+        more = extensions < settings.extensions
+        outer = beyond(parts, ratio, left, settings) if more else np.empty(0)
+        if len(outer):
             extensions += 1
-            seed = np.full(len(lr), scout_seed)
-        elif posterior is None or promise is None:
+            parts.append(train(outer, np.full(len(outer), scout_seed)))
+            continue
+        if posterior is None or promise is None:
             break
-        elif doubtful(promise, settings):
+        lr, seed = np.empty(0), np.empty(0, np.int64)
+        if doubtful(promise, settings):
             lr, seed = ends(parts, posterior, promise, left, settings)
         if not len(lr) and waiting and left > settings.confirmation_share * total:
             count = min(settings.block_rates, left)

@@ -32,6 +32,11 @@ JITTER = 1e-5
 indefinite where the grid is fine."""
 
 
+DIGITS = 7
+"""Decimals that regret, a share, is rounded to, and digits of its scales: which valleys are drawn
+hangs on chance, and must not hang on the last bits of a loss that stands at another level."""
+
+
 class Observations(NamedTuple):
     """Lanes as columns: `x` f64[n] log10 rates, `seed` int[n], `y` f64[n] saturated regret, `extra`
     f64[n] the further variance of what is only a clue (a lane that was cut short)."""
@@ -91,6 +96,11 @@ def draw_curves(
         grid: f64[G] log10 rates at which the curves are wanted.
         seed: of the drawing.
     """
+    rounded = np.round(np.clip(lanes.y, -1.0, 1.0), DIGITS)  # what is far needs no digits
+    lanes = lanes._replace(
+        y=np.where(np.abs(lanes.y) < 1, rounded, lanes.y), extra=np.round(lanes.extra, DIGITS)
+    )
+    cap, spread = (float(f"{value:.{DIGITS}g}") for value in (cap, spread))
     # BLAS threads cost more than they save on matrices this small, and spin on a busy machine.
     with threadpool_limits(1, "blas"):
         return _drawn(lanes, cap, spread, grid, np.random.default_rng(seed), priors)

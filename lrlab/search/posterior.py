@@ -74,8 +74,8 @@ def posterior_of(
     """What the lanes of some training calls leave possible.
 
     Lanes that a rung cut short count as clues: their regret at that rung, with an error of
-    `settings.clue` (of larger rates than the leader's `clue_above`) times the cap. At least one lane must have been trained to the end, with some
-    gain. `seed` of the drawing.
+    `settings.clue` (of larger rates than the leader's `clue_above`) times the cap. At least one
+    lane must have been trained to the end, with some gain. `seed` of the drawing.
     """
     whole = table(parts)
     best, gap, noise, spread, cap = scales_of(whole, settings)

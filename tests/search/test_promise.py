@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lrlab.search.find import confidence_of, sure
+from lrlab.search.find import confidence_of, doubtful, sure
 from lrlab.search.gaussian_process import saturated
 from lrlab.search.posterior import Posterior
 from lrlab.search.promise import promise_of
@@ -32,7 +32,7 @@ def bowl(best: float, steepness: float = 0.04):
 @pytest.mark.parametrize("tolerance", [0.001, 0.01, 0.05])
 def test_without_doubt_the_interval_ends_at_the_tolerance(tolerance: float) -> None:
     promise = promise_of(posterior(bowl(-2)), tolerance, 0.9)
-    width = np.sqrt(1.25 * tolerance / 0.04)
+    width = np.sqrt(tolerance / 0.04)
     ends = X[promise.low], X[promise.high]
     assert ends == pytest.approx((-2 - width, -2 + width), abs=0.03)
     assert X[promise.pick] == pytest.approx(-2, abs=0.03)
@@ -88,3 +88,19 @@ def test_a_search_is_not_sure_of_an_end_of_the_range_nor_without_noise_or_goal()
     assert not sure(inside, said[0], DEFAULTS._replace(confidence=None))
     assert confidence_of(inside._replace(measured=False)) is None
     assert not sure(inside, None, DEFAULTS)
+
+
+def test_a_search_that_is_sure_of_its_pick_alone_does_not_stop() -> None:
+    """A bottom from 10^-3.2 to nobody knows where: its beginning is good in every curve."""
+    curves = [
+        lambda x, end=end: np.where((x > -3.2) & (x < end), 0.0, 1.0)
+        for end in np.linspace(-2.5, -0.2, 24)
+    ]
+    unknown = posterior(*curves)
+    promise = promise_of(unknown, 0.01, 0.9)
+    assert promise.confidence > 0.9 and 0.3 < promise.right < 0.8
+    assert doubtful(promise, DEFAULTS)
+    assert not sure(unknown, promise.confidence, DEFAULTS, promise.right)
+    assert sure(unknown, promise.confidence, DEFAULTS, 0.8)
+    known = promise_of(posterior(curves[-1]), 0.01, 0.5)
+    assert known.right == 1.0 and not doubtful(known, DEFAULTS._replace(confidence=0.5))
