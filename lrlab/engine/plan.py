@@ -6,8 +6,10 @@ from collections.abc import Mapping
 
 from lrlab.core.errors import FieldError
 from lrlab.engine.devices import prepare_devices
+from lrlab.engine.flops import step_cost
 from lrlab.engine.limits import LIMITS, PlanLimits
 from lrlab.engine.memory import device_memory, host_memory
+from lrlab.engine.rewriting import Note, convolves
 from lrlab.engine.state import frozen_shapes, lane_state_bytes, tree_bytes
 from lrlab.engine.streaming import segment_limit
 from lrlab.types import Device, Plan, Problem, PyTree
@@ -25,7 +27,8 @@ def make_plan(
     """`plan` with every open field decided, and the reasons in words.
 
     The tile width is the largest power of two whose states fit in a core's cache (on accelerators:
-    in half of the memory), and no wider than spreads the lanes over all devices. On CPU, lanes that
+    in half of the memory), and no wider than spreads the lanes over all devices; but two lanes at
+    least where convolutions are rewritten, which is left undone for lanes alone. On CPU, lanes that
     share frozen parameters larger than their own states form tiles as wide as there are lanes of a
     seed, up to as much of their states as is shared: a tile computes once what they have in common.
 
@@ -52,6 +55,10 @@ def make_plan(
         spread = max(1, -(-lanes_per_seed * seeds // len(devices)))
         width, why = _estimated_width(max(1, size), devices[0], min(lanes_per_seed, spread), limits)
         source = "estimated"
+        in_company = 2 if lanes_per_seed > 1 and devices[0].platform == "cpu" else 1
+        if width < in_company and convolves(_rewriting(problem, data, hyper_names)):
+            width = in_company
+            why = f"tile width {width}: convolutions are faster in tiles of several lanes"
     reasons = (why_devices, why)
     if (streamed := segment_limit(problem, data, limits)) is not None and segment > streamed[0]:
         segment, reasons = streamed[0], (*reasons, streamed[1])
@@ -71,6 +78,12 @@ def _estimated_width(size: int, device: Device, most: int, limits: PlanLimits) -
         where = f"{fits:,} fit in half of the device's {memory >> 20:,} MiB"
     width = _power_of_two(min(fits, widest, most))
     return width, f"tile width {width}: a lane's state is {size:,} bytes, {where}"
+
+
+def _rewriting(
+    problem: Problem, data: Mapping[str, PyTree], hyper_names: tuple[str, ...]
+) -> tuple[Note, ...]:
+    return step_cost(problem, data, hyper_names).rewriting if problem.rewrite else ()
 
 
 def _power_of_two(most: int) -> int:
