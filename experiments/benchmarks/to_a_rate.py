@@ -3,8 +3,8 @@
 Hypothesis: `lrlab find` knows one 20 times as early as an Optuna study of PyTorch runs.
 Command: pip install -r experiments/peers.txt, in an environment of its own, and then
 python experiments/benchmarks/to_a_rate.py --peers PYTHON [--turns 3]
-Cost: about 5 minutes on a CPU core.
-Result: not 20 times; README.md beside this file.
+Cost: 8 minutes a turn on one core of a busy machine.
+Result: not 20 times: one turn, on a busy machine, is in README.md beside this file.
 
 The problem is that of configs/digits.toml. Each turn of each way is a process of its own, in
 changing order. A peer says its best rate so far after each trial, and counts from the first one on
