@@ -20,7 +20,12 @@ from typing import Any, NamedTuple
 import hypothesis
 import pytest
 
-collect_ignore = [] if importlib.util.find_spec("torch") else ["lrlab/bench/torch_ways.py"]
+OF_PACKAGES = {"torch": "lrlab/bench/torch_ways.py", "equinox": "lrlab/bench/stock_equinox.py"}
+"""Modules that need an optional package as they are imported."""
+
+collect_ignore = [
+    path for package, path in OF_PACKAGES.items() if importlib.util.find_spec(package) is None
+]
 
 ORDER = 0
 """The order of tests (of pytest-randomly) that a command which names none gets: the same each time.

@@ -10,6 +10,7 @@ import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from lrlab import data, models
+from lrlab.bench import stock_linen, stock_nnx, stock_plain
 from lrlab.bench.workloads import Arrays, Workload
 from lrlab.data.batches import Batches, segment_indices
 from lrlab.rng import key
@@ -71,8 +72,32 @@ def examples(work: Workload) -> tuple[tuple[np.ndarray, np.ndarray], str]:
 def lrlab_model(work: Workload, conv: str, targets: np.ndarray) -> Model:
     """lrlab's model of a workload; `conv` "xla" is Flax's own convolution."""
     options = {**work.model, **({"conv": conv} if work.kind in ("cnn", "resnet") else {})}
-    outputs = 256 if work.kind == "transformer" else int(targets.max()) + 1
-    return models.as_model(models.make(work.kind, outputs, **options))
+    return models.as_model(models.make(work.kind, outputs_of(work, targets), **options))
+
+
+def stock_model(work: Workload, library: str, inputs: Arrays) -> tuple[object, Params | None]:
+    """(what `Task.supervised` takes as a model, parameters to start from) of a workload in layers
+    of a library: "linen", "nnx", "equinox" or "plain". None: the model begins with them by itself.
+    """
+    params, state = tree_of(inputs, "params"), tree_of(inputs, "state")
+    if library == "equinox":
+        from lrlab.bench import stock_equinox
+
+        return stock_equinox.model(work, params), None
+    variables = {"params": params, **state}
+    if library == "plain":
+        return stock_plain.model(work, variables), None
+    if work.kind == "transformer":
+        variables["params"] = stock_linen.attention_apart(params, work.model["heads"])
+    outputs = outputs_of(work, inputs["y"])
+    if library == "linen":
+        return stock_linen.module(work, outputs), variables
+    return stock_nnx.factory(work, inputs["x"], outputs), variables["params"]
+
+
+def outputs_of(work: Workload, targets: np.ndarray) -> int:
+    """How many outputs a workload's model has."""
+    return 256 if work.kind == "transformer" else int(targets.max()) + 1
 
 
 def tree_of(inputs: Arrays, root: str) -> Params:

@@ -15,11 +15,11 @@ import numpy as np
 import optax
 
 import lrlab
-from lrlab.bench.inputs import lrlab_model, tree_of
-from lrlab.bench.workloads import Arrays, Workload
+from lrlab.bench.inputs import lrlab_model, stock_model
+from lrlab.bench.workloads import STOCK, Arrays, Workload
 from lrlab.core.text import JsonObject
 from lrlab.engine.flops import count
-from lrlab.models.dense import stock
+from lrlab.models.adapters import as_model
 from lrlab.types import PyTree
 
 Run = Callable[[], np.ndarray]
@@ -29,6 +29,8 @@ def prepare(work: Workload, way: str, inputs: Arrays) -> Run:
     """The run of a JAX way; `inputs` is the file that `inputs.make` wrote."""
     if way == "lrlab":
         return _lrlab(work, inputs)
+    if way in STOCK:
+        return _lrlab(work, inputs, way.removeprefix("lrlab-"))
     if way == "half-diverging":
         upper = np.arange(work.lanes) >= work.lanes // 2
         return _lrlab(work, {**inputs, "lr": np.where(upper, 1e30, inputs["lr"])})
@@ -40,7 +42,8 @@ def prepare(work: Workload, way: str, inputs: Arrays) -> Run:
     }[way](_byhand(work, inputs))
 
 
-def _lrlab(work: Workload, inputs: Arrays) -> Run:
+def _lrlab(work: Workload, inputs: Arrays, library: str | None = None) -> Run:
+    """A sweep; of a model in layers of a library (see `inputs.stock_model`), or lrlab's own."""
     shared: JsonObject = {"steps": work.steps, "eval_every": work.steps, "progress": False}
     if work.kind == "trainability":
         task = lrlab.tasks.load("trainability")
@@ -51,9 +54,13 @@ def _lrlab(work: Workload, inputs: Arrays) -> Run:
         # Evaluation is part of a sweep: here of one batch, before and after training.
         x, y = inputs["x"], inputs["y"]
         lr, few = inputs["lr"], slice(0, work.batch_size)
+        model, params = lrlab_model(work, "auto", y), None
+        if library is not None:
+            model, params = stock_model(work, library, inputs)
         task = lrlab.Task.supervised(
             name=work.name,
-            model=lrlab_model(work, "auto", y),
+            model=model,
+            params=params,
             loss="softmax_cross_entropy",
             train=(x, y),
             valid=(x[few], y[few]),
@@ -84,15 +91,16 @@ class _ByHand(NamedTuple):
 def _byhand(work: Workload, inputs: Arrays) -> _ByHand:
     if work.kind == "trainability":
         return _grid_by_hand(work, inputs)
-    params = jax.tree.map(jnp.asarray, tree_of(inputs, "params"))
-    other = jax.tree.map(jnp.asarray, tree_of(inputs, "state"))
+    module, variables = stock_model(work, "linen", inputs)
+    assert variables is not None, "Linen's modules take their parameters from outside"
+    other = jax.tree.map(jnp.asarray, variables)
+    params = other.pop("params")
     x, y = jnp.asarray(inputs["x"]), jnp.asarray(inputs["y"])
-    model = lrlab_model(work, "xla", inputs["y"])
+    model = as_model(module)
     noise = jax.random.key(0)
 
     def loss(params: PyTree, other: PyTree, rows: jax.Array) -> tuple[jax.Array, PyTree]:
-        with stock():  # plain `nn.Dense`, as with `nn.Conv`
-            outputs, variables = model.apply({"params": params, **other}, x[rows], True, noise)
+        outputs, variables = model.apply({"params": params, **other}, x[rows], True, noise)
         losses = optax.softmax_cross_entropy_with_integer_labels(outputs, y[rows])
         return losses.mean(), {name: variables[name] for name in other}
 

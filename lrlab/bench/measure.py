@@ -115,8 +115,9 @@ def measure(
 ) -> JsonObject:
     """One workload: {name, data, peak_gflops, ways: [...]}, each way as in the bench's JSON.
 
-    The ways take turns, so that a slow minute of the machine touches all of them; `ratio` is a
-    way's time over lrlab's. `same`: its losses agree with lrlab's (see `agreement`).
+    The ways take turns, so that a slow minute of the machine touches all of them; `ratio` is the
+    median over the turns of a way's time over lrlab's in that turn, `peak_share` that of the speed
+    over the machine's. `same`: its losses agree with lrlab's (see `agreement`).
     """
     with tempfile.TemporaryDirectory(prefix="lrlab-bench-") as folder, contextlib.ExitStack() as on:
         path, log = Path(folder) / "inputs.npz", Path(folder) / "log"
@@ -138,7 +139,7 @@ def measure(
             per_step = flops(work, arrays)
     peak = statistics.median(peaks) if peaks else None
     operations = None if per_step is None else per_step * work.steps * work.lanes / 1e9
-    rows = [_row(way, results, losses, operations, peak) for way in results]
+    rows = [_row(way, results, losses, operations, peaks) for way in results]
     return {"name": work.name, "data": about, "lanes": work.lanes, "steps": work.steps,
             "peak_gflops": peak, "ways": rows}  # fmt: skip
 
@@ -193,14 +194,17 @@ def _row(
     results: Mapping[str, Measured],
     losses: Mapping[str, np.ndarray],
     operations: float | None,
-    peak: float | None,
+    peaks: Sequence[float],
 ) -> JsonObject:
-    """A way in the bench's JSON; `operations`: 1e9 of them in one call, `peak`: GFLOP/s."""
+    """A way in the bench's JSON; `operations`: 1e9 of them in a call, `peaks`: GFLOP/s by turn."""
     result = results[way]
     steady = statistics.median(result.times)
     counted = operations is not None and not result.ended and way != "half-diverging"
     gflops = operations / steady if counted and operations is not None else None
     both = "lrlab" in losses and way in losses
+    ratios = by_turn(result.times, results["lrlab"].times) if "lrlab" in results else None
+    # The seconds that this way would take if it ran at the peak of each turn.
+    ideal = None if gflops is None or not peaks else [gflops * steady / peak for peak in peaks]
     return {
         "name": way,
         "first_s": result.first,
@@ -209,11 +213,24 @@ def _row(
         "at_least": result.ended,
         "spread_s": [min(result.times), max(result.times)],
         "gflops": gflops,
-        "peak_share": gflops / peak if gflops and peak else None,
+        "peak_share": statistics.median(by_turn(ideal, result.times)) if ideal else None,
         "peak_rss_bytes": result.peak_rss_bytes,
-        "ratio": steady / statistics.median(results["lrlab"].times) if "lrlab" in results else None,
+        "ratio": statistics.median(ratios) if ratios else None,
+        "ratio_spread": [min(ratios), max(ratios)] if ratios else None,
         "same": agreement(losses["lrlab"], losses[way]) if both else None,
     }
+
+
+def by_turn(times: Sequence[float], others: Sequence[float]) -> list[float]:
+    """The ratios within each turn, which a machine that others slow down for a while leaves alone;
+    of the medians where the two did not take part in the same turns.
+
+    >>> by_turn([2.0, 8.0, 2.0], [1.0, 4.0, 1.0])
+    [2.0, 2.0, 2.0]
+    """
+    if len(times) == len(others):
+        return [a / b for a, b in zip(times, others, strict=True)]
+    return [statistics.median(times) / statistics.median(others)]
 
 
 def agreement(ours: np.ndarray, theirs: np.ndarray) -> JsonObject:

@@ -9,11 +9,12 @@ import platform
 import subprocess
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 
 from lrlab import __version__
 from lrlab.bench.jax_ways import flops_per_lane_step
 from lrlab.bench.measure import Say, measure
-from lrlab.bench.workloads import NAMES, WAYS, workload
+from lrlab.bench.workloads import NAMES, PACKAGES, WAYS, workload
 from lrlab.core.extras import install
 from lrlab.core.text import JsonObject
 from lrlab.engine.cache import machine_name
@@ -62,6 +63,7 @@ def run(
     results = []
     for work in chosen:
         wanted = [way for way in work.ways if ways is None or way in ways or way == "lrlab"]
+        wanted = [way for way in wanted if _available(way, work.name, torch_version, say)]
         results.append(
             measure(
                 work,
@@ -80,6 +82,17 @@ def run(
         "repeats": repeats,
         "workloads": results,
     }
+
+
+def _available(way: str, name: str, torch_version: str | None, say: Say) -> bool:
+    """Whether a way's package is installed; says where it is not."""
+    package = PACKAGES.get(way)
+    missing = package is not None and (
+        torch_version is None if package == "torch" else find_spec(package) is None
+    )
+    if missing:
+        say(f"{name}: {way} is left out: {package} is not installed; {install('bench')}")
+    return not missing
 
 
 def machine(cores: int) -> str:

@@ -10,13 +10,14 @@ from lrlab.report.figures import style
 
 
 def markdown(payload: Table) -> str:
-    """One table per workload, fastest first; what lrlab loses is in the ratio column below 1.
+    """One table per workload, fastest first; what lrlab loses is in the ratio column below 1, and
+    beside it are the smallest and the largest ratio of a turn.
 
     >>> way = dict(name="lrlab", first_s=2.0, steady_s=1.0, runs=5, gflops=None, peak_share=None,
-    ...            peak_rss_bytes=2**30, ratio=1.0, same={"passed": True})
+    ...            peak_rss_bytes=2**30, ratio=1.0, ratio_spread=[1, 1], same={"passed": True})
     >>> work = dict(name="grid", data="examples", lanes=4, steps=2, peak_gflops=None, ways=[way])
     >>> print(markdown({"workloads": [work]}).splitlines()[-1])
-    | **lrlab** | 2.00 | 1.000 | 1.00 | - | - | 1.00 | yes |
+    | **lrlab** | 2.00 | 1.000 | 1.00 | 1.00-1.00 | - | - | 1.00 | yes |
     """
     parts = []
     for work in payload["workloads"]:
@@ -29,8 +30,9 @@ def markdown(payload: Table) -> str:
             "",
             about + ".",
             "",
-            "| way | first call, s | steady, s | time / lrlab's | GFLOP/s | of peak | GiB | same |",
-            "|---|---:|---:|---:|---:|---:|---:|---|",
+            "| way | first call, s | steady, s | time / lrlab's | by turn | GFLOP/s | of peak "
+            "| GiB | same |",
+            "|---|---:|---:|---:|---:|---:|---:|---:|---|",
         ]
         for way in sorted(work["ways"], key=lambda row: row["steady_s"]):
             name = f"**{way['name']}**" if way["name"] == "lrlab" else way["name"]
@@ -40,6 +42,7 @@ def markdown(payload: Table) -> str:
                 more + _number(way["first_s"], 2),
                 more + _number(way["steady_s"], 3),
                 more + _number(way["ratio"], 2),
+                "-".join(_number(end, 2) for end in way["ratio_spread"] or [None]),
                 _number(way["gflops"], 0),
                 f"{way['peak_share']:.0%}" if way["peak_share"] else "-",
                 _number(way["peak_rss_bytes"] / 2**30, 2),

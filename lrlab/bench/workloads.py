@@ -13,7 +13,11 @@ Arrays = Mapping[str, np.ndarray]
 """What `inputs.make` writes, by name: data, batches, rates, parameters."""
 
 WAYS: dict[str, str] = {
-    "lrlab": "lrlab.sweep, planned by itself",
+    "lrlab": "lrlab.sweep of lrlab's own model, planned by itself",
+    "lrlab-linen": "lrlab.sweep of a module of Flax Linen's own layers",
+    "lrlab-nnx": "lrlab.sweep of a module of Flax NNX's own layers",
+    "lrlab-equinox": "lrlab.sweep of a module of Equinox's own layers",
+    "lrlab-plain": "lrlab.sweep of a function in plain JAX",
     "half-diverging": "lrlab.sweep where the upper half of the learning rates diverges at once",
     "vmap-step": "jit(vmap(step)) called in a Python loop",
     "vmap-scan": "jit(vmap(scan)): all lanes, all steps, one call",
@@ -22,9 +26,19 @@ WAYS: dict[str, str] = {
     "torch-loop": "plain PyTorch loop, one learning rate after another",
     "torch-func": "PyTorch ensembling: torch.func.vmap over stacked parameters",
 }
-"""Name -> what it does. The JAX ways use one CPU device with XLA's own threads, as JAX starts."""
+"""Name -> what it does. The JAX ways by hand train the module of Linen's own layers, with Optax's
+cross-entropy, on one CPU device with XLA's own threads, as JAX starts."""
 
-JAX_WAYS = ("lrlab", "half-diverging", "vmap-step", "vmap-scan", "lanes-scan", "lanes-step")
+STOCK = ("lrlab-linen", "lrlab-nnx", "lrlab-equinox", "lrlab-plain")
+"""lrlab with models as people write them, of their library's own layers."""
+
+JAX_WAYS = tuple(way for way in WAYS if not way.startswith("torch"))
+"""The ways that run where lrlab runs."""
+
+PACKAGES = {"lrlab-equinox": "equinox", "torch-loop": "torch", "torch-func": "torch"}
+"""What a way needs beside lrlab's own requirements."""
+
+USUAL = tuple(way for way in WAYS if way != "half-diverging")
 
 
 class Workload(NamedTuple):
@@ -43,7 +57,7 @@ class Workload(NamedTuple):
     steps: int
     optimizer: str
     lr: tuple[float, float]
-    ways: tuple[str, ...] = tuple(way for way in WAYS if way != "half-diverging")
+    ways: tuple[str, ...] = USUAL
     dtype: str = "float32"
 
 
@@ -60,13 +74,15 @@ WORKLOADS: tuple[Workload, ...] = (
     Workload("cnn", "cnn", {"channels": [16, 32], "width": 64}, FASHION,
              16, 64, 50, "momentum", (1e-4, 0.03)),
     Workload("resnet", "resnet", {"channels": [16, 32, 64]}, FASHION,
-             8, 64, 20, "momentum", (1e-4, 0.03)),
+             8, 64, 20, "momentum", (1e-4, 0.03),
+             tuple(way for way in USUAL if way != "lrlab-equinox")),
     Workload("transformer", "transformer", {"width": 64, "depth": 2, "heads": 4},
              {"name": "stdlib", "context": 64}, 8, 16, 50, "adam", (1e-5, 1e-3)),
     Workload("grid", "trainability", {}, {}, 256 * 256, 0, 100, "sgd", (1e-3, 1e6),
              ("lrlab", "vmap-step", "vmap-scan"), "float64"),
 )  # fmt: skip
-"""The grid has two lane axes, one learning rate per layer; `lanes` is their product."""
+"""The grid has two lane axes, one learning rate per layer; `lanes` is their product. The residual
+network is not written in Equinox, whose BatchNorm keeps statistics of its own kind."""
 
 NAMES = tuple(workload.name for workload in WORKLOADS)
 

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 
 from lrlab.core.errors import FieldError
 from lrlab.engine.devices import forced, prepare_devices
+from lrlab.engine.flops import step_cost
 from lrlab.engine.limits import LIMITS, PlanLimits
 from lrlab.engine.memory import device_memory, host_memory
 from lrlab.engine.places import check_rows, device_bytes, in_words
+from lrlab.engine.rewriting import Note, convolves
 from lrlab.engine.state import frozen_shapes, lane_shapes
 from lrlab.engine.streaming import segment_limit
 from lrlab.types import Device, Plan, Problem, PyTree
@@ -26,7 +28,8 @@ def make_plan(
     """`plan` with every open field decided, and the reasons in words.
 
     The tile width is the largest power of two whose states fit in a core's cache (on accelerators:
-    in half of the memory), and no wider than spreads the lanes over all devices. On CPU, lanes that
+    in half of the memory), and no wider than spreads the lanes over all devices; but two lanes at
+    least where convolutions are rewritten, which is left undone for lanes alone. On CPU, lanes that
     share frozen parameters larger than their own states form tiles as wide as there are lanes of a
     seed, up to as much of their states as is shared: a tile computes once what they have in common.
 
@@ -64,6 +67,10 @@ def make_plan(
         part = "a lane's state" if plan.model_devices == 1 else "a device's part of a lane's state"
         why = f"tile width {width}: {part} is {size:,} bytes, {what}"
         source = "estimated"
+        in_company = 2 if lanes_per_seed > 1 and devices[0].platform == "cpu" else 1
+        if width < in_company and convolves(_rewriting(problem, data, hyper_names)):
+            width = in_company
+            why = f"tile width {width}: convolutions are faster in tiles of several lanes"
     reasons = (why_devices, why)
     if plan.model_devices > 1:
         reasons = (why_devices, in_words((shapes, frozen), plan.model_devices), why)
@@ -91,6 +98,12 @@ def _estimated_width(size: int, device: Device, most: int, limits: PlanLimits) -
         where = f"{fits:,} fit in half of the device's {memory >> 20:,} MiB"
     width = _power_of_two(min(fits, widest, most))
     return width, where
+
+
+def _rewriting(
+    problem: Problem, data: Mapping[str, PyTree], hyper_names: tuple[str, ...]
+) -> tuple[Note, ...]:
+    return step_cost(problem, data, hyper_names).rewriting if problem.rewrite else ()
 
 
 def _power_of_two(most: int) -> int:

@@ -4,7 +4,8 @@ XLA's CPU kernels take up to three times as long for a stock `nn.Dense` or `nn.C
 `lrlab.models.dense` and `lrlab.models.conv` do. The layers of Linen, NNX, Equinox,
 Haiku and plain JAX all end in the same few primitives. So the traced program of a task's loss is
 rewritten, not the model: what is a dense layer there, its bias, a convolution or a pooling becomes
-what our own layers would have traced, before it is differentiated. Equal to rounding.
+what our own layers would have traced, before it is differentiated, and so do the maxima, sums and
+gathers over classes of which people make cross-entropies. Equal to rounding.
 
 Tiles of one lane are left as they are, to the bits of the run by hand; so are accelerators. What
 stays as it is in wider tiles, and why, `notes` says.
@@ -37,7 +38,8 @@ SHAPING = frozenset({"broadcast_in_dim", "convert_element_type", "copy", "expand
 """Equations that leave weights weights."""
 
 WORDS = {"dot_general": "products", "conv_general_dilated": "convolutions",
-         "reduce_window_max": "max pooling", "reduce_window_sum": "average pooling"}  # fmt: skip
+         "reduce_window_max": "max pooling", "reduce_window_sum": "average pooling",
+         "reduce_max": "reductions", "reduce_sum": "reductions", "gather": "gathers"}  # fmt: skip
 """What is rewritten, for people."""
 
 
@@ -83,6 +85,15 @@ def notes(function: Callable[..., PyTree], *args: PyTree) -> tuple[Note, ...]:
     said = _changed(closed.jaxpr, _weights(closed.jaxpr, args)).said
     counts = Counter((WORDS[name], why) for name, why in said)
     return tuple(Note(what, count, why) for (what, why), count in counts.items())
+
+
+def convolves(said: Sequence[Note]) -> bool:
+    """Whether convolutions are rewritten, which XLA takes up to ten times as long for.
+
+    >>> convolves([Note("convolutions", 1)]), convolves([Note("convolutions", 1, "too large")])
+    (True, False)
+    """
+    return any(note.what == WORDS["conv_general_dilated"] and note.why is None for note in said)
 
 
 def in_words(note: Note) -> str:

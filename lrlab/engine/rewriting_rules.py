@@ -1,4 +1,5 @@
-"""What equations of a traced program become: dense layers, biases, convolutions, pooling."""
+"""What equations of a traced program become: dense layers, biases, convolutions, pooling, and what
+cross-entropies are made of."""
 
 from __future__ import annotations
 
@@ -10,14 +11,13 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.core import ShapedArray
 from jax.extend.core import JaxprEqn
+from jax.lax import GatherScatterMode
 
-from lrlab.engine.jaxprs import array_of, shape_of
+from lrlab.engine.jaxprs import array_of
 from lrlab.models import conv, pooling
-from lrlab.models.dense import LARGE, biased, dense, laid_out
-
-SCATTERED = "windows that overlap or are padded, or no images [N, H, W, C]"
-"""Why windows are left to XLA."""
+from lrlab.models.dense import FEW, LARGE, LONG, biased, dense, laid_out
 
 
 class Rule(NamedTuple):
@@ -99,38 +99,92 @@ def convolution(equation: JaxprEqn) -> Rule | str:
 
 def largest_of_windows(equation: JaxprEqn) -> Rule | str:
     """The rule of a maximum over windows, or why there is none."""
-    window = _window(equation)
-    if window is None:
-        return SCATTERED
-    return Rule(lambda x: pooling.max_pool(x, window))
+    return _pooled(equation, pooling.max_pool)
 
 
 def sum_of_windows(equation: JaxprEqn) -> Rule | str:
     """The rule of a sum over windows, or why there is none."""
-    window = _window(equation)
-    if window is None:
-        return SCATTERED
-    return Rule(lambda x: pooling.sum_pool(x, window))
+    return _pooled(equation, pooling.sum_pool)
 
 
-def _window(equation: JaxprEqn) -> tuple[int, int] | None:
-    """(rows, columns) of windows that lie side by side and cover the images [N, H, W, C]."""
-    options, shape = equation.params, shape_of(equation.invars[0])
+def _pooled(equation: JaxprEqn, pool: Callable[[Array, tuple[int, int]], Array]) -> Rule | str:
+    """`pool`, which takes [N, H, W, C], over whichever axes the windows have."""
+    options, x = equation.params, array_of(equation.invars[0])
     window = tuple(options["window_dimensions"])
-    plain = (
-        len(shape) == 4
-        and window[0] == window[3] == 1
-        and tuple(options["window_strides"]) == window
+    wide = [axis for axis, size in enumerate(window) if size > 1]
+    side_by_side = (
+        tuple(options["window_strides"]) == window
         and not any(low or high for low, high in options["padding"])
         and all(step == 1 for step in (*options["base_dilation"], *options["window_dilation"]))
-        and shape[1] % window[1] == 0 == shape[2] % window[2]
-        and jnp.issubdtype(array_of(equation.invars[0]).dtype, jnp.floating)
+        and all(x.shape[axis] % window[axis] == 0 for axis in wide)
     )
-    return (window[1], window[2]) if plain else None
+    if not side_by_side:
+        return "windows that overlap, are padded or leave a rest"
+    if len(wide) not in (1, 2) or x.ndim < 3 or not jnp.issubdtype(x.dtype, jnp.floating):
+        return "not windows of one or two axes over images of floats"
+    rest = [axis for axis in range(x.ndim) if axis not in wide]
+    order = [*rest[:-1], *wide, rest[-1]]
+    size = tuple(x.shape[axis] // window[axis] for axis in order)
+    height, *more = (window[axis] for axis in wide)
+    images = (-1, *(x.shape[axis] for axis in wide), *[1] * (2 - len(wide)), x.shape[rest[-1]])
+
+    def pooled(x: Array) -> Array:
+        y = pool(jnp.transpose(x, order).reshape(images), (height, *more) if more else (height, 1))
+        return jnp.transpose(y.reshape(size), [order.index(axis) for axis in range(x.ndim)])
+
+    return Rule(pooled)
 
 
-RULES: dict[str, Callable[[JaxprEqn], Rule | str]] = {
+def over_features(equation: JaxprEqn) -> Rule | None:
+    """The rule of a sum or a maximum over the features of examples [N, features], which dense
+    layers leave with the examples last."""
+    x = array_of(equation.invars[0])
+    if not _few_features(x) or tuple(equation.params["axes"]) != (1,):
+        return None
+    primitive, options = equation.primitive, {**equation.params, "axes": (0,)}
+    return Rule(lambda x: primitive.bind(x.T, **options))
+
+
+def one_of_features(equation: JaxprEqn) -> Rule | None:
+    """The rule of taking one feature of each example [N, features], as cross-entropies do: a sum of
+    which all terms but one are zero. Gathers are slow on CPU, and their gradients scatter."""
+    x, places = map(array_of, equation.invars)
+    options = equation.params
+    numbers, fill = options["dimension_numbers"], options["fill_value"]
+    one_each = (
+        _few_features(x)
+        and places.shape == (x.shape[0], 1, 1)
+        and tuple(numbers.operand_batching_dims)
+        == (0,)
+        == tuple(numbers.start_indices_batching_dims)
+        and tuple(numbers.start_index_map) == (1,) == tuple(numbers.collapsed_slice_dims)
+        and options["mode"] == GatherScatterMode.FILL_OR_DROP
+    )
+    if not one_each:
+        return None
+
+    def taken(x: Array, places: Array) -> Array:
+        place, features = places[:, 0, 0], x.shape[1]
+        mine = jnp.arange(features, dtype=place.dtype)[:, None] == place
+        y = jnp.where(mine, x.T, 0).sum(0, dtype=x.dtype)
+        missing = jnp.asarray(jnp.nan if fill is None else fill, x.dtype)
+        return jnp.where((place >= 0) & (place < features), y, missing)[:, None]
+
+    return Rule(taken)
+
+
+def _few_features(x: ShapedArray) -> bool:
+    """Whether an array may be what a dense layer leaves with the examples last: floats
+    [N, features]."""
+    floats = jnp.issubdtype(x.dtype, jnp.floating)
+    return x.ndim == 2 and x.shape[0] >= FEW and 1 < x.shape[1] <= LONG and floats
+
+
+RULES: dict[str, Callable[[JaxprEqn], Rule | str | None]] = {
     "conv_general_dilated": convolution,
+    "gather": one_of_features,
+    "reduce_max": over_features,
+    "reduce_sum": over_features,
     "reduce_window_max": largest_of_windows,
     "reduce_window_sum": sum_of_windows,
 }

@@ -130,6 +130,9 @@ def _by_kernel(x: Array, g: Array, geometry: Geometry) -> Array:
 
     def of(x: Array, g: Array) -> Array:
         patches = _patches(x, geometry).reshape(-1, inner)
+        if outputs >= inner:  # turning the gradient costs more than it gives
+            rows = g.reshape(-1, outputs)
+            return lax.dot_general(patches, rows, (((0,), (0,)), ((), ())), geometry.precision).T
         # As in `lrlab.models.dense`: XLA's CPU kernels want the contracted axis of the left factor
         # last, and without the barriers the transpositions would be folded into the product again.
         turned = lax.optimization_barrier(g.reshape(-1, outputs).T)

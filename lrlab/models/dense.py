@@ -15,10 +15,8 @@ in Linen and NNX alike, one line, which makes only the kernel's gradient faster:
 
 from __future__ import annotations
 
-import contextlib
-import contextvars
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -43,19 +41,6 @@ LONG = 256
 
 FEW = 32
 """Fewer examples are left in rows: they make poor vectors."""
-
-_STOCK: contextvars.ContextVar[bool] = contextvars.ContextVar("stock", default=False)
-
-
-@contextlib.contextmanager
-def stock() -> Iterator[None]:
-    """What is traced inside runs `lax.dot_general` as it is: what a plain `nn.Dense` would do. For
-    comparisons, such as the benchmark's."""
-    token = _STOCK.set(True)
-    try:
-        yield
-    finally:
-        _STOCK.reset(token)
 
 
 class Dense(nn.Module):
@@ -161,7 +146,7 @@ def dot_general(
 
 def _known(x: Array, w: Array) -> bool:
     """Whether `x @ w` is a product that is laid out here."""
-    return on_cpu() and not _STOCK.get() and laid_out(x, w)
+    return on_cpu() and laid_out(x, w)
 
 
 class Form(NamedTuple):
@@ -200,6 +185,8 @@ def _by_input(w: Array, g: Array, form: Form) -> Array:
 
 def _by_kernel(x: Array, g: Array, form: Form) -> Array:
     if not form.examples_last:
+        if g.shape[1] >= x.shape[1]:  # turning it costs more than it gives
+            return lax.dot_general(x, g, (((0,), (0,)), ((), ())), form.precision)
         return _times(_fixed(g.T), x, form).T
     if form.shared_input or x.shape[1] > g.shape[1]:
         # The lanes' gradients below each other; or the longer side where the kernel has vectors.

@@ -8,6 +8,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from flax import nnx
 
@@ -109,10 +110,47 @@ MODELS = {
         ),
         IMAGES,
     ),
+    "convolutions and pooling, channels first": lambda: (
+        draw(4, 3, 3, 3), channels_first, np.moveaxis(IMAGES, -1, 1),
+    ),
+    "pooling of signals": lambda: (
+        draw(12), lambda w, x: nn.max_pool(x * w, (2,), (2,)) + nn.avg_pool(x, (2,), (2,)), ROWS,
+    ),
+    "cross-entropy of Optax": lambda: crossed(
+        optax.softmax_cross_entropy_with_integer_labels
+    ),
+    "log_softmax and one-hot": lambda: crossed(
+        lambda z, t: -(jax.nn.log_softmax(z) * jax.nn.one_hot(t, 7)).sum(-1)
+    ),
+    "log_softmax and a choice": lambda: crossed(
+        lambda z, t: -jnp.take_along_axis(jax.nn.log_softmax(z), t[:, None], -1)[:, 0]
+    ),
+    "log_softmax and two indices": lambda: crossed(
+        lambda z, t: -jax.nn.log_softmax(z)[jnp.arange(len(t)), t]
+    ),
+    "logsumexp": lambda: crossed(
+        lambda z, t: jax.nn.logsumexp(z, -1) - jnp.take_along_axis(z, t[:, None], 1).squeeze(1)
+    ),
+    "LayerNorm between dense layers": lambda: (
+        *linen(nn.Sequential([nn.Dense(16, param_dtype=jnp.float64),
+                              nn.LayerNorm(param_dtype=jnp.float64), nn.gelu,
+                              nn.Dense(5, param_dtype=jnp.float64)]), X), X,
+    ),
     "convolution of one axis": lambda: (*linen(nn.Conv(4, (3,), strides=2), ROWS), ROWS),
     "attention": lambda: (*linen(nn.MultiHeadDotProductAttention(num_heads=2), ROWS), ROWS),
     "LSTM": lambda: (*linen(nn.RNN(nn.LSTMCell(8, param_dtype=jnp.float64)), ROWS), ROWS),
 }  # fmt: skip
+
+
+def channels_first(w, x):
+    y = jax.lax.conv_general_dilated(x, w, (1, 1), "SAME")
+    window = (1, 1, 2, 2)
+    return jax.lax.reduce_window(jax.nn.relu(y), -jnp.inf, jax.lax.max, window, window, "VALID")
+
+
+def crossed(loss):
+    labels = jnp.arange(len(X)) * 5 % 7
+    return KERNEL, lambda w, x: loss(x @ w, labels), X
 
 
 def nnx_model():
@@ -176,8 +214,8 @@ def test_loss_gradient_and_curvature_are_the_same(name):
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in MODELS if name not in ("a vmap of models",)]
-)  # fmt: skip
+    "name", [name for name in MODELS if name not in ("a vmap of models", "pooling of signals")]
+)
 def test_what_is_said_to_be_rewritten_is(name):
     params, apply, x = MODELS[name]()
     loss = value_of(lambda p, b: jnp.sum(apply(p, b)), True)
@@ -224,6 +262,8 @@ def test_what_stays_is_said_with_its_reason(function, w, why):
     (lambda x: nn.max_pool(x, (3, 3), (2, 2)), True),
     (lambda x: nn.avg_pool(x, (2, 2), (2, 2), padding="SAME"), False),
     (lambda x: nn.max_pool(x, (3, 3), (3, 3)), True),
+    (lambda x: nn.max_pool(x, (2, 1), (2, 1)), False),
+    (lambda x: nn.max_pool(x[..., None], (2, 2, 3), (2, 2, 3)), True),
 ])  # fmt: skip
 def test_windows_side_by_side_are_rewritten(pool, why):
     said = notes(lambda w, x: jnp.sum(pool(w * x)), draw(3), jnp.asarray(IMAGES))
@@ -236,9 +276,9 @@ def sweep(model, width=4, rewrite=None, **options):
         name="stock", model=model, loss="softmax_cross_entropy", train=(x, y), valid=(x, y)
     )
     plan = lrlab.Plan(width, 1, rewrite=rewrite)
-    return lrlab.sweep(task, lr=[0.01, 0.1, 0.3, 1.0], batch_size=32, seeds=[0],
-                       optimizer="adam", eval_every=5, progress=False, plan=plan,
-                       **({"steps": 20} | options))  # fmt: skip
+    return lrlab.sweep(task, batch_size=32, seeds=[0], optimizer="adam", eval_every=5,
+                       progress=False, plan=plan,
+                       **({"steps": 20, "lr": [0.01, 0.1, 0.3, 1.0]} | options))  # fmt: skip
 
 
 def stock(layer=nn.Dense):
@@ -277,6 +317,50 @@ def test_a_run_from_before_continues_as_it_was(tmp_path, monkeypatch):
     file.write_text(json.dumps(info | {"seal": seal(info, UNSEALED)}))
     longer = sweep(stock(), out=tmp_path / "run", steps=40, schedule="constant")
     assert equal(longer, whole) and longer.plan.rewrite is False
+
+
+def test_labels_that_are_no_class_stay_nan():
+    labels = jnp.asarray([0, 6, 7, -1, -8, 3] + 26 * [1])
+    x = jnp.asarray(X[:32])
+
+    def loss(w, x):
+        logits = jnp.where(jnp.arange(7) == 2, -jnp.inf, x @ w)  # a class that is ruled out
+        return optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+
+    values = [
+        over_lanes(lambda p, b, rewrite=rewrite: _values(loss, rewrite)(p, b), KERNEL, x)
+        for rewrite in (False, True)
+    ]
+    np.testing.assert_allclose(values[1], values[0], rtol=1e-12, atol=1e-12)
+    assert np.isnan(values[0][:, [2, 4]]).all()
+
+
+def _values(loss, rewrite):
+    """The values of a loss by example, as its metric."""
+    task = task_of(lambda p, b: 0.0)._replace(outputs=loss)
+    return (rewritten(task) if rewrite else task).outputs
+
+
+class Convolving(nn.Module):
+    width: int
+
+    @nn.compact
+    def __call__(self, x):
+        x = nn.relu(nn.Conv(self.width, (3, 3))(x.reshape(-1, 4, 3, 1)))
+        return nn.Dense(3)(x.reshape(len(x), -1))
+
+
+def planned(model, lanes, rewrite=True):
+    lr = np.geomspace(0.01, 0.1, lanes)
+    return sweep(model, None, rewrite, lr=lr, steps=5).plan
+
+
+def test_large_models_with_convolutions_have_company():
+    """A tile of one lane is not rewritten, and XLA's convolutions are far slower."""
+    assert planned(Convolving(1500), 2).tile_width == 2
+    assert planned(Convolving(1500), 1).tile_width == 1
+    assert planned(Convolving(1500), 2, rewrite=False).tile_width == 1
+    assert planned(nn.Sequential([nn.Dense(5000), nn.relu, nn.Dense(3)]), 2).tile_width == 1
 
 
 def test_another_choice_is_another_run(tmp_path):

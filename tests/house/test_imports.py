@@ -42,6 +42,7 @@ PACKAGES = {
 """Packages that a function may import -> why."""
 
 MODULES = {
+    "bench/inputs.py": {"lrlab.bench.stock_equinox": "optional package: lrlab[bench]"},
     "bench/worker.py": {
         "lrlab.bench.jax_ways": JAX,
         "lrlab.bench.torch_ways": START,
