@@ -10,7 +10,7 @@ from lrlab.engine.flops import step_cost
 from lrlab.engine.limits import LIMITS, PlanLimits
 from lrlab.engine.memory import device_memory, host_memory
 from lrlab.engine.places import check_rows, device_bytes, in_words
-from lrlab.engine.rewriting import Note, convolves
+from lrlab.engine.rewriting import convolves
 from lrlab.engine.state import frozen_shapes, lane_shapes
 from lrlab.engine.streaming import segment_limit
 from lrlab.types import Device, Plan, Problem, PyTree
@@ -67,10 +67,9 @@ def make_plan(
         part = "a lane's state" if plan.model_devices == 1 else "a device's part of a lane's state"
         why = f"tile width {width}: {part} is {size:,} bytes, {what}"
         source = "estimated"
-        in_company = 2 if lanes_per_seed > 1 and devices[0].platform == "cpu" else 1
-        if width < in_company and convolves(_rewriting(problem, data, hyper_names)):
-            width = in_company
-            why = f"tile width {width}: convolutions are faster in tiles of several lanes"
+    alone = source == "estimated" and width == 1 < lanes_per_seed
+    if alone and devices[0].platform == "cpu" and _convolves(problem, data, hyper_names):
+        width, why = 2, "tile width 2: convolutions are faster in tiles of several lanes"
     reasons = (why_devices, why)
     if plan.model_devices > 1:
         reasons = (why_devices, in_words((shapes, frozen), plan.model_devices), why)
@@ -100,10 +99,9 @@ def _estimated_width(size: int, device: Device, most: int, limits: PlanLimits) -
     return width, where
 
 
-def _rewriting(
-    problem: Problem, data: Mapping[str, PyTree], hyper_names: tuple[str, ...]
-) -> tuple[Note, ...]:
-    return step_cost(problem, data, hyper_names).rewriting if problem.rewrite else ()
+def _convolves(problem: Problem, data: Mapping[str, PyTree], hyper_names: tuple[str, ...]) -> bool:
+    """Whether convolutions are rewritten, which tiles of one lane leave to XLA."""
+    return problem.rewrite and convolves(step_cost(problem, data, hyper_names).rewriting)
 
 
 def _power_of_two(most: int) -> int:
