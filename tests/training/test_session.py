@@ -143,7 +143,8 @@ class Accelerator:
 def test_tiles_fill_an_accelerator(monkeypatch) -> None:
     assert memory.device_memory(Accelerator()) == 16 << 30
     monkeypatch.setattr(planning, "prepare_devices", lambda count: ([Accelerator()], "made up"))
-    monkeypatch.setattr(planning, "lane_state_bytes", lambda *args: 1 << 20)
+    state = np.empty(1 << 18, np.float32)  # 1 MiB
+    monkeypatch.setattr(planning, "lane_shapes", lambda *args: state)
     monkeypatch.setattr(planning, "frozen_shapes", lambda *args: ())
     from lrlab.types import Problem
 
