@@ -186,6 +186,7 @@ def _train(
     last commit (`saved()`, None: from the start). Lanes that workers left at different updates are
     dealt on here as there."""
     group = session.group
+    limits = {} if recorder is None else {"limits": limits_of(len(lanes.seed), True)}
     while True:
         try:
             before, train = saved(), engine.train
@@ -211,7 +212,7 @@ def _train(
                 kept=kept,
                 streamed=functools.partial(_streamed, session.run),
                 watch=_watch(session, number, recorder),
-                limits=limits_of(len(lanes.seed), recorder is not None),
+                **limits,
             )
         except WorkerError as error:
             if session.run is not None:

@@ -27,9 +27,9 @@ def test_a_command_reads_the_history_once(tmp_path, monkeypatch, capsys):
     (tmp_path / "sweep.toml").write_text(CONFIG)
     read: list[str] = []
 
-    def counted(path):
+    def counted(path, lazy=False):
         read.append(str(path))
-        return whole(path)
+        return whole(path, lazy)
 
     whole = runs.open_run
     monkeypatch.setattr(runs, "open_run", counted)
