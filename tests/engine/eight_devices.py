@@ -20,7 +20,6 @@ import pytest
 from eight_tasks import Net, further_tasks, net, transformer
 
 import lrlab
-from lrlab import runs
 from lrlab.cli.app import run as command_line
 from lrlab.engine import dealing, loop
 from lrlab.engine.devices import precision as precision_of
@@ -28,6 +27,7 @@ from lrlab.engine.estimate import planned_memory
 from lrlab.engine.limits import LIMITS
 from lrlab.engine.segments import sent
 from lrlab.engine.tiles import Tile, begin, group_on_devices
+from lrlab.runs import recorder
 from lrlab.training.group import training_group
 from lrlab.training.lanes import grid_lanes
 
@@ -147,7 +147,9 @@ def scratch(shared: int) -> int:
         here = group_on_devices(group.problem, group.data, lanes, group.plan, group.indices, LIMITS)
         list(sent(here, begin(here, np.arange(1)), 0, 1))
     ((loaded,),) = (by_place.values() for by_place in here.programs.train._programs.values())
-    return loaded.program.memory_analysis().temp_size_in_bytes
+    analysis = loaded.program.memory_analysis()
+    assert analysis is not None
+    return analysis.temp_size_in_bytes
 
 
 def planned() -> dict[str, int]:
@@ -268,7 +270,7 @@ def killed(folder: str, command: str, after: str) -> dict[str, Any]:
     path = place.with_suffix(".toml")
     path.write_text(CONFIG)
     if int(after):
-        commit = runs.recorder.Stage.commit
+        commit = recorder.Stage.commit
 
         def last(self: Any, *args: Any) -> None:
             commit(self, *args)
@@ -277,8 +279,8 @@ def killed(folder: str, command: str, after: str) -> dict[str, Any]:
             if len(commits) == int(after):
                 os.kill(os.getpid(), signal.SIGKILL)
 
-        PATCH.setattr(runs.recorder.Stage, "commit", last)
-        PATCH.setattr(runs.recorder, "INTERVAL", 0.0)
+        PATCH.setattr(recorder.Stage, "commit", last)
+        PATCH.setattr(recorder, "INTERVAL", 0.0)
     given = ["sweep", str(path), "--out", folder] if command == "sweep" else ["resume", folder]
     return {"status": command_line([*given, "-q"])}
 

@@ -45,13 +45,17 @@ def deal(homes: str, memory: int | None = None, pace: str = "", **fields: Any) -
     return _Deal(group, tiles, 1)
 
 
+def named(place: Any) -> str:
+    return place.name
+
+
 def sent(now: _Deal) -> list[tuple[int, str]]:
-    return [(number, place.name) for number, place in now.turns()]
+    return [(number, named(place)) for number, place in now.turns()]
 
 
 def back(now: _Deal, name: str) -> None:
     """A tile comes back from a device."""
-    (place,) = (place for place in now.busy if place.name == name)
+    (place,) = (place for place in now.busy if named(place) == name)
     now.busy[place] -= 1
 
 
@@ -100,7 +104,7 @@ def test_no_device_takes_more_than_its_memory_holds():
 
 def test_tiles_move_between_segments_to_where_they_took_less_time():
     now = deal("aaaabbbb", pace="aaab")
-    assert {place.name: count for place, count in now.homes.items()} == {"a": 2, "b": 6}
+    assert {named(place): count for place, count in now.homes.items()} == {"a": 2, "b": 6}
     assert [list(numbers) for numbers in now.left.values()] == [[0, 1], [2, 3, 4, 5, 6, 7]]
 
 

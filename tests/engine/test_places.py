@@ -56,7 +56,7 @@ def test_more_devices_than_there_are_is_refused_before_anything_compiles():
     with pytest.raises(ConfigError, match=r"plan\.model_devices"):
         lrlab.sweep("iris-linear", lr=[0.1], steps=2, progress=False, plan=plan)
     with pytest.raises(ConfigError, match=r"plan\.model_devices"):
-        lrlab.sweep("iris-linear", lr=[0.1], steps=2, progress=False, plan={"model_devices": 0})
+        lrlab.sweep("iris-linear", lr=[0.1], steps=2, progress=False, plan=Plan(model_devices=0))
 
 
 def test_the_number_is_part_of_the_identity_and_one_is_what_it_was():
