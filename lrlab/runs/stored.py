@@ -52,10 +52,12 @@ class StoredArray(NDArrayOperatorsMixin):
     def __repr__(self) -> str:
         return f"StoredArray(shape={self.shape}, dtype={self.dtype}, in {self._place})"
 
-    def __array__(self, dtype: DTypeLike = None, copy: bool | None = None) -> np.ndarray:
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
         if copy is False:
             raise ValueError("what lies in a file cannot be had without a copy")
-        return np.asarray(self._read(()).reshape(self.shape), dtype)
+        return np.asarray(
+            self._read(()).reshape(self.shape), self.dtype if dtype is None else dtype
+        )
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
         held = [np.asarray(one) if isinstance(one, StoredArray) else one for one in inputs]

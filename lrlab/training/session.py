@@ -186,7 +186,6 @@ def _train(
     last commit (`saved()`, None: from the start). Lanes that workers left at different updates are
     dealt on here as there."""
     group = session.group
-    limits = {} if recorder is None else {"limits": limits_of(len(lanes.seed), True)}
     while True:
         try:
             before, train = saved(), engine.train
@@ -196,6 +195,8 @@ def _train(
             if workers is not None:
                 used = functools.partial(_used, session.run)
                 train = functools.partial(driver.train, workers, fatal=out_of_memory, used=used)
+            if recorder is not None:
+                train = functools.partial(train, limits=limits_of(len(lanes.seed), True))
             return train(
                 group.problem,
                 group.data,
@@ -212,7 +213,6 @@ def _train(
                 kept=kept,
                 streamed=functools.partial(_streamed, session.run),
                 watch=_watch(session, number, recorder),
-                **limits,
             )
         except WorkerError as error:
             if session.run is not None:
