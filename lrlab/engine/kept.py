@@ -141,7 +141,7 @@ def _put(group: Group, tile: Tile, step: int, places: np.ndarray, kept: Kept) ->
     if not places.any():
         return
     weights = weight_shapes(tile.state)
-    if group.problem.optimizer.evaluation_params is not None:
+    if group.averages:
         device = tile.device
         weights = group.programs.weights(
             device, tile.state, group.data[device], tile.frozen, tile.seed, tile.hyper,

@@ -53,7 +53,7 @@ def _added(
     return group.programs.part(
         device,
         totals,
-        tile.state,
+        group.evaluated(tile.state),
         group.data[device],
         rows,
         jax.device_put(np.int32(first), device),

@@ -90,7 +90,8 @@ def measured(
         device, here = tile.device, group.data[tile.device]
         at = jax.device_put((np.int32(step), np.int32(before)), device)
         run = group.programs.evaluate
-        values = run(device, tile.state, here, tile.frozen, tile.seed, tile.hyper, *at)
+        state = group.evaluated(tile.state)
+        values = run(device, state, here, tile.frozen, tile.seed, tile.hyper, *at)
         yield tile, {**values, **more}
 
 

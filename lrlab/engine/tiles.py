@@ -20,7 +20,7 @@ from lrlab.engine.limits import PlanLimits
 from lrlab.engine.programs import Programs, compiled
 from lrlab.engine.results import LaneStates
 from lrlab.engine.shapes import Hypers, LaneNumbers
-from lrlab.engine.state import LaneState, lane_shapes
+from lrlab.engine.state import LaneState, averages, lane_shapes
 from lrlab.engine.streaming import Blocks, SegmentIndices, measures, resident, streams_of
 from lrlab.types import Device, Lanes, Plan, Problem, PyTree
 
@@ -29,7 +29,8 @@ class Group(NamedTuple):
     """What every tile of a group shares; `data` holds the splits once per device, `shapes` are
     those of one lane's state; `frozen` are parameters that are not trained, of a device and seed
     that had a tile. Where training data stream, `blocks` gives a segment's batches; `streamed` are
-    the splits that are evaluated in parts."""
+    the splits that are evaluated in parts. `averages`: whether an average of the parameters is
+    evaluated (`engine.state.averages`)."""
 
     problem: Problem
     programs: Programs
@@ -44,6 +45,13 @@ class Group(NamedTuple):
     frozen: dict[tuple[Device, int], PyTree]
     blocks: Blocks | None = None
     streamed: Mapping[str, Stream] = {}
+    averages: bool = True
+
+    def evaluated(self, state: LaneState) -> LaneState:
+        """What evaluations read of a tile's state: without the optimizer's part where they do not
+        need it, so that one compiled program serves every optimizer."""
+        reads = self.averages or self.problem.probes
+        return state if reads else state._replace(optimizer=())
 
 
 class Tile(NamedTuple):
@@ -88,6 +96,7 @@ def group_on_devices(
         frozen={},
         blocks=blocks,
         streamed=streamed,
+        averages=averages(problem, shapes),
     )
 
 
