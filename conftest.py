@@ -3,7 +3,6 @@ so that any order, and all tests in one process, end the same way and in bounded
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import importlib.util
 import logging
@@ -57,6 +56,10 @@ def set_xla_flags() -> None:
 
 set_xla_flags()
 
+# Most tests are about other things than figures, which take longer to draw than a test to train;
+# those that look at them set this (`tests/report/test_drawing.py`).
+os.environ.setdefault("LRLAB_FIGURES", "none")
+
 
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
@@ -94,18 +97,12 @@ def pytest_collection_finish() -> None:
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
     if nextitem is None or item.path == nextitem.path or resident() < RESIDENT_BYTES:
         return
-    names = {"lrlab", getattr(getattr(item, "module", None), "__name__", "lrlab")}
-    for name, module in list(sys.modules.items()):
-        if name.partition(".")[0] in names:
-            for value in list(vars(module).values()):
-                if hasattr(value, "cache_clear") and not isinstance(value, type):
-                    value.cache_clear()
-    import jax
+    for value in list(vars(getattr(item, "module", None) or sys).values()):
+        if hasattr(value, "cache_clear") and not isinstance(value, type):
+            value.cache_clear()
+    from lrlab.engine.memory import free
 
-    jax.clear_caches()
-    gc.collect()
-    if hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
-        libc.malloc_trim(0)
+    free()
 
 
 def resident() -> int:

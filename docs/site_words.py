@@ -88,6 +88,8 @@ KEYS = {
     "eval_steps": "The updates after which lanes are evaluated, in place of `eval_every`.",
     "probes": "Measurements at evaluations; a text is short for `name`.",
     "out": "The run folder. Not given: a new one under `runs/`.",
+    "figures": "Formats of the figures in the run folder; an empty list for none. Not given: PNG "
+    "and SVG, which on the command line are drawn when the prompt is back.",
     "plan": "How lanes are laid on the machine.",
     "range_test": "What `lrlab range-test` does.",
     "parametrization": "Standard or muP; a study of both has its own key.",

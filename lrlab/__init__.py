@@ -17,6 +17,7 @@ _NAMES = {
     "compare": "lrlab.api",
     "population": "lrlab.api",
     "prepare": "lrlab.engine.devices",
+    "free": "lrlab.engine.memory",
     "study": "lrlab.api",
     "load": "lrlab.api",
     "merge": "lrlab.results.merging",
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
     from lrlab.core.grids import log_grid
     from lrlab.core.remote import Ray
     from lrlab.engine.devices import prepare
+    from lrlab.engine.memory import free
     from lrlab.loggers.protocol import Logger
     from lrlab.results.importing import import_curves
     from lrlab.results.merging import merge

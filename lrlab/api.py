@@ -65,6 +65,7 @@ def sweep(
     seed: int | None = None,
     on: str | Ray | None = None,
     out: str | os.PathLike[str] | None = None,
+    figures: Sequence[str] | None = None,
     progress: bool = True,
     log: LogLike = (),
     callbacks: Sequence[Callback] = (),
@@ -110,6 +111,7 @@ def sweep(
         plan: fixes how lanes are laid on the machine.
         on: who trains: this process where absent, "ray" or a `Ray` for the workers of a cluster.
         out: a run folder: an unfinished run of the experiment is continued, a finished one read.
+        figures: formats of the figures in it ("png", "svg", "pdf", ...); None for PNG and SVG.
         progress: draw a progress bar on standard error.
         log: trackers ("tensorboard", "wandb", "mlflow", "trackio", or {"tracker": name, options})
             and `lrlab.Logger` objects, which get each evaluation once it is committed.
@@ -132,7 +134,8 @@ def sweep(
         schedule=schedule, seeds=seeds, optimizer_args=optimizer_args, schedule_args=schedule_args,
         groups=groups, multipliers=multipliers, metric=metric, score=score, tolerance=tolerance,
         keep=keep, eval_every=eval_every, stop_diverged=stop_diverged, sampler=sampler,
-        precision=precision, probes=probes, plan=plan, on=on, seed=seed, log=log, **axes,
+        precision=precision, probes=probes, plan=plan, on=on, seed=seed, log=log, figures=figures,
+        **axes,
     )  # fmt: skip
     job = call(experiment, out, progress, task, optimizer, schedule, log, callbacks)
     return concluded(run_sweep(job), progress)
@@ -166,6 +169,7 @@ def find(
     seed: int | None = None,
     on: str | Ray | None = None,
     out: str | os.PathLike[str] | None = None,
+    figures: Sequence[str] | None = None,
     progress: bool = True,
     log: LogLike = (),
     callbacks: Sequence[Callback] = (),
@@ -213,7 +217,7 @@ def find(
         tolerance=tolerance, scale=scale, confidence=confidence,
         budget=budget, optimizer_args=optimizer_args, schedule_args=schedule_args, groups=groups,
         multipliers=multipliers, eval_every=eval_every, sampler=sampler, precision=precision,
-        plan=plan, on=on, seed=seed, log=log, **fixed,
+        plan=plan, on=on, seed=seed, log=log, figures=figures, **fixed,
     )  # fmt: skip
     job = call(experiment, out, progress, task, optimizer, schedule, log, callbacks)
     return concluded(run_find(job), progress)
@@ -251,7 +255,8 @@ def range_test(
         params: start from these parameters rather than from fresh ones; they are not changed.
         split: "train" records the minibatch loss before each update, "valid" the validation loss
             after it.
-        fixed: further hyper-parameters, a number each, such as `weight_decay=0.01`; and `log`.
+        fixed: further hyper-parameters, a number each, such as `weight_decay=0.01`; `log` and
+            `figures`.
 
     Returns:
         A `RangeTest` with `lr` f64[N], `loss` [seeds, N] and `suggest(rule)`; print or plot it.

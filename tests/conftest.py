@@ -16,13 +16,3 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if "gpu" in item.keywords:
                 item.add_marker(no_gpu)
-
-
-@pytest.fixture(scope="module")
-def without_figures():
-    """Runs draw no figures, which takes them a second or two each: for modules about other things
-    (`pytestmark = pytest.mark.usefixtures("without_figures")`). The page is written all the same.
-    """
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lrlab.report.write_figures", lambda *given, **options: [])
-        yield

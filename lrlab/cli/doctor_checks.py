@@ -15,6 +15,7 @@ from typing import Literal, NamedTuple
 
 from lrlab import __version__, runs
 from lrlab.core.extras import install
+from lrlab.core.figures import FAILED
 from lrlab.core.paths import shown
 from lrlab.runs import RunError, Unwritable, zarr_arrays
 
@@ -169,6 +170,11 @@ def folder(run: Path) -> list[Check]:
         page = (run / "report.html").exists()
         words = "there" if page else f"absent; make it with: lrlab report {shown(run)}"
         checks.append(Check("report.html", "ok" if page else "note", words))
+        if (failed := run / "figures" / FAILED).exists():
+            words = (
+                f"could not be drawn: {shown(failed)} says why; again: lrlab report {shown(run)}"
+            )
+            checks.append(Check("figures", "note", words))
     return checks
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import lrlab
@@ -66,6 +67,12 @@ def report(ran: Ran[Any], json: bool, quiet: bool) -> None:
     with only_json():  # the answer is out; what people look at next may take its seconds
         from lrlab.workflows.report import report_of
 
-        page = report_of(ran, folders)
-    if not json:
-        print(f"\nRun folder: {shown(ran.run)}" + (f"\nReport:     {shown(page)}" if page else ""))
+        written = report_of(ran, folders, later=True)
+    if json:
+        return
+    print(f"\nRun folder: {shown(ran.run)}")
+    if written.page:
+        print(f"Report:     {shown(written.page)}")
+    if written.drawn_later:
+        place = shown(Path(ran.run) / "figures")
+        print(f"Figures:    {place} (drawn in the background from here on)")

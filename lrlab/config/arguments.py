@@ -29,7 +29,7 @@ _BOTH = {
     "name", "task", "optimizer", "schedule", "steps", "epochs", "batch_size", "sampler", "seeds",
     "seed", "lr", "multipliers", "axes", "metric", "score", "tolerance", "keep", "eval_every",
     "eval_steps", "stop_diverged", "precision", "probes", "plan", "on", "parametrization", "log",
-    *_OPTIONS,
+    "figures",    *_OPTIONS,
 }  # fmt: skip
 _FIND = _BOTH | {"lr_range", "confidence", "budget", "groups", "scale"}
 _TAKES: Mapping[str, set[str]] = {
@@ -39,7 +39,8 @@ _TAKES: Mapping[str, set[str]] = {
     "study": _FIND | {*_STUDY},
     "range-test": {
         "name", "task", "optimizer", "optimizer_args", "sampler", "seed", "multipliers", "axes",
-        "stop_diverged", "precision", "plan", "on", "params", "log", *_RAMP,
+        "stop_diverged", "precision", "plan", "on", "params", "log", "figures",
+        *_RAMP,
     },
     "population": {
         "task", "lr", "steps", "optimizer", "batch_size", "schedule", "seed", "metric", "precision",

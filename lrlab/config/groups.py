@@ -18,8 +18,8 @@ from lrlab.schedules import label
 
 Path = tuple[str, ...]
 _HUBS = ("task.model", "task.data", "task", "optimizer", "schedule")
-_NO_AXES = ("task", "compare", "study", "plan", "on", "range_test", "out", "name", "groups", "axes",
-            "multipliers")  # fmt: skip
+_NO_AXES = ("task", "compare", "study", "plan", "on", "range_test", "out", "figures", "name",
+            "groups", "axes", "multipliers")  # fmt: skip
 
 
 def groups_of(

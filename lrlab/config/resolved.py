@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from lrlab.tasks import Task
     from lrlab.types import Optimizer
 
-_NOT_IDENTITY = ("name", "out", "plan", "log", "on")
+_NOT_IDENTITY = ("name", "out", "figures", "plan", "log", "on")
 """Fields that change where or how a run is made, never a recorded number."""
 _READING = ("sweep", "range-test")
 """Commands whose lanes are the same whatever score is read from them."""

@@ -26,6 +26,7 @@ from lrlab.config.lanes import (
 )
 from lrlab.config.multipliers import Multipliers
 from lrlab.config.trackers import Trackers
+from lrlab.core.figures import Format
 from lrlab.core.remote import table_of
 from lrlab.core.synonyms import did_you_mean
 from lrlab.core.text import JsonObject, show
@@ -230,6 +231,7 @@ class Experiment(BaseModel):
     precision: Literal["float32", "float64", "bfloat16", "mixed"] = "float32"
     probes: list[ProbeSpec] = []
     out: str | None = None
+    figures: list[Format] | None = None
     log: Trackers = {}
     plan: PlanSpec = PlanSpec()
     on: Annotated[OnSpec | None, BeforeValidator(table_of)] = None

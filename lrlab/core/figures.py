@@ -1,13 +1,21 @@
-"""Matplotlib figures that a notebook shows, with pyplot or without it."""
+"""Matplotlib figures: the formats of their files, and how notebooks show them without pyplot."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+Format = Literal["png", "svg", "pdf", "eps", "webp", "jpg"]
+"""An ending of files that figures are written to."""
+
+FORMATS: tuple[str, ...] = get_args(Format)
+
+FAILED = "failed.txt"
+"""The file of a folder of figures that says why they could not be drawn."""
 
 SHARPER = 2
 """Pixels of the picture per pixel on the page: screens have finer ones than pages count."""

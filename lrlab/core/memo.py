@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import functools
+import weakref
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 SHELF = "__lrlab_kept__"
+
+
+_shelves: weakref.WeakSet[Shelf] = weakref.WeakSet()
+"""Those that there are, for `forget`."""
+
+_caches: list[Any] = []
+"""What `remembered` keeps, for `forget`; one for every function that it decorates."""
 
 
 class Shelf:
@@ -18,9 +26,36 @@ class Shelf:
 
     def __init__(self) -> None:
         self.values: dict[str, dict] = {}
+        _shelves.add(self)
 
     def __reduce__(self) -> tuple[type[Shelf], tuple[()]]:
         return Shelf, ()
+
+
+def remembered(maxsize: int) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """`functools.lru_cache` for values that take memory: `forget` drops them.
+
+    >>> @remembered(8)
+    ... def rows(count):
+    ...     return [0.0] * count
+    >>> rows(3) is rows(3)
+    True
+    """
+
+    def decorate(function: Callable[P, T]) -> Callable[P, T]:
+        cache: Any = functools.lru_cache(maxsize=maxsize)(function)
+        _caches.append(cache)
+        return cache
+
+    return decorate
+
+
+def forget() -> None:
+    """Drops everything that is kept here; it is computed again where it is asked for again."""
+    for shelf in list(_shelves):
+        shelf.values.clear()
+    for cache in _caches:
+        cache.cache_clear()
 
 
 def kept_with(
@@ -42,10 +77,10 @@ def kept_with(
 
     def decorate(function: Callable[P, T]) -> Callable[P, T]:
         name = f"{function.__module__}.{function.__qualname__}"
-        elsewhere = functools.lru_cache(maxsize=maxsize)(function)
+        elsewhere = remembered(maxsize)(function)
 
         @functools.wraps(function)
-        def remembered(*args: P.args, **none: P.kwargs) -> T:
+        def recalled(*args: P.args, **none: P.kwargs) -> T:
             assert not none, "by position, so that equal arguments are equal keys"
             attributes = getattr(owner(*args), "__dict__", None)
             if not isinstance(attributes, dict):
@@ -58,7 +93,7 @@ def kept_with(
                 values[args] = value
             return values[args]
 
-        return remembered
+        return recalled
 
     return decorate
 

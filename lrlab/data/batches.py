@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from lrlab.core.errors import FieldError
+from lrlab.core.memo import remembered
 from lrlab.rng import key
 from lrlab.types import Array
 
@@ -31,7 +31,38 @@ class Batches(NamedTuple):
         return self.num_examples // self.batch_size
 
 
-def segment_indices(batches: Batches, seed: int, start: int, length: int) -> np.ndarray:
+Mode = tuple[bool, str]
+"""JAX's settings that decide the bits of its random numbers."""
+
+Permute = Callable[[np.uint32, np.ndarray], Array]
+"""`(seed, epochs uint32[E]) -> orders int[E, num_examples]`."""
+
+
+def permutations(num_examples: int) -> Permute:
+    """The orders of a seed's epochs, as JAX traces them."""
+    import jax
+
+    def order(seed: Array, epoch: Array) -> Array:
+        return jax.random.permutation(key(seed, "batches", epoch), num_examples)
+
+    return jax.vmap(order, in_axes=(None, 0))
+
+
+@remembered(64)
+def jitted(num_examples: int, mode: Mode) -> Permute:
+    """`permutations`, compiled in this process."""
+    import jax
+
+    return jax.jit(permutations(num_examples))
+
+
+def segment_indices(
+    batches: Batches,
+    seed: int,
+    start: int,
+    length: int,
+    compiled: Callable[[int, Mode], Permute] = jitted,
+) -> np.ndarray:
     """The examples of updates `start` to `start + length - 1`; int32[length, batch_size].
 
     Epoch e of a seed is `jax.random.permutation(key(seed, "batches", e), num_examples)`, cut into
@@ -40,6 +71,8 @@ def segment_indices(batches: Batches, seed: int, start: int, length: int) -> np.
 
     Args:
         seed: the lane's seed, from 0 to 2**32 - 1.
+        compiled: gives `permutations` as a program; the engine has one that is kept between
+            processes.
 
     Raises:
         ValueError: a batch larger than the data, or a number below its least value.
@@ -59,41 +92,38 @@ def segment_indices(batches: Batches, seed: int, start: int, length: int) -> np.
         return (first + np.arange(batches.batch_size)).astype(np.int32)
     epochs = np.zeros_like(steps) if batches.replay else steps // per_epoch
     needed, which = np.unique(epochs, return_inverse=True)
-    orders = np.stack([_epoch(batches.num_examples, int(seed), int(e)) for e in needed])
+    orders = np.stack([_epoch(batches.num_examples, int(seed), int(e), compiled) for e in needed])
     cut = orders[:, : per_epoch * batches.batch_size]
     return cut.reshape(len(needed), per_epoch, -1)[which, steps % per_epoch]
 
 
-def _epoch(num_examples: int, seed: int, epoch: int) -> np.ndarray:
+def _epoch(
+    num_examples: int, seed: int, epoch: int, compiled: Callable[[int, Mode], Permute]
+) -> np.ndarray:
     import jax
 
     size = max(1, min(64, BLOCK // num_examples))
     settings: Any = jax.config
     mode = (settings.jax_threefry_partitionable, settings.jax_default_prng_impl)
-    return _block(num_examples, size, seed, epoch // size, mode)[epoch % size]
+    return _block(num_examples, size, seed, epoch // size, mode, compiled)[epoch % size]
 
 
-@functools.lru_cache(maxsize=64)
+@remembered(64)
 def _block(
-    num_examples: int, size: int, seed: int, block: int, mode: tuple[bool, str]
+    num_examples: int,
+    size: int,
+    seed: int,
+    block: int,
+    mode: Mode,
+    compiled: Callable[[int, Mode], Permute],
 ) -> np.ndarray:
-    """The orders of `size` epochs; int32[size, num_examples]. `mode`: decides the bits too."""
+    """The orders of `size` epochs; int32[size, num_examples]."""
     import jax
 
     # The bits must not depend on the precision of the run that asks.
     with jax.enable_x64(False):
         epochs = np.arange(block * size, (block + 1) * size, dtype=np.uint32)
-        return np.asarray(_permutations(num_examples)(np.uint32(seed), epochs), np.int32)
-
-
-@functools.lru_cache(maxsize=64)
-def _permutations(num_examples: int) -> Callable[[np.uint32, np.ndarray], Array]:
-    import jax
-
-    def order(seed: Array, epoch: Array) -> Array:
-        return jax.random.permutation(key(seed, "batches", epoch), num_examples)
-
-    return jax.jit(jax.vmap(order, in_axes=(None, 0)))
+        return np.asarray(compiled(num_examples, mode)(np.uint32(seed), epochs), np.int32)
 
 
 def _check(batches: Batches, seed: int, start: int, length: int) -> None:

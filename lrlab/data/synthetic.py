@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import functools
-
 import numpy as np
 
+from lrlab.core.memo import remembered
 from lrlab.data.dataset import DataError, Raw, Split, digest
 
 TEMPLATES = """
@@ -46,7 +45,7 @@ def mnist1d(*, num_samples: int = 5000, seed: int = 42) -> Raw:
     )
 
 
-@functools.lru_cache(maxsize=4)
+@remembered(4)
 def _generate(num_samples: int, seed: int) -> tuple[Split, Split]:
     random = np.random.RandomState(seed)
     templates = np.array([row.split() for row in TEMPLATES.split("\n") if row], float)

@@ -17,8 +17,14 @@ from lrlab.core.paths import cache_folder
 Key = dict[str, str | int]
 """What a tile width is kept for."""
 
-MAX_PROGRAMS = 512
-"""Compiled programs kept; the oldest go first."""
+MAX_BYTES = 512 << 20
+"""What compiled programs may take in the folder; those that were not used for longest go first. A
+program of a small model has 0.1 MB, and a search five of them: the machine remembers about a
+thousand experiments."""
+
+CHECKED_EVERY = 32
+"""After so many new programs their sizes are looked at: that takes milliseconds in a full folder.
+"""
 
 
 def kept_program(name: str) -> bytes | None:
@@ -55,11 +61,22 @@ def keep_program(name: str, payload: bytes) -> None:
         with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
             file.write(hashlib.sha256(payload).digest() + payload)
         os.replace(file.name, folder / name)
-        kept = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime)
-        for path in kept[:-MAX_PROGRAMS]:
-            path.unlink(missing_ok=True)
+        if len(os.listdir(folder)) % CHECKED_EVERY == 0:
+            _forget_oldest(folder)
     except OSError:
         return
+
+
+def _forget_oldest(folder: Path) -> None:
+    """Removes programs, the oldest first, until the folder keeps to `MAX_BYTES`."""
+    with os.scandir(folder) as entries:
+        kept = [(entry.stat().st_mtime, entry.stat().st_size, entry.path) for entry in entries]
+    left = sum(size for _, size, _ in kept)
+    for _, size, path in sorted(kept):
+        if left <= MAX_BYTES:
+            return
+        Path(path).unlink(missing_ok=True)
+        left -= size
 
 
 def _own(status: os.stat_result) -> bool:

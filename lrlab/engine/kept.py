@@ -142,7 +142,7 @@ def _put(group: Group, tile: Tile, step: int, places: np.ndarray, kept: Kept) ->
     if not places.any():
         return
     weights = weight_shapes(tile.state)
-    if group.problem.optimizer.evaluation_params is not None:
+    if group.averages:
         place = tile.place
         weights = group.programs.weights(
             place, tile.state, group.data[place], tile.frozen, tile.seed, tile.hyper,

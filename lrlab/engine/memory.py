@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import os
 import sys
 import threading
 from collections.abc import Iterator
 
+from lrlab.core import memo
 from lrlab.types import Device
 
 # Numbers of glibc's malloc.h.
@@ -21,6 +23,11 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -3, -4
 
 KEPT_BYTES = 2**31 - 1
 """Freed memory at the top of the heap beyond this still goes back to the kernel."""
+
+COLLECTED_BYTES = 100_000_000
+"""A call that ends with so much more memory than it began with has Python's collector look for what
+is held in circles (traces hold arrays so). That takes 0.1 s, more than a small sweep's end should.
+"""
 
 GLIBC_LIMITS = {M_MMAP_MAX: 65_536, M_MMAP_THRESHOLD: 32 << 20, M_TRIM_THRESHOLD: 64 << 20}
 """What glibc comes to by itself: its thresholds follow the largest block that was freed, up to
@@ -34,11 +41,14 @@ class Allocator:
         self._guard = threading.Lock()
         self._scopes = 0
         self._keeping = False
+        self._before = 0
 
     @contextlib.contextmanager
     def scope(self) -> Iterator[None]:
         """Around one call: what `keep` keeps goes back at the end of the outermost one."""
         with self._guard:
+            if self._scopes == 0:
+                self._before = resident()
             self._scopes += 1
         try:
             yield
@@ -71,6 +81,45 @@ class Allocator:
             for limit in GLIBC_LIMITS.items():
                 libc.mallopt(*limit)
             libc.malloc_trim(0)
+            if resident() - self._before > COLLECTED_BYTES:
+                gc.collect()
+                libc.malloc_trim(0)
+
+
+def free() -> int:
+    """Gives back what lrlab and JAX keep for the next call: compiled programs, traces, orders of
+    batches and generated data; the memory of the process that is then left.
+
+    For a notebook or a long script between two kinds of work. Sweeps give back what they used by
+    themselves; what stays is some megabytes per program. Results, tasks and their data are yours:
+    let go of them first (`del result`). Nothing else is lost: programs are taken from the cache
+    folder again, and your own jitted functions compile again at their next call. Not for the middle
+    of a sweep in another thread.
+
+    Returns:
+        Bytes of memory that the process has afterwards; 0 where the system does not say (it does on
+        Linux).
+
+    >>> import lrlab
+    >>> lrlab.free() >= 0
+    True
+    """
+    memo.forget()
+    if (jax := sys.modules.get("jax")) is not None:
+        jax.clear_caches()
+    gc.collect()
+    if (libc := _glibc()) is not None:
+        libc.malloc_trim(0)
+    return resident()
+
+
+def resident() -> int:
+    """Bytes of memory that this process has now; 0 where the system does not say."""
+    try:
+        with open("/proc/self/statm", encoding="ascii") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return 0
 
 
 def _glibc() -> ctypes.CDLL | None:

@@ -54,7 +54,7 @@ def _added(
     return group.programs.part(
         place,
         totals,
-        tile.state,
+        group.evaluated(tile.state),
         group.data[place],
         rows,
         jax.device_put(np.int32(first), everywhere(place)),

@@ -114,7 +114,8 @@ def _trained(
 def _measured(group: Group, tile: Tile, step: int, before: int) -> Mapping[str, Array]:
     place, here = tile.place, group.data[tile.place]
     at = jax.device_put((np.int32(step), np.int32(before)), everywhere(place))
-    return group.programs.evaluate(place, tile.state, here, tile.frozen, tile.seed, tile.hyper, *at)
+    state = group.evaluated(tile.state)
+    return group.programs.evaluate(place, state, here, tile.frozen, tile.seed, tile.hyper, *at)
 
 
 def _before(record: LaneRecord, step: int) -> int:

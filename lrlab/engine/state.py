@@ -39,6 +39,18 @@ class LaneState(NamedTuple):
     last_loss: Array
 
 
+def averages(problem: Problem, shapes: LaneState) -> bool:
+    """Whether other parameters are evaluated than those that are trained: the optimizer keeps an
+    average of them in its state. `shapes`: those of a lane."""
+    choose, found = problem.optimizer.evaluation_params, []
+
+    def look(state: PyTree, params: PyTree) -> None:
+        found.append(choose is not None and choose(state, params) is not params)
+
+    jax.eval_shape(look, shapes.optimizer, shapes.params)
+    return found[0]
+
+
 def scheduled(problem: Problem, hyper: Hyper, step: Step) -> dict[str, ArrayLike]:
     """`hyper` with every learning rate (`lr`, or one for each group), and whatever else moves, as
     it is at update `step`."""

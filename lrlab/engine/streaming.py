@@ -15,7 +15,7 @@ from lrlab.engine.blocks import blank, block_bytes, fill
 from lrlab.engine.feed import Feed, Request
 from lrlab.engine.host_data import dtype_on_host
 from lrlab.engine.limits import PlanLimits
-from lrlab.engine.state import LaneState
+from lrlab.engine.state import LaneState, averages
 from lrlab.types import Device, Problem, PyTree
 
 SegmentIndices = Callable[[int, int, int], np.ndarray]
@@ -66,14 +66,9 @@ def resident(
 def measures(problem: Problem, shapes: LaneState) -> bool:
     """Whether something beside the updates reads training data: probes, or a model's statistics at
     parameters that are not the trained ones (see `refreshed`). `shapes`: those of a lane."""
-    averaged: list[bool] = []
-
-    def look(state: PyTree, params: PyTree) -> None:
-        choose = problem.optimizer.evaluation_params
-        averaged.append(choose is not None and choose(state, params) is not params)
-
-    jax.eval_shape(look, shapes.optimizer, shapes.params)
-    return bool(problem.probes) or (averaged[0] and bool(jax.tree.leaves(shapes.model)))
+    if problem.probes:
+        return True
+    return averages(problem, shapes) and bool(jax.tree.leaves(shapes.model))
 
 
 def in_place(stream: Stream, dtype: str, limits: PlanLimits) -> PyTree | None:

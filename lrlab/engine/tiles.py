@@ -21,7 +21,7 @@ from lrlab.engine.places import Place, everywhere, parted, places
 from lrlab.engine.programs import Programs, compiled
 from lrlab.engine.results import LaneStates
 from lrlab.engine.shapes import Hypers, LaneNumbers
-from lrlab.engine.state import LaneState, lane_shapes
+from lrlab.engine.state import LaneState, averages, lane_shapes
 from lrlab.engine.streaming import Blocks, SegmentIndices, measures, resident, streams_of
 from lrlab.types import Lanes, Plan, Problem, PyTree
 
@@ -31,7 +31,8 @@ class Group(NamedTuple):
     those of one lane's state; `frozen` are parameters that are not trained, of a place and seed
     that had a tile; `pace`: the seconds that a place took last for an update of a tile. Where
     training data stream, `blocks` gives a segment's batches; `streamed` are the splits that are
-    evaluated in parts."""
+    evaluated in parts. `averages`: whether an average of the parameters is evaluated
+    (`engine.state.averages`)."""
 
     problem: Problem
     programs: Programs
@@ -47,6 +48,13 @@ class Group(NamedTuple):
     pace: dict[Place, float]
     blocks: Blocks | None = None
     streamed: Mapping[str, Stream] = {}
+    averages: bool = True
+
+    def evaluated(self, state: LaneState) -> LaneState:
+        """What evaluations read of a tile's state: without the optimizer's part where they do not
+        need it, so that one compiled program serves every optimizer."""
+        reads = self.averages or self.problem.probes
+        return state if reads else state._replace(optimizer=())
 
 
 class Tile(NamedTuple):
@@ -93,6 +101,7 @@ def group_on_devices(
         pace={},
         blocks=blocks,
         streamed=streamed,
+        averages=averages(problem, shapes),
     )
 
 

@@ -8,16 +8,14 @@ from collections.abc import Sequence
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from flax import nnx
 
 from lrlab.core.hyper import any_hyper, takes_hyper
 from lrlab.core.text import Table
-from lrlab.models.calls import call_of, hyper_argument
+from lrlab.models.calls import call_of, hyper_argument, is_nnx
 from lrlab.models.foreign import check_foreign
 from lrlab.models.interned import cached
 from lrlab.models.linen import linen, linen_call
 from lrlab.models.modes import ModelError, check_unknown, effects, flags, others
-from lrlab.models.nnx import builder, nnx_call, nnx_model
 from lrlab.models.streams import further
 from lrlab.types import Array, Model, PyTree
 
@@ -59,13 +57,15 @@ def as_model(network: object, rngs: Sequence[str] = ("dropout",)) -> Model:
         raise ModelError(
             f"model is the class {network.__name__}; give an instance: {network.__name__}(...)"
         )
-    if isinstance(network, nnx.Module):
+    if is_nnx(network):
         raise ModelError(
             "model is an NNX module; give the function that makes it, so that every seed has its "
             f"own weights: lambda rngs: {type(network).__name__}(..., rngs=rngs)"
         )
     check_foreign(network)
     if callable(network):
+        from lrlab.models.nnx import nnx_model
+
         return cached(nnx_model, network)
     raise ModelError(
         "model must be a Flax Linen module, a function rngs -> NNX module, or "
@@ -90,9 +90,9 @@ def check_modes(network: object, x: PyTree, rngs: Sequence[str] = ("dropout",)) 
         named = network
         run = linen_call(network, *further(rngs))
     else:
-        build = builder(network)
-        named = nnx.eval_shape(lambda: build(jax.random.key(0)))
-        run = nnx_call(network)
+        from lrlab.models.nnx import abstract, nnx_call
+
+        named, run = abstract(network), nnx_call(network)
     name = type(named).__name__
     unknown = flags(call_of(named), name).unknown
     if not any(map(others, unknown.values())):

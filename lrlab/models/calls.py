@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import flax.linen as nn
-from flax import nnx
 
 from lrlab.types import Array, Hyper, Model, PyTree
+
+if TYPE_CHECKING:
+    from flax import nnx
 
 Call = Callable[..., tuple[Array, PyTree]]
 """`(variables, x, train, key, arguments={}, watch=True) -> (outputs, variables)`; `arguments`: what
 else the module is called with; `watch`: whether layers that the mode does not reach are errors."""
+
+
+def is_nnx(value: object, kind: str = "Module") -> bool:
+    """Whether this is an object of a class of `flax.nnx`, which is not imported for that: who has
+    such an object has imported it (0.4 s, most of it for IPython, which no Linen model needs).
+
+    >>> is_nnx(nn.Dense(3)), is_nnx(3, "State")
+    (False, False)
+    """
+    module = sys.modules.get("flax.nnx")
+    return module is not None and isinstance(value, getattr(module, kind, ()))
 
 
 def call_of(module: nn.Module | nnx.Module) -> Callable[..., PyTree]:

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
 import numpy as np
-from flax import nnx
 from flax.linen.module import InterceptorContext
 from jax.interpreters import partial_eval
 
@@ -205,39 +204,8 @@ def _on(name: str, place: str, kind: str) -> str:
     )
 
 
-# NNX
-
-
-def set_mode(module: nnx.Module, train: bool) -> None:
-    """`module.train()` or `module.eval()`, and what else is named in `MODES` on any submodule."""
-    module.train() if train else module.eval()
-    for _, part in nnx.iter_modules(module):
-        for key, value in vars(part).items():
-            if key in MODES and isinstance(value, bool):
-                setattr(part, key, MODES[key] == train)
-
-
-def layers(module: nnx.Module) -> Iterator[tuple[str, str, nnx.Variable[Array]]]:
-    """(place, class, variable) of every layer with modes; a call in training changes the variable:
-    the count of a random stream, or a running mean."""
-    for path, part in nnx.iter_modules(module):
-        place = ".".join(map(str, path)) or type(part).__name__
-        if isinstance(part, nnx.BatchNorm):
-            yield place, "BatchNorm", part.mean
-        rate = {nnx.Dropout: "rate", nnx.MultiHeadAttention: "dropout_rate"}
-        for kind, field in rate.items():
-            stream = getattr(part, "rngs", None)
-            if isinstance(part, kind) and getattr(part, field) and stream is not None:
-                yield place, kind.__name__, stream.count
-
-
-Before = tuple[tuple[str, str, nnx.Variable[Array], Array], ...]
-"""(place, class, variable, its value) of the layers of a module that was not called yet."""
-
-
-def before_call(module: nnx.Module) -> Before:
-    """What `check_called` compares with."""
-    return tuple((*layer, layer[-1].get_raw_value()) for layer in layers(module))
+Before = tuple[tuple[str, str, Any, Array], ...]
+"""(place, class, NNX variable, its value) of the layers of a module that was not called yet."""
 
 
 def check_called(name: str, before: Before, train: bool) -> None:

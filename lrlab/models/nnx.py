@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import MappingProxyType
 from typing import TypeAlias, cast
 
@@ -17,7 +17,7 @@ from lrlab.core.text import Table
 from lrlab.models.calls import Call, call_of, with_lane
 from lrlab.models.collections import updated
 from lrlab.models.foreign import wrapped
-from lrlab.models.modes import MODES, ModelError, before_call, check_called, flags, set_mode
+from lrlab.models.modes import MODES, Before, ModelError, check_called, flags
 from lrlab.types import Array, Model, PyTree
 
 
@@ -40,9 +40,8 @@ def nnx_model(factory: Callable[..., object]) -> Model:
 def _takes(factory: Callable[..., object]) -> bool:
     if isinstance(factory, type):
         return takes_hyper(factory.__call__)
-    build = builder(factory)
     try:
-        return takes_hyper(call_of(nnx.eval_shape(lambda: build(jax.random.key(0)))))
+        return takes_hyper(call_of(abstract(factory)))
     except Exception:  # whoever calls `init` sees it, and can say where it comes from
         return False
 
@@ -79,10 +78,8 @@ def nnx_module(
     factory: Callable[..., object], variables: PyTree, key: Array | None = None
 ) -> nnx.Module:
     """The NNX module that `factory` makes, holding `variables`, its random streams from `key`."""
-    build = builder(factory)
     # Shapes only: the graph is a constant of the factory and every array is put in below.
-    abstract = nnx.eval_shape(lambda: build(jax.random.key(0)))
-    graph, params, random, seen, rest = _parts(abstract)
+    graph, params, random, seen, rest = _parts(abstract(factory))
     nnx.replace_by_pure_dict(params, variables["params"])
     if "state" in variables:
         nnx.replace_by_pure_dict(rest, variables["state"])
@@ -92,6 +89,12 @@ def nnx_module(
 
 Parts: TypeAlias = tuple[nnx.GraphDef[nnx.Module], nnx.State, nnx.State, nnx.State, nnx.State]
 """What an NNX module is: its graph, parameters, random streams, what it noted, all the rest."""
+
+
+def abstract(factory: Callable[..., object]) -> nnx.Module:
+    """The module that `factory` makes, with shapes for arrays. Raises as `builder` does."""
+    build = builder(factory)
+    return nnx.eval_shape(lambda: build(jax.random.key(0)))
 
 
 def builder(factory: Callable[..., object]) -> Callable[[Array], nnx.Module]:
@@ -154,3 +157,31 @@ def _reseeded(random: nnx.State, key: Array) -> nnx.State:
         for number, leaf in enumerate(leaves)
     ]
     return jax.tree.unflatten(structure, fresh)
+
+
+def set_mode(module: nnx.Module, train: bool) -> None:
+    """`module.train()` or `module.eval()`, and what else is named in `MODES` on any submodule."""
+    module.train() if train else module.eval()
+    for _, part in nnx.iter_modules(module):
+        for key, value in vars(part).items():
+            if key in MODES and isinstance(value, bool):
+                setattr(part, key, MODES[key] == train)
+
+
+def layers(module: nnx.Module) -> Iterator[tuple[str, str, nnx.Variable[Array]]]:
+    """(place, class, variable) of every layer with modes; a call in training changes the variable:
+    the count of a random stream, or a running mean."""
+    for path, part in nnx.iter_modules(module):
+        place = ".".join(map(str, path)) or type(part).__name__
+        if isinstance(part, nnx.BatchNorm):
+            yield place, "BatchNorm", part.mean
+        rate = {nnx.Dropout: "rate", nnx.MultiHeadAttention: "dropout_rate"}
+        for kind, field in rate.items():
+            stream = getattr(part, "rngs", None)
+            if isinstance(part, kind) and getattr(part, field) and stream is not None:
+                yield place, kind.__name__, stream.count
+
+
+def before_call(module: nnx.Module) -> Before:
+    """What `check_called` compares with."""
+    return tuple((*layer, layer[-1].get_raw_value()) for layer in layers(module))

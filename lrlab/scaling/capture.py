@@ -9,8 +9,8 @@ import flax.linen as nn
 import jax
 from flax import nnx
 
-from lrlab.models.modes import MODES, flags, in_mode, set_mode
-from lrlab.models.nnx import nnx_module
+from lrlab.models.modes import MODES, flags, in_mode
+from lrlab.models.nnx import nnx_module, set_mode
 from lrlab.types import Array, PyTree
 
 

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import nnx
 
 from lrlab.core.errors import FieldError
+from lrlab.models.calls import is_nnx
 from lrlab.types import Array, PyTree
 
 LISTED = 5
@@ -79,7 +79,11 @@ def _has_params(tree: PyTree) -> bool:
 
 def _plain(tree: PyTree) -> PyTree:
     """A state of NNX as a dict of arrays; anything else as it is."""
-    return nnx.to_pure_dict(tree) if isinstance(tree, nnx.State) else tree
+    if not is_nnx(tree, "State"):
+        return tree
+    from flax import nnx
+
+    return nnx.to_pure_dict(tree)
 
 
 def _by_path(parts: Mapping[str, PyTree]) -> dict[str, Array]:

@@ -151,7 +151,7 @@ def different(before: str, after: str, most: int = 4) -> list[str]:
     ['steps: 60 -> 61']
     """
     old, new = (flattened(tomllib.loads(text)) for text in (before, after))
-    skipped = ("name", "out", "plan.devices", "plan.segment_steps", "plan.memory_bytes")
+    skipped = ("name", "out", "figures", "plan.devices", "plan.segment_steps", "plan.memory_bytes")
     names = [name for name in sorted({*old, *new}) if old.get(name) != new.get(name)]
     result = [
         f"{name}: {_shown(old.get(name))} -> {_shown(new.get(name))}"

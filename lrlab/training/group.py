@@ -23,6 +23,7 @@ from lrlab.data.streams import stream_of
 from lrlab.engine.binding import GIVEN
 from lrlab.engine.host_data import check_representable
 from lrlab.engine.layout import evaluation_steps
+from lrlab.engine.orders import kept_permutations
 from lrlab.engine.plan import make_plan
 from lrlab.engine.probing import check_probes
 from lrlab.engine.state import lane_shapes
@@ -258,4 +259,4 @@ def _methods(
 
 @functools.lru_cache(maxsize=64)
 def _indices(batches: Batches) -> Callable[[int, int, int], np.ndarray]:
-    return lambda seed, first, count: segment_indices(batches, seed, first, count)
+    return functools.partial(segment_indices, batches, compiled=kept_permutations)

@@ -14,6 +14,7 @@ from lrlab.config import Experiment, PythonObjects, moved, ray_of, resolve
 from lrlab.core.text import JsonObject
 from lrlab.engine.estimate import planned_memory, planned_waves
 from lrlab.engine.limits import LIMITS
+from lrlab.report import drawing
 from lrlab.runs import RunFolder
 from lrlab.training.continuation import experiment_of
 from lrlab.training.group import training_group
@@ -57,6 +58,8 @@ def run(
     with an unfinished run's folder.
     """
     place = out if isinstance(out, RunFolder) else folder_of(out)
+    if record:
+        drawing.when()  # a wrong word is said before anything is trained
     job = Job(experiment, PythonObjects(), place if record else None, record, progress, control)
     ran = WORKFLOWS[command](job)
     note(ran, progress)

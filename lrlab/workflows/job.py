@@ -14,10 +14,12 @@ from lrlab import runs
 from lrlab.cluster.ray_pool import on_ray
 from lrlab.config import Experiment, PythonObjects, ray_of
 from lrlab.config.trackers import LogLike, own_loggers
+from lrlab.core.errors import PYTHON, ConfigError, Problem
 from lrlab.core.text import JsonObject, Table
 from lrlab.engine.kept import Keep
 from lrlab.engine.limits import LIMITS
 from lrlab.loggers.protocol import Logger
+from lrlab.report import drawing
 from lrlab.runs import RunFolder
 from lrlab.training.callbacks import Callback, checked, decisions_of
 from lrlab.training.group import TrainingGroup
@@ -73,6 +75,11 @@ def call(
 ) -> Job:
     """The job of a call from Python: recorded only where a folder is given."""
     objects, place = python_objects(task, optimizer, schedule), folder_of(out)
+    if place is not None:
+        drawing.when()  # a wrong word is said before anything is trained
+    elif experiment.figures:
+        message = "are drawn into a run folder, and there is none; give out, or leave figures away"
+        raise ConfigError([Problem(PYTHON, None, "figures", message)])
     return Job(
         experiment,
         objects,

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from lrlab import report, runs
 from lrlab.core.errors import Unwritable
 from lrlab.core.paths import resolved, shown
+from lrlab.report import drawing
 from lrlab.report.content.reading import Folders, read_study
-from lrlab.report.figures import study, write_comparison
 from lrlab.report.html import study_page
 from lrlab.workflows.job import AnyRan, Ran, Value
+
+
+class Written(NamedTuple):
+    """A run's report: its page (None: there is none), and whether a process of its own draws the
+    figures from here on."""
+
+    page: Path | None = None
+    drawn_later: bool = False
 
 
 def concluded(ran: Ran[Value], progress: bool) -> Value:
@@ -29,21 +40,32 @@ def note(ran: AnyRan, progress: bool) -> None:
         print(f"{shown(ran.run)}: {message}", file=sys.stderr)
 
 
-def report_of(ran: AnyRan, folders: Folders | None = None) -> Path | None:
+def report_of(ran: AnyRan, folders: Folders | None = None, later: bool = False) -> Written:
     """The report of a job's run: written, or what there is where the run was only read.
 
-    `folders`: the run, where it was read from its folder already.
+    Args:
+        folders: the run, where it was read from its folder already.
+        later: whether figures for which nobody named formats may be drawn when this process is
+            gone.
     """
     if ran.run is None:
-        return None
-    page = Path(ran.run) / "report.html"
+        return Written()
+    place = Path(ran.run)
+    page = place / "report.html"
     if ran.read and page.exists():
-        return page
+        return Written(page)
     try:
-        return write_report(ran.run, folders=folders)
+        written = write_report(place, figures=False, folders=folders)
+        if written is None:
+            return Written()
+        if later and drawing.drawn_later(place):
+            return Written(written, True)
+        with unwritable(place):
+            drawing.draw(place, folders)
+        return Written(written)
     except Unwritable:
         if ran.read:  # perhaps from a place where nothing can be written
-            return None
+            return Written()
         raise
 
 
@@ -57,20 +79,26 @@ def write_report(
     """
     path = resolved(folder)
     if runs.is_study(path):
-        payload = read_study(path)
+        page = study_page.write_html(read_study(path), path / "report.html")
         if figures:
-            study.write_figures(payload, path / "figures")
-        return study_page.write_html(payload, path / "report.html")
+            drawing.draw(path)
+        return page
     places = [path, *(place.parent for place in runs.inner_runs(path))]
     if not any(runs.stages(place) for place in places):
         return None
     content = folders or report.read_all([path])
-    try:
+    with unwritable(path):
         page = report.write_html(content.runs, path / "report.html", content.comparison)
-        if figures and len(content.runs) > 1:
-            write_comparison(content.runs, path / "figures")
-        for one, place in zip(content.runs, content.places, strict=True) if figures else ():
-            report.write_figures(one, place / "figures")
+        if figures:
+            drawing.draw(path, content)
+    return page
+
+
+@contextlib.contextmanager
+def unwritable(path: Path) -> Iterator[None]:
+    """What cannot be written says that the run is whole, and how to go on."""
+    try:
+        yield
     except OSError as error:
         where = error.filename or path
         raise Unwritable(
@@ -78,4 +106,3 @@ def write_report(
             f"the report cannot be written ({error.strerror or error}); the run itself "
             f"is whole: lrlab report {shown(path)}",
         ) from error
-    return page

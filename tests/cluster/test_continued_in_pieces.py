@@ -12,8 +12,6 @@ import lrlab
 from lrlab.cli.app import run as command
 from lrlab.training.progress import Control
 
-pytestmark = pytest.mark.usefixtures("without_figures")
-
 BEST = SWEEP + 'keep = "best"\n'
 FIND = """
 steps = 30

@@ -26,7 +26,7 @@ pytest.importorskip("ray")
 pytestmark = [
     pytest.mark.ray,
     pytest.mark.slow,
-    pytest.mark.usefixtures("cluster", "without_figures"),
+    pytest.mark.usefixtures("cluster"),
 ]
 
 TWO = Ray(workers=2)

@@ -22,8 +22,6 @@ from lrlab.rng import key
 from lrlab.workflows.replay import replay
 from lrlab.workflows.reproduce import IDENTICAL, reproduce
 
-pytestmark = pytest.mark.usefixtures("without_figures")
-
 QUIET = {"steps": 12, "batch_size": 16, "schedule": "constant", "progress": False}
 WIDTH = lrlab.Plan(tile_width=2)
 

@@ -11,8 +11,6 @@ from configurations import MULTIPLIED
 from lrlab import config, optimizers
 from lrlab.cli.app import run
 
-pytestmark = pytest.mark.usefixtures("without_figures")
-
 
 def problems(tmp_path, capsys, *settings, text=MULTIPLIED, command="sweep"):
     path = tmp_path / "bad.toml"

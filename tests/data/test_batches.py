@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import lrlab
-from lrlab.data.batches import Batches, _permutations, segment_indices
+from lrlab.data.batches import Batches, jitted, segment_indices
 from lrlab.rng import key
 
 
@@ -63,7 +63,8 @@ def test_one_program_per_size():
     for seed in range(3):
         segment_indices(Batches(31, 4), seed, 50 * seed, 40)
         segment_indices(Batches(31, 8), seed, 0, 9)
-    assert _permutations(31)._cache_size() == 1
+    mode = jax.config.jax_threefry_partitionable, jax.config.jax_default_prng_impl
+    assert jitted(31, mode)._cache_size() == 1
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,6 @@ from lrlab import data
 from lrlab.core import registry
 from lrlab.data import DataError, bundled
 
-pytestmark = pytest.mark.usefixtures("without_figures")
-
-
 LOCAL = ["digits", "wine", "breast_cancer", "iris", "diabetes", "mnist1d", "chebyshev", "stdlib"]
 
 

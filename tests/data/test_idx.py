@@ -12,8 +12,6 @@ from idx_files import write_idx
 from lrlab import data
 from lrlab.data import DataError, idx
 
-pytestmark = pytest.mark.usefixtures("without_figures")
-
 
 @pytest.fixture
 def images(tmp_path):

@@ -12,8 +12,6 @@ import pytest
 from lrlab import data
 from lrlab.data import DataError
 
-pytestmark = pytest.mark.usefixtures("without_figures")
-
 
 def npz_file(path, **arrays):
     np.savez(path, **arrays)

@@ -11,8 +11,6 @@ import pytest
 from lrlab import data
 from lrlab.data import DataError
 
-pytestmark = pytest.mark.usefixtures("without_figures")
-
 
 @pytest.mark.parametrize(
     ("spec", "module"), [("hf:x", "datasets"), ("tfds:x", "tensorflow_datasets")]

@@ -9,8 +9,6 @@ from lrlab import data
 from lrlab.data import DataError
 from lrlab.data.splits import split
 
-pytestmark = pytest.mark.usefixtures("without_figures")
-
 
 def test_standardized_by_the_training_split():
     loaded = data.load("diabetes")

@@ -13,8 +13,6 @@ from lrlab.engine.batch_norm import refreshed
 from lrlab.models.adapters import as_model
 from lrlab.types import Problem, TaskFunctions
 
-pytestmark = pytest.mark.usefixtures("without_figures")
-
 EXAMPLES, BATCH = 64, 16
 X = np.random.RandomState(0).randn(EXAMPLES, 6).astype(np.float32) * 3 + 1
 Y = (X @ np.random.RandomState(1).randn(6, 3)).argmax(-1)

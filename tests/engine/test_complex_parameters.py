@@ -13,8 +13,6 @@ from few import few
 import lrlab
 from lrlab.config import ConfigError
 
-pytestmark = pytest.mark.usefixtures("without_figures")
-
 TARGET = jnp.array([1 + 2j, -3 + 0.5j])
 BOWL = lrlab.Task.objective(
     "complex bowl",

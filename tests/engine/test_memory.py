@@ -99,3 +99,56 @@ lrlab.sweep(task, lr=[0.1], optimizer="sgd", steps=2, seeds=1, eval_every=2, pla
 print(json.dumps([resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10, resident()]))
 """)
     assert within > 400 and after < within - 200
+
+
+def test_free_gives_back_what_programs_and_kept_values_take():
+    """Twelve programs, whose traces and machine code are some megabytes each."""
+    before, with_programs, after, again = outcome("""
+import jax, jax.numpy as jnp, lrlab
+from lrlab.core import memo
+
+@memo.remembered(4)
+def rows(seed):
+    return jnp.ones(2_000_000) * seed
+
+def swept(name, add):
+    task = lrlab.Task.objective(
+        name=name, init=lambda key: {"w": jnp.ones(3)},
+        loss=lambda params, key: jnp.sin(params["w"] + add).sum(),
+    )
+    return task, lrlab.sweep(task, lr=[0.1], optimizer="adam", steps=2, seeds=1, progress=False)
+
+swept("first", 0.0)
+rows(0)
+before = lrlab.free()
+held = [swept(f"n{number}", number)[0] for number in range(12)]
+for seed in range(4): rows(seed)
+with_programs = resident() << 20
+after = lrlab.free()
+assert rows.cache_info().currsize == 0
+_, result = swept("again", 1.0)
+task = held[1]
+same = lrlab.sweep(task, lr=[0.1], optimizer="adam", steps=2, seeds=1, progress=False)
+print(json.dumps([before, with_programs, after,
+                  float(same.final["valid_loss"][0, 0] - result.final["valid_loss"][0, 0])]))
+""")
+    assert with_programs > before + (30 << 20) and after < before + (with_programs - before) // 2
+    assert abs(again) < 1e-7  # a task that was used before trains as a new one
+
+
+@pytest.mark.slow
+def test_a_sweep_keeps_no_cast_of_its_data():
+    """125 MB of float32 made of float64; the task keeps what it was given."""
+    before, after = outcome("""
+import numpy as np, lrlab
+lrlab.sweep("wine-linear", lr=[0.1], steps=5, seeds=1, batch_size=16, progress=False)
+x, y = np.ones((40_000, 784)), np.arange(40_000) % 10
+model = lrlab.models.make("mlp", num_outputs=10, width=[8])
+task = lrlab.Task.supervised(name="long", model=model, loss="softmax_cross_entropy",
+                             train=(x, y), valid=(x[:100], y[:100]))
+before = resident()
+lrlab.sweep(task, lr=[0.01], optimizer="sgd", steps=2, seeds=1, batch_size=64, eval_every=2,
+            progress=False)
+print(json.dumps([before, resident()]))
+""")
+    assert after < before + 100

@@ -9,8 +9,6 @@ from few import few
 import lrlab
 from lrlab.config import ConfigError
 
-pytestmark = pytest.mark.usefixtures("without_figures")
-
 
 def sweep(lr, task="iris-linear", **options):
     shared = {"optimizer": "momentum", "seeds": 1, "steps": 60, "batch_size": 16,

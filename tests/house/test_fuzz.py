@@ -19,8 +19,6 @@ from lrlab import config, data
 from lrlab.config import ConfigError
 from lrlab.data import DataError
 
-pytestmark = pytest.mark.usefixtures("without_figures")
-
 CASES = 400
 
 

@@ -19,6 +19,7 @@ FIGURES = "start-up time: the figures' and pages' modules"
 
 PACKAGES = {
     "filelock": "start-up time: 0.1 s, for commands that lock nothing",
+    "flax": "start-up time: flax.nnx, 0.4 s, for models that are none of its",
     "IPython": "only where a notebook has it",
     "jax": JAX,
     "mlflow": "optional package: lrlab[mlflow]",
@@ -70,6 +71,7 @@ MODULES = {
     },
     "cli/verify.py": {"lrlab.verify.page": FIGURES},
     "models/__init__.py": {"lrlab.models.adapters": JAX},
+    "models/adapters.py": {"lrlab.models.nnx": "start-up time: flax.nnx, 0.4 s"},
     "results/study.py": {"lrlab.report.figures.study": FIGURES},
     "scaling/coordinates.py": {"lrlab.report.figures.coordinates": FIGURES},
     "tasks/loading.py": {"lrlab.tasks.checks": JAX},

@@ -149,7 +149,6 @@ COMMANDS = {
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("without_figures")
 @pytest.mark.parametrize("name", COMMANDS)
 def test_json_has_the_fields_of_the_page(name, tmp_path, monkeypatch, capsys) -> None:
     monkeypatch.chdir(tmp_path)
@@ -171,7 +170,6 @@ def test_moved_pages_have_the_links_of_the_site() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("without_figures")
 @pytest.mark.parametrize("page", [page for page in WITH_CODE if page != KEPT])
 def test_the_blocks_of_a_page_run(page, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)

@@ -84,7 +84,6 @@ def test_of_a_metric_to_maximize_the_best_is_the_largest():
 
 
 @needs["tensorboard"]
-@pytest.mark.usefixtures("without_figures")
 def test_tensorboard_in_this_process(tmp_path):
     run = tmp_path / "run"
     lrlab.sweep(

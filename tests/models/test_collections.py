@@ -182,7 +182,6 @@ def test_a_model_in_bfloat16_has_its_loss_state_and_metrics_in_the_dtype_of_the_
         assert leaf.dtype == precision
 
 
-@pytest.mark.usefixtures("without_figures")
 def test_a_bfloat16_model_is_recorded_in_float32(tmp_path):
     def loss(outputs, targets):
         return ((outputs[:, 0] - targets) ** 2).astype(jnp.bfloat16)

@@ -10,8 +10,6 @@ from probed import measure
 import lrlab
 from lrlab.probes.toy import bowl
 
-pytestmark = pytest.mark.usefixtures("without_figures")
-
 
 @pytest.mark.parametrize("name", ["sgd", "momentum"])
 def test_distance_from_gradient_flow_is_exact_and_falls_with_the_rate(name) -> None:

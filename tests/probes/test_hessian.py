@@ -17,8 +17,6 @@ import lrlab
 from lrlab import optimizers, theory
 from lrlab.probes.lane import training_loss
 
-pytestmark = pytest.mark.usefixtures("without_figures")
-
 WITH_DYNAMICS = [name for name, one in optimizers.METHODS.items() if one.dynamics is not None]
 
 

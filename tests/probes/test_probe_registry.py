@@ -24,9 +24,6 @@ from lrlab.optimizers.states import nodes
 from lrlab.probes.toy import bowl
 from lrlab.types import Probe
 
-pytestmark = pytest.mark.usefixtures("without_figures")
-
-
 NOT_FOR_OBJECTIVES = ("ntk", "feature_change")
 
 

@@ -12,8 +12,6 @@ import lrlab
 from lrlab.core.errors import Interrupted
 from lrlab.engine.step import lane_step
 
-pytestmark = pytest.mark.usefixtures("without_figures")
-
 
 @pytest.mark.slow
 def test_probes_change_no_bit_and_compile_no_second_training_program(monkeypatch) -> None:

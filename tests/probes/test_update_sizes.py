@@ -11,8 +11,6 @@ from probed import measure
 import lrlab
 from lrlab.probes.toy import bowl
 
-pytestmark = pytest.mark.usefixtures("without_figures")
-
 
 def test_sizes_of_updates_per_layer() -> None:
     params = {"a": {"w": jnp.array([[3.0], [0.0]]), "b": jnp.array([4.0])}, "c": jnp.array([2.0])}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from report_sample import build
 
 import lrlab
@@ -11,8 +10,6 @@ from lrlab import report, runs
 from lrlab.cli.app import run
 from lrlab.core.records import Metric
 from lrlab.report.content.data import direction_of, metric_of, of_record
-
-pytestmark = pytest.mark.usefixtures("without_figures")
 
 CONFIG = """
 steps = 6

@@ -13,7 +13,7 @@ from lrlab.cli.app import run as command
 from lrlab.core.errors import Interrupted
 from lrlab.runs import RunError
 
-pytestmark = pytest.mark.usefixtures("without_figures", "every_segment")
+pytestmark = pytest.mark.usefixtures("every_segment")
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from lrlab.runs import RunError
 from lrlab.runs.reader import read_stage
 from lrlab.training.continuation import longer_evaluations
 
-pytestmark = pytest.mark.usefixtures("without_figures", "every_segment")
+pytestmark = pytest.mark.usefixtures("every_segment")
 
 
 def test_steps_are_raised_where_the_schedule_permits(tmp_path, capsys):

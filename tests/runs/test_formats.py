@@ -13,8 +13,6 @@ from lrlab import runs
 from lrlab.cli.app import run as command
 from lrlab.runs import RunError
 
-pytestmark = pytest.mark.usefixtures("without_figures")
-
 
 @pytest.mark.parametrize("stored", ["format-1", "format-2"])
 def test_old_runs_open(stored, tmp_path, capsys):

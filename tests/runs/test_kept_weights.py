@@ -24,7 +24,7 @@ from lrlab.types import TaskFunctions
 from lrlab.workflows import job, origins
 from tests.overfitting import SETTINGS, overfitting
 
-pytestmark = pytest.mark.usefixtures("without_figures", "every_segment")
+pytestmark = pytest.mark.usefixtures("every_segment")
 
 NARROW = lrlab.Plan(tile_width=1, segment_steps=7)
 SMALL = {"steps": 24, "batch_size": 8, "seeds": 2, "eval_every": 6, "progress": False}

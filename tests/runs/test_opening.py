@@ -15,8 +15,6 @@ from lrlab.training.progress import Control
 from lrlab.workflows.replay import replay
 from lrlab.workflows.reproduce import reproduce
 
-pytestmark = pytest.mark.usefixtures("without_figures")
-
 CONFIG = """
 steps = 20
 batch_size = 16

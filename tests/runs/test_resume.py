@@ -28,7 +28,7 @@ from lrlab.runs import RunError, Unwritable, zarr_arrays
 from lrlab.runs.reader import read_stage
 from lrlab.training.clock import clock_of
 
-pytestmark = pytest.mark.usefixtures("without_figures", "every_segment")
+pytestmark = pytest.mark.usefixtures("every_segment")
 
 
 @pytest.mark.slow

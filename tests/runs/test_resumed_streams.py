@@ -19,7 +19,7 @@ from lrlab.data import stream
 from lrlab.runs import RunError
 from lrlab.tasks import streams
 
-pytestmark = pytest.mark.usefixtures("without_figures", "every_segment")
+pytestmark = pytest.mark.usefixtures("every_segment")
 
 OPTIONS: dict = dict(
     lr=[0.03, 0.3, 1e38], seeds=[1], steps=24, batch_size=BATCH, progress=False,

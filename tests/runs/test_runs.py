@@ -18,8 +18,6 @@ from lrlab import runs
 from lrlab.runs import RunError, zarr_arrays
 from lrlab.runs.reader import read_stage
 
-pytestmark = pytest.mark.usefixtures("without_figures")
-
 AXES = {"lr": np.array([0.1, 0.3, 0.2]), "seed": np.array([4, 7])}
 EVALS = [5, 10]
 

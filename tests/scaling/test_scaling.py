@@ -19,8 +19,6 @@ from lrlab.scaling import laws
 from lrlab.scaling.rules import Place, factors
 from lrlab.search.statistics import power_law
 
-pytestmark = pytest.mark.usefixtures("without_figures")
-
 X = np.random.default_rng(0).normal(size=(16, 6)).astype(np.float32)
 Y = np.arange(16) % 3
 

@@ -15,8 +15,6 @@ import lrlab
 from lrlab import config, optimizers, report, schedules
 from lrlab.cli.app import run
 
-pytestmark = pytest.mark.usefixtures("without_figures")
-
 QUICK = dict(batch_size=16, seeds=1, progress=False)
 
 

@@ -18,8 +18,6 @@ from lrlab.search import Scores, find, find_axes
 from lrlab.search.budget import Budget
 from lrlab.search.settings import DEFAULTS
 
-pytestmark = pytest.mark.usefixtures("without_figures")
-
 STEPS, EVALS, START = 1000, list(range(50, 1001, 50)), 2.3
 DECISION = {"step", "lanes", "kept", "most"}
 

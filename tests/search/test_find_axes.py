@@ -11,8 +11,6 @@ from axes_world import World, search
 import lrlab
 from lrlab.cli.app import run
 
-pytestmark = pytest.mark.usefixtures("without_figures")
-
 
 def test_the_best_combination_with_its_learning_rate() -> None:
     world = World(

@@ -9,8 +9,6 @@ from axes_world import CURVATURE, START, World, search
 from lrlab.search import SearchSettings
 from lrlab.search.joint import steps_between
 
-pytestmark = pytest.mark.usefixtures("without_figures")
-
 VALUES = [0.0, 0.01, 0.1, 1.0]
 SPEND = SearchSettings(confidence=None)
 

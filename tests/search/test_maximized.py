@@ -15,8 +15,6 @@ import lrlab
 from lrlab import tasks
 from lrlab.cli.app import run
 
-pytestmark = pytest.mark.usefixtures("without_figures")
-
 STEPS, START = 40, 0.1
 FIND = {
     "run",

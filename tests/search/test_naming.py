@@ -15,8 +15,6 @@ from lrlab.core.text import number
 from lrlab.schedules import labels
 from lrlab.search.naming import in_words
 
-pytestmark = pytest.mark.usefixtures("without_figures")
-
 X = np.random.default_rng(0).normal(size=(64, 4)).astype(np.float32)
 Y = (X[:, 0] > 0).astype(np.int32)
 SCHEDULES = ["linear", {"name": "wsd", "cooldown": 0.1}, {"name": "wsd", "cooldown": 0.5}]

@@ -9,8 +9,6 @@ from axes_world import CURVATURE, START, World, search
 from lrlab.search import SearchSettings
 from lrlab.search.ridge import others_in_words
 
-pytestmark = pytest.mark.usefixtures("without_figures")
-
 TOLERANCE = 0.01
 MOMENTA = [0.0, 0.5, 0.9, 0.99]
 

@@ -16,8 +16,6 @@ from lrlab.runs import RunError
 from lrlab.training import callbacks
 from lrlab.workflows.reproduce import IDENTICAL, reproduce
 
-pytestmark = pytest.mark.usefixtures("without_figures")
-
 RATES = [0.01, 0.1, 1.0, 1e38]
 
 

@@ -18,8 +18,6 @@ from lrlab.core.errors import Interrupted
 from lrlab.runs import recorder
 from lrlab.training import logs
 
-pytestmark = pytest.mark.usefixtures("without_figures")
-
 
 class Memory:
     """A logger that keeps what it is handed."""

@@ -15,8 +15,6 @@ from lrlab.cli.app import run as command
 from lrlab.config import ConfigError
 from lrlab.results.representable import beyond_numbers
 
-pytestmark = pytest.mark.usefixtures("without_figures")
-
 SHARED = dict(optimizer="sgd", schedule="constant", batch_size=16, seeds=2, steps=8,
               progress=False, plan=lrlab.Plan(tile_width=2))  # fmt: skip
 

@@ -17,8 +17,6 @@ from lrlab.engine.limits import PlanLimits
 from lrlab.training import session
 from lrlab.types import Plan
 
-pytestmark = pytest.mark.usefixtures("without_figures")
-
 LR = [0.01, 0.03, 0.1, 0.3]
 
 

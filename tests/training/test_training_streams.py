@@ -20,8 +20,6 @@ from lrlab.data import stream
 from lrlab.rng import key
 from lrlab.tasks import streams
 
-pytestmark = pytest.mark.usefixtures("without_figures")
-
 OPTIONS: dict = dict(
     lr=[0.03, 0.3, 1e38], seeds=2, steps=24, batch_size=BATCH, progress=False,
     eval_every=6, plan=lrlab.Plan(2, None, 5),

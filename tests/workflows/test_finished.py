@@ -20,8 +20,6 @@ from lrlab.config import ConfigError
 from lrlab.core.paths import resolved, short, shown
 from lrlab.runs import RunError
 
-pytestmark = pytest.mark.usefixtures("without_figures")
-
 SWEEP = """
 steps = 6
 seeds = 1

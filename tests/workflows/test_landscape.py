@@ -11,8 +11,6 @@ import lrlab
 from lrlab.cli.app import run
 from lrlab.workflows.landscape import slice_of
 
-pytestmark = pytest.mark.usefixtures("without_figures")
-
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):

@@ -90,9 +90,7 @@ def test_suggestions_reasons_and_words():
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
     root = tmp_path_factory.mktemp("runs")
-    with pytest.MonkeyPatch.context() as patch:  # figures are drawn elsewhere
-        patch.setattr("lrlab.report.write_figures", lambda *args, **kwargs: [])
-        _train(root)
+    _train(root)
     return root
 
 
@@ -161,11 +159,13 @@ def told(*arguments):
 
 @pytest.mark.slow
 def test_report_and_show_of_several_runs(folders, tmp_path, monkeypatch):
-    from lrlab.report import figures
+    from lrlab.report import drawing, figures
 
     some = {name: figures.FIGURES[name] for name in ("range_test", "loss_vs_lr")}
     monkeypatch.setattr(figures, "FIGURES", some)
     both = folders / "both"
+    monkeypatch.setenv("LRLAB_FIGURES", "now")
+    drawing.draw(both)
     assert (both / "report.html").exists() and (both / "figures" / "comparison.png").exists()
     found = json.loads(
         told("report", both, folders / "ramp", "--out", tmp_path, "--format", "svg", "--json")

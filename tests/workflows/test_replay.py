@@ -10,8 +10,6 @@ import pytest
 from lrlab.cli.app import run
 from lrlab.workflows.replay import replay
 
-pytestmark = pytest.mark.usefixtures("without_figures")
-
 CONFIG = """
 steps = 40
 batch_size = 16

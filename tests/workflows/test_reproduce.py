@@ -17,8 +17,6 @@ from lrlab.workflows.find import run_find
 from lrlab.workflows.job import Job
 from lrlab.workflows.reproduce import DIFFERENT, IDENTICAL, WITHIN, compared, reproduce
 
-pytestmark = pytest.mark.usefixtures("without_figures")
-
 TOML = """
 steps = 30
 batch_size = 16

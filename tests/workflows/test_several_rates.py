@@ -17,8 +17,6 @@ from lrlab.workflows import dispatch
 from lrlab.workflows.dispatch import resume
 from lrlab.workflows.reproduce import reproduce
 
-pytestmark = pytest.mark.usefixtures("without_figures")
-
 RANGES = {"gen": [1e-4, 10.0], "disc": [1e-4, 10.0]}
 GROUPS = """
 task = "wine-mlp"

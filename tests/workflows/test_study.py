@@ -42,7 +42,8 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 @pytest.mark.slow
 def test_the_command_end_to_end(config: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["study", config, "--out", "s", "--json", "--quiet"]) == 0
+    drawn = ["--set", 'figures=["png", "svg"]']
+    assert run(["study", config, "--out", "s", "--json", "--quiet", *drawn]) == 0
     found = json.loads(capsys.readouterr().out)
     assert set(found) == {"run", "axis", "metric", "sentence", "groups", "laws", "transfer", "cost",
                           "seconds"}  # fmt: skip

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lrlab.core.figures import FORMATS
 from lrlab.report.content.data import ReportData
 from lrlab.report.content.reading import Folders
 from lrlab.report.content.selection import drawable
@@ -21,6 +21,7 @@ from lrlab.report.figures.outcomes import outcomes
 from lrlab.report.figures.probes import probe_layers, probes
 from lrlab.report.figures.range_test import range_test
 from lrlab.report.figures.rungs import rungs
+from lrlab.report.figures.saving import saved
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -39,9 +40,6 @@ FIGURES: dict[str, Callable[[ReportData, str], Figure | None]] = {
     "probe_layers": probe_layers,
 }
 """Name -> what draws it, given the data and a theme; None where it has no subject."""
-
-FORMATS = ("png", "svg", "pdf", "eps", "webp", "jpg")
-"""Endings of files that figures are written to."""
 
 NAME_LENGTH = 60
 """Characters of a run's title in the name of its folder of figures."""
@@ -81,7 +79,7 @@ def write_figures(
     for name in FIGURES if names is None else names:
         figure = draw(name, data, theme)
         if figure is not None:
-            written += _save(figure, Path(folder), name, formats, theme)
+            written += saved(figure, Path(folder), name, formats, theme)
     return written
 
 
@@ -95,7 +93,7 @@ def write_comparison(
     metric."""
     checked(formats, theme)
     figure = comparison(several, theme)
-    return [] if figure is None else _save(figure, Path(folder), "comparison", formats, theme)
+    return [] if figure is None else saved(figure, Path(folder), "comparison", formats, theme)
 
 
 def write_all(
@@ -126,21 +124,3 @@ def checked(formats: Sequence[str], theme: str) -> None:
                 f"report: format {ending!r} is unknown; choose from {', '.join(FORMATS)}"
             )
     style.theme(theme)
-
-
-def _save(
-    figure: Figure, folder: Path, name: str, formats: Sequence[str], theme: str
-) -> list[Path]:
-    folder.mkdir(parents=True, exist_ok=True)
-    written = []
-    with style.use(theme), warnings.catch_warnings():
-        # A title in a script that the font lacks is drawn with boxes, not refused.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
-        for ending in formats:
-            path = folder / f"{name}.{ending}"
-            dated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(ending)
-            figure.savefig(path, metadata=dated)
-            # Laid out once: what comes next has the same size and the same text.
-            figure.set_layout_engine("none")
-            written.append(path)
-    return written

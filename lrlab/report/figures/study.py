@@ -13,6 +13,7 @@ from lrlab.config.groups import show_value
 from lrlab.core.score import LAST, in_words
 from lrlab.core.text import Table, number, spaced
 from lrlab.report.figures import style
+from lrlab.report.figures.saving import saved
 from lrlab.report.figures.style import Theme
 
 if TYPE_CHECKING:
@@ -131,11 +132,7 @@ def write_figures(
         figure = draw(payload)
         if figure is None:
             continue
-        with style.use("light"):
-            for ending in formats:
-                path = folder / f"{name}.{ending}"
-                figure.savefig(path, metadata={"Date": None} if ending == "svg" else None)
-                written.append(path)
+        written += saved(figure, folder, name, formats)
     return written
 
 
