@@ -21,7 +21,7 @@ from lrlab.cluster.connecting import connected
 from lrlab.core.remote import Ray
 
 ray = pytest.importorskip("ray")
-pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.usefixtures("without_figures")]
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 NAP = 0.002
 """Seconds that reading an example takes: the run lasts long enough for nodes to come and go."""

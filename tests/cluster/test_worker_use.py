@@ -6,7 +6,6 @@ import contextlib
 import functools
 import json
 
-import pytest
 from pooled import in_pieces
 
 import lrlab
@@ -49,7 +48,6 @@ def test_very_many_workers_are_counted_by_node(monkeypatch) -> None:
     assert joined(one, Usage({"a/2": 3})).pieces == {"a": 4, "b": 2}
 
 
-@pytest.mark.usefixtures("without_figures")
 def test_the_report_says_it(tmp_path, monkeypatch) -> None:
     in_pieces(monkeypatch)
 

@@ -17,7 +17,7 @@ def test_early_stopping_wants_another_rate() -> None:
     names: dict = {}
     exec(compile(example, str(PAGE), "exec"), names)
     early, late = names["answer"], names["result"]._replace(score="last").best()
-    assert 1.5e-3 < early.lr < 6e-3 and 5e-5 < late.lr < 5e-4
+    assert 5e-4 < early.lr < 6e-3 and 5e-5 < late.lr < 5e-4
     assert early.sentence.endswith("Judged by best valid_loss over the run.")
     # The weights are those of that evaluation.
     task, params = names["task"], names["params"]

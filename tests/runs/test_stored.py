@@ -110,7 +110,6 @@ USUAL = dict(optimizer="sgd", lr=[0.01, 0.1, 1e38], seeds=2, steps=30, batch_siz
              progress=False, plan=lrlab.Plan(2, 1, 5))  # fmt: skip
 
 
-@pytest.mark.usefixtures("without_figures")
 def test_a_run_that_lies_in_its_folder_has_the_same_numbers(tmp_path, monkeypatch) -> None:
     here = lrlab.sweep("iris-linear", **USUAL)
     for module in (stored, zarr_arrays, lrlab.runs.reader):
@@ -131,7 +130,6 @@ def test_a_run_that_lies_in_its_folder_has_the_same_numbers(tmp_path, monkeypatc
     assert read_stage(tmp_path / "run").history["train_loss"].__class__ is np.ndarray
 
 
-@pytest.mark.usefixtures("without_figures")
 def test_very_many_lanes_are_trained_some_at_a_time(tmp_path, monkeypatch) -> None:
     few = session.LIMITS._replace(many_lanes=3, many_bytes=1)
     monkeypatch.setattr(session, "LIMITS", few)
