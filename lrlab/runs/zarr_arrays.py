@@ -131,7 +131,7 @@ def put(array: TensorStore, pieces: Sequence[tuple[int, np.ndarray, np.ndarray]]
     each = int(np.prod(array.shape[2:]))
     low = min(int(cells.min()) for _, cells, _ in pieces) // each
     high = max(int(cells.max()) for _, cells, _ in pieces) // each + 1
-    rows = array.chunk_layout.write_chunk.shape[0]
+    rows = (array.chunk_layout.write_chunk.shape or (1,))[0] or 1
     at_once = max(1, PUT_VALUES // (rows * each * (high - low))) * rows
     for begin in range(start // at_once * at_once, end, at_once):
         top, bottom = max(begin, start), min(begin + at_once, end)
