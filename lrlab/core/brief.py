@@ -16,7 +16,8 @@ ENTRIES = 4
 
 def fields_of(value: NamedTuple) -> str:
     """A NamedTuple as `Name(field=..., ...)`: arrays by dtype and shape, long sequences and tables
-    by their length, long texts by their beginning; fields that hold nothing are left out.
+    by their length, long texts by their beginning; fields that hold nothing, or the number that
+    they have by default, are left out.
 
     >>> class Curve(NamedTuple):
     ...     name: str
@@ -25,10 +26,13 @@ def fields_of(value: NamedTuple) -> str:
     >>> fields_of(Curve("a", np.zeros((3, 4))))
     "Curve(name='a', loss=float64[3, 4])"
     """
+    defaults = type(value)._field_defaults
     shown = [
         f"{name}={short(field)}"
         for name, field in value._asdict().items()
-        if field is not None and not (isinstance(field, (tuple, list, dict, str)) and not field)
+        if field is not None
+        and not (isinstance(field, (tuple, list, dict, str)) and not field)
+        and not (isinstance(field, int) and name in defaults and field == defaults[name])
     ]
     return f"{type(value).__name__}({', '.join(shown)})"
 
