@@ -316,6 +316,13 @@ def moved(path: str) -> str:
     return text
 
 
+def _from_below(text: str) -> str:
+    """A page of a folder in `docs`, with its links to moved pages those of the site."""
+    for file, page in MOVED.items():
+        text = text.replace(f"](../../{file})", f"](../{page})")
+    return text
+
+
 def pages() -> dict[str, Callable[[], str] | str]:
     """Path -> text of every page that is made here, or a function that gives it."""
     made: dict[str, Callable[[], str] | str] = {
@@ -323,7 +330,7 @@ def pages() -> dict[str, Callable[[], str] | str]:
         "reference/cli.md": command_page,
         "reference/names.md": names_page,
         **python_pages(),
-        **site_notebooks.pages(ROOT / "docs"),
+        **{path: _from_below(text) for path, text in site_notebooks.pages(ROOT / "docs").items()},
     }
     for path, page in MOVED.items():
         made[page] = moved(path)
