@@ -30,6 +30,7 @@ def task() -> lrlab.Task:
 def new(tmp_path, monkeypatch):
     """Trains, and says how many programs were compiled for that."""
     monkeypatch.setenv("LRLAB_CACHE", str(tmp_path))
+    lrlab.free()  # what an earlier test has loaded would not be looked for
     folder, seen = tmp_path / "compiled", set()
 
     def trained(**options):

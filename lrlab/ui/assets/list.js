@@ -14,9 +14,12 @@ const at = (id) => document.getElementById(id);
 const body = document.querySelector("tbody"), headRow = document.querySelector("thead tr");
 const rows = new Map(), nodes = new Map(), chosen = new Set(), open = new Set();
 let serial = 0, waiting = 0, most = STEP, stream = null, drawing = false;
-const view = { q: "", state: "", command: "", sort: "started", down: true,
-  ...Object.fromEntries(new URLSearchParams(location.hash.slice(1))) };
-view.down = String(view.down) !== "false";
+const USUAL = { q: "", state: "", command: "", sort: "started", down: "true" };
+const addressed = () => {
+  const given = { ...USUAL, ...Object.fromEntries(new URLSearchParams(location.hash.slice(1))) };
+  return { ...given, down: given.down !== "false" };
+};
+const view = addressed();
 
 const fmt = (v) => {
   if (v == null || !Number.isFinite(v)) return "–";
@@ -240,6 +243,12 @@ document.addEventListener("keydown", (event) => {
 new IntersectionObserver((seen) => {
   if (seen.some((one) => one.isIntersecting) && listed.length > most) { most += STEP; later(); }
 }, { rootMargin: "600px" }).observe(at("more"));
+window.addEventListener("hashchange", () => {  // an address typed over, or one page back
+  Object.assign(view, addressed());
+  most = STEP;
+  at("filter").value = view.q;
+  later();
+});
 document.addEventListener("visibilitychange", listen);
 setInterval(later, 60000);  // "5 min ago" grows
 take(window.lrlab);
