@@ -15,6 +15,9 @@ import lrlab
 FOLDER = ROOT / "experiments"
 SETS = ("made", "checked", "sealed")
 
+PARTS = 8
+"""Into which all problems are put, so that workers share what takes minutes to compile."""
+
 
 @pytest.fixture(scope="module")
 def load():
@@ -115,10 +118,10 @@ def test_version_is_of_code_and_not_of_comments(problems, monkeypatch):
     assert changed("steps=200", "steps=201") != before
 
 
-def built(problems):
-    """(name, its first optimizer, the problem) of every one whose data are here."""
+def built(problems, part):
+    """(name, its first optimizer, the problem) of every one of a part whose data are here."""
     pairs = [pair for some in SETS for pair in problems.SETS[some]]
-    for name in dict.fromkeys(name for name, _ in pairs):
+    for name in list(dict.fromkeys(name for name, _ in pairs))[part::PARTS]:
         try:
             problem = problems.problem_of(name)
         except lrlab.data.DataError:
@@ -127,8 +130,9 @@ def built(problems):
         yield name, next(optimizer for known, optimizer in pairs if known == name), problem
 
 
-def test_every_problem_can_be_built(problems):
-    for name, optimizer, problem in built(problems):
+@pytest.mark.parametrize("part", range(PARTS))
+def test_every_problem_can_be_built(problems, part):
+    for name, optimizer, problem in built(problems, part):
         options = problem.swept(optimizer)
         lrlab.tasks.check(problem.task, options.get("batch_size"))  # traces, compiles nothing
         assert problem.direction in ("min", "max"), name
@@ -138,8 +142,9 @@ def test_every_problem_can_be_built(problems):
 
 
 @pytest.mark.slow
-def test_every_problem_trains(problems):
-    for name, optimizer, problem in built(problems):
+@pytest.mark.parametrize("part", range(PARTS))
+def test_every_problem_trains(problems, part):
+    for name, optimizer, problem in built(problems, part):
         options = {**problem.swept(optimizer), "steps": 2, "eval_every": 2}
         result = lrlab.sweep(
             problem.task, lr=[1e-4, 1e-3], seeds=1, progress=False, keep="none", **options
