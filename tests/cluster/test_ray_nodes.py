@@ -11,10 +11,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import flax.linen as nn
 import numpy as np
-import optax
 import pytest
+from read_by_workers import read, same
 
 import lrlab
 from lrlab.cluster.connecting import connected
@@ -48,22 +47,6 @@ class Examples:
             time.sleep(self.nap)
         x = np.random.default_rng(number).normal(size=5).astype(np.float32)
         return x, int(x.sum() > 0)
-
-
-def read(place: Path, nap: float = NAP) -> lrlab.Task:
-    def loss(outputs, targets):
-        return optax.softmax_cross_entropy_with_integer_labels(outputs, targets)
-
-    train = lrlab.data.stream(Examples(place, nap))
-    return lrlab.Task.supervised(name="read", model=nn.Dense(2), loss=loss, train=train,
-                                 valid=(np.ones((4, 5), np.float32), np.zeros(4, int)))  # fmt: skip
-
-
-def same(one, other) -> None:
-    for name, metric in one.record.metrics.items():
-        other_values = other.record.metrics[name].values
-        np.testing.assert_array_equal(metric.values, other_values, err_msg=name)
-    np.testing.assert_array_equal(one.outcome, other.outcome)
 
 
 def free_port() -> int:
@@ -117,13 +100,13 @@ def test_a_node_leaves_and_another_joins(cluster, tmp_path) -> None:
 
     # Nodes come and go in the main thread, since Ray sets signal handlers.
     with ThreadPoolExecutor(1) as pool:
-        training = pool.submit(lrlab.sweep, read(tmp_path), **USUAL, on=on, out=run)
+        training = pool.submit(lrlab.sweep, read(Examples(tmp_path, NAP)), **USUAL, on=on, out=run)
         until(lambda: training.done() or (seen(2) and (run / "commit.json").exists()))
         cluster.remove_node(second, allow_graceful=False)
         added(cluster)
         there = training.result()
     assert seen(3)
-    same(there, lrlab.sweep(read(tmp_path), **USUAL))
+    same(there, lrlab.sweep(read(Examples(tmp_path, NAP)), **USUAL))
 
 
 @pytest.mark.parametrize(

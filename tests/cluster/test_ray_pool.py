@@ -14,6 +14,7 @@ import numpy as np
 import optax
 import own_project
 import pytest
+from read_by_workers import read, same
 from stopped_runs import equal, written
 
 import lrlab
@@ -86,23 +87,6 @@ class Examples:
         return x, int(x.sum() > 0)
 
 
-def read(place: Path, how: str = "killed") -> lrlab.Task:
-    def loss(outputs, targets):
-        return optax.softmax_cross_entropy_with_integer_labels(outputs, targets)
-
-    examples = Examples(place, how)
-    train = lrlab.data.stream(examples)
-    return lrlab.Task.supervised(name="read", model=nn.Dense(2), loss=loss, train=train,
-                                 valid=(np.ones((4, 5), np.float32), np.zeros(4, int)))  # fmt: skip
-
-
-def same(one, other) -> None:
-    for name, metric in one.record.metrics.items():
-        other_values = other.record.metrics[name].values
-        np.testing.assert_array_equal(metric.values, other_values, err_msg=name)
-    np.testing.assert_array_equal(one.outcome, other.outcome)
-
-
 @pytest.mark.parametrize("on", [TWO, Ray(), "ray"])
 def test_a_sweep_has_the_numbers_of_this_process(on) -> None:
     same(lrlab.sweep("iris-mlp", **USUAL), lrlab.sweep("iris-mlp", **USUAL, on=on))
@@ -128,21 +112,21 @@ def test_a_range_test_and_a_comparison_too() -> None:
 
 @pytest.mark.parametrize(("how", "faults"), [("killed", 1), ("killed", 2), ("preempted", 1)])
 def test_a_worker_that_is_killed_changes_nothing(how, faults, tmp_path) -> None:
-    whole = lrlab.sweep(read(tmp_path), **USUAL)
+    whole = lrlab.sweep(read(Examples(tmp_path, "killed")), **USUAL)
     for number in range(faults):
         (tmp_path / f"fault{number}").touch()
-    same(whole, lrlab.sweep(read(tmp_path, how), **USUAL, on=TWO))
+    same(whole, lrlab.sweep(read(Examples(tmp_path, how)), **USUAL, on=TWO))
     assert not list(tmp_path.glob("fault*"))
 
 
 def test_what_fails_everywhere_is_one_error_with_its_traceback(tmp_path) -> None:
     (tmp_path / "fault").touch()
     with pytest.raises(WorkerError, match=r"failed 3 times .*the disk is gone") as caught:
-        lrlab.sweep(read(tmp_path, "raises"), **USUAL, on=TWO, out=tmp_path / "run")
+        lrlab.sweep(read(Examples(tmp_path, "raises")), **USUAL, on=TWO, out=tmp_path / "run")
     assert "__getitem__" in caught.value.traceback
     assert "__getitem__" in (tmp_path / "run" / "worker_error.txt").read_text()
     (tmp_path / "fault").unlink()
-    task = read(tmp_path, "raises")
+    task = read(Examples(tmp_path, "raises"))
     same(lrlab.sweep(task, **USUAL, out=tmp_path / "run", on=TWO), lrlab.sweep(task, **USUAL))
 
 
@@ -192,9 +176,9 @@ def test_another_cluster_is_refused_while_one_is_there() -> None:
 
 
 def test_workers_are_counted_and_shown(tmp_path) -> None:
-    lrlab.sweep(read(tmp_path), **USUAL, on=TWO, out=tmp_path / "whole")
+    lrlab.sweep(read(Examples(tmp_path, "killed")), **USUAL, on=TWO, out=tmp_path / "whole")
     (tmp_path / "fault0").touch()
-    lrlab.sweep(read(tmp_path), **USUAL, on=TWO, out=tmp_path / "killed")
+    lrlab.sweep(read(Examples(tmp_path, "killed")), **USUAL, on=TWO, out=tmp_path / "killed")
     for name, again in (("whole", 0), ("killed", 1)):
         used = usage_of(json.loads((tmp_path / name / "run.json").read_text())["workers"])
         assert used.again == again and 0 < used.share <= 1 and used.memory > 0
