@@ -27,6 +27,10 @@ workers without GPUs see the environment as it is."""
 OF_JOBS = ("working_dir", "py_modules")
 """What of a `runtime_env` Ray sends once, when a process connects; all else a task may have."""
 
+TRIES = 3
+"""Times that a cluster which answers is asked to serve a client: on a slow machine the process that
+it starts for this may take longer than the 30 s that Ray waits for it."""
+
 
 def of_tasks(runtime_env: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a `runtime_env` that each task names.
@@ -93,12 +97,23 @@ def connected(on: Ray) -> ModuleType:
 
 
 def _init(ray: ModuleType, address: str, options: Mapping[str, Any]) -> None:
-    try:
-        ray.init(address=address, **options)
-    except (ConnectionError, ValueError, RuntimeError, ImportError) as error:
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        message = f"{address}: no Ray cluster answers there ({first})"
-        raise FieldError("on.address", message) from error
+    for left in reversed(range(TRIES)):
+        try:
+            ray.init(address=address, **options)
+            return
+        except ConnectionAbortedError as error:
+            # The cluster answers, and has not begun the process that serves this client.
+            if not left:
+                message = f"{address}: the cluster answers, and serves no client ({_reason(error)})"
+                raise FieldError("on.address", message) from error
+        except (ConnectionError, ValueError, RuntimeError, ImportError) as error:
+            message = f"{address}: no Ray cluster answers there ({_reason(error)})"
+            raise FieldError("on.address", message) from error
+
+
+def _reason(error: Exception) -> str:
+    """The last line of an error's text: of a traceback from elsewhere, the error itself."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()
 
 
 def _is_at(ray: ModuleType, address: str) -> bool:

@@ -56,8 +56,9 @@ def free_port() -> int:
 
 
 @pytest.fixture
-def cluster(request):
-    """A cluster of one node with one core, to which nodes are added."""
+def cluster(request, monkeypatch):
+    """A cluster of one node with one core, to which nodes are added; slow machines have time."""
+    monkeypatch.setenv("RAY_CLIENT_SERVER_CHECK_CHANNEL_TIMEOUT_S", "300")
     from ray.cluster_utils import Cluster
 
     from lrlab.cluster import connecting

@@ -1,0 +1,53 @@
+"""The connection to a cluster, with a stand-in for Ray that answers as the test wants."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from lrlab.cluster.connecting import TRIES, _init
+from lrlab.core.errors import FieldError
+
+AT = "ray://10.0.0.1:10001"
+
+
+def ray_that(*answers: Exception | None) -> tuple[SimpleNamespace, list[str]]:
+    """A Ray whose `init` raises these in turn, or connects where one is None; what it was called
+    with."""
+    calls: list[str] = []
+
+    def init(address: str) -> None:
+        calls.append(address)
+        if (answer := answers[len(calls) - 1]) is not None:
+            raise answer
+
+    return SimpleNamespace(init=init), calls
+
+
+def test_a_cluster_that_serves_no_client_is_asked_again() -> None:
+    ray, calls = ray_that(ConnectionAbortedError("it died"), None)
+    _init(ray, AT, {})
+    assert calls == [AT, AT]
+
+
+def test_the_reason_is_the_last_line_of_what_the_cluster_says() -> None:
+    text = (
+        "Initialization failure from server:\nTraceback ...\nRuntimeError: no server was started.\n"
+    )
+    ray, calls = ray_that(*[ConnectionAbortedError(text)] * TRIES)
+    with pytest.raises(FieldError) as error:
+        _init(ray, AT, {})
+    assert len(calls) == TRIES
+    assert "serves no client (RuntimeError: no server was started.)" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "reason", [ConnectionError("refused"), ValueError("no port"), RuntimeError()]
+)
+def test_a_cluster_that_is_not_there_is_asked_once(reason: Exception) -> None:
+    ray, calls = ray_that(reason)
+    with pytest.raises(FieldError) as error:
+        _init(ray, AT, {})
+    assert calls == [AT]
+    assert f"no Ray cluster answers there ({str(reason) or 'RuntimeError'})" in str(error.value)
