@@ -12,7 +12,7 @@ from lrlab.core.text import JsonObject
 from lrlab.search import seed_effects
 from lrlab.search.gaps import nothing_known, remarks
 from lrlab.search.posterior import Posterior, posterior_of
-from lrlab.search.promise import Promise, promise_of
+from lrlab.search.promise import Promise, promise_of, told
 from lrlab.search.scores import Scores, Table, as_loss, cost, table
 from lrlab.search.sentences import Promised, advice, nothing
 from lrlab.search.settings import DEFAULTS, SearchSettings
@@ -83,7 +83,9 @@ def _judged(
     if given is None:
         posterior = posterior_of(parts, settings=settings.posterior)
         given = posterior, promise_of(posterior, settings.tolerance, goal)
-    posterior, (place, low, high, confidence, resolved, right) = given
+    posterior, promise = given
+    stated = told(posterior, promise, settings.tolerance, settings.interval_probability)
+    place, low, high, confidence, resolved, right = stated
     verdict = decide_verdict(whole, posterior, place, settings.tolerance, settings.verdict)
     lr, curves = posterior.lr, posterior.curves
     if verdict == EDGE:

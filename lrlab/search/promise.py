@@ -15,6 +15,11 @@ from lrlab.search.likeliest import chances
 from lrlab.search.posterior import Posterior, decades
 
 
+COARSER = 1.1
+"""By how much a tolerance grows where the interval is not told at a smaller one: as finely as it is
+printed."""
+
+
 class Promise(NamedTuple):
     """Grid places of the learning rate and of the ends of its interval; `confidence`: probability
     that the pick's regret is within the tolerance; `resolved`: the smallest tolerance (share of the
@@ -55,6 +60,23 @@ def promise_of(posterior: Posterior, tolerance: float, goal: float) -> Promise:
     resolved = posterior.resolved(pick, goal)
     low, high, right = interval_of(posterior, pick, max(tolerance, resolved))
     return Promise(pick, low, high, posterior.probability(pick, tolerance), resolved, right)
+
+
+def told(posterior: Posterior, promise: Promise, tolerance: float, wanted: float) -> Promise:
+    """The promise as an answer states it: where the pick is not resolved to the tolerance, of the
+    smallest level (in steps of `COARSER`) from what is resolved on at which the interval is right
+    with the probability `wanted`; the one most probably right, where there is none."""
+    if promise.resolved <= tolerance or promise.right >= wanted:
+        return promise
+    best, level = promise, promise.resolved
+    while level * COARSER <= posterior.settings.failed:
+        level *= COARSER
+        low, high, right = interval_of(posterior, promise.pick, level)
+        if right > best.right:
+            best = promise._replace(low=low, high=high, right=right, resolved=level)
+        if right >= wanted:
+            break
+    return best
 
 
 def interval_of(posterior: Posterior, pick: int, level: float) -> tuple[int, int, float]:
