@@ -134,7 +134,7 @@ def _drawn(
         shape = valleys.shape[place[scale == one]]
         rest = (lanes.y - valley(lanes.x, shape, cap)) @ whitenings[one].inverse.T
         height, length = residuals[one] ** 2, priors.valley.residual_length
-        level = _base(spread, priors) ** 2
+        level = priors.valley.base**2
         reach = _covariance(lanes.x, grid, height, length, level)
         reach = whitenings[one].inverse @ reach
         covariance = _covariance(grid, grid, height, length, level) - reach.T @ reach
@@ -151,12 +151,6 @@ def _covariance(
     return height * matern(np.abs(x[:, None] - other) / length) + level
 
 
-def _base(spread: float, priors: Priors) -> float:
-    """Standard deviation of the level of the bottom about the best score that was seen, which is a
-    lucky one where seeds differ."""
-    return max(priors.valley.base, priors.valley.base_per_spread * spread)
-
-
 def _about_valleys(
     lanes: Observations, spread: float, kernels: Sequence[_Kernel], priors: Priors
 ) -> tuple[list[Whitening], list[float]]:
@@ -171,7 +165,7 @@ def _about_valleys(
     for seeds, noises in (scales[place] for place in likeliest):
         for residual in known.residuals:
             among = _covariance(
-                lanes.x, lanes.x, residual**2, known.residual_length, _base(spread, priors) ** 2
+                lanes.x, lanes.x, residual**2, known.residual_length, known.base**2
             ) + _of_seeds(lanes, seeds, spread, priors)
             among[np.diag_indices_from(among)] += (noises * spread) ** 2 + lanes.extra
             inverse = np.linalg.inv(np.linalg.cholesky(among))

@@ -86,7 +86,8 @@ def posterior_of(
     curves = gaussian_process.draw_curves(
         lanes, cap, spread, grid, seed=seed, priors=settings.priors
     )
-    of_metric = lambda shares: best + gap * unsaturated(shares, cap)  # noqa: E731
+    shift = _level(lanes, curves.mean(0), grid, cap)
+    of_metric = lambda shares: best + gap * unsaturated(shares + shift, cap)  # noqa: E731
     mean, ends = of_metric(curves.mean(0)), np.quantile(curves, BAND, axis=0)
     middle = float(grid[int(np.argmin((curves - curves.min(1, keepdims=True)).mean(0)))])
     safe = _safe(whole, lanes, saturated(np.array(settings.failed), cap), grid, middle)
@@ -145,6 +146,19 @@ def _observations(
     cut = clues(parts, cap, settings.clue, settings.clue_above)
     cut = cut._replace(x=np.log10(cut.x))
     return Observations(*(np.concatenate(pair) for pair in zip(lanes, cut, strict=True)))
+
+
+def _level(lanes: Observations, mean: np.ndarray, grid: np.ndarray, cap: float) -> float:
+    """How far the lanes of good rates lie above the mean of the possible curves, on average over
+    the rates that have at least half the seeds of the one with most. The curves stand near the best
+    score that was seen, a lucky one where seeds differ: regret, a difference, does not hang on
+    that, what a rate is said to score does."""
+    good = (lanes.extra == 0) & (lanes.y < cap / 2)
+    if not good.any():
+        return 0.0
+    x, place, count = np.unique(lanes.x[good], return_inverse=True, return_counts=True)
+    above = lanes.y[good] - np.interp(x, grid, mean)[place]
+    return float(above[count[place] >= count.max() / 2].mean())
 
 
 def clues(parts: Sequence[Scores], cap: float, error: float, above: float) -> Observations:

@@ -14,7 +14,6 @@ from lrlab.search.gaussian_process import saturated
 from lrlab.search.likeliest import chances
 from lrlab.search.posterior import Posterior, decades
 
-
 COARSER = 1.1
 """By how much a tolerance grows where the interval is not told at a smaller one: as finely as it is
 printed."""

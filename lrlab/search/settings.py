@@ -31,9 +31,6 @@ class ValleyPriors(NamedTuple):
     """Decades over which that is correlated."""
     base: float = 0.05
     """Share: standard deviation of the level of the bottom about the best score that was seen."""
-    base_per_spread: float = 3.0
-    """The same in units of the measured spread, where that is wider: what is common to all rates
-    says nothing about any of them."""
     none: float = 0.2
     """The probability beforehand that a curve is no valley at all, but the Gaussian process that
     `Priors` alone describe."""
