@@ -39,6 +39,7 @@ from lrlab.cli import (
     verify,
     watch,
 )  # fmt: skip
+from lrlab.cli.collection import collected_seldom
 from lrlab.cli.failures import FAILED, INTERRUPTED, failure_of, report_failure
 from lrlab.core.paths import cache_folder
 from lrlab.runs.orbax_logging import reported_once
@@ -92,6 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # Matplotlib keeps a list of fonts; that belongs to lrlab's cache too.
     os.environ.setdefault("MPLCONFIGDIR", str(cache_folder() / "matplotlib"))
     quiet_libraries()
+    collected_seldom()
     for stream in (sys.stdout, sys.stderr):  # of cp1252, say, which has no blocks for curves
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
