@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from lrlab.cluster.connecting import connected, of_tasks
-from lrlab.cluster.pool import USUAL
-from lrlab.cluster.ray_pool import nodes_of, shape_of
-from lrlab.cluster.worker import FLAGS
+from lrlab.cluster.connecting import connected
+from lrlab.cluster.ray_pool import nodes_of, options_of, shape_of
+from lrlab.cluster.worker import environment, settle
 from lrlab.core.remote import Ray
-from lrlab.engine.devices import prepare
 
 
 class Called(NamedTuple):
@@ -43,13 +40,7 @@ def called(
     ray = connected(on)
     shape = shape_of(on, nodes_of(ray))
     devices = shape.gpus or shape.cpus
-    options: dict[str, Any] = {"num_cpus": shape.cpus, "max_retries": USUAL.tries - 1}
-    if shape.gpus:
-        options["num_gpus"] = shape.gpus
-    if on.runtime_env:
-        options["runtime_env"] = of_tasks(on.runtime_env)
-    task = ray.remote(call).options(**options)
-    environment = {name: os.environ[name] for name in FLAGS if name in os.environ}
+    task = ray.remote(call).options(**options_of(ray, on, shape))
     waiting, running = deque(places), {}
     try:
         while waiting or running:
@@ -58,7 +49,7 @@ def called(
             while waiting and len(running) < most:
                 place = waiting.popleft()
                 begins(place)
-                running[task.remote(place, devices, environment)] = place
+                running[task.remote(place, devices, environment())] = place
             ready, _ = ray.wait(list(running), num_returns=1, timeout=1.0)
             for ref in ready:
                 place = running.pop(ref)
@@ -72,11 +63,9 @@ def called(
                 ray.cancel(ref)
 
 
-def call(place: str, devices: int, environment: Mapping[str, str]) -> tuple[Any, ...]:
+def call(place: str, devices: int, variables: Mapping[str, str]) -> tuple[Any, ...]:
     """What a worker does: gives what comes after the place in `Called`."""
-    for name, value in environment.items():
-        os.environ.setdefault(name, value)
-    prepare(devices)
+    settle(variables, devices)
     return timed(place)[1:]
 
 

@@ -24,6 +24,10 @@ OWN_CLUSTER = {
 """Settings of Ray's for a cluster that is started here: nothing is reported to its makers, and
 workers without GPUs see the environment as it is."""
 
+OWN_MARK = "lrlab_of_one_process"
+"""A resource of a cluster that is started here. It ends with this process, so no other is to join
+it, though Ray would find it."""
+
 OF_JOBS = ("working_dir", "py_modules")
 """What of a `runtime_env` Ray sends once, when a process connects; all else a task may have."""
 
@@ -55,7 +59,8 @@ def connected(on: Ray) -> ModuleType:
     """Ray, connected; it stays so until `ray.shutdown()` or the end of the process.
 
     Without an address: the cluster that this process is connected to, one that runs on this machine
-    (`ray start`, or RAY_ADDRESS), else one that is started here, without a dashboard.
+    (`ray start`, or RAY_ADDRESS), else one that is started here, without a dashboard. One that
+    another process of lrlab's started for itself is left to it.
 
     Raises:
         FieldError: Ray is not installed, nothing answers there, or this process is connected
@@ -86,14 +91,25 @@ def connected(on: Ray) -> ModuleType:
         if on.address is not None and on.address != "auto":
             _init(ray, on.address, usual)
             return ray
-        try:
-            ray.init(address="auto", **usual)
-        except ConnectionError:
+        if not _joined(ray, usual):
             if on.address == "auto":
                 message = '"auto": no Ray cluster runs here; begin one by `ray start --head`'
-                raise FieldError("on.address", message) from None
-            ray.init(address="local", num_cpus=cores(), include_dashboard=False, **usual)
+                raise FieldError("on.address", message)
+            own = {"num_cpus": cores(), "resources": {OWN_MARK: 1}, "include_dashboard": False}
+            ray.init(address="local", **own, **usual)
     return ray
+
+
+def _joined(ray: ModuleType, options: Mapping[str, Any]) -> bool:
+    """Connects to a cluster that runs on this machine and is nobody's own; False: there is none."""
+    try:
+        ray.init(address="auto", **options)
+        if OWN_MARK not in ray.cluster_resources():
+            return True
+        ray.shutdown()
+    except ConnectionError:  # also of one that ends at this moment
+        pass
+    return False
 
 
 def _init(ray: ModuleType, address: str, options: Mapping[str, Any]) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import os
 import pickle
 import time
 import uuid
@@ -21,11 +20,14 @@ from lrlab.cluster.connecting import connected, of_tasks
 from lrlab.cluster.packing import Packed, packed
 from lrlab.cluster.pieces import Held, Piece, Setting, Trained
 from lrlab.cluster.pool import USUAL, Done, OpenPool, Pool, Ref, Ticket
-from lrlab.cluster.worker import FLAGS, PRECISION, Shipment, work
+from lrlab.cluster.worker import PRECISION, Shipment, environment, work
 from lrlab.core.errors import FieldError
 from lrlab.core.remote import Ray
 from lrlab.engine.devices import setting as jax_setting
 from lrlab.engine.places import check_rows
+
+DEVICES = "JAX_NUM_CPU_DEVICES"
+"""JAX's variable for the number of a process's devices on CPU."""
 
 LOOK = 2.0
 """Seconds between two looks at which nodes there are: soon enough for nodes that join, and one call
@@ -87,6 +89,28 @@ def shape_of(on: Ray, nodes: Sequence[Node]) -> Shape:
     return Shape(cpus, gpus)
 
 
+def options_of(ray: ModuleType, on: Ray, shape: Shape) -> dict[str, Any]:
+    """Ray's options of a task that takes a whole worker of this shape.
+
+    Ray hands tasks to processes that it has, and the devices of one that used JAX are fixed: tasks
+    of another shape than a driver's first name their own, and get other processes.
+    """
+    options: dict[str, Any] = {"num_cpus": shape.cpus, "max_retries": USUAL.tries - 1}
+    if shape.gpus:
+        options["num_gpus"] = shape.gpus
+    own = of_tasks(on.runtime_env or {})
+    if shape != _shapes().setdefault(ray.get_runtime_context().get_job_id(), shape):
+        variables = {DEVICES: str(shape.gpus or shape.cpus), **own.get("env_vars", {})}
+        own["env_vars"] = variables
+    return options | ({"runtime_env": own} if own else {})
+
+
+@functools.cache
+def _shapes() -> dict[str, Shape]:
+    """Ray's number of a driver -> the shape of its first tasks."""
+    return {}
+
+
 def checked(on: Ray) -> None:
     """Connects, and looks whether there is room for a worker.
 
@@ -141,22 +165,13 @@ class RayPool:
             key=uuid.uuid4().hex,
             content=_content(setting._replace(plan=plan)),
             own=own,
-            environment={name: os.environ[name] for name in FLAGS if name in os.environ},
+            environment=environment(),
             precision=jax_setting(PRECISION),
             devices=devices,
         )
         self._shipment = ray.put(shipment)
-        options: dict[str, Any] = {
-            "num_cpus": self.shape.cpus,
-            "num_returns": 2,
-            "max_retries": USUAL.tries - 1,
-            "retry_exceptions": False,
-        }
-        if self.shape.gpus:
-            options["num_gpus"] = self.shape.gpus
-        if on.runtime_env:
-            options["runtime_env"] = of_tasks(on.runtime_env)
-        self._task = ray.remote(work).options(**options)
+        options = options_of(ray, on, self.shape)
+        self._task = ray.remote(work).options(num_returns=2, retry_exceptions=False, **options)
         self._held: dict[Ticket, Ref] = {}
 
     def slots(self) -> int:

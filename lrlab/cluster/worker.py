@@ -18,10 +18,16 @@ from lrlab.cluster.pieces import Held, Piece, Setting, trained
 from lrlab.cluster.tally import By, by
 from lrlab.core import own_code
 from lrlab.core.own_sources import home
-from lrlab.engine.devices import prepare
+from lrlab.engine.devices import cores, forced, prepare
 
 FLAGS = ("XLA_FLAGS", "JAX_PLATFORMS")
 """Variables of the environment that change what XLA compiles."""
+
+THREADS = "NPROC"
+"""The variable that says among how many threads XLA splits a large operation on CPU; without it, as
+many as the process may use cores, and at least one for each device. The last bits of long sums
+depend on it, so workers have the driver's number, whatever their node has.
+"""
 
 PRECISION = "jax_default_matmul_precision"
 """The one setting of JAX's that is the user's (see `core.jax_settings`) and changes numbers."""
@@ -33,7 +39,7 @@ begun again."""
 
 class Shipment(NamedTuple):
     """A group on its way. `key` tells it from others; `own`: (module:function, folder) of own code
-    in a configuration, which is imported from there; `environment`: `FLAGS` of the driver;
+    in a configuration, which is imported from there; `environment`: see `environment`;
     `precision`: its setting `PRECISION`; `devices`: of a worker."""
 
     key: str
@@ -63,6 +69,20 @@ def work(shipment: Shipment, content: bytes, *sources: Held) -> tuple[bytes, Hel
     return pickle.dumps(result, pickle.HIGHEST_PROTOCOL), held
 
 
+def environment() -> dict[str, str]:
+    """What of this process's environment its workers need to compute what it would."""
+    threads = os.environ.get(THREADS) or str(max(cores(), forced()))
+    return {name: os.environ[name] for name in FLAGS if name in os.environ} | {THREADS: threads}
+
+
+def settle(variables: Mapping[str, str], devices: int) -> None:
+    """Makes this process a worker with so many devices; what it has in its environment stays.
+    Counts before the process uses JAX."""
+    for name, value in variables.items():
+        os.environ.setdefault(name, value)
+    prepare(devices)
+
+
 def travels(error: Exception) -> bool:
     """Whether an error can be had as it is in another process.
 
@@ -90,10 +110,8 @@ def _opened(shipment: Shipment) -> tuple[Setting, list[Path]]:
     """The group and the folders of its own code; read once in a process."""
     groups = _groups()
     if shipment.key not in groups:
-        for name, value in shipment.environment.items():
-            os.environ.setdefault(name, value)
         jax.config.update(PRECISION, shipment.precision)
-        prepare(shipment.devices)
+        settle(shipment.environment, shipment.devices)
         folders = []
         with contextlib.ExitStack() as stack:
             for place, folder in shipment.own:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+import functools
+from types import ModuleType, SimpleNamespace
+from typing import cast
 
 import pytest
 
-from lrlab.cluster.connecting import TRIES, _init
+from lrlab.cluster.connecting import OWN_MARK, TRIES, _init, _joined
 from lrlab.core.errors import FieldError
 
 AT = "ray://10.0.0.1:10001"
@@ -51,3 +53,29 @@ def test_a_cluster_that_is_not_there_is_asked_once(reason: Exception) -> None:
         _init(ray, AT, {})
     assert calls == [AT]
     assert f"no Ray cluster answers there ({str(reason) or 'RuntimeError'})" in str(error.value)
+
+
+def cluster(*, own: bool | None) -> tuple[SimpleNamespace, list[str]]:
+    """A Ray on whose machine a cluster runs, which some process started for itself or not; None:
+    there is none."""
+    calls: list[str] = []
+
+    def init(address: str, **options: object) -> None:
+        calls.append(address)
+        if own is None:
+            raise ConnectionError("none")
+
+    has = {"CPU": 2.0} | ({OWN_MARK: 1.0} if own else {})
+    end = functools.partial(calls.append, "left")
+    return SimpleNamespace(init=init, cluster_resources=lambda: has, shutdown=end), calls
+
+
+@pytest.mark.parametrize(
+    ("own", "expected", "asked"),
+    [(False, True, ["auto"]), (True, False, ["auto", "left"]), (None, False, ["auto"])],
+    ids=["shared", "of another process", "none"],
+)
+def test_a_cluster_that_ends_with_another_process_is_left_to_it(own, expected, asked) -> None:
+    ray, calls = cluster(own=own)
+    assert _joined(cast(ModuleType, ray), {}) is expected
+    assert calls == asked

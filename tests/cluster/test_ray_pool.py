@@ -265,3 +265,12 @@ def test_room_and_environment_are_looked_at_first(monkeypatch) -> None:
 
     on = Ray(workers=1, runtime_env={"env_vars": {"LRLAB_ODD": "1"}})
     lrlab.sweep(task_with(loss), **{**USUAL, "lr": [0.1], "seeds": 1}, on=on)
+
+
+def test_workers_of_another_shape_have_devices_of_their_own() -> None:
+    small = {**USUAL, "lr": [0.01, 0.1], "seeds": 1}
+    lrlab.sweep("iris-mlp", **small, on=Ray(workers=2, cpus_per_worker=1))
+    # Two devices share a lane, which a process with one could not do.
+    shared = {**small, "plan": lrlab.Plan(1, model_devices=2)}
+    result = lrlab.sweep("iris-mlp", **shared, on=Ray(workers=1))
+    assert np.isfinite(np.asarray(result.history["train_loss"])).all()
