@@ -86,6 +86,13 @@ RESIDENT_BYTES = 3 << 29
 and the suite has thousands; to drop them after every file would compile what several share anew."""
 
 
+ALLOCATIONS = 10_000
+"""How many more objects than were freed there are before Python's collector looks (its own number
+is 700): to import, to trace and to parse makes many, nearly none of them garbage in circles."""
+
+gc.set_threshold(ALLOCATIONS)
+
+
 def pytest_collection_finish() -> None:
     """Python's collector need not go through all that imports and collection made, again and again
     (some 30 ms each time)."""
