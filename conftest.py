@@ -37,9 +37,13 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
         config.option.randomly_seed = ORDER
 
 
-QUICK_TO_COMPILE = "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
+QUICK_TO_COMPILE = (
+    "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false "
+    "--xla_cpu_parallel_codegen_split_count=1"
+)
 """XLA's flags for tests: they compile thousands of programs and run each for a moment, and without
-XLA's optimizations of machine code a program compiles in a fifth of the time."""
+XLA's optimizations of machine code a program compiles in a fifth of the time. In one piece it takes
+a third less of that than in the pieces that XLA would compile beside each other."""
 
 
 def set_xla_flags() -> None:
