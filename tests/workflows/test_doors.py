@@ -91,7 +91,7 @@ def test_a_killed_process_continues_in_another_one(door, tmp_path):
     equal(tmp_path / "whole", tmp_path / "cut")
 
 
-@each_door
+@in_full_by_step
 def test_find_reports_and_reads_back(door, tmp_path):
     options = options_of(door, budget=10)
     out = tmp_path / "run"
