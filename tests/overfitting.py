@@ -11,7 +11,7 @@ import numpy as np
 
 from lrlab.tasks import Task
 
-STEPS = 600
+STEPS = 100
 BY_FINAL = np.log(2) / 2 / STEPS
 """The rate whose last update comes to w = 0.5."""
 

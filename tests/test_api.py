@@ -176,6 +176,7 @@ def test_saved_results_load_to_the_same_bits(small, tmp_path):
     assert loaded.best().sentence == result.best().sentence
 
 
+@pytest.mark.slow
 def test_out_resumes_after_an_interruption_to_the_same_bits(small, tmp_path, monkeypatch):
     from lrlab.core.errors import Interrupted
     from lrlab.runs import RunError, recorder

@@ -79,6 +79,9 @@ def draw(folder: Path, content: Folders | None = None) -> list[Path]:
     formats = usual if own is None else own
     if runs.is_study(folder):
         return study.write_figures(read_study(folder), folder / "figures", formats)
+    places = [folder, *(place.parent for place in runs.inner_runs(folder))]
+    if not any(usual if (named := formats_of(place)) is None else named for place in places):
+        return []  # to read a run and to build its figures takes longer than many a run
     content = content or read_all([folder])
     written = []
     if len(content.runs) > 1:

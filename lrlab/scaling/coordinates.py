@@ -119,7 +119,7 @@ def coordinate_check(
     >>> import flax.linen as nn
     >>> net = lambda width: nn.Sequential([nn.Dense(width), nn.relu, nn.Dense(2)])
     >>> x, y = np.random.default_rng(0).normal(size=(16, 8)), np.arange(16) % 2
-    >>> coordinate_check(net, x, y, widths=(64, 256, 1024), steps=2, seeds=2).passed
+    >>> coordinate_check(net, x, y, widths=(32, 64, 128), steps=2, seeds=2).passed
     True
     """
     if parametrization not in ("mup", "standard"):

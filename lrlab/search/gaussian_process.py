@@ -205,12 +205,15 @@ def _about_level(
     across = np.abs(grid[:, None] - lanes.x)
     between = np.abs(grid[:, None] - grid)
     order, weights = heaviest(np.array([kernel.weight for kernel in kernels]), priors.kernel_weight)
+    lengths = {kernels[place].length for place in order}  # few; many kernels share one
+    to_lanes = {length: height * matern(across / length).T for length in lengths}
+    to_grid = {length: height * matern(between / length) for length in lengths}
     curves = []
     for some, place in zip(shares_of(weights, count), order, strict=True):
         kernel = kernels[place]
-        reach = np.linalg.solve(kernel.factor, height * matern(across / kernel.length).T)
+        reach = np.linalg.solve(kernel.factor, to_lanes[kernel.length])
         mean = level + reach.T @ kernel.whitened
-        covariance = height * matern(between / kernel.length) - reach.T @ reach
+        covariance = to_grid[kernel.length] - reach.T @ reach
         covariance[np.diag_indices_from(covariance)] += JITTER * height
         root = np.linalg.cholesky(covariance)
         curves.append(mean + random.standard_normal((int(some), len(grid))) @ root.T)

@@ -46,10 +46,21 @@ def drawn(work):
     return own, moved, arrays
 
 
-@pytest.mark.parametrize("library", [
-    "linen", "nnx", "plain", pytest.param("equinox", marks=EQUINOX),
-])  # fmt: skip
-@pytest.mark.parametrize("name", SMALL)
+DEAR = ("transformer", "equinox"), ("resnet", "linen")
+"""They take longest to trace; each model and each library is tested by default with others."""
+
+PAIRS = [
+    pytest.param(
+        name,
+        library,
+        marks=[EQUINOX] * (library == "equinox") + [pytest.mark.slow] * ((name, library) in DEAR),
+    )
+    for name in SMALL
+    for library in ("linen", "nnx", "plain", "equinox")
+]
+
+
+@pytest.mark.parametrize(("name", "library"), PAIRS)
 def test_a_model_of_stock_layers_is_the_same_function(name, library):
     work = bench.workload(name)._replace(model=SMALL[name])
     if f"lrlab-{library}" not in work.ways:

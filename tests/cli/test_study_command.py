@@ -62,6 +62,7 @@ def test_an_argument_with_a_default_is_an_axis(
     assert status == 2 and words[axis] in said.err
 
 
+@pytest.mark.slow
 def test_a_study_prints_its_groups_and_writes_its_page(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -32,7 +32,7 @@ def every_commit(monkeypatch):
 @pytest.mark.parametrize(
     ("text", "after"),
     [
-        (SWEEP, 12),
+        pytest.param(SWEEP, 12, marks=pytest.mark.slow),
         (FIND, 12),
         pytest.param(SWEEP, 3, marks=pytest.mark.slow),
         pytest.param(FIND, 30, marks=pytest.mark.slow),

@@ -90,8 +90,15 @@ def by_hand(task, precision, lr):
     return scanned(step, start, (X, Y), rows_of(len(X), BATCH, 0, STEPS), 0, lr)
 
 
-@pytest.mark.parametrize("precision", ["bfloat16", "mixed"])
-@pytest.mark.parametrize("make", [supervised, custom])
+@pytest.mark.parametrize(
+    ("make", "precision"),
+    [
+        (supervised, "bfloat16"),
+        (custom, "mixed"),
+        pytest.param(supervised, "mixed", marks=pytest.mark.slow),
+        pytest.param(custom, "bfloat16", marks=pytest.mark.slow),
+    ],
+)
 def test_a_lane_is_the_run_by_hand(make, precision):
     task = make()
     result = sweep(task, precision=precision)

@@ -74,6 +74,7 @@ def test_supervised_models_too():
     assert result.final["valid_loss"].max() < 0.3 * result.history["train_loss"][0].max()
 
 
+@pytest.mark.slow
 def test_a_recorded_run_goes_on_with_complex_states(tmp_path):
     whole = sweep(optimizer="momentum", lr=[0.01, 0.1], out=tmp_path / "whole")
     sweep(optimizer="momentum", lr=[0.01, 0.1], steps=20, out=tmp_path / "part")

@@ -118,6 +118,7 @@ def test_tiles_of_a_seed_come_before_those_of_the_next_where_data_stream():
     assert sorted(numbers) == list(range(6)) and {*numbers[:3]} == {0, 1, 2}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("names", few([(("plain",),), (("streamed", "head"),)], 1))
 def test_a_slow_device_gets_fewer_tiles_and_no_number_changes(names):
     for name, found in run("dealt", *names).items():

@@ -55,7 +55,7 @@ def test_lost_cores_are_said_once_with_the_mend():
             (USED + "print(sweep().plan.devices)", {"JAX_NUM_CPU_DEVICES": "1"}, 1),
             ("print(sweep().plan.devices)", {}, cores()),
         ],
-        2,
+        1,
     ),
 )
 def test_no_false_alarm(script, environment, devices):

@@ -153,6 +153,7 @@ sweep(own, optimizer=orthogonal, batch_size=32, probes=("sharpness",))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("further", few(["", OWN], 1))
 def test_sweeps_with_linear_algebra_end_on_two_devices(further, tmp_path):
     path = tmp_path / "script.py"

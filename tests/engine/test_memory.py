@@ -101,6 +101,7 @@ print(json.dumps([resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10, resi
     assert within > 400 and after < within - 200
 
 
+@pytest.mark.slow
 def test_free_gives_back_what_programs_and_kept_values_take():
     """Twelve programs, whose traces and machine code are some megabytes each."""
     before, with_programs, after, again = outcome("""

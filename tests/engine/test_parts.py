@@ -42,9 +42,16 @@ def loader():
     return ((X[first : first + 5], Y[first : first + 5]) for first in range(0, len(X), 5))
 
 
-@pytest.mark.parametrize("valid", [PAIRS, loader, (X.astype(np.float16), Y)],
-                         ids=["collection", "loader", "cast"])  # fmt: skip
-@pytest.mark.parametrize(("rows", "width"), [(1000, 2), (7, 1)])
+@pytest.mark.parametrize(("valid", "rows", "width"), [
+    pytest.param(PAIRS, 7, 1, id="collection in parts"),
+    pytest.param(loader, 1000, 2, id="loader at once"),
+    pytest.param((X.astype(np.float16), Y), 7, 1, id="cast in parts"),
+    pytest.param(PAIRS, 1000, 2, id="collection at once", marks=pytest.mark.slow),
+    pytest.param(loader, 7, 1, id="loader in parts", marks=pytest.mark.slow),
+    pytest.param(
+        (X.astype(np.float16), Y), 1000, 2, id="cast at once", marks=pytest.mark.slow
+    ),
+])  # fmt: skip
 def test_parts_add_up_to_the_whole(valid, rows, width):
     record = trained(valid, rows * ROW, width)
     data = {"train": tiny.data()["train"], "valid": (X, Y)}

@@ -75,6 +75,7 @@ def test_waves_count_rows_of_devices():
     assert planned_waves(lanes, Plan(1, 8, model_devices=4)) == 4
 
 
+@pytest.mark.slow
 def test_rows_of_two_devices_give_the_numbers_of_one():
     found = run("small")
     assert found["apart"] < 1e-5 and found["rows"] == 2

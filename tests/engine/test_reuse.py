@@ -45,6 +45,7 @@ def new(tmp_path, monkeypatch):
     return trained
 
 
+@pytest.mark.slow
 def test_programs_serve_other_experiments(new):
     assert new() == 5  # beginning, start, training, evaluation, and the orders of batches
     assert new() == 0  # another model with the same layers, another task

@@ -42,6 +42,7 @@ def test_stock_layers_have_the_bits_of_our_own():
     assert equal(sweep(stock()), sweep(stock(Dense)))
 
 
+@pytest.mark.slow
 def test_without_rewriting_the_numbers_are_the_same_to_rounding():
     with_it, without = sweep(stock()), sweep(stock(), rewrite=False)
     assert with_it.plan.rewrite is True and without.plan.rewrite is False
@@ -81,6 +82,7 @@ def planned(model, lanes, rewrite=True):
     return sweep(model, None, rewrite, lr=lr, steps=5).plan
 
 
+@pytest.mark.slow
 def test_large_models_with_convolutions_have_company():
     """A tile of one lane is not rewritten, and XLA's convolutions are far slower."""
     assert planned(Convolving(1500), 2).tile_width == 2

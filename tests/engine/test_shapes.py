@@ -38,6 +38,7 @@ except TypeCheckError:
 """
 
 
+@pytest.mark.slow
 def test_a_run_keeps_to_the_shapes_that_are_named():
     pytest.importorskip("beartype")
     command = [sys.executable, "-c", SCRIPT, str(TESTS)]

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from few import few
 
 import lrlab
 from lrlab import rng
@@ -65,7 +66,7 @@ def by_hand(method: optax.GradientTransformation, seed: int):
     return params
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", few(CASES, 3))
 def test_a_loop_of_ones_own_makes_the_updates_of_the_lane(case) -> None:
     options = {"lr": [0.1], **CASES[case]}
     result = lrlab.sweep(

@@ -69,6 +69,7 @@ def test_lines_are_counted():
     assert user_lines(text) == ["import a  # why", "x = [", "1,", "]"]
 
 
+@pytest.mark.slow
 def test_vae_is_judged_by_the_elbo_whatever_the_weight(load):
     result = lrlab.sweep(load("vae").make_task(), lr=[3e-3], optimizer="adam", steps=60,
                          kl=[0.5, 1.0], **SHORT)  # fmt: skip
@@ -77,6 +78,7 @@ def test_vae_is_judged_by_the_elbo_whatever_the_weight(load):
     assert loss[0] < elbo[0] < 0.8 * result.initial["valid_elbo"][0, 0, 0]
 
 
+@pytest.mark.slow
 def test_diffusion_learns_to_tell_noise_from_points(load):
     result = lrlab.sweep(
         load("diffusion").make_task(), lr=[3e-3], optimizer="adam", steps=150, **SHORT
@@ -101,6 +103,7 @@ def test_simclr_contrast_and_neighbors_by_hand(load):
     np.testing.assert_allclose(simclr.neighbors(jnp.asarray(codes), labels), share, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_simclr_has_two_views_and_learns(load):
     simclr = load("simclr")
     task = simclr.make_task()
@@ -112,6 +115,7 @@ def test_simclr_has_two_views_and_learns(load):
     assert result.final["valid_loss"][0, 0, 0] < 0.9 * result.initial["valid_loss"][0, 0, 0]
 
 
+@pytest.mark.slow
 def test_gan_has_a_rate_for_each_net(load):
     gan = load("gan")
     task = gan.make_task()
@@ -156,6 +160,7 @@ def test_cartpole_moves_as_the_published_one(load):
             np.testing.assert_allclose(mine, published(state, action), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_reinforce_learns_to_balance(load):
     result = lrlab.sweep(load("reinforce").make_task(), lr=[0.03], optimizer="adam", steps=25,
                          **SHORT)  # fmt: skip
@@ -188,6 +193,7 @@ def test_adapters_leave_the_transformer_as_it_was(load):
     assert result.final["valid_loss"][0, 0] < result.initial["valid_loss"][0, 0]
 
 
+@pytest.mark.slow
 def test_the_motion_of_the_pendulum_has_no_residual(load):
     """The half period of the exact motion is K(sin^2(angle / 2)) x 2; the net begins as it does."""
     from scipy.special import ellipk

@@ -30,6 +30,7 @@ def test_the_first_python_of_the_readme_answers():
     assert names["answer"].sentence
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_short")
 def test_the_code_of_each_door_trains(monkeypatch):
     monkeypatch.delitem(SHORT, "batch_size")  # an objective has none

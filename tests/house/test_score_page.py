@@ -7,10 +7,12 @@ from pathlib import Path
 
 import jax
 import numpy as np
+import pytest
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "choose" / "score.md"
 
 
+@pytest.mark.slow
 def test_early_stopping_wants_another_rate() -> None:
     blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     (example,) = (block for block in blocks if 'score="best"' in block)

@@ -22,6 +22,7 @@ def test_damage_is_found_or_harmless() -> None:
     assert not any(counted[name] for name in soak.BAD)
 
 
+@pytest.mark.slow
 def test_memory_is_asked_and_segments_are_counted() -> None:
     counted = soak.endure(segments=250, minutes=math.inf)
     assert counted["segments"] >= 250

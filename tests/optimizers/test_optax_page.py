@@ -98,6 +98,7 @@ def test_each_is_the_loop_by_hand(make) -> None:
     np.testing.assert_allclose(lane, by_hand(make), rtol=2e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_another_value_of_the_axis_is_another_curve() -> None:
     for make, at in CASES.items():
         if at:

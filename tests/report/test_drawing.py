@@ -67,6 +67,21 @@ def test_python_draws_before_the_call_ends(tmp_path, monkeypatch):
     assert endings(tmp_path / "a") == {".png", ".svg"}
 
 
+def test_what_is_drawn_in_no_format_is_not_built(copied, monkeypatch):
+    def built(*given):
+        raise AssertionError
+
+    monkeypatch.setattr("lrlab.report.figures.FIGURES", {"outcomes": built})
+    assert drawing.draw(copied) == [] and not (copied / "figures").exists()
+    content = drawing.read_all([copied])
+    monkeypatch.setattr(drawing, "read_all", built)
+    assert drawing.draw(copied) == []
+    assert drawing.write_figures(content.runs[0], copied / "figures", ()) == []
+    monkeypatch.setenv("LRLAB_FIGURES", "now")
+    with pytest.raises(AssertionError):
+        drawing.draw(copied, content)
+
+
 def test_another_choice_of_figures_is_the_same_experiment(copied, monkeypatch):
     again = lrlab.sweep(**SMALL, out=copied, figures=["pdf"])
     assert again.run == str(copied) and not endings(copied)  # it was read

@@ -9,6 +9,7 @@ import flax.linen as nn
 import jax
 import numpy as np
 import pytest
+from few import few
 
 import lrlab
 from lrlab.cli.app import run as command
@@ -25,7 +26,7 @@ def task(**more):
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("seeds", [1, 2])
+@pytest.mark.parametrize("seeds", few([2, 1], 1))
 def test_a_run_starts_from_one_seed_of_an_export(seeds, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     options = {"lr": [0.1], "steps": 3, "batch_size": 5, "progress": False, "seeds": seeds}

@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from few import few
 
 import lrlab
 from lrlab import api, runs
@@ -62,7 +63,7 @@ def interrupted(folder: Path, command: str = "sweep") -> Path:
     return folder / "run"
 
 
-@pytest.mark.parametrize("command", ["sweep", "find"])
+@pytest.mark.parametrize("command", few(["sweep", "find"], 1))
 def test_resume_reads_once_and_locks_once(command, tmp_path, counted) -> None:
     place = interrupted(tmp_path, command)
     counted.clear()

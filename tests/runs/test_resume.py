@@ -240,6 +240,7 @@ def test_nothing_is_written_but_the_run_and_the_cache(tmp_path):
     assert all(name.startswith(".cache/lrlab/") for name in files), files
 
 
+@pytest.mark.slow
 def test_a_clock_that_jumps_changes_nothing(tmp_path, monkeypatch):
     path, place = written(tmp_path, SWEEP), tmp_path / "run"
     now = itertools.count(10**9, -(10**6))

@@ -29,7 +29,13 @@ OPTIONS: dict = dict(
 SOURCES = {**NUMBERED, **LOADERS}
 
 
-@pytest.mark.parametrize("kind", SOURCES)
+BY_DEFAULT = ("a collection", "again", "an iterator with a state")
+"""One of each way to go on: by number, from the start, from a state."""
+
+
+@pytest.mark.parametrize("kind", [
+    pytest.param(kind, marks=() if kind in BY_DEFAULT else pytest.mark.slow) for kind in SOURCES
+])  # fmt: skip
 def test_a_run_that_was_interrupted_goes_on(kind, tmp_path, monkeypatch, capsys):
     lrlab.sweep(task(stream(SOURCES[kind]())), out=tmp_path / "whole", **OPTIONS)
     with monkeypatch.context() as patch:
@@ -43,6 +49,7 @@ def test_a_run_that_was_interrupted_goes_on(kind, tmp_path, monkeypatch, capsys)
     assert again == (kind in LOADERS and kind != "an iterator with a state")
 
 
+@pytest.mark.slow
 def test_an_array_in_a_file_goes_on(tmp_path, monkeypatch):
     monkeypatch.setattr(streams, "HELD_BYTES", 0)
     pair = tuple(mapped(tmp_path, part, name) for part, name in zip(arrays(), "xy", strict=True))
@@ -99,10 +106,8 @@ lrlab.sweep(task(lrlab.data.stream({{**NUMBERED, **LOADERS}}[{kind!r}]())), out=
 """
 
 
-@pytest.mark.parametrize("kind", [
-    pytest.param(kind, marks=() if kind == "an iterator with a state" else pytest.mark.slow)
-    for kind in SOURCES
-])  # fmt: skip
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", SOURCES)
 def test_a_run_that_was_killed_goes_on(kind, tmp_path):
     run = tmp_path / "run"
     script = KILLED.format(tests=str(TESTS), kind=kind, out=str(run))
@@ -125,7 +130,10 @@ def broken(seed):
 
 
 @pytest.mark.parametrize(("source", "message"), [
-    (short, r"of seed 1 after 13 batches: the iterator has ended; it must last"),
+    pytest.param(
+        short, r"of seed 1 after 13 batches: the iterator has ended; it must last",
+        marks=pytest.mark.slow,
+    ),
     (broken, r"of seed 1 after 13 batches: the loader raised OSError: the disk is gone \(test_res"),
 ])  # fmt: skip
 def test_a_loader_that_fails_leaves_a_run_that_goes_on(source, message, tmp_path):

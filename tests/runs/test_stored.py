@@ -110,6 +110,7 @@ USUAL = dict(optimizer="sgd", lr=[0.01, 0.1, 1e38], seeds=2, steps=30, batch_siz
              progress=False, plan=lrlab.Plan(2, 1, 5))  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_run_that_lies_in_its_folder_has_the_same_numbers(tmp_path, monkeypatch) -> None:
     here = lrlab.sweep("iris-linear", **USUAL)
     for module in (stored, zarr_arrays, lrlab.runs.reader):

@@ -205,6 +205,7 @@ def test_through_find(ticking, tmp_path):
     assert readings[:3] == [40.0, 80.0, 120.0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("budget", "presses"), few([("60s", 12), (20, 12), (20, 45)], 1))
 def test_a_search_that_goes_on_decides_as_it_did(ticking, tmp_path, monkeypatch, budget, presses):
     """The clock of the second process is far faster; the decisions made come again as they were,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 
 import pytest
+from few import few
 from places import ROOT
 
 
@@ -23,7 +24,7 @@ def studies(monkeypatch):
     return importlib.import_module("calibration_laws")
 
 
-@pytest.mark.parametrize("place", [0, 3])
+@pytest.mark.parametrize("place", few([0, 3], 1))
 def test_exponents_intervals_cover(studies, place: int) -> None:
     coverage, wider = studies.exponent_coverage(studies.SETTINGS[place], 12)
     assert coverage >= 0.8 and wider <= 3
@@ -35,7 +36,7 @@ def test_paired_intervals_cover(pairs, name: str, seeds: int) -> None:
     assert pairs.interval_coverage(name, seeds, 200) >= 0.90
 
 
-@pytest.mark.parametrize("entries", [3, 12])
+@pytest.mark.parametrize("entries", few([3, 12], 1))
 def test_equal_entries_seldom_beat_each_other(pairs, entries: int) -> None:
     assert pairs.false_winners(entries, 5, 60) <= 0.10
 

@@ -54,7 +54,11 @@ def search(world: World, ranges: dict[str, tuple[float, float]], **options):
 
 @pytest.mark.parametrize(
     "best",
-    [{"a": 0.1, "b": 0.1}, {"a": 1e-3, "b": 0.5}, {"a": 0.3, "b": 1e-3, "c": 0.02}],
+    [
+        pytest.param({"a": 0.1, "b": 0.1}, marks=pytest.mark.slow),
+        {"a": 1e-3, "b": 0.5},
+        pytest.param({"a": 0.3, "b": 1e-3, "c": 0.02}, marks=pytest.mark.slow),
+    ],
 )
 def test_each_rate_comes_near_its_best(best: dict[str, float]) -> None:
     answer = search(World(best), dict.fromkeys(best, WIDE))
@@ -107,6 +111,7 @@ def test_nothing_trains() -> None:
     assert answer.verdict == "none" and answer.lr is None and answer.interval is None
 
 
+@pytest.mark.slow
 def test_further_axes_are_searched_with_the_ratios() -> None:
     world = World({"a": 0.1, "b": 0.01})
     axes = {"decay": [0.0, 0.5]}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from axes_world import CURVATURE, START, World, search
+from few import few
 
 from lrlab.search import SearchSettings
 from lrlab.search.joint import steps_between
@@ -34,13 +35,16 @@ def test_an_easy_surface_stops_early_and_a_hard_one_goes_on() -> None:
     assert answer.cost > 0.9 * answer.details["budget_runs"] and answer.resolved > 0.01
 
 
+@pytest.mark.slow
 def test_without_a_goal_the_budget_is_spent() -> None:
     answer = search(easy(), {"decay": VALUES}, budget_runs=40, settings=SPEND)
     assert 36 < answer.cost <= 40
 
 
-@pytest.mark.parametrize("budget", [3.0, 7.5, 12.0, 24.0])
-@pytest.mark.parametrize("confidence", [0.9, None])
+@pytest.mark.parametrize(
+    ("budget", "confidence"),
+    few([(b, c) for c in (0.9, None) for b in (3.0, 7.5, 12.0, 24.0)], 3),
+)
 def test_the_budget_is_never_exceeded(budget, confidence) -> None:
     world = World(
         best=lambda decay: 0.01 + 0 * decay, floor=lambda decay: 0.2 + 0 * decay, own=0.02

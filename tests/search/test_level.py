@@ -92,6 +92,7 @@ def test_a_search_in_single_precision(level: float) -> None:
     assert found.lr == pytest.approx(wanted.lr, rel=0.3)
 
 
+@pytest.mark.slow
 def test_a_search_with_a_further_axis() -> None:
     axes = {"weight_decay": [0.0, 0.2]}
     wanted, *found = (

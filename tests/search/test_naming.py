@@ -57,6 +57,7 @@ def test_a_sweep_says_which_combination_is_best() -> None:
     ).best().details  # fmt: skip
 
 
+@pytest.mark.slow
 def test_from_the_command_line(tmp_path, capsys) -> None:
     config = tmp_path / "names.toml"
     config.write_text(

@@ -16,7 +16,7 @@ MOMENTA = [0.0, 0.5, 0.9, 0.99]
 def ridge(floor, **options):
     world = World(best=lambda momentum: 0.3 * (1 - momentum), floor=floor, noise=0.004, own=0.002)
     answer = search(
-        world, {"momentum": MOMENTA}, budget_runs=70,
+        world, {"momentum": MOMENTA}, budget_runs=40,
         settings=SearchSettings(confidence=None), **options,
     )  # fmt: skip
     return answer, answer.details["ridge"]

@@ -82,6 +82,7 @@ def same_lanes(result, hand, *names):
         )
 
 
+@pytest.mark.slow
 def test_a_masked_language_model_is_the_same_as_by_hand_and_exact_over_a_split():
     task = lrlab.Task.supervised(
         model=Words(), loss=masked, train=TOKENS, valid=part(TOKENS, 31),
@@ -159,6 +160,7 @@ def elbo(outputs, x, hyper):
     return ((outputs["again"] - x) ** 2).sum(-1) + hyper["kl"] * kl
 
 
+@pytest.mark.slow
 def test_a_pytree_of_outputs_with_its_own_random_stream_and_a_weight_as_a_lane_axis():
     task = lrlab.Task.supervised(
         model=Coder(), loss=elbo, train=(X, X), valid=part((X, X), 20), rngs=("dropout", "sample")
@@ -290,6 +292,7 @@ def test_a_dict_batch_wants_a_loss_of_its_own():
         lrlab.Task.supervised(model=Words(), loss="mse", train=TOKENS, valid=part(TOKENS, 9))
 
 
+@pytest.mark.slow
 def test_find_range_test_and_probes_work_with_dicts_and_masks():
     task = lrlab.Task.supervised(model=Words(), loss=masked, train=TOKENS, valid=part(TOKENS, 31))
     answer = lrlab.find(task, steps=30, seeds=2, batch_size=BATCH, budget=8, progress=False)

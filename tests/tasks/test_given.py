@@ -125,6 +125,7 @@ def test_a_drawn_body_is_each_seed_s_own_and_frozen():
     assert (still == still[0]).all() and len(np.unique(still[0])) == 3
 
 
+@pytest.mark.slow
 def test_a_search_of_frozen_weights_is_read_back_with_the_same_weights_alone(tmp_path):
     given, options = weights(Net()), {"steps": 20, "seeds": 2, "budget": 8, "progress": False}
     options["batch_size"] = BATCH

@@ -271,6 +271,7 @@ def test_what_is_a_step_s_own_business_is_refused(option):
         sweep(task(), **option)
 
 
+@pytest.mark.slow
 def test_find_range_test_resume_and_reading_back(tmp_path):
     options = {"batch_size": BATCH, "seeds": 2, "progress": False}
     answer = lrlab.find(task(), steps=30, budget=8, out=tmp_path / "a", **options)

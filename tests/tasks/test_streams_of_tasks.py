@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from few import few
 from test_any_training import BATCH, TOKENS, Words, masked
 from three_doors import DOORS, X, Y, options_of
 
@@ -45,7 +46,7 @@ def test_a_dict_of_a_stream_trains_as_in_memory():
         np.testing.assert_array_equal(one.history[name], other.history[name])
 
 
-@pytest.mark.parametrize("door", list(DOORS))
+@pytest.mark.parametrize("door", few(DOORS, 2))
 def test_every_door_reads_a_loader_in_its_own_batches(door):
     options = options_of(door)
 
@@ -83,8 +84,10 @@ def noisy_step(**data):
     )
 
 
-@pytest.mark.parametrize("rows", [1000, 20, 1])
-@pytest.mark.parametrize("make", [noisy_custom, noisy_step])
+@pytest.mark.parametrize(
+    ("make", "rows"),
+    few([(make, rows) for rows in (20, 1, 1000) for make in (noisy_custom, noisy_step)], 2),
+)
 def test_noise_of_an_evaluation_is_the_same_whatever_the_blocks(make, rows, monkeypatch):
     options = {"lr": [0.03, 0.3], "steps": 4, "batch_size": 8, "seeds": 2, "progress": False}
     held = X[:43], Y[:43]

@@ -272,6 +272,7 @@ def test_a_configuration_starts_from_a_file(project: Path, monkeypatch) -> None:
     assert info["data"]["trainable"] == ["readout*"]
 
 
+@pytest.mark.slow
 def test_it_resumes_where_the_file_is_and_refuses_another(project: Path, monkeypatch) -> None:
     train(project, out="whole")
     with monkeypatch.context() as patch:

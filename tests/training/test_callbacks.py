@@ -120,6 +120,7 @@ def test_a_continued_run_asks_only_for_what_is_not_decided(tmp_path):
         np.testing.assert_array_equal(values, result.history[name])
 
 
+@pytest.mark.slow
 def test_resume_goes_as_far_as_was_decided_and_says_what_the_rest_needs(tmp_path, capsys):
     with pytest.raises(Accident):
         swept(callbacks=[accident_at(30, smallest_rate)], out=tmp_path / "run")

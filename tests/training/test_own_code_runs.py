@@ -81,6 +81,7 @@ def test_reproduce_and_replay(project: Path, monkeypatch) -> None:
     assert replay(project / "run", lr=0.1, seed=1).same
 
 
+@pytest.mark.slow
 def test_a_project_that_moved_is_found_in_the_environment(
     project: Path, monkeypatch, capsys
 ) -> None:
@@ -163,6 +164,7 @@ def test_find_says_what_it_imports_once(project: Path, capsys) -> None:
     assert said.count("imports own_runs.methods") == 1  # schedule and optimizer
 
 
+@pytest.mark.slow
 def test_compare_with_own_and_registered(project: Path) -> None:
     own = "[compare.own]\nsteps = 6\n[compare.plain]\noptimizer = 'sgd'\nschedule = 'constant'\n"
     (project / "a.toml").write_text(CONFIG + own)
@@ -175,6 +177,7 @@ def test_compare_with_own_and_registered(project: Path) -> None:
     assert [set(one) for one in tables] == [{"task", "optimizer", "schedule"}, {"task"}]
 
 
+@pytest.mark.slow
 def test_study_over_an_option(project: Path) -> None:
     (project / "a.toml").write_text(CONFIG + "[study]\naxis = 'width'\nvalues = [1, 2]\n")
     train(project, command="study")
@@ -227,6 +230,7 @@ def test_other_forms_of_methods(project: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_lane_axes_reach_an_own_optimizer(project: Path) -> None:
     (project / "a.toml").write_text("momentum = [0.0, 0.5]\n" + CONFIG)
     optimizer = "optimizer={python='optax:sgd', options={nesterov=true}}"

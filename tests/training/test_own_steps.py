@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import three_doors
+from few import few
 from own_project import experiment, train
 from stopped_runs import equal, stopped
 
@@ -104,7 +105,7 @@ def test_a_run_made_longer_names_no_optimizer_either(project: Path) -> None:
     assert "steps = 20" in said(project / "run")
 
 
-@pytest.mark.parametrize("command", ["find", "range-test", "study", "compare"])
+@pytest.mark.parametrize("command", few(["find", "range-test", "study", "compare"], 2))
 def test_every_command_that_trains_writes_it_so(command: str, project: Path, monkeypatch) -> None:
     more = {"study": STUDY, "compare": COMPARE}.get(command, "")
     (project / "a.toml").write_text(CONFIG.replace("lr = [0.02, 0.1]\n", "budget = 4\n") + more)
@@ -144,6 +145,7 @@ def test_a_rate_that_nothing_reads_is_the_steps_own(tmp_path: Path) -> None:
         assert "The task's own step does not read" in one and "adam" not in one
 
 
+@pytest.mark.slow
 def test_a_study_of_tasks_from_python_names_no_optimizer(tmp_path: Path) -> None:
     lrlab.study(
         lambda size: three_doors.step(), axis="size", values=[1, 2], lr=[0.01, 0.1],

@@ -86,7 +86,13 @@ def test_validation_that_streams_is_exact(monkeypatch, in_memory):
     assert np.isnan(result.final["valid_loss"][2]).all()
 
 
-@pytest.mark.parametrize("source", [stream(batches), stream(arrays())], ids=["loader", "numbered"])
+@pytest.mark.parametrize(
+    "source",
+    [
+        pytest.param(stream(batches), id="loader"),
+        pytest.param(stream(arrays()), id="numbered", marks=pytest.mark.slow),
+    ],
+)
 def test_every_workflow_takes_a_stream(source, tmp_path):
     this = task(source)
     options = dict(steps=24, batch_size=BATCH)

@@ -12,15 +12,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from few import few
 from places import ROOT
 from stopped_runs import equal, stopped
 from three_doors import DOORS, options_of
 
 import lrlab
+from lrlab.cli.app import run
 from lrlab.core.errors import Interrupted
 
 RATES = [0.003, 0.03, 0.3]
 each_door = pytest.mark.parametrize("door", list(DOORS))
+in_full_by_step = pytest.mark.parametrize("door", few(reversed(DOORS), 1))
+"""By default the door that is least like the tasks of all other tests; the others slow."""
 
 
 def test_all_doors_train_the_same():
@@ -44,7 +48,7 @@ def test_lanes_do_not_depend_on_those_beside_them(door):
     np.testing.assert_array_equal(one.history["train_loss"][:, 0], many.history["train_loss"][:, 1])
 
 
-@each_door
+@in_full_by_step
 def test_an_interrupted_run_continues_with_the_same_bits(door, tmp_path, monkeypatch):
     options = options_of(door, plan=lrlab.Plan(tile_width=2, segment_steps=5))
     lrlab.sweep(DOORS[door](), lr=RATES, out=tmp_path / "whole", **options)
@@ -87,7 +91,7 @@ def test_a_killed_process_continues_in_another_one(door, tmp_path):
     equal(tmp_path / "whole", tmp_path / "cut")
 
 
-@each_door
+@in_full_by_step
 def test_find_reports_and_reads_back(door, tmp_path):
     options = options_of(door, budget=10)
     out = tmp_path / "run"
@@ -95,15 +99,13 @@ def test_find_reports_and_reads_back(door, tmp_path):
     assert answer.interval[0] <= answer.lr <= answer.interval[1]
     again = lrlab.find(DOORS[door](), out=out, **options)
     assert (again.lr, again.interval, again.cost) == (answer.lr, answer.interval, answer.cost)
-    command = [sys.executable, "-m", "lrlab", "report", str(out), "--no-figures"]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    assert run(["report", str(out), "--no-figures"]) == 0
     assert (out / "report.html").stat().st_size > 50_000
     summary = json.loads((out / "summary.json").read_text())
     assert summary["lr"] == pytest.approx(answer.lr)
 
 
-@each_door
+@in_full_by_step
 def test_range_test_compare_study_and_population(door):
     options = options_of(door)
     short = {"batch_size": 8, "seeds": 2}
@@ -123,7 +125,7 @@ def test_range_test_compare_study_and_population(door):
     assert np.isfinite(population.scores[-1]).any()
 
 
-@each_door
+@in_full_by_step
 def test_another_task_in_the_same_folder_is_refused(door, tmp_path):
     options = options_of(door)
     lrlab.sweep(DOORS[door](), lr=RATES, out=tmp_path / "run", **options)

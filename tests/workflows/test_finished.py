@@ -185,6 +185,7 @@ def test_a_run_of_unknown_origin_is_not_taken_for_an_experiment(tmp_path):
         sweep(old)
 
 
+@pytest.mark.slow
 def test_a_run_in_epochs_is_extended_in_either_unit(tmp_path, capsys):
     text = SWEEP.replace("steps = 6", "epochs = 1")
     path, whole = written(tmp_path, text), tmp_path / "whole"

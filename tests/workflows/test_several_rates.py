@@ -76,6 +76,7 @@ def test_a_step_of_ones_own_with_two_rates(tmp_path) -> None:
     assert "'gen': " in repr(answer)
 
 
+@pytest.mark.slow
 def test_groups_in_a_file_and_what_reads_them(tmp_path, monkeypatch, capsys) -> None:
     monkeypatch.chdir(tmp_path)
     file = written(tmp_path, GROUPS)

@@ -68,14 +68,17 @@ def write_figures(
     """Draw the figures of a run into `folder` (made where missing); the paths written.
 
     Args:
-        formats: endings that matplotlib can write, among them png, svg and pdf.
+        formats: endings that matplotlib can write, among them png, svg and pdf; none: nothing is
+            drawn.
         names: keys of `FIGURES`; None means all that have something to show.
 
     Raises:
         ValueError: an unknown figure, theme or format.
     """
     checked(formats, theme)
-    written = []
+    written: list[Path] = []
+    if not formats:
+        return written
     for name in FIGURES if names is None else names:
         figure = draw(name, data, theme)
         if figure is not None:
@@ -92,7 +95,7 @@ def write_comparison(
     """Draw several runs in one figure, `comparison`; the paths written, none where they share no
     metric."""
     checked(formats, theme)
-    figure = comparison(several, theme)
+    figure = comparison(several, theme) if formats else None
     return [] if figure is None else saved(figure, Path(folder), "comparison", formats, theme)
 
 

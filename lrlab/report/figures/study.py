@@ -124,7 +124,10 @@ FIGURES: dict[str, Callable[..., Figure | None]] = {
 def write_figures(
     payload: Table, folder: str | os.PathLike[str], formats: Sequence[str] = ("png", "svg")
 ) -> list[Path]:
-    """Draws every figure that has a subject into `folder`; the paths written."""
+    """Draws every figure that has a subject into `folder`; the paths written, none where there are
+    no formats."""
+    if not formats:
+        return []
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     written = []
