@@ -42,6 +42,17 @@ TURN_SECONDS = 600.0
 """How long a process waits at most for those that draw other runs: they draw one after another, so
 that a script of many short runs does not fill the memory. A run takes seconds."""
 
+DELAY = 0.5
+"""Seconds until it begins: what it imports takes a core, which the command has while it ends."""
+
+PROGRAM = f"""
+import os, runpy, time
+getattr(os, "nice", lambda by: None)({NICENESS})
+time.sleep({DELAY})
+runpy.run_module("lrlab.report.drawing", run_name="__main__")
+"""
+"""What the process runs, with the run's folder as its argument."""
+
 
 def when() -> When:
     """What `LRLAB_FIGURES` says.
@@ -107,7 +118,7 @@ def drawn_later(folder: Path) -> bool:
     windows = ("DETACHED_PROCESS", "CREATE_NEW_PROCESS_GROUP")
     try:
         subprocess.Popen(
-            [sys.executable, "-P", "-m", "lrlab.report.drawing", str(folder)],
+            [sys.executable, "-P", "-c", PROGRAM, str(folder)],
             env={**os.environ, "PYTHONPATH": path},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -136,8 +147,6 @@ def in_turn() -> Iterator[None]:
 
 def main(folder: Path) -> None:
     """Draws the figures of a run that no longer waits for them; an error goes to `FAILED`."""
-    if hasattr(os, "nice"):
-        os.nice(NICENESS)
     figures = folder / "figures"
     with in_turn():
         if not (folder / "run.json").exists():  # removed meanwhile
