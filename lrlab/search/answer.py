@@ -12,7 +12,7 @@ from lrlab.core.text import JsonObject
 from lrlab.search import seed_effects
 from lrlab.search.gaps import nothing_known, remarks
 from lrlab.search.posterior import Posterior, posterior_of
-from lrlab.search.promise import Promise, promise_of, told
+from lrlab.search.promise import Promise, promise_of, stated_promise
 from lrlab.search.scores import Scores, Table, as_loss, cost, table
 from lrlab.search.sentences import Promised, advice, nothing
 from lrlab.search.settings import DEFAULTS, SearchSettings
@@ -84,9 +84,11 @@ def _judged(
         posterior = posterior_of(parts, settings=settings.posterior)
         given = posterior, promise_of(posterior, settings.tolerance, goal)
     posterior, promise = given
-    stated = told(posterior, promise, settings.tolerance, settings.interval_probability)
-    place, low, high, confidence, resolved, right = stated
-    verdict = decide_verdict(whole, posterior, place, settings.tolerance, settings.verdict)
+    tolerance = settings.tolerance
+    verdict = decide_verdict(whole, posterior, promise.pick, tolerance, settings.verdict)
+    if verdict != EDGE:  # there the pick, and what is resolved of it, are those of the end
+        promise = stated_promise(posterior, promise, tolerance, settings.interval_probability)
+    place, low, high, confidence, resolved, right = promise
     lr, curves = posterior.lr, posterior.curves
     if verdict == EDGE:
         place = 0 if curves[:, 0].mean() < curves[:, -1].mean() else len(lr) - 1

@@ -151,8 +151,8 @@ def _observations(
 def _level(lanes: Observations, mean: np.ndarray, grid: np.ndarray, cap: float) -> float:
     """How far the lanes of good rates lie above the mean of the possible curves, on average over
     the rates that have at least half the seeds of the one with most. The curves stand near the best
-    score that was seen, a lucky one where seeds differ: regret, a difference, does not hang on
-    that, what a rate is said to score does."""
+    score that was seen, a lucky one where seeds differ: regret, a difference, does not depend
+    on that, the score of a rate does."""
     good = (lanes.extra == 0) & (lanes.y < cap / 2)
     if not good.any():
         return 0.0

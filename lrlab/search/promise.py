@@ -15,8 +15,8 @@ from lrlab.search.likeliest import chances
 from lrlab.search.posterior import Posterior, decades
 
 COARSER = 1.1
-"""By how much a tolerance grows where the interval is not told at a smaller one: as finely as it is
-printed."""
+"""By how much a tolerance grows where no interval is probable enough at a smaller one: as finely as
+it is printed."""
 
 
 class Promise(NamedTuple):
@@ -61,7 +61,9 @@ def promise_of(posterior: Posterior, tolerance: float, goal: float) -> Promise:
     return Promise(pick, low, high, posterior.probability(pick, tolerance), resolved, right)
 
 
-def told(posterior: Posterior, promise: Promise, tolerance: float, wanted: float) -> Promise:
+def stated_promise(
+    posterior: Posterior, promise: Promise, tolerance: float, wanted: float
+) -> Promise:
     """The promise as an answer states it: where the pick is not resolved to the tolerance, of the
     smallest level (in steps of `COARSER`) from what is resolved on at which the interval is right
     with the probability `wanted`; the one most probably right, where there is none."""

@@ -8,7 +8,7 @@ import pytest
 from lrlab.search.find import confidence_of, doubtful, sure
 from lrlab.search.gaussian_process import saturated
 from lrlab.search.posterior import Posterior
-from lrlab.search.promise import promise_of, told
+from lrlab.search.promise import promise_of, stated_promise
 from lrlab.search.settings import DEFAULTS
 
 CAP = 0.2
@@ -106,25 +106,25 @@ def test_a_search_that_is_sure_of_its_pick_alone_does_not_stop() -> None:
     assert known.right == 1.0 and not doubtful(known, DEFAULTS._replace(confidence=0.5))
 
 
-def test_where_the_interval_is_not_told_its_tolerance_grows() -> None:
+def test_where_no_interval_is_probable_enough_the_tolerance_grows() -> None:
     """Valleys in many places: at the pick's own resolution no interval is right in most."""
     random = np.random.default_rng(1)
     curves = posterior(*[bowl(center) for center in random.normal(-2, 0.6, 60)])
     promise = promise_of(curves, 0.001, 0.9)
     assert promise.resolved > 0.001 and promise.right < 0.95
-    stated = told(curves, promise, 0.001, 0.95)
+    stated = stated_promise(curves, promise, 0.001, 0.95)
     assert stated.right >= 0.95 and stated.resolved > promise.resolved
     assert stated.low <= promise.low and promise.high <= stated.high
     assert (stated.pick, stated.confidence) == (promise.pick, promise.confidence)
-    # Nothing grows where the pick is resolved, or the interval is told.
-    assert told(curves, promise, promise.resolved, 0.95) == promise
-    assert told(curves, promise, 0.001, promise.right) == promise
+    # Nothing grows where the pick is resolved, or the interval is probable enough.
+    assert stated_promise(curves, promise, promise.resolved, 0.95) == promise
+    assert stated_promise(curves, promise, 0.001, promise.right) == promise
 
 
-def test_where_no_tolerance_tells_the_interval_the_likeliest_is_stated() -> None:
+def test_where_no_tolerance_is_enough_the_likeliest_interval_is_stated() -> None:
     random = np.random.default_rng(1)
     curves = posterior(*[bowl(center) for center in random.normal(-2, 0.6, 60)])
     promise = promise_of(curves, 0.001, 0.9)
-    stated = told(curves, promise, 0.001, 2.0)
+    stated = stated_promise(curves, promise, 0.001, 2.0)
     assert stated.right > promise.right
     assert stated.resolved <= curves.settings.failed
