@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
 import re
 import threading
-import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -32,17 +30,18 @@ def cores() -> int:
 def prepare(devices: int | None = None) -> int:
     """Asks XLA for a CPU device per core, so that lrlab can use them all; gives their number.
 
-    For scripts that use JAX before their first sweep (to load a checkpoint, say): the devices of a
-    process are fixed at its first JAX operation. Everywhere else lrlab does this by itself, and a
-    second call changes nothing. `JAX_NUM_CPU_DEVICES` in the environment does the same. Computes
-    nothing, and leaves accelerators alone.
+    For scripts that use JAX before their first sweep and want a device per core (for
+    `plan.model_devices`, say): the devices of a process are fixed at its first JAX operation.
+    Everywhere else lrlab does this by itself; where it is too late, the tiles of several cores
+    share the devices that there are. `JAX_NUM_CPU_DEVICES` in the environment does the same.
+    Computes nothing, and leaves accelerators alone.
 
     Args:
         devices: the number of devices wanted; None for one per core, or what JAX's setting
             `jax_num_cpu_devices` says where somebody set it.
 
-    Warns:
-        UserWarning: it is too late, and there are fewer devices than wanted.
+    Returns:
+        How many CPU devices the process will have, or has where JAX was used before.
 
     Raises:
         ValueError: `devices` is below 1.
@@ -54,12 +53,7 @@ def prepare(devices: int | None = None) -> int:
     if devices is not None and devices < 1:
         raise ValueError(f"devices must be at least 1, got {devices}")
     wanted = devices or _configured() or cores()
-    if not _ask_for(wanted):
-        there = len(jax.devices("cpu"))
-        if there < wanted and jax.default_backend() == "cpu":
-            _warn(there, wanted)
-        return there
-    return wanted
+    return wanted if _ask_for(wanted) else len(jax.devices("cpu"))
 
 
 def _configured() -> int:
@@ -88,29 +82,19 @@ def _ask_for(count: int) -> bool:
     return True
 
 
-@functools.cache
-def _warn(there: int, wanted: int) -> None:
-    """Once per process, whatever filters do with warnings that were seen."""
-    warnings.warn(
-        f"lrlab trains on {there} of {wanted} CPU cores: JAX was used before it in this process, "
-        "and that fixes the devices. Call lrlab.prepare() before other JAX code, or set "
-        f"JAX_NUM_CPU_DEVICES={wanted} in the environment; plan = lrlab.Plan(devices={there}) says "
-        "that this is meant",
-        UserWarning,
-        stacklevel=3,
-    )
-
-
-def prepare_devices(count: int | None = None) -> tuple[list[Device], str]:
-    """The devices to train on, and a sentence that says why these.
+def prepare_devices(count: int | None = None, model_devices: int = 1) -> tuple[list[Device], str]:
+    """The devices to train on, and a sentence that says why these; one for each tile that trains at
+    a time, or for each part of a lane.
 
     On a machine without an accelerator this asks XLA for one CPU device per core, which must happen
     before the first JAX operation of the process: a wide `vmap` on one device streams every lane's
     weights through the cache at each step, while a narrow tile per core keeps them there. Where JAX
-    already ran, the devices that exist are used, and a warning says once what was lost.
+    already ran, the devices that exist are named more than once: tiles then share them (see
+    `engine.places.Share`), unless somebody set their number.
 
     Args:
         count: the number of devices wanted; None for all (one per core on CPU).
+        model_devices: how many share a lane; where it is above 1, no device is named twice.
 
     Raises:
         ValueError: `count` is below 1, or more than an accelerator machine has; or the process was
@@ -136,14 +120,15 @@ def prepare_devices(count: int | None = None) -> tuple[list[Device], str]:
         return chosen, counted(len(chosen), f"{devices[0].device_kind} device")
     chosen = devices[: min(wanted, count or cores())]
     if len(chosen) < (count or cores()):
-        meant = configured > 0 or "host_platform_device_count" in os.environ.get("XLA_FLAGS", "")
+        if late and model_devices == 1 and (count is not None or not forced()):
+            shared = [devices[number % len(devices)] for number in range(wanted)]
+            return shared, (
+                f"{counted(len(shared), 'tile')} at a time on "
+                f"{counted(len(devices), 'CPU device')}: JAX was already used in this process, "
+                "and that fixes its devices"
+            )
         why = "JAX was already used in this process" if late else "XLA was set so"
-        if late and count is None and not meant:
-            _warn(len(chosen), wanted)
-        return chosen, (
-            f"{counted(len(chosen), 'CPU device')} instead of {count or cores()}: {why}; "
-            f"start lrlab before other JAX code, or call lrlab.prepare(), to use every core"
-        )
+        return chosen, f"{counted(len(chosen), 'CPU device')} instead of {count or cores()}: {why}"
     return chosen, f"{counted(len(chosen), 'CPU device')}, one per core"
 
 

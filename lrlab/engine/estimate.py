@@ -69,7 +69,7 @@ def planned_memory(
     width, segment = plan.tile_width, plan.segment_steps
     assert width is not None and segment is not None
     with precision(problem.dtype):
-        devices, _ = prepare_devices(plan.devices)
+        devices, _ = prepare_devices(plan.devices, plan.model_devices)
         shared = plan.model_devices
         rows_of_devices = places(devices, shared)
         place = rows_of_devices[0]

@@ -21,13 +21,14 @@ import jax
 import numpy as np
 from jax import Array
 from jax.extend.core import jaxpr_as_fun
+from jax.sharding import Mesh
 
 from lrlab.core import compiling
 from lrlab.engine import cache, inline, threads
 from lrlab.engine.constants import Constants, named, placed, split
 from lrlab.engine.devices import setting
-from lrlab.engine.places import Place, devices_of
-from lrlab.types import PyTree
+from lrlab.engine.places import Place, Share, devices_of, home_of
+from lrlab.types import Device, PyTree
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -52,32 +53,33 @@ class Replicated(Generic[P, R]):
     def __init__(self, function: Callable[P, R], donate: tuple[int, ...] = ()) -> None:
         self._jitted = jax.jit(function, donate_argnums=donate)
         self._donate = donate
-        self._programs: dict[Signature, dict[Place, Loaded]] = {}
+        self._programs: dict[Signature, dict[Device | Mesh, Loaded]] = {}
         self._payloads: dict[Signature, _Payload] = {}
 
     def __call__(self, place: Place, *args: P.args, **none: P.kwargs) -> R:
         """What the function gives for `args`, computed in `place`."""
         program, constants = self._loaded(place, args)
-        return program(*args, constants) if constants else program(*args)
+        all_args = (*args, constants) if constants else args
+        return place.call(program, *all_args) if isinstance(place, Share) else program(*all_args)
 
     def program(self, place: Place, *args: PyTree) -> jax.stages.Compiled:
         """The executable itself; `args` may be `jax.ShapeDtypeStruct`s."""
         return self._loaded(place, args).program
 
     def _loaded(self, place: Place, args: tuple[PyTree, ...]) -> Loaded:
-        shapes, payloads = _signature(args), self._payloads
+        shapes, payloads, home = _signature(args), self._payloads, home_of(place)
         by_place = self._programs.setdefault(shapes, {})
-        if place not in by_place:
+        if home not in by_place:
             program = None
             if shapes in payloads:
                 program = _load_in(payloads[shapes].content, payloads[shapes].trees, place)
             if program is None:
                 with compiling.under_way():
                     program, payloads[shapes] = _compile(self._jitted, self._donate, place, args)
-            by_place[place] = Loaded(program, placed(payloads[shapes].constants, place))
+            by_place[home] = Loaded(program, placed(payloads[shapes].constants, place))
         if payloads[shapes].calls and devices_of(place)[0].platform == "cpu":
             threads.one_each()
-        return by_place[place]
+        return by_place[home]
 
 
 class _Payload(NamedTuple):

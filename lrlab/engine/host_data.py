@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +14,7 @@ from lrlab.data.dataset import DataError
 from lrlab.data.streams import Column
 from lrlab.data.values import merged
 from lrlab.engine.binding import GIVEN
-from lrlab.engine.places import Place, everywhere, parted
+from lrlab.engine.places import Place, everywhere, home_of, parted
 from lrlab.types import Array, PyTree
 
 
@@ -126,7 +126,7 @@ def _check_digits(values: np.ndarray, place: str, dtype: np.dtype) -> None:
 
 
 def on_devices(
-    data: Mapping[str, PyTree], dtype: str, places: Iterable[Place]
+    data: Mapping[str, PyTree], dtype: str, places: Sequence[Place]
 ) -> dict[Place, dict[str, PyTree]]:
     """The splits on every device. CPU devices share one copy: the one on the host. Parameters that
     were given are cut over the devices of a place (see `places`)."""
@@ -139,4 +139,5 @@ def on_devices(
             for name, tree in host.items()
         }
 
-    return {place: there(place) for place in places}
+    at_home = {home_of(place): there(place) for place in places}
+    return {place: at_home[home_of(place)] for place in places}

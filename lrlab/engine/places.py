@@ -1,4 +1,5 @@
-"""Where a tile trains: on one device, or on several that share the arrays of each lane.
+"""Where a tile trains: on one device, on several that share the arrays of each lane, or beside
+other tiles on a device that serves several cores.
 
 With `plan.model_devices` = N the D devices are a grid of D / N rows. Tiles are dealt to the rows,
 which never talk to each other; inside a row each array of a lane is cut along its largest axis that
@@ -14,7 +15,10 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple, TypeVar
 
 import jax
 import numpy as np
@@ -23,8 +27,32 @@ from jax.sharding import AbstractMesh, Mesh, NamedSharding, PartitionSpec
 from lrlab.core.errors import FieldError
 from lrlab.types import Device, PyTree
 
-Place = Device | Mesh
-"""One device, or the devices of a row."""
+R = TypeVar("R")
+
+
+class Share(NamedTuple):
+    """One of several places of a CPU device that has the threads of several cores, as it has where
+    JAX was used before lrlab.
+
+    XLA works through the programs that one thread hands it one after another, and through those of
+    several threads at the same time, on one device too.
+    """
+
+    device: Device
+    number: int
+
+    def call(self, program: Callable[..., R], *args: PyTree) -> R:
+        """The program's result, called from this place's own thread; returns at once."""
+        return _caller(self.number).submit(program, *args).result()
+
+
+@functools.cache
+def _caller(number: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(1, f"lrlab-place-{number}")
+
+
+Place = Device | Mesh | Share
+"""One device, the devices of a row, or a share of a device."""
 
 AXIS = "model"
 """The name of the axis of a row."""
@@ -35,13 +63,18 @@ device more than the few KiB are worth."""
 
 
 def places(devices: Sequence[Device], model_devices: int) -> list[Place]:
-    """The devices as places of so many each.
+    """The devices as places of so many each. One that is named several times is shared, unless
+    devices share lanes.
 
-    >>> len(places(jax.devices()[:1], 1))
-    1
+    >>> len(places(jax.devices()[:1], 1)), len(places(jax.devices()[:1] * 2, 1))
+    (1, 2)
     """
     if model_devices == 1:
-        return list(devices)
+        times = Counter(devices)
+        return [
+            Share(device, number) if times[device] > 1 else device
+            for number, device in enumerate(devices)
+        ]
     rows = np.array(devices, object).reshape(-1, model_devices)
     return [Mesh(row, (AXIS,)) for row in rows]
 
@@ -73,23 +106,29 @@ def check_rows(devices: int, model_devices: int) -> None:
 
 def devices_of(place: Place) -> list[Device]:
     """The devices of a place."""
-    return list(place.devices.flat) if isinstance(place, Mesh) else [place]
+    home = home_of(place)
+    return list(home.devices.flat) if isinstance(home, Mesh) else [home]
+
+
+def home_of(place: Place) -> Device | Mesh:
+    """Where the arrays of a place are: shares of a device have them in common."""
+    return place.device if isinstance(place, Share) else place
 
 
 def everywhere(place: Place) -> Device | NamedSharding:
     """For `jax.device_put`: whole on every device of a place."""
-    return NamedSharding(place, PartitionSpec()) if isinstance(place, Mesh) else place
+    home = home_of(place)
+    return NamedSharding(home, PartitionSpec()) if isinstance(home, Mesh) else home
 
 
 def parted(place: Place, tree: PyTree, lanes: bool) -> PyTree:
     """For `jax.device_put`: how the arrays of a lane, or of a tile of `lanes` [T, ...], are cut
     over the devices of a place; a tree like `tree`."""
-    if not isinstance(place, Mesh):
-        return place
-    count = place.size
-    return jax.tree.map(
-        lambda leaf: NamedSharding(place, _spec(np.shape(leaf), count, lanes)), tree
-    )
+    home = home_of(place)
+    if not isinstance(home, Mesh):
+        return home
+    count = home.size
+    return jax.tree.map(lambda leaf: NamedSharding(home, _spec(np.shape(leaf), count, lanes)), tree)
 
 
 def as_parted(tree: PyTree, model_devices: int, lanes: bool) -> PyTree:

@@ -43,7 +43,7 @@ def make_plan(
     count = plan.devices
     if count is None and plan.model_devices > 1:  # more than cores, where somebody wants so many
         count = forced() or None
-    devices, why_devices = prepare_devices(count)
+    devices, why_devices = prepare_devices(count, plan.model_devices)
     check_rows(len(devices), plan.model_devices)
     rows = len(devices) // plan.model_devices
     shapes, frozen = lane_shapes(problem, data, hyper_names), frozen_shapes(problem, data)

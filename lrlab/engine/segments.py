@@ -11,16 +11,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 import jax
 import numpy as np
 from jax import Array
+from jax.sharding import Mesh
 
 from lrlab.core.records import DIVERGED, NOT_RUN, PRUNED, LaneRecord
 from lrlab.engine.dealing import dealt
 from lrlab.engine.layout import PADDING
 from lrlab.engine.parts import in_parts
-from lrlab.engine.places import Place, everywhere
+from lrlab.engine.places import Place, everywhere, home_of
 from lrlab.engine.results import release, write, write_initial
 from lrlab.engine.shapes import Batches, LaneNumbers, Rows
 from lrlab.engine.tiles import Group, Tile
-from lrlab.types import PyTree, Recorder
+from lrlab.types import Device, PyTree, Recorder
 
 Values = Mapping[str, Array | np.ndarray]
 """Metric -> values [T]."""
@@ -174,7 +175,7 @@ def _batches(group: Group, first: int, count: int) -> Callable[[Array, Place], B
     """`(seed, place) -> (data, indices i32[S, B] | None, first, count)` there; rows past `count`
     are never read. A seed's batches are drawn, or taken from the stream, once, and go to each
     place once."""
-    blocks: dict[tuple[int, Place], Batch] = {}
+    blocks: dict[tuple[int, Device | Mesh], Batch] = {}
     steps, batch = group.segment_steps, group.problem.batch_size or 1
 
     def drawn(seed: int, place: Place) -> Batch:
@@ -192,9 +193,10 @@ def _batches(group: Group, first: int, count: int) -> Callable[[Array, Place], B
 
     def block(seed: Array, place: Place) -> Batch:
         reads = group.indices is not None or group.blocks is not None
-        key = (int(seed) if reads else 0, place)
+        number = int(seed) if reads else 0
+        key = number, home_of(place)
         if key not in blocks:
-            blocks[key] = drawn(*key)
+            blocks[key] = drawn(number, place)
         return blocks[key]
 
     return block

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 from jax import Array
+from jax.sharding import Mesh
 
 from lrlab.core.records import DIVERGED, NOT_RUN, LaneRecord
 from lrlab.data.streams import Stream
@@ -17,13 +18,13 @@ from lrlab.engine.binding import GIVEN, Beginning, frozen_of
 from lrlab.engine.host_data import on_devices
 from lrlab.engine.layout import PADDING, tile_lanes
 from lrlab.engine.limits import PlanLimits
-from lrlab.engine.places import Place, everywhere, parted, places
+from lrlab.engine.places import Place, everywhere, home_of, parted, places
 from lrlab.engine.programs import Programs, compiled
 from lrlab.engine.results import LaneStates
 from lrlab.engine.shapes import Hypers, LaneNumbers
 from lrlab.engine.state import LaneState, averages, lane_shapes
 from lrlab.engine.streaming import Blocks, SegmentIndices, measures, resident, streams_of
-from lrlab.types import Lanes, Plan, Problem, PyTree
+from lrlab.types import Device, Lanes, Plan, Problem, PyTree
 
 
 class Group(NamedTuple):
@@ -44,7 +45,7 @@ class Group(NamedTuple):
     segment_steps: int
     shapes: LaneState
     limits: PlanLimits
-    frozen: dict[tuple[Place, int], PyTree]
+    frozen: dict[tuple[Device | Mesh, int], PyTree]
     pace: dict[Place, float]
     blocks: Blocks | None = None
     streamed: Mapping[str, Stream] = {}
@@ -80,7 +81,7 @@ def group_on_devices(
 ) -> Group:
     """The group's programs, and its data on the plan's devices."""
     assert plan.tile_width is not None and plan.segment_steps is not None
-    devices, _ = machine.prepare_devices(plan.devices)
+    devices, _ = machine.prepare_devices(plan.devices, plan.model_devices)
     shapes = lane_shapes(problem, data, tuple(lanes.hyper))
     streams, asked = streams_of(data), problem.splits
     problem, data = resident(problem, data, limits, devices, measures(problem, shapes))
@@ -108,13 +109,14 @@ def group_on_devices(
 def begin(group: Group, members: LaneNumbers) -> list[Tile]:
     """Tiles of freshly initialized lanes; each place draws the parameters of a seed once."""
     tiles: list[Tile] = []
-    drawn: dict[Place, tuple[int, Beginning]] = {}
+    drawn: dict[Device | Mesh, tuple[int, Beginning]] = {}
     for number, lanes in enumerate(tile_lanes(members, group.lanes.seed[members], group.width)):
         place, seed, hyper = _placed(group, number, lanes)
         chosen = int(group.lanes.seed[lanes[0]])
-        if place not in drawn or drawn[place][0] != chosen:  # tiles come seed by seed
-            drawn[place] = chosen, group.programs.init(place, group.data[place], seed)
-        params, model, frozen = drawn[place][1]
+        home = home_of(place)
+        if home not in drawn or drawn[home][0] != chosen:  # tiles come seed by seed
+            drawn[home] = chosen, group.programs.init(place, group.data[place], seed)
+        params, model, frozen = drawn[home][1]
         alive = jax.device_put(lanes != PADDING, everywhere(place))
         state = group.programs.start(place, params, model, hyper, alive, seed)
         shared = _frozen(group, place, seed, frozen)
@@ -144,7 +146,9 @@ def moved(group: Group, tile: Tile, place: Place) -> Tile:
     if place == tile.place:
         return tile
     seed, hyper = jax.device_put((tile.seed, tile.hyper), everywhere(place))
-    state = jax.device_put(tile.state, parted(place, tile.state, lanes=True), donate=True)
+    state = tile.state
+    if home_of(place) != home_of(tile.place):
+        state = jax.device_put(state, parted(place, state, lanes=True), donate=True)
     return Tile(tile.lanes, place, seed, hyper, state, _frozen(group, place, seed))
 
 
@@ -153,7 +157,7 @@ def _frozen(group: Group, place: Place, seed: Array, drawn: PyTree = None) -> Py
     where that is at hand."""
     if group.problem.task.trains is None:
         return ()
-    key = place, int(seed)
+    key = home_of(place), int(seed)
     if key not in group.frozen:
         data = group.data[place]
         if drawn is None and GIVEN not in data:

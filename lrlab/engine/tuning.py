@@ -40,7 +40,7 @@ def tuned(
     """
     assert plan.tile_width is not None
     with machine.precision(problem.dtype), threads.scope():
-        devices, _ = machine.prepare_devices(plan.devices)
+        devices, _ = machine.prepare_devices(plan.devices, plan.model_devices)
         cost = step_cost(problem, data, tuple(lanes.hyper))
         seconds = _expected_seconds(cost, len(lanes.seed) * problem.steps, devices, limits)
         if seconds < limits.worth_timing_seconds:
@@ -71,7 +71,7 @@ def _chosen(plan: Plan, width: int, source: WidthSource, why: str) -> Plan:
 
 def explained(problem: Problem, data: Mapping[str, PyTree], lanes: Lanes, plan: Plan) -> Plan:
     """`plan` with what its programs do on CPU devices: calls of LAPACK, and what is rewritten."""
-    devices, _ = machine.prepare_devices(plan.devices)
+    devices, _ = machine.prepare_devices(plan.devices, plan.model_devices)
     if devices[0].platform != "cpu":
         return plan
     with machine.precision(problem.dtype):

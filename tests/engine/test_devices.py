@@ -1,4 +1,4 @@
-"""A device per core: asked for in time, said where it was too late, refused in forked children."""
+"""A device per core: asked for in time, shared later, refused in forked children."""
 
 from __future__ import annotations
 
@@ -31,13 +31,30 @@ def run(script: str, **environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+SHARED = """
+import numpy as np
+plan = dict(tile_width=2, segment_steps=3)
+lanes = dict(task="digits-mlp", optimizer="adam", lr=[1e-3, 3e-3, 0.01, 0.03, 0.1], seeds=2,
+             steps=7, eval_every=7, batch_size=16, progress=False)
+for precision in ("float32", "float64"):
+    one = lrlab.sweep(plan=lrlab.Plan(devices=1, **plan), precision=precision, **lanes)
+    all = lrlab.sweep(plan=lrlab.Plan(devices=4, **plan), precision=precision, **lanes)
+    for name in one.history:
+        np.testing.assert_array_equal(one.history[name], all.history[name])
+print(len(jax.devices()), all.plan.devices, all.plan.reasons[0])
+"""
+
+
 @pytest.mark.skipif(cores() < 2, reason="one core needs one device")
-def test_lost_cores_are_said_once_with_the_mend():
-    late = run(USED + "for _ in range(2): print(sweep().plan.devices)")
-    assert late.stdout.split() == ["1", "1"], late.stderr
-    assert late.stderr.count("lrlab trains on 1 of") == 1
-    assert "lrlab.prepare()" in late.stderr
-    assert f"JAX_NUM_CPU_DEVICES={cores()}" in late.stderr
+def test_after_jax_was_used_tiles_share_its_device():
+    late = run("warnings.simplefilter('error')\n" + USED + SHARED)
+    assert late.stdout.startswith("1 4 4 tiles at a time on 1 CPU device"), late.stderr
+
+
+@pytest.mark.skipif(cores() < 2, reason="one core needs one device")
+def test_devices_that_share_a_lane_are_not_shared():
+    late = run(USED + "sweep(plan=lrlab.Plan(devices=2, model_devices=2))")
+    assert "plan.model_devices = 2, but there are 1 devices" in late.stderr
 
 
 @pytest.mark.skipif(cores() < 2, reason="one core needs one device")
@@ -51,6 +68,7 @@ def test_lost_cores_are_said_once_with_the_mend():
                 cores(),
             ),
             (USED + "print(sweep().plan.devices)", {"JAX_NUM_CPU_DEVICES": str(cores())}, cores()),
+            (USED + "print(sweep().plan.devices)", {}, cores()),
             (USED + "print(sweep(plan=lrlab.Plan(devices=1)).plan.devices)", {}, 1),
             (USED + "print(sweep().plan.devices)", {"JAX_NUM_CPU_DEVICES": "1"}, 1),
             ("print(sweep().plan.devices)", {}, cores()),
@@ -64,9 +82,8 @@ def test_no_false_alarm(script, environment, devices):
 
 
 @pytest.mark.skipif(cores() < 2, reason="one core needs one device")
-def test_prepare_says_that_it_is_too_late():
-    done = run(USED + "print(lrlab.prepare())")
-    assert done.stdout == "1\n" and "lrlab trains on 1 of" in done.stderr
+def test_prepare_gives_the_devices_that_there_are():
+    assert run(USED + "print(lrlab.prepare())").stdout == "1\n"
 
 
 def test_prepare_refuses_what_is_no_number_of_devices():
