@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from types import ModuleType
 from typing import Any, NamedTuple
 
+from lrlab.cluster import liveness
 from lrlab.cluster.connecting import connected, of_tasks
 from lrlab.cluster.packing import Packed, packed
 from lrlab.cluster.pieces import Held, Piece, Setting, Trained
@@ -32,6 +33,10 @@ DEVICES = "JAX_NUM_CPU_DEVICES"
 LOOK = 2.0
 """Seconds between two looks at which nodes there are: soon enough for nodes that join, and one call
 to Ray in hundreds of pieces."""
+
+
+FETCH = 30.0
+"""Seconds that states may take on their way before it is looked whether the cluster is there."""
 
 
 class Node(NamedTuple):
@@ -177,6 +182,7 @@ class RayPool:
     def slots(self) -> int:
         """How many workers there is room for now, at most as many as asked for."""
         if time.monotonic() - self._looked > LOOK:
+            liveness.check(self._ray)
             self._fit, self._looked = self.shape.fit(nodes_of(self._ray)), time.monotonic()
         return max(1, min(self._fit, self._on.workers or self._fit))
 
@@ -198,7 +204,8 @@ class RayPool:
         # While as many wait as workers are there, none is idle before as many have come back, and
         # one call for several costs the driver less.
         enough = max(1, len(tickets) - self.slots())
-        ready, _ = self._ray.wait(tickets, num_returns=enough, timeout=timeout)
+        with liveness.watched(self._ray):
+            ready, _ = self._ray.wait(tickets, num_returns=enough, timeout=timeout)
         try:
             contents = self._ray.get(ready)
         except Exception:  # of one of them, which has its turn below
@@ -209,7 +216,8 @@ class RayPool:
         """A piece that is back; `content`: what it gives, where that was read already."""
         held = self._held.pop(ticket)
         try:
-            result: Trained = pickle.loads(content or self._ray.get(ticket))
+            with liveness.watched(self._ray):
+                result: Trained = pickle.loads(content or self._ray.get(ticket))
         except self._ray.exceptions.RayTaskError as error:
             # Ray makes it a child of the worker's own class too, and then its text has the trace.
             cause = getattr(error, "cause", None)
@@ -227,7 +235,12 @@ class RayPool:
 
     def fetch(self, refs: Sequence[Ref]) -> list[Held]:
         """States out of the object store, or from another node."""
-        return self._ray.get(list(refs))
+        while True:
+            try:
+                with liveness.watched(self._ray):
+                    return self._ray.get(list(refs), timeout=FETCH)
+            except self._ray.exceptions.GetTimeoutError:  # large ones, or nobody is there
+                liveness.check(self._ray)
 
     def put(self, held: Held) -> Ref:
         """States into the object store."""
@@ -235,7 +248,7 @@ class RayPool:
 
     def close(self) -> None:
         """Gives up the pieces that have not come back."""
-        for ticket in self._held:
+        for ticket in self._held if self._ray.is_initialized() else ():
             with contextlib.suppress(self._ray.exceptions.RayError):
                 self._ray.cancel(ticket)
 

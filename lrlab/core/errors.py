@@ -95,7 +95,8 @@ class StreamError(Exception):
 
 class WorkerError(Exception):
     """Lanes whose training failed on every worker that tried: says which, and why. All others are
-    recorded. `traceback` is the last worker's."""
+    recorded. `traceback` is the last worker's; empty where all workers are gone, with their
+    cluster: then what was committed stands."""
 
     def __init__(self, text: str, traceback: str = "") -> None:
         super().__init__(text, traceback)

@@ -215,7 +215,7 @@ def _train(
                 watch=_watch(session, number, recorder),
             )
         except WorkerError as error:
-            if session.run is not None:
+            if session.run is not None and error.traceback:
                 place = session.run.keep_text(WORKER_ERROR, error.traceback)
                 text = f"{error}; the worker's traceback is in {shown(place)}"
                 raise WorkerError(text, error.traceback) from error
