@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from lrlab.core.errors import FieldError
 from lrlab.engine.devices import forced, prepare_devices
@@ -10,7 +10,7 @@ from lrlab.engine.flops import step_cost
 from lrlab.engine.limits import LIMITS, PlanLimits
 from lrlab.engine.memory import device_memory, host_memory
 from lrlab.engine.places import check_rows, device_bytes, in_words
-from lrlab.engine.rewriting import convolves
+from lrlab.engine.rewriting import Note, convolves, multiplies
 from lrlab.engine.state import frozen_shapes, lane_shapes
 from lrlab.engine.streaming import segment_limit
 from lrlab.types import Device, Plan, Problem, PyTree
@@ -29,9 +29,10 @@ def make_plan(
 
     The tile width is the largest power of two whose states fit in a core's cache (on accelerators:
     in half of the memory), and no wider than spreads the lanes over all devices; but two lanes at
-    least where convolutions are rewritten, which is left undone for lanes alone. On CPU, lanes that
-    share frozen parameters larger than their own states form tiles as wide as there are lanes of a
-    seed, up to as much of their states as is shared: a tile computes once what they have in common.
+    least where convolutions are rewritten, or most dense layers and there are more lanes than
+    devices, which is left undone for lanes alone. On CPU, lanes that share frozen parameters larger
+    than their own states form tiles as wide as there are lanes of a seed, up to as much of their
+    states as is shared: a tile computes once what they have in common.
 
     Where several devices share a lane, sizes are those of what one of them holds.
 
@@ -68,8 +69,12 @@ def make_plan(
         why = f"tile width {width}: {part} is {size:,} bytes, {what}"
         source = "estimated"
     alone = source == "estimated" and width == 1 < lanes_per_seed
-    if alone and devices[0].platform == "cpu" and _convolves(problem, data, hyper_names):
-        width, why = 2, "tile width 2: convolutions are faster in tiles of several lanes"
+    if alone and devices[0].platform == "cpu":
+        said = _rewriting(problem, data, hyper_names)
+        if convolves(said):
+            width, why = 2, "tile width 2: convolutions are faster in tiles of several lanes"
+        elif multiplies(said) and lanes_per_seed * seeds > rows:
+            width, why = 2, "tile width 2: dense layers are faster in tiles of several lanes"
     reasons = (why_devices, why)
     if plan.model_devices > 1:
         reasons = (why_devices, in_words((shapes, frozen), plan.model_devices), why)
@@ -99,9 +104,11 @@ def _estimated_width(size: int, device: Device, most: int, limits: PlanLimits) -
     return width, where
 
 
-def _convolves(problem: Problem, data: Mapping[str, PyTree], hyper_names: tuple[str, ...]) -> bool:
-    """Whether convolutions are rewritten, which tiles of one lane leave to XLA."""
-    return problem.rewrite and convolves(step_cost(problem, data, hyper_names).rewriting)
+def _rewriting(
+    problem: Problem, data: Mapping[str, PyTree], hyper_names: tuple[str, ...]
+) -> Sequence[Note]:
+    """What is rewritten in tiles of several lanes; tiles of one leave it to XLA."""
+    return step_cost(problem, data, hyper_names).rewriting if problem.rewrite else ()
 
 
 def _power_of_two(most: int) -> int:

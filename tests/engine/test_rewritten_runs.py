@@ -18,12 +18,12 @@ from lrlab.runs.seals import seal
 X = np.random.default_rng(0).normal(size=(64, 12))
 
 
-def sweep(model, width=4, rewrite=None, **options):
+def sweep(model, width=4, rewrite=None, devices=1, **options):
     x, y = X.astype(np.float32), np.arange(64) % 3
     task = lrlab.Task.supervised(
         name="stock", model=model, loss="softmax_cross_entropy", train=(x, y), valid=(x, y)
     )
-    plan = lrlab.Plan(width, 1, rewrite=rewrite)
+    plan = lrlab.Plan(width, devices, rewrite=rewrite)
     return lrlab.sweep(task, batch_size=32, seeds=[0], optimizer="adam", eval_every=5,
                        progress=False, plan=plan,
                        **({"steps": 20, "lr": [0.01, 0.1, 0.3, 1.0]} | options))  # fmt: skip
@@ -77,9 +77,9 @@ class Convolving(nn.Module):
         return nn.Dense(3)(x.reshape(len(x), -1))
 
 
-def planned(model, lanes, rewrite=True):
+def planned(model, lanes, rewrite=True, devices=1):
     lr = np.geomspace(0.01, 0.1, lanes)
-    return sweep(model, None, rewrite, lr=lr, steps=5).plan
+    return sweep(model, None, rewrite, devices, lr=lr, steps=5).plan
 
 
 @pytest.mark.slow
@@ -88,7 +88,24 @@ def test_large_models_with_convolutions_have_company():
     assert planned(Convolving(1500), 2).tile_width == 2
     assert planned(Convolving(1500), 1).tile_width == 1
     assert planned(Convolving(1500), 2, rewrite=False).tile_width == 1
-    assert planned(nn.Sequential([nn.Dense(5000), nn.relu, nn.Dense(3)]), 2).tile_width == 1
+
+
+def wide(width):
+    return nn.Sequential([nn.Dense(width), nn.relu, nn.Dense(3)])
+
+
+@pytest.mark.parametrize(
+    ("width", "lanes", "devices", "rewrite", "tile_width"),
+    [
+        (5000, 4, 2, True, 2),
+        (5000, 4, 2, False, 1),
+        (5000, 2, 2, True, 1),  # a device for each
+        (20_000, 4, 2, True, 1),  # a kernel that is left as it is, and one that is not
+    ],
+)
+def test_large_models_of_dense_layers_have_company(width, lanes, devices, rewrite, tile_width):
+    plan = planned(wide(width), lanes, rewrite, devices)
+    assert plan.tile_width == tile_width
 
 
 def test_another_choice_is_another_run(tmp_path):

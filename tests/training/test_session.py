@@ -128,7 +128,7 @@ def test_a_plan_says_where_its_tile_width_is_from(monkeypatch) -> None:
 
 def named(prepare):
     """Devices whose description holds the words that reasons have for a given tile width."""
-    return lambda count: (prepare(count)[0], "tile width 8: given by the maker of this device")
+    return lambda *args: (prepare(*args)[0], "tile width 8: given by the maker of this device")
 
 
 class Accelerator:
@@ -140,7 +140,7 @@ class Accelerator:
 
 def test_tiles_fill_an_accelerator(monkeypatch) -> None:
     assert memory.device_memory(Accelerator()) == 16 << 30
-    monkeypatch.setattr(planning, "prepare_devices", lambda count: ([Accelerator()], "made up"))
+    monkeypatch.setattr(planning, "prepare_devices", lambda *args: ([Accelerator()], "made up"))
     state = np.empty(1 << 18, np.float32)  # 1 MiB
     monkeypatch.setattr(planning, "lane_shapes", lambda *args: state)
     monkeypatch.setattr(planning, "frozen_shapes", lambda *args: ())
