@@ -33,6 +33,37 @@ def tile_lanes(lanes: LaneNumbers, seeds: Seeds, tile_width: int) -> TileNumbers
     return np.stack(tiles) if tiles else np.empty((0, tile_width), np.int64)
 
 
+def slots(lanes_of_seeds: Sequence[int], tile_width: int, places: int) -> int:
+    """How many lanes the place with most tiles computes at each update, empty ones included.
+
+    >>> slots([33, 33, 33], 16, places=2), slots([33, 33, 33], 17, places=2)
+    (80, 51)
+    """
+    tiles = sum(-(-lanes // tile_width) for lanes in lanes_of_seeds)
+    return -(-tiles // places) * tile_width
+
+
+def balanced(tile_width: int, lanes_of_seeds: Sequence[int], places: int, gain: float) -> int:
+    """The tile width from half to one and a half of `tile_width` at which all lanes are trained
+    soonest; `tile_width` itself unless that saves more than the share `gain` of the time.
+
+    A tile takes as long with empty lanes as without, and the widths near one that suits the cache
+    take nearly the same time a lane. So 33 lanes are two tiles of 17 rather than three of 16.
+
+    Args:
+        lanes_of_seeds: how many lanes each seed has; tiles hold lanes of one.
+        places: how many tiles are trained at the same time.
+
+    >>> balanced(16, [33, 33, 33], places=2, gain=0.1), balanced(16, [64], places=2, gain=0.1)
+    (17, 16)
+    """
+    most = min(3 * tile_width // 2, max(lanes_of_seeds, default=1))
+    widths = range(max(most, tile_width), tile_width // 2, -1)
+    best = min(widths, key=lambda width: slots(lanes_of_seeds, width, places))
+    before = slots(lanes_of_seeds, tile_width, places)
+    return best if slots(lanes_of_seeds, best, places) < (1 - gain) * before else tile_width
+
+
 def cohorts(seeds: Seeds, capacity: int) -> list[np.ndarray]:
     """Lane numbers by cohort: the lanes whose states are held at the same time, int[<= capacity].
 

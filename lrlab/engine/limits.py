@@ -61,6 +61,10 @@ class PlanLimits(NamedTuple):
     """Share of a segment's time that must be saved before tiles move to other devices at its
     beginning: less than that is the jitter of what was timed."""
 
+    filling_gain: float = 0.1
+    """Share of the time that tiles of another width must save by leaving fewer places empty: widths
+    near the fastest one differ by a few percent themselves."""
+
     dealt_share: float = 0.4
     """Share of an accelerator's memory that states may take after tiles have moved to it: more than
     `resident_share`, as it can take more tiles only where another one takes fewer."""

@@ -22,7 +22,7 @@ from lrlab.engine.kept import Keep, Kept, blank_kept, emptied, weights_of
 from lrlab.engine.limits import LIMITS, PlanLimits
 from lrlab.engine.results import Saved, passed, restore, rewound
 from lrlab.engine.state import lane_shapes
-from lrlab.engine.tuning import explained, tuned
+from lrlab.engine.tuning import explained, filled, tuned
 from lrlab.runs import Run
 from lrlab.runs.recorder import Stage
 from lrlab.training.callbacks import Decisions
@@ -58,11 +58,17 @@ class Session(NamedTuple):
         return self.retreats[-1] if self.retreats else self.group.plan
 
 
-def planned(group: TrainingGroup, lanes: Lanes) -> TrainingGroup:
-    """The group with the tile width tuned, unless it was given, and what its step asks for."""
+def planned(group: TrainingGroup, lanes: Lanes, at_once: bool = True) -> TrainingGroup:
+    """The group with the tile width tuned, unless it was given, and what its step asks for.
+
+    Args:
+        at_once: all of these lanes are trained together, and not some at a time, as searches do.
+    """
     plan = explained(group.problem, group.data, lanes, group.plan)
     if plan.tile_width_source != "given":
         plan = tuned(group.problem, group.data, lanes, plan, group.indices)
+        if at_once and plan.tile_width_source != "estimated":  # else too short for another program
+            plan = filled(lanes, plan)
     return group._replace(plan=plan)
 
 

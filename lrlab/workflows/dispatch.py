@@ -115,7 +115,7 @@ def plan(experiment: Experiment) -> JsonObject:
             checked(on)  # before JAX has threads, beside which Ray could not start processes
     group = training_group(resolved)
     lanes = grid_lanes(group.axes, group.seeds)
-    group = planned(group, lanes)
+    group = planned(group, lanes, at_once=experiment.lr is not None)
     keeps = experiment.keep in ("last", "best")
     cluster: JsonObject = {}
     if on is not None:

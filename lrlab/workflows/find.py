@@ -76,7 +76,7 @@ def run_find(job: Job, final_seeds: int = 0, readings: Sequence[float] = ()) -> 
         seeds, rates = resolved.seeds, np.asarray(first.values)
         some = {first.name: np.tile(rates, len(seeds))}
         some |= {axis.name: np.full(len(some[first.name]), axis.values[0]) for axis in others}
-        group = planned(group, Lanes(some, np.repeat(seeds, len(rates))))
+        group = planned(group, Lanes(some, np.repeat(seeds, len(rates))), at_once=False)
         axes = arrays_of(resolved.axes)
         warn_indistinct(axes, group.problem.dtype)
         keep = keep_of(resolved.experiment, group, job.record)
