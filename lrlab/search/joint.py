@@ -243,7 +243,7 @@ def _thinned(posterior: Posterior) -> Posterior:
     keep = near | (places % FAR == 0) | (places == len(x) - 1)
     return posterior._replace(
         lr=posterior.lr[keep], curves=posterior.curves[:, keep], safe=posterior.safe[keep],
-        replicated=posterior.replicated[keep],
+        replicated=posterior.replicated[keep], stable=posterior.stable[keep],
     )  # fmt: skip
 
 

@@ -21,7 +21,8 @@ class Posterior(NamedTuple):
     """`lr` f64[G] ascending; `curves` f64[N, G] possible curves of the mean score as saturated
     regret (share of the gap); `mean` f64[G] their mean in the metric's units, to be minimized, and
     `band` the ends, f64[G] each, between which 90 % of them lie; `safe` bool[G]: among rates that
-    trained, with no failure between; `replicated` bool[G]: the nearest rate that was
+    trained, with no failure between; `stable` bool[G]: the same where only lanes that diverged are
+    failures; `replicated` bool[G]: the nearest rate that was
     tried has at least half the seeds of any within `settings.replication` of it, and lies below any
     failure as such rates do; `cap` of the saturation; `spread` between seeds as a share of the gap,
     `noise` the same in the metric's units, 0 where it is not `measured`: no good rate had two
@@ -38,6 +39,7 @@ class Posterior(NamedTuple):
     measured: bool = True
     settings: PosteriorSettings = DEFAULTS.posterior
     band: tuple[np.ndarray, np.ndarray] = (np.empty(0), np.empty(0))
+    stable: np.ndarray = np.empty(0, bool)
 
     @property
     def regret(self) -> np.ndarray:
@@ -90,12 +92,14 @@ def posterior_of(
     of_metric = lambda shares: best + gap * unsaturated(shares + shift, cap)  # noqa: E731
     mean, ends = of_metric(curves.mean(0)), np.quantile(curves, BAND, axis=0)
     middle = float(grid[int(np.argmin((curves - curves.min(1, keepdims=True)).mean(0)))])
-    safe = _safe(whole, lanes, saturated(np.array(settings.failed), cap), grid, middle)
+    failed = max(settings.failed, settings.failed_spreads * spread)
+    safe = _safe(whole, lanes, saturated(np.array(failed), cap), grid, middle)
+    stable = _safe(whole, lanes, np.array(np.inf), grid, middle)
     replicated = _replicated(whole, grid, settings.replication)
     replicated &= grid <= _ceiling(whole, replicated, grid, middle)
     return Posterior(
         10**grid, curves, mean, safe, replicated, cap, spread, noise or 0.0, noise is not None,
-        settings, (of_metric(ends[0]), of_metric(ends[1])),
+        settings, (of_metric(ends[0]), of_metric(ends[1])), stable,
     )  # fmt: skip
 
 

@@ -66,30 +66,34 @@ def stated_promise(
 ) -> Promise:
     """The promise as an answer states it: where the pick is not resolved to the tolerance, of the
     smallest level (in steps of `COARSER`) from what is resolved on at which the interval is right
-    with the probability `wanted`; the one most probably right, where there is none."""
+    with the probability `wanted`; the one most probably right, where there is none. Where lanes
+    that failed nearby leave none, they are taken for unlucky ones, unless they diverged."""
     if promise.resolved <= tolerance or promise.right >= wanted:
         return promise
-    best, level = promise, promise.resolved
-    while level * COARSER <= posterior.settings.failed:
-        level *= COARSER
-        low, high, right = interval_of(posterior, promise.pick, level)
-        if right > best.right:
-            best = promise._replace(low=low, high=high, right=right, resolved=level)
-        if right >= wanted:
-            break
-    return best
+    stated = promise
+    for reach in (posterior.safe, *([posterior.stable] if posterior.stable.size else [])):
+        level = promise.resolved
+        while level * COARSER <= posterior.settings.failed and stated.right < wanted:
+            level *= COARSER
+            low, high, right = interval_of(posterior, promise.pick, level, reach)
+            if right > stated.right:
+                stated = promise._replace(low=low, high=high, right=right, resolved=level)
+    return stated
 
 
-def interval_of(posterior: Posterior, pick: int, level: float) -> tuple[int, int, float]:
+def interval_of(
+    posterior: Posterior, pick: int, level: float, within: np.ndarray | None = None
+) -> tuple[int, int, float]:
     """The ends of the interval around a pick that is most probably right, and that probability.
 
     Where several are as probable, the one in the middle of them.
 
     Args:
         level: what its rates cost at most, share of the gap.
+        within: bool[G], the places that it may hold; None for the safe ones.
     """
     settings = posterior.settings
-    sound = posterior.safe.copy()
+    sound = (posterior.safe if within is None else within).copy()
     sound[pick] = True
     reach = run_around(sound, pick)
     limits = saturated(np.array([level, settings.worst * level]), posterior.cap)

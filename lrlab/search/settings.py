@@ -95,6 +95,8 @@ class PosteriorSettings(NamedTuple):
     below it, as between them there may be a cliff; above a failure halfway to it. With halfway on
     both sides 10 % of the intervals of 20 runs held rates that cost three tolerances, now 3 % (30
     pairs of `checked`, 4 roots each)."""
+    failed_spreads: float = 3.0
+    """The same in spreads between seeds, where that is more: such a lane is only unlucky."""
     worst: float = 3.0
     """Tolerances that no rate of an interval may cost, for it to be right."""
     held: float = 0.5

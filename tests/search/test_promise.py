@@ -128,3 +128,19 @@ def test_where_no_tolerance_is_enough_the_likeliest_interval_is_stated() -> None
     stated = stated_promise(curves, promise, 0.001, 2.0)
     assert stated.right > promise.right
     assert stated.resolved <= curves.settings.failed
+
+
+def test_lanes_that_only_failed_nearby_count_as_unlucky_where_they_leave_nothing() -> None:
+    random = np.random.default_rng(1)
+    curves = posterior(
+        *[bowl(center) for center in random.normal(-2, 0.6, 60)],
+        safe=lambda x: np.abs(x + 2) < 0.03,
+    )
+    promise = promise_of(curves, 0.001, 0.9)
+    held = stated_promise(curves, promise, 0.001, 0.8)
+    assert held.right < 0.8 and X[held.high] - X[held.low] < 0.06
+    free = stated_promise(curves._replace(stable=np.ones(len(X), bool)), promise, 0.001, 0.8)
+    assert free.right >= 0.8 and X[free.high] - X[free.low] > 0.5
+    diverged = X < -1.9  # a lane diverged above
+    ended = stated_promise(curves._replace(stable=diverged), promise, 0.001, 0.8)
+    assert X[ended.high] <= -1.9 and ended.right > held.right
