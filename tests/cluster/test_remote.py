@@ -83,7 +83,7 @@ def test_without_ray_it_is_said_what_to_install(tmp_path, monkeypatch, capsys) -
     path = written(tmp_path, SWEEP)
     assert command(["sweep", path, "--on", "ray", "--out", str(tmp_path / "run")]) == 2
     said = capsys.readouterr().err
-    assert "on: needs Ray, which is not installed: pip install 'lrlab[ray]'" in said
+    assert "on: needs Ray, which is not installed: pip install 'lrlab[ray]'; `--on local`" in said
     assert not (tmp_path / "run" / "run.json").exists()
     with pytest.raises(ConfigError, match=r"pip install 'lrlab\[ray\]'"):
         lrlab.sweep("iris-linear", lr=[0.1], on="ray", progress=False)
