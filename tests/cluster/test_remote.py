@@ -10,7 +10,7 @@ from stopped_runs import SWEEP, written
 import lrlab
 from lrlab import config
 from lrlab.cli.app import run as command
-from lrlab.cluster.ray_pool import Node, Shape, shape_of
+from lrlab.cluster.ray_pool import Node, Shape, rows_of, shape_of
 from lrlab.core.errors import ConfigError, FieldError
 from lrlab.core.remote import Ray
 
@@ -117,3 +117,10 @@ def test_what_a_worker_takes(on, nodes, shape, workers) -> None:
 def test_more_than_a_node_has_is_refused(on, nodes, said) -> None:
     with pytest.raises(FieldError, match=said):
         shape_of(on, nodes)
+
+
+def test_lanes_that_a_workers_devices_cannot_share_are_refused() -> None:
+    with pytest.raises(FieldError, match="2 devices for each lane, and a worker has 1 device"):
+        rows_of(1, 2)
+    with pytest.raises(FieldError, match="3 devices for each lane, and a worker has 4 devices"):
+        rows_of(4, 3)
