@@ -61,6 +61,18 @@ def test_the_command_line_comes_on_top(tmp_path) -> None:
         config.moved(given, "slurm")
 
 
+def test_what_the_command_line_says_is_not_placed_in_the_file(tmp_path) -> None:
+    def place(path, word, field) -> str:
+        experiment = config.moved(config.load(path, command="sweep"), word)
+        return config.problem(experiment, field, "wrong").file
+
+    without = written(tmp_path, FILE)
+    assert place(without, "ray", "on") == place(without, "auto", "on.address") == "--on"
+    both = written(tmp_path, FILE + "[on]\nworkers = 3")
+    assert place(both, "auto", "on.address") == "--on"
+    assert place(both, "auto", "on.workers") == place(both, "ray", "on") == both
+
+
 def test_entries_go_along() -> None:
     entries = {"a": {"optimizer": "sgd"}, "b": {"optimizer": "adam"}}
     given = config.from_arguments("compare", task="iris-linear", entries=entries)
@@ -83,7 +95,10 @@ def test_without_ray_it_is_said_what_to_install(tmp_path, monkeypatch, capsys) -
     path = written(tmp_path, SWEEP)
     assert command(["sweep", path, "--on", "ray", "--out", str(tmp_path / "run")]) == 2
     said = capsys.readouterr().err
-    assert "on: needs Ray, which is not installed: pip install 'lrlab[ray]'; `--on local`" in said
+    assert (
+        "--on: on: needs Ray, which is not installed: pip install 'lrlab[ray]'; `--on local`"
+        in said
+    )
     assert not (tmp_path / "run" / "run.json").exists()
     with pytest.raises(ConfigError, match=r"pip install 'lrlab\[ray\]'"):
         lrlab.sweep("iris-linear", lr=[0.1], on="ray", progress=False)
