@@ -6,10 +6,11 @@ import contextlib
 import importlib.util
 import os
 import signal
+import sys
 import threading
 import warnings
 from collections.abc import Iterator, Mapping
-from types import ModuleType
+from types import FrameType, ModuleType
 from typing import Any
 
 from lrlab.core.errors import FieldError
@@ -49,10 +50,11 @@ def check_installed() -> None:
     """Whether Ray is there, before anything else is done.
 
     Raises:
-        FieldError: it is not; says what to install.
+        FieldError: it is not; says what to install, and how a run goes on without.
     """
     if importlib.util.find_spec("ray") is None:
-        raise FieldError("on", f"needs Ray, which is not installed: {install('ray')}")
+        message = f"needs Ray, which is not installed: {install('ray')}"
+        raise FieldError("on", f"{message}; `--on local` trains in this process")
 
 
 def connected(on: Ray) -> ModuleType:
@@ -87,7 +89,7 @@ def connected(on: Ray) -> ModuleType:
     usual: dict[str, Any] = {"configure_logging": False, "log_to_driver": False}
     if on.runtime_env:
         usual["runtime_env"] = dict(on.runtime_env)
-    with _unchanged():
+    with _held(), _unchanged():
         if on.address is not None and on.address != "auto":
             _init(ray, on.address, usual)
             return ray
@@ -157,3 +159,32 @@ def _unchanged() -> Iterator[None]:
             del os.environ[name]
         if in_main and before is not None:
             signal.signal(signal.SIGTERM, before)
+
+
+@contextlib.contextmanager
+def _held() -> Iterator[None]:
+    """Ctrl-C waits until Ray is connected; a second one does not. Where Ray is interrupted on its
+    way there, it leaves processes behind, and its end may crash this one."""
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield
+        return
+    pressed: list[int] = []
+
+    def hold(number: int, frame: FrameType | None) -> None:
+        if pressed:
+            pressed.clear()
+            signal.signal(signal.SIGINT, before)
+            before(number, frame)
+        else:
+            pressed.append(number)
+            text = "Stopping as soon as Ray has begun; Ctrl-C again to stop at once."
+            print(text, file=sys.stderr, flush=True)
+
+    signal.signal(signal.SIGINT, hold)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if pressed:
+            before(pressed[0], None)

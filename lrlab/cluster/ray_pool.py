@@ -24,8 +24,8 @@ from lrlab.cluster.pool import USUAL, Done, OpenPool, Pool, Ref, Ticket
 from lrlab.cluster.worker import PRECISION, Shipment, environment, work
 from lrlab.core.errors import FieldError
 from lrlab.core.remote import Ray
+from lrlab.core.text import counted
 from lrlab.engine.devices import setting as jax_setting
-from lrlab.engine.places import check_rows
 
 DEVICES = "JAX_NUM_CPU_DEVICES"
 """JAX's variable for the number of a process's devices on CPU."""
@@ -92,6 +92,24 @@ def shape_of(on: Ray, nodes: Sequence[Node]) -> Shape:
         message = f"{cpus} cores in a worker: the largest node has {has}"
         raise FieldError("on.cpus_per_worker", message)
     return Shape(cpus, gpus)
+
+
+def rows_of(devices: int, shared: int) -> int:
+    """How many tiles a worker trains at once, where so many of its devices share each lane.
+
+    Raises:
+        FieldError: they do not divide its devices.
+
+    >>> rows_of(4, 2)
+    2
+    """
+    if devices % shared:
+        raise FieldError(
+            "plan.model_devices",
+            f"{shared} devices for each lane, and a worker has {counted(devices, 'device')}; it "
+            "needs a multiple of them (on.cpus_per_worker, on.gpus_per_worker)",
+        )
+    return devices // shared
 
 
 def options_of(ray: ModuleType, on: Ray, shape: Shape) -> dict[str, Any]:
@@ -163,8 +181,7 @@ class RayPool:
         self._fit, self._looked = self.shape.fit(nodes), time.monotonic()
         self.width = setting.plan.tile_width or 1
         devices, shared = self.shape.gpus or self.shape.cpus, setting.plan.model_devices
-        check_rows(devices, shared)
-        self.devices = devices // shared  # tiles that train at once
+        self.devices = rows_of(devices, shared)
         plan = setting.plan._replace(devices=devices)
         shipment = Shipment(
             key=uuid.uuid4().hex,

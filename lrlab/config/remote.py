@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lrlab.config.schema import Experiment, OnSpec
 from lrlab.core.errors import ConfigError, Problem
-from lrlab.core.remote import LOCAL, Ray, on_top
+from lrlab.core.remote import LOCAL, NEAR, Ray, on_top
 from lrlab.core.text import JsonObject
 
 OPTION = "--on"
@@ -23,6 +23,9 @@ def moved(experiment: Experiment, word: str | None) -> Experiment:
     below = None if experiment.on is None else experiment.on.model_dump(exclude_none=True)
     on = _spec(below, word)
     again = experiment.model_copy(update={"on": on})
+    again._places = {("on",): (OPTION, None), **experiment._places}
+    if on is not None and word != NEAR:
+        again._places["on", "address"] = OPTION, None
     again._entries = {name: moved(one, word) for name, one in experiment.entries.items()}
     return again
 

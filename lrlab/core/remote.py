@@ -10,6 +10,9 @@ from lrlab.core.text import JsonObject, show
 LOCAL = "local"
 """The word for this process, on the command line: what is there where nothing is said."""
 
+NEAR = "ray"
+"""The word for Ray without an address."""
+
 
 class Ray(NamedTuple):
     """The workers of a Ray cluster (the extra `ray`). No recorded number depends on it.
@@ -46,7 +49,7 @@ def table_of(value: object) -> object:
         return {key: one for key, one in value._asdict().items() if one is not None}
     if not isinstance(value, str):
         return value
-    if value == "ray":
+    if value == NEAR:
         return {}
     host, _, port = value.removeprefix("ray://").rpartition(":")
     if value == "auto" or (host and port.isdecimal()):

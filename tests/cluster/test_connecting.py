@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
+import signal
 from types import ModuleType, SimpleNamespace
 from typing import cast
 
 import pytest
 
-from lrlab.cluster.connecting import OWN_MARK, TRIES, _init, _joined
+from lrlab.cluster.connecting import OWN_MARK, TRIES, _held, _init, _joined
 from lrlab.core.errors import FieldError
 
 AT = "ray://10.0.0.1:10001"
@@ -79,3 +80,23 @@ def test_a_cluster_that_ends_with_another_process_is_left_to_it(own, expected, a
     ray, calls = cluster(own=own)
     assert _joined(cast(ModuleType, ray), {}) is expected
     assert calls == asked
+
+
+def begun(presses: int, reached: list[str]) -> None:
+    """Connects, while Ctrl-C is pressed so often."""
+    with _held():
+        for _ in range(presses):
+            signal.raise_signal(signal.SIGINT)
+        reached.append("connected")
+
+
+@pytest.mark.parametrize(("presses", "expected"), [(1, ["connected"]), (2, [])])
+def test_ctrl_c_waits_until_ray_is_connected_and_a_second_one_does_not(
+    presses, expected, capsys
+) -> None:
+    before, reached = signal.getsignal(signal.SIGINT), list[str]()
+    with pytest.raises(KeyboardInterrupt):
+        begun(presses, reached)
+    assert reached == expected
+    assert "Ctrl-C again" in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGINT) is before

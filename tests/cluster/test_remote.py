@@ -10,7 +10,7 @@ from stopped_runs import SWEEP, written
 import lrlab
 from lrlab import config
 from lrlab.cli.app import run as command
-from lrlab.cluster.ray_pool import Node, Shape, shape_of
+from lrlab.cluster.ray_pool import Node, Shape, rows_of, shape_of
 from lrlab.core.errors import ConfigError, FieldError
 from lrlab.core.remote import Ray
 
@@ -61,6 +61,18 @@ def test_the_command_line_comes_on_top(tmp_path) -> None:
         config.moved(given, "slurm")
 
 
+def test_what_the_command_line_says_is_not_placed_in_the_file(tmp_path) -> None:
+    def place(path, word, field) -> str:
+        experiment = config.moved(config.load(path, command="sweep"), word)
+        return config.problem(experiment, field, "wrong").file
+
+    without = written(tmp_path, FILE)
+    assert place(without, "ray", "on") == place(without, "auto", "on.address") == "--on"
+    both = written(tmp_path, FILE + "[on]\nworkers = 3")
+    assert place(both, "auto", "on.address") == "--on"
+    assert place(both, "auto", "on.workers") == place(both, "ray", "on") == both
+
+
 def test_entries_go_along() -> None:
     entries = {"a": {"optimizer": "sgd"}, "b": {"optimizer": "adam"}}
     given = config.from_arguments("compare", task="iris-linear", entries=entries)
@@ -83,7 +95,10 @@ def test_without_ray_it_is_said_what_to_install(tmp_path, monkeypatch, capsys) -
     path = written(tmp_path, SWEEP)
     assert command(["sweep", path, "--on", "ray", "--out", str(tmp_path / "run")]) == 2
     said = capsys.readouterr().err
-    assert "on: needs Ray, which is not installed: pip install 'lrlab[ray]'" in said
+    assert (
+        "--on: on: needs Ray, which is not installed: pip install 'lrlab[ray]'; `--on local`"
+        in said
+    )
     assert not (tmp_path / "run" / "run.json").exists()
     with pytest.raises(ConfigError, match=r"pip install 'lrlab\[ray\]'"):
         lrlab.sweep("iris-linear", lr=[0.1], on="ray", progress=False)
@@ -117,3 +132,10 @@ def test_what_a_worker_takes(on, nodes, shape, workers) -> None:
 def test_more_than_a_node_has_is_refused(on, nodes, said) -> None:
     with pytest.raises(FieldError, match=said):
         shape_of(on, nodes)
+
+
+def test_lanes_that_a_workers_devices_cannot_share_are_refused() -> None:
+    with pytest.raises(FieldError, match="2 devices for each lane, and a worker has 1 device"):
+        rows_of(1, 2)
+    with pytest.raises(FieldError, match="3 devices for each lane, and a worker has 4 devices"):
+        rows_of(4, 3)
