@@ -50,7 +50,7 @@ def check_installed() -> None:
     """Whether Ray is there, before anything else is done.
 
     Raises:
-        FieldError: it is not; says what to install, and how a run goes on without.
+        FieldError: it is not; says what to install, and how a run continues without.
     """
     if importlib.util.find_spec("ray") is None:
         message = f"needs Ray, which is not installed: {install('ray')}"
