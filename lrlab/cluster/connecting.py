@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import logging
 import os
 import signal
 import sys
@@ -28,6 +29,10 @@ workers without GPUs see the environment as it is."""
 OWN_MARK = "lrlab_of_one_process"
 """A resource of a cluster that is started here. It ends with this process, so no other is to join
 it, though Ray would find it."""
+
+AUTHENTICATION = "ray._private.authentication"
+"""The logger that says, at each start, that processes of a cluster show each other a token, which
+is Ray's default and no news. Where somebody set `RAY_AUTH_MODE`, what it says is let through."""
 
 OF_JOBS = ("working_dir", "py_modules")
 """What of a `runtime_env` Ray sends once, when a process connects; all else a task may have."""
@@ -149,12 +154,17 @@ def _unchanged() -> Iterator[None]:
     before = signal.getsignal(signal.SIGTERM) if in_main else None
     missing = [name for name in OWN_CLUSTER if name not in os.environ]
     os.environ.update({name: OWN_CLUSTER[name] for name in missing})
+    logger = logging.getLogger(AUTHENTICATION)
+    level = logger.level
+    if "RAY_AUTH_MODE" not in os.environ:
+        logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             # JAX's, where it has threads already: what Ray starts runs another program at once.
             warnings.filterwarnings("ignore", category=RuntimeWarning)
             yield
     finally:
+        logger.setLevel(level)
         for name in missing:
             del os.environ[name]
         if in_main and before is not None:
