@@ -99,6 +99,8 @@ def convolution(equation: JaxprEqn) -> Rule | str:
 
 def largest_of_windows(equation: JaxprEqn) -> Rule | str:
     """The rule of a maximum over windows, or why there is none."""
+    if math.prod(equation.params["window_dimensions"]) > pooling.MAX_ENTRIES:
+        return f"windows of more than {pooling.MAX_ENTRIES} entries"
     return _pooled(equation, pooling.max_pool)
 
 

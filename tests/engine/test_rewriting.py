@@ -257,6 +257,8 @@ def test_what_stays_is_said_with_its_reason(function, w, why):
     (lambda x: nn.max_pool(x, (3, 3), (3, 3)), True),
     (lambda x: nn.max_pool(x, (2, 1), (2, 1)), False),
     (lambda x: nn.max_pool(x[..., None], (2, 2, 3), (2, 2, 3)), True),
+    (lambda x: nn.max_pool(x, (8, 8), (8, 8)), True),
+    (lambda x: nn.avg_pool(x, (8, 8), (8, 8)), False),
 ])  # fmt: skip
 def test_windows_side_by_side_are_rewritten(pool, why):
     said = notes(lambda w, x: jnp.sum(pool(w * x)), draw(3), jnp.asarray(IMAGES))
