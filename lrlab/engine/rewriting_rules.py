@@ -52,6 +52,8 @@ def product(equation: JaxprEqn, kernel: int | None) -> Rule | str:
         return "not the product of examples with a matrix"
     if depth == x.ndim or depth == w.ndim:
         return "a product with a vector"
+    if 0 in (*x.shape, *w.shape):
+        return "a product of nothing"
     if w.size >= LARGE:
         return f"a kernel of {LARGE:,} weights or more"
     inner = math.prod(w.shape[axis] for axis in by_w)

@@ -58,6 +58,17 @@ print(result.outcome.tolist(), result.plan.reasons[0])
 """
 
 
+def test_the_thread_of_a_share_has_the_settings_of_lrlab():
+    """And not those that a user set for all threads."""
+    late = run(
+        "jax.config.update('jax_debug_nans', True)\n"
+        "from lrlab.engine import devices, places\n"
+        "share = places.Share(jax.devices()[0], 0)\n"
+        "print(share.call(devices.setting, 'jax_debug_nans'))"
+    )
+    assert late.stdout.startswith("False"), late.stderr
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(cores() < 2, reason="one core needs one device")
 @pytest.mark.parametrize("setting", ["debug_nans", "debug_infs", "disable_jit"])

@@ -17,7 +17,6 @@ from lrlab.config import ConfigError
 from lrlab.config.resolved import digest
 from lrlab.core.errors import FieldError
 from lrlab.engine import places
-from lrlab.engine.devices import setting
 from lrlab.engine.estimate import planned_waves
 from lrlab.engine.plan import make_plan
 from lrlab.types import Lanes, Plan
@@ -74,16 +73,6 @@ def test_waves_count_rows_of_devices():
     lanes = Lanes({"lr": np.ones(8)}, np.zeros(8, np.int64))
     assert planned_waves(lanes, Plan(1, 8)) == 1
     assert planned_waves(lanes, Plan(1, 8, model_devices=4)) == 4
-
-
-def test_a_share_computes_by_the_settings_of_lrlab():
-    """The thread of a share has what a user set for all threads, if nobody says otherwise."""
-    share, before = places.Share(jax.devices()[0], 0), setting("jax_debug_nans")
-    jax.config.update("jax_debug_nans", True)
-    try:
-        assert share.call(setting, "jax_debug_nans") is False
-    finally:
-        jax.config.update("jax_debug_nans", before)
 
 
 @pytest.mark.slow

@@ -238,6 +238,7 @@ def test_a_lane_alone_keeps_the_program_of_the_run_by_hand():
      KERNEL, "in a checkpoint with a policy"),
     (lambda w, x: x @ w, draw(12), "a product with a vector"),
     (lambda w, x: x @ x.T, KERNEL, "no factor is a kernel alone"),
+    (lambda w, x: x[:, :0] @ w, draw(0, 3), "a product of nothing"),
     (lambda w, x: jax.vmap(lambda one: x @ one)(w), draw(2, 12, 3),
      "not the product of examples with a matrix"),
     (lambda w, x: x @ w, draw(12, 2**14), "a kernel of 131,072 weights or more"),
