@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lrlab.core.files import sha256
+from lrlab.core.syntax import parsed
 
 _PLACE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 
@@ -161,7 +162,7 @@ def _text_of(spec: ModuleSpec) -> Path | None:
 def _imports(file: Path, package: str) -> Iterator[str]:
     """The modules that a file imports, wherever in it; a name taken from a package may be one."""
     try:
-        tree = ast.parse(file.read_bytes())
+        tree = parsed(file.read_bytes())
     except (SyntaxError, ValueError):  # said by whoever imports it
         return
     for node in ast.walk(tree):

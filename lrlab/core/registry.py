@@ -20,6 +20,7 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from lrlab.core.errors import FieldError
 from lrlab.core.synonyms import Words, did_you_mean
+from lrlab.core.syntax import parsed
 
 
 class Described(Protocol):
@@ -211,7 +212,7 @@ def source(module: str) -> ast.Module:
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError(f"no module {module}", name=module)
     with open(spec.origin, encoding="utf-8") as file:
-        return ast.parse(file.read())
+        return parsed(file.read())
 
 
 def _place(entry: str | Described) -> str:

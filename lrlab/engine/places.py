@@ -25,6 +25,7 @@ import numpy as np
 from jax.sharding import AbstractMesh, Mesh, NamedSharding, PartitionSpec
 
 from lrlab.core.errors import FieldError
+from lrlab.core.jax_settings import usual
 from lrlab.types import Device, PyTree
 
 R = TypeVar("R")
@@ -43,7 +44,13 @@ class Share(NamedTuple):
 
     def call(self, program: Callable[..., R], *args: PyTree) -> R:
         """The program's result, called from this place's own thread; returns at once."""
-        return _caller(self.number).submit(program, *args).result()
+        return _caller(self.number).submit(_called, program, *args).result()
+
+
+@usual()
+def _called(program: Callable[..., R], *args: PyTree) -> R:
+    """The program's result; JAX's settings are each thread's own."""
+    return program(*args)
 
 
 @functools.cache

@@ -52,6 +52,8 @@ def product(equation: JaxprEqn, kernel: int | None) -> Rule | str:
         return "not the product of examples with a matrix"
     if depth == x.ndim or depth == w.ndim:
         return "a product with a vector"
+    if 0 in (*x.shape, *w.shape):
+        return "a product of nothing"
     if w.size >= LARGE:
         return f"a kernel of {LARGE:,} weights or more"
     inner = math.prod(w.shape[axis] for axis in by_w)
@@ -99,6 +101,8 @@ def convolution(equation: JaxprEqn) -> Rule | str:
 
 def largest_of_windows(equation: JaxprEqn) -> Rule | str:
     """The rule of a maximum over windows, or why there is none."""
+    if math.prod(equation.params["window_dimensions"]) > pooling.MAX_ENTRIES:
+        return f"windows of more than {pooling.MAX_ENTRIES} entries"
     return _pooled(equation, pooling.max_pool)
 
 

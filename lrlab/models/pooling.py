@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 
 import flax.linen as nn
 import jax
@@ -10,6 +11,10 @@ import jax.numpy as jnp
 from jax import lax
 
 from lrlab.types import Array
+
+MAX_ENTRIES = 49
+"""Maxima over larger windows go to XLA: so many entries one by one take long to compile, and would
+not be faster. Half precision counts no further than 256 of them, either."""
 
 
 def avg_pool(x: Array, window: tuple[int, int]) -> Array:
@@ -35,12 +40,12 @@ def sum_pool(x: Array, window: tuple[int, int]) -> Array:
 
 def max_pool(x: Array, window: tuple[int, int]) -> Array:
     """The largest entry of each window; where several are largest the first gets the gradient, as
-    from XLA's own pooling.
+    from XLA's own pooling. Windows of more than `MAX_ENTRIES` are XLA's own.
 
     >>> float(max_pool(jnp.arange(16.0).reshape(1, 4, 4, 1), (2, 2))[0, 0, 0, 0])
     5.0
     """
-    whole = _windows(x, window)
+    whole = _windows(x, window) if math.prod(window) <= MAX_ENTRIES else None
     return nn.max_pool(x, window, window) if whole is None else _largest(whole)
 
 

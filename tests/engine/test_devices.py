@@ -51,6 +51,32 @@ def test_after_jax_was_used_tiles_share_its_device():
     assert late.stdout.startswith("1 4 4 tiles at a time on 1 CPU device"), late.stderr
 
 
+DIVERGING = """
+lanes = dict(optimizer="sgd", lr=[1e-3, 1e30], seeds=2, steps=6, progress=False)
+result = lrlab.sweep("digits-mlp", plan=lrlab.Plan(2, 2), **lanes)
+print(result.outcome.tolist(), result.plan.reasons[0])
+"""
+
+
+def test_the_thread_of_a_share_has_the_settings_of_lrlab():
+    """And not those that a user set for all threads."""
+    late = run(
+        "jax.config.update('jax_debug_nans', True)\n"
+        "from lrlab.engine import devices, places\n"
+        "share = places.Share(jax.devices()[0], 0)\n"
+        "print(share.call(devices.setting, 'jax_debug_nans'))"
+    )
+    assert late.stdout.startswith("False"), late.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(cores() < 2, reason="one core needs one device")
+@pytest.mark.parametrize("setting", ["debug_nans", "debug_infs", "disable_jit"])
+def test_what_a_user_set_for_all_threads_stops_no_tile_that_shares(setting):
+    late = run(f"jax.config.update('jax_{setting}', True)\n" + USED + DIVERGING)
+    assert late.stdout.startswith("[['ok', 'ok'], ['diverged', 'diverged']] 2 tiles"), late.stderr
+
+
 @pytest.mark.skipif(cores() < 2, reason="one core needs one device")
 def test_devices_that_share_a_lane_are_not_shared():
     late = run(USED + "sweep(plan=lrlab.Plan(devices=2, model_devices=2))")

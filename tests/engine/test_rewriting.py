@@ -238,6 +238,7 @@ def test_a_lane_alone_keeps_the_program_of_the_run_by_hand():
      KERNEL, "in a checkpoint with a policy"),
     (lambda w, x: x @ w, draw(12), "a product with a vector"),
     (lambda w, x: x @ x.T, KERNEL, "no factor is a kernel alone"),
+    (lambda w, x: x[:, :0] @ w, draw(0, 3), "a product of nothing"),
     (lambda w, x: jax.vmap(lambda one: x @ one)(w), draw(2, 12, 3),
      "not the product of examples with a matrix"),
     (lambda w, x: x @ w, draw(12, 2**14), "a kernel of 131,072 weights or more"),
@@ -257,6 +258,8 @@ def test_what_stays_is_said_with_its_reason(function, w, why):
     (lambda x: nn.max_pool(x, (3, 3), (3, 3)), True),
     (lambda x: nn.max_pool(x, (2, 1), (2, 1)), False),
     (lambda x: nn.max_pool(x[..., None], (2, 2, 3), (2, 2, 3)), True),
+    (lambda x: nn.max_pool(x, (8, 8), (8, 8)), True),
+    (lambda x: nn.avg_pool(x, (8, 8), (8, 8)), False),
 ])  # fmt: skip
 def test_windows_side_by_side_are_rewritten(pool, why):
     said = notes(lambda w, x: jnp.sum(pool(w * x)), draw(3), jnp.asarray(IMAGES))

@@ -220,3 +220,11 @@ def test_max_pooling_gives_ties_to_the_first(window):
     np.testing.assert_array_equal(
         gradient(lambda x: max_pool(x, window)), gradient(lambda x: nn.max_pool(x, window, window))
     )
+
+
+def test_max_pooling_of_large_windows_in_half_precision_gives_each_gradient_once():
+    """bfloat16 has no odd whole numbers above 256, by which an entry could be named."""
+    entries = np.random.default_rng(0).permutation(2 * 20 * 20).reshape(2, 20, 20, 1) / 1600
+    x = jnp.asarray(entries, jnp.bfloat16)
+    gradient = jax.grad(lambda x: max_pool(x, (20, 20)).astype(jnp.float32).sum())(x)
+    np.testing.assert_array_equal(gradient.sum((1, 2, 3)), 1)
