@@ -86,7 +86,7 @@ def filled(lanes: Lanes, plan: Plan, limits: PlanLimits = LIMITS) -> Plan:
         return plan
     before, after = (slots(counts, one, places) for one in (plan.tile_width, width))
     why = (
-        f"tile width {width} in place of {plan.tile_width}: the device with most tiles computes "
+        f"tile width {width} in place of {plan.tile_width}: the place with most tiles computes "
         f"{after:,} lanes at an update in place of {before:,}, empty ones included"
     )
     return plan._replace(tile_width=width, reasons=(*plan.reasons, why))
