@@ -52,6 +52,10 @@ class Note(NamedTuple):
     why: str | None = None
 
 
+Kernels = dict[Var, bool]
+"""Variables that hold nothing but parameters -> whether a loop reads them at every turn."""
+
+
 class Program(NamedTuple):
     """A program after the rules, and what they said of each equation: (primitive, why not)."""
 
@@ -65,7 +69,7 @@ def rewritten(task: TaskFunctions) -> TaskFunctions:
     if task.step is not None:
         return task
     return task._replace(
-        loss=_quick(task.loss),
+        loss=_quick(task.loss, differentiated=True),
         evaluate=None if task.evaluate is None else _quick(task.evaluate),
         part=None if task.part is None else _quick(task.part),
         outputs=None if task.outputs is None else _quick(task.outputs),
@@ -82,7 +86,7 @@ def notes(function: Callable[..., PyTree], *args: PyTree) -> tuple[Note, ...]:
     (Note(what='products', number=1, why=None),)
     """
     closed = jax.make_jaxpr(function)(*args)
-    said = _changed(closed.jaxpr, _weights(closed.jaxpr, args)).said
+    said = _changed(closed.jaxpr, _weights(closed.jaxpr, args), differentiated=True).said
     counts = Counter((WORDS[name], why) for name, why in said)
     return tuple(Note(what, count, why) for (what, why), count in counts.items())
 
@@ -123,13 +127,13 @@ def in_words(note: Note) -> str:
     return f"{note.number} {what} not rewritten: {note.why}"
 
 
-def _quick(function: Callable[..., R]) -> Callable[..., R]:
+def _quick(function: Callable[..., R], differentiated: bool = False) -> Callable[..., R]:
     @functools.wraps(function)
     def by_program(*args: PyTree) -> R:
         if not (is_beside_others() and on_cpu()):
             return function(*args)
         closed, shapes = jax.make_jaxpr(function, return_shape=True)(*args)
-        program = _changed(closed.jaxpr, _weights(closed.jaxpr, args))
+        program = _changed(closed.jaxpr, _weights(closed.jaxpr, args), differentiated)
         # Where nothing changes the program is the same, and tracing it twice is avoided.
         flat = jaxpr_as_fun(ClosedJaxpr(program.jaxpr, closed.consts))(*jax.tree.leaves(args))
         return jax.tree.unflatten(jax.tree.structure(shapes), flat)
@@ -137,18 +141,22 @@ def _quick(function: Callable[..., R]) -> Callable[..., R]:
     return by_program
 
 
-def _weights(jaxpr: Jaxpr, args: Sequence[PyTree]) -> set[Var]:
+def _weights(jaxpr: Jaxpr, args: Sequence[PyTree]) -> Kernels:
     """The inputs that are parameters: those of the first argument."""
-    return set(jaxpr.invars[: len(jax.tree.leaves(args[0]))])
+    return dict.fromkeys(jaxpr.invars[: len(jax.tree.leaves(args[0]))], False)
 
 
-def _changed(jaxpr: Jaxpr, weights: Collection[Var]) -> Program:
+def _changed(jaxpr: Jaxpr, weights: Kernels, differentiated: bool) -> Program:
     """A program by the rules.
 
     Args:
         weights: its inputs that hold nothing but parameters.
+        differentiated: its gradient is taken. A layer that a loop applies again and again, as in a
+            recurrent net, then stays as it is: rewritten its kernel is turned, and the gradient by
+            it turned back, at every turn. Kernels of layers through which a loop goes, one at each
+            turn, are as good as any.
     """
-    kernels = set(weights)
+    kernels = dict(weights)
     layers: dict[Var, int] = {}  # results of dense layers, and their axis of features
     biases: dict[Var, tuple[Var, int]] = {}  # broadcast vectors: of what, and their axis
     equations: list[JaxprEqn] = []
@@ -166,19 +174,22 @@ def _changed(jaxpr: Jaxpr, weights: Collection[Var]) -> Program:
         elif name in SHAPING:
             _shaped(equation, kernels, biases)
         else:
-            equation = _inside(equation, kernels, said)
+            equation = _inside(equation, kernels, said, differentiated)
         if rule is not None and name in WORDS:
             said.append((name, rule if isinstance(rule, str) else None))
         equations.append(equation)
     return Program(jaxpr.replace(eqns=equations), said)
 
 
-def _rule(equation: JaxprEqn, kernels: Collection[Var]) -> Rule | str | None:
+def _rule(equation: JaxprEqn, kernels: Kernels) -> Rule | str | None:
     """What an equation becomes, or why it stays; None where there is nothing to say."""
     name = equation.primitive.name
     if name == "dot_general":
         held = [bool(_in(variable, kernels)) for variable in equation.invars]
-        return product(equation, held.index(True) if sum(held) == 1 else None)
+        kernel = held.index(True) if sum(held) == 1 else None
+        if any(_in(variable, kernels) and kernels[variable] for variable in equation.invars):
+            return "a kernel that a loop reads at every turn"
+        return product(equation, kernel)
     return RULES[name](equation) if name in RULES else None
 
 
@@ -196,12 +207,12 @@ def _called(
     )
 
 
-def _shaped(equation: JaxprEqn, kernels: set[Var], biases: dict[Var, tuple[Var, int]]) -> None:
+def _shaped(equation: JaxprEqn, kernels: Kernels, biases: dict[Var, tuple[Var, int]]) -> None:
     """Follows weights, and vectors that are broadcast, through an equation that shapes them."""
     (of, *_), (result,) = equation.invars, equation.outvars
     if not _in(of, kernels):
         return
-    kernels.add(result)
+    kernels[result] = kernels[of]
     before, after = shape_of(of), shape_of(result)
     if equation.primitive.name == "broadcast_in_dim":
         axes = equation.params["broadcast_dimensions"]
@@ -228,7 +239,12 @@ def _with_bias(
     return None
 
 
-def _inside(equation: JaxprEqn, kernels: set[Var], said: list[tuple[str, str | None]]) -> JaxprEqn:
+def _inside(
+    equation: JaxprEqn,
+    kernels: Kernels,
+    said: list[tuple[str, str | None]],
+    differentiated: bool,
+) -> JaxprEqn:
     """The equation with the programs inside it changed.
 
     A function with a derivative of its own stays as it is, and so does a checkpoint with a policy,
@@ -244,7 +260,8 @@ def _inside(equation: JaxprEqn, kernels: set[Var], said: list[tuple[str, str | N
     for place, value in equation.params.items():
 
         def change(jaxpr: Jaxpr, place: str = place) -> Jaxpr:
-            program = _changed(jaxpr, _weights_inside(equation, place, jaxpr, kernels))
+            held = _weights_inside(equation, place, jaxpr, kernels, differentiated)
+            program = _changed(jaxpr, held, differentiated)
             said.extend((one, reason or why) for one, reason in program.said)
             return program.jaxpr
 
@@ -253,32 +270,38 @@ def _inside(equation: JaxprEqn, kernels: set[Var], said: list[tuple[str, str | N
         return equation
     if name in ("jit", "pjit"):
         body = opened(inner[0])
-        held = _weights_inside(equation, "jaxpr", body, kernels)
+        held = _weights_inside(equation, "jaxpr", body, kernels, differentiated)
         pairs = zip(equation.outvars, body.outvars, strict=True)
-        kernels.update(result for result, variable in pairs if _in(variable, held))
+        kernels |= {result: held[inner] for result, inner in pairs if _in(inner, held)}
     return equation.replace(params=params)
 
 
 def _weights_inside(
-    equation: JaxprEqn, place: str, jaxpr: Jaxpr, kernels: Collection[Var]
-) -> set[Var]:
+    equation: JaxprEqn, place: str, jaxpr: Jaxpr, kernels: Kernels, differentiated: bool
+) -> Kernels:
     """The inputs of a program inside an equation, its parameter `place`, that hold weights alone.
-    What a loop carries on is none of them."""
+    What a loop carries on is none of them.
+    """
     name, options = equation.primitive.name, equation.params
+    again = 0  # so many of `given` are the same at every turn
     given: Sequence[Var | Literal | None] = list(equation.invars)
     if name == "scan":
         first, count = options["num_consts"], options["num_carry"]
-        given = [*given[:first], *[None] * count, *given[first + count :]]
+        given, again = [*given[:first], *[None] * count, *given[first + count :]], first
     elif name == "while":
         before = options["cond_nconsts"]
         consts = given[before : before + options["body_nconsts"]]
         consts = consts if place == "body_jaxpr" else given[:before]
-        given = [*consts, *[None] * (len(jaxpr.invars) - len(consts))]
+        given, again = [*consts, *[None] * (len(jaxpr.invars) - len(consts))], len(consts)
     elif name == "cond":
         given = given[1:]
     elif name not in BY_POSITION:
-        return set()
+        return {}
     if len(given) != len(jaxpr.invars):
-        return set()
-    pairs = zip(jaxpr.invars, given, strict=True)
-    return {inside for inside, of in pairs if of is not None and _in(of, kernels)}
+        return {}
+    pairs = enumerate(zip(jaxpr.invars, given, strict=True))
+    return {
+        inside: kernels[of] or (differentiated and number < again)
+        for number, (inside, of) in pairs
+        if of is not None and _in(of, kernels)
+    }

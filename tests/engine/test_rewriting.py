@@ -206,9 +206,10 @@ def test_loss_gradient_and_curvature_are_the_same(name):
         np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)
 
 
-@pytest.mark.parametrize(
-    "name", [name for name in MODELS if name not in ("a vmap of models", "pooling of signals")]
-)
+STAY = ("a vmap of models", "pooling of signals", "a loop", "LSTM")
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if name not in STAY])
 def test_what_is_said_to_be_rewritten_is(name):
     params, apply, x = MODELS[name]()
     loss = value_of(lambda p, b: jnp.sum(apply(p, b)), True)
@@ -237,6 +238,9 @@ def test_a_lane_alone_keeps_the_program_of_the_run_by_hand():
     (jax.checkpoint(lambda w, x: jnp.tanh(x @ w), policy=jax.checkpoint_policies.dots_saveable),
      KERNEL, "in a checkpoint with a policy"),
     (lambda w, x: x @ w, draw(12), "a product with a vector"),
+    (looped, SQUARE, "a kernel that a loop reads at every turn"),
+    (lambda w, x: jax.lax.scan(lambda h, one: (jnp.tanh(h @ w.T + one), None), x, x[None])[0],
+     SQUARE, "a kernel that a loop reads at every turn"),
     (lambda w, x: x @ x.T, KERNEL, "no factor is a kernel alone"),
     (lambda w, x: x[:, :0] @ w, draw(0, 3), "a product of nothing"),
     (lambda w, x: jax.vmap(lambda one: x @ one)(w), draw(2, 12, 3),
