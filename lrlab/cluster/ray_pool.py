@@ -34,7 +34,6 @@ LOOK = 2.0
 """Seconds between two looks at which nodes there are: soon enough for nodes that join, and one call
 to Ray in hundreds of pieces."""
 
-
 FETCH = 30.0
 """Seconds that states may take on their way before it is looked whether the cluster is there."""
 

@@ -186,10 +186,9 @@ def _rule(equation: JaxprEqn, kernels: Kernels) -> Rule | str | None:
     name = equation.primitive.name
     if name == "dot_general":
         held = [bool(_in(variable, kernels)) for variable in equation.invars]
-        kernel = held.index(True) if sum(held) == 1 else None
         if any(_in(variable, kernels) and kernels[variable] for variable in equation.invars):
             return "a kernel that a loop reads at every turn"
-        return product(equation, kernel)
+        return product(equation, held.index(True) if sum(held) == 1 else None)
     return RULES[name](equation) if name in RULES else None
 
 
@@ -272,7 +271,7 @@ def _inside(
         body = opened(inner[0])
         held = _weights_inside(equation, "jaxpr", body, kernels, differentiated)
         pairs = zip(equation.outvars, body.outvars, strict=True)
-        kernels |= {result: held[inner] for result, inner in pairs if _in(inner, held)}
+        kernels |= {result: held[one] for result, one in pairs if _in(one, held)}
     return equation.replace(params=params)
 
 
@@ -280,8 +279,7 @@ def _weights_inside(
     equation: JaxprEqn, place: str, jaxpr: Jaxpr, kernels: Kernels, differentiated: bool
 ) -> Kernels:
     """The inputs of a program inside an equation, its parameter `place`, that hold weights alone.
-    What a loop carries on is none of them.
-    """
+    What a loop carries on is none of them."""
     name, options = equation.primitive.name, equation.params
     again = 0  # so many of `given` are the same at every turn
     given: Sequence[Var | Literal | None] = list(equation.invars)
