@@ -6,6 +6,7 @@ import contextlib
 import importlib.util
 import logging
 import os
+import random
 import signal
 import sys
 import threading
@@ -149,7 +150,10 @@ def _is_at(ray: ModuleType, address: str) -> bool:
 @contextlib.contextmanager
 def _unchanged() -> Iterator[None]:
     """Ray sets a handler of SIGTERM in the process that connects; ours, which ends a run with a
-    commit, stays."""
+    commit, stays. It names itself by Python's common random numbers: those that it draws are others
+    in each process, and a caller's continue where they were."""
+    drawn = random.getstate()
+    random.seed()
     in_main = threading.current_thread() is threading.main_thread()
     before = signal.getsignal(signal.SIGTERM) if in_main else None
     missing = [name for name in OWN_CLUSTER if name not in os.environ]
@@ -164,6 +168,7 @@ def _unchanged() -> Iterator[None]:
             warnings.filterwarnings("ignore", category=RuntimeWarning)
             yield
     finally:
+        random.setstate(drawn)
         logger.setLevel(level)
         for name in missing:
             del os.environ[name]

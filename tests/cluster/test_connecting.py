@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
+import random
 import signal
 from types import ModuleType, SimpleNamespace
 from typing import cast
 
 import pytest
 
-from lrlab.cluster.connecting import OWN_MARK, TRIES, _held, _init, _joined
+from lrlab.cluster.connecting import OWN_MARK, TRIES, _held, _init, _joined, _unchanged
 from lrlab.core.errors import FieldError
 
 AT = "ray://10.0.0.1:10001"
@@ -100,3 +101,13 @@ def test_ctrl_c_waits_until_ray_is_connected_and_a_second_one_does_not(
     assert reached == expected
     assert "Ctrl-C again" in capsys.readouterr().err
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_what_ray_draws_is_not_taken_from_the_common_random_numbers() -> None:
+    before = random.getstate()
+    drawn = set()
+    for _ in range(2):  # as for two scripts that were seeded alike
+        with _unchanged():
+            drawn.add(random.getrandbits(224))
+        assert random.getstate() == before
+    assert len(drawn) == 2
