@@ -2,15 +2,15 @@
 
 Hypothesis: beyond its start, a sweep dealt to two local workers of one core each takes at most 10 %
 longer than the same sweep in one process with two devices.
-Command: python experiments/benchmarks/workers.py local | ray-1 | ray-2 | killed | lanes
+Command: python experiments/benchmarks/workers.py local | ray | ray-1 | ray-2 | killed | lanes
 Cost: one to three minutes each on 2 CPU cores that nothing else uses.
 Result: README.md beside this file.
 
 The sweep: an MLP 64-128-128-10, batches of 128, momentum, so many rates of one seed (256 unless
 `--lanes` says otherwise), tiles of 4. It runs with N and with 2 N updates; the difference is what N
-updates take, and what is left of the first is the start: processes, imports, compiling. `killed`:
-two workers, one of which is killed after a third of the time. `lanes`: two workers, more and more
-lanes.
+updates take, and what is left of the first is the start: processes, imports, compiling. `ray`:
+workers as they are unless said, one for the node. `killed`: two workers, one of which is killed
+after a third of the time. `lanes`: two workers, more and more lanes.
 """
 
 from __future__ import annotations
@@ -76,12 +76,13 @@ def killed(lanes: int, steps: int, on: lrlab.Ray) -> dict[str, float]:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("way", choices=("local", "ray-1", "ray-2", "killed", "lanes"))
+    parser.add_argument("way", choices=("local", "ray", "ray-1", "ray-2", "killed", "lanes"))
     parser.add_argument("--lanes", type=int, default=256)
     parser.add_argument("--steps", type=int, default=300)
     given = parser.parse_args()
     count = 1 if given.way == "ray-1" else 2
-    on = None if given.way == "local" else lrlab.Ray(workers=count, cpus_per_worker=1)
+    ways = {"local": None, "ray": lrlab.Ray()}
+    on = ways.get(given.way, lrlab.Ray(workers=count, cpus_per_worker=1))
     if on is not None:
         connected(on)
     if given.way == "killed":
