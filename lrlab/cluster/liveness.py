@@ -92,6 +92,6 @@ def _gone(ray: ModuleType, address: str | None, what: str) -> WorkerError:
         ray.shutdown()
     at = f" at {address}" if address else ""
     return WorkerError(
-        f"the Ray cluster{at} {what}; what was committed still stands, and training continues from "
-        "there, here or on another cluster"
+        f"the Ray cluster{at} {what}; a run in a folder continues from its last commit, here or on "
+        "another cluster"
     )
