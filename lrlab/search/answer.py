@@ -87,7 +87,9 @@ def _judged(
     tolerance = settings.tolerance
     verdict = decide_verdict(whole, posterior, promise.pick, tolerance, settings.verdict)
     if verdict != EDGE:  # there the pick, and what is resolved of it, are those of the end
-        promise = stated_promise(posterior, promise, tolerance, settings.interval_probability)
+        promise = stated_promise(
+            posterior, promise, tolerance, settings.stated_probability, settings.coarsest
+        )
     place, low, high, confidence, resolved, right = promise
     lr, curves = posterior.lr, posterior.curves
     if verdict == EDGE:

@@ -62,18 +62,20 @@ def promise_of(posterior: Posterior, tolerance: float, goal: float) -> Promise:
 
 
 def stated_promise(
-    posterior: Posterior, promise: Promise, tolerance: float, wanted: float
+    posterior: Posterior, promise: Promise, tolerance: float, wanted: float, coarsest: float
 ) -> Promise:
-    """The promise as an answer states it: where the pick is not resolved to the tolerance, of the
-    smallest level (in steps of `COARSER`) from what is resolved on at which the interval is right
-    with the probability `wanted`; the one most probably right, where there is none. Where lanes
-    that failed nearby leave none, they are taken for unlucky ones, unless they diverged."""
-    if promise.resolved <= tolerance or promise.right >= wanted:
-        return promise
-    stated = promise
+    """The promise as an answer states it: of the smallest level (in steps of `COARSER`), from the
+    tolerance or what is resolved on, at which the interval is right with the probability `wanted`;
+    of the one most probably right, where there is none. Where lanes that failed nearby leave none,
+    they are taken for unlucky ones, unless they diverged.
+
+    Args:
+        coarsest: the largest level, in units of the smallest.
+    """
+    stated, least = promise, max(tolerance, promise.resolved)
     for reach in (posterior.safe, *([posterior.stable] if posterior.stable.size else [])):
-        level = promise.resolved
-        while level * COARSER <= posterior.settings.failed and stated.right < wanted:
+        level = least
+        while level * COARSER <= coarsest * least and stated.right < wanted:
             level *= COARSER
             low, high, right = interval_of(posterior, promise.pick, level, reach)
             if right > stated.right:

@@ -11,7 +11,7 @@ from lrlab.core.text import counted, percent
 from lrlab.search import seed_effects
 from lrlab.search.scores import Table, as_loss
 from lrlab.search.settings import DEFAULTS, VerdictSettings
-from lrlab.search.verdict import EDGE, FLAT, INTERIOR, Nothing
+from lrlab.search.verdict import EDGE, FLAT, INTERIOR, Nothing, seeds_explain
 
 
 class Promised(NamedTuple):
@@ -78,11 +78,13 @@ def advice(
             f"One rate alone was trained to the end, {show(lr)}: nothing is known of others. Sweep "
             f"several, or search with a budget of at least 5 full-length runs.{end}"
         )
-    return (
-        f"Noise hides the answer: {metric} differs between seeds as much as between learning "
-        f"rates. {show(lr)} is the best guess; about {details['seeds_needed']} seeds per rate "
-        f"would settle it.{end}"
-    )
+    guess = f"{show(lr)} is the best guess"
+    if seeds_explain(whole, settings):
+        why = f"{metric} differs between seeds as much as between learning rates. {guess}"
+    else:
+        why = f"{guess}, and may cost {percent(details['regret'])} more than the best"
+    settled = f"about {details['seeds_needed']} seeds per rate would settle it"
+    return f"Noise hides the answer: {why}; {settled}.{end}"
 
 
 def nothing(reason: Nothing, whole: Table, metric: str) -> str:

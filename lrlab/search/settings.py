@@ -142,7 +142,10 @@ class VerdictSettings(NamedTuple):
     """Decades, and part of the decades that were tried: flatness is a matter of a range at least
     as wide as both."""
     noisy: float = 0.15
-    """Share: where the pick may lose more, the answer is noisy: more than a person would accept."""
+    """Share: where the pick may lose more, the answer is noisy, whatever the curve looks like."""
+    acceptable: float = 0.05
+    """Share, or the tolerance, where that is more: where the pick may lose more than a person would
+    accept, an answer that is not at an edge is noisy, not interior."""
     noisy_unreplicated: float = 0.3
     """The same where no rate has two seeds, and the spread between seeds is a guess."""
     edge: float = 0.1
@@ -179,6 +182,12 @@ class SearchSettings(NamedTuple):
     interval_probability: float = 0.8
     """The probability that the interval is right, at which such a search stops; where the pick is
     sure and the interval is not, lanes go to its ends."""
+    stated_probability: float = 0.95
+    """The probability that the interval is right, which an answer states a coarser tolerance for
+    (`Answer.resolved`) where the lanes leave less at the one asked for."""
+    coarsest: float = 3.0
+    """Such a tolerance is at most so many times the one asked for, or what is resolved of the pick,
+    where that is more: beyond, it tells little."""
     least_doubt: float = 0.05
     """p (1 - p) of the probability p that a rate is good, below which a lane tells too little."""
     usual_confidence: float = CONFIDENCE

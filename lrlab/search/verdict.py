@@ -39,8 +39,9 @@ def decide_verdict(
     """The verdict where some rate trains (`why_nothing` is None).
 
     In this order: "flat" where rates over a wide range differ by next to nothing; "noisy" where one
-    rate alone was trained, where the pick may lose much, or where rates differ by no more than
-    seeds do; "edge" where the best may well be at an end of what was tried; else "interior".
+    rate alone was trained, where the pick may lose so much that nothing is known, or where rates
+    differ by no more than seeds do; "edge" where the best may well be at an end of what was tried;
+    "noisy" where the pick may lose more than a person would accept; else "interior".
 
     Args:
         pick: the grid place of the learning rate to recommend.
@@ -55,15 +56,18 @@ def decide_verdict(
         np.ptp(level) <= settings.flat * seed_effects.gap(whole)
     ):
         return FLAT
-    acceptable = settings.noisy if posterior.measured else settings.noisy_unreplicated
-    if (
-        len(rates) == 1
-        or posterior.resolved(pick, posterior.settings.quantile) > acceptable
-        or seeds_explain(whole, settings)
-    ):
+    unknown, acceptable = (
+        (settings.noisy, settings.acceptable)
+        if posterior.measured
+        else (settings.noisy_unreplicated, settings.noisy_unreplicated)
+    )
+    loss = posterior.resolved(pick, posterior.settings.quantile)
+    if len(rates) == 1 or loss > unknown or seeds_explain(whole, settings):
         return NOISY
     # Of all rates that were tried: those that a rung cut short were worse there.
-    return EDGE if at_edge(posterior, tolerance, settings) else INTERIOR
+    if at_edge(posterior, tolerance, settings):
+        return EDGE
+    return NOISY if loss > max(acceptable, tolerance) else INTERIOR
 
 
 def at_edge(

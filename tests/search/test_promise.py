@@ -112,22 +112,33 @@ def test_where_no_interval_is_probable_enough_the_tolerance_grows() -> None:
     curves = posterior(*[bowl(center) for center in random.normal(-2, 0.6, 60)])
     promise = promise_of(curves, 0.001, 0.9)
     assert promise.resolved > 0.001 and promise.right < 0.95
-    stated = stated_promise(curves, promise, 0.001, 0.95)
+    stated = stated_promise(curves, promise, 0.001, 0.95, 500.0)
     assert stated.right >= 0.95 and stated.resolved > promise.resolved
     assert stated.low <= promise.low and promise.high <= stated.high
     assert (stated.pick, stated.confidence) == (promise.pick, promise.confidence)
-    # Nothing grows where the pick is resolved, or the interval is probable enough.
-    assert stated_promise(curves, promise, promise.resolved, 0.95) == promise
-    assert stated_promise(curves, promise, 0.001, promise.right) == promise
+    # Nothing grows where the interval is probable enough, or beyond the coarsest.
+    assert stated_promise(curves, promise, 0.001, promise.right, 500.0) == promise
+    assert stated_promise(curves, promise, 0.001, 0.95, 1.0) == promise
+    some = stated_promise(curves, promise, 0.001, 0.95, 1.3)
+    assert promise.resolved < some.resolved <= 1.3 * promise.resolved
+
+
+def test_the_tolerance_grows_for_the_interval_where_the_pick_is_sure() -> None:
+    """Bottoms in one place, as steep as it happens: the pick is good, the ends are unknown."""
+    curves = posterior(*[bowl(-2, steep) for steep in np.geomspace(0.001, 2, 60)])
+    promise = promise_of(curves, 0.01, 0.9)
+    assert promise.resolved <= 0.01 and promise.right < 0.95
+    stated = stated_promise(curves, promise, 0.01, 0.95, 3.0)
+    assert stated.right > promise.right and 0.01 < stated.resolved <= 0.03
 
 
 def test_where_no_tolerance_is_enough_the_likeliest_interval_is_stated() -> None:
     random = np.random.default_rng(1)
     curves = posterior(*[bowl(center) for center in random.normal(-2, 0.6, 60)])
     promise = promise_of(curves, 0.001, 0.9)
-    stated = stated_promise(curves, promise, 0.001, 2.0)
+    stated = stated_promise(curves, promise, 0.001, 2.0, 500.0)
     assert stated.right > promise.right
-    assert stated.resolved <= curves.settings.failed
+    assert stated.resolved <= 500 * promise.resolved
 
 
 def test_lanes_that_only_failed_nearby_count_as_unlucky_where_they_leave_nothing() -> None:
@@ -137,10 +148,10 @@ def test_lanes_that_only_failed_nearby_count_as_unlucky_where_they_leave_nothing
         safe=lambda x: np.abs(x + 2) < 0.03,
     )
     promise = promise_of(curves, 0.001, 0.9)
-    held = stated_promise(curves, promise, 0.001, 0.8)
+    held = stated_promise(curves, promise, 0.001, 0.8, 500.0)
     assert held.right < 0.8 and X[held.high] - X[held.low] < 0.06
-    free = stated_promise(curves._replace(stable=np.ones(len(X), bool)), promise, 0.001, 0.8)
+    free = stated_promise(curves._replace(stable=np.ones(len(X), bool)), promise, 0.001, 0.8, 500.0)
     assert free.right >= 0.8 and X[free.high] - X[free.low] > 0.5
     diverged = X < -1.9  # a lane diverged above
-    ended = stated_promise(curves._replace(stable=diverged), promise, 0.001, 0.8)
+    ended = stated_promise(curves._replace(stable=diverged), promise, 0.001, 0.8, 500.0)
     assert X[ended.high] <= -1.9 and ended.right > held.right
