@@ -101,6 +101,8 @@ def find(
     parts.append(train(rates, scout, tuple(keep), prune if keep else None))
     extensions, waiting, fresh = 0, [int(s) for s in seeds], max(seeds) + 1
     total, sureness = budget.left(parts), list[JsonObject]()
+    known: tuple[Posterior, Promise] | None = None
+    seen = 0
     if total >= settings.paired_budget and len(waiting) > 1:
         waiting.pop(0)  # the scout's: other seeds say more
     for number in range(settings.max_rounds):
@@ -109,6 +111,9 @@ def find(
             posterior_of(parts, seed=number, settings=settings.posterior) if trains else None
         )
         promise = None if posterior is None else promised(posterior, settings)
+        # What a search stops by is what its answer says: other draws of curves say a little else.
+        known = None if posterior is None or promise is None else (posterior, promise)
+        seen = len(parts)
         said = promise if posterior is not None and posterior.measured else None
         confidence = None if said is None else said.confidence
         right = None if said is None else said.right
@@ -136,7 +141,8 @@ def find(
                 break
         if len(lr):
             parts.append(train(lr, seed))
-    answer = from_scores(parts, metric, extended=extensions > 0, settings=settings)
+    given = known if seen == len(parts) else None
+    answer = from_scores(parts, metric, extended=extensions > 0, settings=settings, given=given)
     stages = [stage_record(part) for part in parts]
     decided = {"stages": stages, "rungs": decisions, "sureness": sureness}
     decided |= budget.record(parts)

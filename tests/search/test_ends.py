@@ -50,6 +50,15 @@ def test_a_search_that_stops_is_sure_of_its_interval_too():
     assert before[0]["interval"] is None  # one seed
 
 
+@pytest.mark.parametrize("root", range(4))
+def test_an_answer_is_as_sure_as_the_search_that_stopped(root):
+    answer = search(trainer(valley(-2.0, 1.0), 0.05, root=root), budget_runs=40)
+    last = answer.details["sureness"][-1]
+    assert last["cost"] == answer.cost < 39
+    assert answer.confidence == last["confidence"] >= DEFAULTS.confidence
+    assert answer.details["interval_probability"] >= last["interval"]
+
+
 def test_lanes_at_the_ends_stand_where_least_is_known():
     part = trainer(valley(-2.0), 0.01)(np.geomspace(1e-4, 1, 7), np.zeros(7))
     more = trainer(valley(-2.0), 0.01)(np.array([0.005, 0.01, 0.02]), np.ones(3))
