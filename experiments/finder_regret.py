@@ -7,7 +7,7 @@ Cost: about 3 minutes on 2 CPU cores for the default (4 pairs of `made`); a set 
 does what fits and stops; what was trained and measured stays in `--out`, and the next call
 continues. `--truth` trains what is missing, and writes `finder_regret_truth.json`.
 Result: on 23 sealed pairs, until it is sure (15 runs in the median), `find` is off by 0.05 % in
-the median and 1.9 % in nine of ten cases; its interval is right in 83 % of cases. The best rule of
+the median and 1.9 % in nine of ten cases; its interval is right in 88 % of cases. The best rule of
 one short curve is off by 1.1 % and 100 %. More: experiments/README.md.
 
 Three sets (`finder_regret_problems.py`): pairs that `find` was made with, pairs that are looked at
