@@ -22,6 +22,7 @@ from lrlab.search.verdict import (
     NOISY,
     NONE,
     decide_verdict,
+    flatness,
     seeds_needed,
     why_nothing,
 )
@@ -95,9 +96,10 @@ def _judged(
     if verdict == EDGE:
         place = 0 if curves[:, 0].mean() < curves[:, -1].mean() else len(lr) - 1
         confidence = posterior.probability(place, settings.tolerance)
-        resolved = posterior.resolved(place, goal)
+        resolved = max(resolved, posterior.resolved(place, goal))  # the interval holds that too
     if verdict == FLAT:
         low, high = np.searchsorted(lr, whole.lr[seed_effects.usable(whole)][[0, -1]] * (1 - 1e-9))
+        resolved = max(resolved, flatness(whole, posterior))
     low, high = min(low, place), max(high, place)
     interval = float(lr[low]), float(lr[high])
     initial = as_loss(seed_effects.mean_initial(whole), whole.direction)
@@ -112,12 +114,17 @@ def _judged(
         "fit": fit_of(posterior, whole, max(settings.tolerance, resolved)),
     }
     if verdict == NOISY or resolved > settings.tolerance:
-        error = max(resolved, settings.tolerance)
+        # A noisy answer speaks of its pick, and of no interval.
+        most = max(goal, posterior.settings.quantile)
+        told = posterior.resolved(place, most) if verdict == NOISY else resolved
+        error = max(told, settings.tolerance)
         details["seeds_needed"] = seeds_needed(whole, error, settings.tolerance)
     pick = float(lr[place]) if verdict == FLAT else _rounded(float(lr[place]), interval)
     promised = Promised(interval, settings.tolerance, resolved, confidence)
     text = advice(verdict, pick, promised, whole, metric, details, extended, settings.verdict)
     text = " ".join([text, *remarks(parts, metric)])
+    if seed_effects.usable(whole).sum() == 1:  # compared with nothing
+        details["interval_probability"] = confidence = resolved = None
     return Answer(
         pick, interval, verdict, text, metric, paid, evidence, stable, details,
         confidence=confidence, tolerance=settings.tolerance, resolved=resolved,
@@ -186,6 +193,7 @@ def answer_json(answer: Answer, run: str | None = None, seconds: float = 0.0) ->
         "sentence": answer.sentence,
         "confidence": answer.confidence,
         "tolerance": answer.tolerance,
+        "resolved": answer.resolved,
         "cost": answer.cost,
         "metric": answer.metric,
         "seconds": seconds,

@@ -24,6 +24,7 @@ FIND = {
     "sentence",
     "confidence",
     "tolerance",
+    "resolved",
     "cost",
     "metric",
     "seconds",
