@@ -101,6 +101,9 @@ def _judged(
         low, high = np.searchsorted(lr, whole.lr[seed_effects.usable(whole)][[0, -1]] * (1 - 1e-9))
         resolved = max(resolved, flatness(whole, posterior))
     low, high = min(low, place), max(high, place)
+    alone = seed_effects.usable(whole).sum() == 1
+    if alone:  # compared with nothing
+        low = high = place
     interval = float(lr[low]), float(lr[high])
     initial = as_loss(seed_effects.mean_initial(whole), whole.direction)
     best = float(np.nanmin(seed_effects.mean_scores(whole)))
@@ -123,7 +126,7 @@ def _judged(
     promised = Promised(interval, settings.tolerance, resolved, confidence)
     text = advice(verdict, pick, promised, whole, metric, details, extended, settings.verdict)
     text = " ".join([text, *remarks(parts, metric)])
-    if seed_effects.usable(whole).sum() == 1:  # compared with nothing
+    if alone:
         details["interval_probability"] = confidence = resolved = None
     return Answer(
         pick, interval, verdict, text, metric, paid, evidence, stable, details,

@@ -78,10 +78,12 @@ def test_a_plain_that_slopes_by_more_than_the_tolerance() -> None:
 def test_of_one_rate_alone_nothing_is_sure() -> None:
     for answer in (
         search(trainer(valley(-2.0)), budget_runs=1),
+        search(trainer(valley(-2.0)), budget_runs=2),
         from_scores(trainer(valley(-2.0), 0.01)(np.full(3, 0.01), np.arange(3)), "valid_loss"),
     ):
         assert answer.verdict == "noisy" and "One rate alone" in answer.sentence
         assert answer.confidence is None and answer.resolved is None
+        assert answer.interval == (answer.lr, answer.lr)
         assert answer.details["interval_probability"] is None
         assert "sure" not in answer_card(answer)
 
@@ -114,3 +116,10 @@ def test_seeds_that_settle_a_noisy_answer_follow_from_what_its_pick_may_cost(goa
         most = np.ceil(2 * (answer.details["regret"] / 0.01) ** 2)
         assert answer.details["seeds_needed"] == min(most, 9999)
     assert seen
+
+
+def test_an_interval_ends_at_the_rates_that_were_tried_to_the_last_digit() -> None:
+    lr = np.geomspace(0.02, 0.03, 5)
+    part = trainer(lambda x: 0.5 + 0.5 * x**2, 0.0)(lr, np.zeros(5))
+    answer = from_scores(part, "valid_loss")
+    assert answer.verdict == "edge" and answer.lr == answer.interval[1] == 0.03
