@@ -23,6 +23,7 @@ from lrlab.search.verdict import (
     NONE,
     decide_verdict,
     flatness,
+    seeds_explain,
     seeds_needed,
     why_nothing,
 )
@@ -117,9 +118,11 @@ def _judged(
         "fit": fit_of(posterior, whole, max(settings.tolerance, resolved)),
     }
     if verdict == NOISY or resolved > settings.tolerance:
-        # A noisy answer speaks of its pick, and of no interval.
-        most = max(goal, posterior.settings.quantile)
-        told = posterior.resolved(place, most) if verdict == NOISY else resolved
+        told = resolved
+        if verdict == NOISY:  # it speaks of its pick alone, or of everything that seeds differ by
+            pick_costs = posterior.resolved(place, max(goal, posterior.settings.quantile))
+            explained = seeds_explain(whole, settings.verdict)
+            told = max(resolved, pick_costs) if explained else pick_costs
         error = max(told, settings.tolerance)
         details["seeds_needed"] = seeds_needed(whole, error, settings.tolerance)
     pick = float(lr[place]) if verdict == FLAT else _rounded(float(lr[place]), interval)
