@@ -192,9 +192,9 @@ def find(
     (`answer.details["interval_probability"]`); with None it spends its whole budget. `budget` is a
     number of full-length runs (None: at most 40; with further axes 24, and 8 for each further
     combination; 24 for each of several rates), or a time such as "60s". `answer.resolved` is the
-    smallest tolerance that the lanes tell at that confidence; where it is larger than asked for,
-    the interval is for it. `scale` "log" measures regret in the log of the loss, for losses that
-    span decades. `score` (as in `sweep`) decides at the rungs too; it is part of the experiment.
+    smallest tolerance that the lanes tell, of the rate and of its interval; where it is larger than
+    asked for, the interval is for it. `scale` "log" measures regret in the log of losses that span
+    decades. `score` (as in `sweep`) decides at the rungs too; it is part of the experiment.
 
     With `groups`, and for the rates of a step task (`Task.step`), `lr` is name -> rates: the lowest
     and the highest are where to look, a single number is held. `answer.lr` and `answer.interval`

@@ -94,8 +94,8 @@ def flat(table: Table, prefix: str = "") -> dict[str, object]:
 
 
 SHOWN = (
-    "lr", "interval_low", "interval_high", "verdict", "sentence", "confidence", "tolerance", "cost",
-    "metric", "lanes", "diverged", "seconds", "at", "suggestions",
+    "lr", "interval_low", "interval_high", "verdict", "sentence", "confidence", "tolerance",
+    "resolved", "cost", "metric", "lanes", "diverged", "seconds", "at", "suggestions",
 )  # fmt: skip
 """What of a summary trackers show."""
 

@@ -22,6 +22,8 @@ from lrlab.search.verdict import (
     NOISY,
     NONE,
     decide_verdict,
+    flatness,
+    seeds_explain,
     seeds_needed,
     why_nothing,
 )
@@ -95,10 +97,14 @@ def _judged(
     if verdict == EDGE:
         place = 0 if curves[:, 0].mean() < curves[:, -1].mean() else len(lr) - 1
         confidence = posterior.probability(place, settings.tolerance)
-        resolved = posterior.resolved(place, goal)
+        resolved = max(resolved, posterior.resolved(place, goal))  # the interval holds that too
     if verdict == FLAT:
         low, high = np.searchsorted(lr, whole.lr[seed_effects.usable(whole)][[0, -1]] * (1 - 1e-9))
+        resolved = max(resolved, flatness(whole, posterior))
     low, high = min(low, place), max(high, place)
+    alone = seed_effects.usable(whole).sum() == 1
+    if alone:  # compared with nothing
+        low = high = place
     interval = float(lr[low]), float(lr[high])
     initial = as_loss(seed_effects.mean_initial(whole), whole.direction)
     best = float(np.nanmin(seed_effects.mean_scores(whole)))
@@ -112,12 +118,19 @@ def _judged(
         "fit": fit_of(posterior, whole, max(settings.tolerance, resolved)),
     }
     if verdict == NOISY or resolved > settings.tolerance:
-        error = max(resolved, settings.tolerance)
+        told = resolved
+        if verdict == NOISY:  # it speaks of its pick alone, or of everything that seeds differ by
+            pick_costs = posterior.resolved(place, max(goal, posterior.settings.quantile))
+            explained = seeds_explain(whole, settings.verdict)
+            told = max(resolved, pick_costs) if explained else pick_costs
+        error = max(told, settings.tolerance)
         details["seeds_needed"] = seeds_needed(whole, error, settings.tolerance)
     pick = float(lr[place]) if verdict == FLAT else _rounded(float(lr[place]), interval)
     promised = Promised(interval, settings.tolerance, resolved, confidence)
     text = advice(verdict, pick, promised, whole, metric, details, extended, settings.verdict)
     text = " ".join([text, *remarks(parts, metric)])
+    if alone:
+        details["interval_probability"] = confidence = resolved = None
     return Answer(
         pick, interval, verdict, text, metric, paid, evidence, stable, details,
         confidence=confidence, tolerance=settings.tolerance, resolved=resolved,
@@ -186,6 +199,7 @@ def answer_json(answer: Answer, run: str | None = None, seconds: float = 0.0) ->
         "sentence": answer.sentence,
         "confidence": answer.confidence,
         "tolerance": answer.tolerance,
+        "resolved": answer.resolved,
         "cost": answer.cost,
         "metric": answer.metric,
         "seconds": seconds,

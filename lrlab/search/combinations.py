@@ -156,13 +156,14 @@ def answer_of(
 def against_all(answer: Answer, joint: Joint, combination: int, settings: SearchSettings) -> Answer:
     """The answer of a combination; what it says of its rate is against the best of all."""
     lr = rate_of(answer)
-    if lr is None:
+    if lr is None or answer.confidence is None:
         return answer
     regret = joint.regret(combination, place_of(joint, combination, lr))
     most = joint.most(regret, settings.posterior.quantile)
     return answer._replace(
         confidence=joint.share(regret, settings.tolerance),
-        resolved=joint.most(regret, goal_of(settings)),
+        # What the interval is stated at may be coarser.
+        resolved=max(answer.resolved or 0.0, joint.most(regret, goal_of(settings))),
         details={**answer.details, "regret": most},
     )
 

@@ -22,6 +22,7 @@ import numpy as np
 
 from lrlab.core.axes import RATE_PREFIX
 from lrlab.core.text import percent
+from lrlab.core.tolerance import level_of
 from lrlab.search.find import Decide, Train, find
 from lrlab.search.find_axes import find_axes
 from lrlab.search.naming import in_words
@@ -72,8 +73,8 @@ def find_rates(
         An answer whose `lr` and `interval` are dicts by name, as are the rates in its `evidence`.
         `confidence` is the product of the rates' own, `resolved` the largest of theirs. `verdict`:
         "none" where nothing trains; else "noisy" or "edge" where one rate's is, "flat"
-        where all are. `details`: `rates` (name -> what its own search said: lr, interval, verdict,
-        sentence, cost), `ratios` (what each ratio came to), `at`, `stages`, `rungs`.
+        where all are. `details`: `rates` (name -> what its own search said: lr, interval, resolved,
+        verdict, sentence, cost), `ratios` (what each ratio came to), `at`, `stages`, `rungs`.
     """
     began, names = clock(), list(ranges)
     free = [name for name, (low, high) in ranges.items() if low < high]
@@ -246,6 +247,7 @@ def _concluded(
         name: {
             "lr": answer.lr,
             "interval": answer.interval,
+            "resolved": answer.resolved,
             "verdict": answer.verdict,
             "sentence": answer.sentence,
             "cost": answer.cost,
@@ -257,7 +259,7 @@ def _concluded(
     for answer in alone.values():
         details["stages"] = [*details["stages"], *answer.details["stages"]]
         details["rungs"] = [*details["rungs"], *answer.details["rungs"]]
-    levels = [max(a.tolerance or 0.0, a.resolved or 0.0) for a in (together, *alone.values())]
+    levels = [level_of(a.tolerance, a.resolved) for a in (together, *alone.values())]
     level = max(levels[1:] or levels)
     text = _sentence(point, interval, level, alone, rates, at)
     each = list(alone.values()) or [together]

@@ -15,7 +15,7 @@ import numpy as np
 from lrlab.search.gaussian_process import Observations, saturated, unsaturated
 from lrlab.search.joint_process import Lanes, Likeness, Places, draw_joint
 from lrlab.search.posterior import BAND, Posterior, clues, posterior_of, scales_of
-from lrlab.search.promise import Promise, promise_of
+from lrlab.search.promise import Promise, interval_of, promise_of
 from lrlab.search.scores import Scores, table
 from lrlab.search.settings import DEFAULTS, PosteriorSettings
 
@@ -185,8 +185,8 @@ def promised(joint: Joint, combination: int, tolerance: float, goal: float) -> P
     regret = joint.regret(combination, own.pick)
     resolved = joint.most(regret, goal)
     if resolved > max(tolerance, own.resolved):  # others may be better: the rate is no surer
-        wide = promise_of(posterior, resolved, goal)
-        own = own._replace(low=min(wide.low, own.pick), high=max(wide.high, own.pick))
+        low, high, right = interval_of(posterior, own.pick, resolved)
+        own = own._replace(low=low, high=high, right=right)
     return own._replace(confidence=joint.share(regret, tolerance), resolved=resolved)
 
 

@@ -97,8 +97,10 @@ def posterior_of(
     stable = _safe(whole, lanes, np.array(np.inf), grid, middle)
     replicated = _replicated(whole, grid, settings.replication)
     replicated &= grid <= _ceiling(whole, replicated, grid, middle)
+    lr = 10**grid
+    lr[np.searchsorted(grid, np.log10(whole.lr).round(9))] = whole.lr  # to the last digit
     return Posterior(
-        10**grid, curves, mean, safe, replicated, cap, spread, noise or 0.0, noise is not None,
+        lr, curves, mean, safe, replicated, cap, spread, noise or 0.0, noise is not None,
         settings, (of_metric(ends[0]), of_metric(ends[1])), stable,
     )  # fmt: skip
 

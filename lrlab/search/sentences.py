@@ -44,14 +44,15 @@ def advice(
         end = f" At {show(broken[broken > lr].min())} training diverges for some seed."
     if verdict == INTERIOR:
         level = percent(max(tolerance, resolved))
+        coarser = level != percent(tolerance)
         range_ = f"anything from {low} to {high} costs at most {level} more"
         if interval[0] == interval[1]:
             range_ = f"any other rate that was tried costs more than {level}"
         sure = f"{counted(seeds, 'seed')}, {percent(confidence)} sure"
-        if resolved > tolerance:
+        if coarser:
             sure += f" of {percent(tolerance)}"
         text = f"Train with learning rate {show(lr)}; {range_} ({sure})."
-        if resolved > tolerance:
+        if coarser:
             text += (
                 f" {level} is what {counted(seeds, 'seed')} can tell; "
                 f"about {details['seeds_needed']} would tell {percent(tolerance)}."

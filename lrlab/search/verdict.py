@@ -48,13 +48,10 @@ def decide_verdict(
         tolerance: share of the gap that a rate may cost.
     """
     rates = whole.lr[seed_effects.usable(whole)]
-    level = np.interp(np.log10(rates), np.log10(posterior.lr), posterior.mean)
     span = np.log10(rates[-1] / rates[0])
     tried = np.log10(whole.lr[-1] / whole.lr[0])
     decades, part = settings.flat_span
-    if span >= max(decades, part * tried) and (
-        np.ptp(level) <= settings.flat * seed_effects.gap(whole)
-    ):
+    if span >= max(decades, part * tried) and flatness(whole, posterior) <= settings.flat:
         return FLAT
     unknown, acceptable = (
         (settings.noisy, settings.acceptable)
@@ -68,6 +65,15 @@ def decide_verdict(
     if at_edge(posterior, tolerance, settings):
         return EDGE
     return NOISY if loss > max(acceptable, tolerance) else INTERIOR
+
+
+def flatness(whole: Table, posterior: Posterior) -> float:
+    """What the rates that were trained to the end differ by in the fit, a share of the gap; inf
+    where nothing was gained and they differ."""
+    rates = np.log10(whole.lr[seed_effects.usable(whole)])
+    apart = float(np.ptp(np.interp(rates, np.log10(posterior.lr), posterior.mean)))
+    gap = seed_effects.gap(whole)
+    return apart / gap if gap > 0 else 0.0 if apart <= 0 else float("inf")
 
 
 def at_edge(

@@ -37,8 +37,8 @@ from lrlab.workflows.origins import fields_of as weights_fields
 from lrlab.workflows.origins import of_group, of_search, store_frozen
 
 FIELDS = (
-    "run", "lr", "interval", "verdict", "sentence", "confidence", "tolerance", "cost", "metric",
-    "score", "scale", "seconds", "at", "ridge",
+    "run", "lr", "interval", "verdict", "sentence", "confidence", "tolerance", "resolved", "cost",
+    "metric", "score", "scale", "seconds", "at", "ridge",
 )  # fmt: skip
 """The fields of the JSON object."""
 

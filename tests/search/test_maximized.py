@@ -24,12 +24,13 @@ FIND = {
     "sentence",
     "confidence",
     "tolerance",
+    "resolved",
     "cost",
     "metric",
     "seconds",
 }
 SWEEP = {"run", "best", "lanes", "diverged", "metric", "seconds"}
-BEST = {"lr", "interval", "verdict", "sentence"}
+BEST = {"lr", "interval", "verdict", "sentence", "confidence", "tolerance", "resolved"}
 
 CURVES = {
     "hill": lambda x: 0.9 - 0.1 * (x + 2.5) ** 2,

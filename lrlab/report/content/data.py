@@ -158,6 +158,7 @@ def of_first_rate(answer: Table | None) -> Table | None:
     alone = (details.get("rates") or answer.get("rates") or {}).get(first) or {}
     if alone.get("fit"):
         details["fit"] = alone["fit"]
+        answer = {**answer, "resolved": alone.get("resolved", answer.get("resolved"))}
     rates = {name: (lr[name], ends[name]) for name in lr}
     return {**answer, "lr": lr[first], "interval": ends[first], "rates": rates, "details": details}
 

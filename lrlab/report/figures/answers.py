@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lrlab.core.text import Table, number
+from lrlab.core.tolerance import level_in_words
 from lrlab.report.content import tidy
 from lrlab.report.figures import style
 from lrlab.search import Comparison
@@ -75,7 +76,7 @@ def _panel(ax: Axes, answer: Answer, theme: str) -> None:
     fit, initial = tidy.fit_of(answer), answer.details.get("initial")
     ends, pick = interval_of(answer), rate_of(answer)
     if ends is not None:
-        words = "costs at most the tolerance"
+        words = f"costs at most {level_in_words(answer.tolerance, answer.resolved)}"
         ax.axvspan(*ends, color=colors.accent, alpha=0.13, lw=0, label=words)
     if pick is not None:
         ax.axvline(pick, color=colors.accent, lw=1.6, label=f"recommended: {number(pick, 2)}")

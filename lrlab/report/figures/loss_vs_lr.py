@@ -9,6 +9,7 @@ import numpy as np
 from lrlab.core.records import DIVERGED, NOT_RUN, OK, PRUNED
 from lrlab.core.score import LAST
 from lrlab.core.text import number
+from lrlab.core.tolerance import level_in_words
 from lrlab.report.content import data as d
 from lrlab.report.content import summary
 from lrlab.report.content.data import ReportData
@@ -97,14 +98,8 @@ def _marks(ax: Axes, data: ReportData, colors: Theme, start: float) -> None:
     answer = data.answer or {}
     if answer.get("interval"):
         low, high = answer["interval"]
-        ax.axvspan(
-            low,
-            high,
-            color=colors.accent,
-            alpha=0.13,
-            lw=0,
-            label="costs at most the tolerance",
-        )
+        level = level_in_words(answer.get("tolerance"), answer.get("resolved"))
+        ax.axvspan(low, high, color=colors.accent, alpha=0.13, lw=0, label=f"costs at most {level}")
     if answer.get("lr"):
         text = f"recommended: {number(answer['lr'])}"
         ax.axvline(answer["lr"], color=colors.accent, lw=1.6, label=text)

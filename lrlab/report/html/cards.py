@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lrlab.core.text import Table, counted, interval, number, percent, rate
+from lrlab.core.tolerance import level_of
 from lrlab.report.content import tidy
 from lrlab.report.html.document import escaped
 from lrlab.report.html.sparks import Spark, drawn
@@ -48,7 +49,8 @@ def answer_card(answer: Answer, title: str = "") -> str:
     else:
         facts.append(("learning rate", rate(answer.lr)))
         if answer.interval is not None and not isinstance(answer.interval, Mapping):
-            cost = f"costs at most {percent(answer.tolerance)}" if answer.tolerance else "as good"
+            level = level_of(answer.tolerance, answer.resolved)
+            cost = f"costs at most {percent(level)}" if level else "as good"
             facts.append((cost, interval(answer.interval, rate)))
     facts += [(name, _cell(value)) for name, value in (answer.details.get("at") or {}).items()]
     if answer.confidence is not None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from lrlab.core.text import Json, Table, counted, interval, number, percent
+from lrlab.core.tolerance import level_of
 from lrlab.report.content import data as d
 from lrlab.report.content import standing, summary
 from lrlab.report.content.data import ReportData
@@ -204,7 +205,7 @@ def _answer_cards(data: ReportData) -> list[tuple[str, str, str, str]]:
     seeds = int(max((sum(row.counts.values()) for row in summary.lr_rows(data)), default=0))
     edge = summary.diverged_from(data)
     sure = answer.get("confidence")
-    level = max(answer.get("tolerance") or 0.0, answer.get("resolved") or 0.0)
+    level = level_of(answer.get("tolerance"), answer.get("resolved"))
     first = [
         (f"main {verdict}", "Learning rate", number(lr) if lr else "none", verdict),
         (

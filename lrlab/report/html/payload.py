@@ -9,6 +9,7 @@ import numpy as np
 
 from lrlab.core.records import PRUNED
 from lrlab.core.text import Json, Table, rounded
+from lrlab.core.tolerance import level_in_words
 from lrlab.report.content import data as d
 from lrlab.report.content import summary
 from lrlab.report.content.data import ReportData
@@ -73,7 +74,11 @@ def payload_of(data: ReportData) -> dict[str, Json]:
             for rung in summary.rungs(data)
             if rung.pruned
         ],
-        "answer": {"lr": rounded(answer.get("lr")), "interval": _interval(answer)},
+        "answer": {
+            "lr": rounded(answer.get("lr")),
+            "interval": _interval(answer),
+            "level": level_in_words(answer.get("tolerance"), answer.get("resolved")),
+        },
         "fit": None if data.extra else _fit(answer),
         "limit": None if data.extra else rounded(_fit_of(answer).get("limit")),
         "sureness": _sureness(answer),

@@ -171,11 +171,11 @@ function lossChart(run, host) {
     ...(fit.length && fit[0].length > 3 ? [['<rect x="1" width="20" height="12" ' +
       'fill="var(--accent)" opacity=".16"/>', "holds the fit at 90 %"]] : []),
     ...(fit.length && d.limit != null ? [['<path d="M1 6H21" stroke="var(--accent)" ' +
-      'stroke-dasharray="7 3"/>', "the best and the tolerance"]] : []),
+      'stroke-dasharray="7 3"/>', `the best and ${d.answer.level}`]] : []),
     ...(d.answer.lr ? [['<path d="M11 0V12" stroke="var(--accent)" stroke-width="2"/>',
       "recommended"]] : []),
     ...(d.answer.interval ? [['<rect x="1" width="20" height="12" fill="var(--band)"/>',
-      "costs at most the tolerance"]] : []),
+      `costs at most ${d.answer.level}`]] : []),
     ...(d.initial != null ? [['<path d="M1 6H21" stroke="var(--faint)" stroke-dasharray="4 4"/>',
       "before training"]] : []),
     ...(some("pruned") ? [['<circle cx="11" cy="6" r="3.2" fill="none" stroke="var(--faint)"/>',

@@ -1,0 +1,125 @@
+"""Every place that speaks of an interval names the tolerance that it is for."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+from axes_world import World
+from axes_world import search as search_axes
+from few import few
+from test_find import CASES, search, trainer, valley
+
+from lrlab.core.text import percent
+from lrlab.core.tolerance import level_of
+from lrlab.report.html.cards import answer_card
+from lrlab.search import answer_json, from_scores, table
+from lrlab.search.sentences import Promised, advice
+from lrlab.search.settings import DEFAULTS
+from lrlab.search.verdict import INTERIOR
+
+
+def told(answer) -> float:
+    """The tolerance that the fit's limit stands for."""
+    fit, gap = answer.details["fit"], answer.details["gap"]
+    return (fit["limit"] - np.min(fit["mean"])) / gap
+
+
+def in_words(sentence: str) -> str:
+    """The tolerance that a sentence gives its interval."""
+    found = re.search(r"costs at most (\S+ %) more", sentence)
+    assert found is not None, sentence
+    return found[1]
+
+
+@pytest.mark.parametrize("root", few(range(8), 4))
+def test_one_tolerance_in_sentence_card_json_and_fit(root: int) -> None:
+    answer = search(trainer(valley(-2.0), 0.06, root=root), budget_runs=20)
+    level = level_of(answer.tolerance, answer.resolved)
+    assert answer.verdict == INTERIOR and told(answer) == pytest.approx(level)
+    assert in_words(answer.sentence) == percent(level)
+    assert f"costs at most {percent(level)}" in answer_card(answer)
+    assert answer_json(answer)["resolved"] == answer.resolved
+
+
+@pytest.mark.parametrize("own", [0.01, 0.02, 0.08])
+def test_over_several_axes_too(own: float) -> None:
+    """What the pick is sure of against all combinations may be finer than what its interval is."""
+    world = World(lambda decay: 10 ** (-2 - 0.3 * decay), lambda decay: 0.1, 0.02, own=own)
+    answer = search_axes(world, {"decay": [0.0, 1.0, 2.0]}, budget_runs=30)
+    assert answer.verdict == INTERIOR
+    level = level_of(answer.tolerance, answer.resolved)
+    assert told(answer) == pytest.approx(level)
+    assert in_words(answer.sentence) == percent(level)
+
+
+@pytest.mark.parametrize("verdict", ["edge", "flat"])
+def test_the_interval_of_an_end_and_of_a_plain_has_one_too(verdict: str) -> None:
+    answer = search(CASES[verdict], budget_runs=20)
+    level = level_of(answer.tolerance, answer.resolved)
+    assert answer.verdict == verdict and told(answer) == pytest.approx(level)
+    fit = answer.details["fit"]
+    inside = (fit["lr"] >= answer.interval[0]) & (fit["lr"] <= answer.interval[1])
+    costs = (np.array(fit["mean"])[inside].max() - min(fit["mean"])) / answer.details["gap"]
+    assert costs <= 3 * level
+
+
+def test_a_plain_that_slopes_by_more_than_the_tolerance() -> None:
+    """The interval of a flat answer is all that was tried, whatever the tolerance."""
+    lr, seed = np.tile(np.geomspace(1e-4, 1.0, 9), 3), np.repeat(np.arange(3), 9)
+    part = trainer(lambda x: 0.5 + 0.006 * (x + 4), 0.0005)(lr, seed)
+    answer = from_scores(part, "valid_loss", settings=DEFAULTS._replace(tolerance=0.001))
+    assert answer.verdict == "flat" and answer.interval == pytest.approx((1e-4, 1.0))
+    assert answer.resolved == pytest.approx(0.024 / 1.8, rel=0.1)
+    assert told(answer) == pytest.approx(answer.resolved)
+
+
+def test_of_one_rate_alone_nothing_is_sure() -> None:
+    for answer in (
+        search(trainer(valley(-2.0)), budget_runs=1),
+        search(trainer(valley(-2.0)), budget_runs=2),
+        from_scores(trainer(valley(-2.0), 0.01)(np.full(3, 0.01), np.arange(3)), "valid_loss"),
+    ):
+        assert answer.verdict == "noisy" and "One rate alone" in answer.sentence
+        assert answer.confidence is None and answer.resolved is None
+        assert answer.interval == (answer.lr, answer.lr)
+        assert answer.details["interval_probability"] is None
+        assert "sure" not in answer_card(answer)
+
+
+def test_a_tolerance_that_reads_as_the_one_asked_for_is_not_said_to_be_coarser() -> None:
+    part = trainer(valley(-2.0), 0.01)(np.geomspace(1e-3, 0.1, 9), np.zeros(9))
+
+    said = [
+        advice(
+            INTERIOR, 0.01, Promised((0.005, 0.02), 0.01, resolved, 0.89), table([part]),
+            "valid_loss", {"seeds_needed": 3}, False,
+        )
+        for resolved in (0.0102, 0.0112)
+    ]  # fmt: skip
+    assert "sure)" in said[0] and "can tell" not in said[0]
+    assert "sure of 1 %). 1.1 % is what 1 seed can tell" in said[1]
+
+
+@pytest.mark.parametrize("goal", [0.5, 0.9])
+def test_seeds_that_settle_a_noisy_answer_follow_from_what_its_pick_may_cost(goal: float) -> None:
+    """Not from the interval's tolerance, nor from what the pick costs in every other curve."""
+    seen, lr = 0, np.geomspace(1e-4, 1.0, 9)
+    for root in range(10):
+        part = trainer(valley(-2.0, 0.8), 0.4, root=root)(np.tile(lr, 2), np.repeat([0, 1], 9))
+        settings = DEFAULTS._replace(confidence=goal)
+        answer = from_scores(part, "valid_loss", settings=settings)
+        if "may cost" not in answer.sentence:
+            continue
+        seen += 1
+        most = np.ceil(2 * (answer.details["regret"] / 0.01) ** 2)
+        assert answer.details["seeds_needed"] == min(most, 9999)
+    assert seen
+
+
+def test_an_interval_ends_at_the_rates_that_were_tried_to_the_last_digit() -> None:
+    lr = np.geomspace(0.02, 0.03, 5)
+    part = trainer(lambda x: 0.5 + 0.5 * x**2, 0.0)(lr, np.zeros(5))
+    answer = from_scores(part, "valid_loss")
+    assert answer.verdict == "edge" and answer.lr == answer.interval[1] == 0.03
