@@ -87,7 +87,9 @@ def _judged(
         given = posterior, promise_of(posterior, settings.tolerance, goal)
     posterior, promise = given
     tolerance = settings.tolerance
-    verdict = decide_verdict(whole, posterior, promise.pick, tolerance, settings.verdict)
+    sure = posterior.measured and promise.confidence >= goal
+    sure &= promise.right >= settings.interval_probability
+    verdict = decide_verdict(whole, posterior, promise.pick, tolerance, settings.verdict, sure)
     if verdict != EDGE:  # there the pick, and what is resolved of it, are those of the end
         promise = stated_promise(
             posterior, promise, tolerance, settings.stated_probability, settings.coarsest

@@ -35,6 +35,7 @@ def decide_verdict(
     pick: int,
     tolerance: float,
     settings: VerdictSettings = DEFAULTS.verdict,
+    sure: bool = False,
 ) -> str:
     """The verdict where some rate trains (`why_nothing` is None).
 
@@ -46,6 +47,8 @@ def decide_verdict(
     Args:
         pick: the grid place of the learning rate to recommend.
         tolerance: share of the gap that a rate may cost.
+        sure: whether pick and interval are as sure as a search is to be; then what seeds add to all
+            rates alike hides nothing, as rates were compared within seeds.
     """
     rates = whole.lr[seed_effects.usable(whole)]
     span = np.log10(rates[-1] / rates[0])
@@ -59,7 +62,7 @@ def decide_verdict(
         else (settings.noisy_unreplicated, settings.noisy_unreplicated)
     )
     loss = posterior.resolved(pick, posterior.settings.quantile)
-    if len(rates) == 1 or loss > unknown or seeds_explain(whole, settings):
+    if len(rates) == 1 or loss > unknown or (not sure and seeds_explain(whole, settings)):
         return NOISY
     # Of all rates that were tried: those that a rung cut short were worse there.
     if at_edge(posterior, tolerance, settings):

@@ -59,6 +59,20 @@ def test_an_answer_is_as_sure_as_the_search_that_stopped(root):
     assert answer.details["interval_probability"] >= last["interval"]
 
 
+def test_what_seeds_add_to_all_rates_alike_hides_nothing_from_a_search_that_is_sure():
+    """Seeds differ by more than rates do, so that an analysis of variance sees no rate; within
+    seeds the valley is clear."""
+
+    def train(lr, seed, rungs=(), decide=None):
+        scores = trainer(valley(-2.0, 2.0), 0.01)(lr, seed, rungs, decide)
+        luck = 4 * np.array([np.random.default_rng(int(one)).normal() for one in seed])
+        return scores._replace(values=scores.values + luck, initial=scores.initial + luck)
+
+    answer = search(train, budget_runs=40)
+    assert answer.verdict == "interior" and answer.confidence >= DEFAULTS.confidence
+    assert answer.lr == pytest.approx(0.01, rel=0.5)
+
+
 def test_lanes_at_the_ends_stand_where_least_is_known():
     part = trainer(valley(-2.0), 0.01)(np.geomspace(1e-4, 1, 7), np.zeros(7))
     more = trainer(valley(-2.0), 0.01)(np.array([0.005, 0.01, 0.02]), np.ones(3))
