@@ -83,7 +83,9 @@ def advice(
     if seeds_explain(whole, settings):
         why = f"{metric} differs between seeds as much as between learning rates. {guess}"
     else:
-        why = f"{guess}, and may cost {percent(details['regret'])} more than the best"
+        cost = details["regret"]  # of all that training gains, where it is 1 or more
+        costs = f"cost {percent(cost)} more than the best" if cost < 1 else "gain nothing"
+        why = f"{guess}, and may {costs}"
     settled = f"about {details['seeds_needed']} seeds per rate would settle it"
     return f"Noise hides the answer: {why}; {settled}.{end}"
 

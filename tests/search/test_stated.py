@@ -17,7 +17,7 @@ from lrlab.report.html.cards import answer_card
 from lrlab.search import answer_json, from_scores, table
 from lrlab.search.sentences import Promised, advice
 from lrlab.search.settings import DEFAULTS
-from lrlab.search.verdict import INTERIOR
+from lrlab.search.verdict import INTERIOR, NOISY
 
 
 def told(answer) -> float:
@@ -100,6 +100,18 @@ def test_a_tolerance_that_reads_as_the_one_asked_for_is_not_said_to_be_coarser()
     ]  # fmt: skip
     assert "sure)" in said[0] and "can tell" not in said[0]
     assert "sure of 1 %). 1.1 % is what 1 seed can tell" in said[1]
+
+
+@pytest.mark.parametrize(
+    ("regret", "said"),
+    [(0.08, "may cost 8 % more than the best; "), (1.0, "may gain nothing; "), (3.2, "nothing; ")],
+)
+def test_a_noisy_answer_says_what_its_pick_may_cost(regret: float, said: str) -> None:
+    part = trainer(valley(-2.0), 0.01)(np.geomspace(1e-4, 1, 9), np.zeros(9))
+    known = {"seeds_needed": 7, "regret": regret}
+    promised = Promised((0.005, 0.02), 0.01, regret, 0.4)
+    text = advice(NOISY, 0.01, promised, table([part]), "valid_loss", known, False)
+    assert said in text and text.endswith("about 7 seeds per rate would settle it.")
 
 
 @pytest.mark.parametrize("goal", [0.5, 0.9])
