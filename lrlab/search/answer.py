@@ -22,6 +22,7 @@ from lrlab.search.verdict import (
     NOISY,
     NONE,
     decide_verdict,
+    edge_share,
     flatness,
     seeds_explain,
     seeds_needed,
@@ -98,7 +99,9 @@ def _judged(
     lr, curves = posterior.lr, posterior.curves
     if verdict == EDGE:
         place = 0 if curves[:, 0].mean() < curves[:, -1].mean() else len(lr) - 1
-        confidence = posterior.probability(place, settings.tolerance)
+        # Where the best is at the end, nothing is known of how much better it gets beyond.
+        inside = 1 - edge_share(posterior, tolerance, settings.verdict)
+        confidence = min(posterior.probability(place, tolerance), inside)
         resolved = max(resolved, posterior.resolved(place, goal))  # the interval holds that too
     if verdict == FLAT:
         low, high = np.searchsorted(lr, whole.lr[seed_effects.usable(whole)][[0, -1]] * (1 - 1e-9))

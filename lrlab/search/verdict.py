@@ -84,17 +84,25 @@ def at_edge(
 ) -> bool:
     """Whether the best of the rates that were tried may well be an end of them, and any rate
     further inside costs more than the tolerance: a plain may reach the end."""
+    return edge_share(posterior, tolerance, settings) >= settings.edge_probability
+
+
+def edge_share(
+    posterior: Posterior, tolerance: float, settings: VerdictSettings = DEFAULTS.verdict
+) -> float:
+    """The part of the possible curves in which that is so, at the end where it is more."""
     x, least = np.log10(posterior.lr), posterior.curves.min(1)
     best, limit = x[posterior.curves.argmin(1)], saturated(np.array(tolerance), posterior.cap)
     ends = (
         (best < x[0] + settings.edge, x > x[0] + settings.edge_width),
         (best > x[-1] - settings.edge, x < x[-1] - settings.edge_width),
     )
-    shares = [
-        (there & ((posterior.curves[:, inside].min(1, initial=np.inf) - least) > limit)).mean()
+    return max(
+        float(
+            (there & ((posterior.curves[:, inside].min(1, initial=np.inf) - least) > limit)).mean()
+        )
         for there, inside in ends
-    ]
-    return bool(max(shares) >= settings.edge_probability)
+    )
 
 
 def seeds_explain(whole: Table, settings: VerdictSettings = DEFAULTS.verdict) -> bool:

@@ -130,6 +130,13 @@ def test_seeds_that_settle_a_noisy_answer_follow_from_what_its_pick_may_cost(goa
     assert seen
 
 
+@pytest.mark.parametrize("noise", [0.0, 0.01])
+def test_an_answer_at_an_edge_is_not_sure_of_what_lies_beyond(noise: float) -> None:
+    part = trainer(valley(0.0), noise)(np.tile(np.geomspace(1e-4, 0.1, 9), 2), np.repeat([0, 1], 9))
+    answer = from_scores(part, "valid_loss")
+    assert answer.verdict == "edge" and answer.confidence < 0.5
+
+
 def test_an_interval_ends_at_the_rates_that_were_tried_to_the_last_digit() -> None:
     lr = np.geomspace(0.02, 0.03, 5)
     part = trainer(lambda x: 0.5 + 0.5 * x**2, 0.0)(lr, np.zeros(5))
