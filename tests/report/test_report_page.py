@@ -18,6 +18,12 @@ def test_page_holds_everything_and_asks_for_nothing():
     assert "default-src 'none'" in page
 
 
+def test_the_confidence_names_the_tolerance_that_it_is_of():
+    stated = {**ANSWER, "lr": 0.03, "confidence": 0.94, "tolerance": 0.01, "resolved": 0.029}
+    page = text_of(run()._replace(answer=stated))
+    assert "At most 2.9 % worse" in page and "that 0.03 costs at most 1 %" in page
+
+
 def test_every_string_that_a_user_can_set_is_escaped():
     data = run(
         title=HOSTILE, config_text=HOSTILE, command=HOSTILE, manifest={"data": {"name": HOSTILE}},

@@ -40,6 +40,7 @@ def test_one_tolerance_in_sentence_card_json_and_fit(root: int) -> None:
     assert answer.verdict == INTERIOR and told(answer) == pytest.approx(level)
     assert in_words(answer.sentence) == percent(level)
     assert f"costs at most {percent(level)}" in answer_card(answer)
+    assert ("sure of 1 %" in answer_card(answer)) == (level > 0.01)
     assert answer_json(answer)["resolved"] == answer.resolved
 
 

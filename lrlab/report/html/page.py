@@ -205,7 +205,9 @@ def _answer_cards(data: ReportData) -> list[tuple[str, str, str, str]]:
     seeds = int(max((sum(row.counts.values()) for row in summary.lr_rows(data)), default=0))
     edge = summary.diverged_from(data)
     sure = answer.get("confidence")
-    level = level_of(answer.get("tolerance"), answer.get("resolved"))
+    tolerance = answer.get("tolerance")
+    level = level_of(tolerance, answer.get("resolved"))
+    kept = f"costs at most {percent(tolerance)}" if tolerance else "is as good"
     first = [
         (f"main {verdict}", "Learning rate", number(lr) if lr else "none", verdict),
         (
@@ -214,7 +216,7 @@ def _answer_cards(data: ReportData) -> list[tuple[str, str, str, str]]:
             interval(ends, lambda end: number(end, 2)),
             wide,
         ),
-        *([("", "Confidence", percent(sure), f"that {number(lr)} is")] if sure else []),
+        *([("", "Confidence", percent(sure), f"that {number(lr)} {kept}")] if sure else []),
     ]
     if several := answer.get("rates"):
         first = [
