@@ -16,7 +16,6 @@ from lrlab.cli.output import emit, only_json
 from lrlab.core.errors import ConfigError, FieldError, Problem
 from lrlab.core.paths import short, shown
 from lrlab.core.text import counted
-from lrlab.runs.summary import BEST
 
 if TYPE_CHECKING:
     from lrlab.results.sweep import Result
@@ -115,7 +114,7 @@ def _report(result: Result, json: bool) -> None:
     summary = runs.read_summary(folder)
     counts = {name: int((result.outcome == name).sum()) for name in ("ok", "pruned", "diverged")}
     if json:
-        best = {name: getattr(summary, name) for name in BEST}
+        best = {name: getattr(summary, name) for name in ("lr", "interval", "verdict", "sentence")}
         emit({"run": short(folder), "best": best, "lanes": counts, "metric": result.metric,
               "source": source})  # fmt: skip
         return

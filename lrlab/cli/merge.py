@@ -12,7 +12,6 @@ from lrlab.cli.options import Json
 from lrlab.cli.output import emit, only_json
 from lrlab.cli.run_folders import find_run
 from lrlab.core.paths import short, shown
-from lrlab.runs.summary import BEST
 
 
 def merge(
@@ -37,7 +36,7 @@ def merge(
     folder, summary = str(result.run), runs.read_summary(str(result.run))
     lanes = int((result.outcome != "not_run").sum())
     if json:
-        best = {name: getattr(summary, name) for name in BEST}
+        best = {name: getattr(summary, name) for name in ("lr", "interval", "verdict", "sentence")}
         emit({"run": short(folder), "best": best, "lanes": lanes, "metric": result.metric,
               "merged": [short(place) for place in places]})  # fmt: skip
         return

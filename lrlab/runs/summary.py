@@ -18,9 +18,6 @@ VERSION = 1
 
 FILE = "summary.json"
 
-BEST = ("lr", "interval", "verdict", "sentence", "confidence", "tolerance", "resolved")
-"""What the JSON objects of commands that make a sweep have of its answer."""
-
 
 class Summary(BaseModel):
     """The end of a run: the answer's fields, and what else its command reports.

@@ -15,7 +15,6 @@ from lrlab.results.representable import warn_indistinct
 from lrlab.results.sweep import Result
 from lrlab.runs import read_summary
 from lrlab.runs.reader import read_where_it_lies
-from lrlab.runs.summary import BEST
 from lrlab.runs.weights import read_weights
 from lrlab.training.callbacks import fields_of as callback_fields
 from lrlab.training.callbacks import refuse_other
@@ -32,6 +31,9 @@ from lrlab.workflows.origins import fields_of, of_group, of_session, store_froze
 
 FIELDS = ("run", "best", "lanes", "diverged", "metric", "score", "seconds")
 """The fields of the JSON object."""
+
+BEST = ("lr", "interval", "verdict", "sentence")
+"""The fields of `best` in it."""
 
 
 @memory_scope()

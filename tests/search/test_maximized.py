@@ -30,7 +30,7 @@ FIND = {
     "seconds",
 }
 SWEEP = {"run", "best", "lanes", "diverged", "metric", "seconds"}
-BEST = {"lr", "interval", "verdict", "sentence", "confidence", "tolerance", "resolved"}
+BEST = {"lr", "interval", "verdict", "sentence"}
 
 CURVES = {
     "hill": lambda x: 0.9 - 0.1 * (x + 2.5) ** 2,
