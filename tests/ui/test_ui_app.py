@@ -91,7 +91,8 @@ def test_a_run_has_the_reports_own_numbers(app, root):
     content = json.loads(ask(app, "/data", "run=done")[2])
     assert content["kind"] == "report" and content["state"] == "finished"
     (run,) = content["numbers"]["runs"]
-    assert run["answer"] == {"lr": 0.1, "interval": [0.05, 0.2]} and len(run["lanes"]) == 18
+    answer = {"lr": 0.1, "interval": [0.05, 0.2], "level": "the tolerance"}
+    assert run["answer"] == answer and len(run["lanes"]) == 18
     assert "Train with learning rate 0.1." in content["pieces"][0]["facts"]
 
 
