@@ -29,4 +29,4 @@ def level_in_words(tolerance: float | None, resolved: float | None) -> str:
     ('2.9 %', 'the tolerance')
     """
     level = level_of(tolerance, resolved)
-    return percent(level) if level else "the tolerance"
+    return percent(level) if 0 < level < 1 else "the tolerance"

@@ -135,7 +135,7 @@ def _judged(
     text = advice(verdict, pick, promised, whole, metric, details, extended, settings.verdict)
     text = " ".join([text, *remarks(parts, metric)])
     if alone:
-        details["interval_probability"] = confidence = resolved = None
+        details["interval_probability"], confidence, resolved = None, 0.0, 1.0
     return Answer(
         pick, interval, verdict, text, metric, paid, evidence, stable, details,
         confidence=confidence, tolerance=settings.tolerance, resolved=resolved,

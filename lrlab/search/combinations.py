@@ -19,7 +19,7 @@ from lrlab.search.promise import promise_of
 from lrlab.search.ridge import others_in_words, ridge
 from lrlab.search.scores import Scores, as_loss, cost, table
 from lrlab.search.settings import DEFAULTS, SearchSettings
-from lrlab.search.verdict import why_nothing
+from lrlab.search.verdict import EDGE, why_nothing
 from lrlab.types import Answer, rate_of
 
 MIN_CORRELATION = 0.7
@@ -156,12 +156,14 @@ def answer_of(
 def against_all(answer: Answer, joint: Joint, combination: int, settings: SearchSettings) -> Answer:
     """The answer of a combination; what it says of its rate is against the best of all."""
     lr = rate_of(answer)
-    if lr is None or answer.confidence is None:
+    if lr is None or not answer.confidence:  # one rate alone, of which nothing is known
         return answer
     regret = joint.regret(combination, place_of(joint, combination, lr))
     most = joint.most(regret, settings.posterior.quantile)
+    confidence = joint.share(regret, settings.tolerance)
     return answer._replace(
-        confidence=joint.share(regret, settings.tolerance),
+        # At an edge it is what is not beyond, at most.
+        confidence=min(confidence, answer.confidence) if answer.verdict == EDGE else confidence,
         # What the interval is stated at may be coarser.
         resolved=max(answer.resolved or 0.0, joint.most(regret, goal_of(settings))),
         details={**answer.details, "regret": most},

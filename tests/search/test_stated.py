@@ -83,10 +83,10 @@ def test_of_one_rate_alone_nothing_is_sure() -> None:
         from_scores(trainer(valley(-2.0), 0.01)(np.full(3, 0.01), np.arange(3)), "valid_loss"),
     ):
         assert answer.verdict == "noisy" and "One rate alone" in answer.sentence
-        assert answer.confidence is None and answer.resolved is None
+        assert answer.confidence == 0.0 and answer.resolved == 1.0
         assert answer.interval == (answer.lr, answer.lr)
         assert answer.details["interval_probability"] is None
-        assert "sure" not in answer_card(answer)
+        assert "sure" not in answer_card(answer) and "costs at most" not in answer_card(answer)
 
 
 def test_a_tolerance_that_reads_as_the_one_asked_for_is_not_said_to_be_coarser() -> None:

@@ -50,10 +50,10 @@ def answer_card(answer: Answer, title: str = "") -> str:
         facts.append(("learning rate", rate(answer.lr)))
         if answer.interval is not None and not isinstance(answer.interval, Mapping):
             level = level_of(answer.tolerance, answer.resolved)
-            cost = f"costs at most {percent(level)}" if level else "as good"
+            cost = f"costs at most {percent(level)}" if 0 < level < 1 else "as good"
             facts.append((cost, interval(answer.interval, rate)))
     facts += [(name, _cell(value)) for name, value in (answer.details.get("at") or {}).items()]
-    if answer.confidence is not None:
+    if answer.confidence:
         coarser = (answer.resolved or 0.0) > (answer.tolerance or np.inf)
         sure = f"sure of {percent(answer.tolerance)}" if coarser and answer.tolerance else "sure"
         facts.append((sure, percent(answer.confidence)))

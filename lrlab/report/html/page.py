@@ -212,7 +212,7 @@ def _answer_cards(data: ReportData) -> list[tuple[str, str, str, str]]:
         (f"main {verdict}", "Learning rate", number(lr) if lr else "none", verdict),
         (
             "",
-            f"At most {percent(level)} worse" if level else "As good",
+            f"At most {percent(level)} worse" if 0 < level < 1 else "As good",
             interval(ends, lambda end: number(end, 2)),
             wide,
         ),
