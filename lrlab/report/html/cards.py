@@ -54,8 +54,9 @@ def answer_card(answer: Answer, title: str = "") -> str:
             facts.append((cost, interval(answer.interval, rate)))
     facts += [(name, _cell(value)) for name, value in (answer.details.get("at") or {}).items()]
     if answer.confidence:
-        coarser = (answer.resolved or 0.0) > (answer.tolerance or np.inf)
-        sure = f"sure of {percent(answer.tolerance)}" if coarser and answer.tolerance else "sure"
+        sure, tolerance = "sure", answer.tolerance
+        if tolerance and level_of(tolerance, answer.resolved) > tolerance:
+            sure = f"sure of {percent(tolerance)}"  # and not of what the interval is for
         facts.append((sure, percent(answer.confidence)))
     facts.append(("cost", f"{answer.cost:.3g} full runs"))
     rows = [
