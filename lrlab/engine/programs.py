@@ -25,6 +25,7 @@ from lrlab.engine.probing import measured, view_of
 from lrlab.engine.shapes import Batches, Hypers, RandomKey, Rows, Scalar, Seed, Step
 from lrlab.engine.state import LaneState, initial_state, scheduled
 from lrlab.engine.step import lane_step
+from lrlab.engine.turning import Turned, to_turn, turned
 from lrlab.rng import key
 from lrlab.types import Hyper, Params, Problem, PyTree, TaskFunctions
 
@@ -132,13 +133,17 @@ def _train(
 ) -> tuple[LaneState, Rows]:
     noise = key(seed, "noise")
     goes_back = tile_width == 1 and problem.stop_diverged
-    lanes = functools.partial(lane_step, problem, keep=not goes_back, frozen=frozen)
-    if tile_width > 1:
-        lanes = jax.vmap(beside_others()(lanes), in_axes=(0, None, 0, None, None))
     # The axis of a lone lane stays outside of the loop: inside, XLA would copy the state.
     state, hyper = _alone(tile_width, state), _alone(tile_width, hyper)
 
-    def update(index: Array, state: LaneState) -> tuple[LaneState, dict[str, Array]]:
+    def update(
+        index: Array, state: LaneState, carried: Turned | None = None
+    ) -> tuple[LaneState, dict[str, Array]]:
+        lanes = functools.partial(
+            lane_step, problem, keep=not goes_back, frozen=frozen, carried=carried
+        )
+        if tile_width > 1:
+            lanes = jax.vmap(beside_others()(lanes), in_axes=(0, None, 0, None, None))
         batch = data.get("train")
         if indices is not None:
             rows = indices[index]
@@ -149,7 +154,7 @@ def _train(
 
     def body(carry: tuple[Array, LaneState, Rows]) -> tuple[Array, LaneState, Rows]:
         index, state, rows = carry
-        state, metrics = update(index, state)
+        state, metrics = update(index, state, carried)
         rows = jax.tree.map(
             lambda row, value: jax.lax.dynamic_update_index_in_dim(row, value, index, 0),
             rows,
@@ -164,10 +169,13 @@ def _train(
             trains = jnp.any(state.alive) if problem.stop_diverged else True
             return (index < count) & trains
 
-        begin = (jnp.zeros((), jnp.int32), state, rows)
-        return jax.lax.while_loop(continues, body, begin)[1:]
+        begin = (jnp.zeros((), jnp.int32), turned(state, carried), rows)
+        _, state, rows = jax.lax.while_loop(continues, body, begin)
+        return turned(state, carried), rows
 
-    shapes = jax.eval_shape(update, jnp.zeros((), jnp.int32), state)[1]
+    traced, (_, shapes) = jax.make_jaxpr(update, return_shape=True)(jnp.zeros((), jnp.int32), state)
+    wide = tile_width > 1 and model_devices == 1
+    carried = to_turn(traced, state, first=1) if wide else None
     rows = jax.tree.map(
         lambda leaf: jnp.full((segment_steps, *leaf.shape), jnp.nan, leaf.dtype), shapes
     )

@@ -13,6 +13,7 @@ from jax.typing import ArrayLike, DTypeLike
 from lrlab.engine.binding import bound, by_name
 from lrlab.engine.shapes import Flag, RandomKey, Scalar, Step
 from lrlab.engine.state import LaneState, floats_of, scheduled, transformation
+from lrlab.engine.turning import Turned, turned
 from lrlab.types import Hyper, Params, Problem, PyTree
 
 
@@ -25,6 +26,7 @@ def lane_step(
     key: RandomKey,
     keep: bool = True,
     frozen: PyTree = (),
+    carried: Turned | None = None,
 ) -> tuple[LaneState, dict[str, Scalar]]:
     """One update of one lane, and what it measured before the update.
 
@@ -32,14 +34,15 @@ def lane_step(
     the arrays of its state that were finite at the start) are not finite. It then
     keeps the state from before that update for ever and its later metrics are nan; with
     `stop_diverged=False` it only gets the label. `keep=False` leaves the state that diverged, for
-    callers that go back by themselves (see `programs`).
+    callers that go back by themselves (see `programs`). `carried`: arrays of the state that come
+    turned and are given back so (see `turning`).
     """
     now = scheduled(problem, hyper, step)
     if problem.task.step is None:
-        new, loss, extra = _descended(problem, state, batch, now, key, frozen)
+        new, loss, extra = _descended(problem, turned(state, carried), batch, now, key, frozen)
     else:
         new, loss, extra = _stepped(problem, state, batch, now, key)
-    params, model, optimizer = new
+    params, model, optimizer = turned(new, carried)[:3]
 
     if problem.task.step is None:
         finite = jnp.isfinite(loss) & all_finite(params)
@@ -48,7 +51,7 @@ def lane_step(
     alive = state.alive & finite
     metrics = {"train_loss": loss, **{f"train_{name}": value for name, value in extra.items()}}
     if problem.optimizer.effective_lr is not None:
-        used = problem.optimizer.effective_lr(optimizer)
+        used = problem.optimizer.effective_lr(new.optimizer)
         metrics |= {} if used is None else {"effective_lr": used}
     if problem.stop_diverged and keep:
         params, model, optimizer = jax.tree.map(
@@ -72,8 +75,9 @@ def lane_step(
     return new, metrics
 
 
-Advanced = tuple[tuple[Params, PyTree, PyTree], Scalar, dict[str, ArrayLike]]
-"""(parameters, model, optimizer) after an update, the loss before it, further metrics."""
+Advanced = tuple[LaneState, Scalar, dict[str, ArrayLike]]
+"""The state with parameters, model and optimizer after an update, the loss before it, further
+metrics."""
 
 
 def _descended(
@@ -104,7 +108,7 @@ def _descended(
     params = optax.apply_updates(state.params, updates)
     if problem.parameters is not None:  # scalars of the run are wider than what they multiply
         optimizer = _alike(optimizer, state.optimizer)
-    return (params, model, optimizer), loss, extra
+    return state._replace(params=params, model=model, optimizer=optimizer), loss, extra
 
 
 def _stepped(
@@ -114,7 +118,7 @@ def _stepped(
     assert problem.task.step is not None
     model, metrics = problem.task.step(state.model, batch, by_name(problem, now), key)
     extra = {name: value for name, value in metrics.items() if name != "loss"}
-    return ((), model, state.optimizer), _in(problem.dtype, metrics["loss"]), extra
+    return state._replace(model=model), _in(problem.dtype, metrics["loss"]), extra
 
 
 def _alike(tree: PyTree, before: PyTree) -> PyTree:
