@@ -91,7 +91,8 @@ def posterior_of(
     shift = _level(lanes, curves.mean(0), grid, cap)
     of_metric = lambda shares: best + gap * unsaturated(shares + shift, cap)  # noqa: E731
     mean, ends = of_metric(curves.mean(0)), np.quantile(curves, BAND, axis=0)
-    middle = float(grid[int(np.argmin((curves - curves.min(1, keepdims=True)).mean(0)))])
+    expected = (curves - curves.min(1, keepdims=True)).mean(0)
+    middle = float(grid[int(np.argmin(np.where(_steady(whole, grid), expected, np.inf)))])
     failed = max(settings.failed, settings.failed_spreads * spread)
     safe = _safe(whole, lanes, saturated(np.array(failed), cap), grid, middle)
     stable = _safe(whole, lanes, np.array(np.inf), grid, middle)
@@ -216,6 +217,15 @@ def _replicated(whole: Table, grid: np.ndarray, around: float) -> np.ndarray:
     close = np.abs(tried[:, None] - tried) <= around
     enough = seeds >= np.where(close, seeds, 0).max(1) / 2
     return enough[np.abs(grid[:, None] - tried).argmin(1)]
+
+
+def _steady(whole: Table, grid: np.ndarray) -> np.ndarray:
+    """Grid places whose nearest rate (in log, of all that were tried) diverged for no seed,
+    bool[G]; all, where every rate did for some. Lanes that survived such a rate may have the best
+    scores of all, and be lucky."""
+    broken = np.asarray((whole.diverged & (whole.steps_trained > 0)).any(1))
+    nearest = np.abs(grid[:, None] - np.log10(whole.lr)).argmin(1)
+    return np.ones(len(grid), bool) if broken.all() else ~broken[nearest]
 
 
 def _ceiling(whole: Table, replicated: np.ndarray, grid: np.ndarray, best: float) -> float:

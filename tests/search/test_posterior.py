@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lrlab.core.records import OK
+from lrlab.core.records import DIVERGED, OK
+from lrlab.search.answer import from_scores
 from lrlab.search.posterior import posterior_of
 from lrlab.search.scores import Scores
 
@@ -42,3 +43,27 @@ def test_far_rates_do_not_lift_it() -> None:
     score[[0, -1]] += 0.7
     posterior = posterior_of([lanes(x, score)])
     assert np.interp(-2.9, np.log10(posterior.lr), posterior.mean) == pytest.approx(0.1, abs=2e-3)
+
+
+def test_rates_that_lanes_survived_by_luck_are_not_where_training_is_safe() -> None:
+    """An MLP with SGD, 5 seeds: one diverged at 0.26 and at 0.4, where the others did best."""
+    x = np.log10([0.046, 0.11, 0.14, 0.2, 0.26, 0.4, 0.57])
+    none = np.nan
+    score = np.array(
+        [
+            [0.700, 0.709, 0.743, none], [0.705, 0.698, 0.715, none], [0.702, none, 0.730, 0.712],
+            [none, 0.683, none, none], [none, none, np.inf, 0.649], [0.682, 0.668, np.inf, 0.664],
+            [np.inf, none, none, none],
+        ]
+    )  # fmt: skip
+    part = lanes(x, score)
+    broken = np.isinf(part.values[0])
+    part = part._replace(
+        outcome=np.where(broken, DIVERGED, OK), steps_trained=np.where(broken, 4, 10)
+    ).lanes(~np.isnan(part.values[0]))
+    posterior = posterior_of([part])
+    assert posterior.safe[np.searchsorted(posterior.lr, 0.14)]
+    assert not posterior.safe[posterior.lr > 0.25].any()
+    answer = from_scores(part, "valid_loss")
+    assert answer.lr is not None and answer.interval is not None
+    assert answer.lr < 0.2 and answer.interval[0] < answer.lr < answer.interval[1] < 0.26
