@@ -56,8 +56,8 @@ class Answer(NamedTuple):
     details: Mapping[str, Any] = {}
     run: str | None = None
     origin: AnswerOrigin | None = None
-    # Probability that lr costs at most the tolerance: 0 where no other rate was trained, None where
-    # none trains.
+    # Probability that lr costs at most the tolerance: 0 where no other rate was trained, or
+    # the best is at the end of what was; None where none trains.
     confidence: float | None = None
     tolerance: float | None = None  # share of what training gains, as asked for
     resolved: float | None = None  # the smallest that the lanes tell; the interval's, if larger

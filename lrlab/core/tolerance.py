@@ -22,11 +22,23 @@ def level_of(tolerance: float | None, resolved: float | None) -> float:
     return max(tolerance or 0.0, resolved or 0.0)
 
 
+def is_told(tolerance: float | None, resolved: float | None) -> bool:
+    """Whether an answer's interval says anything of its rates: not where they may cost all that
+    training gains.
+
+    >>> is_told(0.01, 0.029), is_told(0.01, 1.0), is_told(None, None)
+    (True, False, True)
+    """
+    return level_of(tolerance, resolved) < 1
+
+
 def level_in_words(tolerance: float | None, resolved: float | None) -> str:
     """The same in words.
 
-    >>> level_in_words(0.01, 0.029), level_in_words(None, None)
-    ('2.9 %', 'the tolerance')
+    >>> level_in_words(0.01, 0.029), level_in_words(None, None), level_in_words(0.01, 1.2)
+    ('2.9 %', 'the tolerance', 'all that training gains')
     """
     level = level_of(tolerance, resolved)
-    return percent(level) if 0 < level < 1 else "the tolerance"
+    if level >= 1:
+        return "all that training gains"
+    return percent(level) if level > 0 else "the tolerance"

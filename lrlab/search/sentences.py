@@ -11,7 +11,7 @@ from lrlab.core.text import counted, percent
 from lrlab.search import seed_effects
 from lrlab.search.scores import Table, as_loss
 from lrlab.search.settings import DEFAULTS, VerdictSettings
-from lrlab.search.verdict import EDGE, FLAT, INTERIOR, Nothing, seeds_explain
+from lrlab.search.verdict import EDGE, FLAT, INTERIOR, MOST_SEEDS, Nothing, seeds_explain
 
 
 class Promised(NamedTuple):
@@ -55,7 +55,7 @@ def advice(
         if coarser:
             text += (
                 f" {level} is what {counted(seeds, 'seed')} can tell; "
-                f"about {details['seeds_needed']} would tell {percent(tolerance)}."
+                f"{needed(details['seeds_needed'])} would tell {percent(tolerance)}."
             )
         return f"{text}{end}"
     if verdict == FLAT:
@@ -86,7 +86,7 @@ def advice(
         cost = details["regret"]  # of all that training gains, where it is 1 or more
         costs = f"cost {percent(cost)} more than the best" if cost < 1 else "gain nothing"
         why = f"{guess}, and may {costs}"
-    settled = f"about {details['seeds_needed']} seeds per rate would settle it"
+    settled = f"{needed(details['seeds_needed'])} seeds per rate would settle it"
     return f"Noise hides the answer: {why}; {settled}.{end}"
 
 
@@ -115,6 +115,15 @@ def nothing(reason: Nothing, whole: Table, metric: str) -> str:
         "activations, a detached loss), labels that do not belong to the inputs, or too few "
         "steps."
     )
+
+
+def needed(seeds: int) -> str:
+    """How many seeds it takes, as far as they are counted.
+
+    >>> needed(14), needed(9999)
+    ('about 14', '9,999 or more')
+    """
+    return f"about {seeds}" if seeds < MOST_SEEDS else f"{MOST_SEEDS:,} or more"
 
 
 def show(value: float) -> str:

@@ -19,6 +19,10 @@ Nothing = Literal["unfinished", "diverged", "no_gain"]
 """Why the verdict is "none"."""
 
 
+MOST_SEEDS = 9999
+"""Seeds per rate, counted to here: more is as hopeless."""
+
+
 def why_nothing(whole: Table, settings: VerdictSettings = DEFAULTS.verdict) -> Nothing | None:
     """Why no learning rate is to be recommended; None where one trains."""
     ran = whole.steps_trained > 0
@@ -142,4 +146,4 @@ def seeds_needed(whole: Table, resolved: float, tolerance: float) -> int:
     """Seeds per rate that would tell `tolerance` where those trained tell `resolved` (shares of the
     gap): errors shrink as one over the square root of the seeds."""
     seeds = int(np.isfinite(whole.score).sum(1).max())
-    return int(min(9999, max(seeds + 1, np.ceil(seeds * (resolved / tolerance) ** 2))))
+    return int(min(MOST_SEEDS, max(seeds + 1, np.ceil(seeds * (resolved / tolerance) ** 2))))

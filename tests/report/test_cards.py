@@ -86,6 +86,25 @@ def test_answers_of_every_kind_are_shown_and_drawn(fields) -> None:
     assert answer_figure(one, "dark").axes and one.plot().axes
 
 
+@pytest.mark.parametrize("resolved", [1.0, 2.3])
+def test_an_interval_whose_rates_may_gain_nothing_is_not_called_good(resolved: float) -> None:
+    one = answer(resolved=resolved)._replace(verdict="noisy")
+    html, figure = checked(one._repr_html_()), answer_figure(one)
+    assert "as good" not in html and "costs at most" not in html and "0.05 to 0.2" not in html
+    assert figure.axes[0].get_title("left") == "Learning rate 0.1"
+    assert not any("costs" in text.get_text() for text in figure.legends[0].get_texts())
+
+
+def test_a_figure_names_the_tolerance_of_its_interval() -> None:
+    title = answer_figure(answer(resolved=0.029)).axes[0].get_title("left")
+    assert title == "Learning rate 0.1; 0.05 to 0.2 costs at most 2.9 %"
+
+
+def test_the_interval_of_an_edge_is_of_the_rates_that_were_tried() -> None:
+    html = answer()._replace(verdict="edge")._repr_html_()
+    assert "costs at most 1 % more than the best tried" in html
+
+
 def test_an_answer_about_several_rates() -> None:
     rows = tuple({**row, "lr": {"gen": row["lr"], "disc": 0.3}} for row in answer().evidence)
     lr, ends = {"gen": 0.1, "disc": 0.3}, {"gen": (0.05, 0.2), "disc": (0.1, 0.9)}

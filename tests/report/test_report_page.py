@@ -21,7 +21,15 @@ def test_page_holds_everything_and_asks_for_nothing():
 def test_the_confidence_names_the_tolerance_that_it_is_of():
     stated = {**ANSWER, "lr": 0.03, "confidence": 0.94, "tolerance": 0.01, "resolved": 0.029}
     page = text_of(run()._replace(answer=stated))
-    assert "At most 2.9 % worse" in page and "that 0.03 costs at most 1 %" in page
+    assert "At most 2.9 % worse<" in page and "that 0.03 costs at most 1 %" in page
+    page = text_of(run()._replace(answer={**stated, "verdict": "edge"}))
+    assert "At most 2.9 % worse than the best tried" in page
+
+
+def test_an_interval_whose_rates_may_gain_nothing_has_no_card():
+    stated = {**ANSWER, "confidence": 0.4, "tolerance": 0.01, "resolved": 1.2}
+    page = text_of(run()._replace(answer=stated))
+    assert "<small>As good" not in page and "<small>At most" not in page
 
 
 def test_every_string_that_a_user_can_set_is_escaped():

@@ -17,7 +17,7 @@ from lrlab.report.html.cards import answer_card
 from lrlab.search import answer_json, from_scores, table
 from lrlab.search.sentences import Promised, advice
 from lrlab.search.settings import DEFAULTS
-from lrlab.search.verdict import INTERIOR, NOISY
+from lrlab.search.verdict import INTERIOR, MOST_SEEDS, NOISY
 
 
 def told(answer) -> float:
@@ -127,7 +127,7 @@ def test_seeds_that_settle_a_noisy_answer_follow_from_what_its_pick_may_cost(goa
             continue
         seen += 1
         most = np.ceil(2 * (answer.details["regret"] / 0.01) ** 2)
-        assert answer.details["seeds_needed"] == min(most, 9999)
+        assert answer.details["seeds_needed"] == min(most, MOST_SEEDS)
     assert seen
 
 
@@ -143,3 +143,11 @@ def test_an_interval_ends_at_the_rates_that_were_tried_to_the_last_digit() -> No
     part = trainer(lambda x: 0.5 + 0.5 * x**2, 0.0)(lr, np.zeros(5))
     answer = from_scores(part, "valid_loss")
     assert answer.verdict == "edge" and answer.lr == answer.interval[1] == 0.03
+
+
+def test_seeds_are_counted_to_where_it_is_hopeless() -> None:
+    part = trainer(valley(-2.0), 0.01)(np.geomspace(1e-4, 1, 9), np.zeros(9))
+    known = {"seeds_needed": MOST_SEEDS, "regret": 1.0}
+    promised = Promised((0.005, 0.02), 0.01, 1.0, 0.4)
+    text = advice(NOISY, 0.01, promised, table([part]), "valid_loss", known, False)
+    assert text.endswith("9,999 or more seeds per rate would settle it.")

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lrlab.core.text import Table, counted, interval, number, percent, rate
-from lrlab.core.tolerance import level_of
+from lrlab.core.tolerance import is_told, level_of
 from lrlab.report.content import tidy
 from lrlab.report.html.document import escaped
 from lrlab.report.html.sparks import Spark, drawn
 from lrlab.search import Comparison, rules
 from lrlab.search.range_test import RangeCurves, middle
+from lrlab.search.verdict import EDGE
 from lrlab.types import Answer, Interval
 
 if TYPE_CHECKING:
@@ -48,9 +49,12 @@ def answer_card(answer: Answer, title: str = "") -> str:
         ]
     else:
         facts.append(("learning rate", rate(answer.lr)))
-        if answer.interval is not None and not isinstance(answer.interval, Mapping):
+        known = is_told(answer.tolerance, answer.resolved)
+        if known and answer.interval is not None and not isinstance(answer.interval, Mapping):
             level = level_of(answer.tolerance, answer.resolved)
-            cost = f"costs at most {percent(level)}" if 0 < level < 1 else "as good"
+            cost = f"costs at most {percent(level)}" if level else "as good"
+            if answer.verdict == EDGE:  # beyond may be better
+                cost += " more than the best tried"
             facts.append((cost, interval(answer.interval, rate)))
     facts += [(name, _cell(value)) for name, value in (answer.details.get("at") or {}).items()]
     if answer.confidence:

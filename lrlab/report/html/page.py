@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from lrlab.core.text import Json, Table, counted, interval, number, percent
-from lrlab.core.tolerance import level_of
+from lrlab.core.tolerance import is_told, level_of
 from lrlab.report.content import data as d
 from lrlab.report.content import standing, summary
 from lrlab.report.content.data import ReportData
@@ -22,6 +22,7 @@ from lrlab.report.html.document import escaped as text
 from lrlab.report.html.payload import comparison_of, payload_of
 from lrlab.search import rules
 from lrlab.search.range_test import middle
+from lrlab.search.verdict import EDGE
 
 if TYPE_CHECKING:
     from lrlab.search.range_test import RangeCurves
@@ -208,14 +209,13 @@ def _answer_cards(data: ReportData) -> list[tuple[str, str, str, str]]:
     tolerance = answer.get("tolerance")
     level = level_of(tolerance, answer.get("resolved"))
     kept = f"costs at most {percent(tolerance)}" if tolerance else "is as good"
+    good = f"At most {percent(level)} worse" if level else "As good"
+    if verdict == EDGE:  # beyond may be better
+        good += " than the best tried"
+    span = ("", good, interval(ends, lambda end: number(end, 2)), wide)
     first = [
         (f"main {verdict}", "Learning rate", number(lr) if lr else "none", verdict),
-        (
-            "",
-            f"At most {percent(level)} worse" if 0 < level < 1 else "As good",
-            interval(ends, lambda end: number(end, 2)),
-            wide,
-        ),
+        *([span] if is_told(tolerance, answer.get("resolved")) else []),
         *([("", "Confidence", percent(sure), f"that {number(lr)} {kept}")] if sure else []),
     ]
     if several := answer.get("rates"):
