@@ -54,7 +54,7 @@ def advice(
         text = f"Train with learning rate {show(lr)}; {range_} ({sure})."
         if coarser:
             text += (
-                f" {level} is what {counted(seeds, 'seed')} can tell; "
+                f" Of the range, {level} is what {counted(seeds, 'seed')} can tell; "
                 f"{needed(details['seeds_needed'])} would tell {percent(tolerance)}."
             )
         return f"{text}{end}"

@@ -100,7 +100,7 @@ def test_a_tolerance_that_reads_as_the_one_asked_for_is_not_said_to_be_coarser()
         for resolved in (0.0102, 0.0112)
     ]  # fmt: skip
     assert "sure)" in said[0] and "can tell" not in said[0]
-    assert "sure of 1 %). 1.1 % is what 1 seed can tell" in said[1]
+    assert "sure of 1 %). Of the range, 1.1 % is what 1 seed can tell" in said[1]
 
 
 @pytest.mark.parametrize(
