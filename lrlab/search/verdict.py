@@ -60,9 +60,11 @@ def decide_verdict(
     decades, part = settings.flat_span
     if span >= max(decades, part * tried) and flatness(whole, posterior) <= settings.flat:
         return FLAT
+    # With seeds elsewhere and none near the best, a lane that is lucky may be all that is good.
+    replicated = bool((np.isfinite(whole.score).sum(1) > 1).any())
     unknown, acceptable = (
         (settings.noisy, settings.acceptable)
-        if posterior.measured
+        if replicated
         else (settings.noisy_unreplicated, settings.noisy_unreplicated)
     )
     loss = posterior.resolved(pick, posterior.settings.quantile)

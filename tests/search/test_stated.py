@@ -15,6 +15,7 @@ from lrlab.core.text import percent
 from lrlab.core.tolerance import level_of
 from lrlab.report.html.cards import answer_card
 from lrlab.search import answer_json, from_scores, table
+from lrlab.search.posterior import posterior_of
 from lrlab.search.sentences import Promised, advice
 from lrlab.search.settings import DEFAULTS
 from lrlab.search.verdict import INTERIOR, MOST_SEEDS, NOISY
@@ -151,3 +152,16 @@ def test_seeds_are_counted_to_where_it_is_hopeless() -> None:
     promised = Promised((0.005, 0.02), 0.01, 1.0, 0.4)
     text = advice(NOISY, 0.01, promised, table([part]), "valid_loss", known, False)
     assert text.endswith("9,999 or more seeds per rate would settle it.")
+
+
+@pytest.mark.parametrize("noise", [0.5, 0.8])
+def test_one_lane_for_each_good_rate_is_not_enough_beside_rates_with_several(noise: float) -> None:
+    """Nothing says how much seeds differ near the best; the lane that is best may be lucky. A sweep
+    with one seed everywhere is what its user asked for, and judged less strictly."""
+    train = trainer(valley(-1.5, 0.7), noise, root=1)
+    far = train(np.repeat([1e-4, 1e-3, 1.0], 2), np.tile([0, 1], 3))
+    near = train(np.array([0.01, 0.03, 0.1]), np.array([0, 1, 2]))
+    assert not posterior_of([far, near]).measured
+    answer = from_scores([far, near], "valid_loss")
+    assert DEFAULTS.verdict.acceptable < answer.details["regret"] < DEFAULTS.verdict.noisy
+    assert answer.verdict == NOISY
