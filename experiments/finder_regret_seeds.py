@@ -6,7 +6,13 @@ neighbours), over twice the variance between seeds at one rate: 1 minus the corr
 seed adds to both. The median over pairs of problem and optimizer, beside 1 - exp(-d^2 / (2 L^2))
 of the length L that fits best from a quarter of a decade to one.
 
-    python experiments/finder_regret_seeds.py FOLDER ...   # of finder_regret.py --out FOLDER
+Hypothesis: a seed that is good at one rate is good beside it, and no longer half a decade on.
+
+Command: python experiments/finder_regret_seeds.py FOLDER ...  (of finder_regret.py --out FOLDER)
+
+Cost: seconds, where the records are there.
+
+Result: a length of 0.32 decades (59 pairs of *checked*), where `find` had assumed 1.
 """
 
 from __future__ import annotations
