@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lrlab.core.records import PRUNED
-from lrlab.search import gaussian_process, seed_effects
+from lrlab.search import cliff, gaussian_process, seed_effects
 from lrlab.search.gaussian_process import Observations, saturated, unsaturated
 from lrlab.search.scores import Scores, Table, as_loss, table
 from lrlab.search.settings import DEFAULTS, PosteriorSettings
@@ -91,6 +91,9 @@ def posterior_of(
     shift = _level(lanes, curves.mean(0), grid, cap)
     of_metric = lambda shares: best + gap * unsaturated(shares + shift, cap)  # noqa: E731
     mean, ends = of_metric(curves.mean(0)), np.quantile(curves, BAND, axis=0)
+    random = np.random.default_rng(seed)
+    share = cliff.diverging(whole, grid, len(curves), random, settings.cliff)
+    curves = cliff.with_divergence(curves, share, cap)
     expected = (curves - curves.min(1, keepdims=True)).mean(0)
     middle = float(grid[int(np.argmin(np.where(_steady(whole, grid), expected, np.inf)))])
     failed = max(settings.failed, settings.failed_spreads * spread)

@@ -1,0 +1,86 @@
+"""How probably a further seed diverges beside rates at which some did."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from test_find import trainer, valley
+
+from lrlab.core.records import DIVERGED
+from lrlab.search import table
+from lrlab.search.cliff import diverging, with_divergence
+from lrlab.search.posterior import posterior_of
+from lrlab.search.settings import CliffPriors
+
+RATES = np.geomspace(1e-3, 10, 17)
+GRID = np.log10(RATES)
+PRIORS = CliffPriors()
+
+
+def part(lost, seeds=4):
+    """Lanes of a valley at 0.1; those of rate k that diverge are the first `lost(k)` seeds."""
+    lr, seed = np.repeat(RATES, seeds), np.tile(np.arange(seeds), len(RATES))
+    scores = trainer(valley(-1.0, 1.0), 0.01)(lr, seed)
+    broken = seed < np.repeat([lost(place) for place in range(len(RATES))], seeds)
+    return scores._replace(
+        values=np.where(broken, np.nan, scores.values),
+        outcome=np.where(broken, DIVERGED, scores.outcome),
+        diverged_at=np.where(broken, 3, scores.diverged_at),
+    )
+
+
+def shares(lost, seeds=4, count=400):
+    random = np.random.default_rng(0)
+    return diverging(table([part(lost, seeds)]), GRID, count, random, PRIORS)
+
+
+def test_where_no_lane_diverged_there_is_no_cliff():
+    assert shares(lambda place: 0) is None
+    curves = np.array([[0.01, 0.1]])
+    assert with_divergence(curves, None, 0.2) is curves
+
+
+def test_a_cliff_is_where_lanes_begin_to_diverge():
+    """All survive up to rate 11, all diverge from rate 12 on."""
+    share = shares(lambda place: 4 if place >= 12 else 0)
+    assert share.shape == (400, len(RATES))
+    assert share[:, :9].max() < 0.05 and share[:, 14:].min() > 0.9
+    assert 0.01 < share[:, 11].mean() < 0.3 and 0.7 < share[:, 12].mean() < 0.99
+    assert (np.diff(share, axis=1) >= 0).all()
+
+
+def test_more_seeds_that_survive_make_it_less_probable_that_others_do_not():
+    few = shares(lambda place: 2 if place >= 12 else 0, 2)[:, 11].mean()
+    many = shares(lambda place: 12 if place >= 12 else 0, 12)[:, 11].mean()
+    assert many < few / 2
+
+
+def test_where_one_of_four_diverges_about_one_of_four_does():
+    share = shares(lambda place: 4 if place >= 13 else int(place == 12)).mean(0)
+    assert share[12] == pytest.approx(0.3, abs=0.15)
+    assert share[11] > shares(lambda place: 4 if place >= 13 else 0).mean(0)[11]
+
+
+def test_a_lane_that_diverges_far_below_is_an_accident():
+    share = shares(lambda place: 4 if place >= 12 else int(place == 2))
+    assert share[:, 8].mean() < 0.05
+
+
+def test_what_diverges_loses_the_gain():
+    cap = 0.2
+    curves = np.full((3, 2), 0.01)
+    share = np.array([[0.0, 0.5], [1e-9, 1.0], [0.0, 0.01]])
+    cost = with_divergence(curves, share, cap)
+    np.testing.assert_allclose(cost[:, 0], 0.01, atol=1e-12)
+    assert cost[2, 1] == pytest.approx(0.02, abs=0.002)
+    assert cost[2, 1] < cost[0, 1] < cost[1, 1] <= cap
+
+
+def test_a_rate_beside_a_cliff_is_less_sure_than_one_far_from_it():
+    """The valley's best at 0.1, and the cliff right beyond it, or a decade away."""
+    near, far = (
+        posterior_of([part(lambda place, first=first: 4 if place >= first else 0)])
+        for first in (9, 13)
+    )
+    place = int(np.abs(np.log(near.lr / 0.1)).argmin())
+    assert near.probability(place, 0.01) < far.probability(place, 0.01)
