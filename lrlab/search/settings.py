@@ -142,7 +142,9 @@ class PosteriorSettings(NamedTuple):
     """Lanes beyond which those of a rate are joined, and far rates left out: the Gaussian process
     costs the cube of their number."""
     priors: Priors = Priors()
+    """What is assumed of the curves."""
     cliff: CliffPriors = CliffPriors()
+    """What is assumed of where seeds diverge."""
 
 
 class VerdictSettings(NamedTuple):
