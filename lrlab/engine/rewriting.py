@@ -173,6 +173,10 @@ def _changed(jaxpr: Jaxpr, weights: Kernels, differentiated: bool) -> Program:
             equation = _called(equation, bias(layers[y]), [y, b])
         elif name in SHAPING:
             _shaped(equation, kernels, biases)
+            # `vmap` of a layer of one example (Equinox) gives [out, N], turned before the bias.
+            if name == "transpose" and _in(equation.invars[0], layers):
+                axis = equation.params["permutation"].index(layers[equation.invars[0]])
+                layers[equation.outvars[0]] = axis
         else:
             equation = _inside(equation, kernels, said, differentiated)
         if rule is not None and name in WORDS:

@@ -220,6 +220,15 @@ def test_what_is_said_to_be_rewritten_is(name):
     assert number > 0 and traced & {"lrlab_dense", "lrlab_convolve"}
 
 
+def test_the_bias_of_a_layer_of_one_example_is_added_with_the_examples_last():
+    """As Equinox has them: between product and bias `vmap` puts a transposition."""
+    params, apply, x = MODELS["w x of one example"]()
+    loss = value_of(lambda p, b: jnp.sum(apply(p, b)), True)
+    with beside_others():
+        text = str(jax.make_jaxpr(loss)(params, jnp.asarray(x)))
+    assert "name=_columns" in text
+
+
 def test_a_lane_alone_keeps_the_program_of_the_run_by_hand():
     params, apply, x = MODELS["Linen MLP"]()
 
