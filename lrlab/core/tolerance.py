@@ -22,11 +22,11 @@ def level_of(tolerance: float | None, resolved: float | None) -> float:
     return max(tolerance or 0.0, resolved or 0.0)
 
 
-def is_told(tolerance: float | None, resolved: float | None) -> bool:
+def is_informative(tolerance: float | None, resolved: float | None) -> bool:
     """Whether an answer's interval says anything of its rates: not where they may cost all that
     training gains.
 
-    >>> is_told(0.01, 0.029), is_told(0.01, 1.0), is_told(None, None)
+    >>> is_informative(0.01, 0.029), is_informative(0.01, 1.0), is_informative(None, None)
     (True, False, True)
     """
     return level_of(tolerance, resolved) < 1

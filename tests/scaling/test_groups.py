@@ -48,13 +48,18 @@ def test_rates_that_a_rung_cut_are_no_edge() -> None:
 
 @pytest.mark.slow
 def test_a_law_of_searches_uses_every_interior_group() -> None:
-    found = lrlab.study(
-        "quadratic", axis="task.largest", values=[1.0, 4.0, 16.0, 64.0], optimizer="sgd", steps=60,
-        schedule="constant", seeds=4, precision="float64", progress=False,
-    )  # fmt: skip
-    law = found.law()
-    assert law.used == (1.0, 4.0, 16.0, 64.0) and law.trend == "falls" and law.fit is not None
-    assert law.fit.exponent.value == pytest.approx(-1.0, abs=0.15)
-    # -1.97 to -0.12 since seeds are taken to be lucky over 0.4 decades: here, where a seed is only
-    # where the descent begins, it is lucky over more. With one decade: -1.43 to -0.43.
-    assert law.fit.exponent.low < -1.0 < law.fit.exponent.high < 0
+    """The exponent is -1. How far the upper end is depends on the seeds: of eight sets it is -0.02
+    to -0.92, so that one set says little; the middle one of three is asked for."""
+    ends = []
+    for first in (0, 10, 20):
+        found = lrlab.study(
+            "quadratic", axis="task.largest", values=[1.0, 4.0, 16.0, 64.0], optimizer="sgd",
+            steps=60, schedule="constant", seeds=[first + n for n in range(4)],
+            precision="float64", progress=False,
+        )  # fmt: skip
+        law = found.law()
+        assert law.used == (1.0, 4.0, 16.0, 64.0) and law.trend == "falls" and law.fit is not None
+        assert law.fit.exponent.value == pytest.approx(-1.0, abs=0.15)
+        assert law.fit.exponent.low < -1.0 < law.fit.exponent.high
+        ends.append(law.fit.exponent.high)
+    assert sorted(ends)[1] < -0.4

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lrlab.core.text import Table, number
-from lrlab.core.tolerance import is_told, level_in_words
+from lrlab.core.tolerance import is_informative, level_in_words
 from lrlab.report.content import tidy
 from lrlab.report.figures import style
 from lrlab.search import Comparison
@@ -66,7 +66,7 @@ def _title(answer: Answer) -> str:
     if lr is None:
         return "No learning rate trains"
     text = f"Learning rate {number(lr, 2)}"
-    if ends is None or ends[0] == ends[1] or not is_told(answer.tolerance, answer.resolved):
+    if ends is None or ends[0] == ends[1] or not is_informative(answer.tolerance, answer.resolved):
         return text
     cost = f"costs at most {level_in_words(answer.tolerance, answer.resolved)}"
     return f"{text}; {number(ends[0], 2)} to {number(ends[1], 2)} {cost}"
@@ -77,7 +77,7 @@ def _panel(ax: Axes, answer: Answer, theme: str) -> None:
     lr, scores, broken = _points(answer.evidence)
     fit, initial = tidy.fit_of(answer), answer.details.get("initial")
     ends, pick = interval_of(answer), rate_of(answer)
-    if ends is not None and is_told(answer.tolerance, answer.resolved):
+    if ends is not None and is_informative(answer.tolerance, answer.resolved):
         words = f"costs at most {level_in_words(answer.tolerance, answer.resolved)}"
         ax.axvspan(*ends, color=colors.accent, alpha=0.13, lw=0, label=words)
     if pick is not None:

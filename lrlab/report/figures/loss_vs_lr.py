@@ -9,7 +9,7 @@ import numpy as np
 from lrlab.core.records import DIVERGED, NOT_RUN, OK, PRUNED
 from lrlab.core.score import LAST
 from lrlab.core.text import number
-from lrlab.core.tolerance import is_told, level_in_words
+from lrlab.core.tolerance import is_informative, level_in_words
 from lrlab.report.content import data as d
 from lrlab.report.content import summary
 from lrlab.report.content.data import ReportData
@@ -97,7 +97,7 @@ def _axes(ax: Axes, data: ReportData, metric: str, start: float) -> None:
 def _marks(ax: Axes, data: ReportData, colors: Theme, start: float) -> None:
     answer = data.answer or {}
     levels = answer.get("tolerance"), answer.get("resolved")
-    if answer.get("interval") and is_told(*levels):
+    if answer.get("interval") and is_informative(*levels):
         low, high = answer["interval"]
         level = level_in_words(*levels)
         ax.axvspan(low, high, color=colors.accent, alpha=0.13, lw=0, label=f"costs at most {level}")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lrlab.core.text import Table, counted, interval, number, percent, rate
-from lrlab.core.tolerance import is_told, level_of
+from lrlab.core.tolerance import is_informative, level_of
 from lrlab.report.content import tidy
 from lrlab.report.html.document import escaped
 from lrlab.report.html.sparks import Spark, drawn
@@ -49,7 +49,7 @@ def answer_card(answer: Answer, title: str = "") -> str:
         ]
     else:
         facts.append(("learning rate", rate(answer.lr)))
-        known = is_told(answer.tolerance, answer.resolved)
+        known = is_informative(answer.tolerance, answer.resolved)
         if known and answer.interval is not None and not isinstance(answer.interval, Mapping):
             level = level_of(answer.tolerance, answer.resolved)
             cost = f"costs at most {percent(level)}" if level else "as good"

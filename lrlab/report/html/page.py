@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from lrlab.core.text import Json, Table, counted, interval, number, percent
-from lrlab.core.tolerance import is_told, level_of
+from lrlab.core.tolerance import is_informative, level_of
 from lrlab.report.content import data as d
 from lrlab.report.content import standing, summary
 from lrlab.report.content.data import ReportData
@@ -215,7 +215,7 @@ def _answer_cards(data: ReportData) -> list[tuple[str, str, str, str]]:
     span = ("", good, interval(ends, lambda end: number(end, 2)), wide)
     first = [
         (f"main {verdict}", "Learning rate", number(lr) if lr else "none", verdict),
-        *([span] if is_told(tolerance, answer.get("resolved")) else []),
+        *([span] if is_informative(tolerance, answer.get("resolved")) else []),
         *([("", "Confidence", percent(sure), f"that {number(lr)} {kept}")] if sure else []),
     ]
     if several := answer.get("rates"):
