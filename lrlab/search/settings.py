@@ -87,8 +87,9 @@ class CliffPriors(NamedTuple):
 
     widths: tuple[float, ...] = (0.01, 0.03, 0.06, 0.1, 0.15)
     """Decades, standard deviations over seeds of the largest rate that trains. Of 17 pairs of
-    *checked* where most seeds diverge at some rate, 10 and 90 % have 0.001 and 0.14: normals, fitted
-    by likelihood to how many of the seeds of a record diverge at each rate above the best."""
+    *checked* where most seeds diverge at some rate, 10 and 90 % have 0.001 and 0.14: normals,
+    fitted by likelihood to how many of the seeds of a record diverge at each rate above the
+    best."""
     chance: float = 0.01
     """Share of the lanes that diverge, or survive, for other reasons."""
 
