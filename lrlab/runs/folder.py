@@ -62,7 +62,8 @@ class Run:
         `updates` int[steps]: which updates are recorded, where it is not every one.
         """
         folder = self.path if not name else self.path / "stages" / name
-        built = Stage(folder, steps, eval_steps, axes, cells, self.interval, updates)
+        last = self._stages[-1] if self._stages else None
+        built = Stage(folder, steps, eval_steps, axes, cells, self.interval, updates, last)
         self._stages.append(built)
         return built
 
@@ -93,6 +94,8 @@ class Run:
         """
         if finished(self.info):
             return
+        for stage in self._stages:
+            stage.wait()
         write_summary(self.path, summary)
         if before is not None:
             before(summary)

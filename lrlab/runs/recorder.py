@@ -37,6 +37,13 @@ PENDING = 128 << 20
 """Bytes of rows that wait for a commit, about; more go into their arrays at once, where no reader
 counts them before the commit. Writing takes as much again for a moment."""
 
+BESIDE = 64 << 20
+"""Bytes of states that are written beside the stage that follows, at the end of one. More are
+waited for: they would lie in memory beside the states of that stage."""
+
+PER_LANE = ("outcome", "diverged_at", "last_loss", "steps_trained")
+"""What becomes of each lane, beside its losses before training (`initial_*`)."""
+
 
 class Stage:
     """A recorder (see `lrlab.types.Recorder`) that writes one stage of a run folder.
@@ -55,13 +62,15 @@ class Stage:
         cells: np.ndarray,
         interval: float | None = None,
         updates: np.ndarray | None = None,
+        after: Stage | None = None,
     ) -> None:
-        self.folder, self.cells = folder, np.asarray(cells)
+        self.folder, self.cells, self._after = folder, np.asarray(cells), after
         self.interval = INTERVAL if interval is None else interval
         self.lengths: dict[TimeAxis, int] = {"step": steps, "eval_step": len(eval_steps)}
         self.axes = {name: np.asarray(values) for name, values in axes.items()}
         self.shape = tuple(len(values) for values in self.axes.values())
         self._rows: row_buffer.Pending = {}
+        self._large = False
         self._pending, self._early = 0, dict[str, list[int]]()
         self._axes: dict[str, TimeAxis] = {}
         self._arrays: dict[str, TensorStore] = {}
@@ -71,6 +80,7 @@ class Stage:
         place = folder / "commit.json"
         self._commit = read_sealed(place) if place.exists() else None
         self._loaded: tuple[int, dict[str, np.ndarray]] | None = None
+        self._of_lanes: dict[str, np.ndarray] | None = None
         if self._commit is None:
             if later_commits(folder):
                 raise RunError(
@@ -168,12 +178,21 @@ class Stage:
         return not writing and time.monotonic() - self._last >= pause
 
     def commit(self, arrays: Mapping[str, np.ndarray], info: Table) -> None:
-        """Writes what was recorded, in a thread of its own; see `lrlab.types.Recorder`."""
+        """Writes what was recorded, in a thread of its own; see `lrlab.types.Recorder`.
+
+        The stage before has ended on disk by then: what a crash leaves is always a beginning of the
+        run.
+        """
         self.wait()
+        if self._after is not None:
+            self._after.wait()
+            self._after = None
         rows, self._rows, self._pending = self._rows, {}, 0
         number = 1 if self._commit is None else int(self._commit["number"]) + 1
         work = (rows, dict(arrays), dict(info), number)
         self._last, self._loaded = time.monotonic(), None
+        self._of_lanes = {name: array for name, array in arrays.items() if _per_lane(name)}
+        self._large = sum(np.asarray(array).nbytes for array in arrays.values()) > BESIDE
         self._thread = threading.Thread(target=self._write, args=work, daemon=True)
         self._thread.start()
 
@@ -198,22 +217,47 @@ class Stage:
                 "continue from its last commit once that is fixed",
             ) from error
 
-    def finish(self) -> None:
-        """Marks the stage as complete, and stores what became of each lane."""
-        self.wait()
-        saved = self.saved()
-        assert self._commit is not None and saved is not None
-        arrays = saved[0]
-        store, lane_dims = self.folder / "history.zarr", list(self.axes)
-        fills: JsonObject = {"outcome": 3, "diverged_at": -1, "steps_trained": 0}
-        initial = (name for name in arrays if name.startswith("initial_"))
-        fills |= dict.fromkeys(("last_loss", *initial), np.nan)
-        for name, fill in fills.items():
-            self._lane_array(store, name, arrays[name], fill, lane_dims)
-        fixed = zarr_arrays.fixed_files(store, ("step", "eval_step", *self.axes))
-        self._commit = {**self._commit, "complete": True, "lanes": list(fills), "fixed": fixed}
-        write_sealed(self.folder / "commit.json", self._commit)
-        self._forget(int(self._commit["number"]) - 1)
+    def finish(self, beside: bool = False) -> None:
+        """Marks the stage as complete, and stores what became of each lane.
+
+        Args:
+            beside: what is not large is written beside what comes next, as commits are: `wait`
+                waits for it.
+
+        Raises:
+            RunError: it could not be written; the commit before it still stands.
+        """
+        self._thread = threading.Thread(target=self._end, args=(self._thread,), daemon=True)
+        self._thread.start()
+        if not beside or self._large:
+            self.wait()
+
+    def _end(self, writing: threading.Thread | None) -> None:
+        """`finish`, after the commit under way."""
+        if writing is not None:
+            writing.join()
+        if self._error is not None:
+            return
+        try:
+            arrays = self._of_lanes
+            if arrays is None:  # an earlier process made the commit
+                saved = self.saved()
+                assert saved is not None
+                arrays = saved[0]
+            store, lane_dims = self.folder / "history.zarr", list(self.axes)
+            fills: JsonObject = {"outcome": 3, "diverged_at": -1, "steps_trained": 0}
+            initial = (name for name in arrays if name.startswith("initial_"))
+            fills |= dict.fromkeys(("last_loss", *initial), np.nan)
+            for name, fill in fills.items():
+                self._lane_array(store, name, arrays[name], fill, lane_dims)
+            fixed = zarr_arrays.fixed_files(store, ("step", "eval_step", *self.axes))
+            assert self._commit is not None
+            done = {**self._commit, "complete": True, "lanes": list(fills), "fixed": fixed}
+            write_sealed(self.folder / "commit.json", done)
+            self._commit = done
+            self._forget(int(done["number"]) - 1)
+        except BaseException as error:  # handed to the thread that trains, as in `_write`
+            self._error = error
 
     def _lane_array(
         self, store: Path, name: str, values: np.ndarray, fill: float, dims: list[str]
@@ -281,6 +325,10 @@ class Stage:
         for path in (self.folder / "checkpoint").glob("*"):
             if path.is_dir() and path.name.isdigit() and int(path.name) <= number:
                 shutil.rmtree(path, ignore_errors=True)
+
+
+def _per_lane(name: str) -> bool:
+    return name in PER_LANE or name.startswith("initial_")
 
 
 def later_commits(folder: Path) -> bool:

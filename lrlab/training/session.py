@@ -136,7 +136,8 @@ def train_stage(
     first = [before] if before is not None else []  # read already
     onward = lambda: first.pop() if first else saved()  # noqa: E731
     record = _train(session, lanes, number, stage, onward, rungs, decide, kept)
-    stage.finish()
+    # Who follows the stages is shown what is on disk.
+    stage.finish(beside=session.decisions is None and session.log is None)
     _ended(session, name, number, record)
     return record
 

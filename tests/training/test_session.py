@@ -112,7 +112,7 @@ def test_a_plan_says_where_its_tile_width_is_from(monkeypatch) -> None:
     assert lrlab.sweep(task, **given).plan.tile_width_source == "estimated"
     limits = PlanLimits(worth_timing_seconds=0.0)
     monkeypatch.setattr(session, "tuned", functools.partial(tuning.tuned, limits=limits))
-    monkeypatch.setattr(tuning, "_speed", lambda group, width: float(width == 2))
+    monkeypatch.setattr(tuning, "_speed", lambda group, width: 2.0 if width == 2 else 1.0)
     kept: list[int] = []
     monkeypatch.setattr(tuning.cache, "remembered", lambda key: kept[-1] if kept else None)
     monkeypatch.setattr(tuning.cache, "remember", lambda key, width, speeds: kept.append(width))
