@@ -47,6 +47,22 @@ def opened(program: ClosedJaxpr | Jaxpr) -> Jaxpr:
     return program.jaxpr if isinstance(program, ClosedJaxpr) else program
 
 
+def of_scan(equation: JaxprEqn) -> tuple[int, int]:
+    """How many of a scan's inputs are the same at every turn, and how many it carries on; the rest
+    it goes through.
+
+    >>> import jax
+    >>> loop = jax.make_jaxpr(lambda a, x: jax.lax.scan(lambda y, b: (y + a * b, y), a, x))
+    >>> of_scan(loop(2.0, jax.numpy.ones(3)).eqns[-1])
+    (1, 1)
+    """
+    params = equation.params
+    if "ft_in" in params:  # jax 0.12
+        same, carried, _ = (len(part) for part in params["ft_in"].unpack())
+        return same, carried
+    return params["num_consts"], params["num_carry"]
+
+
 def array_of(variable: Var | Literal) -> ShapedArray:
     """Shape and dtype of a variable that holds an array."""
     assert isinstance(variable.aval, ShapedArray)

@@ -22,7 +22,7 @@ import jax
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var, jaxpr_as_fun
 
 from lrlab.core.tracing import is_beside_others
-from lrlab.engine.jaxprs import inner_programs, opened, shape_of, with_inner
+from lrlab.engine.jaxprs import inner_programs, of_scan, opened, shape_of, with_inner
 from lrlab.engine.rewriting_rules import RULES, Rule, bias, product
 from lrlab.models.platform import on_cpu
 from lrlab.types import PyTree, TaskFunctions
@@ -288,7 +288,7 @@ def _weights_inside(
     again = 0  # so many of `given` are the same at every turn
     given: Sequence[Var | Literal | None] = list(equation.invars)
     if name == "scan":
-        first, count = options["num_consts"], options["num_carry"]
+        first, count = of_scan(equation)
         given, again = [*given[:first], *[None] * count, *given[first + count :]], first
     elif name == "while":
         before = options["cond_nconsts"]

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 import jax
 from jax.extend.core import Jaxpr, JaxprEqn, Literal, Var
 
+from lrlab.engine.jaxprs import of_scan
 from lrlab.models.conv_primitive import convolve_p
 from lrlab.models.dense import dense_p
 from lrlab.scaling.axes import MOVES, Atom, fits, gathered, only_summed, shape_of
@@ -233,10 +234,7 @@ def _looped(
 
 def _scan(equation: JaxprEqn, inputs: list[Seen], record: Uses) -> list[Seen]:
     params = equation.params
-    if "ft_in" in params:  # jax 0.12
-        consts, carries, _ = (len(part) for part in params["ft_in"].unpack())
-    else:
-        consts, carries = params["num_consts"], params["num_carry"]
+    consts, carries = of_scan(equation)
     before, carry = inputs[:consts], inputs[consts : consts + carries]
     down = lambda axis: frozenset({axis - 1}) if axis else frozenset()  # noqa: E731
     each = [after(value, down, "gather") for value in inputs[consts + carries :]]

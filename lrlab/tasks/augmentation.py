@@ -23,7 +23,7 @@ def augmented(name: str, augment: Callable[..., PyTree], batch: PyTree) -> PyTre
     Raises:
         FieldError: the function fails, or its batch has other parts or another size.
 
-    >>> shapes = {"x": jax.ShapeDtypeStruct((7, 4), float)}
+    >>> shapes = {"x": jax.ShapeDtypeStruct((7, 4), "float32")}
     >>> augmented("mine", lambda batch, key: {"x": batch["x"][:, :2]}, shapes)["x"].shape
     (7, 2)
     """

@@ -13,6 +13,7 @@ from lrlab.core.records import Direction
 from lrlab.core.text import Table
 from lrlab.tasks.labels import label
 from lrlab.tasks.metrics import directed_all
+from lrlab.tasks.shapes import as_held
 from lrlab.types import Array, Params, PyTree, TaskFunctions, TaskParts
 
 
@@ -80,7 +81,8 @@ def objective_functions(
 
 def _tried(name: str, what: str, function: Callable[..., PyTree], *args: PyTree) -> PyTree:
     try:
-        return jax.eval_shape(lambda *values: jax.tree.map(jnp.asarray, function(*values)), *args)
+        result = jax.eval_shape(lambda *values: jax.tree.map(jnp.asarray, function(*values)), *args)
+        return jax.tree.map(as_held, result)
     except (TypeError, ValueError, AttributeError) as error:
         raise ValueError(f"{name}: {what} fails: {error}") from error
 

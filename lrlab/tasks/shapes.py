@@ -187,7 +187,18 @@ def struct(leaf: np.ndarray, count: int = EXAMPLES) -> jax.ShapeDtypeStruct:
         dtype = np.dtype(np.float32)
     elif dtype in (np.int64, np.uint64):
         dtype = np.dtype(np.int32)
-    return jax.ShapeDtypeStruct((count, *leaf.shape[1:]), dtype)
+    return as_held(jax.ShapeDtypeStruct((count, *leaf.shape[1:]), dtype))
+
+
+def as_held(leaf: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
+    """The shape with the dtype that JAX has for it now: what JAX traces of NumPy's arrays may keep
+    64 bits where they are off, and warns of them as arguments.
+
+    >>> as_held(jax.ShapeDtypeStruct((2,), np.complex128)).dtype
+    dtype('complex64')
+    """
+    dtype = jax.dtypes.canonicalize_dtype(leaf.dtype, allow_extended_dtype=True)
+    return jax.ShapeDtypeStruct(leaf.shape, dtype)
 
 
 def same_state(name: str, state: PyTree, after: PyTree) -> None:
