@@ -43,7 +43,8 @@ def decide_verdict(
 ) -> str:
     """The verdict where some rate trains (`why_nothing` is None).
 
-    In this order: "flat" where rates over a wide range differ by next to nothing; "noisy" where one
+    In this order: "flat" where rates over a wide range are known to differ by little, and differ by
+    next to nothing in the fit; "noisy" where one
     rate alone was trained, where the pick may lose so much that nothing is known, or where rates
     differ by no more than seeds do; "edge" where the best may well be at an end of what was tried;
     "noisy" where the pick may lose more than a person would accept; else "interior".
@@ -58,7 +59,12 @@ def decide_verdict(
     span = np.log10(rates[-1] / rates[0])
     tried = np.log10(whole.lr[-1] / whole.lr[0])
     decades, part = settings.flat_span
-    if span >= max(decades, part * tried) and flatness(whole, posterior) <= settings.flat:
+    wide = span >= max(decades, part * tried)
+    if (
+        wide
+        and flatness(whole, posterior) <= settings.flat
+        and all_known(whole, posterior, settings)
+    ):
         return FLAT
     # With seeds elsewhere and none near the best, a lane that is lucky may be all that is good.
     replicated = bool((np.isfinite(whole.score).sum(1) > 1).any())
@@ -83,6 +89,25 @@ def flatness(whole: Table, posterior: Posterior) -> float:
     apart = float(np.ptp(np.interp(rates, np.log10(posterior.lr), posterior.mean)))
     gap = seed_effects.gap(whole)
     return apart / gap if gap > 0 else 0.0 if apart <= 0 else float("inf")
+
+
+def all_known(
+    whole: Table, posterior: Posterior, settings: VerdictSettings = DEFAULTS.verdict
+) -> bool:
+    """Whether each rate that was trained to the end is known to cost no more, beside the best of
+    them, than a person would accept: in so many of the possible curves as the posterior asks for,
+    and by lanes whose mean is known as well. Where seeds differ much the fit is level too, as it
+    knows nothing."""
+    usable = seed_effects.usable(whole)
+    seeds = np.median(np.isfinite(whole.score[usable]).sum(1))
+    if posterior.spread / np.sqrt(seeds) > settings.acceptable:
+        return False
+    x = np.log10(posterior.lr)
+    places = np.searchsorted(x, np.log10(whole.lr[usable]) - 1e-9)
+    curves = posterior.curves[:, places]
+    limit = saturated(np.array(settings.acceptable), posterior.cap)
+    share = (curves - curves.min(1, keepdims=True) <= limit).mean(0)
+    return bool(share.min() >= posterior.settings.quantile)
 
 
 def at_edge(
