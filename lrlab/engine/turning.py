@@ -21,10 +21,12 @@ from lrlab.engine.rewriting import BY_POSITION
 from lrlab.engine.state import LaneState
 from lrlab.types import PyTree
 
-READS = frozenset({"optimization_barrier", "dot_general", "conv_general_dilated", "gather",
-                   "dynamic_slice", "scan", "while", "cond"})  # fmt: skip
-"""Equations that depend on how an array lies in memory. Our own products hold what they take in
-place by an `optimization_barrier` (see `models.dense`)."""
+HELD = "optimization_barrier"
+"""By this, our own products hold what they take as it lies in memory (see `models.dense`)."""
+
+READS = frozenset({HELD, "dot_general", "conv_general_dilated", "gather", "dynamic_slice", "scan",
+                   "while", "cond"})  # fmt: skip
+"""Equations that depend on how an array lies in memory."""
 
 
 class Turned(NamedTuple):
@@ -95,8 +97,11 @@ def to_turn(update: ClosedJaxpr, state: LaneState, first: int) -> Turned | None:
 def _uses(jaxpr: Jaxpr, known: Mapping[Var, Use]) -> set[Use]:
     """How the equations `READS` of a program, and of those inside it, take parameters.
 
-    What goes number by number through an array (an optimizer) takes it either way and counts for
-    nothing; neither does what is made of a parameter otherwise than by turning it.
+    A turned one counts as turned where it is `HELD`, else as one that is as it is: XLA folds a
+    transposition into a product of its own, and takes up to 1.7 times as long where a kernel comes
+    turned from the update before (x w^T, as PyTorch has it). What goes number by number through an
+    array (an optimizer) takes it either way and counts for nothing; neither does what is made of a
+    parameter otherwise than by turning it.
 
     Args:
         known: the program's variables that are parameters, turned or not.
@@ -109,7 +114,7 @@ def _uses(jaxpr: Jaxpr, known: Mapping[Var, Use]) -> set[Use]:
         if not taken:
             continue
         if name in READS:
-            uses |= set(taken.values())
+            uses |= {use._replace(turned=use.turned and name == HELD) for use in taken.values()}
         elif name == "transpose":
             axes, count = equation.params["permutation"], len(shape_of(inputs[0]))
             # The first axis counts lanes: a vector [T, n] has nothing to turn.

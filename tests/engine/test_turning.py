@@ -82,9 +82,9 @@ def sweep(model, optimizer="momentum", width=4, **options):
     task = lrlab.Task.supervised(
         name="turned", model=model, loss="softmax_cross_entropy", train=(X, Y), valid=(X, Y)
     )
-    options = {"steps": 12, "lr": [0.01, 0.03, 0.1, 0.3]} | options
+    options = {"steps": 12, "lr": [0.01, 0.03, 0.1, 0.3], "plan": lrlab.Plan(width, 1)} | options
     return lrlab.sweep(task, optimizer=optimizer, batch_size=32, seeds=[0], eval_every=4,
-                       progress=False, plan=lrlab.Plan(width, 1), **options)  # fmt: skip
+                       progress=False, **options)  # fmt: skip
 
 
 @pytest.mark.parametrize("layer", [nn.Dense, Dense], ids=["stock", "ours"])
@@ -113,6 +113,28 @@ def test_other_kernels_are_left_as_they_are(monkeypatch, model, width):
 def test_vectors_are_left_as_they_are(monkeypatch):
     """Their last two axes are lanes and numbers."""
     assert kernels(monkeypatch, Gated()) == [[(48, 20)], [(48, 20)]]
+    state = LaneState(jnp.ones((4, 3)), (), (), *[jnp.zeros(4)] * 3)
+    held = jax.make_jaxpr(lambda state: jax.lax.optimization_barrier(state.params.T))(state)
+    assert to_turn(held, state, first=0) is None
+
+
+@pytest.mark.parametrize(("inputs", "rewrite"), [(24, False), (24, True), (300, True)])
+def test_transpositions_that_xla_folds_are_left_to_it(monkeypatch, inputs, rewrite):
+    """PyTorch's layout, with more outputs than inputs: not rewritten, or too large for it."""
+    outputs = 600 if inputs == 300 else 32
+
+    def init(key, x):
+        keys = jax.random.split(key)
+        return {"a": 0.1 * jax.random.normal(keys[0], (outputs, inputs)),
+                "b": 0.1 * jax.random.normal(keys[1], (3, outputs))}  # fmt: skip
+
+    def apply(params, x, train, key):
+        x = jnp.tile(x, 7)[:, :inputs]
+        return nn.relu(x @ params["a"].T) @ params["b"].T, params
+
+    model = lrlab.Model(init, apply)
+    plan = lrlab.Plan(4, 1, rewrite=rewrite)
+    assert kernels(monkeypatch, model, plan=plan) == []
 
 
 def test_kernels_that_are_stored_turned_stay_so(monkeypatch):
