@@ -86,11 +86,11 @@ def to_turn(update: ClosedJaxpr, state: LaneState, first: int) -> Turned | None:
     if not any(swaps):
         return None
     kernels = [(path, leaf.shape) for (path, leaf), swap in zip(params, swaps, strict=True) if swap]
-    held = jax.tree_util.tree_leaves_with_path(state.optimizer)
+    rest = jax.tree_util.tree_leaves_with_path(state.optimizer)
     return Turned(
         swaps,
         [any(path[len(path) - len(end) :] == end and leaf.shape == shape for end, shape in kernels)
-         for path, leaf in held],
+         for path, leaf in rest],
     )  # fmt: skip
 
 
