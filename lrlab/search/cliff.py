@@ -20,15 +20,27 @@ STEP = 0.02
 BEYOND = 0.5
 """Decades that the middle may lie beyond the rates that were tried."""
 
+NOTHING = 1e-6
+"""Share of the seeds: where no more diverge, a curve stays as it is."""
+
 
 def diverging(
     whole: Table, grid: np.ndarray, count: int, random: np.random.Generator, priors: CliffPriors
 ) -> np.ndarray | None:
-    """`count` possible shares of the seeds that diverge at each rate of `grid` (log10, f64[G]),
-    f64[count, G], drawn given the lanes; None where no lane diverged.
+    """Possible shares of the seeds that diverge at each rate of a grid, drawn given the lanes.
 
-    P(a lane at x diverges) is logistic in (x - middle) / width; middles are uniform over what was
-    tried, widths over `priors.widths`. `priors.chance` of the lanes do otherwise for other reasons.
+    A candidate is a middle and a width; a lane at x (log10 of its rate) diverges with the
+    probability that is logistic in (x - middle) / width. Middles are uniform over what was tried
+    and `BEYOND`, widths over `priors.widths`.
+
+    Args:
+        whole: the lanes of full length.
+        grid: log10 of the rates, f64[G].
+        count: how many candidates are drawn.
+        priors: widths, and how many of the lanes do otherwise than their candidate says.
+
+    Returns:
+        f64[count, G], each row ascending where `grid` is; None where no lane diverged.
     """
     broken = whole.diverged & (whole.steps_trained > 0)
     if not broken.any():
@@ -37,10 +49,10 @@ def diverging(
     failed, survived = broken.sum(1), (np.isfinite(whole.score) & ~broken).sum(1)
     middles = np.arange(x[0] - BEYOND, x[-1] + BEYOND, STEP)
     widths = np.array(priors.widths)
-    share = _logistic((x - middles[:, None, None]) / widths[:, None])  # [middles, widths, rates]
-    share = priors.chance + (1 - 2 * priors.chance) * share
-    log = (failed * np.log(share) + survived * np.log1p(-share)).sum(-1)
-    weight = np.exp(log - log.max()).ravel()
+    diverges = _logistic((x - middles[:, None, None]) / widths[:, None])  # [middles, widths, rates]
+    diverges = priors.chance + (1 - 2 * priors.chance) * diverges
+    log_likelihood = (failed * np.log(diverges) + survived * np.log1p(-diverges)).sum(-1)
+    weight = np.exp(log_likelihood - log_likelihood.max()).ravel()
     drawn = random.choice(weight.size, count, p=weight / weight.sum())
     middle, width = middles[drawn // len(widths)], widths[drawn % len(widths)]
     return _logistic((grid - middle[:, None]) / width[:, None])
@@ -52,8 +64,15 @@ def _logistic(x: np.ndarray) -> np.ndarray:
 
 
 def with_divergence(curves: np.ndarray, share: np.ndarray | None, cap: float) -> np.ndarray:
-    """Possible curves of the saturated regret, f64[N, G], where `share` of the seeds, f64[N, G],
-    lose the whole gain.
+    """Possible curves of regret where some of the seeds lose the whole gain.
+
+    Args:
+        curves: regret as a share of the gain, `saturated` at `cap`, f64[N, G].
+        share: of the seeds that diverge, f64[N, G] (see `diverging`); None: none do.
+        cap: where regret saturates.
+
+    Returns:
+        f64[N, G], saturated too, and nowhere below `curves`.
 
     >>> with_divergence(np.array([[0.01]]), np.array([[0.0]]), 0.2)
     array([[0.01]])
@@ -61,7 +80,6 @@ def with_divergence(curves: np.ndarray, share: np.ndarray | None, cap: float) ->
     if share is None:
         return curves
     regret = unsaturated(curves, cap)
-    # Near the cap nothing is told apart, and turning back and forth is not exact.
-    return np.where(
-        share > 1e-6, np.maximum(saturated(regret + share * (1 - regret), cap), curves), curves
-    )
+    costs = saturated(regret + share * (1 - regret), cap)
+    # `unsaturated` is no exact inverse near the cap, where nothing is told apart.
+    return np.where(share > NOTHING, np.maximum(costs, curves), curves)

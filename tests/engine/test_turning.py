@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -34,6 +36,29 @@ class Embedded(nn.Module):
         return nn.Dense(3)(nn.relu(x @ table) + rows)
 
 
+class Gated(nn.Module):
+    """A loop over the numbers of a vector, fewer than a tile has lanes: they come turned."""
+
+    @nn.compact
+    def __call__(self, x):
+        gates = self.param("gates", nn.initializers.ones, (3,))
+        x, _ = jax.lax.scan(lambda x, gate: (x + gate * jnp.tanh(x), None), nn.Dense(20)(x), gates)
+        return nn.Dense(3)(x)
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass
+class Arrays:
+    """Parameters of somebody's own, who looks at what they are given."""
+
+    a: jax.Array
+    b: jax.Array
+
+    def __post_init__(self):
+        if isinstance(self.a, (bool, int, float)):
+            raise TypeError(f"an array, not {self.a!r}")
+
+
 def kernels(monkeypatch, model, optimizer="momentum", width=4, **options):
     """(shapes of the parameters, of the optimizer's arrays) that a sweep carries turned."""
     shapes = []
@@ -43,7 +68,7 @@ def kernels(monkeypatch, model, optimizer="momentum", width=4, **options):
         chosen = (None, None) if which is None else (which.params, which.optimizer)
         for tree, flags in zip((state.params, state.optimizer), chosen, strict=True):
             if flags is not None:
-                pairs = zip(jax.tree.leaves(tree), jax.tree.leaves(flags), strict=True)
+                pairs = zip(jax.tree.leaves(tree), flags, strict=True)
                 shapes.append([leaf.shape[1:] for leaf, swaps in pairs if swaps])
         return which
 
@@ -57,9 +82,9 @@ def sweep(model, optimizer="momentum", width=4, **options):
     task = lrlab.Task.supervised(
         name="turned", model=model, loss="softmax_cross_entropy", train=(X, Y), valid=(X, Y)
     )
-    options = {"steps": 12, "lr": [0.01, 0.03, 0.1, 0.3]} | options
+    options = {"steps": 12, "lr": [0.01, 0.03, 0.1, 0.3], "plan": lrlab.Plan(width, 1)} | options
     return lrlab.sweep(task, optimizer=optimizer, batch_size=32, seeds=[0], eval_every=4,
-                       progress=False, plan=lrlab.Plan(width, 1), **options)  # fmt: skip
+                       progress=False, **options)  # fmt: skip
 
 
 @pytest.mark.parametrize("layer", [nn.Dense, Dense], ids=["stock", "ours"])
@@ -85,6 +110,33 @@ def test_other_kernels_are_left_as_they_are(monkeypatch, model, width):
     assert kernels(monkeypatch, model, width=width) == []
 
 
+def test_vectors_are_left_as_they_are(monkeypatch):
+    """Their last two axes are lanes and numbers."""
+    assert kernels(monkeypatch, Gated()) == [[(48, 20)], [(48, 20)]]
+    state = LaneState(jnp.ones((4, 3)), (), (), *[jnp.zeros(4)] * 3)
+    held = jax.make_jaxpr(lambda state: jax.lax.optimization_barrier(state.params.T))(state)
+    assert to_turn(held, state, first=0) is None
+
+
+@pytest.mark.parametrize(("inputs", "rewrite"), [(24, False), (24, True), (300, True)])
+def test_transpositions_that_xla_folds_are_left_to_it(monkeypatch, inputs, rewrite):
+    """PyTorch's layout, with more outputs than inputs: not rewritten, or too large for it."""
+    outputs = 600 if inputs == 300 else 32
+
+    def init(key, x):
+        keys = jax.random.split(key)
+        return {"a": 0.1 * jax.random.normal(keys[0], (outputs, inputs)),
+                "b": 0.1 * jax.random.normal(keys[1], (3, outputs))}  # fmt: skip
+
+    def apply(params, x, train, key):
+        x = jnp.tile(x, 7)[:, :inputs]
+        return nn.relu(x @ params["a"].T) @ params["b"].T, params
+
+    model = lrlab.Model(init, apply)
+    plan = lrlab.Plan(4, 1, rewrite=rewrite)
+    assert kernels(monkeypatch, model, plan=plan) == []
+
+
 def test_kernels_that_are_stored_turned_stay_so(monkeypatch):
     """Equinox has [out, in], and applies a layer to one example."""
 
@@ -100,6 +152,14 @@ def test_kernels_that_are_stored_turned_stay_so(monkeypatch):
         return jax.vmap(one)(x), params
 
     assert kernels(monkeypatch, lrlab.Model(init, apply)) == []
+
+
+def test_containers_of_somebodys_own_are_given_arrays_alone(monkeypatch):
+    def init(key, x):
+        return Arrays(0.1 * jax.random.normal(key, (48, 20)), jnp.ones((20, 3)))
+
+    model = lrlab.Model(init, lambda params, x, train, key: (x @ params.a @ params.b, params))
+    assert kernels(monkeypatch, model) == [[(48, 20)], [(48, 20)]]
 
 
 @pytest.mark.parametrize("optimizer", ["momentum", "adam", "muon", "lamb", "schedule_free_adamw"])
@@ -124,9 +184,7 @@ def test_turning_twice_changes_nothing():
     adam = optax.adam(0.1)
     params = {"a": jnp.ones((4, 3)), "b": jnp.ones(3)}
     state = LaneState(params, (), adam.init(params), *[jnp.zeros(())] * 3)
-    swaps = {"a": True, "b": False}
-    none = jax.tree.map(lambda leaf: False, state.optimizer)
-    which = Turned(swaps, (none[0]._replace(mu=swaps), *none[1:]))
+    which = Turned([True, False], [False, True, False, False, False])  # count, mu, nu
     once = turned(state, which)
     assert once.params["a"].shape == once.optimizer[0].mu["a"].shape == (3, 4)
     assert once.optimizer[0].nu["a"].shape == (4, 3)
