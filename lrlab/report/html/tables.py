@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lrlab.core.scale import GAIN
 from lrlab.core.text import Table, counted, interval, number, percent
 from lrlab.core.tolerance import TOLERANCE
 from lrlab.report.content import data as d
@@ -17,6 +18,7 @@ from lrlab.report.content.summary import outcome_words
 from lrlab.report.html.document import escaped as text
 from lrlab.search import rules as registry
 from lrlab.search.differences import digits
+from lrlab.search.entries import BEHIND, behind
 from lrlab.search.range_test import middle
 
 if TYPE_CHECKING:
@@ -161,7 +163,7 @@ def costs(data: ReportData) -> str:
 
 def ranking(several: Sequence[ReportData], compared: Table | None) -> str:
     """Several runs side by side, the best first; range tests are left out."""
-    versus = (compared or {}).get("versus") or {}
+    versus, scale = (compared or {}).get("versus") or {}, (compared or {}).get("scale", GAIN)
     bests: dict[int, tuple[float, float]] = {}
     for index, data in enumerate(several):
         if data.test is None:
@@ -176,7 +178,7 @@ def ranking(several: Sequence[ReportData], compared: Table | None) -> str:
         metric = d.metric_of(data)
         answer = data.answer or {}
         pair = versus.get(data.title)
-        gap = interval([-end for end in reversed(pair["interval"])]) if pair else "-"
+        gap = interval(behind(pair["interval"], scale)) if pair else "-"
         cells = (
             f'<td><a href="#run{index}">{text(data.title)}</a></td>'
             f'<td class="n">{number(answer.get("lr"))}</td>'
@@ -189,7 +191,7 @@ def ranking(several: Sequence[ReportData], compared: Table | None) -> str:
         rows.append((key, f"<tr>{cells}</tr>"))
     rows.sort(key=lambda pair: pair[0])
     heads = ["run", ">learning rate", ">as good", ">best mean", "metric",
-             *([">behind the best by (95 %)"] if versus else []), "verdict", ">cost"]  # fmt: skip
+             *([f">{BEHIND[scale]} (95 %)"] if versus else []), "verdict", ">cost"]  # fmt: skip
     return table(heads, [row for _, row in rows]) if rows else ""
 
 
