@@ -133,7 +133,8 @@ class Comparison(NamedTuple):
     def _seeds_words(self, row: Row) -> str:
         """How many seeds would tell a setting from the best, by the difference that is seen."""
         pair = self.versus[row.name]
-        apart = np.subtract(*(self._losses(one, self._shared(row)) for one in (self.rows[0], row)))
+        best, mine = (self._losses(one, self._shared(row)) for one in (self.rows[0], row))
+        apart = np.subtract(best, mine)
         if pair is None or pair.difference.value == 0 or np.ptp(apart) == 0:
             return ""
         wanted = abs(float(np.mean(apart)))
