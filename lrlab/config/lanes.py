@@ -236,13 +236,15 @@ def _confidence(value: object) -> float | None:
         return None
     if isinstance(value, str):
         raise ValueError(f'must be a probability such as 0.9, or "{NO_GOAL}", got {show(value)}')
-    return _share(value)
+    return _share(value, f'0.9 is nine of ten, "{NO_GOAL}" no goal')
 
 
-def _share(value: object) -> float:
+def _share(value: object, example: str = "0.01 is one percent") -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ValueError(f"must be one number above 0 and below 1 ({example}), got {show(value)}")
     number = _number(value, POSITIVE)
     if number >= 1:
-        raise ValueError(f"must be below 1 (0.01 is one percent), got {show(value)}")
+        raise ValueError(f"must be below 1 ({example}), got {show(value)}")
     return number
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from lrlab.core.brief import fields_of
 from lrlab.core.frames import data_frame
 from lrlab.core.records import Direction
+from lrlab.core.scale import GAIN, LOG
+from lrlab.core.scale import in_words as scale_words
 from lrlab.core.score import LAST
 from lrlab.core.score import in_words as score_words
 from lrlab.core.text import JsonObject, counted
@@ -17,53 +18,31 @@ from lrlab.core.views import view
 from lrlab.search import statistics
 from lrlab.search.best_of import pair_level
 from lrlab.search.differences import TIE_SHARE, digits
+from lrlab.search.entries import Row, behind, gain_of, loss, row_of, scale_of
 from lrlab.search.naming import in_words
-from lrlab.search.scores import as_loss
-from lrlab.types import Answer, interval_of, rate_of
+from lrlab.types import Answer, interval_of
 
 if TYPE_CHECKING:
     import pandas
     from matplotlib.figure import Figure
 
-HALF_DECADE = float(np.sqrt(10.0))
-"""The sensitivity looks at rates from the pick / this to the pick * this, one decade in all, as
-Wortsman et al. 2023 do per decade."""
-
 MANY_SEEDS = 1000
 """Seeds that nobody trains: beyond so many a comparison does not say how many would tell."""
 
 
-class Row(NamedTuple):
-    """One setting at its own best rate; `scores` by seed (the metric's own sign); `probability`
-    that its mean over all seeds is the best one, nan where fewer than two seeds are shared."""
-
-    name: str
-    answer: Answer
-    scores: dict[int, float]
-    mean: float
-    sensitivity: float  # nan where too few rates were trained to the end
-    probability: float = float("nan")
-
-    @property
-    def title(self) -> str:
-        """The name, with the further values that its search chose."""
-        at = self.answer.details.get("at")
-        return f"{self.name} with {in_words(at)}" if at else self.name
-
-    def __repr__(self) -> str:
-        return fields_of(self)
-
-
 class Comparison(NamedTuple):
     """What `compare` found; rows from best to worst. `versus`: name -> the best minus this one,
-    paired by seed, None where fewer than two seeds are shared. All its intervals hold at once with
-    95 %, the picking of the best included (`lrlab.search.best_of.pair_level`). Print it."""
+    paired by seed, None where fewer than two seeds are shared; below 0 the best is better, also of
+    a metric to be maximized, and in `scale` "log" it is of the logarithms. All its intervals hold
+    at once with 95 %, the picking of the best included (`lrlab.search.best_of.pair_level`). Print
+    it."""
 
     metric: str
     direction: Direction
     rows: tuple[Row, ...]
     versus: Mapping[str, statistics.Paired | None]
     run: str | None = None
+    scale: str = GAIN
 
     @property
     def score(self) -> str | None:
@@ -86,6 +65,8 @@ class Comparison(NamedTuple):
         text = self._verdict()
         if self.score not in (LAST, None):
             text += f" Judged by {score_words(str(self.score), self.metric)}."
+        if self.scale == LOG:
+            text += f" {scale_words(LOG, self.metric)}"
         if not idle:
             return text
         return (
@@ -111,36 +92,50 @@ class Comparison(NamedTuple):
         beaten, undecided = [], []
         for row in trained[1:]:
             pair = self.versus.get(row.name)
+            title = self._title(row)
             if pair is None:
-                undecided.append(f"{self._title(row)} (fewer than two seeds in common)")
+                undecided.append(f"{title} (fewer than two seeds in common)")
             elif pair.difference.high < 0:
-                low, high = -pair.difference.high, -pair.difference.low
-                beaten.append(f"{self._title(row)} by {low:.2g} to {high:.2g}")
+                beaten.append(f"{title} by {self._behind(pair)}")
             else:
-                low, high = -pair.difference.high, -pair.difference.low
-                more = self._seeds_words(row)
-                undecided.append(
-                    f"{self._title(row)} (from {-low:.2g} better to {high:.2g} worse{more})"
-                )
+                undecided.append(f"{title} ({self._apart(pair)}{self._seeds_words(row)})")
         chance = f", the best with probability {best.probability:.2f}"
         chance = chance if np.isfinite(best.probability) else ""
         ahead = f"{self._title(best)} ({self.metric} {best.mean:.{shown}g}{chance})"
         if not undecided:
             won = f"{self._title(best)} wins: {self.metric} {best.mean:.{shown}g}"
-            return f"{won}, better than {', '.join(beaten)} ({self._sure()})."
+            return f"{won}, better than {', '.join(beaten)}{self._sure()}."
         text = f"No clear winner: {ahead} is ahead, but cannot be told from {', '.join(undecided)}"
         tail = f"; it beats {', '.join(beaten)}" if beaten else ""
-        return f"{text}{tail} ({self._sure()})."
+        return f"{text}{tail}{self._sure()}."
+
+    def _behind(self, pair: statistics.Paired) -> str:
+        low, high = behind(pair.difference[1:], self.scale)
+        if self.scale == LOG:
+            return f"a factor of {low:.3g} to {high:.3g}"
+        return f"{low:.2g} to {high:.2g}"
+
+    def _apart(self, pair: statistics.Paired) -> str:
+        """How far an entry that is not told from the best may be from it, either way."""
+        if pair.difference.low == pair.difference.high == 0:
+            return "the same on every seed"
+        low, high = behind(pair.difference[1:], self.scale)
+        if self.scale == LOG:
+            return f"from a factor of {1 / low:.3g} better to {high:.3g} worse"
+        return f"from {-low:.2g} better to {high:.2g} worse"
 
     def _sure(self) -> str:
         others = sum(pair is not None for pair in self.versus.values())
-        return "95 % for all together, paired by seed" if others > 1 else "95 %, paired by seed"
+        if not others:
+            return ""
+        return f" (95 %{' for all together' if others > 1 else ''}, paired by seed)"
 
     def _seeds_words(self, row: Row) -> str:
         """How many seeds would tell a setting from the best, by the difference that is seen."""
         pair = self.versus[row.name]
-        apart = [self.rows[0].scores[s] - row.scores[s] for s in self._shared(row)]
-        if pair is None or np.ptp(apart) == 0 or np.mean(apart) == 0:
+        best, mine = (self._losses(one, self._shared(row)) for one in (self.rows[0], row))
+        apart = np.subtract(best, mine)
+        if pair is None or pair.difference.value == 0 or np.ptp(apart) == 0:
             return ""
         wanted = abs(float(np.mean(apart)))
         count = statistics.seeds_needed(apart, wanted, pair.confidence)
@@ -148,12 +143,15 @@ class Comparison(NamedTuple):
             return ""
         return f"; about {count} seeds would tell" if count <= MANY_SEEDS else ""
 
+    def _losses(self, row: Row, seeds: Sequence[int]) -> list[float]:
+        return losses_of(row, seeds, self.direction, self.scale)
+
     def _shared(self, row: Row) -> list[int]:
         return sorted(set(row.scores) & set(self.rows[0].scores))
 
     def digits(self) -> int:
         """Significant digits that tell the settings' means apart."""
-        return digits([as_loss(row.mean, self.direction) for row in self.rows], 4)
+        return digits([loss(row.mean, self.direction, GAIN) for row in self.rows], 4)
 
     def payload(self) -> JsonObject:
         """The JSON object of `lrlab compare`."""
@@ -161,6 +159,7 @@ class Comparison(NamedTuple):
             "run": self.run,
             "metric": self.metric,
             **({} if self.score in (LAST, None) else {"score": self.score}),
+            **({} if self.scale == GAIN else {"scale": self.scale}),
             "winner": self.winner,
             "sentence": self.sentence,
             "entries": [
@@ -230,8 +229,9 @@ class Comparison(NamedTuple):
                 range_ = f"{ends[0]:.2g} - {ends[1]:.2g}"
             error = "-"
             if len(row.scores) > 1:
-                around = statistics.mean_interval(list(row.scores.values()))
-                error = f"{(around.high - around.low) / 2:.2g}"
+                around = statistics.mean_interval(self._losses(row, list(row.scores)))
+                half = (around.high - around.low) / 2
+                error = f"x{np.exp(half):.2g}" if self.scale == LOG else f"{half:.2g}"
             chance = "-" if np.isnan(row.probability) else f"{row.probability:.2f}"
             lines.append(
                 f"{row.name:16}{lr:>9}{range_:>18}{row.mean:>14.{shown}g}{error:>9}"
@@ -240,7 +240,8 @@ class Comparison(NamedTuple):
             )
         seeds = max((len(row.scores) for row in self.rows), default=0)
         note = (
-            f"+-: 95 % interval of the mean over {counted(seeds, 'seed')}. if off: how much worse "
+            f"+-: 95 % interval of the {'geometric ' * (self.scale == LOG)}mean over "
+            f"{counted(seeds, 'seed')}. if off: how much worse "
             "with a rate up to half a decade off. cost: full-length runs, search included. P best: "
             "the probability that its mean over all seeds is the best."
         )
@@ -249,80 +250,45 @@ class Comparison(NamedTuple):
 
 def compared(answers: Mapping[str, Answer], metric: str, direction: Direction) -> Comparison:
     """A comparison from each setting's answer (and the scores in its evidence)."""
-    rows = [_row(name, answer, direction) for name, answer in answers.items()]
-    rows.sort(key=lambda row: as_loss(row.mean, direction) if np.isfinite(row.mean) else np.inf)
-    trained = [row for row in rows if np.isfinite(row.mean)]
-    tie = TIE_SHARE * max((_gain(row) for row in trained), default=0.0)
+    scale = scale_of(answers.values())
+    rows = [row_of(name, answer, direction, scale) for name, answer in answers.items()]
+    rows.sort(key=lambda row: loss(row.mean, direction, scale) if trains(row) else np.inf)
+    trained = [row for row in rows if trains(row)]
+    tie = TIE_SHARE * max((gain_of(row, scale) for row in trained), default=0.0)
     versus: dict[str, statistics.Paired | None] = {}
     for row in trained[1:]:
         shared = sorted(set(row.scores) & set(trained[0].scores))
         if len(shared) < 2:
             versus[row.name] = None
             continue
-        a = [as_loss(trained[0].scores[seed], direction) for seed in shared]
-        b = [as_loss(row.scores[seed], direction) for seed in shared]
+        a, b = (losses_of(one, shared, direction, scale) for one in (trained[0], row))
         # Floors that are reached to the last digit, or nearly, are the same floor.
         b = [x if abs(y - x) <= tie else y for x, y in zip(a, b, strict=True)]
         level = pair_level(len(trained), len(shared))
         versus[row.name] = statistics.paired_comparison(a, b, level)
-    return Comparison(metric, direction, _with_probabilities(rows, direction, tie), versus)
+    rows = _with_probabilities(rows, direction, scale, tie)
+    return Comparison(metric, direction, tuple(rows), versus, scale=scale)
 
 
-def _with_probabilities(rows: list[Row], direction: Direction, tie: float) -> tuple[Row, ...]:
+def trains(row: Row) -> bool:
+    """Whether there is a score to compare."""
+    return bool(np.isfinite(row.mean))
+
+
+def losses_of(row: Row, seeds: Sequence[int], direction: str, scale: str) -> list[float]:
+    """The scores of some seeds, to be minimized."""
+    return [loss(row.scores[seed], direction, scale) for seed in seeds]
+
+
+def _with_probabilities(rows: list[Row], direction: Direction, scale: str, tie: float) -> list[Row]:
     """The rows with the probability of each to be the best, from the seeds that all share. Scores
     that differ from the best row's by no more than `tie` are the same."""
-    trained = [row for row in rows if np.isfinite(row.mean)]
+    trained = [row for row in rows if trains(row)]
     shared = sorted(set.intersection(*(set(row.scores) for row in trained))) if trained else []
     if len(shared) < 2 or len(trained) < 2:
-        return tuple(rows)
-    losses = np.array([[as_loss(row.scores[s], direction) for s in shared] for row in trained])
+        return rows
+    losses = np.array([losses_of(row, shared, direction, scale) for row in trained])
     losses = np.where(np.abs(losses - losses[0]) <= tie, losses[0], losses)
     chances = statistics.probability_best(losses)
     named = dict(zip((row.name for row in trained), chances.tolist(), strict=True))
-    return tuple(row._replace(probability=named.get(row.name, 0.0)) for row in rows)
-
-
-def _gain(row: Row) -> float:
-    """What training gains there; 0 where the start is not known."""
-    initial = row.answer.details.get("initial")
-    gain = abs(float(initial) - row.mean) if initial is not None else 0.0
-    return gain if np.isfinite(gain) else 0.0
-
-
-def _row(name: str, answer: Answer, direction: Direction) -> Row:
-    final = answer.details.get("final") or _nearest(answer)
-    scores = dict(zip(final["seeds"], final["scores"], strict=True))
-    mean = float(np.mean(list(scores.values()))) if scores else float("nan")
-    return Row(name, answer, scores, mean, _sensitivity(answer, direction))
-
-
-def _nearest(answer: Answer) -> JsonObject:
-    """Seeds and scores at the tried rate nearest to the pick; of the nearer two, the one with more
-    seeds, since the pick may lie between tried rates."""
-    rows = [row for row in answer.evidence if any(s is not None for s in row["scores"])]
-    if answer.lr is None or not rows:
-        return {"seeds": [], "scores": []}
-    near = sorted(rows, key=lambda row: abs(np.log(row["lr"] / answer.lr)))[:2]
-    best = max(near, key=lambda row: sum(s is not None for s in row["scores"]))
-    pairs = list(zip(best["seeds"], best["scores"], strict=True))
-    return {
-        "seeds": [seed for seed, score in pairs if score is not None],
-        "scores": [score for _, score in pairs if score is not None],
-    }
-
-
-def _sensitivity(answer: Answer, direction: Direction) -> float:
-    """How much worse training is, in the mean, with a rate up to half a decade off the pick: the
-    sensitivity of Wortsman et al. 2023 on the fitted curve, over one decade around the pick."""
-    fit, initial = answer.details.get("fit"), answer.details.get("initial")
-    pick = rate_of(answer)
-    if pick is None or fit is None or initial is None:
-        return float("nan")
-    lr = np.asarray(fit["lr"], np.float64)
-    low = max(float(lr.min()), pick / HALF_DECADE)
-    high = min(float(lr.max()), pick * HALF_DECADE)
-    if not low < high:
-        return float("nan")
-    score = as_loss(np.asarray(fit["mean"], np.float64), direction)
-    start = as_loss(float(initial), direction)
-    return statistics.learning_rate_sensitivity(lr, score, start, low, high)
+    return [row._replace(probability=named.get(row.name, 0.0)) for row in rows]

@@ -24,7 +24,7 @@ from lrlab.search.promise import Promise, promise_of
 from lrlab.search.rungs import rung_record, scout_plan, survivors
 from lrlab.search.scores import Scores, Table, cost, table
 from lrlab.search.settings import DEFAULTS, SearchSettings
-from lrlab.search.verdict import at_edge, why_nothing
+from lrlab.search.verdict import edge_share, why_nothing
 from lrlab.types import Answer
 
 Decide = Callable[[int, Scores], np.ndarray]
@@ -118,7 +118,8 @@ def find(
         confidence = None if said is None else said.confidence
         right = None if said is None else said.right
         sureness.append({"cost": cost(parts), "confidence": confidence, "interval": right})
-        if posterior is not None and sure(posterior, confidence, settings, right):
+        last = extensions >= settings.extensions
+        if posterior is not None and sure(posterior, confidence, settings, right, last):
             break
         left = budget.left(parts)
         more = extensions < settings.extensions
@@ -167,14 +168,18 @@ def sure(
     confidence: float | None,
     settings: SearchSettings,
     right: float | None = None,
+    last: bool = False,
 ) -> bool:
     """Whether a search may stop: it is as sure as was asked for, of the pick and (`right`, where it
-    is given) of the interval, and not of an end of the range, beyond which nothing is known."""
+    is given) of the interval, and not of an end of the range, beyond which nothing is known. Where
+    the range is not extended any more (`last`) it may stop at an end too, as soon as it is as sure
+    that the best is there: no lane inside would change that."""
     if settings.confidence is None or (confidence or 0.0) < settings.confidence:
         return False
     if right is not None and right < settings.interval_probability:
         return False
-    return not at_edge(posterior, settings.tolerance, settings.verdict)
+    share = edge_share(posterior, settings.tolerance, settings.verdict)
+    return share < settings.verdict.edge_probability or (last and share >= settings.confidence)
 
 
 def doubtful(promise: Promise, settings: SearchSettings = DEFAULTS) -> bool:

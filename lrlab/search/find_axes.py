@@ -100,7 +100,7 @@ def find_axes(
         chosen = choice.combination
         # A combination that is best with one seed may be so by luck.
         if several_seeds(search.parts[chosen]) and sure(
-            joint.posteriors[chosen], confidence, settings
+            joint.posteriors[chosen], confidence, settings, last=True
         ):
             break
         # The same seeds for both, the confirmation's fresh: compared pair by pair.

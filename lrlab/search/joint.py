@@ -2,7 +2,9 @@
 
 Every draw has a curve for each combination, from one Gaussian process over all lanes
 (`lrlab.search.joint_process`): lanes of one seed are compared across combinations, and what
-combinations have in common is learned once.
+combinations have in common is learned once. The curves are those of lanes that survive; how many
+diverge is drawn for each combination by itself, and costs the rest of the gain
+(`lrlab.search.cliff`).
 """
 
 from __future__ import annotations
@@ -12,11 +14,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from lrlab.search import cliff
 from lrlab.search.gaussian_process import Observations, saturated, unsaturated
 from lrlab.search.joint_process import Lanes, Likeness, Places, draw_joint
 from lrlab.search.posterior import BAND, Posterior, clues, posterior_of, scales_of
 from lrlab.search.promise import Promise, interval_of, promise_of
-from lrlab.search.scores import Scores, table
+from lrlab.search.scores import Scores, Table, table
 from lrlab.search.settings import DEFAULTS, PosteriorSettings
 
 APART = 100.0
@@ -132,7 +135,7 @@ def joint_of(
     """
     whole = table(calls)
     best, gap, noise, spread, cap = scales_of(whole, settings)
-    row, column = np.nonzero(np.isfinite(whole.score))
+    row, column = np.nonzero(_said(whole, trained))
     regret = saturated((whole.score[row, column] - best) / gap, cap)
     lanes = Observations(whole.lr[row], column, regret, np.zeros(len(row)))
     cut = clues(calls, cap, settings.clue, settings.clue)
@@ -156,16 +159,29 @@ def joint_of(
         priors=settings.priors,
     )  # fmt: skip
     of_metric = lambda shares: best + gap * unsaturated(shares, cap)  # noqa: E731
-    posteriors = {}
+    posteriors, random = {}, np.random.default_rng(seed)
     for k, x in grids.items():
         mine = curves[:, owner == k]
-        low, high = np.quantile(mine, BAND, axis=0)
-        part = own[k] if k in own else _unknown(x)
+        mean, (low, high) = mine.mean(0), np.quantile(mine, BAND, axis=0)
+        part = _unknown(x)
+        if k in own:
+            part = own[k]
+            share = cliff.diverging(table(parts[k]), x, len(mine), random, settings.cliff)
+            mine = cliff.with_divergence(mine, share, cap)
+            curves[:, owner == k] = mine
         posteriors[k] = part._replace(
-            curves=mine, mean=of_metric(mine.mean(0)), cap=cap, spread=spread, noise=noise or 0.0,
+            curves=mine, mean=of_metric(mean), cap=cap, spread=spread, noise=noise or 0.0,
             measured=noise is not None, settings=settings, band=(of_metric(low), of_metric(high)),
         )  # fmt: skip
     return Joint(curves, owner, posteriors, tuple(own), cap)
+
+
+def _said(whole: Table, trained: Sequence[int]) -> np.ndarray:
+    """The lanes, bool[L, S], that say something of a curve: all that have a score, but of the
+    combinations that were trained to the end none that diverged. How often that happens is told
+    apart (`lrlab.search.cliff`), and a curve that bends up to the cap would tell it twice."""
+    of = np.isin(np.round(whole.lr / APART).astype(int), list(trained))
+    return np.isfinite(whole.score) & ~(whole.diverged & of[:, None])
 
 
 def choice_of(joint: Joint, tolerance: float, goal: float) -> Choice:

@@ -112,8 +112,8 @@ def nothing(reason: Nothing, whole: Table, metric: str) -> str:
     return (
         f"Nothing trains: {metric} stays at {start:.4g} for every learning rate "
         f"{span}{also}. Look for a dead gradient (all-zero "
-        "activations, a detached loss), labels that do not belong to the inputs, or too few "
-        "steps."
+        "activations, a detached loss), labels that do not belong to the inputs, rates that "
+        "are all too small, or too few steps."
     )
 
 

@@ -9,6 +9,7 @@ from test_find import trainer, valley
 from lrlab.core.records import DIVERGED
 from lrlab.search import table
 from lrlab.search.cliff import diverging, with_divergence
+from lrlab.search.joint import joint_of, side_by_side
 from lrlab.search.posterior import posterior_of
 from lrlab.search.settings import CliffPriors
 
@@ -84,3 +85,32 @@ def test_a_rate_beside_a_cliff_is_less_sure_than_one_far_from_it():
     )
     place = int(np.abs(np.log(near.lr / 0.1)).argmin())
     assert near.probability(place, 0.01) < far.probability(place, 0.01)
+
+
+def joint(lost):
+    """Two combinations, one of which has a cliff."""
+    parts = [part(lost), part(lambda place: 0)]
+    calls = [side_by_side(one, np.full(len(one.lr), k)) for k, one in enumerate(parts)]
+    steps = np.array([[0.0, 1.0], [1.0, 0.0]])
+    return joint_of(calls, [[one] for one in parts], trained=[0, 1], steps=steps)
+
+
+def test_a_cliff_of_one_combination_is_its_own():
+    """Of several combinations the one whose lanes diverge costs what they lose, right where they
+    do: the curve of those that survive is not bent beside it, and the other has no cliff."""
+    found = [joint(lost) for lost in (lambda place: max(0, place - 7), lambda place: 0)]
+
+    def at_rates(combination, name):
+        return [
+            np.interp(GRID, np.log10(one.lr), getattr(one, name))
+            for one in (joint.posteriors[combination] for joint in found)
+        ]
+
+    cliff, plain = at_rates(0, "expected_regret")
+    assert cliff[8] > 10 * plain[8]  # one of four seeds diverges at the best rate
+    assert cliff[9] > 2 * plain[9]  # two of four
+    assert cliff[6] < plain[6]
+    alive = at_rates(0, "mean")
+    np.testing.assert_allclose(alive[0][5:10], alive[1][5:10], atol=0.05)
+    cliff, plain = at_rates(1, "expected_regret")
+    np.testing.assert_allclose(cliff[:11], plain[:11], atol=0.02)

@@ -108,3 +108,45 @@ def test_the_table_reads_in_one_go():
     text = str(compared({"a": answered(A), "b": answered(SHIFTED)}, "valid_loss", "min"))
     assert "0.016 - 0.063" in text and "95 % interval of the mean over 5 seeds" in text
     assert len(max(text.splitlines()[:3], key=len)) <= 100
+
+
+def logged(scores):
+    answer = answered(scores)
+    return answer._replace(details={**answer.details, "scale": "log"})
+
+
+def test_in_the_log_of_the_loss_ratios_count():
+    """Losses that span decades from seed to seed, one entry's a hundred times the other's."""
+    low = np.array([1e-8, 3e-6, 2e-7, 4e-5, 1e-7])
+    high = low * [90.0, 100.0, 110.0, 95.0, 105.0]
+    plain = compared({"a": answered(low), "b": answered(high)}, "valid_loss", "min")
+    assert plain.winner is None and "scale" not in plain.payload()
+    found = compared({"b": logged(high), "a": logged(low)}, "valid_loss", "min")
+    assert found.winner == "a" and found.payload()["scale"] == "log"
+    assert found.rows[0].mean == pytest.approx(stats.gmean(low))
+    pair = found.versus["b"]
+    assert pair.difference.value == pytest.approx(np.log(low / high).mean())
+    ends = re.search(r"better than b by a factor of (\S+) to (\S+) \(95 %", found.sentence)
+    assert 80 < float(ends[1]) < 100 < float(ends[2]) < 120
+    assert "Regret is measured in the log of valid_loss." in found.sentence
+    assert f"x{np.exp(stats.t.ppf(0.975, 4) * stats.sem(np.log(low))):.2g}" in str(found)
+    close = compared({"a": logged(low), "b": logged(low[::-1])}, "valid_loss", "min")
+    assert close.winner is None and "from a factor of" in close.sentence
+
+
+def test_one_scale_for_all_entries():
+    found = compared({"a": logged(A), "b": answered(SHIFTED)}, "valid_loss", "min")
+    assert found.scale == "gain" and found.winner == "a"
+    nothing = answered((), None)
+    assert compared({"a": logged(A), "x": nothing}, "valid_loss", "min").scale == "log"
+
+
+def test_what_is_the_same_is_said_to_be():
+    found = compared({"a": answered(A), "b": answered(A)}, "valid_loss", "min")
+    assert "cannot be told from b (the same on every seed) (95 %, paired by seed)" in found.sentence
+    alone = compared(
+        {"a": answered([1.0], seeds=[5]), "b": answered([2.0], seeds=[5])}, "valid_loss", "min"
+    )
+    assert alone.sentence.endswith("from b (fewer than two seeds in common).")
+    nearly = compared({"a": answered(A), "b": answered([*A[:4], A[4] + 1e-6])}, "valid_loss", "min")
+    assert "seeds would tell" not in nearly.sentence

@@ -261,7 +261,8 @@ def test_where_nothing_matters_the_interval_is_the_range():
 
 @pytest.mark.parametrize(("budget", "noise", "root"), [(14, 0.6, 6), (15, 1.0, 4), (13, 0.6, 32)])
 def test_rates_that_noise_hides_are_not_said_to_be_alike(budget, noise, root):
-    """Seeds differ by more than half of what training gains: the fit is level, and knows nothing."""
+    """Seeds differ by more than half of what training gains: the fit is level, as it knows
+    nothing."""
     narrow = lambda x: np.where(np.abs(x + 0.8) < 0.35, 0.4, 1.3)  # noqa: E731
     answer = search(trainer(narrow, noise, start=1.2, root=root), budget_runs=budget)
     assert answer.verdict == "noisy", answer.sentence

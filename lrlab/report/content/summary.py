@@ -172,6 +172,22 @@ def best_rows(data: ReportData, metric: str | None = None) -> list[LrRow]:
     return list(best.values())
 
 
+def answer_place(data: ReportData) -> tuple[int, ...] | None:
+    """The places on the further lane axes that the answer recommends; None without such an answer.
+    They need not be those of the best mean, which few seeds may have made."""
+    answer = data.answer or {}
+    at = answer.get("at") or (answer.get("details") or {}).get("at") or {}
+    if not data.extra or not all(name in at for name in data.extra):
+        return None
+    places = []
+    for name, values in data.extra.items():
+        same = values == at[name] if values.dtype.kind in "USO" else np.isclose(values, at[name])
+        if not same.any():
+            return None
+        places.append(int(np.argmax(same)))
+    return tuple(places)
+
+
 def shown_digits(data: ReportData, rows: Sequence[LrRow], metric: str) -> int:
     """Significant digits that tell the rows' means apart."""
     sign = d.sign_of(data, metric)

@@ -148,7 +148,8 @@ def comparison_columns(comparison: Comparison, per: str = "setting") -> Columns:
 
 def settings(payload: Table) -> Columns:
     """One row per setting of a comparison's JSON object. `difference` (with `difference_low`,
-    `difference_high`, `p_value`, `effect_size`): the best minus this one, paired by seed."""
+    `difference_high`, `p_value`, `effect_size`): the best minus this one, paired by seed, below 0
+    where the best is better; of the logarithms in the scale "log"."""
     rows = []
     for entry in payload["entries"]:
         pair = payload["versus"].get(entry["name"]) or {}

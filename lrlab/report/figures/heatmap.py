@@ -54,8 +54,7 @@ def heatmap(data: ReportData, theme: str = "light") -> Figure | None:
             ax.tick_params(length=0)
             ax.set_ylabel(spaced(name))
             if np.isfinite(cells).any():
-                pick = np.nanargmin if best == "min" else np.nanargmax
-                row, column = np.unravel_index(pick(cells[:, order]), cells.shape)
+                row, column = _marked(data, name, cells[:, order], data.lr[order])
                 ax.plot(
                     column,
                     row,
@@ -64,7 +63,8 @@ def heatmap(data: ReportData, theme: str = "light") -> Figure | None:
                     color=colors.accent,
                     mec=colors.paper,
                 )
-        panels[0].set_title(f"Mean {style.label(metric)} (star: best)")
+        star = "best" if summary.answer_place(data) is None else "the answer"
+        panels[0].set_title(f"Mean {style.label(metric)} (star: {star})")
         panels[-1].set_xlabel("peak learning rate")
         assert drawn is not None
         bar = fig.colorbar(drawn, ax=list(panels), pad=0.015, aspect=30, fraction=0.04)
@@ -74,6 +74,19 @@ def heatmap(data: ReportData, theme: str = "light") -> Figure | None:
         bar.ax.yaxis.set_major_formatter(lambda v, _: number(v))
         bar.ax.yaxis.set_minor_formatter(lambda v, _: "")
     return fig
+
+
+def _marked(data: ReportData, name: str, cells: np.ndarray, lr: np.ndarray) -> tuple[int, int]:
+    """The cell [K, L] of the answer, at the rate nearest to its own; the best without one."""
+    place, rate = summary.answer_place(data), (data.answer or {}).get("lr")
+    if place is not None and rate:
+        row = place[list(data.extra).index(name)]
+        there = np.flatnonzero(np.isfinite(cells[row]))
+        if there.size:
+            return row, int(there[np.abs(np.log(lr[there] / rate)).argmin()])
+    pick = np.nanargmin if d.direction_of(data, d.metric_of(data)) == "min" else np.nanargmax
+    row, column = np.unravel_index(pick(cells), cells.shape)
+    return int(row), int(column)
 
 
 def table(data: ReportData, metric: str, name: str) -> np.ndarray:

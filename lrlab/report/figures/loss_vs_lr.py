@@ -151,6 +151,11 @@ def _means(ax: Axes, data: ReportData, metric: str, colors: Theme) -> None:
             lines.setdefault(tuple(row.extra.items()), []).append((row.lr, row.mean))
     sign = d.sign_of(data, metric)
     best = min(lines, key=lambda extra: min(sign * y for _, y in lines[extra]), default=())
+    place = summary.answer_place(data)
+    if place is not None:  # what is recommended, though few seeds may have made another mean better
+        said = zip(data.extra.items(), place, strict=True)
+        said = tuple((name, values[k].item()) for (name, values), k in said)
+        best = said if said in lines else best
     for count, (extra, points) in enumerate(lines.items()):
         x, y = np.array(points).T
         shade = 1.0 if extra == best else 0.55 - 0.35 * count / max(len(lines) - 1, 1)

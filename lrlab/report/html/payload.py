@@ -44,6 +44,8 @@ def payload_of(data: ReportData) -> dict[str, Json]:
     answer = data.answer or {}
     before = summary.initial(data, metric)
     before = before[np.isfinite(before)]
+    place = summary.answer_place(data)
+    fitted = place is not None or not data.extra
     picks = data.suggestions if data.test is None else {}
     if data.test is not None and not data.status:
         picks = data.test.suggestions()
@@ -78,9 +80,10 @@ def payload_of(data: ReportData) -> dict[str, Json]:
             "lr": rounded(answer.get("lr")),
             "interval": _interval(answer),
             "level": level_in_words(answer.get("tolerance"), answer.get("resolved")),
+            "at": None if place is None else list(place),
         },
-        "fit": None if data.extra else _fit(answer),
-        "limit": None if data.extra else rounded(_fit_of(answer).get("limit")),
+        "fit": _fit(answer) if fitted else None,
+        "limit": rounded(_fit_of(answer).get("limit")) if fitted else None,
         "sureness": _sureness(answer),
         "diverged_from": rounded(summary.diverged_from(data)),
         "picks": {

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lrlab.core.scale import GAIN
 from lrlab.core.text import Table, counted, interval, number, percent
 from lrlab.core.tolerance import TOLERANCE
 from lrlab.report.content import data as d
@@ -17,6 +18,7 @@ from lrlab.report.content.summary import outcome_words
 from lrlab.report.html.document import escaped as text
 from lrlab.search import rules as registry
 from lrlab.search.differences import digits
+from lrlab.search.entries import BEHIND, behind
 from lrlab.search.range_test import middle
 
 if TYPE_CHECKING:
@@ -161,22 +163,26 @@ def costs(data: ReportData) -> str:
 
 def ranking(several: Sequence[ReportData], compared: Table | None) -> str:
     """Several runs side by side, the best first; range tests are left out."""
-    versus = (compared or {}).get("versus") or {}
-    bests: dict[int, tuple[float, float]] = {}
+    versus, scale = (compared or {}).get("versus") or {}, (compared or {}).get("scale", GAIN)
+    entries = {entry["name"]: entry for entry in (compared or {}).get("entries") or ()}
+    order, bests = list(entries), dict[int, tuple[float, float]]()
     for index, data in enumerate(several):
         if data.test is None:
             metric = d.metric_of(data)
-            means = [row.mean for row in summary.best_rows(data, metric)]
             sign = d.sign_of(data, metric)
-            best = sign * min((sign * mean for mean in means), default=np.nan)
-            bests[index] = best, np.inf if np.isnan(best) else sign * best
+            means = [sign * row.mean for row in summary.best_rows(data, metric)]
+            best = min(means, default=np.nan)
+            if data.title in entries:  # on seeds that no search chose by: who wins there is first
+                mean = entries[data.title].get("mean")
+                best = np.nan if mean is None else sign * mean
+            bests[index] = sign * best, np.inf if np.isnan(best) else best
     shown, rows = digits([key for _, key in bests.values()]), []
     for index, (best, key) in bests.items():
         data = several[index]
         metric = d.metric_of(data)
         answer = data.answer or {}
         pair = versus.get(data.title)
-        gap = interval([-end for end in reversed(pair["interval"])]) if pair else "-"
+        gap = interval(behind(pair["interval"], scale)) if pair else "-"
         cells = (
             f'<td><a href="#run{index}">{text(data.title)}</a></td>'
             f'<td class="n">{number(answer.get("lr"))}</td>'
@@ -186,10 +192,11 @@ def ranking(several: Sequence[ReportData], compared: Table | None) -> str:
             + f"<td>{text(answer.get('verdict') or '')}</td>"
             f'<td class="n">{cost_of(data)}</td>'
         )
-        rows.append((key, f"<tr>{cells}</tr>"))
+        place = order.index(data.title) if data.title in entries else len(order)
+        rows.append(((place, key), f"<tr>{cells}</tr>"))
     rows.sort(key=lambda pair: pair[0])
-    heads = ["run", ">learning rate", ">as good", ">best mean", "metric",
-             *([">behind the best by (95 %)"] if versus else []), "verdict", ">cost"]  # fmt: skip
+    heads = ["run", ">learning rate", ">as good", ">mean" if entries else ">best mean", "metric",
+             *([f">{BEHIND[scale]} (95 %)"] if versus else []), "verdict", ">cost"]  # fmt: skip
     return table(heads, [row for _, row in rows]) if rows else ""
 
 

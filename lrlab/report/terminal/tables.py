@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from lrlab.core import text
+from lrlab.core.scale import GAIN
 from lrlab.core.text import interval, number
 from lrlab.report.terminal.blocks import NARROW, heights, panel, sparkline
 from lrlab.search import rules
 from lrlab.search.differences import digits
+from lrlab.search.entries import BEHIND, behind
 from lrlab.search.naming import in_words
 from lrlab.search.range_test import ADVICE, middle
 
@@ -121,7 +123,8 @@ class _Comparison(NamedTuple):
         summary, wide = self.summary, options.max_width >= NARROW
         sentence = str(summary.get("sentence") or "No comparison yet.")
         yield panel(sentence, "green" if summary.get("winner") else "yellow")
-        columns = ("", "lr", "as good", f"mean {summary.get('metric') or ''}", "behind the best by",
+        scale = summary.get("scale", GAIN)
+        columns = ("", "lr", "as good", f"mean {summary.get('metric') or ''}", BEHIND[scale],
                    "cost", "verdict")  # fmt: skip
         keep = range(len(columns)) if wide else (0, 1, 3, 6)
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
@@ -132,7 +135,7 @@ class _Comparison(NamedTuple):
             table.add_column(columns[i], justify=side, no_wrap=i > 0)
         for entry in summary.get("entries") or ():
             pair = (summary.get("versus") or {}).get(entry["name"])
-            gap = interval([-end for end in reversed(pair["interval"])]) if pair else "-"
+            gap = interval(behind(pair["interval"], scale)) if pair else "-"
             cells = (
                 Text(str(entry["name"])),
                 number(entry.get("lr")),
@@ -146,4 +149,4 @@ class _Comparison(NamedTuple):
             table.add_row(*(cells[i] for i in keep), style=style)
         yield table
         if wide:
-            yield Text("behind the best by: 95 % interval, paired by seed", style="dim")
+            yield Text(f"{BEHIND[scale]}: 95 % interval, paired by seed", style="dim")

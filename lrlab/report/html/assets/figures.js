@@ -62,7 +62,7 @@ function ratesOf(run) {
 function lossChart(run, host) {
   const d = run.data;
   const sign = d.mode === "min" ? 1 : -1;
-  let edge, positive, groups, keys, best, fit;
+  let edge, positive, groups, keys, best, fit, said;
   const inside = (v) => v == null ? v : Math.min(v, edge);
   const value = (i) => inside(d.lanes[i].score ?? d.lanes[i].early);
   function derive() {
@@ -81,6 +81,9 @@ function lossChart(run, host) {
     keys = Object.keys(groups);
     const peak = (key) => Math.min(...groups[key].map((row) => sign * row.mean));
     best = keys.reduce((a, b) => (a == null || peak(b) < peak(a) ? b : a), null);
+    // What is recommended need not have the best mean, which few seeds may have made.
+    said = keys.length > 1 && d.answer.at && groups[d.answer.at] ? d.answer.at : null;
+    if (said) best = String(said);
   }
   derive();
   let log = d.mode === "min" && positive;
@@ -108,19 +111,20 @@ function lossChart(run, host) {
         path(g, c, rows.map((r) => r.lr), rows.map((r) => r.mean));
       }
       g.globalAlpha = 1;
-      if (fit.length && fit[0].length > 3) {
+      const fitted = fit.length && (!d.answer.at || run.matches(d.answer.at));
+      if (fitted && fit[0].length > 3) {
         g.fillStyle = colors.accent; g.globalAlpha = 0.16;
         g.beginPath();
         fit.forEach((p, j) => (j ? g.lineTo : g.moveTo).call(g, c.x(p[0]), heightOf(c, p[2])));
         for (const p of [...fit].reverse()) g.lineTo(c.x(p[0]), heightOf(c, p[3]));
         g.fill(); g.globalAlpha = 1;
       }
-      if (fit.length && d.limit != null) {
+      if (fitted && d.limit != null) {
         g.strokeStyle = colors.accent; g.setLineDash([7, 3]);
         line(g, c.x(fit[0][0]), heightOf(c, d.limit), c.x(fit[fit.length - 1][0]), heightOf(c, d.limit));
         g.setLineDash([]);
       }
-      if (fit.length) {
+      if (fitted) {
         g.strokeStyle = colors.accent; g.lineWidth = 1.3; g.setLineDash([2, 3]);
         path(g, c, fit.map((p) => p[0]), fit.map((p) => p[1])); g.setLineDash([]);
       }
@@ -165,7 +169,8 @@ function lossChart(run, host) {
   const marks = () => [
     ['<circle cx="11" cy="6" r="4" fill="var(--ok)"/>', "one seed"],
     ['<path d="M1 6H21" stroke="var(--ink)" stroke-width="1.7"/>',
-      keys.length > 1 ? "mean, the best combination strong" : "mean over seeds"],
+      keys.length > 1 ? `mean, the ${said ? "recommended" : "best"} combination strong`
+        : "mean over seeds"],
     ...(fit.length ? [['<path d="M1 6H21" stroke="var(--accent)" stroke-width="1.4" ' +
       'stroke-dasharray="2 3"/>', "fit"]] : []),
     ...(fit.length && fit[0].length > 3 ? [['<rect x="1" width="20" height="12" ' +

@@ -74,6 +74,13 @@ function rungChart(run, host) {
 function heatChart(run, host, axis, number) {
   const d = run.data, values = d.axes[axis], sign = d.mode === "min" ? 1 : -1;
   let rates, cells, lo, hi, log, winner, every;
+  // Of the recommended combination the rate nearest to the answer.
+  function answered() {
+    const at = d.answer.at, row = at && d.answer.lr ? cells[at[number]].filter(Boolean) : [];
+    const mine = row.filter((cell) => String(cell.at) === String(at));
+    const far = (cell) => Math.abs(Math.log(cell.lr / d.answer.lr));
+    return (mine.length ? mine : row).reduce((a, b) => (a == null || far(b) < far(a) ? b : a), null);
+  }
   function derive() {
     rates = [...new Set(d.rows.map((row) => row.lr))].sort((a, b) => a - b);
     cells = values.map(() => rates.map(() => null));
@@ -85,7 +92,7 @@ function heatChart(run, host, axis, number) {
     const means = cells.flat().filter(Boolean).map((row) => row.mean);
     [lo, hi] = extent(means);
     log = lo > 0 && hi / lo > 8;
-    winner = means.length ? (d.mode === "min" ? lo : hi) : null;
+    winner = answered() || cells.flat().find((cell) => cell && cell.mean === (d.mode === "min" ? lo : hi));
     every = Math.ceil(rates.length / 9);
   }
   derive();
@@ -97,7 +104,8 @@ function heatChart(run, host, axis, number) {
     renew: derive,
     title: `${d.metric}: learning rate and ${axis}`, fixed: true,
     height: 64 + Math.min(260, Math.max(26, 150 / values.length) * values.length),
-    note: "Means over seeds, bright is better; the frame is the best. Click a cell to isolate it.",
+    note: `Means over seeds, bright is better; the frame is ${d.answer.at ? "the answer" : "the best"}. ` +
+      "Click a cell to isolate it.",
     view: () => ({ x: [-0.5, rates.length - 0.5], y: [-0.5, values.length - 0.5], bare: true,
       xlabel: "learning rate", xticks: rates.map((v, i) => [i, i % every ? "" : fmt(v)]),
       yticks: values.map((v, i) => [i, fmt(v)]) }),
@@ -106,7 +114,7 @@ function heatChart(run, host, axis, number) {
         const l = c.x(x - 0.5), t = c.y(y + 0.5), w = c.x(x + 0.5) - l, h = c.y(y - 0.5) - t;
         g.fillStyle = cell ? shade(cell.mean) : colors.panel;
         g.fillRect(l + 1, t + 1, w - 2, h - 2);
-        if (cell && cell.mean === winner) {
+        if (cell && cell === winner) {
           g.strokeStyle = colors.accent; g.lineWidth = 3; g.strokeRect(l + 2, t + 2, w - 4, h - 4);
           g.lineWidth = 1;
         }
