@@ -233,8 +233,8 @@ def rival(joint: Joint, choice: Choice, tolerance: float) -> int | None:
 def _expected(joint: Joint, combination: int) -> float:
     """The least expected regret of a combination's sound rates."""
     posterior = joint.posteriors[combination]
-    sound = posterior.replicated & posterior.safe
-    sound = sound if sound.any() else posterior.replicated
+    sound = posterior.eligible & posterior.safe
+    sound = sound if sound.any() else posterior.eligible
     expected = (posterior.curves - joint.least[:, None]).mean(0)
     return float(np.where(sound, expected, np.inf).min())
 
@@ -259,7 +259,7 @@ def _thinned(posterior: Posterior) -> Posterior:
     keep = near | (places % FAR == 0) | (places == len(x) - 1)
     return posterior._replace(
         lr=posterior.lr[keep], curves=posterior.curves[:, keep], safe=posterior.safe[keep],
-        replicated=posterior.replicated[keep], stable=posterior.stable[keep],
+        eligible=posterior.eligible[keep], stable=posterior.stable[keep],
     )  # fmt: skip
 
 

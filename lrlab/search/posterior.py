@@ -22,17 +22,17 @@ class Posterior(NamedTuple):
     regret (share of the gap); `mean` f64[G] their mean in the metric's units, to be minimized, and
     `band` the ends, f64[G] each, between which 90 % of them lie; `safe` bool[G]: among rates that
     trained, with no failure between; `stable` bool[G]: the same where only lanes that diverged are
-    failures; `replicated` bool[G]: the nearest rate that was
-    tried has at least half the seeds of any within `settings.replication` of it, and lies below any
-    failure as such rates do; `cap` of the saturation; `spread` between seeds as a share of the gap,
-    `noise` the same in the metric's units, 0 where it is not `measured`: no good rate had two
-    seeds."""
+    failures; `eligible` bool[G]: a pick may stand there, as the nearest rate that was trained has
+    at least half the seeds of any within `settings.replication` of it, lies below any failure as
+    such rates do, and gained something; `cap` of the saturation; `spread` between seeds as a share
+    of the gap, `noise` the same in the metric's units, 0 where it is not `measured`: no good rate
+    had two seeds."""
 
     lr: np.ndarray
     curves: np.ndarray
     mean: np.ndarray
     safe: np.ndarray
-    replicated: np.ndarray
+    eligible: np.ndarray
     cap: float
     spread: float
     noise: float
@@ -101,11 +101,12 @@ def posterior_of(
     stable = _safe(whole, lanes, np.array(np.inf), grid, middle)
     replicated = _replicated(whole, grid, settings.replication)
     replicated &= grid <= _ceiling(whole, replicated, grid, middle)
+    gained = replicated & _gained(whole, grid)
     lr = 10**grid
     lr[np.searchsorted(grid, np.log10(whole.lr).round(9))] = whole.lr  # to the last digit
     return Posterior(
-        lr, curves, mean, safe, replicated, cap, spread, noise or 0.0, noise is not None,
-        settings, (of_metric(ends[0]), of_metric(ends[1])), stable,
+        lr, curves, mean, safe, gained if gained.any() else replicated, cap, spread, noise or 0.0,
+        noise is not None, settings, (of_metric(ends[0]), of_metric(ends[1])), stable,
     )  # fmt: skip
 
 
@@ -220,6 +221,18 @@ def _replicated(whole: Table, grid: np.ndarray, around: float) -> np.ndarray:
     close = np.abs(tried[:, None] - tried) <= around
     enough = seeds >= np.where(close, seeds, 0).max(1) / 2
     return enough[np.abs(grid[:, None] - tried).argmin(1)]
+
+
+def _gained(whole: Table, grid: np.ndarray) -> np.ndarray:
+    """Grid places whose nearest rate (in log, of those trained to the end) came out below the
+    metric before training, on average over its seeds, bool[G]. Where noise hides everything the fit
+    may be the least where nothing trains."""
+    usable = seed_effects.usable(whole)
+    gain = (whole.initial - whole.score)[usable]
+    seen = np.isfinite(gain)
+    mean = np.where(seen, gain, 0).sum(1) / np.maximum(seen.sum(1), 1)
+    gained = ~seen.any(1) | (mean > whole.rounding)  # unknown, where none was measured before
+    return gained[np.abs(grid[:, None] - np.log10(whole.lr[usable])).argmin(1)]
 
 
 def _steady(whole: Table, grid: np.ndarray) -> np.ndarray:

@@ -47,14 +47,12 @@ def promise_of(posterior: Posterior, tolerance: float, goal: float) -> Promise:
         goal: the probability for `resolved`.
     """
     expected, x = posterior.expected_regret, np.log10(posterior.lr)
-    sound = posterior.replicated & posterior.safe
-    best = int(
-        np.argmin(np.where(sound if sound.any() else posterior.replicated, expected, np.inf))
-    )
+    sound = posterior.eligible & posterior.safe
+    best = int(np.argmin(np.where(sound if sound.any() else posterior.eligible, expected, np.inf)))
     low, high = _within(posterior, best, max(tolerance, posterior.resolved(best, goal)))
     inner = np.arange(low, high + 1)
     cheap = expected[inner] <= expected[best] + posterior.settings.slack * tolerance
-    inner = inner[cheap & posterior.replicated[inner]]
+    inner = inner[cheap & posterior.eligible[inner]]
     pick = int(inner[np.argmin(np.abs(x[inner] - (x[low] + x[high]) / 2))])
     resolved = posterior.resolved(pick, goal)
     low, high, right = interval_of(posterior, pick, max(tolerance, resolved))

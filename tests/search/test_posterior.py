@@ -67,3 +67,15 @@ def test_rates_that_lanes_survived_by_luck_are_not_where_training_is_safe() -> N
     answer = from_scores(part, "valid_loss")
     assert answer.lr is not None and answer.interval is not None
     assert answer.lr < 0.2 and answer.interval[0] < answer.lr < answer.interval[1] < 0.26
+
+
+def test_a_pick_stands_where_something_was_gained() -> None:
+    """Of rates that noise makes alike, one at which no lane gained anything is no best guess."""
+    x = np.array([-5.0, -4.0, -1.0, -0.8, -0.6, 0.5])
+    scores = np.array([[1.0], [1.2], [0.6], [0.95], [0.4], [1.0]])
+    posterior = posterior_of([lanes(x, scores)])
+    at = [int(np.abs(np.log10(posterior.lr) - place).argmin()) for place in x]
+    assert posterior.eligible[at].tolist() == [False, False, True, True, True, False]
+    assert -1.1 <= np.log10(from_scores([lanes(x, scores)], "valid_loss").lr) <= -0.5
+    alone = posterior_of([lanes(x, np.full((6, 1), 1.0))])
+    assert alone.eligible.all()

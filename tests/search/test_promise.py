@@ -15,13 +15,13 @@ CAP = 0.2
 X = np.linspace(-4, 0, 401)
 
 
-def posterior(*regrets, safe=None, replicated=None) -> Posterior:
+def posterior(*regrets, safe=None, eligible=None) -> Posterior:
     """One possible curve for each function of log10 of the rate, from 1e-4 to 1."""
     curves = saturated(np.array([regret(X) for regret in regrets], np.float64), CAP)
     every = np.ones(len(X), bool)
     return Posterior(
         10**X, curves, curves.mean(0), every if safe is None else safe(X),
-        every if replicated is None else replicated(X), CAP, 0.01, 0.01,
+        every if eligible is None else eligible(X), CAP, 0.01, 0.01,
     )  # fmt: skip
 
 
@@ -76,7 +76,7 @@ def test_neither_pick_nor_interval_go_where_a_lane_failed() -> None:
 
 
 def test_a_rate_with_one_seed_is_not_picked() -> None:
-    lucky = posterior(bowl(-1), replicated=lambda x: x < -1.4)
+    lucky = posterior(bowl(-1), eligible=lambda x: x < -1.4)
     assert X[promise_of(lucky, 0.001, 0.9).pick] < -1.4
 
 
