@@ -148,8 +148,12 @@ def _observations(
     cap: float,
     settings: PosteriorSettings,
 ) -> Observations:
-    """Full-length lanes, and those that a rung cut."""
-    row, column = np.nonzero(np.isfinite(whole.score))
+    """Full-length lanes, and those that a rung cut. Lanes that diverged are left out where others
+    did not: how often that happens is told apart (`lrlab.search.cliff`), and a curve that bends up
+    to the cap for them would tell it twice."""
+    there = np.isfinite(whole.score)
+    survived = there & ~whole.diverged
+    row, column = np.nonzero(survived if survived.any() else there)
     regret = saturated((whole.score[row, column] - best) / gap, cap)
     lanes = Observations(np.log10(whole.lr[row]), column, regret, np.zeros(len(row)))
     if len(row) > settings.max_lanes:
