@@ -80,7 +80,7 @@ def payload_of(data: ReportData) -> dict[str, Json]:
             "lr": rounded(answer.get("lr")),
             "interval": _interval(answer),
             "level": level_in_words(answer.get("tolerance"), answer.get("resolved")),
-            "at": None if place is None else list(place),
+            **({} if place is None else {"at": list(place)}),
         },
         "fit": _fit(answer) if fitted else None,
         "limit": rounded(_fit_of(answer).get("limit")) if fitted else None,
