@@ -44,7 +44,7 @@ def test_of_several_combinations_the_recommended_one_is_the_answers():
     assert payload["answer"]["at"] == [1] and len(payload["fit"]) == 2
     for unknown in ({}, {"momentum": 0.7}, {"decay": 0.5}):
         payload = payload_of(answered(unknown))
-        assert payload["answer"]["at"] is None and payload["fit"] is None
+        assert "at" not in payload["answer"] and payload["fit"] is None
     data = answered({"momentum": 0.5})
     axes = report.draw("loss_vs_lr", data).axes[0]
     strong = [line.get_label() for line in axes.lines if line.get_linewidth() == 1.8]
