@@ -136,7 +136,7 @@ def train_stage(
     first = [before] if before is not None else []  # read already
     onward = lambda: first.pop() if first else saved()  # noqa: E731
     record = _train(session, lanes, number, stage, onward, rungs, decide, kept)
-    # Who follows the stages is shown what is on disk, and a grid's large curves are read from there.
+    # Who follows the stages is shown what is on disk; a grid's large curves are read from there.
     stage.finish(beside=not grid and session.decisions is None and session.log is None)
     _ended(session, name, number, record)
     return record
