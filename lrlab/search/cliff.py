@@ -81,5 +81,5 @@ def with_divergence(curves: np.ndarray, share: np.ndarray | None, cap: float) ->
         return curves
     regret = unsaturated(curves, cap)
     costs = saturated(regret + share * (1 - regret), cap)
-    # `unsaturated` is no exact inverse near the cap, where nothing is told apart.
+    # `unsaturated` is no exact inverse near the cap, where all rates are alike.
     return np.where(share > NOTHING, np.maximum(costs, curves), curves)

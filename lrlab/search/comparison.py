@@ -116,7 +116,7 @@ class Comparison(NamedTuple):
         return f"{low:.2g} to {high:.2g}"
 
     def _apart(self, pair: statistics.Paired) -> str:
-        """How far an entry that is not told from the best may be from it, either way."""
+        """How far an entry that may be as good as the best may be from it, either way."""
         if pair.difference.low == pair.difference.high == 0:
             return "the same on every seed"
         low, high = behind(pair.difference[1:], self.scale)

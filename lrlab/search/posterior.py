@@ -149,8 +149,8 @@ def _observations(
     settings: PosteriorSettings,
 ) -> Observations:
     """Full-length lanes, and those that a rung cut. Lanes that diverged are left out where others
-    did not: how often that happens is told apart (`lrlab.search.cliff`), and a curve that bends up
-    to the cap for them would tell it twice."""
+    did not: how often that happens is estimated apart (`lrlab.search.cliff`), and a curve that
+    bends up to the cap for them would count it twice."""
     there = np.isfinite(whole.score)
     survived = there & ~whole.diverged
     row, column = np.nonzero(survived if survived.any() else there)
