@@ -178,8 +178,9 @@ def joint_of(
 
 def _said(whole: Table, trained: Sequence[int]) -> np.ndarray:
     """The lanes, bool[L, S], that say something of a curve: all that have a score, but of the
-    combinations that were trained to the end none that diverged. How often that happens is estimated
-    apart (`lrlab.search.cliff`), and a curve that bends up to the cap would count it twice."""
+    combinations that were trained to the end none that diverged. How often that happens is
+    estimated apart (`lrlab.search.cliff`), and a curve that bends up to the cap would count it
+    twice."""
     of = np.isin(np.round(whole.lr / APART).astype(int), list(trained))
     return np.isfinite(whole.score) & ~(whole.diverged & of[:, None])
 
