@@ -99,11 +99,19 @@ def survivors(
     low, high = _around(now, hope, keep - explorers)
     above = order[high + 1 :]
     if explorers and len(above) > explorers:
-        kept[above[(len(above) * (2 * np.arange(explorers) + 1)) // (2 * explorers)]] = True
+        kept[above[_middles(scores, order[high], above, explorers)]] = True
     else:
         low, high = _around(now, hope, keep)
     kept[order[low : high + 1]] = True
     return kept
+
+
+def _middles(scores: Scores, last: int, above: np.ndarray, count: int) -> np.ndarray:
+    """Which `count` of the lanes `above` the lane `last` (int[m], by rate) stand in the middle of
+    the larger rates, those included that earlier rungs cut: who explores there continues."""
+    larger = np.sort(scores.lr[(scores.lr > scores.lr[last]) & (scores.outcome != DIVERGED)])
+    wanted = np.log(larger[(len(larger) * (2 * np.arange(count) + 1)) // (2 * count)])
+    return np.abs(np.log(scores.lr[above])[:, None] - wanted).argmin(0)
 
 
 def _around(now: np.ndarray, hope: np.ndarray, keep: int) -> tuple[int, int]:

@@ -220,7 +220,7 @@ class SearchSettings(NamedTuple):
         ScoutSize(0.0, 12, ((0.05, 3), (0.25, 1))),
         ScoutSize(4.5, 12, ((0.1, 4), (0.25, 2))),
         ScoutSize(8.0, 14, ((0.1, 6), (0.3, 3))),
-        ScoutSize(14.0, 16, ((0.1, 8), (0.35, 5))),
+        ScoutSize(14.0, 16, ((0.1, 7), (0.3, 4))),
     )
     """By budget, ascending: two or three rates a decade, and half of the budget left."""
     scout_share: float = 0.75
@@ -228,7 +228,7 @@ class SearchSettings(NamedTuple):
     explorers: int = 1
     """Of the lanes that a rung keeps, so many stand in the middle of the larger rates that the
     leader's neighbors leave out: a second valley may lie there, and early losses do not show it."""
-    explored_from: int = 5
+    explored_from: int = 4
     """Lanes that a rung must keep for that."""
     extensions: int = 2
     """How often the range is extended, where the best stands at an end."""

@@ -100,23 +100,27 @@ def test_errors_of_a_cluster_that_answers_stay_what_they_are(monkeypatch) -> Non
 
 
 PROGRAM = """
-import sys, time
+import pathlib, sys, time
 import flax.linen as nn
 import lrlab
 import numpy as np
 import optax
 
-class Slow:
-    "Examples that take their time: the run lasts long enough for its cluster to go away."
+class Held:
+    "Examples that wait, once something is committed, until the cluster has gone away."
+    def __init__(self, run):
+        self.committed, self.gone = run / "commit.json", run.parent / "gone"
     def __len__(self):
         return 64
     def __getitem__(self, number):
-        time.sleep(0.002)
+        while self.committed.exists() and not self.gone.exists():
+            time.sleep(0.01)
         x = np.random.default_rng(number).normal(size=5).astype(np.float32)
         return x, int(x.sum() > 0)
 
 task = lrlab.Task.supervised(
-    name="read", model=nn.Dense(2), loss="softmax_cross_entropy", train=lrlab.data.stream(Slow()),
+    name="read", model=nn.Dense(2), loss="softmax_cross_entropy",
+    train=lrlab.data.stream(Held(pathlib.Path(sys.argv[1]))),
     valid=(np.ones((4, 5), np.float32), np.zeros(4, int)))
 on = None if len(sys.argv) < 3 else sys.argv[2]
 try:
@@ -146,6 +150,7 @@ def test_a_run_whose_cluster_goes_away_says_so_and_is_continued_here(tmp_path) -
     for process in ("gcs_server", "raylet"):
         for number in below(driver.pid, process):
             os.kill(number, signal.SIGKILL)
+    (tmp_path / "gone").touch()
     errors = driver.communicate(timeout=600)[1]
     assert driver.returncode == 3, errors
     assert "WorkerError the Ray cluster" in errors

@@ -162,9 +162,11 @@ def test_beside_pruned_rates_is_not_the_edge_of_the_range():
 
 def test_survivors_are_neighbors_of_the_leader():
     scores = trainer(valley(-2.0))(np.geomspace(1e-6, 10, 16), np.zeros(16))
-    kept = np.flatnonzero(survivors(scores, 100, 5, DEFAULTS._replace(explorers=0)))
+    alone = DEFAULTS._replace(explorers=0)
+    kept = np.flatnonzero(survivors(scores, 100, 5, alone))
     assert len(kept) == 5 and np.ptp(kept) == 4
-    assert np.flatnonzero(survivors(scores, 100, 4)).tolist() == [7, 8, 9, 10]
+    assert np.flatnonzero(survivors(scores, 100, 4, alone)).tolist() == [7, 8, 9, 10]
+    assert np.flatnonzero(survivors(scores, 100, 3)).tolist() == [8, 9, 10]
 
 
 def test_rungs_are_evaluations():
