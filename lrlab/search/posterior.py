@@ -16,6 +16,9 @@ from lrlab.search.settings import DEFAULTS, PosteriorSettings
 BAND = (0.05, 0.95)
 """The quantiles of possible curves between which a band is drawn."""
 
+WELL_KNOWN = 5
+"""Seeds with which a rate's mean says more of where the curve lies than its neighbors do."""
+
 
 class Posterior(NamedTuple):
     """`lr` f64[G] ascending; `curves` f64[N, G] possible curves of the mean score as saturated
@@ -165,15 +168,16 @@ def _observations(
 
 def _level(lanes: Observations, mean: np.ndarray, grid: np.ndarray, cap: float) -> float:
     """How far the lanes of good rates lie above the mean of the possible curves, on average over
-    the rates that have at least half the seeds of the one with most. The curves stand near the best
-    score that was seen, a lucky one where seeds differ: regret, a difference, does not depend
-    on that, the score of a rate does."""
+    the rates with `WELL_KNOWN` seeds, or else at least half the seeds of the one with most. The
+    curves stand near the best score that was seen, a lucky one where seeds differ: regret, a
+    difference, does not depend on that, the score of a rate does."""
     good = (lanes.extra == 0) & (lanes.y < cap / 2)
     if not good.any():
         return 0.0
     x, place, count = np.unique(lanes.x[good], return_inverse=True, return_counts=True)
     above = lanes.y[good] - np.interp(x, grid, mean)[place]
-    return float(above[count[place] >= count.max() / 2].mean())
+    enough = WELL_KNOWN if count.max() >= WELL_KNOWN else count.max() / 2
+    return float(above[count[place] >= enough].mean())
 
 
 def clues(parts: Sequence[Scores], cap: float, error: float, above: float) -> Observations:

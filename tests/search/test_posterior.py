@@ -37,6 +37,20 @@ def test_the_mean_passes_through_what_many_seeds_score(noise: float) -> None:
     assert (low < fit).all() and (fit < high).all()
 
 
+def test_it_passes_through_rates_with_five_seeds_whatever_those_with_fewer_say() -> None:
+    x, random = np.linspace(-2.4, -1.6, 5), np.random.default_rng(1)
+    score = 0.3 + 0.02 * random.normal(size=(5, 8))
+    few = np.array([0, 2, 4])
+    score[few, 4:] = np.nan  # four seeds, and unlucky ones
+    score[few, :4] += 0.02
+    part = lanes(x, score)
+    posterior = posterior_of([part.lanes(np.isfinite(part.values[-1]))])
+    fit = np.interp(x, np.log10(posterior.lr), posterior.mean)
+    apart = fit - np.nanmean(score, 1)
+    assert abs(apart[[1, 3]].mean()) < 0.02 / np.sqrt(8) / 3
+    assert apart[few].mean() < -0.002
+
+
 def test_far_rates_do_not_lift_it() -> None:
     x = np.array([-4.0, -3.0, -2.9, -2.8, -2.0])
     score = np.full((5, 4), 0.1) + 1e-3 * np.random.default_rng(0).normal(size=(5, 4))
