@@ -9,9 +9,11 @@ covariance is that of one combination times how alike two of them are,
 where steps are counted along the values of each axis (1 between any two names). With d = 1 curves
 have nothing in common but what a seed adds everywhere; with d near 0 a lane of one says nearly as
 much about its neighbors. Two combinations may be alike at the same rate, or at the same distance
-from the best rate of each (a momentum multiplies the step). How alike they are, and in which of
-both ways, is averaged over with the marginal likelihood as weight, as are lengths and scales. It is
-the kernel of a multi-task Gaussian process (Bonilla, Chai and Williams 2007, NeurIPS 20).
+from the best rate of each (a momentum multiplies the step). Where these best rates are is known
+about as well as anything else, so several guesses of all of them are tried. How alike combinations
+are, in which of both ways and by which guess, is averaged over with the marginal likelihood as
+weight, as are lengths and scales. It is the kernel of a multi-task Gaussian process (Bonilla, Chai
+and Williams 2007, NeurIPS 20).
 """
 
 from __future__ import annotations
@@ -60,11 +62,11 @@ class Places(NamedTuple):
 
 
 class Likeness(NamedTuple):
-    """What combinations have in common: `steps` f64[K, K] between them; `middle` f64[K] log10 of
-    the best rate of each, as far as it is known."""
+    """What combinations have in common: `steps` f64[K, K] between them; `middles` f64[M, K] log10
+    of the best rate of each, M guesses of all of them, equally probable beforehand."""
 
     steps: np.ndarray
-    middle: np.ndarray
+    middles: np.ndarray
 
 
 class _Kernel(NamedTuple):
@@ -104,12 +106,13 @@ def draw_joint(
     # BLAS threads cost more than they save on matrices this small, and spin on a busy machine.
     with threadpool_limits(1, "blas"):
         random, level, kernels = np.random.default_rng(seed), priors.level * cap, []
-        for departure, aligned in itertools.product(DEPARTURES, (False, True)):
-            if aligned and departure == 1:
-                continue  # the same as not aligned
+        guesses, same_rate = len(likeness.middles), np.zeros(likeness.middles.shape[1])
+        for departure in DEPARTURES:
             alike = (1 - departure) ** likeness.steps
-            zero = likeness.middle if aligned else np.zeros(len(likeness.middle))
-            kernels += _kernels(lanes, alike, zero, level, spread, priors)
+            kernels += _kernels(lanes, alike, same_rate, level, spread, priors)
+            for middle in likeness.middles if departure < 1 else ():  # with 1 all are the same
+                some = _kernels(lanes, alike, middle, level, spread, priors)
+                kernels += [one._replace(log=one.log - np.log(guesses)) for one in some]
         logs = np.array([kernel.log for kernel in kernels])
         order, weights = heaviest(logs, priors.kernel_weight)
         curves = []

@@ -16,9 +16,11 @@ def bowl(x: np.ndarray, best: float) -> np.ndarray:
     return saturated(0.05 * (x - best) ** 2, CAP)
 
 
-def curves(tried: list[list[float]], bests: list[float], middle: list[float], known=None):
+def curves(
+    tried: list[list[float]], bests: list[float], *middles: list[float], known=None
+) -> np.ndarray:
     """Draws f64[N, K, X] from lanes without noise of one seed, `tried` rates (log10) for each
-    combination; `known`: the offset of each curve."""
+    combination; `middles`: guesses of the best rates; `known`: the offset of each curve."""
     known = known or [0.0] * len(bests)
     x = np.concatenate([np.array(one, float) for one in tried])
     owner = np.repeat(np.arange(len(tried)), [len(one) for one in tried])
@@ -29,7 +31,7 @@ def curves(tried: list[list[float]], bests: list[float], middle: list[float], kn
     steps = np.abs(np.subtract.outer(np.arange(len(bests)), np.arange(len(bests))))
     places = Places(np.tile(X, len(bests)), np.repeat(np.arange(len(bests)), len(X)))
     drawn = draw_joint(
-        Lanes(lanes, owner), Likeness(steps.astype(float), np.array(middle)), CAP, SPREAD, places
+        Lanes(lanes, owner), Likeness(steps.astype(float), np.array(middles)), CAP, SPREAD, places
     )
     return drawn.reshape(len(drawn), len(bests), len(X))
 
@@ -63,7 +65,20 @@ def test_a_combination_with_few_lanes_is_like_those_that_are_alike(shift: float)
 
 
 def test_a_difference_between_combinations_is_kept() -> None:
-    drawn = curves([FINE, FINE], [-2.0, -2.0], [-2.0, -2.0], [0.0, 0.05])
+    drawn = curves([FINE, FINE], [-2.0, -2.0], [-2.0, -2.0], known=[0.0, 0.05])
     least = drawn.min(2)
     assert (least[:, 1] - least[:, 0]).mean() == pytest.approx(0.05, abs=0.015)
     assert ((least[:, 1] - least[:, 0]) > 0.01).mean() > 0.95
+
+
+def test_lanes_choose_among_guesses_of_the_best_rates() -> None:
+    """With a wrong guess beside the right one as with the right one alone."""
+    bests, few = [-3.0, -2.0, -1.0], [-1.5, -1.0]
+    wrong = [-3.0, -2.8, -0.2]
+    one = curves([FINE, FINE, few], bests, bests)[:, 2].mean(0)
+    both = curves([FINE, FINE, few], bests, wrong, bests)[:, 2].mean(0)
+    misled = curves([FINE, FINE, few], bests, wrong)[:, 2].mean(0)
+    there = int(np.abs(X - 0.0).argmin())
+    level = one.min() + bowl(X[there], bests[2])
+    np.testing.assert_allclose([one[there], both[there]], level, atol=0.02)
+    assert abs(both[there] - one[there]) < abs(misled[there] - one[there]) / 3
