@@ -96,9 +96,11 @@ def _judged(
             posterior, promise, tolerance, settings.stated_probability, settings.coarsest
         )
     place, low, high, confidence, resolved, right = promise
-    lr, curves = posterior.lr, posterior.curves
+    lr, curves, end = posterior.lr, posterior.curves, 0
     if verdict == EDGE:
-        place = 0 if curves[:, 0].mean() < curves[:, -1].mean() else len(lr) - 1
+        end = 0 if curves[:, 0].mean() < curves[:, -1].mean() else len(lr) - 1
+        # The best may be at the end, and a rate inside be the better guess.
+        place = min((end, place), key=lambda one: posterior.expected_regret[one])
         # Where the best is at the end, nothing is known of how much better it gets beyond.
         inside = 1 - edge_share(posterior, tolerance, settings.verdict)
         confidence = min(posterior.probability(place, tolerance), inside)
@@ -122,6 +124,8 @@ def _judged(
         "interval_probability": right,
         "fit": fit_of(posterior, whole, max(settings.tolerance, resolved)),
     }
+    if verdict == EDGE:
+        details["edge"] = float(lr[end])
     if verdict == NOISY or resolved > settings.tolerance:
         told = resolved
         if verdict == NOISY:  # it speaks of its pick alone, or of everything that seeds differ by

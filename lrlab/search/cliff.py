@@ -3,13 +3,15 @@
 A few lanes that survive just below a rate at which others diverged do not show that all would. Each
 lane has a largest rate that it survives; over lanes its log10 is logistic, with a middle and a
 width that the lanes leave open. A lane that diverges gains nothing, so that a rate costs what its
-curve says and, as often as that happens, the rest of the gain.
+curve says and, as often as that happens, the rest of the gain. A lane that ends no better than it
+began, where a smaller rate trains, counts as one that diverged (`seed_effects.exploded`).
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from lrlab.search import seed_effects
 from lrlab.search.gaussian_process import saturated, unsaturated
 from lrlab.search.scores import Table
 from lrlab.search.settings import CliffPriors
@@ -42,7 +44,7 @@ def diverging(
     Returns:
         f64[count, G], each row ascending where `grid` is; None where no lane diverged.
     """
-    broken = whole.diverged & (whole.steps_trained > 0)
+    broken = seed_effects.exploded(whole)
     if not broken.any():
         return None
     x = np.log10(whole.lr)

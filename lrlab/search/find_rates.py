@@ -205,16 +205,16 @@ def _of_one(train: Train, split: Split) -> Train:
 def placed(answer: Answer, given: tuple[float, float]) -> Answer:
     """An answer about a rate by itself whose best is at an end of what was tried: where the range
     that was given reaches further, a larger budget looks there, and no other range is needed."""
-    lr = answer.lr
-    if answer.verdict != EDGE or not isinstance(lr, float) or not given[0] < lr < given[1]:
+    lr, at = answer.lr, answer.details.get("edge", answer.lr)
+    if answer.verdict != EDGE or not isinstance(lr, float) or not given[0] < at < given[1]:
         return answer
     tried = [row["lr"] for row in answer.evidence]
-    side = "largest" if lr / min(tried) > max(tried) / lr else "smallest"
-    text = (
-        f"The best rate tried by itself, {show(lr)}, is the {side} one of these, inside the range "
-        "that was given: the true best may lie beyond. Raise the budget."
-    )
-    return answer._replace(sentence=text)
+    side = "largest" if at / min(tried) > max(tried) / at else "smallest"
+    best = f"The best rate tried by itself, {show(at)}, is"
+    if show(at) != show(lr):
+        best = f"The best rate by itself may be {show(at)} ({show(lr)} is the best guess),"
+    best += f" the {side} one of these, inside the range that was given"
+    return answer._replace(sentence=f"{best}: the true best may lie beyond. Raise the budget.")
 
 
 def _concluded(

@@ -24,7 +24,7 @@ class Posterior(NamedTuple):
     """`lr` f64[G] ascending; `curves` f64[N, G] possible curves of the mean score as saturated
     regret (share of the gap); `mean` f64[G] their mean in the metric's units, to be minimized, and
     `band` the ends, f64[G] each, between which 90 % of them lie; `safe` bool[G]: among rates that
-    trained, with no failure between; `stable` bool[G]: the same where only lanes that diverged are
+    trained, with no failure between; `stable` bool[G]: the same where only lanes that exploded are
     failures; `eligible` bool[G]: a pick may stand there, as the nearest rate that was trained has
     at least half the seeds of any within `settings.replication` of it, lies below any failure as
     such rates do, and gained something; `cap` of the saturation; `spread` between seeds as a share
@@ -151,11 +151,11 @@ def _observations(
     cap: float,
     settings: PosteriorSettings,
 ) -> Observations:
-    """Full-length lanes, and those that a rung cut. Lanes that diverged are left out where others
+    """Full-length lanes, and those that a rung cut. Lanes that exploded are left out where others
     did not: how often that happens is estimated apart (`lrlab.search.cliff`), and a curve that
     bends up to the cap for them would count it twice."""
     there = np.isfinite(whole.score)
-    survived = there & ~whole.diverged
+    survived = there & ~seed_effects.exploded(whole)
     row, column = np.nonzero(survived if survived.any() else there)
     regret = saturated((whole.score[row, column] - best) / gap, cap)
     lanes = Observations(np.log10(whole.lr[row]), column, regret, np.zeros(len(row)))
@@ -244,18 +244,18 @@ def _gained(whole: Table, grid: np.ndarray) -> np.ndarray:
 
 
 def _steady(whole: Table, grid: np.ndarray) -> np.ndarray:
-    """Grid places whose nearest rate (in log, of all that were tried) diverged for no seed,
+    """Grid places whose nearest rate (in log, of all that were tried) exploded for no seed,
     bool[G]; all, where every rate did for some. Lanes that survived such a rate may have the best
     scores of all, and be lucky."""
-    broken = np.asarray((whole.diverged & (whole.steps_trained > 0)).any(1))
+    broken = np.asarray(seed_effects.exploded(whole).any(1))
     nearest = np.abs(grid[:, None] - np.log10(whole.lr)).argmin(1)
     return np.ones(len(grid), bool) if broken.all() else ~broken[nearest]
 
 
 def _ceiling(whole: Table, replicated: np.ndarray, grid: np.ndarray, best: float) -> float:
-    """Where some rate above `best` (log10) diverged: the largest rate below it that was trained
+    """Where some rate above `best` (log10) exploded: the largest rate below it that was trained
     with several seeds. Between that and the failure a lane survives by luck; inf without one."""
-    broken = np.log10(whole.lr[(whole.diverged & (whole.steps_trained > 0)).any(1)])
+    broken = np.log10(whole.lr[seed_effects.exploded(whole).any(1)])
     if not (broken > best).any():
         return np.inf
     tried = np.log10(whole.lr[seed_effects.usable(whole)])
@@ -272,7 +272,7 @@ def _safe(
     the failure: bool[G]. `best` (log10) is where the least regret is expected: a single lucky
     lane beyond a cliff does not move the region there. Below it, slow lanes that a rung cut do not
     count."""
-    broken = (whole.diverged & (whole.steps_trained > 0)).any(1)
+    broken = seed_effects.exploded(whole).any(1)
     bad = np.concatenate([lanes.x[lanes.y >= limit], np.log10(whole.lr[broken])])
     slow = lanes.x[(lanes.y >= limit) & (lanes.extra > 0)]
     good = np.setdiff1d(lanes.x[lanes.extra == 0], bad)

@@ -65,7 +65,7 @@ def stated_promise(
     """The promise as an answer states it: of the smallest level (in steps of `COARSER`), from the
     tolerance or what is resolved on, at which the interval is right with the probability `wanted`;
     of the one most probably right, where there is none. Where lanes that failed nearby leave none,
-    they are taken for unlucky ones, unless they diverged.
+    they are taken for unlucky ones, unless they exploded.
 
     Args:
         coarsest: the largest level, in units of the smallest.

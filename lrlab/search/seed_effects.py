@@ -14,6 +14,10 @@ NOISE_SPAN = 0.1
 """Noise is measured on rates whose level is within this share of the gap from the best: between bad
 rates seeds differ for other reasons."""
 
+TRAINS = 0.5
+"""Share of the gap that the mean of a rate gains where the rate is not too small: lanes of larger
+ones that gain nothing exploded."""
+
 MAX_ROUNDS = 50
 """Alternating means, at most; a few settle every table that has an overlap."""
 
@@ -106,6 +110,19 @@ def noise_of(table: Table, everywhere: bool = False) -> float | None:
     residuals = residuals[many]
     freedom = int((np.isfinite(residuals).sum(1) - 1).sum())
     return float(np.sqrt(np.nansum((residuals - np.nanmean(residuals, 1)[:, None]) ** 2) / freedom))
+
+
+def exploded(table: Table) -> np.ndarray:
+    """Lanes whose rate was too large, bool[L, S]: those that diverged, and those that ended no
+    better than they began although a smaller rate trains (`TRAINS`). With clipped losses,
+    accuracies, or Adam's bounded steps nothing ever becomes infinite."""
+    broken = np.asarray(table.diverged & (table.steps_trained > 0))
+    gained = mean_initial(table) - mean_scores(table)
+    with np.errstate(invalid="ignore"):  # nan: not tried, or not known
+        trains = np.flatnonzero(gained > TRAINS * gap(table))
+        lost = table.score >= table.initial - table.rounding
+    larger = np.arange(len(table.lr)) > (trains[0] if trains.size else len(table.lr))
+    return broken | (lost & larger[:, None])
 
 
 def largest_stable(table: Table) -> float | None:

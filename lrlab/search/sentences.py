@@ -65,15 +65,23 @@ def advice(
             f"what training gains; take {show(lr)}.{end}"
         )
     if verdict == EDGE:
-        at_low = lr <= whole.lr[0] * 1.5
+        at = float(details["edge"])
         side, to, field = (
-            ("smallest", "Lower", "lr_range[0]") if at_low else ("largest", "Raise", "lr_range[1]")
+            ("smallest", "Lower", "lr_range[0]")
+            if at <= whole.lr[0] * 1.5
+            else ("largest", "Raise", "lr_range[1]")
         )
         after = ", although the range was extended" if extended else ""
-        return (
+        text = (
             f"The best rate tried, {show(lr)}, is the {side} one{after}: the true best may lie "
-            f"beyond. {to} that end of the range ({field}, or lr), or train longer.{end}"
+            "beyond."
         )
+        if show(lr) != show(at):
+            text = (
+                f"The best may lie at {show(at)}, the {side} rate tried{after}, or beyond; so far "
+                f"{show(lr)} is the best guess."
+            )
+        return f"{text} {to} that end of the range ({field}, or lr), or train longer.{end}"
     if seed_effects.usable(whole).sum() == 1:
         return (
             f"One rate alone was trained to the end, {show(lr)}: nothing is known of others. Sweep "

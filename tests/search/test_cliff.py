@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from test_find import trainer, valley
 
-from lrlab.core.records import DIVERGED
+from lrlab.core.records import DIVERGED, OK
 from lrlab.search import table
 from lrlab.search.cliff import diverging, with_divergence
 from lrlab.search.joint import joint_of, side_by_side
 from lrlab.search.posterior import posterior_of
+from lrlab.search.seed_effects import exploded
 from lrlab.search.settings import CliffPriors
 
 RATES = np.geomspace(1e-3, 10, 17)
@@ -65,6 +66,42 @@ def test_where_one_of_four_diverges_about_one_of_four_does():
 def test_a_lane_that_diverges_far_below_is_an_accident():
     share = shares(lambda place: 4 if place >= 12 else int(place == 2))
     assert share[:, 8].mean() < 0.05
+
+
+def finite(lost, seeds=4, level=50.0):
+    """As `part`, but lanes that diverge end at a loss of `level`, far above the start's."""
+    scores = part(lost, seeds)
+    broken = scores.outcome == DIVERGED
+    return scores._replace(
+        values=np.where(broken, level, scores.values), outcome=np.where(broken, OK, scores.outcome)
+    )
+
+
+def test_lanes_that_end_above_their_start_count_as_diverged():
+    lost = lambda place: 4 if place >= 13 else int(place == 12)  # noqa: E731
+    np.testing.assert_array_equal(
+        exploded(table([finite(lost)])), exploded(table([part(lost)])), strict=True
+    )
+    random = np.random.default_rng(0)
+    share = diverging(table([finite(lost)]), GRID, 400, random, PRIORS)
+    np.testing.assert_allclose(share, shares(lost), atol=1e-12)
+
+
+def test_rates_too_small_to_gain_anything_did_not_explode():
+    slow = finite(lambda place: 4 if place < 5 else 0)
+    assert not exploded(table([slow])).any()
+
+
+def test_a_rate_that_one_lane_survived_below_an_explosion_is_not_sure():
+    """A plain up to a cliff at which lanes end far above their start: the last rate before it, on
+    which one lane tells, costs more than the middle of the plain."""
+    scores = finite(lambda place: 4 if place >= 12 else 0)
+    alone = (np.repeat(np.arange(len(RATES)), 4) == 11) & (scores.seed > 0)
+    plain = np.isin(np.repeat(np.arange(len(RATES)), 4), range(6, 12))
+    scores = scores._replace(values=np.where(plain, 0.1, scores.values))
+    found = posterior_of([scores.lanes(~alone)])
+    costs = np.interp(GRID, np.log10(found.lr), found.expected_regret)
+    assert costs[11] > 0.02 and costs[8] < 0.01
 
 
 def test_what_diverges_loses_the_gain():

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from test_find import EVALS, START, STEPS, trainer, valley
+from test_posterior import lanes
 
 from lrlab.search import SearchSettings, find, from_scores
+from lrlab.search.find_rates import placed
 
 CENTERS = {"above": (-2.0, (1e-6, 1e-4)), "below": (-4.0, (1e-2, 1.0))}
 
@@ -35,6 +37,25 @@ def test_goes_on_where_the_best_may_be_inside() -> None:
     answer = found(trainer(valley(-3.3), 0.02), (1e-6, 1e-4), 0.9)
     assert answer.verdict == "interior"
     assert (START - valley(-3.3)(np.log10(answer.lr))) / (START - 0.1) > 0.99
+
+
+def test_where_the_best_may_be_at_the_end_the_pick_is_the_best_guess() -> None:
+    """Learning to rank with SGD: the best is near 4, and one lane at the end, 10, lost as much more
+    as seeds differ by. It was recommended, as "the best rate tried"."""
+    trained = {
+        0.133: {0: 30.2}, 0.422: {0: 27.3}, 1.33: {0: 14.6, 5: 22.9},
+        1.78: {1: 7.0, 3: 11.0, 4: 22.3}, 3.16: {0: 8.7, 1: 6.0, 3: 7.1, 4: 7.6, 5: 11.0},
+        4.22: {1: 7.7, 3: 6.0, 4: 9.1}, 5.62: {5: 3.0}, 7.5: {1: 9.0}, 10.0: {0: 14.0},
+    }  # fmt: skip
+    score = np.array([[row.get(seed, np.nan) for seed in range(6)] for row in trained.values()])
+    every = lanes(np.log10(list(trained)), np.nan_to_num(score / 100))
+    answer = from_scores(every.lanes(np.isfinite(score).ravel()), "valid_loss")
+    assert answer.verdict == "edge" and 3 < answer.lr < 6
+    assert answer.details["edge"] == pytest.approx(10.0)
+    assert answer.interval[0] <= answer.lr <= answer.interval[1]
+    assert "may lie at 10, the largest rate tried, or beyond" in answer.sentence
+    given = placed(answer, (1e-3, 1e3)).sentence
+    assert "may be 10 (" in given and "the largest one of these, inside" in given
 
 
 def test_rates_that_all_do_next_to_nothing_do_not_train_however_seeds_differ() -> None:
