@@ -148,7 +148,8 @@ def answer_of(
     everywhere = [search.at(k) for k in range(len(answers))]
     details |= {"at": at, "ridge": ridge(everywhere, answers, leading, joint, chosen, settings)}
     text = f"With {in_words(at)}: {best.sentence}"
-    text += others_in_words(details["ridge"], chosen, search.names, goal)
+    own = [_within(joint, k, answer, settings.tolerance) for k, answer in enumerate(answers)]
+    text += others_in_words(details["ridge"], chosen, search.names, goal, own)
     text += _tendency(details["correlation"])
     return best._replace(sentence=text, cost=paid, details={**best.details, **details})
 
@@ -168,6 +169,15 @@ def against_all(answer: Answer, joint: Joint, combination: int, settings: Search
         resolved=max(answer.resolved or 0.0, joint.most(regret, goal_of(settings))),
         details={**answer.details, "regret": most},
     )
+
+
+def _within(joint: Joint, combination: int, answer: Answer, tolerance: float) -> float:
+    """The probability that the rate of a combination is within the tolerance, against the best of
+    all; 0 of one that a rung cut."""
+    lr = rate_of(answer)
+    if lr is None or combination not in joint.trained:
+        return 0.0
+    return joint.share(joint.regret(combination, place_of(joint, combination, lr)), tolerance)
 
 
 def place_of(joint: Joint, combination: int, lr: float) -> int:

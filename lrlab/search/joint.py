@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lrlab.search import cliff
+from lrlab.search import cliff, seed_effects
 from lrlab.search.gaussian_process import Observations, saturated, unsaturated
 from lrlab.search.joint_process import Lanes, Likeness, Places, draw_joint
 from lrlab.search.posterior import BAND, Posterior, clues, posterior_of, scales_of
@@ -39,9 +39,9 @@ MOST = 8
 cube of their number. The others are behind all of these."""
 
 GUESSES = 6
-"""Guesses of the best rates, by which combinations are alike. With one, as if these were known, 79 %
-of the intervals of 128 searches were right, with six 89 % (`experiments/finder_regret_axes.py`, 8
-roots; with twelve 85 %). The cost of a draw goes with their number."""
+"""Guesses of the best rates, by which combinations are alike. With one, as if these were known, 79
+% of the intervals of 128 searches were right, with six 87 % and with twelve 85 %
+(`experiments/finder_regret_axes.py`, 8 roots). The cost of a draw goes with their number."""
 
 CHALLENGE = 0.02
 """Probability below which another combination is not trained further: that it beats the pick, or
@@ -140,7 +140,7 @@ def joint_of(
     """
     whole = table(calls)
     best, gap, noise, spread, cap = scales_of(whole, settings)
-    row, column = np.nonzero(_said(whole, trained))
+    row, column = np.nonzero(_said(whole, {k: table(parts[k]) for k in trained}))
     regret = saturated((whole.score[row, column] - best) / gap, cap)
     lanes = Observations(whole.lr[row], column, regret, np.zeros(len(row)))
     cut = clues(calls, cap, settings.clue, settings.clue)
@@ -180,13 +180,16 @@ def joint_of(
     return Joint(curves, owner, posteriors, tuple(own), cap)
 
 
-def _said(whole: Table, trained: Sequence[int]) -> np.ndarray:
+def _said(whole: Table, trained: Mapping[int, Table]) -> np.ndarray:
     """The lanes, bool[L, S], that say something of a curve: all that have a score, but of the
-    combinations that were trained to the end none that diverged. How often that happens is
-    estimated apart (`lrlab.search.cliff`), and a curve that bends up to the cap would count it
-    twice."""
-    of = np.isin(np.round(whole.lr / APART).astype(int), list(trained))
-    return np.isfinite(whole.score) & ~(whole.diverged & of[:, None])
+    combinations that were trained to the end (`trained`, with their own tables) none that exploded.
+    How often that happens is estimated apart (`lrlab.search.cliff`), and a curve that bends up to
+    the cap would count it twice."""
+    said, owner = np.isfinite(whole.score), np.round(whole.lr / APART).astype(int)
+    for k, own in trained.items():
+        lost = np.ix_(np.flatnonzero(owner == k), np.searchsorted(whole.seeds, own.seeds))
+        said[lost] &= ~seed_effects.exploded(own)
+    return np.asarray(said)
 
 
 def choice_of(joint: Joint, tolerance: float, goal: float) -> Choice:

@@ -65,20 +65,32 @@ def ridge(
 
 
 def others_in_words(
-    rows: Sequence[JsonObject], chosen: int, names: Sequence[str], goal: float
+    rows: Sequence[JsonObject],
+    chosen: int,
+    names: Sequence[str],
+    goal: float,
+    own: Sequence[float] | None = None,
 ) -> str:
     """What a sentence says of the combinations that were not chosen: which are as good, that is
-    within the tolerance with probability `goal`, at a rate that is known; else of the next best.
+    within the tolerance with probability `goal` at the rate that is named for them; else of the
+    next best.
 
-    >>> row = {"regret": 0.0, "interval": [0.1, 0.2]}
-    >>> rows = [{"wd": w, "within": p, **row} for w, p in ((0.0, 0.2), (0.1, 1), (1.0, 1))]
-    >>> others_in_words(rows, 1, ["wd"], 0.9)
+    Args:
+        own: the probability that the `lr` of each is within the tolerance, against the best of all;
+            None: as `within`, where its interval is known.
+
+    >>> probabilities = (0.2, 1.0, 0.95)
+    >>> rows = [{"wd": w, "within": p, "regret": 0.0}
+    ...         for w, p in zip((0.0, 0.1, 1.0), probabilities)]
+    >>> others_in_words(rows, 1, ["wd"], 0.9, probabilities)
     ' wd 0.1 and 1 are as good, each at its own rate.'
     """
     known = [k for k, row in enumerate(rows) if row["within"] is not None and k != chosen]
     if not known:
         return ""
-    good = [k for k in known if rows[k]["within"] >= goal and rows[k]["interval"] is not None]
+    if own is None:
+        own = [0.0 if row["interval"] is None else row["within"] or 0.0 for row in rows]
+    good = [k for k in known if own[k] >= goal]
     if good:
         words = _several(rows, sorted([chosen, *good]), names)
         return f" {words} are as good, each at its own rate."
