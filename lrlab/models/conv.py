@@ -19,6 +19,7 @@ from jax.core import ShapedArray
 from jax.typing import DTypeLike
 
 from lrlab.models.conv_primitive import Geometry, convolve
+from lrlab.models.depthwise import by_channel
 from lrlab.models.platform import on_cpu
 from lrlab.types import Array
 
@@ -85,7 +86,6 @@ def conv_general_dilated(
     strides = tuple(window_strides)
     dilation = (1,) * spatial if rhs_dilation is None else tuple(rhs_dilation)
     numbers = lax.conv_dimension_numbers(lhs.shape, rhs.shape, dimension_numbers)
-    taps = tuple(rhs.shape[axis] for axis in numbers.rhs_spec[2:])
     why = left_to_xla(
         lhs,
         rhs,
@@ -110,8 +110,59 @@ def conv_general_dilated(
             preferred_element_type,
             **options,
         )
+    x, w, geometry = _channels_last(lhs, rhs, numbers, strides, padding, dilation, precision)
+    groups = feature_group_count
+    parts = zip(jnp.split(x, groups, -1), jnp.split(w, groups, -1), strict=True)
+    each = [convolve(part, kernel, geometry) for part, kernel in parts]
+    return _as_wanted(each[0] if groups == 1 else jnp.concatenate(each, -1), numbers)
+
+
+def is_depthwise(
+    lhs: Array | ShapedArray,
+    dimension_numbers: lax.ConvDimensionNumbers,
+    feature_group_count: int,
+) -> bool:
+    """Whether each channel of several is convolved by itself; only shapes are read."""
+    return feature_group_count == lhs.shape[dimension_numbers.lhs_spec[1]] > 1
+
+
+def depthwise(
+    lhs: Array,
+    rhs: Array,
+    window_strides: Sequence[int],
+    padding: str | Sequence[tuple[int, int]],
+    rhs_dilation: Sequence[int] | None = None,
+    dimension_numbers: lax.ConvGeneralDilatedDimensionNumbers = None,
+    precision: lax.PrecisionLike = None,
+) -> Array:
+    """`jax.lax.conv_general_dilated` where each channel is a group, equal to rounding: a sum over
+    taps of shifted images times a number for each channel.
+
+    >>> x, w = jnp.ones((1, 4, 4, 9)), jnp.ones((3, 3, 1, 9))
+    >>> numbers = ("NHWC", "HWIO", "NHWC")
+    >>> depthwise(x, w, (1, 1), "SAME", dimension_numbers=numbers)[0, 1, 1, 0]
+    Array(9., dtype=float32)
+    """
+    numbers = lax.conv_dimension_numbers(lhs.shape, rhs.shape, dimension_numbers)
+    strides = tuple(window_strides)
+    dilation = (1,) * (lhs.ndim - 2) if rhs_dilation is None else tuple(rhs_dilation)
+    x, w, geometry = _channels_last(lhs, rhs, numbers, strides, padding, dilation, precision)
+    return _as_wanted(by_channel(x, w[..., 0, :], geometry), numbers)
+
+
+def _channels_last(
+    lhs: Array,
+    rhs: Array,
+    numbers: lax.ConvDimensionNumbers,
+    strides: tuple[int, ...],
+    padding: str | Sequence[tuple[int, int]],
+    dilation: tuple[int, ...],
+    precision: lax.PrecisionLike,
+) -> tuple[Array, Array, Geometry]:
+    """Images [N, spatial..., in], the kernel [taps..., in of a group, out], and the rest."""
     x = jnp.transpose(lhs, (numbers.lhs_spec[0], *numbers.lhs_spec[2:], numbers.lhs_spec[1]))
     w = jnp.transpose(rhs, (*numbers.rhs_spec[2:], numbers.rhs_spec[1], numbers.rhs_spec[0]))
+    taps = tuple(w.shape[:-2])
     reach = [(size - 1) * d + 1 for size, d in zip(taps, dilation, strict=True)]
     if isinstance(padding, str):
         padding = lax.padtype_to_pads(x.shape[1:-1], reach, strides, padding)
@@ -126,10 +177,10 @@ def conv_general_dilated(
         dilation=dilation,
         precision=lax.Precision(precision) if isinstance(precision, str) else precision,
     )
-    groups = feature_group_count
-    parts = zip(jnp.split(x, groups, -1), jnp.split(w, groups, -1), strict=True)
-    each = [convolve(part, kernel, geometry) for part, kernel in parts]
-    y = each[0] if groups == 1 else jnp.concatenate(each, -1)
-    # From [N, spatial..., C] to where the caller wants each of them.
+    return x, w, geometry
+
+
+def _as_wanted(y: Array, numbers: lax.ConvDimensionNumbers) -> Array:
+    """From [N, spatial..., C] to where the caller wants each of them."""
     order = (numbers.out_spec[0], *numbers.out_spec[2:], numbers.out_spec[1])
     return jnp.transpose(y, [order.index(axis) for axis in range(len(order))])

@@ -106,6 +106,18 @@ MODELS = {
     "convolutions and pooling, channels first": lambda: (
         draw(4, 3, 3, 3), channels_first, np.moveaxis(IMAGES, -1, 1),
     ),
+    "depthwise convolutions": lambda: (
+        *linen(
+            nn.Sequential([
+                nn.Conv(12, (1, 1), param_dtype=jnp.float64),
+                nn.Conv(12, (3, 3), feature_group_count=12, param_dtype=jnp.float64), nn.relu,
+                nn.Conv(24, (5, 3), strides=(1, 2), feature_group_count=12,
+                        param_dtype=jnp.float64),
+            ]),
+            IMAGES,
+        ),
+        IMAGES,
+    ),
     "pooling of signals": lambda: (
         draw(12), lambda w, x: nn.max_pool(x * w, (2,), (2,)) + nn.avg_pool(x, (2,), (2,)), ROWS,
     ),

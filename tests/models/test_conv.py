@@ -15,7 +15,7 @@ from jax import lax
 
 from lrlab.engine.flops import count
 from lrlab.models import conv_primitive
-from lrlab.models.conv import conv_general_dilated
+from lrlab.models.conv import conv_general_dilated, depthwise
 from lrlab.models.pooling import avg_pool, max_pool
 
 GEOMETRY = conv_primitive.Geometry((40, 40), (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1))
@@ -81,6 +81,59 @@ def test_equals_xla_forward_and_backward(name):
             both(conv_general_dilated), both(lax.conv_general_dilated), strict=True
         ):
             np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-10)
+
+
+DEPTHWISE = {
+    "same": dict(x=(2, 7, 6, 9), w=(3, 3, 1, 9)),
+    "two results of a channel": dict(x=(2, 7, 6, 9), w=(3, 2, 1, 18), padding="VALID"),
+    "stride and dilation": dict(
+        x=(2, 11, 12, 10), w=(3, 3, 1, 10), window_strides=(2, 3), rhs_dilation=(2, 1)
+    ),
+    "padding of any sign": dict(x=(2, 8, 8, 9), w=(3, 3, 1, 9), padding=((-1, 3), (2, -2))),
+    "one dimension": dict(x=(2, 9, 12), w=(4, 1, 12), dimension_numbers=("NWC", "WIO", "NWC")),
+    "three dimensions": dict(
+        x=(1, 4, 5, 4, 9), w=(2, 3, 2, 1, 9), dimension_numbers=("NDHWC", "DHWIO", "NDHWC")
+    ),
+    "channels first": dict(
+        x=(2, 9, 7, 6), w=(9, 1, 3, 3), dimension_numbers=("NCHW", "OIHW", "NCHW")
+    ),
+    "a kernel larger than the image": dict(x=(2, 3, 9, 9), w=(4, 3, 1, 9), padding="VALID"),
+}
+
+
+@pytest.mark.parametrize("name", few(DEPTHWISE, 3))
+def test_a_depthwise_convolution_equals_xlas_forward_and_backward(name):
+    case = dict(DEPTHWISE[name])
+    shapes = case.pop("x"), case.pop("w")
+    options = {
+        "window_strides": (1,) * (len(shapes[0]) - 2), "padding": "SAME", "rhs_dilation": None,
+        "dimension_numbers": ("NHWC", "HWIO", "NHWC"), **case,
+    }  # fmt: skip
+    numbers = lax.conv_dimension_numbers(*shapes, options["dimension_numbers"])
+    groups = shapes[0][numbers.lhs_spec[1]]
+
+    def stock(x, w):
+        return lax.conv_general_dilated(x, w, **options, feature_group_count=groups)
+
+    with jax.enable_x64(True):
+        x, w = arrays(*shapes)
+        (weights,) = arrays(stock(x, w).shape)
+
+        def both(function):
+            loss = lambda x, w: jnp.sum(jnp.sin(function(x, w)) * weights)  # noqa: E731
+            return function(x, w), *jax.grad(loss, (0, 1))(x, w)
+
+        ours = both(lambda x, w: depthwise(x, w, **options))
+        for mine, theirs in zip(ours, both(stock), strict=True):
+            np.testing.assert_allclose(mine, theirs, rtol=1e-10, atol=1e-10)
+
+
+def test_short_floats_of_a_depthwise_convolution_are_added_up_in_float32():
+    x, w = jnp.ones((1, 40, 9), jnp.bfloat16), jnp.full((33, 1, 9), 1.0, jnp.bfloat16)
+    options = dict(window_strides=(1,), padding="VALID", dimension_numbers=("NWC", "WIO", "NWC"))
+    many = jnp.concatenate([jnp.full((1, 1, 9), 512, jnp.bfloat16), x[:, 1:]], 1)
+    y = depthwise(many, w, **options)
+    assert y.dtype == jnp.bfloat16 and float(y[0, 0, 0]) == 544  # 512 + 1 is 512 in bfloat16
 
 
 def conv(function, strides=(1, 1)):
