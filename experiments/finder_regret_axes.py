@@ -6,7 +6,7 @@ Command: python experiments/finder_regret_axes.py [--roots 12] [--out finder_reg
 For the others, in an environment of its own with Optuna and numpy, after it: python
 experiments/finder_regret_axes_peers.py finder_regret_axes; then the first command with --read.
 Cost: a quarter of an hour on 2 busy CPU cores to train the 8 pairs, once; minutes for the searches.
-Result: until it is sure (28 runs in the median) `find` is off by 0.17 % in the median and 2.1 % in
+Result: until it is sure (34 runs in the median) `find` is off by 0.17 % in the median and 1.9 % in
 nine of ten cases, TPE at 25 runs by 0.80 % and 11 %. Confidence is somewhat too high. More:
 experiments/README.md, "How good is find with a further axis?".
 
