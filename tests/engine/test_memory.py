@@ -103,7 +103,7 @@ print(json.dumps([resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10, resi
 
 @pytest.mark.slow
 def test_free_gives_back_what_programs_and_kept_values_take():
-    """Twelve programs, whose traces and machine code are some megabytes each."""
+    """Twenty-four programs, whose traces and machine code are some megabytes each."""
     before, with_programs, after, again = outcome("""
 import jax, jax.numpy as jnp, lrlab
 from lrlab.core import memo
@@ -122,7 +122,7 @@ def swept(name, add):
 swept("first", 0.0)
 rows(0)
 before = lrlab.free()
-held = [swept(f"n{number}", number)[0] for number in range(12)]
+held = [swept(f"n{number}", number)[0] for number in range(24)]
 for seed in range(4): rows(seed)
 with_programs = resident() << 20
 after = lrlab.free()
