@@ -48,10 +48,11 @@ def test_rates_that_a_rung_cut_are_no_edge() -> None:
 
 @pytest.mark.slow
 def test_a_law_of_searches_uses_every_interior_group() -> None:
-    """The exponent is -1. How far the upper end is depends on the seeds: of eight sets it is -0.02
-    to -0.92, so that one set says little; the middle one of three is asked for."""
-    ends = []
-    for first in (0, 10, 20):
+    """The exponent is -1. Estimate and upper end depend on the seeds: of twenty sets of four the
+    estimates are -0.68 to -1.46, and 19 intervals of 95 % hold the truth. One set says little: of
+    five all intervals but one must hold it, and the middle estimate and end must be near."""
+    held, values, ends = [], [], []
+    for first in (0, 10, 20, 30, 40):
         found = lrlab.study(
             "quadratic", axis="task.largest", values=[1.0, 4.0, 16.0, 64.0], optimizer="sgd",
             steps=60, schedule="constant", seeds=[first + n for n in range(4)],
@@ -59,7 +60,9 @@ def test_a_law_of_searches_uses_every_interior_group() -> None:
         )  # fmt: skip
         law = found.law()
         assert law.used == (1.0, 4.0, 16.0, 64.0) and law.trend == "falls" and law.fit is not None
-        assert law.fit.exponent.value == pytest.approx(-1.0, abs=0.15)
-        assert law.fit.exponent.low < -1.0 < law.fit.exponent.high
+        held.append(law.fit.exponent.low < -1.0 < law.fit.exponent.high)
+        values.append(law.fit.exponent.value)
         ends.append(law.fit.exponent.high)
-    assert sorted(ends)[1] < -0.4
+    assert sum(held) >= 4
+    assert np.median(values) == pytest.approx(-1.0, abs=0.15)
+    assert np.median(ends) < -0.4
