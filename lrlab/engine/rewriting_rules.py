@@ -6,7 +6,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -93,15 +93,10 @@ def convolution(equation: JaxprEqn) -> Rule | str:
     lhs, rhs = map(array_of, equation.invars)
     decide = ("dimension_numbers", "lhs_dilation", "feature_group_count", "batch_group_count",
               "preferred_element_type")  # fmt: skip
-    groups, numbers = options["feature_group_count"], options["dimension_numbers"]
-    alone = conv.is_depthwise(lhs, numbers, groups)
-    asked: dict[str, Any] = {name: options[name] for name in decide}
-    why = conv.left_to_xla(lhs, rhs, **{**asked, **({"feature_group_count": 1} if alone else {})})
-    names = ("dimension_numbers", "window_strides", "padding", "rhs_dilation", "precision")
+    why = conv.left_to_xla(lhs, rhs, **{name: options[name] for name in decide})
+    names = (*decide, "window_strides", "padding", "rhs_dilation", "precision")
     given = {name: options[name] for name in names}
-    if alone:
-        return why or Rule(functools.partial(conv.depthwise, **given))
-    return why or Rule(functools.partial(conv.conv_general_dilated, **asked | given))
+    return why or Rule(functools.partial(conv.conv_general_dilated, **given))
 
 
 def largest_of_windows(equation: JaxprEqn) -> Rule | str:

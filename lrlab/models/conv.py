@@ -19,7 +19,7 @@ from jax.core import ShapedArray
 from jax.typing import DTypeLike
 
 from lrlab.models.conv_primitive import Geometry, convolve
-from lrlab.models.depthwise import by_channel
+from lrlab.models.depthwise import depthwise
 from lrlab.models.platform import on_cpu
 from lrlab.types import Array
 
@@ -27,7 +27,7 @@ MAX_TAPS = 49
 """Kernels with more taps go to XLA: so many small products would not be faster."""
 
 MAX_GROUPS = 8
-"""More groups than this go to XLA."""
+"""More groups of several channels than this go to XLA."""
 
 
 def left_to_xla(
@@ -43,7 +43,8 @@ def left_to_xla(
     taps = math.prod(rhs.shape[axis] for axis in dimension_numbers.rhs_spec[2:])
     if lhs_dilation is not None and any(d != 1 for d in lhs_dilation):
         return "a transposed convolution"
-    if feature_group_count > MAX_GROUPS or batch_group_count != 1:
+    alone = _is_depthwise(lhs, dimension_numbers, feature_group_count)
+    if batch_group_count != 1 or (feature_group_count > MAX_GROUPS and not alone):
         return f"more than {MAX_GROUPS} groups"
     if taps > MAX_TAPS:
         return f"a kernel of more than {MAX_TAPS} taps"
@@ -72,8 +73,9 @@ def conv_general_dilated(
     """`jax.lax.conv_general_dilated`, equal to rounding, by shifted matrix products on CPU.
 
     Takes and gives what `jax.lax.conv_general_dilated` does, in any number of spatial dimensions.
-    Grouped convolutions are one product per group. On accelerators, for dilated inputs (transposed
-    convolutions), batch groups, large kernels and many groups, it is XLA's convolution.
+    Grouped convolutions are one product per group, those of each channel by itself a sum over taps
+    (`lrlab.models.depthwise`). On accelerators, for dilated inputs (transposed convolutions), batch
+    groups, large kernels and many groups of several channels, it is XLA's convolution.
 
     >>> x, w = jnp.ones((1, 4, 4, 2)), jnp.ones((3, 3, 2, 5))
     >>> numbers = ("NHWC", "HWIO", "NHWC")
@@ -112,42 +114,18 @@ def conv_general_dilated(
         )
     x, w, geometry = _channels_last(lhs, rhs, numbers, strides, padding, dilation, precision)
     groups = feature_group_count
+    if _is_depthwise(lhs, numbers, groups):
+        return _as_wanted(depthwise(x, w[..., 0, :], geometry), numbers)
     parts = zip(jnp.split(x, groups, -1), jnp.split(w, groups, -1), strict=True)
     each = [convolve(part, kernel, geometry) for part, kernel in parts]
     return _as_wanted(each[0] if groups == 1 else jnp.concatenate(each, -1), numbers)
 
 
-def is_depthwise(
-    lhs: Array | ShapedArray,
-    dimension_numbers: lax.ConvDimensionNumbers,
-    feature_group_count: int,
+def _is_depthwise(
+    lhs: Array | ShapedArray, numbers: lax.ConvDimensionNumbers, feature_group_count: int
 ) -> bool:
     """Whether each channel of several is convolved by itself; only shapes are read."""
-    return feature_group_count == lhs.shape[dimension_numbers.lhs_spec[1]] > 1
-
-
-def depthwise(
-    lhs: Array,
-    rhs: Array,
-    window_strides: Sequence[int],
-    padding: str | Sequence[tuple[int, int]],
-    rhs_dilation: Sequence[int] | None = None,
-    dimension_numbers: lax.ConvGeneralDilatedDimensionNumbers = None,
-    precision: lax.PrecisionLike = None,
-) -> Array:
-    """`jax.lax.conv_general_dilated` where each channel is a group, equal to rounding: a sum over
-    taps of shifted images times a number for each channel.
-
-    >>> x, w = jnp.ones((1, 4, 4, 9)), jnp.ones((3, 3, 1, 9))
-    >>> numbers = ("NHWC", "HWIO", "NHWC")
-    >>> depthwise(x, w, (1, 1), "SAME", dimension_numbers=numbers)[0, 1, 1, 0]
-    Array(9., dtype=float32)
-    """
-    numbers = lax.conv_dimension_numbers(lhs.shape, rhs.shape, dimension_numbers)
-    strides = tuple(window_strides)
-    dilation = (1,) * (lhs.ndim - 2) if rhs_dilation is None else tuple(rhs_dilation)
-    x, w, geometry = _channels_last(lhs, rhs, numbers, strides, padding, dilation, precision)
-    return _as_wanted(by_channel(x, w[..., 0, :], geometry), numbers)
+    return feature_group_count == lhs.shape[numbers.lhs_spec[1]] > 1
 
 
 def _channels_last(

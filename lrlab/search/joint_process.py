@@ -9,11 +9,11 @@ covariance is that of one combination times how alike two of them are,
 where steps are counted along the values of each axis (1 between any two names). With d = 1 curves
 have nothing in common but what a seed adds everywhere; with d near 0 a lane of one says nearly as
 much about its neighbors. Two combinations may be alike at the same rate, or at the same distance
-from the best rate of each (a momentum multiplies the step). Where these best rates are is known
-about as well as anything else, so several guesses of all of them are tried. How alike combinations
-are, in which of both ways and by which guess, is averaged over with the marginal likelihood as
-weight, as are lengths and scales. It is the kernel of a multi-task Gaussian process (Bonilla, Chai
-and Williams 2007, NeurIPS 20).
+from the best rate of each (a momentum multiplies the step). The lanes leave open where these best
+rates lie, so several guesses of all of them are tried. How alike combinations are, in which of both
+ways and by which guess, is averaged over with the marginal likelihood as weight, as are lengths and
+scales. It is the kernel of a multi-task Gaussian process (Bonilla, Chai and Williams 2007, NeurIPS
+20).
 """
 
 from __future__ import annotations

@@ -69,15 +69,14 @@ def others_in_words(
     chosen: int,
     names: Sequence[str],
     goal: float,
-    own: Sequence[float] | None = None,
+    own: Sequence[float],
 ) -> str:
     """What a sentence says of the combinations that were not chosen: which are as good, that is
     within the tolerance with probability `goal` at the rate that is named for them; else of the
     next best.
 
     Args:
-        own: the probability that the `lr` of each is within the tolerance, against the best of all;
-            None: as `within`, where its interval is known.
+        own: the probability that the `lr` of each is within the tolerance, against the best of all.
 
     >>> probabilities = (0.2, 1.0, 0.95)
     >>> rows = [{"wd": w, "within": p, "regret": 0.0}
@@ -88,8 +87,6 @@ def others_in_words(
     known = [k for k, row in enumerate(rows) if row["within"] is not None and k != chosen]
     if not known:
         return ""
-    if own is None:
-        own = [0.0 if row["interval"] is None else row["within"] or 0.0 for row in rows]
     good = [k for k in known if own[k] >= goal]
     if good:
         words = _several(rows, sorted([chosen, *good]), names)

@@ -108,10 +108,12 @@ def survivors(
 
 def _middles(scores: Scores, last: int, above: np.ndarray, count: int) -> np.ndarray:
     """Which `count` of the lanes `above` the lane `last` (int[m], by rate) stand in the middle of
-    the larger rates, those included that earlier rungs cut: who explores there continues."""
+    the larger rates, those included that earlier rungs cut: who explores there continues. Of two
+    that are as near the larger one."""
     larger = np.sort(scores.lr[(scores.lr > scores.lr[last]) & (scores.outcome != DIVERGED)])
     wanted = np.log(larger[(len(larger) * (2 * np.arange(count) + 1)) // (2 * count)])
-    return np.abs(np.log(scores.lr[above])[:, None] - wanted).argmin(0)
+    apart = np.abs(np.log(scores.lr[above])[:, None] - wanted).round(9)
+    return len(above) - 1 - apart[::-1].argmin(0)
 
 
 def _around(now: np.ndarray, hope: np.ndarray, keep: int) -> tuple[int, int]:

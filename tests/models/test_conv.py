@@ -15,7 +15,7 @@ from jax import lax
 
 from lrlab.engine.flops import count
 from lrlab.models import conv_primitive
-from lrlab.models.conv import conv_general_dilated, depthwise
+from lrlab.models.conv import conv_general_dilated
 from lrlab.models.pooling import avg_pool, max_pool
 
 GEOMETRY = conv_primitive.Geometry((40, 40), (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1))
@@ -110,29 +110,28 @@ def test_a_depthwise_convolution_equals_xlas_forward_and_backward(name):
         "dimension_numbers": ("NHWC", "HWIO", "NHWC"), **case,
     }  # fmt: skip
     numbers = lax.conv_dimension_numbers(*shapes, options["dimension_numbers"])
-    groups = shapes[0][numbers.lhs_spec[1]]
-
-    def stock(x, w):
-        return lax.conv_general_dilated(x, w, **options, feature_group_count=groups)
-
+    options["feature_group_count"] = shapes[0][numbers.lhs_spec[1]]
     with jax.enable_x64(True):
         x, w = arrays(*shapes)
-        (weights,) = arrays(stock(x, w).shape)
+        (weights,) = arrays(lax.conv_general_dilated(x, w, **options).shape)
 
         def both(function):
-            loss = lambda x, w: jnp.sum(jnp.sin(function(x, w)) * weights)  # noqa: E731
-            return function(x, w), *jax.grad(loss, (0, 1))(x, w)
+            loss = lambda x, w: jnp.sum(jnp.sin(function(x, w, **options)) * weights)  # noqa: E731
+            return function(x, w, **options), *jax.grad(loss, (0, 1))(x, w)
 
-        ours = both(lambda x, w: depthwise(x, w, **options))
-        for mine, theirs in zip(ours, both(stock), strict=True):
+        results = map(both, (conv_general_dilated, lax.conv_general_dilated))
+        for mine, theirs in zip(*results, strict=True):
             np.testing.assert_allclose(mine, theirs, rtol=1e-10, atol=1e-10)
 
 
 def test_short_floats_of_a_depthwise_convolution_are_added_up_in_float32():
     x, w = jnp.ones((1, 40, 9), jnp.bfloat16), jnp.full((33, 1, 9), 1.0, jnp.bfloat16)
-    options = dict(window_strides=(1,), padding="VALID", dimension_numbers=("NWC", "WIO", "NWC"))
+    options = dict(
+        window_strides=(1,), padding="VALID", dimension_numbers=("NWC", "WIO", "NWC"),
+        feature_group_count=9,
+    )  # fmt: skip
     many = jnp.concatenate([jnp.full((1, 1, 9), 512, jnp.bfloat16), x[:, 1:]], 1)
-    y = depthwise(many, w, **options)
+    y = conv_general_dilated(many, w, **options)
     assert y.dtype == jnp.bfloat16 and float(y[0, 0, 0]) == 544  # 512 + 1 is 512 in bfloat16
 
 

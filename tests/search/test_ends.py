@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from test_find import EVALS, START, STEPS, search, trainer, valley
 
-from lrlab.core.records import DIVERGED
+from lrlab.core.records import DIVERGED, PRUNED
 from lrlab.search.find import ends, promised
 from lrlab.search.gaussian_process import saturated
 from lrlab.search.posterior import posterior_of
@@ -20,6 +20,15 @@ def test_one_survivor_explores_the_rates_above():
     assert kept.tolist() == [7, 8, 9, 10, 13]  # of 11 to 15 the middle
     scores.outcome[12:] = DIVERGED
     assert np.ptp(np.flatnonzero(survivors(scores, 100, 5))) == 4  # one is left: a neighbor
+
+
+@pytest.mark.parametrize("kept", [7, 8])
+def test_who_explores_continues_at_the_next_rung(kept):
+    scores = trainer(valley(-2.0))(np.geomspace(1e-6, 10, 16), np.zeros(16))
+    first = survivors(scores, 100, kept)
+    assert np.flatnonzero(first).tolist() == [*range(6, 5 + kept), 14]
+    scores.outcome[~first] = PRUNED
+    assert np.flatnonzero(survivors(scores, 200, 4)).tolist() == [8, 9, 10, 14]
 
 
 def test_a_second_valley_above_is_found_though_it_learns_late():

@@ -68,7 +68,15 @@ ROWS = [
 )
 def test_the_others_in_words(within, words) -> None:
     rows = [{**row, "within": share} for row, share in zip(ROWS, within, strict=True)]
-    assert others_in_words(rows, 2, ["wd"], 0.9) == words
+    assert others_in_words(rows, 2, ["wd"], 0.9, [share or 0.0 for share in within]) == words
+
+
+def test_a_combination_whose_best_rate_is_not_known_may_be_as_good() -> None:
+    rows = [
+        {**row, "within": share} for row, share in zip(ROWS, (0.95, 0.2, 0.99, 0.1), strict=True)
+    ]
+    words = others_in_words(rows, 2, ["wd"], 0.9, [0.6, 0.1, 0.99, 0.0])
+    assert words == " wd 0 may be as good (95 % sure)."
 
 
 def test_several_axes_and_names_in_words() -> None:
@@ -76,10 +84,11 @@ def test_several_axes_and_names_in_words() -> None:
         {"wd": wd, "schedule": name, "within": 0.95, "regret": 0.0, "interval": [0.1, 0.2]}
         for wd in (0.0, 0.1) for name in ("linear", "wsd")
     ]  # fmt: skip
-    said = others_in_words(rows, 0, ["wd", "schedule"], 0.9)
+    own = [0.95] * len(rows)
+    said = others_in_words(rows, 0, ["wd", "schedule"], 0.9, own)
     assert said == (
         " wd 0, schedule linear; wd 0, schedule wsd; wd 0.1, schedule linear and 1 more are as "
         "good, each at its own rate."
     )
-    names = others_in_words(rows[:2], 0, ["schedule"], 0.9)
+    names = others_in_words(rows[:2], 0, ["schedule"], 0.9, own)
     assert names == " schedule linear and wsd are as good, each at its own rate."
