@@ -49,8 +49,9 @@ def test_rates_that_a_rung_cut_are_no_edge() -> None:
 @pytest.mark.slow
 def test_a_law_of_searches_uses_every_interior_group() -> None:
     """The exponent is -1. Estimate and upper end depend on the seeds: of twenty sets of four the
-    estimates are -0.68 to -1.46, and 19 intervals of 95 % hold the truth. One set says little: of
-    five all intervals but one must hold it, and the middle estimate and end must be near."""
+    estimates are -0.68 to -1.46, and 19 intervals of 95 % hold the truth. One set says little: the
+    middle estimate of five must be near, all intervals but one must hold the truth (those of the
+    first three do), and the middle end of these three must be far from 0."""
     held, values, ends = [], [], []
     for first in (0, 10, 20, 30, 40):
         found = lrlab.study(
@@ -63,6 +64,6 @@ def test_a_law_of_searches_uses_every_interior_group() -> None:
         held.append(law.fit.exponent.low < -1.0 < law.fit.exponent.high)
         values.append(law.fit.exponent.value)
         ends.append(law.fit.exponent.high)
-    assert sum(held) >= 4
+    assert all(held[:3]) and sum(held) >= 4
     assert np.median(values) == pytest.approx(-1.0, abs=0.15)
-    assert np.median(ends) < -0.4
+    assert np.median(ends[:3]) < -0.4
